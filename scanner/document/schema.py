@@ -58,7 +58,9 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     `commands`: they change something, run as they are in this order, and each names its subscription. `steps`: words,
     where no single command exists. `fields`: what only the user knows. `check_first`: a command that only reads.
     `closes`: endpoints of the finding that the fix closes; `leaves`: those that stay open by their other lock or by
-    something else. `also_closes`: other endpoints that it closes. `impact`: what may stop working.
+    something else. `also_closes`: other endpoints that it closes, the first 200; `also_closes_count`: all of them.
+    `impact`: what may stop working. `bicep`: what the fix changes, as resource blocks for the template that deploys the
+    resource; a list is written whole.
     """
 
     commands: list[str] = []
@@ -67,8 +69,15 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     check_first: str = ""
     closes: list[str] = []
     leaves: list[str] = []
+    also_closes_count: int = 0
     also_closes: list[PlaceRow] = []
     impact: str = ""
+    bicep: str = ""
+
+    @property
+    def others(self) -> int:
+        """Return the number of other endpoints that it closes, listed or not."""
+        return max(self.also_closes_count, len(self.also_closes))
 
     @property
     def text(self) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from scanner.document.schema import FixRow, WaiverRow
 from scanner.document.states import State, proven_state
 from scanner.evaluate import locks
+from scanner.evaluate.bicep import Versions
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
 from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
@@ -36,6 +37,7 @@ class Context:
     crashes: list[Crash] = field(default_factory=list)
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
+    versions: Versions = field(default_factory=dict)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
     _disabled: dict[int, list[Rule]] = field(default_factory=dict)
 
@@ -156,10 +158,10 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
     rules = [rule for rule in context.enabled(kind) if rule.lock]
     if not rules:
-        return Fixes(top, context.index, (), ())
+        return Fixes(top, context.index, (), (), context.versions)
     exposures, problem = exposures_of(kind, top, context.index)
     context.shared.add(top, context.index, exposures)
-    fixes = Fixes(top, context.index, exposures, rules)
+    fixes = Fixes(top, context.index, exposures, rules, context.versions)
     intended = intended_of(exposures, top, context.policy.intended)
     endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
     for rule in rules:

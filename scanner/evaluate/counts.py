@@ -192,7 +192,7 @@ class Counts:
             known.insert(0, row.endpoint)
             severity = str(row.severity)
             # What it closes elsewhere is known once every row is written.
-            fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes=[])
+            fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes_count=0, also_closes=[])
             self._groups[key] = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
         else:
             group.endpoints.append(row.endpoint)

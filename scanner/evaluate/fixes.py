@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from scanner.document.schema import FieldRow, FixRow, PlaceRow
+from scanner.evaluate.bicep import Versions, bicep_of
 from scanner.evaluate.placeholders import filled
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, more_of, rule_remedy
 from scanner.model.exposure import Exposure
@@ -11,6 +12,9 @@ from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
 from scanner.model.verdict import Fail
+
+MOST_OTHERS = 200
+"""The number of other endpoints that a fix names at most; it counts all of them."""
 
 
 def fix_row(
@@ -21,8 +25,10 @@ def fix_row(
     closes: Sequence[str] = (),
     leaves: Sequence[str] = (),
     also: Sequence[PlaceRow] = (),
+    *,
+    versions: Versions,
 ) -> FixRow:
-    """Return a remedy as the document has it."""
+    """Return a remedy as the document has it. `versions`: of the types, for Bicep."""
     first = rule.fix.check_first
     more = more_of(remedy.closes[0]) if remedy.closes else {}
     return FixRow(
@@ -32,19 +38,29 @@ def fix_row(
         check_first=remedy.check_first or filled(first, subject, top, **more),
         closes=list(closes),
         leaves=list(leaves),
-        also_closes=list(also),
+        also_closes_count=len(also),
+        also_closes=list(also[:MOST_OTHERS]),
         impact=rule.fix.impact,
+        bicep=bicep_of(remedy, top, versions),
     )
 
 
 class Fixes:
     """Makes the fixes of the lock rules of one resource. `exposures`: all of its endpoints."""
 
-    def __init__(self, top: Resource, index: Index, exposures: Sequence[Exposure], rules: Sequence[Rule]) -> None:
+    def __init__(
+        self,
+        top: Resource,
+        index: Index,
+        exposures: Sequence[Exposure],
+        rules: Sequence[Rule],
+        versions: Versions,
+    ) -> None:
         self._top = top
         self._index = index
         self._exposures = exposures
         self._rules = rules
+        self._versions = versions
         self._cause_paths: set[str] | None = None
 
     def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
@@ -59,7 +75,8 @@ class Fixes:
             for each in self._exposures
             if id(each) in closed and id(each) not in ids
         ]
-        return fix_row(rule, removal.remedy, subject, self._top, closes, leaves, also), removal.remedy
+        row = fix_row(rule, removal.remedy, subject, self._top, closes, leaves, also, versions=self._versions)
+        return row, removal.remedy
 
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
         """Return the fix of a property rule's failure, and what it changes."""
@@ -68,10 +85,10 @@ class Fixes:
         if not remedy.closes and not any(
             each.path.lower() in self._paths() for each in remedy.changes if type(each) is Edit
         ):
-            return fix_row(rule, remedy, subject, top), remedy
+            return fix_row(rule, remedy, subject, top, versions=self._versions), remedy
         closed = self._closed(Removal(top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
         also = [PlaceRow((each.subject or top).id, each.endpoint) for each in self._exposures if id(each) in closed]
-        return fix_row(rule, remedy, subject, top, also=also), remedy
+        return fix_row(rule, remedy, subject, top, also=also, versions=self._versions), remedy
 
     def _paths(self) -> set[str]:
         """Return the paths (lower case) whose change may remove a grant of the endpoints."""

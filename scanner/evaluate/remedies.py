@@ -1,5 +1,6 @@
 """The fix of a failed check: the remedy of its causes, and which endpoints it closes, without a second evaluation."""
 
+import json
 import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
@@ -47,6 +48,8 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
         if not isinstance(each, Edit) or each.entry is not None:
             continue
         if each.resource.lower() == cause.resource.lower() and each.path.lower() == cause.path.lower():
+            if cause.among:
+                return cause.entry not in each.value
             return cause.entry is not None or same(each.value, cause.value) or not isinstance(cause.value, str | bool)
     return False
 
@@ -164,7 +167,8 @@ def _remove_entries(removal: Removal, entries: list[Cause], rule: Rule, subject:
     """Add the removal of rules and entries; where none would stay and that allows every address, the rule's own fix."""
     if not entries:
         return
-    if any(each.out_of and each.out_of <= len(entries) for each in entries):
+    limited = [each for each in entries if each.out_of]
+    if any(each.out_of <= len(limited) for each in limited):
         own = rule_remedy(rule, subject, removal.top)
         removal.fixes.add(rule.fix.az)
         entries = [each for each in entries if not covers(own.changes, each) and not _off(own.changes, removal.top)]
@@ -179,8 +183,25 @@ def _off(changes: Iterable[Step], top: Resource) -> bool:
 
 
 def _removed(entries: Sequence[Cause], top: Resource) -> Remedy:
-    changes = tuple(step for each in entries for step in each.change())
-    return Remedy(tuple(_commands(entries, top)), changes=changes, closes=tuple(entries))
+    made = _together(entries)
+    changes = tuple(step for each in made for step in each.change())
+    return Remedy(tuple(_commands(made, top)), changes=changes, closes=tuple(entries))
+
+
+def _together(entries: Sequence[Cause]) -> list[Cause]:
+    """Return causes with those of a list that is written as a whole as one: what stays, or what goes instead."""
+    lists: dict[tuple[str, str], list[Cause]] = {}
+    for each in entries:
+        if each.among:
+            lists.setdefault((each.resource.lower(), each.path), []).append(each)
+    found = [each for each in entries if not each.among]
+    for causes in lists.values():
+        first, gone = causes[0], [each.entry for each in causes]
+        stays = [each for each in first.among if each not in gone]
+        effect = tuple(step for each in causes for step in each.effect)
+        narrowed = first._replace(entry=None, value=stays, effect=effect, among=())
+        found.append(narrowed if stays or first.instead is None else first.instead)
+    return found
 
 
 def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
@@ -191,6 +212,8 @@ def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
             yield filled(each.command, top, top, entry=each.text)
         elif not each.path:
             yield f"az resource delete --ids {shlex.quote(each.resource)}"
+        elif each.entry is None:
+            yield set_command(each)
         else:
             lists.setdefault((each.resource, each.path), []).append(each.place)
     for (resource, path), places in lists.items():
@@ -200,7 +223,7 @@ def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
 
 def set_command(cause: Cause) -> str:
     """Return the general command that sets the property of a cause to the value that closes it."""
-    value = str(cause.value).lower() if isinstance(cause.value, bool) else str(cause.value)
+    value = cause.value if isinstance(cause.value, str) else json.dumps(cause.value)
     return f"az resource update --ids {shlex.quote(cause.resource)} --set {shlex.quote(f'{cause.path}={value}')}"
 
 
@@ -223,10 +246,10 @@ def _failing(rule: Rule, exposure: Exposure | None) -> Iterator[Grant]:
 def _causes(each: Grant, removal: Removal) -> list[Cause | None]:
     if not each.parts:
         return [each.cause]
-    return list(_wide_parts(each, removal))
+    return list(wide_parts(each, removal))
 
 
-def _wide_parts(each: Grant, removal: Removal) -> Iterator[Cause]:
+def wide_parts(each: Grant, removal: Removal) -> Iterator[Cause]:
     """Yield the rules of a union that must go, the largest first, until the rest is no longer wide."""
     left = [part for part in each.parts if not removal.removes(part[0])]
     if each.addresses is None:

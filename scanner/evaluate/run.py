@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.writer import Writer
+from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.cycle_collector import existing_objects_not_walked, without_cycle_collector
@@ -50,7 +51,8 @@ class Evaluation:
         self.counts = counts or Counts()
         self.result = EvaluationResult(self.counts, scopes=snapshot.scopes)
         self._gaps = GapLedger(self.policy.waivers)
-        self._context = Context(rules, self.policy, self.index, self._gaps, self.result.crashes)
+        versions = versions_of(rules.kinds)
+        self._context = Context(rules, self.policy, self.index, self._gaps, self.result.crashes, versions=versions)
         self._types = TypeCounts(self.kinds)
         self._evaluated: set[str] = set()
 

@@ -2,13 +2,13 @@
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.remedies import Removal, closes
+from scanner.evaluate.fixes import MOST_OTHERS
+from scanner.evaluate.remedies import Removal, closes, wide_parts
 from scanner.model.exposure import Exposure, Grant
 from scanner.model.ids import root_of
 from scanner.model.index import Index
@@ -16,8 +16,6 @@ from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 
 _encoder = msgspec.json.Encoder()
-_MOST = 200
-"""The number of endpoints that a fix names at most."""
 
 
 class SharedCauses:
@@ -28,7 +26,8 @@ class SharedCauses:
 
     def __init__(self) -> None:
         self._mark = f"@{secrets.token_hex(8)}"
-        self._pattern = re.compile(rf'\{{"resource":"{self._mark}","endpoint":"(\d+)"\}},?'.encode())
+        mark = rf'\{{"resource":"{self._mark}","endpoint":"(?P<number>\d+)"\}}(?P<comma>,?)'
+        self._pattern = re.compile(rf'"also_closes_count":(?P<count>\d+),"also_closes":\[{mark}'.encode())
         self._carried: dict[str, list[tuple[frozenset[str], PlaceRow, bool]]] = {}
         self._marked: list[tuple[frozenset[str], bool, str]] = []
         self._closed_by: dict[tuple[frozenset[str], bool], list[PlaceRow]] = {}
@@ -37,7 +36,7 @@ class SharedCauses:
         """Add the open endpoints of a resource that causes outside it carry."""
         root = root_of(top.id)
         for each in exposures:
-            causes = [] if each.severity is None else list(_foreign(each.reach.grants, root))
+            causes = [] if each.severity is None else list(_foreign(each.reach.grants, root, Removal(top, index)))
             if causes:
                 self._add(top, index, each, frozenset(cause.key() for cause in causes))
 
@@ -57,17 +56,20 @@ class SharedCauses:
             return fix
         self._marked.append((keys, remedy.narrows, root))
         mark = PlaceRow(self._mark, str(len(self._marked) - 1))
-        return msgspec.structs.replace(fix, also_closes=[mark, *fix.also_closes])
+        also = [mark, *fix.also_closes]
+        return msgspec.structs.replace(fix, also_closes_count=1 + fix.also_closes_count, also_closes=also)
 
     def fill(self, text: bytes) -> bytes:
         """Return rows with the endpoints in place of marks."""
         return self._pattern.sub(self._filled, text) if self._marked else text
 
     def _filled(self, hit: "re.Match[bytes]") -> bytes:
-        keys, narrows, root = self._marked[int(hit[1])]
-        others = (place for place in self._closed(keys, narrows) if root_of(place.resource) != root)
-        text = b",".join(map(_encoder.encode, islice(others, _MOST)))
-        return text + b"," if text and hit[0].endswith(b",") else text
+        keys, narrows, root = self._marked[int(hit["number"])]
+        others = [place for place in self._closed(keys, narrows) if root_of(place.resource) != root]
+        own = int(hit["count"]) - 1
+        text = b",".join(map(_encoder.encode, others[: max(0, MOST_OTHERS - own)]))
+        comma = hit["comma"] if text else b""
+        return b'"also_closes_count":%d,"also_closes":[%s%s' % (own + len(others), text, comma)
 
     def _closed(self, keys: frozenset[str], narrows: bool) -> list[PlaceRow]:
         """Return the endpoints that close once these causes are removed, or narrowed; made once a set of causes."""
@@ -83,12 +85,17 @@ class SharedCauses:
         return known
 
 
-def _foreign(grants: Sequence[Grant], root: str) -> Iterator[Cause]:
-    """Yield the causes of grants that are outside a resource."""
+def _foreign(grants: Sequence[Grant], root: str, removal: Removal) -> Iterator[Cause]:
+    """Yield the causes of grants that are outside a resource: of a union, the rules that a fix removes."""
     for each in grants:
-        for cause in (*(part[0] for part in each.parts), *((each.cause,) if each.cause is not None else ())):
-            for one in (cause, *cause.also):
-                if one.resource and root_of(one.resource) != root:
-                    yield one
+        parts: Iterable[Cause] = (part[0] for part in each.parts)
+        if any(_is_foreign(part[0], root) for part in each.parts):
+            parts = wide_parts(each, removal)
+        for cause in (*parts, *((each.cause,) if each.cause is not None else ())):
+            yield from (one for one in (cause, *cause.also) if _is_foreign(one, root))
         if each.then is not None:
-            yield from _foreign(each.then.grants, root)
+            yield from _foreign(each.then.grants, root, removal)
+
+
+def _is_foreign(cause: Cause, root: str) -> bool:
+    return bool(cause.resource) and root_of(cause.resource) != root

@@ -60,6 +60,7 @@ class Cause(NamedTuple):
     with `{entry}` for `text`. `place`: the place of the entry in the list. `words`: the steps where no single command
     removes it. `effect`: the changes that follow where another resource shows the same part. `also`: what must be
     removed with it. `out_of`: of so many entries one must stay, because an empty list allows every address; else 0.
+    `among`: all entries of the list, where what stays is written as a whole; `instead`: what goes where none stays.
     """
 
     resource: str
@@ -73,6 +74,8 @@ class Cause(NamedTuple):
     effect: tuple[Step, ...] = ()
     also: "tuple[Cause, ...]" = ()
     out_of: int = 0
+    among: tuple[Any, ...] = ()
+    instead: "Cause | None" = None
 
     @property
     def is_setting(self) -> bool:
@@ -92,6 +95,11 @@ class Cause(NamedTuple):
         words = () if id else (f"Azure returned no id for entry {place + 1} of {path}: change it in the portal.",)
         effect = () if id else (Edit(resource, path, value, entry),)
         return cls(resource, path, entry, value, text=id, place=place, words=words, effect=effect)
+
+    def one_of(self, path: str, among: tuple[Any, ...], entry: Any, effect: tuple[Step, ...]) -> "Cause":
+        """Return an entry of a list of this cause's resource, whose other entries stay."""
+        place = among.index(entry)
+        return self._replace(path=path, entry=entry, place=place, effect=effect, among=among, instead=self)
 
     def key(self) -> str:
         """Return a text that is equal for equal causes."""

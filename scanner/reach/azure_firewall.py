@@ -160,13 +160,13 @@ def _rules_in(holder: Resource, path: str, inner: str) -> Iterator[FoundRule]:
     if value is None or (value is MISSING and isinstance(holder.get("properties"), dict)):
         return
     number = -1
-    for place, collection in enumerate(value if isinstance(value, list) else (None,)):
+    for collection in value if isinstance(value, list) else (None,):
         if inner == "rules" and same(member(collection, "ruleCollectionType"), "FirewallPolicyFilterRuleCollection"):
             continue
         rules, name = get_path(collection, inner), text_at(collection, "name")
-        for within, rule in enumerate(rules if isinstance(rules, list) else (None,)):
+        for rule in rules if isinstance(rules, list) else (None,):
             number += 1
-            found = DnatRule(holder.id, path, inner, name, (place, within), number, rule)
+            found = DnatRule(holder.id, path, inner, name, number, rule)
             yield (found, None) if _is_complete(rule) else (None, unread)
 
 

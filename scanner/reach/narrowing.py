@@ -1,10 +1,9 @@
 """What narrows an open port: the rules that allow its callers, or steps where no single command does."""
 
-import shlex
 from collections.abc import Iterator
 
 from scanner.model.exposure import Grant, Lock, Reach, replace
-from scanner.model.ids import group_of, name_of, segments
+from scanner.model.ids import group_of, name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, objects_at, texts_at
 from scanner.model.remedy import RANGE, REMOVE, Cause, Edit, Remedy, Step, changed
@@ -107,18 +106,26 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
     if not rule.is_of_policy:
         place = f"In firewall {name_of(rule.holder)}, NAT rule collection {rule.collection}, rule {rule.name}"
         return Remedy(steps=(f"{place}: {change}.",), changes=changes, closes=(cause,))
-    collection, within = rule.places
-    path = f"{rule.path}[{collection}].{rule.inner}"
-    ids = f"az resource update --ids {word(rule.holder)}"
-    if remove:
-        command = f"{ids} --remove {path} {within}"
-    else:
-        values = [f'{path}[{within}].sourceAddresses=["{RANGE}"]']
-        values += [f"{path}[{within}].sourceIpGroups=[]"] if "sourceIpGroups" in narrowed else []
-        command = f"{ids} --set {' '.join(map(shlex.quote, values))}"
     policy, group = name_of(rule.holder.rsplit("/", 2)[0]), name_of(rule.holder)
     place = f"policy {policy}, rule collection group {group}, rule collection {rule.collection}, rule {rule.name}"
-    return Remedy((command,), (f"The command changes the DNAT rule of {place}.",), changes, (cause,))
+    if rule.name == "?" or rule.collection in ("", "?") or (not remove and "sourceIpGroups" in narrowed):
+        return Remedy(steps=(f"In {place}: {change}.",), changes=changes, closes=(cause,))
+    command = _rule_command(rule, "remove" if remove else "update") + ("" if remove else f" --source-addresses {RANGE}")
+    steps = (f"The command changes the DNAT rule of {place}. It needs the CLI's extension azure-firewall.",)
+    return Remedy((command,), steps, changes, (cause,))
+
+
+def _rule_command(rule: DnatRule, action: str) -> str:
+    """Return a command of the extension azure-firewall, which names a rule of a policy by its name.
+
+    Its `update` keeps what it is not told (Azure/azure-cli-extensions, src/azure-firewall, custom.py).
+    """
+    return (
+        f"az network firewall policy rule-collection-group collection rule {action} --name {word(rule.name)} "
+        f"--collection-name {word(rule.collection)} --rule-collection-group-name {word(name_of(rule.holder))} "
+        f"--policy-name {word(name_of(rule.holder.rsplit('/', 2)[0]))} --resource-group {word(group_of(rule.holder))} "
+        f"--subscription {word(subscription_of(rule.holder))}"
+    )
 
 
 def _dnat_cause(rule: DnatRule) -> Cause:

@@ -85,7 +85,7 @@ def chained(outer: PortMapping, inner: PortMapping) -> PortMapping | None:
 
 
 class DnatRule(NamedTuple):
-    """A DNAT rule: the firewall or rule collection group (id) that has it, and the places and names in there.
+    """A DNAT rule: the firewall or rule collection group (id) that has it, and the names in there.
 
     `number`: its place among all rules of the holder.
     """
@@ -94,7 +94,6 @@ class DnatRule(NamedTuple):
     path: str
     inner: str
     collection: str
-    places: tuple[int, int]
     number: int
     body: Any
 

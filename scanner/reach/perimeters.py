@@ -7,7 +7,7 @@ they alone decide, whatever the switch says. Audit mode has no documentation and
 work in every mode.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,6 +28,7 @@ CONFIGURATIONS = "networkSecurityPerimeterConfigurations"
 
 REMOVE_RULE = "In the network security perimeter, remove the address range from the profile's inbound access rule."
 MODE = "properties.accessMode"
+PREFIXES = "properties.addressPrefixes"
 HARMLESS_ISSUES = ("MissingPerimeterConfiguration", "MissingIdentityConfiguration")
 """Issues of a configuration that the resource applies: callers that lack a rule, and a missing managed identity."""
 _KNOWN = frozenset(
@@ -203,7 +204,7 @@ def access_rules(
             continue
         texts, wrong = _parsed(rule, path)
         addresses += (each for _, each in texts)
-        parts.append((cause, union(each for _, each in texts)))
+        parts += _parts(rule, cause, texts)
         prefixes += (text for text, _ in texts)
         subscriptions += _ids(rule, "properties.subscriptions") + _ids(rule, "properties.networkSecurityPerimeters")
         lock |= Lock(_tagged(rule, path, seen, cause), wrong + _unknown_members(rule, path))
@@ -215,9 +216,21 @@ def access_rules(
     return lock | Lock(own + tuple(each.with_evidence((seen,)) for each in grants))
 
 
+def _parts(rule: Any, cause: Cause, texts: list[tuple[str, AddressSet]]) -> Iterator[tuple[Cause, AddressSet]]:
+    """Yield the address prefixes of a rule, each with its cause; the rule itself where it has one, or is steps."""
+    prefixes = tuple(_list(rule, PREFIXES))
+    if len(prefixes) < 2 or cause.words:
+        yield cause, union(each for _, each in texts)
+        return
+    for text, addresses in texts:
+        copies = [each for each in cause.effect if isinstance(each, Edit)]
+        effect = tuple(Edit(each.resource, f"{each.path}[].{PREFIXES}", entry=text) for each in copies)
+        yield cause.one_of(PREFIXES, prefixes, text, effect), addresses
+
+
 def _parsed(rule: Any, path: str) -> tuple[list[tuple[str, AddressSet]], tuple[PossibleGrant, ...]]:
     found, wrong = [], []
-    for text in _list(rule, "properties.addressPrefixes"):
+    for text in _list(rule, PREFIXES):
         try:
             found.append((text, parse(text)))
         except BadAddress as bad:

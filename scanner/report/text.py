@@ -67,7 +67,7 @@ def effect(fix: FixRow | None, endpoint: str = "") -> str:
     """
     if fix is None or not (fix.closes or fix.leaves):
         return ""
-    closes, leaves, also = len(fix.closes), len(fix.leaves), len(fix.also_closes)
+    closes, leaves, also = len(fix.closes), len(fix.leaves), fix.others
     if not endpoint:
         parts = [f"closes {closes:,} endpoint{'' if closes == 1 else 's'}", _others("also closes", also)]
         parts.append(f"leaves {leaves:,} open" if leaves else "")
@@ -77,6 +77,8 @@ def effect(fix: FixRow | None, endpoint: str = "") -> str:
         parts.append(_others("also closes", closes - here + also))
         left = leaves - (not here)
         parts.append(f"{_others('leaves', left)} open" if left else "")
+    if also > len(fix.also_closes):
+        parts[1] += f" (the JSON lists the first {len(fix.also_closes):,})"
     text = "; ".join(filter(None, parts))
     return f"{text[0].upper()}{text[1:]}."
 

@@ -115,11 +115,12 @@ function remedy(fix, otherwise) {
 
 /** What a fix closes, as one sentence; as effect in text.py. */
 function effectOf(fix, endpoint) {
-  const { closes = [], leaves = [], also_closes: also = [] } = fix || {};
+  const { closes = [], leaves = [], also_closes: listed = [], also_closes_count: count = 0 } = fix || {};
   if (!closes.length && !leaves.length) return "";
-  const here = closes.includes(endpoint), parts = [];
-  const more = closes.length + also.length - (endpoint && here ? 1 : 0), left = leaves.length - (endpoint && !here ? 1 : 0);
-  if (endpoint) parts.push(t(here ? "fix.closes_this" : "fix.closes_lock"), more > 0 && t("fix.also", more), left > 0 && t("fix.leaves_others", left));
-  else parts.push(t("fix.closes", closes.length), also.length > 0 && t("fix.also", also.length), left > 0 && t("fix.leaves", left));
+  const here = closes.includes(endpoint), also = Math.max(count, listed.length), parts = [];
+  const more = closes.length + also - (endpoint && here ? 1 : 0), left = leaves.length - (endpoint && !here ? 1 : 0);
+  const others = (number) => number > 0 && t("fix.also", number) + (also > listed.length ? " " + t("fix.listed", listed.length) : "");
+  if (endpoint) parts.push(t(here ? "fix.closes_this" : "fix.closes_lock"), others(more), left > 0 && t("fix.leaves_others", left));
+  else parts.push(t("fix.closes", closes.length), others(also), left > 0 && t("fix.leaves", left));
   return parts.filter(Boolean).join("; ") + ".";
 }

@@ -96,8 +96,9 @@ function rightColumn(row) {
 }
 
 function fixSection(row) {
-  const { breaks = "", first_step: firstStep = "", ...forms } = ruleOf(row).remediation || {};
+  const { breaks = "", first_step: firstStep = "", ...ofRule } = ruleOf(row).remediation || {};
   const fix = fixOf(text(row, "fix")), effect = effectOf(fix);
+  const forms = fix && fix.bicep ? { ...ofRule, bicep: fix.bicep } : ofRule;
   const first = (fix && fix.check_first) || (firstStep && filled(firstStep, rows.resource[row]));
   return [
     titled("card.close", remedy(fix, t("card.no_fix"))),

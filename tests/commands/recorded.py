@@ -3,7 +3,7 @@
     .venv/bin/python -m tests.commands.recorded_cases | .venv-az/bin/python tests/commands/recorded.py
 
 Each case brings the bodies of its resources; the stand-in serves and changes them as the CLI asks. The bodies must then
-hold what the overlay of the fix holds. `recorded.json` lists the rules of which the stand-in cannot show it, and why.
+hold what the overlay of the fix holds. `recorded.json` lists rules, or single fixes, where that fails, and why.
 Needs only the environment of the Azure CLI: nothing of the scanner is imported.
 """
 
@@ -280,6 +280,11 @@ def run(case: dict[str, Any], arm: Arm, url: str) -> str:
     return f"still there: {left}" if left else ""
 
 
+def listed_as(case: dict[str, Any], known: dict[str, str]) -> str:
+    """Return the key under which a fix or its rule is listed, "" where it is not."""
+    return next((case[each] for each in ("id", "rule") if case[each] in known), "")
+
+
 def main() -> int:
     cases = [json.loads(line) for line in sys.stdin]
     only = sys.argv[1:]
@@ -300,15 +305,16 @@ def main() -> int:
         for case in cases:
             if only and case["rule"] not in only:
                 continue
-            if case["rule"] in known and not only:
-                listed.add(case["rule"])
+            key = listed_as(case, known)
+            if key and not only:
+                listed.add(key)
                 continue
             problem = run(case, arm, url)
             right += not problem
             wrong += bool(problem)
             if problem:
                 print(f"{case['id']}\n  {case['commands']}\n  {problem}\n", flush=True)
-    print(f"{right} fixes ran and changed what their overlay changes, {wrong} did not, {len(listed)} rules are listed")
+    print(f"{right} fixes ran and changed what their overlay changes, {wrong} did not, {len(listed)} are listed")
     return 1 if wrong else 0
 
 

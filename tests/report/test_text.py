@@ -49,6 +49,11 @@ OTHERS = [PlaceRow("/b", "c"), PlaceRow("/b", "d")]
         (FixRow(closes=["b"], leaves=["c", "d"]), "", "Closes 1 endpoint; leaves 2 open."),
         (FixRow(leaves=["c"]), "c", "Closes one lock of this endpoint, which stays open by the other."),
         (FixRow(closes=["a"], also_closes=OTHERS), "a", "Closes this endpoint; also closes 2 others."),
+        (
+            FixRow(closes=["a"], also_closes_count=734, also_closes=OTHERS),
+            "a",
+            "Closes this endpoint; also closes 734 others (the JSON lists the first 2).",
+        ),
     ],
 )
 def test_a_fix_says_what_it_closes(fix: FixRow | None, endpoint: str, said: str) -> None:

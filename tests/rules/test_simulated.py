@@ -1,5 +1,6 @@
 """Every fix, proven: applied to each failing example as an overlay and evaluated again, it closes what it claims."""
 
+import json
 import re
 from collections import Counter
 from functools import lru_cache
@@ -109,6 +110,26 @@ def test_every_rule_with_a_failing_example_was_applied_or_has_a_reason() -> None
     assert {rule.id for rule in examples.all_rules()} - failing - {
         key.split(":")[0] for key in examples.never()
     } == set()
+
+
+RULE = "networkSecurityPerimeters/{0}/profiles/main/accessRules/{1}"
+PERIMETERS = {
+    "one wide prefix of three": (RULE.format("nsp", "mixed"), ["20.31.7.0/28", "20.31.9.1/32"]),
+    "every prefix of a rule is wide": (RULE.format("nsp", "mixed"), []),
+    "two wide prefixes of three": (RULE.format("other", "in"), ["20.31.7.0/28"]),
+}
+"""Cases whose perimeter's rule has several prefixes: the rule, and the prefixes that stay."""
+
+
+@pytest.mark.parametrize("name", PERIMETERS)
+def test_a_perimeters_rule_keeps_the_prefixes_that_are_no_cause(name: str) -> None:
+    rule, stays = PERIMETERS[name]
+    (each,) = (each for each in everything() if name in each.id and each.finding.rule == "storage-network-unrestricted")
+    (command,) = fix_of(each).commands
+    assert command.startswith("az resource update --ids /" if stays else "az resource delete --ids /")
+    assert command.split()[4].endswith(rule)
+    assert command.endswith(f"--set 'properties.addressPrefixes={json.dumps(stays)}'" if stays else rule)
+    assert (each.status, each.closed) == ("pass", frozenset(fix_of(each).closes))
 
 
 IN_CAPITALS = re.compile(r"(?<![\w<-])[A-Z][A-Z_]{2,}\b(?!>)")

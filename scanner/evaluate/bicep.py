@@ -1,0 +1,166 @@
+"""The fix as Bicep: the properties that its changes set, written from the same overlay as the proof of the fix.
+
+A block holds the final value of what it sets, not a patch: "Properties that aren't included in the template are reset
+to the default values" (Microsoft Learn, azure-resource-manager/templates/deployment-modes), so it says where it goes.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from scanner.model.ids import type_of
+from scanner.model.json_paths import MISSING, get_path
+from scanner.model.remedy import ADD, REMOVE, Edit, Remedy, changed
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read, ResourceType
+
+NOTE: Final = """\
+// Set these properties in the template that deploys the resource. Do not deploy this block alone:
+// a deployment resets the properties that a template leaves out to their defaults.
+"""
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORDS = frozenset(("true", "false", "null"))
+_ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\$"}
+_STATES = frozenset(("powerState", "provisioningState", "state"))
+"""Properties that Azure reports, and a deployment does not set."""
+
+
+class Version(NamedTuple):
+    """The name of an ARM type, its pinned api-version, and whether its bodies are kept whole."""
+
+    type: str
+    api: str
+    is_whole: bool
+
+
+Versions = Mapping[str, Version]
+
+
+def versions_of(kinds: Iterable[ResourceType]) -> Versions:
+    """Return the pinned api-version of each type and of what is read below it, by type in lower case."""
+    found: dict[str, Version] = {}
+    for kind in kinds:
+        typed: list[ResourceType | Read] = [kind, *kind.children]
+        for each in typed:
+            for type in each.types:
+                found.setdefault(type.lower(), Version(type, each.api, not each.keep))
+    return found
+
+
+def bicep_of(remedy: Remedy, top: Resource, versions: Versions) -> str:
+    """Return the changes of a remedy as Bicep; "" where a template cannot say them.
+
+    `top`: the resource whose bodies are known. A deletion, a removed property, and a list whose other entries are not
+    known cannot be said.
+    """
+    if any(each.words for each in remedy.closes):
+        return ""
+    effects = {repr(step) for cause in remedy.closes for step in cause.effect}
+    edits: dict[str, list[Edit]] = {}
+    for step in remedy.changes:
+        if repr(step) in effects:
+            continue
+        if not isinstance(step, Edit):
+            return ""
+        edits.setdefault(step.resource.lower(), []).append(step)
+    known = top.bundle.resources
+    blocks = [_block(place, found, known.get(id), versions) for place, (id, found) in enumerate(edits.items())]
+    return NOTE + "\n".join(blocks) if blocks and all(blocks) else ""
+
+
+def _block(place: int, edits: list[Edit], resource: Resource | None, versions: Versions) -> str:
+    """Return the block of one resource, its parents before it; "" where it cannot be said."""
+    id = edits[0].resource
+    version = versions.get(type_of(id).lower())
+    if version is None or id.lower().count("/providers/") != 1:
+        return ""
+    written = properties(edits, resource.body if resource is not None and version.is_whole else None)
+    if written is None:
+        return ""
+    names = id.split("/providers/")[-1].split("/")[2::2]
+    steps = version.type.split("/")
+    lines: list[str] = []
+    for depth, name in enumerate(names):
+        type = "/".join(steps[: depth + 2])
+        head = {"parent": _Symbol(_symbol("parent", place, depth - 1))} if depth else {}
+        is_last = depth == len(names) - 1
+        symbol = _symbol("target", place, 0) if is_last else _symbol("parent", place, depth)
+        body = {**head, "name": name, **(written if is_last else {})}
+        api = versions.get(type.lower(), version).api
+        lines.append(f"resource {symbol} '{type}@{api}' {'' if is_last else 'existing '}= {text(body)}\n")
+    return "".join(lines)
+
+
+def _symbol(word: str, place: int, depth: int) -> str:
+    """Return a symbolic name that is unique in the file."""
+    return word + (f"_{place + 1}" if place else "") + (f"_below_{depth}" if depth else "")
+
+
+def properties(edits: list[Edit], body: Any) -> dict[str, Any] | None:
+    """Return the properties that edits change, with their final values; None where one is not known.
+
+    A list is written whole, because a deployment replaces it.
+    """
+    after = body
+    for each in edits:
+        is_part = each.entry is not None or "[]" in each.path
+        has_list = isinstance(get_path(after, _whole(each.path)), list)
+        if is_part and (body is None or not (has_list or each.entry is ADD)):
+            return None
+        after = changed(after, each)
+    found: dict[str, Any] = {}
+    for each in edits:
+        path = _whole(each.path)
+        value = get_path(after, path)
+        if value is MISSING or value is REMOVE or path.rpartition(".")[2] in _STATES:
+            return None
+        found = changed(found, Edit("", path, value))
+    return found
+
+
+def _whole(path: str) -> str:
+    """Return the path of the outermost list on a path, or the path."""
+    return path.split("[]", 1)[0]
+
+
+class _Symbol(str):
+    """The name of another resource of the file, which is written without quotes."""
+
+    __slots__ = ()
+
+
+def text(value: Any, indent: str = "") -> str:
+    """Return a JSON value as a Bicep expression. Bicep has no decimal numbers: those go through `json()`."""
+    deeper = indent + "  "
+    match value:
+        case _Symbol():
+            return str(value)
+        case str():
+            return _string(value)
+        case dict():
+            items = [f"{deeper}{_key(key)}: {text(each, deeper)}\n" for key, each in value.items()]
+            return "{\n" + "".join(items) + indent + "}" if items else "{}"
+        case list() | tuple():
+            items = [f"{deeper}{text(each, deeper)}\n" for each in value]
+            return "[\n" + "".join(items) + indent + "]" if items else "[]"
+        case float():
+            return f"json('{value!r}')"
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case _:
+            return str(value)
+
+
+def _key(name: str) -> str:
+    return name if _IDENTIFIER.fullmatch(name) and name not in _WORDS else _string(name)
+
+
+def _string(value: str) -> str:
+    return "'" + "".join(_character(each) for each in value) + "'"
+
+
+def _character(char: str) -> str:
+    """Return a character as it stands in a Bicep string; those that are invisible or change the direction as codes."""
+    return _ESCAPES.get(char) or (char if char.isprintable() else f"\\u{{{ord(char):x}}}")

@@ -1,0 +1,51 @@
+"""Causes that many resources share: a fix counts every endpoint that it closes elsewhere, and names 200 of them."""
+
+import msgspec
+import pytest
+
+from scanner.document.schema import FixRow, PlaceRow
+from scanner.evaluate.fixes import MOST_OTHERS
+from scanner.evaluate.shared import SharedCauses
+from scanner.model.exposure import ANONYMOUS, Exposure, Reach, grant, replace
+from scanner.model.index import Index
+from scanner.model.remedy import Cause, Remedy
+from scanner.model.resource import Resource
+
+GROUP = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkSecurityGroups/shared"
+RULE = Cause(f"{GROUP}/securityRules/any")
+OWN = PlaceRow(GROUP, "own")
+
+
+def collected(others: int) -> SharedCauses:
+    """Return the endpoints of so many machines that one rule opens."""
+    found = SharedCauses()
+    reach = grant(Reach.internet)
+    reach = replace(reach, grants=(replace(reach.grants[0], cause=RULE),))
+    for place in range(others):
+        machine = Resource({"id": f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/vm/{place:04}"})
+        found.add(machine, Index(), [Exposure("port/22", "admin", reach, ANONYMOUS)])
+    return found
+
+
+def filled(found: SharedCauses, own: int = 0) -> FixRow:
+    """Return the fix that removes the rule, as it is written once every endpoint is known."""
+    fix = FixRow(also_closes_count=own, also_closes=[OWN] * min(own, MOST_OTHERS), bicep="x")
+    marked = found.marked(fix, Remedy(closes=(RULE,)), "/subscriptions/s/resourceGroups/g/providers/a/b/other")
+    return msgspec.json.decode(found.fill(msgspec.json.encode(marked)), type=FixRow)
+
+
+@pytest.mark.parametrize("own", [0, 1, 199, 200, 201])
+@pytest.mark.parametrize("others", [0, 1, 199, 200, 201, 734])
+def test_a_fix_counts_every_endpoint_and_names_the_first(others: int, own: int) -> None:
+    fix = filled(collected(others), own)
+    assert fix.also_closes_count == fix.others == others + own
+    assert len(fix.also_closes) == min(MOST_OTHERS, others + own)
+    assert fix.bicep == "x"
+    shared = [each for each in fix.also_closes if each != OWN]
+    assert shared == sorted(shared, key=lambda place: place.resource)
+    assert len(shared) == min(others, max(0, MOST_OTHERS - own))
+
+
+def test_a_fix_of_nothing_shared_stays() -> None:
+    fix = FixRow(also_closes_count=1, also_closes=[OWN])
+    assert collected(3).marked(fix, Remedy(closes=(Cause(OWN.resource),)), OWN.resource) is fix

@@ -1,0 +1,56 @@
+"""The command that narrows a DNAT rule of a policy names the rule by its name, and quotes what Azure returned."""
+
+import shlex
+from typing import Any
+
+from scanner.model.exposure import Reach, grant
+from scanner.model.index import build
+from scanner.model.remedy import Remedy
+from scanner.reach.closing import Closing
+from scanner.reach.narrowing import narrowing
+from scanner.reach.open_ports import OpenPorts
+from scanner.reach.paths import DnatRule
+
+GROUP = (
+    "/subscriptions/00000000-0000-0000-0000-000000000001/resourceGroups/rg-hub/providers/Microsoft.Network"
+    "/firewallPolicies/policy/ruleCollectionGroups/dnat"
+)
+
+
+def fix(*, remove: bool = False, name: str = "ssh; rm -rf {x}", **body: Any) -> Remedy:
+    rule = DnatRule(GROUP, "properties.ruleCollections", "rules", "inbound", 0, {"name": name, **body})
+    ports = OpenPorts("", "tcp/22", None, False, grant(Reach.internet), Closing(dnat=(rule,)), Closing(dnat=(rule,)))
+    return narrowing(ports, build(()), remove=remove)
+
+
+def words(remedy: Remedy) -> list[str]:
+    (command,) = remedy.commands
+    return shlex.split(command.replace("{{", "{").replace("}}", "}"))
+
+
+def test_it_names_the_rule_by_its_name() -> None:
+    found = words(fix())
+    assert found[:8] == ["az", "network", "firewall", "policy", "rule-collection-group", "collection", "rule", "update"]
+    options = dict(zip(found[8::2], found[9::2], strict=True))
+    assert options == {
+        "--name": "ssh; rm -rf {x}",
+        "--collection-name": "inbound",
+        "--rule-collection-group-name": "dnat",
+        "--policy-name": "policy",
+        "--resource-group": "rg-hub",
+        "--subscription": "00000000-0000-0000-0000-000000000001",
+        "--source-addresses": "<YOUR_RANGE>",
+    }
+
+
+def test_one_that_is_removed_needs_no_range() -> None:
+    found = fix(remove=True)
+    assert words(found)[7] == "remove"
+    assert not found.fields
+
+
+def test_without_a_name_or_with_ip_groups_it_is_steps() -> None:
+    for found in (fix(name=""), fix(sourceIpGroups=["/subscriptions/x"])):
+        assert not found.commands
+        assert found.changes
+        assert "limit the source" in found.steps[0]

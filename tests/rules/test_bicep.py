@@ -1,0 +1,123 @@
+"""The Bicep of fixes: what a reader of our own reads back from it is what the overlay sets, whatever Azure's texts."""
+
+import re
+from typing import Any
+
+import pytest
+import tree_sitter
+import tree_sitter_bicep
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.evaluate.bicep import NOTE, bicep_of, text, versions_of
+from scanner.model.remedy import ADD, Deletion, Edit, Remedy, changed
+from scanner.model.resource import Resource
+from tests.rules import examples
+from tests.rules.test_simulated import everything, fix_of
+
+TOKEN = re.compile(
+    r"'(?:[^'\\\n]|\\(?:[\\'nrt$]|u\{[0-9a-f]+\}))*'|json\('[^']*'\)|-?\d+|true|false|null|[A-Za-z_]\w*|[{}\[\]:\n]"
+)
+ESCAPE = re.compile(r"\\(u\{([0-9a-f]+)\}|.)")
+PLAIN = {"n": "\n", "r": "\r", "t": "\t"}
+ACCOUNT = Resource(
+    {
+        "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a",
+        "properties": {"networkAcls": {"ipRules": [{"value": "20.31.7.1"}]}},
+    }
+)
+VERSIONS = versions_of(examples.rules().kinds)
+
+
+class Reader:
+    """Reads an expression as `text` writes it."""
+
+    def __init__(self, written: str) -> None:
+        self.tokens = [each for each in TOKEN.findall(written) if each != "\n"]
+
+    def value(self) -> Any:
+        token = self.tokens.pop(0)
+        if token == "{":
+            return dict(self.members())
+        if token == "[":
+            return list(self.items())
+        if token.startswith("json("):
+            return float(token[6:-2])
+        known = {"true": True, "false": False, "null": None}
+        if token in known:
+            return known[token]
+        return string(token) if token.startswith("'") else int(token)
+
+    def members(self) -> Any:
+        while self.tokens[0] != "}":
+            key = self.tokens.pop(0)
+            assert self.tokens.pop(0) == ":"
+            yield string(key) if key.startswith("'") else key, self.value()
+        self.tokens.pop(0)
+
+    def items(self) -> Any:
+        while self.tokens[0] != "]":
+            yield self.value()
+        self.tokens.pop(0)
+
+
+def string(token: str) -> str:
+    assert "${" not in re.sub(r"\\.", "", token), "an interpolation runs what Azure returned"
+    return ESCAPE.sub(lambda hit: chr(int(hit[2], 16)) if hit[2] else PLAIN.get(hit[1], hit[1]), token[1:-1])
+
+
+def has_error(written: str) -> bool:
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bicep.language()))
+    return parser.parse(written.encode()).root_node.has_error
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
+    ["'", "${x}", "\\", "a'\n}\nresource x", "'''", "$", "\\${", "\u202e", "\x00", "true"]
+)
+VALUES = st.recursive(
+    TEXTS | st.booleans() | st.none() | st.integers(-(2**31), 2**31) | st.floats(allow_nan=False, allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(VALUES)
+def test_what_is_read_back_is_what_was_written(value: Any) -> None:
+    written = text(value)
+    assert Reader(written).value() == value
+    assert all(char.isprintable() or char == "\n" for char in written)
+
+
+@given(TEXTS, TEXTS)
+def test_a_block_sets_what_the_overlay_sets(name: str, value: str) -> None:
+    edits = (Edit(ACCOUNT.id, "properties.minimumTlsVersion", value), Edit(ACCOUNT.id, "tags", {name: value}))
+    written = bicep_of(Remedy(changes=edits), ACCOUNT, VERSIONS)
+    assert written.startswith(NOTE)
+    head, _, body = written.removeprefix(NOTE).partition(" = ")
+    assert head.startswith("resource target 'Microsoft.Storage/storageAccounts@20")
+    assert Reader(body).value() == {"name": "a", "properties": {"minimumTlsVersion": value}, "tags": {name: value}}
+
+
+def test_a_list_is_written_whole() -> None:
+    edit = Edit(ACCOUNT.id, "properties.networkAcls.ipRules", {"value": "<YOUR_RANGE>"}, ADD)
+    body = bicep_of(Remedy(changes=(edit,)), ACCOUNT, VERSIONS).partition(" = ")[2]
+    assert Reader(body).value()["properties"] == changed(ACCOUNT.body, edit)["properties"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Deletion(ACCOUNT.id),
+        Edit(ACCOUNT.id, "properties.x"),
+        Edit(f"{ACCOUNT.id}/unknown/x", "properties.x", True),
+        Edit(f"{ACCOUNT.id}/blobServices/default", "properties.cors.corsRules", {}, ADD),
+    ],
+)
+def test_what_a_template_cannot_say_has_none(change: Any) -> None:
+    assert bicep_of(Remedy(changes=(change,)), ACCOUNT, VERSIONS) == ""
+
+
+def test_the_bicep_of_every_example_parses() -> None:
+    written = {fix_of(each).bicep for each in everything()} - {""}
+    assert [each for each in written if has_error(each)] == []
+    assert sum(bool(fix_of(each).bicep) for each in everything()) > 1300
