@@ -19,7 +19,7 @@ TOML = "".join(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL))
 
 def test_its_file_is_taken_and_says_what_the_page_says(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(TOML)
-    found = resolve("scan", {}, {}, folder=tmp_path)
+    found = resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
     assert found.severities == {"storage-versioning-disabled": Severity.medium}
     assert found["history"] == str(tmp_path / "history.db")
     assert [each.endpoint for each in found.intended] == ["blob/tiles"]

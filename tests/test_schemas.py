@@ -75,21 +75,21 @@ SETTINGS = [
     ("[waivers]\nmax-days = 90\nallow-tag = true", True),
     ("[waivers]\nmax-days = 0", False),
     ("[waivers]\nallow-tag = 'yes'", False),
-    ("[notify.ops]\nkind = 'slack'\nurl-env = 'HOOK'", True),
-    ("[notify.ops]\nurl-env = 'HOOK'", False),
+    ("[notify.ops]\nkind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_HOOK'", True),
+    ("[notify.ops]\nurl-env = 'TWOLOCKS_SECRET_HOOK'", False),
     ("[notify.ops]\nkind = 'slack'", False),
     ("[notify.ops]\nkind = 'slack'\nurl = 'https://hooks.example/x'", False),
-    ("[notify.ops]\nkind = 'slack'\nurl-env = 'HOOK'\nurl-file = 'hook'", False),
-    ("[notify.ops]\nkind = 'slakc'\nurl-env = 'HOOK'", False),
+    ("[notify.ops]\nkind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nurl-file = 'hook'", False),
+    ("[notify.ops]\nkind = 'slakc'\nurl-env = 'TWOLOCKS_SECRET_HOOK'", False),
     ("[notify.'o p']\nkind = 'github'", False),
     ("[notify.ops]\nkind = 'github'\nmin-severity = 'low'\nowner = 'team-a'", True),
     ("[notify.ops]\nkind = 'github'\nmin-severity = 'lwo'", False),
-    ("[notify.ops]\nkind = 'azure-devops'\nurl-env = 'HOOK'", False),
-    ("[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'\nsecret-file = 'key'", True),
-    ("[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'", False),
-    ("[notify.ops]\nkind = 'teams'\nurl-file = 'hook'", True),
+    ("[notify.ops]\nkind = 'azure-devops'\nurl-env = 'TWOLOCKS_SECRET_HOOK'", False),
+    ("[notify.ops]\nkind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'", True),
+    ("[notify.ops]\nkind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'", False),
+    ("[notify.ops]\nkind = 'teams'\nurl-file = 'hook'", False),
     (MAIL, True),
-    (MAIL + "port = 587\ntls = 'implicit'\nuser = 'two'\npassword-env = 'PASSWORD'", True),
+    (MAIL + "port = 587\ntls = 'implicit'\nuser = 'two'\npassword-env = 'TWOLOCKS_SECRET_PASSWORD'", True),
     (MAIL + "port = 0", False),
     (MAIL + "port = '587'", False),
     (MAIL + "tls = 'ssl'", False),
@@ -138,7 +138,7 @@ WAIVERS = [
 def test_settings_are_evaluated_alike(text: str, good: bool, tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(text)
     try:
-        resolve("scan", {}, {}, folder=tmp_path)
+        resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
         read = True
     except InputError:
         read = False

@@ -11,13 +11,13 @@ from urllib.parse import urlencode, urljoin, urlsplit
 import msgspec
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, origin
+from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
 from scanner.azure.pipeline import GRAPH, OnRequest, policies, request_slots
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
-from scanner.errors import AccessError
+from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of
 from scanner.reach.effective_rules import ACTIONS
 
@@ -273,17 +273,21 @@ def _rows(body: Any, path: str) -> list[Json]:
 async def resolve_cloud(
     name: str,
     arm_endpoint: str,
+    arm_audience: str,
     http: HttpSession,
     on_request: OnRequest = lambda method, path, status, milliseconds: None,
 ) -> Cloud:
-    """Return the cloud of a name, or the one that an ARM endpoint describes where that is given.
+    """Return the cloud of a name, or that of an ARM endpoint: a known one, else the one that it describes.
 
     Raises InputError, and an AccessError where the endpoint does not answer.
     """
     if not arm_endpoint:
         return cloud(name)
     arm = endpoint(arm_endpoint)
-    return described(arm, await _metadata(arm, http, on_request))
+    known = known_at(arm)
+    if known is not None and arm_audience:
+        raise InputError(f"the audience of {arm} is known", at=f"--arm-audience {arm_audience}", do="leave it out")
+    return known or described(arm, await _metadata(arm, http, on_request), arm_audience)
 
 
 async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:

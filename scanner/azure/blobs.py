@@ -38,6 +38,9 @@ RETRIES: dict[str, Any] = {"initial_backoff": 1, "increment_base": 2, "retry_tot
 OTHERS = ("blob.storage.azure.net",)
 """The domains of accounts in a DNS zone of their own. They do not show the cloud."""
 
+EVERY_ACCOUNT = "https://storage.azure.com"
+"""The audience of tokens for every storage account."""
+
 _WRITER, _READER = "Storage Blob Data Contributor", "Storage Blob Data Reader"
 _METHODS = frozenset({"GET", "HEAD", "PUT"})
 
@@ -56,6 +59,7 @@ class BlobAccountOptions:
     tenant: str = ""
     cloud: str = "public"
     arm_endpoint: str = ""
+    arm_audience: str = ""
     prompt: Callable[[str], None] = lambda text: None
     token_cache: dict[Any, Any] = field(default_factory=dict)
 
@@ -228,12 +232,26 @@ async def _service(options: BlobAccountOptions, http: HttpSession, context: Any)
     if options.connection:
         yield _connected(options.connection, http, more)
         return
-    cloud = await resolve_cloud(options.cloud, options.arm_endpoint, http)
+    cloud = await resolve_cloud(options.cloud, options.arm_endpoint, options.arm_audience, http)
     tokens = credentials.tokens(options.auth, cloud, options.tenant, http, context, options.prompt)
     tokens.share(options.token_cache)
     async with tokens:
         transport = _guarded_transport(options.endpoint, http)
-        yield BlobServiceClient(options.endpoint, credential=tokens, transport=transport, **more)
+        own = audience(options.endpoint, cloud.name)
+        yield BlobServiceClient(options.endpoint, credential=tokens, transport=transport, audience=own, **more)
+
+
+def audience(endpoint: str, cloud: str) -> str:
+    """Return the audience of tokens for a storage account: the account alone, where Azure documents that it works.
+
+    https://storage.azure.com is for every account, so it is sent to Azure's own hosts of the cloud of the login only.
+    `endpoint`: the account's. `cloud`: the name of the cloud of the login. Source: "Authorize access to blobs using
+    Microsoft Entra ID", which has the form of one account for the public cloud.
+    """
+    host = clouds.origin(endpoint)
+    shared = [suffix for name, suffix in SUFFIXES.items() if name == cloud != "public"]
+    shared += OTHERS if cloud == "public" else ()
+    return EVERY_ACCOUNT if any(host.endswith(f".{each}") for each in shared) else f"https://{host}"
 
 
 def _connected(connection: str, http: HttpSession, more: dict[str, Any]) -> BlobServiceClient:

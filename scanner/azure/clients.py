@@ -26,6 +26,7 @@ class ConnectionOptions:
 
     cloud: str = "public"
     arm_endpoint: str = ""
+    arm_audience: str = ""
     auth: str = "default"
     tenant: str = ""
     record: Path | None = None
@@ -41,6 +42,7 @@ class ConnectionOptions:
         return cls(
             cloud=settings["cloud"],
             arm_endpoint=settings["arm-endpoint"],
+            arm_audience=settings["arm-audience"],
             auth=settings["auth"],
             tenant=settings["tenant"],
             record=Path(record) if record else None,
@@ -123,7 +125,7 @@ async def connect(
             if record:
                 record.add(method, path, status, milliseconds)
 
-        cloud = await resolve_cloud(options.cloud, options.arm_endpoint, http, report)
+        cloud = await resolve_cloud(options.cloud, options.arm_endpoint, options.arm_audience, http, report)
         tokens = credentials.tokens(options.auth, cloud, options.tenant, http, context, prompt)
         limiters = RateLimiters(on=options.limits, on_wait=on_wait)
         arm = ArmClient(cloud, tokens, limiters, http, report, options.agent, options.effective)

@@ -39,6 +39,17 @@ def stopping(screen: Screen) -> Iterator[Stop]:
         yield stop
 
 
+def allow_python(folder: Path, *, run_code: bool) -> None:
+    """Raise InputError for a rules folder of one's own with Python files, without `--run-code`."""
+    from scanner.rulebook.loader import python_files
+
+    found = python_files(folder)
+    if found and not run_code:
+        raise InputError(
+            f"{found[0]} is Python, which runs only with --run-code", do="if you trust this folder: --run-code"
+        )
+
+
 def show_broken(broken: "Sequence[Broken]") -> None:
     """Print the rule files that were not loaded, on standard error."""
     for each in broken:

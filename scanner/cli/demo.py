@@ -13,7 +13,7 @@ from scanner.cli.common import stopping
 from scanner.config.settings import Settings, Value, resolve
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, decide
-from scanner.scan import pipeline
+from scanner.scan import pipeline, sources
 from scanner.scan.job import prepare
 from scanner.scan.outcome import Outcome
 from scanner.terminal.lines import Line, error_lines
@@ -40,7 +40,9 @@ def _demo(settings: Settings, screen: Screen, stop: Stop) -> int:
     folder = Path(settings["dir"])
     _make(folder)
     with serve(load_estate()) as box, _environment(box.environment()):
-        outcome = pipeline.run(prepare(_scan(settings, folder, box.url)), screen, stop, limits=False)
+        scan = _scan(settings, folder, box.url)
+        sources.show(scan, screen)
+        outcome = pipeline.run(prepare(scan), screen, stop, limits=False)
     _end(outcome, settings, folder, screen)
     if settings["open"]:
         _browse(folder / FILES[0])
@@ -58,7 +60,7 @@ def _scan(settings: Settings, folder: Path, url: str) -> Settings:
     report, findings, snapshot = (str(folder / name) for name in FILES)
     fail_on = settings["fail-on"]
     given = {"arm_endpoint": url, "auth": "environment", "out": [report, findings], "snapshot": snapshot}
-    found = resolve("scan", {**given, "fail_on": fail_on}, {}, folder=folder)
+    found = resolve("scan", {**given, "fail_on": fail_on}, {}, use_file=False)
     return replace(found, options={**found.options, "verbose": Value(settings["verbose"], "--verbose")})
 
 

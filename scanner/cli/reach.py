@@ -76,7 +76,7 @@ def run(settings: Settings, resource: str) -> int:
 
 def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     question = Question(resource, settings["source"], settings["port"])
-    rules = load()
+    rules = load(packages=not settings["no-rule-packages"])
     named = parse_port(question.port)
     if "/" in question.port and named is None:
         raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")

@@ -4,7 +4,6 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from scanner.cli.common import print_json, say, show_broken
@@ -14,8 +13,8 @@ from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
 from scanner.model.verdict import Severity
-from scanner.rulebook.loader import RuleSet, load, matches
-from scanner.scan.job import chosen
+from scanner.rulebook.loader import RuleSet, matches
+from scanner.scan.job import chosen, load_rules
 from scanner.terminal.lines import Line, coloured, table, width_of
 from scanner.terminal.text import many, named
 
@@ -40,7 +39,7 @@ def list_rules(settings: Settings) -> int:
 
 def show(settings: Settings, id: str) -> int:
     """Print one rule, and return the exit code. Raises InputError."""
-    rules = load([Path(each) for each in settings["rules"]])
+    rules = load_rules(settings)
     rule = rules.rules.get(id) or next((each for each in rules.rules.values() if id in each.aliases), None)
     if rule is None:
         rules.check_renamed(id, at="", rewrite="twolocks rules show {}")

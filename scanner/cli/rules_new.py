@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from scanner.cli.common import say
+from scanner.cli.common import allow_python, say
 from scanner.config.settings import Settings
 from scanner.content import content
 from scanner.errors import InputError
@@ -40,6 +40,8 @@ def run(settings: Settings, id: str) -> int:
     """Write the rule, print file and line of what was written, and return the exit code. Raises InputError."""
     _check(settings, id)
     folder, built_in = _folder(settings["into"])
+    if not built_in:
+        allow_python(folder, run_code=settings["run-code"])
     rules = new_rule.loaded(folder, built_in=built_in)
     _new_id(id, rules)
     files = Files(folder)
@@ -49,7 +51,8 @@ def run(settings: Settings, id: str) -> int:
     new_rule.check_loaded(files, id, built_in=built_in)
     for each, line in [(path, new_rule.line(path, id)), *_code_lines(files)]:
         sys.stdout.write(f"{_shown(each)}:{line}\n")
-    say(f"Next: twolocks rules test {_shown(folder)} --only {id}")
+    code = " --run-code" if not built_in and loader.python_files(folder) else ""
+    say(f"Next: twolocks rules test {_shown(folder)} --only {id}{code}")
     return 0
 
 

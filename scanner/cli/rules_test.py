@@ -9,7 +9,7 @@ from itertools import chain
 from pathlib import Path
 
 from scanner.azure.az_commands import NoAzureCli, refused
-from scanner.cli.common import say, show_broken
+from scanner.cli.common import allow_python, say, show_broken
 from scanner.config.settings import Settings
 from scanner.content import content
 from scanner.errors import InputError, nearest
@@ -47,7 +47,7 @@ class Result:
 
 def run(settings: Settings, folder: str) -> int:
     """Print a line for each rule, and return the exit code. Raises InputError."""
-    rules, tested, files = _loaded(Path(folder))
+    rules, tested, files = _loaded(Path(folder), run_code=settings["run-code"])
     found = {rule.id: Result() for rule in _chosen(rules, tested, settings)}
     for id, result in found.items():
         _derived(rules, rules.rules[id], files, result)
@@ -68,7 +68,7 @@ def _ended(rules: RuleSet, results: list[Result]) -> int:
     return 2 if rules.broken else 1 if failed else 0
 
 
-def _loaded(folder: Path) -> tuple[RuleSet, list[Rule], list[CaseFile]]:
+def _loaded(folder: Path, *, run_code: bool) -> tuple[RuleSet, list[Rule], list[CaseFile]]:
     """Return all rules, those of the folder, and its files of examples. Raise InputError."""
     built_in = content("rules")
     if not folder.is_dir():
@@ -76,8 +76,9 @@ def _loaded(folder: Path) -> tuple[RuleSet, list[Rule], list[CaseFile]]:
     if folder.resolve() == built_in:
         rules = load(packages=False)
         return rules, list(rules.rules.values()), _files(built_in.parent / "tests" / "rules" / CASES, rules)
+    allow_python(folder, run_code=run_code)
     known = load(packages=False).rules
-    rules = load([folder], packages=False)
+    rules = load(code=[folder], packages=False)
     return rules, [rule for id, rule in rules.rules.items() if id not in known], _files(folder / CASES, rules)
 
 

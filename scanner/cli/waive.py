@@ -1,18 +1,16 @@
 """`twolocks waive`: accepts a finding, by an entry in the waiver file."""
 
-from pathlib import Path
-
 from scanner.config.settings import Settings
 from scanner.config.waiver_editor import waive
 from scanner.config.waiver_proposal import NotAccepted
-from scanner.rulebook.loader import load
+from scanner.scan.job import load_rules
 from scanner.terminal.lines import Line, error_lines
 from scanner.terminal.screen import Screen
 
 
 def run(settings: Settings, fingerprint: str) -> int:
     """Write the entry, print what was accepted, and return the exit code. Raises InputError."""
-    rules = load([Path(each) for each in settings["rules"]])
+    rules = load_rules(settings)
     try:
         written = waive(fingerprint, settings, rules)
     except NotAccepted as error:

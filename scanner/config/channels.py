@@ -12,6 +12,10 @@ from scanner.model.verdict import SEVERITIES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of a notification."""
+SECRET = "TWOLOCKS_SECRET_"  # noqa: S105 - a name, no secret
+"""The prefix of the variables with secrets. A settings file can name no other variable."""
+FILE_SUFFIX = "_FILE"
+"""The end of a variable that names a file with the secret: TWOLOCKS_SECRET_OPS_FILE for TWOLOCKS_SECRET_OPS."""
 TLS = ("starttls", "implicit", "none")
 PORT: Any = Annotated[int, Meta(ge=1, le=65535)]
 # Without a pattern, because msgspec 0.22 crashes where one type holds a pattern twice.
@@ -32,14 +36,11 @@ class Channel:
     on_stdout: bool = False
 
 
-def _secret(name: str, about: str, needed: bool = True) -> tuple[Key, Key]:
-    return (
-        Key(f"{name}-env", f"Environment variable that contains {about}", needed=needed, other=f"{name}-file"),
-        Key(f"{name}-file", f"File that contains {about}", needed=needed, other=f"{name}-env"),
-    )
+def _secret(name: str, about: str, needed: bool = True) -> Key:
+    return Key(f"{name}-env", f"Environment variable {SECRET}NAME that contains {about}", needed=needed)
 
 
-_URL = _secret("url", "the URL, which is a secret")
+_URL = (_secret("url", "the URL, which is a secret"),)
 COMMON = (
     Key("kind", "Channel of the notification"),
     Key("min-severity", "Lowest severity to report (default: high)", known=SEVERITIES),
@@ -59,12 +60,12 @@ _MAIL = (
         needed=True,
     ),
     Key("user", "User name, if the server requires a login"),
-    *_secret("password", "the password of the user", needed=False),
+    _secret("password", "the password of the user", needed=False),
 )
 CHANNELS: Mapping[str, Channel] = {
     "teams": Channel("teams:attempt", _URL),
     "slack": Channel("slack:attempt", _URL),
-    "webhook": Channel("webhook:attempt", (*_URL, *_secret("secret", "the signing key"))),
+    "webhook": Channel("webhook:attempt", (*_URL, _secret("secret", "the signing key"))),
     "mail": Channel("mail:attempt", _MAIL, seconds=30.0),
     "github": Channel("ci_log:github", on_stdout=True),
     "azure-devops": Channel("ci_log:azure_devops", on_stdout=True),

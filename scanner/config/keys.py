@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from scanner.config.options import Option
+from scanner.config.options import Effect, Option
 from scanner.config.toml import TomlFile
 from scanner.model.exposure import Auth, Reach
 from scanner.model.verdict import SEVERITIES
@@ -34,8 +34,8 @@ class Key:
     """A key of a table.
 
     `type`: its type for msgspec. `about`: its description in the schema. `takes`: the expected value, for errors. `do`:
-    how to write it, for errors. `needed`: it is required unless the key named in `other` is set. `known`: its only
-    values, if they are fixed.
+    how to write it, for errors. `needed`: it is required. `known`: its only values, if they are fixed. `effect`: of
+    every key of a settings file; None for others.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Key:
     do: str = ""
     default: Any = None
     needed: bool = False
-    other: str = ""
     known: tuple[str, ...] = ()
+    effect: Effect | None = None
 
     @property
     def key(self) -> str:
@@ -67,10 +67,10 @@ class Key:
         return found | ({"description": self.about} if self.about else {})
 
 
-def number(name: str, about: str, least: int, most: int, default: int) -> Key:
+def number(name: str, about: str, least: int, most: int, default: int, effect: Effect) -> Key:
     """Return a key whose value is a number from `least` to `most`."""
     type: Any = Annotated[int, Meta(ge=least, le=most)]
-    return Key(name, about, type, f"a number from {least} to {most}", default=default)
+    return Key(name, about, type, f"a number from {least} to {most}", default=default, effect=effect)
 
 
 def option_key(option: Option) -> Key:
@@ -91,21 +91,39 @@ INTENDED = (
 )
 SEVERITY = (Key("to", known=SEVERITIES, needed=True), Key("reason", needed=True))
 NETWORK = (
-    number("wide-ipv4", "Number of IPv4 addresses from which allowed networks count as broad ranges", 1, 2**32, 65536),
-    number("wide-ipv6", "More than one IPv6 network of this prefix length counts as broad ranges", 0, 128, 48),
+    number(
+        "wide-ipv4",
+        "Number of IPv4 addresses from which allowed networks count as broad ranges",
+        1,
+        2**32,
+        65536,
+        Effect.hide,
+    ),
+    number(
+        "wide-ipv6", "More than one IPv6 network of this prefix length counts as broad ranges", 0, 128, 48, Effect.hide
+    ),
 )
 REPORT = (
-    Key("tags", "Tags that findings and reports show", list[str], "a list of names", 'tags = ["owner"]', ()),
-    Key("owner-tag", "Tag whose value is the owner", TEXT, "the name of a tag", default=""),
+    Key(
+        "tags",
+        "Tags that findings and reports show",
+        list[str],
+        "a list of names",
+        'tags = ["owner"]',
+        (),
+        effect=Effect.harmless,
+    ),
+    Key("owner-tag", "Tag whose value is the owner", TEXT, "the name of a tag", default="", effect=Effect.harmless),
 )
 WAIVERS = (
-    number("max-days", "How far ahead a waiver may expire", 1, 3660, MAX_DAYS),
+    number("max-days", "How far ahead a waiver may expire", 1, 3660, MAX_DAYS, Effect.hide),
     Key(
         "allow-tag",
         "Allow waivers by tag; anyone who can write tags can then waive findings",
         bool,
         "true or false",
         default=False,
+        effect=Effect.hide,
     ),
 )
 VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS}
@@ -119,6 +137,13 @@ TABLES: Mapping[str, tuple[Key, ...] | None] = {
     "notify": None,
 }
 """The tables of a settings file and their keys; None for free keys, () for the options of `scan`."""
+EFFECTS: Mapping[str, Effect] = {
+    "networks": Effect.hide,
+    "severity": Effect.hide,
+    "intended": Effect.hide,
+    "notify": Effect.send,
+}
+"""What the tables with free keys can do in a file that somebody else wrote."""
 
 
 # The waiver file

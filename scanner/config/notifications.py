@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from scanner.config.channels import CHANNELS, NAME, keys_of
+from scanner.config.channels import CHANNELS, FILE_SUFFIX, NAME, SECRET, keys_of
 from scanner.config.keys import Key
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError
@@ -20,7 +20,9 @@ MOST_BYTES = 64 << 10
 """The number of bytes to read of a file with a secret."""
 LITERAL = ("url", "secret", "password")
 """Keys whose values are never in the settings."""
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(rf"{SECRET}[A-Z0-9_]*[A-Z0-9](?<!{FILE_SUFFIX})")
+_OLD_NAME = re.compile(r"[A-Z]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+"""The name of a variable, not a secret that was written in its place."""
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
@@ -36,8 +38,12 @@ def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
     known_keys = {key.name: key for key in keys_of(kind)}
     for given, value in table.items():
         if given in LITERAL:
-            do = f'use {given}-env = "NAME_OF_A_VARIABLE", or {given}-file = "FILE"'
+            do = f'use {given}-env = "{_new_name(name)}"'
             file.fault(f"{given} is a secret and must not be in the settings", *place, given, do=do)
+        elif given.removesuffix("-file") in LITERAL:
+            word, new = given.removesuffix("-file"), _new_name(name)
+            do = f'write {word}-env = "{new}", and set {new}{FILE_SUFFIX} to the path of the file'
+            file.fault(f"{given}: a settings file names no file with a secret", *place, given, do=do)
         elif given not in known_keys:
             file.unknown(f'notify.{name} ({kind}) has no key "{given}"', given, known_keys, *place, given)
         else:
@@ -56,25 +62,24 @@ def _value(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None
     elif key.known and value not in key.known:
         file.unknown(f'unknown {what} "{value}"', value, key.known, *at, more=f"known: {', '.join(key.known)}")
     elif key.name.endswith("-env") and not _VARIABLE.fullmatch(value):
-        # The value is not repeated: it may be the secret itself.
-        file.fault(f"{what} must be the name of a variable", *at, do="use letters, digits and _")
-    elif key.name.endswith("-file") and "://" in value:
-        file.fault(f"{what} must be the name of a file", *at)
+        # The value is not repeated unless it looks like a variable: it may be the secret itself.
+        new = _new_name(value if _OLD_NAME.fullmatch(value) else place[1])
+        file.fault(f"{what} must name a variable {SECRET}...", *at, do=f'write "{new}", and set that variable')
+
+
+def _new_name(name: str) -> str:
+    """Return the variable of a secret, from the name of an old variable or of the notification."""
+    plain = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_").removesuffix(FILE_SUFFIX)
+    return plain if plain.startswith(SECRET) else f"{SECRET}{plain or 'NAME'}"
 
 
 def _present(file: TomlFile, place: tuple[str, str], key: Key, table: Mapping[str, Any]) -> None:
-    """Collect the fault of a key that is missing, or that is set together with the other key of its pair."""
-    if key.other and key.name in table and key.other in table and key.name < key.other:
-        file.fault(f"{key.name} and {key.other} exclude each other", *place, key.other, do="remove one of them")
-    if not key.needed or key.name in table or key.other in table or (key.other and key.name > key.other):
-        return
+    """Collect the fault of a key that is missing; a secret under another key has a fault of its own."""
     word = key.name.removesuffix("-env")
-    if word in table:
+    if not key.needed or not table.keys().isdisjoint((key.name, word, f"{word}-file")):
         return
-    value = '["..."]' if key.name == "to" else '"..."'
-    more = f", or {key.other} = {value}" if key.other else ""
-    what = f"{key.name} or {key.other}" if key.other else key.name
-    file.fault(f"notify.{place[1]} requires {what}", *place, do=f"add {key.name} = {value}{more}")
+    value = '["..."]' if key.name == "to" else f'"{_new_name(place[1])}"' if word != key.name else '"..."'
+    file.fault(f"notify.{place[1]} requires {key.name}", *place, do=f"add {key.name} = {value}")
 
 
 def _mail(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> None:
@@ -89,8 +94,8 @@ def _mail(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> N
         file.fault(
             "mail without TLS is allowed on this machine only", *place, "tls", do='write tls = "starttls" or "implicit"'
         )
-    password = "password-env" in table or "password-file" in table
-    if ("user" in table) != password:
+    password = "password-env" in table
+    if ("user" in table) != password and "password-file" not in table:
         missing = "password-env" if "user" in table else "user"
         file.fault(f"notify.{place[1]} requires {missing}", *place, do="a login consists of a user and a password")
 
@@ -137,14 +142,11 @@ class Target:
         return self.mail.host if self.mail is not None else urlsplit(self.url).hostname or ""
 
 
-def target(name: str, table: Mapping[str, Any], at: str, folder: Path, environ: Mapping[str, str]) -> Target:
-    """Return the target of a checked table, with its secrets. Raise InputError if one is missing.
-
-    `folder`: the folder of the settings file, for relative paths.
-    """
+def target(name: str, table: Mapping[str, Any], at: str, environ: Mapping[str, str]) -> Target:
+    """Return the target of a checked table, with its secrets. Raise InputError if one is missing."""
 
     def secret(word: str) -> str:
-        return _read(name, word, table, at, folder, environ)
+        return _read(name, word, table.get(f"{word}-env", ""), at, environ)
 
     kind = table["kind"]
     found = Target(
@@ -178,18 +180,27 @@ def _mailbox(table: Mapping[str, Any], password: str) -> Mailbox:
     )
 
 
-def _read(name: str, word: str, table: Mapping[str, Any], at: str, folder: Path, environ: Mapping[str, str]) -> str:
-    """Return a secret, from the variable or the file that the table names; "" if it names none."""
-    variable, file = table.get(f"{word}-env", ""), table.get(f"{word}-file", "")
-    if variable:
-        if given := environ.get(variable, "").strip():
-            return given
-        what = f'notification "{name}" requires the variable {variable}, which is not set; nothing was read'
-        raise InputError(what, at=at, do=f"set {variable} from your secret store")
-    if not file:
+def _read(name: str, word: str, variable: str, at: str, environ: Mapping[str, str]) -> str:
+    """Return a secret, from its variable or from the file that VARIABLE_FILE names; "" where there is no variable."""
+    if not variable:
         return ""
+    given, file = environ.get(variable, "").strip(), environ.get(variable + FILE_SUFFIX, "").strip()
+    if given and file:
+        what = f"{variable} and {variable}{FILE_SUFFIX} exclude each other; nothing was read"
+        raise InputError(what, at="the environment", do="unset one of them")
+    if given:
+        return given
+    if not file:
+        what = f'notification "{name}" requires the variable {variable}, which is not set; nothing was read'
+        do = f"set {variable} from your secret store, or {variable}{FILE_SUFFIX} to the path of a file"
+        raise InputError(what, at=at, do=do)
+    return _of_file(name, word, file, f"{variable}{FILE_SUFFIX}")
+
+
+def _of_file(name: str, word: str, file: str, at: str) -> str:
+    """Return the secret in a file that the environment names."""
     try:
-        with (folder / file).open("rb") as opened:
+        with Path(file).open("rb") as opened:
             text: str = opened.read(MOST_BYTES).decode().strip()
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"

@@ -3,6 +3,7 @@ and the help are made of them. `--help` loads this module, so it imports nothing
 """
 
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import Any
 
 from scanner.model.verdict import SEVERITIES
@@ -13,6 +14,19 @@ NEW = tuple(f"new:{name}" for name in SEVERITIES)
 FORMATS = ("text", "json")
 
 
+class Effect(StrEnum):
+    """What a settings file that somebody else wrote could do with a setting. The value completes "this setting can".
+
+    A setting without an effect is harmless: it may stand in a file that was found in the current folder.
+    """
+
+    harmless = ""
+    run = "run code, or print commands for you to run"
+    send = "send data or credentials to another host"
+    write = "overwrite files"
+    hide = "hide findings"
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """An option of a command.
@@ -21,7 +35,7 @@ class Option:
     `many`: may be given more than once. `path`: names a file or folder; in a settings file it is relative to the folder
     of that file. `url`: a path unless it is a URL. `shared`: a command other than `scan` also uses the variable and the
     setting of `scan` (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]). `needed`: part of the usage line.
-    `short`: its short form, such as `-s`.
+    `short`: its short form, such as `-s`. `effect`: of every option that a settings file may set; None for others.
     """
 
     name: str
@@ -35,6 +49,7 @@ class Option:
     shared: bool = False
     needed: bool = False
     short: str = ""
+    effect: Effect | None = None
 
     @property
     def key(self) -> str:
@@ -67,21 +82,32 @@ def shared(*options: Option) -> tuple[Option, ...]:
 
 # What to read
 
-SUBSCRIPTION = Option("subscription", "NAME|ID", "These subscriptions", many=True, short="-s")
-MANAGEMENT_GROUP = Option("management-group", "ID", "All subscriptions in this management group", many=True)
-RESOURCE = Option("resource", "ID", "One resource, to check a fix quickly", many=True)
-RESOURCE_GROUP = Option("resource-group", "NAME", "Only these resource groups", many=True)
-TAG = Option("tag", "NAME=VALUE", "Only resources with this tag", many=True)
-FROM = Option("from", "FILE", "A snapshot or other JSON; sends no requests", path=True)
+SUBSCRIPTION = Option("subscription", "NAME|ID", "These subscriptions", many=True, short="-s", effect=Effect.hide)
+MANAGEMENT_GROUP = Option(
+    "management-group", "ID", "All subscriptions in this management group", many=True, effect=Effect.hide
+)
+RESOURCE = Option("resource", "ID", "One resource, to check a fix quickly", many=True, effect=Effect.hide)
+RESOURCE_GROUP = Option("resource-group", "NAME", "Only these resource groups", many=True, effect=Effect.hide)
+TAG = Option("tag", "NAME=VALUE", "Only resources with this tag", many=True, effect=Effect.hide)
+FROM = Option("from", "FILE", "A snapshot or other JSON; sends no requests", path=True, effect=Effect.hide)
 
 # Which rules count, and how
 
-ONLY = Option("only", "PATTERN", "sql-*, category:, severity:, type:, control:", many=True)
-SKIP = Option("skip", "PATTERN", "Rules to leave out; same patterns", many=True)
-RULES = Option("rules", "DIR", "Folder of additional rules", many=True, path=True)
-WAIVERS = Option("waivers", "FILE", "Waiver file", path=True)
+ONLY = Option("only", "PATTERN", "sql-*, category:, severity:, type:, control:", many=True, effect=Effect.hide)
+SKIP = Option("skip", "PATTERN", "Rules to leave out; same patterns", many=True, effect=Effect.hide)
+RULES = Option("rules", "DIR", "Folder of additional rules (rows only)", many=True, path=True, effect=Effect.run)
+RULES_CODE = Option("rules-code", "DIR", "The same; may run Python", many=True, path=True, effect=Effect.run)
+NO_RULE_PACKAGES = Option("no-rule-packages", about="Leave out installed rule packages", effect=Effect.hide)
+OWN_RULES = (RULES, RULES_CODE, NO_RULE_PACKAGES)
+RUN_CODE = Option("run-code", about="Run the Python files of the folder")
+WAIVERS = Option("waivers", "FILE", "Waiver file", path=True, effect=Effect.hide)
 FAIL_ON_SCAN = Option(
-    "fail-on", "SEVERITY", "high (default), never, new:high (new, reopened, raised)", "high", known=(*FAIL_ON, *NEW)
+    "fail-on",
+    "SEVERITY",
+    "high (default), never, new:high (new, reopened, raised)",
+    "high",
+    known=(*FAIL_ON, *NEW),
+    effect=Effect.hide,
 )
 FAIL_ON_DEMO = Option(
     "fail-on", "SEVERITY", "Exit code as for a scan: critical, high, medium, low, info", "never", known=FAIL_ON
@@ -89,26 +115,31 @@ FAIL_ON_DEMO = Option(
 
 # What to write
 
-OUT = Option("out", "FILE", many=True, path=True)
-SNAPSHOT = Option("snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True)
-HISTORY = Option("history", "URL", "Store the scan; compare with earlier ones", path=True, url=True, shared=True)
-NOTIFY = Option("notify", "NAME", "Send changes to [notify.NAME] of the settings", many=True)
+OUT = Option("out", "FILE", many=True, path=True, effect=Effect.write)
+SNAPSHOT = Option(
+    "snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True, effect=Effect.write
+)
+HISTORY = Option(
+    "history", "URL", "Store the scan; compare with earlier ones", path=True, url=True, shared=True, effect=Effect.send
+)
+NOTIFY = Option("notify", "NAME", "Send changes to [notify.NAME] of the settings", many=True, effect=Effect.send)
 FORMAT = Option("format", "FORMAT", "text (default) or json", "text", known=FORMATS)
 
 # How to read
 
-AUTH = Option("auth", "KIND", "cli, managed-identity, github, ...", "default")
-TENANT = Option("tenant", "ID", "Sign in to this tenant")
-CLOUD = Option("cloud", "NAME", "public (default), us-government, china", "public")
-ARM_ENDPOINT = Option("arm-endpoint", "URL", "ARM endpoint of another cloud")
-SIGN_IN = (AUTH, TENANT, CLOUD, ARM_ENDPOINT)
-NO_GRAPH = Option("no-graph", about="Use lists instead of Resource Graph")
-EFFECTIVE = Option("effective", about="Compare with effective rules from Azure")
-RECORD = Option("record", "FILE", "Log requests, without bodies", path=True)
+AUTH = Option("auth", "KIND", "cli, managed-identity, github, ...", "default", effect=Effect.hide)
+TENANT = Option("tenant", "ID", "Sign in to this tenant", effect=Effect.send)
+CLOUD = Option("cloud", "NAME", "public (default), us-government, china", "public", effect=Effect.send)
+ARM_ENDPOINT = Option("arm-endpoint", "URL", "ARM endpoint of another cloud", effect=Effect.send)
+ARM_AUDIENCE = Option("arm-audience", "URL", "Audience of its tokens, if not the endpoint", effect=Effect.send)
+SIGN_IN = (AUTH, TENANT, CLOUD, ARM_ENDPOINT, ARM_AUDIENCE)
+NO_GRAPH = Option("no-graph", about="Use lists instead of Resource Graph", effect=Effect.hide)
+EFFECTIVE = Option("effective", about="Compare with effective rules from Azure", effect=Effect.harmless)
+RECORD = Option("record", "FILE", "Log requests, without bodies", path=True, effect=Effect.write)
 
 # How to print
 
-QUIET = Option("quiet", about="Print nothing if the exit code is 0")
-VERBOSE = Option("verbose", about="Print a line for each request")
-CONFIG = Option("config", "FILE", "Settings (default: twolocks.toml in this folder)", path=True)
+QUIET = Option("quiet", about="Print nothing if the exit code is 0", effect=Effect.hide)
+VERBOSE = Option("verbose", about="Print a line for each request", effect=Effect.harmless)
+CONFIG = Option("config", "FILE", "Settings file (default: your own, see docs)", path=True)
 """Names the settings file, so it is not a setting itself."""

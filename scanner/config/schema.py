@@ -68,7 +68,7 @@ def _object(properties: Schema) -> Schema:
 
 def _table(keys: list[Key] | tuple[Key, ...]) -> Schema:
     """Return the schema of a table with these keys."""
-    needed = [key.name for key in keys if key.needed and not key.other]
+    needed = [key.name for key in keys if key.needed]
     return _object({key.name: key.schema() for key in keys}) | ({"required": needed} if needed else {})
 
 
@@ -82,14 +82,8 @@ def _list(about: str, item: Schema) -> Schema:
 
 
 def _notification(kind: str) -> Schema:
-    """Return the schema of a table [notify.NAME] of one kind. Of a pair of keys, one is required or allowed."""
-    keys = keys_of(kind)
-    found = _table(keys)
+    """Return the schema of a table [notify.NAME] of one kind."""
+    found = _table(keys_of(kind))
     found["properties"]["kind"] = {"const": kind}
     found["required"] = ["kind", *found.get("required", ())]
-    pairs = [(key, [key.name, key.other]) for key in keys if key.other > key.name]
-    both = [
-        {"oneOf": [{"required": [name]} for name in pair]} if key.needed else {"not": {"required": pair}}
-        for key, pair in pairs
-    ]
-    return found | ({"allOf": both} if both else {})
+    return found

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scanner.config import toml
+from scanner.config import places, toml
 from scanner.config.commands import COMMANDS, SCAN, Command
 from scanner.config.keys import TABLES, option_key
 from scanner.config.options import CONFIG, Option
+from scanner.config.places import FILE, SettingsPlace
 from scanner.config.settings_file import Tables, read_tables, table_of
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError, nearest
 
-FILE = "twolocks.toml"
 DEFAULT = "default"
 HISTORIES = ("sqlite", "postgresql+psycopg")
 _LOGIN = re.compile(r"(?<=://)[^:/]*:[^@]*@")
@@ -101,16 +101,21 @@ def resolve(
     *,
     config: Path | None = None,
     folder: Path | None = None,
+    use_file: bool = True,
 ) -> Settings:
     """Return the settings of a command: its options as given (None or empty: not), the environment, the settings file.
 
-    `config` is the file of `--config`; without it, `twolocks.toml` in `folder` (the working folder) is used if it
-    exists. Raise InputError for invalid settings; for the file with all faults at once.
+    `config` is the file of `--config`. Without it, the user's own `twolocks.toml` is used, else that of `folder` (the
+    working folder), which may hold harmless settings only. `use_file`: use a settings file at all. Raise InputError for
+    invalid settings; for the file with all faults at once.
     """
     row = COMMANDS[command]
     _variables(row, environ)
-    file = _file(row, config, environ, folder or Path())
-    found = Settings(_options(row, given, environ, file), **(read_tables(file, SCAN) if file is not None else {}))
+    place = _place(row, config, environ, folder or Path()) if use_file else None
+    file = toml.read(place.path, place.by) if place is not None else None
+    options = _options(row, given, environ, file)
+    tables = read_tables(file, place, SCAN) if file is not None and place is not None else {}
+    found = Settings(options, **tables)
     _known(found, row)
     _history(found)
     _notifications(found)
@@ -135,17 +140,16 @@ def _variables(row: Command, environ: Mapping[str, str]) -> None:
             raise InputError(f"unknown setting {name}", at="the environment", do=f"{hint}all: twolocks scan --help")
 
 
-def _file(row: Command, config: Path | None, environ: Mapping[str, str], folder: Path) -> TomlFile | None:
+def _place(row: Command, config: Path | None, environ: Mapping[str, str], folder: Path) -> SettingsPlace | None:
     """Return the settings file of a command; None if there is none or the command does not use it."""
     if CONFIG not in row.rows and not any(option.shared for option in row.options):
         return None
-    names = (f"TWOLOCKS_{row.word}_CONFIG".upper(), "TWOLOCKS_SCAN_CONFIG")
-    given = next((text for name in names if (text := environ.get(name))), "")
-    named = config or (Path(given) if given else None)
-    if named is not None:
-        return toml.read(named, "--config")
-    usual = folder / FILE
-    return toml.read(usual if str(folder) != "." else Path(FILE), "settings") if usual.is_file() else None
+    if config is not None:
+        return places.named(config, "--config")
+    for name in (f"TWOLOCKS_{row.word}_CONFIG".upper(), "TWOLOCKS_SCAN_CONFIG"):
+        if text := environ.get(name):
+            return places.named(Path(text), name)
+    return places.usual(folder, environ)
 
 
 # One option
@@ -281,7 +285,11 @@ def _contradictions(settings: Settings) -> None:
     options = settings.options
     if "arm-endpoint" not in options:
         return
-    cloud, endpoint = options["cloud"], options["arm-endpoint"]
+    cloud, endpoint, audience = options["cloud"], options["arm-endpoint"], options["arm-audience"]
+    if audience.value and not endpoint.value:
+        raise InputError(
+            "--arm-audience has no effect without --arm-endpoint", at=audience.source, do="add --arm-endpoint URL"
+        )
     if cloud.source != DEFAULT and endpoint.value:
         raise InputError("--cloud and --arm-endpoint exclude each other", at=endpoint.source, do="use only one of them")
     if "from" not in options or not options["from"].value:

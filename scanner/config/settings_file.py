@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scanner.config import notifications
-from scanner.config.keys import INTENDED, MAX_DAYS, SEVERITY, TABLES, VALUES, Key, texts
-from scanner.config.options import Option
+from scanner.config.keys import EFFECTS, INTENDED, MAX_DAYS, SEVERITY, TABLES, VALUES, Key, texts
+from scanner.config.options import Effect, Option
+from scanner.config.places import SettingsPlace
 from scanner.config.toml import TomlFile
 from scanner.model.addresses import AddressSet, breadth, parse, union
 from scanner.model.verdict import SEVERITIES, Severity
@@ -33,13 +34,17 @@ class Tables:
     notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [notify.NAME] of the file; `kind` is text."""
     file: str = ""
+    place: SettingsPlace | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     read: TomlFile | None = field(default=None, compare=False, repr=False)
 
 
-def read_tables(file: TomlFile, options: tuple[Option, ...]) -> dict[str, Any]:
+def read_tables(file: TomlFile, place: SettingsPlace, options: tuple[Option, ...]) -> dict[str, Any]:
     """Return the fields of `Tables`. Raise Faults, with all faults of the file; `options` are those of [scan]."""
     _check_names(file, [option.name for option in options])
+    if not place.trusted:
+        _check_effects(file, options)
+        file.check()
     sources: dict[str, str] = {}
     networks, own = _networks(file, sources)
     severities, reasons = _severities(file, sources)
@@ -52,6 +57,7 @@ def read_tables(file: TomlFile, options: tuple[Option, ...]) -> dict[str, Any]:
         "notify": _notify(file, sources),
         **_values(file, sources),
         "file": str(file.path),
+        "place": place,
         "sources": sources,
         "read": file,
     }
@@ -87,6 +93,29 @@ def _check_names(file: TomlFile, options: list[str]) -> None:
 
 def _unknown(file: TomlFile, word: str, known: list[str], *key: str) -> None:
     file.unknown(f"unknown setting {word}", word, known, *key, more="all: twolocks config show")
+
+
+def _check_effects(file: TomlFile, options: tuple[Option, ...]) -> None:
+    """Collect faults for what a file that nobody named may not say: settings that can run, send, write or hide."""
+    keys = {table: {key.name: key.effect for key in keys or ()} for table, keys in TABLES.items()}
+    keys["scan"] = {option.name: option.effect for option in options}
+    for table, value in file.data.items():
+        free = EFFECTS.get(table)
+        if free and not isinstance(value, dict):
+            _not_allowed(file, table, free, table)
+        for name in value if isinstance(value, dict) else ():
+            effect = free or keys.get(table, {}).get(name, Effect.harmless)
+            if effect is not Effect.harmless:
+                _not_allowed(file, f"{table}.{name}", effect, table, name)
+
+
+def _not_allowed(file: TomlFile, what: str, effect: Effect | None, *key: str) -> None:
+    why = f"can {effect}" if effect else "is not known to be harmless"
+    file.fault(
+        f"{what} {why}, and nobody named this file: it was found in the current folder",
+        *key,
+        do=f"if you trust this file: --config ./{file.path.name}",
+    )
 
 
 def _chosen_names(file: TomlFile, name: str) -> dict[str, Any]:

@@ -2,12 +2,12 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from scanner.config.channels import CHANNELS
 from scanner.config.notifications import Target, target
-from scanner.config.settings import FILE, Settings
+from scanner.config.places import FILE
+from scanner.config.settings import Settings
 from scanner.errors import HistoryError, InputError, UserError, nearest
 from scanner.history.items import Reported
 from scanner.notify import compose
@@ -32,7 +32,7 @@ def named(settings: Settings, name: str) -> Target:
         do = hint + (f"known: {known}" if known else f"write [notify.{name}] with its kind into {FILE}")
         raise InputError(f'there is no notification "{name}"', do=do)
     at = settings.at_key("notify", name)
-    return target(name, settings.notify[name], at, Path(settings.file).parent, os.environ)
+    return target(name, settings.notify[name], at, os.environ)
 
 
 def checked(settings: Settings) -> tuple[Target, ...]:

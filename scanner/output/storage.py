@@ -175,6 +175,7 @@ class Storage:
             tenant=self._option("tenant"),
             cloud=cloud,
             arm_endpoint=arm,
+            arm_audience=self._option("arm-audience"),
             prompt=self.prompt,
         )
 

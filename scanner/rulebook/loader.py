@@ -2,7 +2,7 @@
 
 A folder holds Python files (types, reads, exposure functions, rules that need code), files of rows beside them
 (`storage.toml` beside `storage.py`), `tables/` with both, `controls.toml`, and for `twolocks rules test` `paths.toml`
-and `cases/`. `test_*.py` is no rule file.
+and `cases/`. `test_*.py` is no rule file. A folder of rows has no Python files: nothing in it runs.
 """
 
 import importlib
@@ -25,7 +25,7 @@ from scanner.model.verdict import Severity
 from scanner.rulebook.renamed import new_id, new_ids
 from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
 
-__all__ = ["Broken", "RuleSet", "load", "matches", "reads_of"]
+__all__ = ["Broken", "RulePackage", "RuleSet", "installed", "load", "matches", "python_files", "reads_of"]
 GROUP = "twolocks.rules"
 TABLES = "tables"
 CONTROLS = "controls.toml"
@@ -161,28 +161,79 @@ def matches(rule: Rule, pattern: str) -> bool:
     return False
 
 
-def load(folders: Sequence[Path] = (), *, built_in: bool = True, packages: bool = True) -> RuleSet:
+@dataclass(frozen=True, slots=True)
+class RulePackage:
+    """An entry point of the group `twolocks.rules`: its name, and the installed distribution that has it."""
+
+    entry: importlib.metadata.EntryPoint
+
+    def __str__(self) -> str:
+        dist = self.entry.dist
+        return f"{dist.name} {dist.version} ({self.entry.name})" if dist is not None else self.entry.name
+
+
+def installed() -> list[RulePackage]:
+    """Return the installed rule packages, without importing one."""
+    return [RulePackage(entry) for entry in importlib.metadata.entry_points(group=GROUP)]
+
+
+def load(
+    rows: Sequence[Path] = (), *, code: Sequence[Path] = (), built_in: bool = True, packages: bool = True
+) -> RuleSet:
     """Return every rule of the built-in folder, of installed rule packages, and of these folders.
 
-    All are enabled but the costly ones. A rule or file that does not load stands in `broken`. Raise InputError for an
-    id that stands twice.
+    `rows`: folders of which no Python runs. `code`: folders of which it does. All rules are enabled but the costly
+    ones. A rule or file that does not load stands in `broken`. Raise InputError for an id that stands twice, and for a
+    Python file in a folder of rows.
     """
     found = RuleSet()
     files = RuleFiles(modules=found.modules, broken=found.broken)
     if built_in:
         _folder(found, files, content("rules"), "scanner.rules")
     if packages:
-        for place, entry in enumerate(importlib.metadata.entry_points(group=GROUP)):
-            module = entry.load()
+        for place, each in enumerate(installed()):
+            module = each.entry.load()
             _folder(found, files, Path(str(module.__file__)).parent, f"scanner.rules_package_{place}")
-    for place, folder in enumerate(folders):
-        if not folder.is_dir():
-            raise InputError(
-                f"folder {folder} does not exist", at=f"--rules {folder}", do="give a folder of rule files"
-            )
+    for folder in rows:
+        _check_folder(folder, "--rules")
+        _only_rows(folder)
+        _rows_folder(found, files, folder.resolve())
+    for place, folder in enumerate(code):
+        _check_folder(folder, "--rules-code")
         _folder(found, files, folder.resolve(), f"scanner.rules_user_{place}")
     found.select()
     return found
+
+
+def _check_folder(folder: Path, option: str) -> None:
+    if not folder.is_dir():
+        raise InputError(f"folder {folder} does not exist", at=f"{option} {folder}", do="give a folder of rule files")
+
+
+def python_files(folder: Path) -> list[Path]:
+    """Return the Python files that loading a folder runs."""
+    return [file for part in (folder, folder / TABLES) for file in sorted(part.glob("*.py")) if _is_rule_file(file)]
+
+
+def _is_rule_file(file: Path) -> bool:
+    return not file.name.startswith(("__", "test_"))
+
+
+def _only_rows(folder: Path) -> None:
+    if found := python_files(folder):
+        raise InputError(
+            f"{found[0]} is Python, which --rules does not run",
+            at=f"--rules {folder}",
+            do=f"if you trust this folder: --rules-code {folder}",
+        )
+
+
+def _rows_folder(found: RuleSet, files: RuleFiles, folder: Path) -> None:
+    """Load a folder of rows: its controls and its rows, which name variables of files that were loaded before."""
+    if (folder / CONTROLS).is_file():
+        read_controls(folder / CONTROLS, files)
+    for part in (folder, folder / TABLES):
+        _row_files(found, files, part, "")
 
 
 def _folder(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
@@ -209,7 +260,7 @@ def _namespace(folder: Path, name: str) -> None:
 
 def _modules(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
     for file in sorted(folder.glob("*.py")):
-        if file.name.startswith(("__", "test_")):
+        if not _is_rule_file(file):
             continue
         try:
             module = importlib.import_module(f"{name}.{file.stem}")
@@ -236,9 +287,10 @@ def _python_rule(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> No
 
 
 def _row_files(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+    """Load the rows of a folder. `name`: the namespace of the Python files beside them, "" without any."""
     for file in sorted(folder.glob("*.toml")):
         if file.name not in (CONTROLS, PATHS):
-            beside = sys.modules.get(f"{name}.{file.stem}")
+            beside = sys.modules.get(f"{name}.{file.stem}") if name else None
             for rule in read_rows(file, files, beside):
                 _add(found, files, rule, file)
 

@@ -92,11 +92,11 @@ def _write(texts: Mapping[Path, str]) -> None:
 
 
 def loaded(folder: Path, *, built_in: bool) -> RuleSet:
-    """Return the rules as they are on disk now: the built-in ones, and those of a folder of one's own."""
+    """Return the rules as they are on disk now, with their Python: the built-in ones, and those of a folder."""
     for name in [each for each in sys.modules if re.match(r"scanner\.rules(_user_\d+)?(\.|$)", each)]:
         del sys.modules[name]
     importlib.invalidate_caches()
-    return load([] if built_in else [folder], packages=False)
+    return load(code=[] if built_in else [folder], packages=False)
 
 
 def find(type: str, rules: RuleSet) -> RulePlace | None:

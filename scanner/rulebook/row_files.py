@@ -200,7 +200,7 @@ def _lookup(files: RuleFiles, own: str, beside: ModuleType | None) -> Callable[[
             raise _NotLoaded
         if module is None:
             raise BadRow(f'"{name}": {file or own}.py does not exist', "check", word=file or own, known=files.modules)
-        if not hasattr(module, variable):
+        if variable.startswith("__") or not hasattr(module, variable):
             raise BadRow(f'"{name}" is not a variable of its .py file', "check", word=variable, known=vars(module))
         return getattr(module, variable)
 

@@ -79,9 +79,18 @@ def prepare(settings: Settings) -> Job:
     return Job(settings, rules, policy, outs, whom=_whom(settings))
 
 
+def load_rules(settings: Settings) -> RuleSet:
+    """Return the rules of the folders and packages that the settings name. Raises InputError for an invalid folder."""
+    return load(
+        [Path(each) for each in settings["rules"]],
+        code=[Path(each) for each in settings["rules-code"]],
+        packages=not settings["no-rule-packages"],
+    )
+
+
 def chosen(settings: Settings) -> RuleSet:
     """Return the rules that the settings select. Raises InputError for an invalid folder or pattern."""
-    rules = load([Path(each) for each in settings["rules"]])
+    rules = load_rules(settings)
     for option in ("only", "skip"):
         for pattern in settings[option]:
             try:

@@ -52,11 +52,11 @@ def main(count: int) -> None:
     sys.dont_write_bytecode = False
     with tempfile.TemporaryDirectory() as folder:
         rules = copied(Path(folder), count)
-        loader.load([rules], built_in=False, packages=False)  # writes the bytecode, as an installation does
+        loader.load(code=[rules], built_in=False, packages=False)  # writes the bytecode, as an installation does
         for name in [name for name in sys.modules if name.startswith("scanner.rules_user_0")]:
             del sys.modules[name]
         start = time.process_time()
-        found = loader.load([rules], built_in=False, packages=False)
+        found = loader.load(code=[rules], built_in=False, packages=False)
         spent = time.process_time() - start
     assert not found.broken, found.broken[0]
     print(json.dumps({"rules": len(found.rules), "cpu_ms": round(spent * 1000, 1)}))

@@ -22,7 +22,9 @@ from scanner.sandbox.served_estate import Refusal
 from scanner.sandbox.server import Sandbox, running
 from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
-STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (start|account|scope|read|wait|gap|found|wrote|error|done) +\S")
+STAMP = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (start|settings|rules|account|scope|read|wait|gap|found|wrote|error|done) +\S"
+)
 OPEN = account("stjournal", allowSharedKeyAccess=True, allowBlobPublicAccess=False, publicNetworkAccess="Enabled")
 ONLY = ("--only", "storage-plain-http")
 
@@ -188,11 +190,11 @@ def test_intended_endpoints_and_severities_of_the_settings() -> None:
     Path("twolocks.toml").write_text(
         '[scan]\nonly = ["storage-plain-http"]\n[severity.storage-plain-http]\nto = "low"\nreason = "only a test"\n'
     )
-    ended = twolocks("scan", "--from", "night.jsonl", "--out", "-")
+    ended = twolocks("scan", "--from", "night.jsonl", "--out", "-", "--config", "twolocks.toml")
     assert ended.code == 0
     assert json.loads(ended.out)["findings"][0]["severity"] == "low"
     Path("twolocks.toml").write_text('[severity.storage-plane-http]\nto = "low"\nreason = "x"\n')
-    ended = twolocks("scan", "--from", "night.jsonl")
+    ended = twolocks("scan", "--from", "night.jsonl", "--config", "twolocks.toml")
     assert (ended.code, "--> twolocks.toml:1\nhint: nearest: storage-plain-http" in ended.err) == (2, True)
 
 
@@ -381,7 +383,7 @@ def test_config_show_shows_each_value_and_its_source() -> None:
     Path("twolocks.toml").write_text(
         '[scan]\nfail-on = "low"\nauth = "cli"\n[networks]\noffice = ["198.51.100.0/24"]\n'
     )
-    ended = twolocks("config", "show", env={"TWOLOCKS_SCAN_FAIL_ON": "critical"})
+    ended = twolocks("config", "show", "--config", "twolocks.toml", env={"TWOLOCKS_SCAN_FAIL_ON": "critical"})
     rows = {line.split("\t")[0]: line.split("\t")[1:] for line in ended.out.splitlines()}
     assert rows["scan.fail-on"] == ["critical", "TWOLOCKS_SCAN_FAIL_ON"]
     assert rows["scan.auth"] == ["cli", "twolocks.toml:3"]

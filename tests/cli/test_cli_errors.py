@@ -121,6 +121,7 @@ def test_an_unknown_rule(snapshot_file: str) -> None:
 
 
 OLD, NEW = "storage-shared-key", "storage-shared-key-enabled"
+NAMED = ["--config", "twolocks.toml"]
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,8 @@ OLD, NEW = "storage-shared-key", "storage-shared-key-enabled"
     [
         (["--only", OLD], "", f"--only {OLD}", f'write "{NEW}"'),
         (["--skip", OLD.upper()], "", f"--skip {OLD.upper()}", f'write "{NEW}"'),
-        ([], f'[scan]\nskip = ["{OLD}"]\n', "twolocks.toml:2", f'write "{NEW}"'),
-        ([], f'[severity.{OLD}]\nto = "low"\nreason = "r"\n', "twolocks.toml:1", f"write [severity.{NEW}]"),
+        (NAMED, f'[scan]\nskip = ["{OLD}"]\n', "twolocks.toml:2", f'write "{NEW}"'),
+        (NAMED, f'[severity.{OLD}]\nto = "low"\nreason = "r"\n', "twolocks.toml:1", f"write [severity.{NEW}]"),
     ],
 )
 def test_the_old_id_of_a_rule(snapshot_file: str, words: list[str], settings: str, at: str, do: str) -> None:

@@ -19,7 +19,7 @@ from scanner.model.verdict import Severity
 
 def resolved(text: str, tmp_path: Path, **given: object) -> Settings:
     (tmp_path / "twolocks.toml").write_text(text)
-    return resolve("scan", given, {}, folder=tmp_path)
+    return resolve("scan", given, {}, config=tmp_path / "twolocks.toml")
 
 
 def faults(text: str, tmp_path: Path) -> list[tuple[str, str, str]]:
@@ -31,11 +31,11 @@ def faults(text: str, tmp_path: Path) -> list[tuple[str, str, str]]:
 def test_an_option_wins_over_a_variable_over_the_file_over_the_default(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text('[scan]\nfail-on = "low"\n')
     environ = {"TWOLOCKS_SCAN_FAIL_ON": "medium"}
-    found = resolve("scan", {"fail_on": "critical"}, environ, folder=tmp_path)
+    found = resolve("scan", {"fail_on": "critical"}, environ, config=tmp_path / "twolocks.toml")
     assert (found["fail-on"], found.options["fail-on"].source) == ("critical", "--fail-on")
-    found = resolve("scan", {}, environ, folder=tmp_path)
+    found = resolve("scan", {}, environ, config=tmp_path / "twolocks.toml")
     assert (found["fail-on"], found.options["fail-on"].source) == ("medium", "TWOLOCKS_SCAN_FAIL_ON")
-    found = resolve("scan", {}, {}, folder=tmp_path)
+    found = resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
     assert (found["fail-on"], found.options["fail-on"].source) == ("low", f"{tmp_path}/twolocks.toml:2")
     found = resolve("scan", {}, {}, folder=tmp_path / "elsewhere")
     assert (found["fail-on"], found.options["fail-on"].source) == ("high", DEFAULT)
@@ -48,7 +48,7 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             option.name, "x"
         )
         name = f"TWOLOCKS_SCAN_{option.key}".upper()
-        found = resolve("scan", {}, {name: text}, folder=tmp_path)
+        found = resolve("scan", {}, {name: text}, config=tmp_path / "twolocks.toml")
         assert found.options[option.name].source == (name if text else DEFAULT)
 
 
@@ -96,12 +96,12 @@ max-days = 90
 allow-tag = true
 [notify.ops]
 kind = "slack"
-url-env = "OPS_HOOK"
+url-env = "TWOLOCKS_SECRET_OPS"
 """,
         tmp_path,
     )
     assert (found.owner_tag, found.kept_tags, found.allow_tag) == ("Team", ("owner", "Team"), True)
-    assert found.notify == {"ops": {"kind": "slack", "url-env": "OPS_HOOK"}}
+    assert found.notify == {"ops": {"kind": "slack", "url-env": "TWOLOCKS_SECRET_OPS"}}
     assert found.at_key("notify", "ops", "url-env").endswith("twolocks.toml:23")
     assert found.networks == {"office": ("198.51.100.0/24", "203.0.113.7"), "vpn": ("2001:db8::/48",)}
     assert "198.51.100.9" in found.own
@@ -154,7 +154,7 @@ url-env = "OPS_HOOK"
         ("[report]\nowner-tag = ''", ("report.owner-tag must be the name of a tag", "twolocks.toml:2", "")),
         ("[waivers]\nallow-tag = 1", ("waivers.allow-tag must be true or false", "twolocks.toml:2", "")),
         ("[notify]\nkind = 'mail'", ("notify.kind must be a table", "twolocks.toml:2", "write [notify.kind]")),
-        ("[notify.ops]\nurl-env = 'A'", ("notify.ops requires kind", "twolocks.toml:1", "add kind")),
+        ("[notify.ops]\nurl-env = 'TWOLOCKS_SECRET_A'", ("notify.ops requires kind", "twolocks.toml:1", "add kind")),
         ("[report]\ntags = 'owner'", ("report.tags must be a list of names", "twolocks.toml:2", "")),
     ],
 )
@@ -172,10 +172,10 @@ def test_all_faults_are_reported_at_once_in_the_order_of_their_lines(tmp_path: P
 
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_bytes(b"\xef\xbb\xbf[scan]\nauth = 'cli'\n")
-    assert resolve("scan", {}, {}, folder=tmp_path)["auth"] == "cli"
+    assert resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")["auth"] == "cli"
     (tmp_path / "twolocks.toml").write_bytes(b"[scan]\nauth = '\xff'\n")
     with pytest.raises(InputError, match="the file is not UTF-8, at byte 16"):
-        resolve("scan", {}, {}, folder=tmp_path)
+        resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
 
 
 KEYS = st.sampled_from(["a", "b-c", '"d e"', "f.g"])
@@ -282,21 +282,24 @@ def test_what_a_scheduled_scan_may_not_say(tmp_path: Path) -> None:
         "add [notify.ops] with its kind to twolocks.toml",
     )
     (tmp_path / "twolocks.toml").write_text("[notify.ops]\nkind = 'github'\n[scan]\nnotify = 'opps'\n")
-    assert reported()[1:] == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
-    assert resolve("scan", {"notify": ["ops"]}, {}, folder=tmp_path)["notify"] == ("ops",)
+    config = tmp_path / "twolocks.toml"
+    with pytest.raises(InputError) as raised:
+        resolve("scan", {}, {}, config=config)
+    assert (raised.value.at, raised.value.do) == (f"{tmp_path}/twolocks.toml:4", "nearest: ops; known: ops")
+    assert resolve("scan", {"notify": ["ops"]}, {}, config=config)["notify"] == ("ops",)
 
 
 def test_no_secret_of_a_notification_is_shown(tmp_path: Path) -> None:
     found = resolved(
-        "[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'\nsecret-file = 'ops-key'\n"
+        "[notify.ops]\nkind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'\n"
         "[notify.post]\nkind = 'mail'\nhost = 'mail.example'\nfrom = 'a@b.example'\nto = 'a@b.example'\n",
         tmp_path,
     )
     rows = {name: value for name, value, _ in found.rows() if name.startswith("notify.")}
     assert rows == {
         "notify.ops.kind": "webhook",
-        "notify.ops.url-env": "HOOK",
-        "notify.ops.secret-file": "ops-key",
+        "notify.ops.url-env": "TWOLOCKS_SECRET_HOOK",
+        "notify.ops.secret-env": "TWOLOCKS_SECRET_KEY",
         "notify.post.kind": "mail",
         "notify.post.host": "mail.example",
         "notify.post.from": "a@b.example",
@@ -308,9 +311,12 @@ def test_an_option_that_scan_shares_counts_for_another_command(tmp_path: Path, m
     monkeypatch.setitem(COMMANDS, "other", Command("other", "", rows=(HISTORY,)))
     (tmp_path / "twolocks.toml").write_text("[scan]\nquiet = true\n")
     environ = {"TWOLOCKS_SCAN_HISTORY": "scan.db"}
-    assert resolve("other", {}, environ, folder=tmp_path).options["history"].source == "TWOLOCKS_SCAN_HISTORY"
+    assert (
+        resolve("other", {}, environ, config=tmp_path / "twolocks.toml").options["history"].source
+        == "TWOLOCKS_SCAN_HISTORY"
+    )
     environ["TWOLOCKS_OTHER_HISTORY"] = "other.db"
-    assert resolve("other", {}, environ, folder=tmp_path)["history"] == "other.db"
+    assert resolve("other", {}, environ, config=tmp_path / "twolocks.toml")["history"] == "other.db"
 
 
 def test_a_variable_that_sets_nothing_is_refused(tmp_path: Path) -> None:
@@ -341,7 +347,7 @@ def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> Non
         "[networks]\na = '10.0.0.0/8'\n[[intended]]\nresource = 'r'\nendpoint = 'e'\nreason = 'x'\n"
         "[severity.r]\nto = 'low'\nreason = 'x'\n[notify.n]\nkind = 'github'\n"
     )
-    names = [name for name, _, _ in resolve("config show", {}, {}, folder=tmp_path).rows()]
+    names = [name for name, _, _ in resolve("config show", {}, {}, config=tmp_path / "twolocks.toml").rows()]
     for table, keys in TABLES.items():
         for key in SCAN if table == "scan" else keys or ():
             assert f"{table}.{key.name}" in names
@@ -350,7 +356,9 @@ def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> Non
 
 def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text('[scan]\nauth = "cli"\ntenant = "t1"\nskip = ["category:logging"]\n')
-    found = resolve("access check", {"tenant": "t2"}, {"TWOLOCKS_SCAN_ONLY": "sql-*"}, folder=tmp_path)
+    found = resolve(
+        "access check", {"tenant": "t2"}, {"TWOLOCKS_SCAN_ONLY": "sql-*"}, config=tmp_path / "twolocks.toml"
+    )
     assert [found[name] for name in ("auth", "tenant", "skip", "only")] == [
         "cli",
         "t2",
@@ -358,5 +366,5 @@ def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
         ("sql-*",),
     ]
     assert found.options["auth"].source.endswith("twolocks.toml:2")
-    assert resolve("reach", {}, {}, folder=tmp_path)["tenant"] == "t1"
-    assert resolve("rules list", {}, {}, folder=tmp_path)["skip"] == ()
+    assert resolve("reach", {}, {}, config=tmp_path / "twolocks.toml")["tenant"] == "t1"
+    assert resolve("rules list", {}, {}, config=tmp_path / "twolocks.toml")["skip"] == ()

@@ -84,6 +84,7 @@ def states(document: dict[str, Any]) -> dict[str, str]:
 
 
 WITH = ("--waivers", "waivers.toml")
+NAMED = ("--config", "twolocks.toml")
 
 
 # What is written
@@ -172,7 +173,7 @@ def test_a_property_that_gets_worse_is_not_covered() -> None:
         "status"
     ] == "waived"  # fmt: skip
     Path("twolocks.toml").write_text('[severity.storage-plain-http]\nto = "critical"\nreason = "as we see it"\n')
-    worse = finding(scanned(containers(supportsHttpsTrafficOnly=False), *WITH), "storage-plain-http")
+    worse = finding(scanned(containers(supportsHttpsTrafficOnly=False), *WITH, *NAMED), "storage-plain-http")
     assert (worse["status"], worse["severity"]) == ("fail", "critical")
 
 
@@ -360,7 +361,7 @@ def refused(*words: str) -> tuple[str, ...]:
 
 
 def test_what_is_missing_is_reported_at_once() -> None:
-    assert refused("9b01c2", "--in", "f.json", "--owner", "kari")[:2] == (
+    assert refused("9b01c2", *NAMED, "--in", "f.json", "--owner", "kari")[:2] == (
         "error: waive requires --reason and --expires",
         "hint: --reason ... --expires ...; more: twolocks waive --help",
     )
@@ -376,14 +377,14 @@ def test_what_is_missing_is_reported_at_once() -> None:
     ],
 )
 def test_a_day_that_is_none(day: str, what: str) -> None:
-    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
+    reported = refused("9b01c2", *NAMED, "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
     assert reported[:2] == (f"error: {what}", f"--> --expires {day}")
     assert re.fullmatch(r"hint: --expires \d{4}-\d\d-\d\d, at most a year ahead", reported[2])
 
 
 def test_the_settings_say_how_far_ahead() -> None:
     Path("twolocks.toml").write_text("[waivers]\nmax-days = 30\n")
-    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", LATER)
+    reported = refused("9b01c2", *NAMED, "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", LATER)
     assert reported[0] == f"error: {LATER} is more than 30 days ahead"
     assert reported[2].endswith(", at most 30 days ahead")
 
@@ -419,12 +420,12 @@ def test_what_is_waived_already() -> None:
 
 def test_what_is_intended_or_closed_has_nothing_to_accept() -> None:
     Path("twolocks.toml").write_text('[[intended]]\nresource = "*/stjournal"\nendpoint = "blob"\nreason = "Our site"\n')
-    document = scanned(containers())
-    assert refused(exposure_of(document, "blob")["fingerprint"], "--in", "findings.json", *WORDS)[0] == (
+    document = scanned(containers(), *NAMED)
+    assert refused(exposure_of(document, "blob")["fingerprint"], "--in", "findings.json", *WORDS, *NAMED)[0] == (
         "error: stjournal: blob is intended: Our site; there is nothing to accept"
     )
     closed = next(row for row in document["exposures"] if row["state"] == "closed")
-    assert "there is nothing to accept" in refused(closed["fingerprint"], "--in", "findings.json", *WORDS)[0]
+    assert "there is nothing to accept" in refused(closed["fingerprint"], "--in", "findings.json", *WORDS, *NAMED)[0]
 
 
 def test_an_unknown_is_not_waived_and_its_gap_is_offered() -> None:
@@ -501,7 +502,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
 
 @pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb", "\udcff"])
 def test_a_reason_is_one_line_of_text(text: str) -> None:
-    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
+    reported = refused("9b01c2", *NAMED, "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
     assert reported[0] == "error: --reason must be one line of text"
 
 

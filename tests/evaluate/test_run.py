@@ -92,7 +92,7 @@ def run(made: Store, rules: loader.RuleSet, policy: Policy | None = None) -> tup
 
 def rules(tmp_path: Path, body: str = "pass") -> loader.RuleSet:
     (tmp_path / "mine.py").write_text(RULES.replace("BODY", body))
-    return loader.load([tmp_path], built_in=False, packages=False)
+    return loader.load(code=[tmp_path], built_in=False, packages=False)
 
 
 def statuses(document: dict[str, Any]) -> dict[str, str]:
@@ -119,7 +119,7 @@ def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path:
 def test_endpoints_that_only_a_pattern_names_are_not_lost_behind_a_stop(tmp_path: Path, stop: str) -> None:
     text = RULES.replace("BODY", stop).replace('data=("one", "two")', 'data=("one", "two", "part/*")')
     (tmp_path / "mine.py").write_text(text.replace('endpoints=("one", "two")', 'endpoints=("part/*",)'))
-    made = loader.load([tmp_path], built_in=False, packages=False)
+    made = loader.load(code=[tmp_path], built_in=False, packages=False)
     document, _ = run(store({"id": ACCOUNT, "properties": {}}), made)
     assert statuses(document)["mine-network"] == ("unknown" if "Unread" in stop else "error")
     assert {row["endpoint"]: row["reach"] for row in document["exposures"]}["part/*"] == "unknown"
@@ -151,7 +151,9 @@ NETWORK = Rule(
 )
 """
     (tmp_path / "mine.py").write_text(body)
-    document, _ = run(store({"id": ACCOUNT, "properties": {}}), loader.load([tmp_path], built_in=False, packages=False))
+    document, _ = run(
+        store({"id": ACCOUNT, "properties": {}}), loader.load(code=[tmp_path], built_in=False, packages=False)
+    )
     assert statuses(document) == {"mine-network": "unknown"}
     assert document["not_applicable"] == {}
     assert document["scan"]["complete"] is False
@@ -321,7 +323,7 @@ def test_a_rule_file_that_does_not_import_is_reported_and_the_others_load(tmp_pa
 
 def test_a_rule_file_with_a_syntax_error_names_its_line(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("x = 1\ndef broken(:\n")
-    assert loader.load([tmp_path], built_in=False, packages=False).broken[0].line == 2
+    assert loader.load(code=[tmp_path], built_in=False, packages=False).broken[0].line == 2
 
 
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
@@ -335,7 +337,7 @@ def test_two_folders_with_files_named_alike_do_not_clash(tmp_path: Path) -> None
         folder = tmp_path / place
         folder.mkdir()
         (folder / "storage.py").write_text(RULES.replace("BODY", "pass").replace("mine-", f"{place}-"))
-    found = loader.load([tmp_path / "a", tmp_path / "b"])
+    found = loader.load(code=[tmp_path / "a", tmp_path / "b"])
     assert {"a-network", "b-network", "storage-shared-key-enabled"} <= set(found.rules)
 
 

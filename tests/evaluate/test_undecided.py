@@ -136,7 +136,7 @@ def test_what_is_undecided_beside_a_failure_makes_the_scan_incomplete_also_where
     body = "yield Exposure('three', 'data', grant(Reach.internet), grant(Auth.identity)); raise Unread('parts', '403')"
     text = RULES.replace("BODY", body).replace('"one", "two")', '"one", "two", "three")').replace('{}["x"]', "Pass()")
     (tmp_path / "mine.py").write_text(text)
-    found = loader.load([tmp_path], built_in=False, packages=False)
+    found = loader.load(code=[tmp_path], built_in=False, packages=False)
     policy = Policy(intended=(Intended("*", "one", "meant"),))
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), found, policy)
     assert [(row["status"], row["endpoints"]) for row in document["findings"]] == [("fail", ["three"])]

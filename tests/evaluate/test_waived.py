@@ -40,7 +40,7 @@ def named(resource, index):
 def evaluated(tmp_path: Path, waivers: str, *, reach: str = "grant(Reach.internet)", **tags: str) -> Any:
     """The document, the evaluation and the waiver file of an account with two endpoints."""
     (tmp_path / "mine.py").write_text(RULES.replace("REACH", reach))
-    rules = loader.load([tmp_path], built_in=False, packages=False)
+    rules = loader.load(code=[tmp_path], built_in=False, packages=False)
     found = accepted(tmp_path, rules, waivers)
     document, evaluation = run(store({"id": ACCOUNT, "tags": tags, "properties": {}}), rules, Policy(waivers=found))
     return document, evaluation, found
@@ -97,7 +97,7 @@ def test_what_is_waived_but_may_be_worse_is_still_incomplete(tmp_path: Path) -> 
     text = RULES.replace("REACH", "grant(Reach.selected) | possible(Reach.internet, Unread('rules', '403'))")
     text = text.replace('Rule(id="mine-network"', 'None and Rule(id="mine-network"')
     (tmp_path / "mine" / "mine.py").write_text(text)
-    rules = loader.load([tmp_path / "mine"], built_in=False, packages=False)
+    rules = loader.load(code=[tmp_path / "mine"], built_in=False, packages=False)
     found = accepted(tmp_path, rules, entry("mine-*"))
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules, Policy(waivers=found))
     assert states(document) == {"one": "waived", "two": "waived"}
@@ -147,7 +147,7 @@ def test_a_property_that_is_worse_than_the_accepted_severity_is_not_waived(tmp_p
 
 def test_a_finding_does_not_call_accepted_what_the_settings_intend(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(RULES.replace("REACH", "grant(Reach.internet)"))
-    rules = loader.load([tmp_path], built_in=False, packages=False)
+    rules = loader.load(code=[tmp_path], built_in=False, packages=False)
     policy = Policy(intended=(Intended("*/st", "one", "the public site"),))
     row = finding(run(store({"id": ACCOUNT, "properties": {}}), rules, policy)[0], "mine-network")
     assert (row["status"], row["endpoints"]) == ("fail", ["two"])

@@ -232,7 +232,13 @@ def _then(box: Sandbox, later: Sandbox) -> None:
 
 
 def scheduled_run(
-    resources: list[Json], history: str, folder: Path, *words: str, later: Sandbox | None = None, **options: Any
+    resources: list[Json],
+    history: str,
+    folder: Path,
+    *words: str,
+    later: Sandbox | None = None,
+    env: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> RunResult:
     """One night's scan of these resources, with the options of the sandbox (refusals, overrides, faults).
 
@@ -244,7 +250,7 @@ def scheduled_run(
         if later is not None:
             _then(box, later)
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *words)
-        ended = twolocks(*given, env={"CI": "1", **box.environment()})
+        ended = twolocks(*given, env={"CI": "1", **box.environment(), **(env or {})})
     return RunResult(ended, json.loads(out.read_text()) if out.exists() else {})
 
 

@@ -233,7 +233,8 @@ def test_one_setting_serves_the_scan_and_these_commands() -> None:
     for name in ("TWOLOCKS_HISTORY_HISTORY", "TWOLOCKS_SCAN_HISTORY"):
         assert len(twolocks("history", "list", env={name: DB}).out.splitlines()) == 3
     Path("twolocks.toml").write_text(f'[scan]\nhistory = "{DB}"\n')
-    assert len(twolocks("history", "list").out.splitlines()) == 3
+    assert len(twolocks("history", "list", "--config", "twolocks.toml").out.splitlines()) == 3
+    Path("twolocks.toml").unlink()
     Path("sub").mkdir()
     Path("sub/my.toml").write_text(f'[scan]\nhistory = "../{DB}"\n')
     assert len(twolocks("history", "list", "--config", "sub/my.toml").out.splitlines()) == 3

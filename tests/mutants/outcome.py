@@ -88,7 +88,7 @@ def rule_file(mutant: Mutant, services: Sequence[str], folder: Path) -> str:
 
     shutil.copytree(RULES, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / Path(mutant.file).name).write_text(mutant.source, "utf-8")
-    found = loader.load([folder], built_in=False, packages=False)
+    found = loader.load(code=[folder], built_in=False, packages=False)
     if found.broken:
         return f"the file does not load: {found.broken[0].error}"
     found.enabled = dict(found.rules)

@@ -18,7 +18,7 @@ MAIL = "kind = 'mail'\nhost = 'mail.example'\nfrom = 'two@agency.example'\nto = 
 
 def settings(folder: Path, text: str, *, name: str = "ops") -> Settings:
     (folder / "twolocks.toml").write_text(f"[notify.{name}]\n{text}\n")
-    return resolve("scan", {"history": "night.db", "notify": [name]}, {}, folder=folder)
+    return resolve("scan", {"history": "night.db", "notify": [name]}, {}, config=folder / "twolocks.toml")
 
 
 def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str, str]]:
@@ -32,21 +32,28 @@ def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str
     ("text", "what", "line", "do"),
     [
         ("kind = 'temas'", 'unknown kind of notification "temas"', "2", "nearest: teams; known: teams, slack, web"),
-        ("kind = 'slack'", "notify.ops requires url-env or url-file", "1", 'add url-env = "...", or url-file = "..."'),
-        ("kind = 'slack'\nurl-evn = 'A'\nurl-file = 'x'", 'notify.ops (slack) has no key "url-evn"', "3",
+        ("kind = 'slack'", "notify.ops requires url-env", "1", 'add url-env = "TWOLOCKS_SECRET_OPS"'),
+        ("kind = 'slack'\nurl-evn = 'A'", 'notify.ops (slack) has no key "url-evn"', "3",
          "nearest: url-env"),
-        ("kind = 'slack'\nurl-env = 'A'\nurl-file = 'x'", "url-env and url-file exclude each other", "4", "remove one"),
-        ("kind = 'slack'\nurl-env = 'A'\nmin-severity = 'hihg'", 'unknown notify.ops.min-severity "hihg"', "4",
+        ("kind = 'slack'\nurl-file = 'x'", "url-file: a settings file names no file with a secret", "3",
+         'write url-env = "TWOLOCKS_SECRET_OPS", and set TWOLOCKS_SECRET_OPS_FILE to the path of the file'),
+        ("kind = 'slack'\nurl-env = 'OPS_HOOK'", "notify.ops.url-env must name a variable TWOLOCKS_SECRET_...", "3",
+         'write "TWOLOCKS_SECRET_OPS_HOOK", and set that variable'),
+        ("kind = 'slack'\nurl-env = 'hunter2'", "notify.ops.url-env must name a variable TWOLOCKS_SECRET_...", "3",
+         'write "TWOLOCKS_SECRET_OPS", and set that variable'),
+        ("kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_X_FILE'", "notify.ops.url-env must name a", "3",
+         'write "TWOLOCKS_SECRET_X", and set that variable'),
+        ("kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_A'\nmin-severity = 'hihg'", "unknown notify.ops.min-sev", "4",
          "nearest: high; known: critical, high"),
         ("kind = 'slack'\nurl-env = ''", "notify.ops.url-env must be text", "3", ""),
         ("kind = 'slack'\nurl-env = 7", "notify.ops.url-env must be text", "3", ""),
-        ("kind = 'webhook'\nurl-env = 'A'", "notify.ops requires secret-env or secret-file", "1", "add secret-env"),
-        ("kind = 'github'\nurl-env = 'A'", 'notify.ops (github) has no key "url-env"', "3", ""),
+        ("kind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_A'", "notify.ops requires secret-env", "1", "add secret-env"),
+        ("kind = 'github'\nurl-env = 'TWOLOCKS_SECRET_A'", 'notify.ops (github) has no key "url-env"', "3", ""),
         (MAIL + "port = 70000", "notify.ops.port must be a port, a number from 1 to 65535", "6", ""),
         (MAIL + "tls = 'startls'", 'unknown notify.ops.tls "startls"', "6", "nearest: starttls; known:"),
         (MAIL + "tls = 'none'", "mail without TLS is allowed on this machine only", "6", 'write tls = "starttls"'),
         (MAIL + "user = 'two'", "notify.ops requires password-env", "1", "a login consists of a user and a password"),
-        (MAIL + "password-env = 'P'", "notify.ops requires user", "1", "a login consists of a user and a password"),
+        (MAIL + "password-env = 'TWOLOCKS_SECRET_P'", "notify.ops requires user", "1", "a login consists of"),
         (MAIL.replace("['ops@agency.example']", "[]"), "notify.ops.to must be a list of addresses", "5", ""),
         (MAIL.replace("['ops@agency.example']", "['a@b.example', 'ops']"), '"ops" is not a mail address', "5", "write"),
         (MAIL.replace("two@agency.example", "two@agency.example\\nBcc: x@y.example"),
@@ -58,7 +65,7 @@ def faults(folder: Path, text: str, *, name: str = "ops") -> list[tuple[str, str
 )  # fmt: skip
 def test_a_fault_has_its_line_and_what_helps(text: str, what: str, line: str, do: str, tmp_path: Path) -> None:
     found = faults(tmp_path, text)
-    assert [each for each in found if each[0] == what and each[1] == line and each[2].startswith(do)], found
+    assert [each for each in found if each[0].startswith(what) and each[1] == line and each[2].startswith(do)], found
 
 
 @pytest.mark.parametrize("word", ["url", "secret", "password"])
@@ -67,7 +74,7 @@ def test_a_secret_in_the_settings_is_refused_and_not_repeated(word: str, tmp_pat
     found = faults(tmp_path, f"kind = '{kind}'\n{word} = '{HOOK}'")
     said = (f"{word} is a secret and must not be in the settings", "3")
     assert said in [each[:2] for each in found]
-    assert f'{word}-env = "NAME_OF_A_VARIABLE"' in str(found)
+    assert f'{word}-env = "TWOLOCKS_SECRET_OPS"' in str(found)
     assert not [each for each in found if f"needs {word}-env" in each[0]]
     assert "c2VjcmV0" not in str(found)
 
@@ -77,14 +84,14 @@ def test_a_secret_in_the_place_of_its_name_is_refused_and_not_repeated(key: str,
     found = faults(tmp_path, f"kind = 'teams'\n{key} = '{HOOK}'")
     assert "c2VjcmV0" not in str(found)
     assert "hooks.agency.example" not in str(found)
-    assert "must be the name of a" in found[0][0]
+    assert "must name a variable" in found[0][0] or "names no file" in found[0][0]
 
 
 @pytest.mark.parametrize("name", ["'o p'", '"o\\np"', "'øps'", "''", "'::error'"])
 def test_a_name_is_letters_and_digits(name: str, tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(f"[notify.{name}]\nkind = 'github'\n")
     with pytest.raises(InputError, match="is not a valid name of a notification"):
-        resolve("scan", {}, {}, folder=tmp_path)
+        resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
 
 
 def test_all_faults_are_reported_at_once(tmp_path: Path) -> None:
@@ -108,14 +115,22 @@ def ready(folder: Path, text: str, environ: dict[str, str], monkeypatch: pytest.
     (folder / "twolocks.toml").write_text(f"[notify.ops]\n{text}\n")
     given = {"history": "night.db", "notify": ["ops"], **options}
     try:
-        found = after_scan.checked(resolve("scan", given, {}, folder=folder))
+        found = after_scan.checked(resolve("scan", given, {}, config=folder / "twolocks.toml"))
     except InputError as error:
         return f"{error.what} | {error.at.rpartition('/')[2]} | {error.do}"
     return found[0].url
 
 
 def test_the_address_comes_from_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert ready(tmp_path, "kind = 'teams'\nurl-env = 'HOOK'", {"HOOK": f" {HOOK}\n"}, monkeypatch) == HOOK
+    assert (
+        ready(
+            tmp_path,
+            "kind = 'teams'\nurl-env = 'TWOLOCKS_SECRET_HOOK'",
+            {"TWOLOCKS_SECRET_HOOK": f" {HOOK}\n"},
+            monkeypatch,
+        )
+        == HOOK
+    )
     (tmp_path / "hook").write_text(HOOK + "\n")
     assert ready(tmp_path, "kind = 'teams'\nurl-file = 'hook'", {}, monkeypatch) == HOOK
     assert ready(tmp_path, f"kind = 'teams'\nurl-file = '{tmp_path}/hook'", {}, monkeypatch) == HOOK
@@ -140,7 +155,9 @@ def test_the_address_comes_from_a_variable_or_a_file(tmp_path: Path, monkeypatch
 def test_an_address_that_is_wrong_is_refused_and_not_repeated(
     value: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ready(tmp_path, "kind = 'slack'\nurl-env = 'HOOK'", {"HOOK": value}, monkeypatch)
+    said = ready(
+        tmp_path, "kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_HOOK'", {"TWOLOCKS_SECRET_HOOK": value}, monkeypatch
+    )
     assert said.startswith(f'the address of notification "ops" {why}; nothing was read | twolocks.toml:1 | ')
     assert "heim" not in said
     assert "agency" not in said
@@ -149,14 +166,17 @@ def test_an_address_that_is_wrong_is_refused_and_not_repeated(
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.7.7.7", "[::1]"])
 def test_this_machine_may_be_asked_without_tls(host: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = f"http://{host}:8080/x"
-    assert ready(tmp_path, "kind = 'slack'\nurl-env = 'HOOK'", {"HOOK": url}, monkeypatch) == url
+    assert (
+        ready(tmp_path, "kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_HOOK'", {"TWOLOCKS_SECRET_HOOK": url}, monkeypatch)
+        == url
+    )
     assert loopback(host)
 
 
 def test_what_is_missing_is_reported_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("HOOK", raising=False)
+    monkeypatch.delenv("TWOLOCKS_SECRET_HOOK", raising=False)
     slack = "kind = 'slack'\n"
-    assert ready(tmp_path, slack + "url-env = 'HOOK'", {}, monkeypatch) == (
+    assert ready(tmp_path, slack + "url-env = 'TWOLOCKS_SECRET_HOOK'", {}, monkeypatch) == (
         'notification "ops" requires the variable HOOK, which is not set; nothing was read | twolocks.toml:1 | '
         "set HOOK from your secret store"
     )
@@ -167,11 +187,11 @@ def test_what_is_missing_is_reported_before_anything_is_read(tmp_path: Path, mon
     assert "is empty" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
     (tmp_path / "hook").write_bytes(b"\xff\xfe")
     assert "it is not text" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
-    webhook = "kind = 'webhook'\nurl-env = 'HOOK'\nsecret-env = 'SIGN'"
-    said = ready(tmp_path, webhook, {"HOOK": HOOK, "SIGN": "short"}, monkeypatch)
+    webhook = "kind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_SIGN'"
+    said = ready(tmp_path, webhook, {"TWOLOCKS_SECRET_HOOK": HOOK, "TWOLOCKS_SECRET_SIGN": "short"}, monkeypatch)
     assert said.startswith('the secret of notification "ops" has fewer than 16 characters')
     assert "short" not in said
-    assert ready(tmp_path, webhook, {"SIGN": SIGN}, monkeypatch) == HOOK
+    assert ready(tmp_path, webhook, {"TWOLOCKS_SECRET_SIGN": SIGN}, monkeypatch) == HOOK
 
 
 def test_options_that_cannot_work_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,20 +208,26 @@ def test_options_that_cannot_work_together(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_no_secret_is_in_a_targets_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOOK", HOOK)
-    monkeypatch.setenv("SIGN", SIGN)
-    monkeypatch.setenv("PASSWORD", "geheim-passord")
+    monkeypatch.setenv("TWOLOCKS_SECRET_HOOK", HOOK)
+    monkeypatch.setenv("TWOLOCKS_SECRET_SIGN", SIGN)
+    monkeypatch.setenv("TWOLOCKS_SECRET_PASSWORD", "geheim-passord")
     (tmp_path / "twolocks.toml").write_text(
-        f"[notify.ops]\nkind = 'webhook'\nurl-env = 'HOOK'\nsecret-env = 'SIGN'\n"
-        f"[notify.post]\n{MAIL}user = 'two'\npassword-env = 'PASSWORD'\n"
+        f"[notify.ops]\nkind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_SIGN'\n"
+        f"[notify.post]\n{MAIL}user = 'two'\npassword-env = 'TWOLOCKS_SECRET_PASSWORD'\n"
     )
-    found = resolve("scan", {"history": "h.db", "notify": ["ops", "post"]}, {}, folder=tmp_path)
+    found = resolve("scan", {"history": "h.db", "notify": ["ops", "post"]}, {}, config=tmp_path / "twolocks.toml")
     targets = after_scan.checked(found)
     shown = f"{targets} {targets[0]!r} {found} {found.rows()}"
     assert "two@agency.example" in shown
     for secret in (HOOK, "c2VjcmV0", SIGN, "geheim"):
         assert secret not in shown
-    ended = twolocks("config", "show", "--config", tmp_path / "twolocks.toml", env={"HOOK": HOOK, "SIGN": SIGN})
+    ended = twolocks(
+        "config",
+        "show",
+        "--config",
+        tmp_path / "twolocks.toml",
+        env={"TWOLOCKS_SECRET_HOOK": HOOK, "TWOLOCKS_SECRET_SIGN": SIGN},
+    )
     assert ended.code == 0
     assert "notify.ops.url-env" in ended.out
     assert "c2VjcmV0" not in ended.out

@@ -20,7 +20,7 @@ SETTINGS = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 @pytest.mark.parametrize("text", SETTINGS, ids=lambda text: text.split("kind = ")[1].split()[0].strip('"'))
 def test_its_settings_are_taken(text: str, tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text(text)
-    assert resolve("scan", {}, {}, folder=tmp_path).notify
+    assert resolve("scan", {}, {}, config=tmp_path / "twolocks.toml").notify
 
 
 def test_every_kind_is_on_it() -> None:

@@ -24,6 +24,7 @@ from tests.notify.receivers import Answer, Received, Web, mail, until, web
 from tests.terminals import GROUP, Ended, twolocks
 
 SECRET = "0123456789abcdef0123456789abcdef"
+HOOK = "kind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'"
 CONTAINERS = Refusal(path="*/blobservices/default/containers")
 
 
@@ -35,14 +36,18 @@ class Watch:
     folder: Path
     words: list[str] = field(default_factory=list)
 
+    @property
+    def env(self) -> dict[str, str]:
+        """The variables that name the files with secrets."""
+        names = ("hook", "key", "broken")
+        return {f"TWOLOCKS_SECRET_{name.upper()}_FILE": str(self.folder / name) for name in names}
+
     def settings(self, text: str = "", **tables: str) -> None:
         """The notification `ops`, a web hook, and whatever else."""
         (self.folder / "hook").write_text(f"{self.server.url}/hook?sig=c2VjcmV0")
         (self.folder / "key").write_text(SECRET)
         more = "\n".join(f"[notify.{name}]\n{table}" for name, table in tables.items())
-        (self.folder / "twolocks.toml").write_text(
-            f"{text}\n[notify.ops]\nkind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\n{more}\n"
-        )
+        (self.folder / "twolocks.toml").write_text(f"{text}\n[notify.ops]\n{HOOK}\n{more}\n")
 
     def scheduled_run(
         self, resources: list[Json], *words: str, notify: Sequence[str] = ("ops",), **options: Any
@@ -50,7 +55,7 @@ class Watch:
         history, config = str(self.folder / "history.db"), str(self.folder / "twolocks.toml")
         asked = [word for name in notify for word in ("--notify", name)]
         given = (*asked, "--config", config, "--fail-on", "new:high", *self.words, *words)
-        reported = scheduled_run(resources, history, self.folder, *given, **options)
+        reported = scheduled_run(resources, history, self.folder, *given, env=self.env, **options)
         everything = f"{reported.ended.out}{reported.ended.err}{json.dumps(reported.document)}"
         assert "c2VjcmV0" not in everything
         assert SECRET not in everything
@@ -108,7 +113,7 @@ def test_a_week(watch: Watch) -> None:
 
 
 def test_what_is_below_the_least_severity_is_not_reported(watch: Watch) -> None:
-    watch.settings(low="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'critical'")
+    watch.settings(low=f"{HOOK}\nmin-severity = 'critical'")
     both = ("ops", "low")
     watch.scheduled_run(estate(), notify=both)
     watch.heard()
@@ -117,7 +122,7 @@ def test_what_is_below_the_least_severity_is_not_reported(watch: Watch) -> None:
 
 
 def test_owners_are_distinguished_by_their_tag(watch: Watch) -> None:
-    hook = "kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nowner = '{}'"
+    hook = "kind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'\nowner = '{}'"
     watch.settings("[report]\nowner-tag = 'owner'", kari=hook.format("kari"), ola=hook.format("ola"))
     tagged = [
         {**each, "tags": {"owner": "kari"}} if each["id"].endswith("/stjournal") else each for each in estate(EXPORT)
@@ -207,7 +212,7 @@ def test_a_waiver_that_is_about_to_expire_is_reported_once(watch: Watch) -> None
 
 
 def test_what_a_waiver_covered_is_reported_when_it_expired(watch: Watch) -> None:
-    watch.settings(all="kind = 'webhook'\nurl-file = 'hook'\nsecret-file = 'key'\nmin-severity = 'medium'")
+    watch.settings(all=f"{HOOK}\nmin-severity = 'medium'")
     expires(watch, 30)
     watch.scheduled_run(estate(), notify=("all",))
     watch.heard()
@@ -245,7 +250,7 @@ def test_what_was_not_delivered_is_reported_by_the_next_scan_and_only_then(watch
 def test_one_that_does_not_arrive_leaves_the_others_reported(watch: Watch) -> None:
     with web(Answer(500), Answer(404)) as broken:
         (watch.folder / "broken").write_text(f"{broken.url}/x")
-        watch.settings(down="kind = 'slack'\nurl-file = 'broken'")
+        watch.settings(down="kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_BROKEN'")
         watch.scheduled_run(estate(), notify=("ops", "down"))
         watch.heard()
         watch.scheduled_run(estate(EXPORT), notify=("ops", "down"))
@@ -282,7 +287,7 @@ def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch
     with served(estate(EXPORT)) as box:
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", folder / "history.db",
                  "--config", folder / "twolocks.toml", "--notify", "ops")  # fmt: skip
-        environ = {**os.environ, "CI": "1", **box.environment()}
+        environ = {**os.environ, "CI": "1", **box.environment(), **watch.env}
         child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE)
         until(lambda: bool(watch.server.received), 30)
         child.send_signal(signal.SIGKILL)
@@ -299,7 +304,7 @@ def test_ctrl_c_while_it_sends_ends_at_once_and_says_what_is_there(watch: Watch)
     with served(estate()) as box:
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", folder / "history.db",
                  "--config", folder / "twolocks.toml", "--notify", "ops", "--out", folder / "report.html")  # fmt: skip
-        environ = {**os.environ, "CI": "1", **box.environment()}
+        environ = {**os.environ, "CI": "1", **box.environment(), **watch.env}
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE, text=True
         )
@@ -388,20 +393,20 @@ def test_nothing_is_read_when_a_secret_is_missing(watch: Watch) -> None:
     reported = watch.scheduled_run(estate())
     assert reported.ended.code == 2
     assert reported.ended.err.splitlines()[-4].startswith(
-        'error: notification "ops" requires the file hook, which cannot be '
+        f'error: notification "ops" requires the file {watch.folder}/hook, which cannot be '
     )
     assert not (watch.folder / "history.db").exists()
 
 
 def test_notify_test(watch: Watch) -> None:
     config = watch.folder / "twolocks.toml"
-    ended = twolocks("notify", "test", "ops", "--config", config)
+    ended = twolocks("notify", "test", "ops", "--config", config, env=watch.env)
     assert (ended.code, ended.out) == (0, "")
     assert "ops: 127.0.0.1 accepted the test message" in ended.err
     notice = watch.one()
     assert (notice["kind"], notice["items"], notice["scan"]) == ("test", [], None)
     watch.server.answers = (Answer(401),)
-    ended = twolocks("notify", "test", "ops", "--config", config)
+    ended = twolocks("notify", "test", "ops", "--config", config, env=watch.env)
     assert ended.code == 2
     assert ended.err.splitlines() == [
         'error: notification "ops" was not delivered: 127.0.0.1 responded 401',
@@ -452,7 +457,7 @@ def test_the_record_of_requests_holds_no_notice(watch: Watch) -> None:
 
 
 def test_many_endpoints_of_a_new_account_are_one_place(watch: Watch) -> None:
-    watch.settings(chat="kind = 'slack'\nurl-file = 'hook'\nmin-severity = 'info'")
+    watch.settings(chat="kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nmin-severity = 'info'")
     watch.scheduled_run(estate(), notify=("chat",))
     watch.heard()
     watch.scheduled_run([*estate(), *SECOND], notify=("chat",))

@@ -50,7 +50,7 @@ def load(folder: Path, rows: str = ROW, *, types: str = TYPES) -> loader.RuleSet
     (folder / "mine.py").write_text(types)
     (folder / "mine.toml").write_text(rows)
     (folder / "controls.toml").write_text(CONTROLS)
-    return loader.load([folder], built_in=False, packages=False)
+    return loader.load(code=[folder], built_in=False, packages=False)
 
 
 def only(found: loader.RuleSet) -> Rule:
