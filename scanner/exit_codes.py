@@ -64,9 +64,9 @@ def decide(
 
 
 def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
-    """Return the open exposures, and the failed findings without an endpoint, at or above a severity.
+    """Return the open exposures, and the other failed findings, at or above a severity. "never" counts none.
 
-    "never" counts none.
+    Findings that name endpoints are counted by these, or themselves where no endpoint is open at that severity.
     """
     if fail_on == "never":
         return 0, 0
@@ -76,7 +76,9 @@ def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple
         return endpoints, len(alerts) - endpoints
     fail_on = fail_on.removeprefix(NEW)
     names = [each.name for each in Severity if each >= Severity[fail_on]]
-    return sum(counts.open[name] for name in names), sum(counts.other_failures[name] for name in names)
+    endpoints = sum(counts.open[name] for name in names)
+    others = sum(counts.other_failures[name] for name in names)
+    return endpoints, others if endpoints else others + sum(counts.endpoint_failures[name] for name in names)
 
 
 def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, news: Changes | None) -> str:
