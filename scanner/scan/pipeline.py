@@ -227,6 +227,7 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
         job.settings["fail-on"],
         broken=job.rules.broken,
         unwritten=[*outputs.unwritten, *(["the history"] if session is not None and session.errors else [])],
+        unheard=outputs.unheard,
         defects=len(job.disagreements),
         found=session.changes if session is not None else None,
     )

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: the first stops a command cleanly, the second immediately. Partial files are deleted."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first stops a command cleanly, the second immediately. Partial files are deleted."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 T = TypeVar("T")
 
 
@@ -22,7 +22,7 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Handles both signals while a command runs. `parts`: files that are deleted if it ends immediately."""
+    """Handles these signals while a command runs. `parts`: files that are deleted if it ends immediately."""
 
     def __init__(self, tell: Callable[[int], None]) -> None:
         self.parts: list[Path] = []
@@ -33,7 +33,9 @@ class Stop:
 
     @contextmanager
     def watching(self) -> Iterator["Stop"]:
-        before = {number: signal.signal(number, self._heard) for number in CODES}
+        # nohup ignores SIGHUP, and a shell ignores SIGINT for jobs in the background: both stay ignored.
+        heard = [number for number in CODES if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._heard) for number in heard}
         try:
             yield self
         finally:
