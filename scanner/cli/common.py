@@ -10,6 +10,7 @@ import msgspec
 
 from scanner.config.commands import Command
 from scanner.config.settings import Settings, resolve
+from scanner.document import temporary
 from scanner.errors import InputError
 from scanner.terminal.lines import Line, error_lines, prepare
 from scanner.terminal.screen import Screen
@@ -39,7 +40,7 @@ def stopping(screen: Screen) -> Iterator[Stop]:
         how = f"{SIGNALS[code]} again stops immediately"
         screen.write([Line(f"Stopping; {how}", column=0)], "done", f"stopping; {how}")
 
-    with Stop(tell).watching() as stop:
+    with Stop(tell, temporary.OPEN).watching() as stop:
         yield stop
 
 

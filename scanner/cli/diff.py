@@ -24,7 +24,7 @@ def run(settings: Settings, old: str, new: str) -> int:
     rules = chosen(settings)
     screen = Screen()
     with stopping(screen) as stop:
-        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         storage.check((out.name, settings.at("out", out.name)) for out in outs)
         with storage.reading(old, old) as first, storage.reading(new, new) as second:
             found = compared(first, second, rules, f"twolocks {version()}", (old, new))

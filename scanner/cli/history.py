@@ -12,7 +12,7 @@ import msgspec
 
 from scanner.cli.common import print_json, say
 from scanner.config.settings import Settings
-from scanner.document.writer import AtomicFile
+from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord

@@ -55,8 +55,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     """Read Azure or open a snapshot, evaluate it, write the outputs. Raises UserError if there is no result, Stopped on
     a signal.
     """
-    stop.parts = job.parts()
-    job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+    job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy)
     source = job.settings["from"]
     try:
         job.storage.check(job.blobs())

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
@@ -24,8 +24,8 @@ class Stopped(BaseException):
 class Stop:
     """Handles these signals while a command runs. `parts`: files that are deleted if it ends immediately."""
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self.parts: list[Path] = []
+    def __init__(self, tell: Callable[[int], None], parts: Sequence[Path] = ()) -> None:
+        self._parts = parts
         self.code = 0
         self._tell = tell
         self._task: asyncio.Task[Any] | None = None
@@ -60,7 +60,7 @@ class Stop:
             self._task.cancel()
 
     def _clean(self) -> None:
-        for part in self.parts:
+        for part in tuple(self._parts):
             with suppress(OSError):
                 part.unlink(missing_ok=True)
 
