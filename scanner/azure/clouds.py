@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from scanner.errors import InputError, nearest
 
@@ -69,7 +69,7 @@ def cloud(name: str) -> Cloud:
 
 def endpoint(url: str) -> str:
     """Return an ARM endpoint as an https origin. Raises InputError for anything else, because a token is sent there."""
-    parts = urlsplit(url if "://" in url else f"https://{url}")
+    parts = _split(url if "://" in url else f"https://{url}")
     if parts.scheme != "https" or not parts.hostname or parts.username or parts.path.strip("/") or parts.query:
         raise InputError(
             "an ARM endpoint is https:// and a host, without a path",
@@ -86,8 +86,10 @@ def described(arm: str, metadata: Any) -> Cloud:
     own = [entry for entry in described_there if origin(str(entry.get("resourceManager", ""))) == origin(arm)]
     for entry in own or described_there:
         login = entry.get("authentication")
-        if isinstance(login, Mapping) and urlsplit(str(login.get("loginEndpoint"))).scheme == "https":
-            audiences = [str(each) for each in login.get("audiences") or ()] or [arm]
+        if isinstance(login, Mapping) and is_https(str(login.get("loginEndpoint"))):
+            named = login.get("audiences")
+            audiences = [each for each in named if isinstance(each, str)] if isinstance(named, list) else []
+            audiences = audiences or [arm]
             scope = f"{audiences[0].rstrip('/')}/.default"
             authority = str(login["loginEndpoint"]).rstrip("/").removesuffix("/adfs")
             return with_authority(Cloud(origin(arm), arm, authority, scope, known=False))
@@ -104,6 +106,21 @@ def with_authority(known: Cloud) -> Cloud:
     if not host:
         return known
     return replace(known, authority=host if "://" in host else f"https://{host}", known=False)
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of a URL, empty ones where it is broken."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port is None or parts.port else SplitResult("", "", "", "", "")
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def is_https(url: str) -> bool:
+    """Return whether a URL is https with a host and a valid port."""
+    parts = _split(url)
+    return parts.scheme == "https" and bool(parts.hostname) and url.isprintable()
 
 
 def origin(url: str) -> str:
