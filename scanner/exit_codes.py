@@ -1,4 +1,4 @@
-"""Exit codes, and the choice between them: the first that applies of 4, 2, 1, 70, 3, 0.
+"""Exit codes, and the choice between them: the first that applies of 4, 2, 141, 1, 70, 3, 0.
 
 A scan that ends early raises 4 and 2 (`UserError.code`).
 """
@@ -11,6 +11,7 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, Changes
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import Broken
+from scanner.terminal.streams import PIPE_CLOSED
 from scanner.terminal.text import many
 
 NEW = "new:"
@@ -32,15 +33,16 @@ def decide(
     *,
     broken: Sequence[Broken] = (),
     unwritten: Sequence[str] = (),
+    unheard: bool = False,
     note: str = "",
     defects: int = 0,
     found: Changes | None = None,
 ) -> Exit:
     """Return the exit code of a scan after its evaluation.
 
-    `unwritten`: the files that could not be written. `defects`: the number of places where Azure's effective rules
-    differ from ours; they outrank codes 0 and 3, but not findings. `found`: the changes against the history; without
-    them `new:SEVERITY` counts every open failure.
+    `unwritten`: the files that could not be written. `unheard`: the reader of standard output left. `defects`: the
+    number of places where Azure's effective rules differ from ours; they outrank codes 0 and 3, but not findings.
+    `found`: the changes against the history; without them `new:SEVERITY` counts every open failure.
     """
     also = f"; also incomplete{_incomplete(result)}" if not result.complete else ""
     wrong = f"Azure disagrees in {many(defects, 'place')}: a defect of Twolocks"
@@ -51,6 +53,8 @@ def decide(
             [f"{', '.join(unwritten)} {'was' if len(unwritten) == 1 else 'were'} not written"] if unwritten else []
         )
         return Exit(WRONG, "; ".join(faults) + also)
+    if unheard:
+        return Exit(PIPE_CLOSED, f"standard output was closed before everything was written{also}")
     endpoints, others = counted(result.counts, fail_on, found)
     if endpoints or others or result.crashes:
         return Exit(FOUND, _found(endpoints, others, result, fail_on, found) + also)
@@ -64,9 +68,9 @@ def decide(
 
 
 def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple[int, int]:
-    """Return the open exposures, and the failed findings without an endpoint, at or above a severity.
+    """Return the open exposures, and the other failed findings, at or above a severity. "never" counts none.
 
-    "never" counts none.
+    Findings that name endpoints are counted by these, or themselves where no endpoint is open at that severity.
     """
     if fail_on == "never":
         return 0, 0
@@ -76,7 +80,9 @@ def counted(counts: Counts, fail_on: str, found: Changes | None = None) -> tuple
         return endpoints, len(alerts) - endpoints
     fail_on = fail_on.removeprefix(NEW)
     names = [each.name for each in Severity if each >= Severity[fail_on]]
-    return sum(counts.open[name] for name in names), sum(counts.other_failures[name] for name in names)
+    endpoints = sum(counts.open[name] for name in names)
+    others = sum(counts.other_failures[name] for name in names)
+    return endpoints, others if endpoints else others + sum(counts.endpoint_failures[name] for name in names)
 
 
 def _found(endpoints: int, others: int, result: EvaluationResult, fail_on: str, news: Changes | None) -> str:

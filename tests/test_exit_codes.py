@@ -164,6 +164,7 @@ def test_what_is_old_mended_or_shown_by_an_exposure_fails_nothing_new() -> None:
     quiet: list[str] = ["first-looked", "better", "accepted", "again", "fixed", "unseen"]
     found = Changes([*(change(each, "critical") for each in quiet)])
     found.changed.append(change("new", "critical", of="finding", category="network", endpoint="blob"))
+    found.unchanged.append(change("new", "critical", endpoint="blob").item)
     assert counted(result().counts, "new:info", found) == (0, 0)
     ended = decide(result(open={"critical": 3}), "new:critical", found=found)
     assert (ended.code, ended.why) == (FINE, "nothing new at critical; 3 critical")
@@ -172,6 +173,15 @@ def test_what_is_old_mended_or_shown_by_an_exposure_fails_nothing_new() -> None:
 def test_a_new_lock_finding_without_an_endpoint_fails() -> None:
     found = Changes([change("new", "medium", of="finding", category="network")])
     assert counted(result().counts, "new:medium", found) == (0, 1)
+
+
+@pytest.mark.parametrize("kind", ["new", "worse", "reopened"])
+def test_a_finding_above_its_endpoints_fails(kind: str) -> None:
+    """The settings raised the severity of its rule: no endpoint stands for it."""
+    found = Changes([change(kind, "critical", of="finding", category="network", endpoint="blob, dfs")])
+    found.unchanged += [change("new", "high", endpoint="blob").item, change("new", "critical", endpoint="queue").item]
+    assert counted(result().counts, "new:critical", found) == (0, 1)
+    assert counted(result().counts, "new:high", found) == (0, 1)
 
 
 def test_a_crash_alone_is_reported_without_words_of_what_is_new() -> None:

@@ -1,16 +1,19 @@
 """Reads of Azure Resource Manager, through the management clients' public `send_request`."""
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urljoin, urlsplit
 
+import aiohttp
 import msgspec
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
@@ -28,6 +31,8 @@ EFFECTIVE_SECONDS = 120.0
 """The seconds that Azure may take to work out effective rules, while the caller polls."""
 PAGES = 10_000
 """More pages than any list has. A list that goes on counts as endless."""
+LIST_MINUTES = 60
+"""The time of one list with all its pages."""
 
 
 @dataclass(slots=True)
@@ -62,9 +67,9 @@ class ArmClient:
         url = self._url(path, api, query)
         key = self._limit_key(path, region, listing=True)
         seen: set[str] = set()
+        ends = time.monotonic() + LIST_MINUTES * 60
         while url:
-            if url in seen or len(seen) > PAGES:
-                raise ReadError(path, 200, "EndlessList", message="a page links to itself as the next page")
+            check_list(path, url, seen, ends)
             seen.add(url)
             body = await self._object(url, key, path)
             yield _rows(body, path)
@@ -84,7 +89,7 @@ class ArmClient:
         Raises ReadError, with the code Timeout where a page takes longer than `seconds`.
         """
         url = self._url(path, EFFECTIVE_API, None)
-        request, rows, seen = HttpRequest("POST", url, json={}), [], set[object]()
+        request, rows, seen = HttpRequest("POST", url, json={}), [], set[str]()
         while True:
             body = await self._effective_page(request, path, seconds)
             rows += body["value"]
@@ -94,9 +99,8 @@ class ArmClient:
             if not link and not isinstance(token, str):
                 raise ReadError(path, 200, "BadNextLink", message="the token of the next page is not a string")
             page = link or token
-            if page in seen or len(seen) > PAGES:
-                raise ReadError(path, 200, "EndlessList", message="a page links to itself as the next page")
-            seen.add(page)
+            check_list(path, str(page), seen, math.inf)
+            seen.add(str(page))
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
             request = HttpRequest("GET", link) if link else HttpRequest("POST", url, json={"skipToken": token})
 
@@ -108,8 +112,8 @@ class ArmClient:
             response = await self._send(request, key, path)
             if response.status_code != HTTPStatus.ACCEPTED:
                 return _decoded_effective(path, response)
-            where = urljoin(self.cloud.arm, response.headers.get("Location", ""))
-            if urlsplit(where).scheme != "https" or origin(where) != self.cloud.host or where == self.cloud.arm:
+            where = _joined(self.cloud.arm, response.headers.get("Location", ""))
+            if not where or origin(where) != self.cloud.host or where == self.cloud.arm:
                 raise ReadError(path, 202, "ForeignLocation", message="the response has no link on the same host")
             if time.monotonic() >= ends:
                 raise ReadError(path, 0, "Timeout", message="Azure did not finish the operation in time")
@@ -142,8 +146,10 @@ class ArmClient:
             raise ReadError(
                 path, 200, "BadNextLink", message="the link to the next page is not a string, so that page was not read"
             )
-        link = urljoin(urljoin(self.cloud.arm, url), link.replace(" ", "%20"))
-        if urlsplit(link).scheme != "https" or origin(link) != self.cloud.host:
+        if len(link) > LINK_BYTES:
+            raise LimitReached(path, f"{LINK_BYTES >> 10} kB of a link to the next page")
+        link = _joined(urljoin(self.cloud.arm, url), link)
+        if not link or origin(link) != self.cloud.host:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
@@ -157,8 +163,8 @@ class ArmClient:
             if response.status_code >= 300:
                 raise read_error(path, response.status_code, response.content)
             try:
-                body = msgspec.json.decode(response.content)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                body = decode(response.content, path)
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 if last:
                     raise ReadError(path, 0, "BadJson", message="the response is not JSON") from None
                 continue
@@ -201,6 +207,30 @@ class ArmClient:
         return self._clients[name]
 
 
+def _joined(base: str, link: str) -> str:
+    """Return a link as an https URL, "" where it is none: a broken IPv6 address, another scheme, a control character.
+
+    A user name in it is refused too, because the client would send it in place of the token.
+    """
+    try:
+        whole = urljoin(base, link.replace(" ", "%20"))
+        parts = urlsplit(whole)
+        is_fine = parts.scheme == "https" and parts.username is None and parts.port != 0
+    except ValueError:
+        return ""
+    return whole if is_fine and whole.isprintable() and whole.isascii() else ""
+
+
+def check_list(path: str, url: str, seen: Collection[str], ends: float) -> None:
+    """Raise ReadError where a list does not end: it loops, or goes beyond its pages or its time."""
+    if url in seen:
+        raise ReadError(path, 200, "EndlessList", message="a page links to itself as the next page")
+    if len(seen) >= PAGES:
+        raise LimitReached(path, f"{PAGES:,} pages of one list")
+    if time.monotonic() > ends:
+        raise LimitReached(path, f"{LIST_MINUTES} minutes of one list")
+
+
 def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
     if response.status_code >= 300:
         error = read_error(path, response.status_code, response.content)
@@ -209,8 +239,8 @@ def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
             error.action = next(each for each in ACTIONS if each.lower().split("/")[2] == word)
         raise error
     try:
-        body = msgspec.json.decode(response.content)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        body = decode(response.content, path)
+    except (msgspec.DecodeError, UnicodeDecodeError):
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
         raise ReadError(path, 0, "BadJson", message="the response contains no effective rules")
@@ -294,19 +324,20 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     """Return the metadata of an ARM endpoint, read without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
     sent, status = time.perf_counter(), 0
-    request = http.session.get(url, allow_redirects=False, auto_decompress=True, proxy=proxy_of(url))
+    request = http.session.get(url, allow_redirects=False, proxy=proxy_of(url))
     try:
         async with asyncio.timeout(60), request as answer:
-            body, status = await answer.read(), answer.status
+            assert isinstance(answer, BoundedResponse)
+            body, status = await answer.decoded(), answer.status
         if status == 200:
-            return msgspec.json.decode(body)
-    except msgspec.DecodeError:
+            return decode(body, METADATA)
+    except (msgspec.DecodeError, UnicodeDecodeError, LimitReached):
         pass
     except Exception as error:
         explained = await explain_failure(error, url)
-        if explained is None:
+        if explained is None and not isinstance(error, OSError | aiohttp.ClientError):
             raise
-        raise explained from error
+        raise explained or AccessError(f"{urlsplit(url).hostname} did not answer: {error}", at=url) from error
     finally:
         on_request("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
     raise AccessError(f"{urlsplit(url).hostname} is not an ARM endpoint ({status})", at=url, do="check --arm-endpoint")

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from scanner.errors import InputError, nearest
 
@@ -81,7 +81,7 @@ def cloud(name: str) -> Cloud:
 
 def endpoint(url: str) -> str:
     """Return an ARM endpoint as an https origin. Raises InputError for anything else, because a token is sent there."""
-    parts = urlsplit(url if "://" in url else f"https://{url}")
+    parts = _split(url if "://" in url else f"https://{url}")
     found = f"https://{origin(parts.geturl())}"
     if (
         not _ORIGIN.fullmatch(found)
@@ -135,7 +135,7 @@ def _login(arm: str, metadata: Any) -> Mapping[str, Any]:
     own = [entry for entry in described_there if origin(str(entry.get("resourceManager", ""))) == origin(arm)]
     for entry in own or described_there:
         login = entry.get("authentication")
-        if isinstance(login, Mapping) and _ORIGIN.match(str(login.get("loginEndpoint", ""))):
+        if isinstance(login, Mapping) and is_https(url := str(login.get("loginEndpoint", ""))) and _ORIGIN.match(url):
             return login
     raise InputError(
         "this endpoint does not name its login authority",
@@ -190,6 +190,21 @@ def with_authority(known: Cloud) -> Cloud:
     if not host:
         return known
     return replace(known, authority=host if "://" in host else f"https://{host}", known=False)
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of a URL, empty ones where it is broken."""
+    try:
+        parts = urlsplit(url)
+        return parts if parts.port is None or parts.port else SplitResult("", "", "", "", "")
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def is_https(url: str) -> bool:
+    """Return whether a URL is https with a host and a valid port."""
+    parts = _split(url)
+    return parts.scheme == "https" and bool(parts.hostname) and url.isprintable()
 
 
 def origin(url: str) -> str:

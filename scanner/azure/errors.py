@@ -23,6 +23,8 @@ _REFUSED_ACTION = re.compile(
 _AFTER_SECONDS = re.compile(r"(?:try again|retry)[^'\d]{0,20}after '?(\d{1,6})'? ?sec", re.I)
 _AFTER_DATE = re.compile(r"after '(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)[^']*'", re.I)
 _TITLE = re.compile(r"<title>(.*?)</title>", re.I | re.S)
+MESSAGE = 4096
+"""How many characters of a message are searched and kept."""
 _DENY = "DenyAssignmentAuthorizationFailed"
 
 
@@ -147,7 +149,7 @@ def retry_after(headers: Mapping[str, str], message: str = "", *, now: datetime 
     lower = {key.lower(): value for key, value in headers.items()}
     for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = lower.get(name, "").strip()
-        if value.replace(".", "", 1).isdigit() and value.isascii():
+        if value.replace(".", "", 1).isdigit() and value.isascii() and len(value) < 16:
             return float(value) * unit
     moment = _date(lower.get("retry-after", ""))
     if moment is None:
@@ -155,14 +157,21 @@ def retry_after(headers: Mapping[str, str], message: str = "", *, now: datetime 
         if seconds:
             return float(seconds[1])
         date = _AFTER_DATE.search(message)
-        moment = datetime.fromisoformat(date[1]).replace(tzinfo=UTC) if date else None
+        moment = _iso_date(date[1]) if date else None
     return None if moment is None else max(0.0, (moment - (now or datetime.now(UTC))).total_seconds())
+
+
+def _iso_date(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def _date(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError, TypeError):
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
@@ -172,7 +181,7 @@ def _decoded(body: bytes | str) -> object:
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        title = _TITLE.search(text)
+        title = _TITLE.search(text[:MESSAGE])
         return {"message": (title[1] if title else text).strip()[:500]}
 
 
@@ -202,7 +211,7 @@ def _inner(body: object) -> str:
 
 
 def _first(keys: Mapping[str, Any], *names: str) -> str:
-    return next((text for name in names if (text := _text(keys.get(name)))), "")
+    return next((text[:MESSAGE] for name in names if (text := _text(keys.get(name)))), "")
 
 
 def _text(value: object) -> str:

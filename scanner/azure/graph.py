@@ -1,9 +1,10 @@
 """Queries of Resource Graph. An answer is complete, or the query raises."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.azure.arm import ArmClient, Json
+from scanner.azure.arm import LIST_MINUTES, ArmClient, Json, check_list
 from scanner.azure.errors import ReadError
 from scanner.azure.pipeline import GRAPH
 
@@ -30,6 +31,8 @@ async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> list[
     rows: list[Json] = []
     token: str | None = None
     top = TOP
+    ends = time.monotonic() + LIST_MINUTES * 60
+    seen: set[str] = set()
     while True:
         options: Json = {"resultFormat": "objectArray", "$top": top}
         if token:
@@ -46,6 +49,8 @@ async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> list[
         if following is None or following == token:
             return _checked(rows, answer)
         token = str(following)
+        check_list(GRAPH, token, seen, ends)
+        seen.add(token)
 
 
 def _too_large(error: ReadError) -> bool:
@@ -65,8 +70,11 @@ def _rows(answer: Json) -> list[Json]:
     """Return the rows as objects, from either of the two result formats of Resource Graph."""
     data: Any = answer.get("data")
     if isinstance(data, dict) and isinstance(data.get("columns"), list) and isinstance(data.get("rows"), list):
-        names = [str(column.get("name")) for column in data["columns"]]
-        data = [dict(zip(names, row, strict=True)) for row in data["rows"]]
+        try:
+            names = [str(column.get("name")) for column in data["columns"]]
+            data = [dict(zip(names, row, strict=True)) for row in data["rows"]]
+        except (AttributeError, TypeError, ValueError):
+            data = None
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
         raise ReadError(GRAPH, 0, "BadJson", message="the response contains no rows")
     return data

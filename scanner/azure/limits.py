@@ -228,16 +228,20 @@ class RateLimiters:
         """Take over how many requests are left, as the headers of an answer say it."""
         now, wide = self.clock(), limiters[0]
         reads = headers.get("x-ms-ratelimit-remaining-subscription-reads", "")
-        if reads.isdigit() and wide.known:
+        if _is_count(reads) and wide.known:
             wide.known.learn(int(reads), now)
         quota = headers.get("x-ms-user-quota-remaining", "")
-        if quota.isdigit() and int(quota) == 0:
+        if _is_count(quota) and int(quota) == 0:
             wide.pause = max(wide.pause, now + _clock_time(headers.get("x-ms-user-quota-resets-after", "")))
+
+
+def _is_count(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def _clock_time(text: str) -> float:
     """Return the seconds of `hh:mm:ss`, at most 60. For other texts 5, which is Resource Graph's own span."""
     parts = text.split(":")
-    if len(parts) == 3 and all(part.replace(".", "", 1).isdigit() for part in parts):
+    if len(parts) == 3 and all(_is_count(part.replace(".", "", 1)) for part in parts):
         return min(60.0, float(parts[0]) * 3600 + float(parts[1]) * 60 + float(parts[2]))
     return 5.0

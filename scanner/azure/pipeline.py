@@ -17,6 +17,7 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy, RequestIdPolicy, UserA
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
+from scanner.azure.answers import LimitReached
 from scanner.azure.clouds import Cloud, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, parse_error, retry_after
@@ -132,7 +133,7 @@ class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             try:
                 response = await self._send_once(request)
             except ReadError as lost:
-                wait = attempts.after_no_answer(lost.code)
+                wait = None if isinstance(lost, LimitReached) else attempts.after_no_answer(lost.code)
                 if wait is None:
                     raise
             else:

@@ -14,6 +14,7 @@ import aiohttp
 import certifi
 from azure.core.pipeline.transport import AioHttpTransport
 
+from scanner.azure.answers import BoundedResponse
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
 from scanner.errors import InputError
 
@@ -81,6 +82,7 @@ class HttpSession:
             connector=aiohttp.TCPConnector(ssl=context, limit=MAX_REQUESTS, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            response_class=BoundedResponse,
         )
         self.transport = (Transport if proxies else AioHttpTransport)(
             session=self.session,

@@ -10,6 +10,7 @@ import click
 from scanner.cli import help
 from scanner.config.commands import COMMANDS, Command
 from scanner.config.options import Option
+from scanner.terminal import streams
 
 
 class _Command(click.Command):
@@ -84,12 +85,26 @@ def root() -> click.Group:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit with its code."""
+    streams.install()
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        code = root().main(args=words, prog_name="twolocks", standalone_mode=False)
+        code = _run(words)
+        sys.stdout.flush()
     except BaseException as error:  # noqa: BLE001 - one place reports whatever ends a command
         from scanner.cli.failures import report
 
         code = report(error, words)
-    sys.stdout.flush() if not sys.stdout.closed else None
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
+
+
+def _run(words: list[str]) -> int:
+    """Run a command and return its code. `click.Command.main` would end with 1 where the reader of a pipe left."""
+    group = root()
+    try:
+        with group.make_context("twolocks", list(words)) as context:
+            code = group.invoke(context)
+    except click.exceptions.Exit as end:
+        return end.exit_code
+    except click.exceptions.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else 0

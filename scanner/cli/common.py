@@ -1,7 +1,6 @@
 """Shared parts of commands: settings, handling of Ctrl-C, errors of rule files, JSON."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,12 @@ import msgspec
 
 from scanner.config.commands import Command
 from scanner.config.settings import Settings, resolve
+from scanner.document import temporary
 from scanner.errors import InputError
 from scanner.terminal.lines import Line, error_lines, prepare
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.streams import json_output, json_without_commands
 
 if TYPE_CHECKING:
     from scanner.rulebook.loader import Broken
@@ -27,15 +28,19 @@ def settings_of(row: Command, given: Mapping[str, Any]) -> Settings:
     return resolve(row.name, given, os.environ, config=Path(config) if config else None)
 
 
+SIGNALS = {130: "Ctrl-C", 143: "SIGTERM", 129: "SIGHUP"}
+"""The name of each signal that stops a command, by its exit code."""
+
+
 @contextmanager
 def stopping(screen: Screen) -> Iterator[Stop]:
-    """Watch for Ctrl-C and SIGTERM while a command runs, and print that it stops."""
+    """Watch for Ctrl-C, SIGTERM and SIGHUP while a command runs, and print that it stops."""
 
     def tell(code: int) -> None:
-        how = "Ctrl-C again stops immediately" if code == 130 else "SIGTERM again stops immediately"
+        how = f"{SIGNALS[code]} again stops immediately"
         screen.write([Line(f"Stopping; {how}", column=0)], "done", f"stopping; {how}")
 
-    with Stop(tell).watching() as stop:
+    with Stop(tell, temporary.OPEN).watching() as stop:
         yield stop
 
 
@@ -64,9 +69,11 @@ def say(text: str) -> None:
 
 def json_text(value: object) -> str:
     """Return a value as indented JSON with a line break at its end."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"
+    return json_without_commands(msgspec.json.format(msgspec.json.encode(value), indent=2)).decode() + "\n"
 
 
 def print_json(value: object) -> None:
     """Print a value as JSON on standard output."""
-    sys.stdout.write(json_text(value))
+    out = json_output()
+    out.write(json_text(value).encode())
+    out.flush()

@@ -15,6 +15,7 @@ from scanner.report import diff as differences
 from scanner.scan.job import chosen
 from scanner.terminal.lines import Line, table
 from scanner.terminal.screen import Screen
+from scanner.terminal.streams import json_output
 
 
 def run(settings: Settings, old: str, new: str) -> int:
@@ -23,13 +24,13 @@ def run(settings: Settings, old: str, new: str) -> int:
     rules = chosen(settings)
     screen = Screen()
     with stopping(screen) as stop:
-        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         storage.check((out.name, settings.at("out", out.name)) for out in outs)
         with storage.reading(old, old) as first, storage.reading(new, new) as second:
             found = compared(first, second, rules, f"twolocks {version()}", (old, new))
         wrote = write_difference(found, [out for out in outs if out.format != STDOUT], storage)
     if settings["format"] == "json" or any(out.format == STDOUT for out in outs):
-        differences.write_json(found, sys.stdout.buffer)
+        differences.write_json(found, json_output())
     else:
         sys.stdout.write(differences.sentence(found) + "\n")
         table(differences.rows(found), sys.stdout, os.environ, 2)

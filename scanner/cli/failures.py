@@ -12,12 +12,15 @@ from scanner.errors import InputError, UserError, nearest
 from scanner.terminal.lines import Line, error_lines, prepare
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stopped
+from scanner.terminal.streams import PIPE_CLOSED, OutputLost, discard, lost_output
 
 DEFECT = 70
 
 
 def report(error: BaseException, words: Sequence[str]) -> int:
     """Print an error on standard error, and return its exit code. `words`: the command line."""
+    if isinstance(error, OutputLost):
+        discard()
     prepare()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         sys.stderr.write(error.format_message().rstrip("\n") + "\n")
@@ -26,6 +29,8 @@ def report(error: BaseException, words: Sequence[str]) -> int:
         return _print(_usage(error, words))
     if (code := _silent(error)) is not None:
         return code
+    if isinstance(error, OutputLost):
+        return _print(lost_output(error))
     if "--verbose" in words or os.environ.get("TWOLOCKS_SCAN_VERBOSE"):
         sys.stderr.writelines(traceback.format_exception(error))
     return _print(error if isinstance(error, UserError) else _defect(error))
@@ -39,9 +44,8 @@ def _silent(error: BaseException) -> int | None:
         return 130
     if isinstance(error, SystemExit):
         return error.code if isinstance(error.code, int) else DEFECT
-    if isinstance(error, BrokenPipeError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    if isinstance(error, OutputLost) and error.is_closed:
+        return PIPE_CLOSED
     return None
 
 

@@ -12,7 +12,7 @@ import msgspec
 
 from scanner.cli.common import print_json, say
 from scanner.config.settings import Settings
-from scanner.document.writer import AtomicFile
+from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
 from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
@@ -20,6 +20,7 @@ from scanner.history.store import History
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.terminal.lines import table
+from scanner.terminal.streams import json_output
 from scanner.terminal.text import many
 
 Row = tuple[str, ...]
@@ -89,9 +90,10 @@ def export(settings: Settings) -> int:
     with _open(settings) as history:
         lines = (msgspec.json.encode(row) + b"\n" for row in questions.export(history))
         if settings["out"] in ("", "-"):
-            sys.stdout.flush()
+            out = json_output()
             for line in lines:
-                sys.stdout.buffer.write(line)
+                out.write(line)
+            out.flush()
             return 0
         try:
             with AtomicFile(Path(settings["out"])) as file:

@@ -16,7 +16,7 @@ def run(settings: Settings, file: str) -> int:
         raise InputError("no output file is set", do=f"twolocks report {file} --out report.html")
     screen = Screen()
     with stopping(screen) as stop:
-        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         wrote = convert(file, parse_targets(settings["out"], settings.at), storage, settings.at)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])

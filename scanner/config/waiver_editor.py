@@ -15,7 +15,7 @@ from scanner.config import toml, waiver_reader
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import NewEntry, Proposal, propose, read_findings
 from scanner.config.waivers import WaiverFile, literal, utc_today
-from scanner.document.writer import AtomicFile
+from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, UserError
 from scanner.rulebook.loader import RuleSet
 from scanner.terminal.lines import Line

@@ -1,9 +1,7 @@
-"""Writing a findings document: as a stream of rows, into files that are never incomplete."""
+"""Writing a findings document as a stream of rows."""
 
-import os
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import IO
 
 import msgspec
@@ -103,23 +101,3 @@ class Writer:
     def close(self) -> None:
         for spool in self._spools.values():
             spool.close()
-
-
-class AtomicFile:
-    """A file that is written beside its path, and renamed to it only when it is complete."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
-
-    def __enter__(self) -> IO[bytes]:
-        self._file = self.part.open("wb")
-        return self._file
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            self._file.close()
-            if kind is None:
-                self.part.replace(self.path)
-        finally:
-            self.part.unlink(missing_ok=True)

@@ -74,6 +74,10 @@ class Counts:
     """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
     other_failures: Counter[str] = field(default_factory=Counter)
     """Failed findings without an endpoint, by severity name."""
+    endpoint_failures: Counter[str] = field(default_factory=Counter)
+    """Failed findings of the lock categories that name endpoints, by severity name. The endpoints are counted in
+    their place, unless none of these is open at that severity (a rule whose severity the settings raise).
+    """
     info: dict[str, InfoGroup] = field(default_factory=dict)
     """Failed findings of severity info, by type in lower case."""
     accepted_inconclusive: int = 0
@@ -147,8 +151,9 @@ class Counts:
     def finding(self, row: rows.FindingRow) -> None:
         """Count a finding."""
         self.statuses[row.status] += 1
-        if row.status == "fail" and row.is_counted:
-            self.other_failures[str(row.severity)] += 1
+        if row.status == "fail":
+            failures = self.other_failures if row.is_counted else self.endpoint_failures
+            failures[str(row.severity)] += 1
         if row.status == "fail" and row.severity == "info":
             type = type_of(row.resource)
             self.info.setdefault(type.lower(), InfoGroup(type)).rules[row.rule] += 1

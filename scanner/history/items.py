@@ -12,7 +12,7 @@ import msgspec
 
 from scanner.document.schema import order
 from scanner.model.exposure import LOCKS
-from scanner.model.ids import segments
+from scanner.model.ids import root_of, segments
 from scanner.model.verdict import Severity
 
 ItemKind = Literal["exposure", "finding"]
@@ -115,8 +115,31 @@ class Changes:
         )
 
     def alerts(self, least: Severity = Severity.info) -> list[Change]:
-        """Return what is new, reopened or raised, counted, and at least that severe."""
-        return [each for each in self.of(*ALERTS) if each.item.is_counted and rank(each.item.severity) >= least]
+        """Return what is new, reopened or raised, and at least that severe.
+
+        A finding that names endpoints is left out where one of these is open at its severity.
+        """
+        found = [each for each in self.of(*ALERTS) if rank(each.item.severity) >= least]
+        if all(each.item.is_counted for each in found):
+            return found
+        endpoints = self._open_endpoints()
+        return [each for each in found if each.item.is_counted or not _is_covered(each.item, endpoints)]
+
+    def _open_endpoints(self) -> dict[tuple[str, str], int]:
+        """Return the rank of each open endpoint after the scan, by the root of its resource and its name."""
+        items = [*(each.item for each in self.changed), *self.unchanged]
+        open = [each for each in items if each.kind == "exposure" and each.state == "open"]
+        return {
+            (root_of(each.resource), each.endpoint): rank(each.severity)
+            for each in sorted(open, key=lambda each: rank(each.severity))
+        }
+
+
+def _is_covered(finding: Item, endpoints: Mapping[tuple[str, str], int]) -> bool:
+    """Return whether an open endpoint that a finding names is at least as severe as the finding."""
+    root = root_of(finding.resource)
+    named = (endpoints.get((root, name), -1) for name in finding.endpoint.split(", "))
+    return max(named) >= rank(finding.severity)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from scanner.config.settings import Settings, masked
-from scanner.document.writer import AtomicFile
+from scanner.document.temporary import AtomicFile, temporary_folder
 from scanner.errors import InputError, UserError
 from scanner.output.formats import media_type
 
@@ -82,7 +82,7 @@ class Storage:
     """The files and blobs of one command.
 
     `settings` name the login, `run` runs a coroutine to its end, `prompt` shows how to sign in, and `busy` shows
-    progress. `parts` are local files that are deleted if the command ends early.
+    progress.
     """
 
     settings: Settings
@@ -90,7 +90,6 @@ class Storage:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     prompt: Callable[[str], None] = lambda text: None
     busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, says: nullcontext()
-    parts: list[Path] = field(default_factory=list)
     _accounts: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
 
     def check(self, names: Iterable[tuple[str, str]]) -> None:
@@ -110,11 +109,8 @@ class Storage:
 
     @contextmanager
     def _writing_blob(self, name: str) -> Iterator[IO[bytes]]:
-        folder = Path(tempfile.mkdtemp(prefix="twolocks-"))
-        local = folder / (Path(name).name or "result")
-        self.parts.append(local)
-        kept = False
-        try:
+        with temporary_folder() as folder:
+            local = folder / (Path(name).name or "result")
             with local.open("w+b") as file:
                 yield file
                 file.flush()
@@ -122,13 +118,7 @@ class Storage:
                 try:
                     self._put(account, blob, name, file)
                 except UserError as error:
-                    kept = True
-                    raise BlobWriteError(_not_stored(name, error, local)) from error
-        finally:
-            self.parts.remove(local)
-            if not kept:
-                local.unlink(missing_ok=True)
-                folder.rmdir()
+                    raise BlobWriteError(_not_stored(name, error, _kept(local))) from error
 
     def _put(self, account: "BlobAccountOptions", blob: "Blob", name: str, file: IO[bytes]) -> None:
         size = file.tell()
@@ -144,8 +134,8 @@ class Storage:
             yield Path(name)
             return
         account, blob = self._blob(name, at)
-        with tempfile.TemporaryDirectory(prefix="twolocks-") as folder:
-            local = Path(folder) / Path(name).name
+        with temporary_folder() as folder:
+            local = folder / Path(name).name
             with local.open("wb") as file, self.busy("Fetching", name):
                 self.run(_get(account, blob, file))
             try:
@@ -227,6 +217,11 @@ def _storage_cloud(cloud: str, arm_endpoint: str, at: str) -> str:
     if arm_endpoint and known == cloud and CLOUDS[known].host != origin(arm_endpoint):
         raise InputError(f"the storage endpoint for {arm_endpoint} is unknown", at=at, do=f"set {ENDPOINT}")
     return known
+
+
+def _kept(local: Path) -> Path:
+    """Return the path of a result that was not uploaded, moved to a folder that no later run removes."""
+    return local.rename(Path(tempfile.mkdtemp(prefix="twolocks-unsent-")) / local.name)
 
 
 def _not_stored(name: str, error: UserError, local: Path) -> UserError:

@@ -1,6 +1,5 @@
 """Writes the outputs that are made of a findings file, or of the difference between two."""
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -12,6 +11,7 @@ from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, write_error
+from scanner.terminal.streams import json_output
 
 if TYPE_CHECKING:
     from scanner.history.documents import DiffDocument
@@ -40,10 +40,11 @@ def convert(
         text = _read(path)
         document = _decode(path, text)
     wrote: list[str] = []
-    for target in targets:
+    for target in sorted(targets, key=lambda each: each.format == STDOUT):
         if target.format == STDOUT:
-            sys.stdout.buffer.write(text)
-            sys.stdout.buffer.flush()
+            out = json_output()
+            out.write(text)
+            out.flush()
             continue
         try:
             with storage.writing(target.name) as out:

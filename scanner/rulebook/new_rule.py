@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scanner.document.writer import AtomicFile
+from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, nearest
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule

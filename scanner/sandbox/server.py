@@ -2,17 +2,17 @@
 
 import asyncio
 import gzip
-import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
 import msgspec
 from aiohttp import web
 
+from scanner.document.temporary import temporary_folder
 from scanner.sandbox import certificates, errors, logins
 from scanner.sandbox.arm import SandboxArm
 from scanner.sandbox.effective_rules import SandboxEffectiveRules
@@ -89,7 +89,8 @@ class Sandbox:
         self.whole = whole
         self.effective = SandboxEffectiveRules(self.estate, disagrees, page_size if isinstance(page_size, int) else 100)
         self.requests: list[RecordedRequest] = []
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder = ExitStack()
+        self._certificates: Path | None = None
         self._runner: web.ServerRunner | None = None
 
     @classmethod
@@ -124,8 +125,8 @@ class Sandbox:
     @property
     def ca_file(self) -> str:
         """Return the path of the certificate (PEM) to trust."""
-        assert self._folder is not None, "the sandbox is not running"
-        return str(Path(self._folder.name) / "ca.pem")
+        assert self._certificates is not None, "the sandbox is not running"
+        return str(self._certificates / "ca.pem")
 
     @property
     def tenant(self) -> str:
@@ -157,9 +158,9 @@ class Sandbox:
         return self.entra.token(tenant or self.estate.tenant, self.url)
 
     async def start(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="twolocks-sandbox-")
-        certificates.make(Path(self._folder.name))
-        context = certificates.server_context(Path(self._folder.name))
+        self._certificates = self._folder.enter_context(temporary_folder())
+        certificates.make(self._certificates)
+        context = certificates.server_context(self._certificates)
         self._server = web.Server(self._handle, access_log=None, keepalive_timeout=75)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -175,9 +176,8 @@ class Sandbox:
                 transport.abort()
             await asyncio.sleep(0.01)
             self._runner = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        self._folder.close()
+        self._certificates = None
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -7,11 +7,10 @@ from scanner import version
 from scanner.config import waiver_reader
 from scanner.config.notifications import Target
 from scanner.config.settings import Settings
-from scanner.document.writer import AtomicFile
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.output.storage import Storage, is_blob, refuse_other_urls
-from scanner.output.targets import STDOUT, OutputTarget, check_folder, check_target, parse_targets
+from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets
 from scanner.rulebook.loader import RuleSet, load
 
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
@@ -33,12 +32,6 @@ class Job:
     """The notifications that `--notify` names."""
     disagreements: list[str] = field(default_factory=list)
     """The places where Azure's effective rules differ from ours: defects of Twolocks."""
-
-    def parts(self) -> list[Path]:
-        """Return the temporary files of the outputs, which may exist while these are written."""
-        names = [out.name for out in self.outs if out.format != STDOUT]
-        names += [self.settings["snapshot"]] if self.settings["snapshot"] else []
-        return [AtomicFile(Path(name)).part for name in names if not is_blob(name)]
 
     def blobs(self) -> list[tuple[str, str]]:
         """Return the blobs to write, each with the option or setting that names it."""

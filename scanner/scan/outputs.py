@@ -1,7 +1,5 @@
 """Step 4 of a scan: the files that it writes, and those that it could not write."""
 
-import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -16,6 +14,7 @@ from scanner.errors import UserError
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, write_error
 from scanner.snapshot.store import Store
+from scanner.terminal.streams import OutputLost, discard, json_output, lost_output
 
 
 class Sections(NamedTuple):
@@ -36,6 +35,8 @@ class Outputs:
     wrote: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
+    unheard: bool = False
+    """Whether standard output was closed before everything was written."""
 
     def write_snapshot(self, store: Store, name: str) -> None:
         """Write a snapshot, and replace an earlier one of this scan. Do nothing for the name ""."""
@@ -53,7 +54,7 @@ class Outputs:
     def write_documents(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections) -> None:
         """Write every output of a document, those that need no decoding first."""
         document: Document | None = None
-        for out in sorted(outs, key=lambda each: each.format not in (STDOUT, ".json")):
+        for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
             try:
                 if out.format == STDOUT:
                     _print(writer, sections)
@@ -63,9 +64,8 @@ class Outputs:
                 else:
                     document = _decoded(writer, sections) if document is None else document
                     self._write_report(out, document)
-            except BrokenPipeError:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                self.unwritten.append("standard output")
+            except OutputLost as error:
+                self._lost(error)
             except OSError as error:
                 self._failed(out.name, error)
             else:
@@ -77,14 +77,22 @@ class Outputs:
         with self.storage.writing(out.name) as file:
             write(out.format, document, file)
 
+    def _lost(self, error: OutputLost) -> None:
+        discard()
+        self.unheard = error.is_closed
+        if not error.is_closed:
+            self.errors.append(lost_output(error))
+            self.unwritten.append("standard output")
+
     def _failed(self, name: str, error: OSError) -> None:
         self.errors.append(write_error(name, error, self.wrote))
         self.unwritten.append(name)
 
 
 def _print(writer: Writer, sections: Sections) -> None:
-    writer.finish(sys.stdout.buffer, *sections)
-    sys.stdout.buffer.flush()
+    out = json_output()
+    writer.finish(out, *sections)
+    out.flush()
 
 
 def _decoded(writer: Writer, sections: Sections) -> Document:

@@ -55,8 +55,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     """Read Azure or open a snapshot, evaluate it, write the outputs. Raises UserError if there is no result, Stopped on
     a signal.
     """
-    stop.parts = job.parts()
-    job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy, parts=stop.parts)
+    job.storage = Storage(job.settings, stop.run, prompt=screen.tell, busy=screen.busy)
     source = job.settings["from"]
     try:
         job.storage.check(job.blobs())
@@ -227,6 +226,7 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
         job.settings["fail-on"],
         broken=job.rules.broken,
         unwritten=[*outputs.unwritten, *(["the history"] if session is not None and session.errors else [])],
+        unheard=outputs.unheard,
         defects=len(job.disagreements),
         found=session.changes if session is not None else None,
     )

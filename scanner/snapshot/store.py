@@ -11,7 +11,7 @@ from typing import IO, Any, Protocol
 import zstandard
 
 from scanner.document.schema import ScopeRow
-from scanner.document.writer import AtomicFile
+from scanner.document.temporary import AtomicFile
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.resource import By

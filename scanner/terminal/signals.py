@@ -1,15 +1,15 @@
-"""Ctrl-C and SIGTERM: the first stops a command cleanly, the second immediately. Partial files are deleted."""
+"""Ctrl-C, SIGTERM and SIGHUP: the first stops a command cleanly, the second immediately. Partial files are deleted."""
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 T = TypeVar("T")
 
 
@@ -22,10 +22,10 @@ class Stopped(BaseException):
 
 
 class Stop:
-    """Handles both signals while a command runs. `parts`: files that are deleted if it ends immediately."""
+    """Handles these signals while a command runs. `parts`: files that are deleted if it ends immediately."""
 
-    def __init__(self, tell: Callable[[int], None]) -> None:
-        self.parts: list[Path] = []
+    def __init__(self, tell: Callable[[int], None], parts: Sequence[Path] = ()) -> None:
+        self._parts = parts
         self.code = 0
         self._tell = tell
         self._task: asyncio.Task[Any] | None = None
@@ -33,7 +33,9 @@ class Stop:
 
     @contextmanager
     def watching(self) -> Iterator["Stop"]:
-        before = {number: signal.signal(number, self._heard) for number in CODES}
+        # nohup ignores SIGHUP, and a shell ignores SIGINT for jobs in the background: both stay ignored.
+        heard = [number for number in CODES if signal.getsignal(number) != signal.SIG_IGN]
+        before = {number: signal.signal(number, self._heard) for number in heard}
         try:
             yield self
         finally:
@@ -58,7 +60,7 @@ class Stop:
             self._task.cancel()
 
     def _clean(self) -> None:
-        for part in self.parts:
+        for part in tuple(self._parts):
             with suppress(OSError):
                 part.unlink(missing_ok=True)
 

@@ -436,7 +436,7 @@ def test_paging_counts_exposures_and_findings_that_no_exposure_shows() -> None:
     rows: list[Row] = [
         exposure(),
         finding(severity="critical"),
-        finding(rule="anonymous", category="anonymous-access", severity="critical"),
+        finding(rule="anonymous", category="anonymous-access", severity="high"),
         finding(rule="x", severity="low"),
     ]
     found = changed({}, observed({}, rows))

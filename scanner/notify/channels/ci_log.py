@@ -1,12 +1,12 @@
 """A notice as log commands of GitHub Actions and Azure Pipelines, on standard output."""
 
-import sys
 from collections.abc import Iterator
 
 from scanner.config.notifications import Target
 from scanner.notify import layout, wording
 from scanner.notify.delivery import Attempt, OnOpen
 from scanner.notify.notice import Notice
+from scanner.terminal.streams import write_commands
 
 ITEMS = 9
 """GitHub shows ten errors and ten warnings per step; the tenth has the number of the others."""
@@ -26,8 +26,7 @@ def azure_devops(notice: Notice, target: Target, tool: str) -> Attempt:
 
 def _printing(lines: Iterator[str]) -> Attempt:
     def attempt(seconds: float, on_open: OnOpen) -> None:
-        sys.stdout.writelines(f"{line}\n" for line in lines)
-        sys.stdout.flush()
+        write_commands("".join(f"{line}\n" for line in lines))
 
     return attempt
 

@@ -1,0 +1,167 @@
+"""Temporary files and folders that no other process can take, and that the next run removes after a kill.
+
+A name holds 16 random digits and is created exclusively, so two containers that are both process 1 never share one,
+and a link of that name is refused. Its creator holds a lock (flock) while it lives. A lock that is free says that the
+creator is gone, but only on the machine where it was taken: network file systems do not always pass locks on. So the
+name holds a mark of this boot too. What bears the mark is removed when its lock is free; all else when it is also
+older than a day.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+DAY = 86_400
+"""Seconds."""
+FOLDER = "twolocks-tmp-"
+"""The beginning of the names of temporary folders."""
+_LONGEST = 180
+"""How many bytes of a target's name the name of its part repeats. File systems allow 255."""
+
+OPEN: list[Path] = []
+"""The files that this process is writing. A signal that ends it immediately deletes them."""
+
+
+def _boot() -> str:
+    """Return a mark that all containers on one running kernel share, and no other machine has."""
+    try:
+        id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError):
+        id = os.uname().nodename
+    return hashlib.sha256(id.encode()).hexdigest()[:8]
+
+
+BOOT = _boot()
+
+
+class AtomicFile:
+    """A file that is written beside its path, and renamed to it only when it is complete.
+
+    It keeps the mode of the file that it replaces. What runs that were killed left for the same path is removed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> IO[bytes]:
+        remove_stale_parts(self.path)
+        self._file, self.part = _create(self.path)
+        OPEN.append(self.part)
+        return self._file
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            if kind is None:
+                self._file.flush()
+                # The lock is held until the file has its name, so that nobody takes it for one that is left over.
+                self.part.replace(self.path)
+        finally:
+            with suppress(OSError):
+                self._file.close()
+            self.part.unlink(missing_ok=True)
+            OPEN.remove(self.part)
+
+
+def _create(path: Path) -> tuple[IO[bytes], Path]:
+    """Create and lock a part of a path."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        part = path.with_name(f"{_prefix(path)}{BOOT}{secrets.token_hex(8)}.part")
+        number = os.open(part, flags, 0o666)
+        try:
+            with suppress(OSError):
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(OSError):
+                os.fchmod(number, stat.S_IMODE(path.stat().st_mode))
+        except BaseException:
+            os.close(number)
+            part.unlink(missing_ok=True)
+            raise
+        if _is_at(number, part):
+            return os.fdopen(number, "w+b"), part
+        os.close(number)
+
+
+def _prefix(path: Path) -> str:
+    return f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST])}."
+
+
+def _is_at(number: int, path: Path) -> bool:
+    """Return whether an open file still has its name. A run that cleans up may have removed it before its lock."""
+    try:
+        there, own = os.lstat(path), os.fstat(number)
+    except OSError:
+        return False
+    return (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)
+
+
+def remove_stale_parts(path: Path) -> None:
+    """Remove the parts of a path that runs which were killed have left."""
+    prefix = _prefix(path)
+    with suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix) and _PART.fullmatch(entry.name, len(prefix)):
+                _remove_stale(Path(entry.path), here=entry.name.startswith(BOOT, len(prefix)))
+
+
+# The second form is that of earlier versions: the number of the process.
+_PART = re.compile(r"(?:[0-9a-f]{24}|\d{1,10})\.part")
+
+
+def _remove_stale(path: Path, *, here: bool, folder: bool = False) -> None:
+    """Remove a file or folder whose creator is gone. `here`: it was made on this machine since it started."""
+    with suppress(OSError):
+        found = os.lstat(path)
+        wanted = stat.S_ISDIR if folder else stat.S_ISREG
+        if not wanted(found.st_mode) or found.st_uid != os.getuid():
+            return
+        if not here and time.time() - found.st_mtime < DAY:
+            return
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(number, path):
+                shutil.rmtree(path, ignore_errors=True) if folder else path.unlink()
+        finally:
+            os.close(number)
+
+
+_FOLDER = re.compile(re.escape(FOLDER) + r"([0-9a-f]{8})-[a-z0-9_]{8}")
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Give a folder of this user alone. What runs that were killed left is removed."""
+    above = Path(tempfile.gettempdir())
+    with suppress(OSError), os.scandir(above) as entries:
+        for entry in entries:
+            if found := _FOLDER.fullmatch(entry.name):
+                _remove_stale(Path(entry.path), here=found[1] == BOOT, folder=True)
+    path, number = _locked_folder()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(number)
+
+
+def _locked_folder() -> tuple[Path, int]:
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{BOOT}-"))
+        with suppress(OSError):
+            number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            with suppress(OSError):
+                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(number, path):
+                return path, number
+            os.close(number)

@@ -1,0 +1,180 @@
+"""Standard output and standard error: what they may carry into a log, and what happens where they are closed.
+
+A write to standard output that fails raises `OutputLost`, so that no command can end well without its output. A write
+to standard error that fails is ignored, because messages must not end a scan.
+"""
+
+import errno
+import io
+import os
+import re
+import select
+import sys
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, TextIO, cast
+
+from scanner.errors import InputError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
+PIPE_CLOSED = 141
+"""The exit code where the reader of standard output left: 128 and SIGPIPE, as a shell reports it."""
+
+_CLOSED = (errno.EPIPE, errno.EBADF)
+# GitHub runs `::name::` at the start of a line; its agent and that of Azure Pipelines look for `##[` and `##vso[`
+# anywhere in one. A group of an IPv6 address (`fe80::1c`) is no name of a command.
+_COMMAND = re.compile(r"#(?=#)|::(?=[A-Za-z])(?![0-9A-Fa-f]{1,4}(?![\w-]))")
+_REPLACED = {"#": "<U+0023>", "::": "<U+003A>:"}
+
+
+class OutputLost(OSError):
+    """Standard output could not be written."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it was closed, by its reader or before the start."""
+        return self.errno in _CLOSED
+
+
+def lost_output(error: OutputLost) -> InputError:
+    """Return the error for a standard output that cannot be written (a full disk)."""
+    return InputError(f"standard output cannot be written: {error.strerror}", do="free space, or write to a file")
+
+
+def without_commands(text: str) -> str:
+    """Return a text in which a CI system finds no log command: `<U+003A>:error`, `<U+0023>#vso[`."""
+    return _COMMAND.sub(lambda found: _REPLACED[found[0]], text) if "##" in text or "::" in text else text
+
+
+def json_without_commands(text: bytes, last: bytes = b"") -> bytes:
+    """Return JSON with the same content in which no `##` stands. `last`: the end of the JSON before it.
+
+    `::` never starts a line of JSON, and there is no `#` outside of its strings.
+    """
+    if b"##" in text:
+        text = re.sub(rb"(?<=#)#", rb"\\u0023", text)
+    return rb"\u0023" + text[1:] if text[:1] == b"#" and last[-1:] == b"#" else text
+
+
+class _Descriptor(io.RawIOBase):
+    """A file descriptor. A write that fails raises OutputLost, or is ignored where `is_required` is False."""
+
+    def __init__(self, number: int, *, is_open: bool, is_required: bool) -> None:
+        self._number = number
+        self._is_open = is_open
+        self._is_required = is_required
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._number
+
+    def isatty(self) -> bool:
+        return self._is_open and os.isatty(self._number)
+
+    def ignore_errors(self) -> None:
+        """Ignore every failure from now on."""
+        self._is_required = False
+
+    def write(self, data: "Buffer", /) -> int:
+        size = memoryview(data).nbytes
+        try:
+            if not self._is_open:
+                raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            return self._written(data)
+        except OSError as error:
+            if self._is_required:
+                raise OutputLost(error.errno, error.strerror) from None
+            return size
+
+    def _written(self, data: "Buffer") -> int:
+        while True:
+            try:
+                return os.write(self._number, data)
+            except BlockingIOError:
+                select.select([], [self._number], [])
+
+
+class _JsonBuffer:
+    """The binary side of standard output. Commands write JSON there, and nothing else."""
+
+    def __init__(self, buffer: IO[bytes]) -> None:
+        self._buffer = buffer
+        self._last = b""
+
+    def write(self, data: bytes) -> int:
+        self._buffer.write(json_without_commands(data, self._last))
+        self._last = data[-1:] or self._last
+        return len(data)
+
+    def flush(self) -> None:
+        self._buffer.flush()
+
+
+class Output(io.TextIOWrapper):
+    """A stream of text in which no log command of a CI system stands, whatever was written."""
+
+    def write(self, text: str, /) -> int:
+        super().write(without_commands(text))
+        return len(text)
+
+    def write_commands(self, text: str) -> None:
+        """Write a text with log commands of our own."""
+        super().write(text)
+
+
+def json_output() -> IO[bytes]:
+    """Return the stream for JSON on standard output: it has `write` and `flush`. The content stays the same."""
+    sys.stdout.flush()
+    return cast("IO[bytes]", _JsonBuffer(sys.stdout.buffer))
+
+
+def write_commands(text: str) -> None:
+    """Write log commands of a CI system on standard output. Each value in them must be escaped."""
+    stream = sys.stdout
+    if isinstance(stream, Output):
+        stream.write_commands(text)
+    else:
+        stream.write(text)
+    stream.flush()
+
+
+def install() -> None:
+    """Replace the streams of this process. Do nothing where something else replaced them (a test)."""
+    opened = [_is_open(number) for number in range(3)]
+    if sys.stdout is None or sys.stdout is sys.__stdout__:
+        sys.stdout = _stream(1, sys.__stdout__, is_open=opened[1], is_required=True)
+    if sys.stderr is None or sys.stderr is sys.__stderr__:
+        sys.stderr = _stream(2, sys.__stderr__, is_open=opened[2], is_required=False)
+
+
+def _is_open(number: int) -> bool:
+    """Return whether a descriptor is open. Put the null device on one that is not, because the next file that is
+    opened (a history) would get its number, and what is printed.
+    """
+    try:
+        os.fstat(number)
+    except OSError:
+        with suppress(OSError):
+            os.open(os.devnull, os.O_RDWR)
+        return False
+    return True
+
+
+def _stream(number: int, before: TextIO | None, *, is_open: bool, is_required: bool) -> Output:
+    raw = _Descriptor(number, is_open=is_open and before is not None, is_required=is_required)
+    encoding = before.encoding if before is not None else "utf-8"
+    return Output(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=number == 2 or raw.isatty())
+
+
+def discard() -> None:
+    """Send what standard output still holds to the null device, so that the end of the process does not fail."""
+    with suppress(OSError, ValueError, io.UnsupportedOperation):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, sys.stdout.fileno())
+        os.close(null)
+    stream = sys.stdout
+    if isinstance(stream, Output) and isinstance(raw := getattr(stream.buffer, "raw", None), _Descriptor):
+        raw.ignore_errors()

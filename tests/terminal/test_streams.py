@@ -1,0 +1,125 @@
+"""Streams that are closed, broken or full, in real processes; and log commands of CI systems on both streams."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from scanner.exit_codes import FINE
+from scanner.terminal.streams import PIPE_CLOSED, json_without_commands, without_commands
+from tests.terminals import STORAGE, account, snapshot, twolocks
+
+OPEN = account("st", allowSharedKeyAccess=True, publicNetworkAccess="Enabled", supportsHttpsTrafficOnly=False)
+PROGRAM = f"{sys.executable} -m scanner"
+PRINTING = [
+    "scan --from night.jsonl --out - --out findings.json --fail-on low",
+    "report given.json --out - --out again.json",
+    "diff night.jsonl night.jsonl --format json",
+    "rules list",
+    "history list --history h.db",
+    "config show",
+    "access role",
+    f"reach {STORAGE}/st --from night.jsonl",
+    "--version",
+    "scan --help",
+]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    snapshot(Path("night.jsonl"), OPEN)
+    ended = twolocks("scan", "--from", "night.jsonl", "--out", "given.json", "--history", "h.db", "--fail-on", "never")
+    assert ended.code in (0, 3)
+
+
+def shell(line: str) -> tuple[int, str]:
+    """Exit code and standard error of a line of bash, started in the folder of the test."""
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, env=env, timeout=120)
+    return done.returncode, done.stderr
+
+
+STREAMS = [">&-", "| true; exit ${PIPESTATUS[0]}", ">/dev/full"]
+
+
+@pytest.mark.parametrize(
+    ("command", "stream"),
+    [*((PRINTING[0], each) for each in STREAMS), *((each, STREAMS[place % 3]) for place, each in enumerate(PRINTING))],
+)
+def test_an_output_that_is_lost_is_never_found(command: str, stream: str) -> None:
+    """Ended with 0, 1 (found) or 70 before, with a traceback where the stream was closed."""
+    code, said = shell(f"{PROGRAM} {command} {stream}")
+    assert code == (2 if "full" in stream else PIPE_CLOSED), said
+    assert "Traceback" not in said
+    assert "Exception ignored" not in said
+    for name in ("findings.json", "again.json"):
+        if name in command:
+            assert json.loads(Path(name).read_text())["schema"] == "twolocks/2"
+
+
+@pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full", "2>&1 | true; exit ${PIPESTATUS[0]}"])
+def test_messages_that_are_lost_change_no_exit_code(stream: str) -> None:
+    scan = f"{PROGRAM} scan --from night.jsonl --out findings.json"
+    for more, code in (("--fail-on never --only storage-plain-http", FINE), ("--fail-on low", 1), ("--skip nosuch", 2)):
+        assert shell(f"{scan} {more} {stream}")[0] == code
+
+
+def test_a_closed_stream_is_not_the_history() -> None:
+    """A file that was opened first got the number of standard output, and what was printed."""
+    shell(f"{PROGRAM} scan --from night.jsonl --history new.db --out - >&- 2>&-")
+    assert Path("new.db").read_bytes()[:15] == b"SQLite format 3"
+    assert twolocks("history", "list", "--history", "new.db").code == 0
+
+
+@pytest.mark.parametrize("command", ["scan --from night.jsonl --out", "report given.json --out"])
+def test_a_file_that_does_not_fit_leaves_the_old_one(command: str) -> None:
+    Path("old.html").write_text("old")
+    code, said = shell(f"ulimit -f 8; {PROGRAM} {command} old.html")
+    assert (code, Path("old.html").read_text()) == (2, "old"), said
+    assert not [path for path in Path().iterdir() if path.name.endswith(".part")]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_has_its_code_and_leaves_no_file(number: signal.Signals, code: int) -> None:
+    os.mkfifo("slow.jsonl")
+    words = [sys.executable, "-m", "scanner", "scan", "--from", "slow.jsonl", "--out", "findings.json"]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    with subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL) as started, Path("slow.jsonl").open("w"):
+        time.sleep(0.3)
+        started.send_signal(number)
+        assert started.wait(30) == code
+    assert not Path("findings.json").exists()
+    assert not [path for path in Path().iterdir() if path.name.endswith(".part")]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("::error title=x::y", "<U+003A>:error title=x<U+003A>:y"),
+        ("a ::set-env name=PATH::/x", "a <U+003A>:set-env name=PATH::/x"),
+        ("##vso[task.setvariable]x", "<U+0023>#vso[task.setvariable]x"),
+        ("a###[b", "a<U+0023><U+0023>#[b"),
+        ("fe80::1c, 2001:db8::ad, ::1, ::/0", "fe80::1c, 2001:db8::ad, ::1, ::/0"),
+        ("::add-mask::x", "<U+003A>:add-mask<U+003A>:x"),
+    ],
+)
+def test_log_commands_are_broken(text: str, shown: str) -> None:
+    assert without_commands(text) == shown
+
+
+@pytest.mark.parametrize("name", ["##vso[x]", "a###b##", "#", "::error::x", "\\##", "ø##"])
+def test_json_says_the_same_without_commands(name: str) -> None:
+    text = json.dumps({"name": name}, ensure_ascii=False).encode()
+    assert b"##" not in json_without_commands(text)
+    assert json.loads(json_without_commands(text)) == {"name": name}
+    parts = [text[:place] for place in range(1, len(text))]
+    for first in parts:
+        whole = json_without_commands(first) + json_without_commands(text[len(first) :], first)
+        assert json.loads(whole) == {"name": name}
+        assert b"##" not in whole
