@@ -267,6 +267,8 @@ def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path) ->
     assert "rules    built-in; not used: package agency-rules 1.2 (agency)" in ran.err, ran.err
     assert run(folder, *words, "--only", "own-*", "--no-rule-packages", env=env).code == 2
     assert run(folder, *words, "--only", "own-*", env=env | {"TWOLOCKS_SCAN_NO_RULE_PACKAGES": "1"}).code == 2
+    shown = run(folder, "config", "show", env=env)
+    assert "rule-package\tagency-rules 1.2 (agency)\tused" in shown.out
     ran = run(folder, *words, "--only", "own-*", env=env)
     assert ran.code == 3, ran.err
     assert "rules    built-in; Python from package agency-rules 1.2 (agency)" in ran.err
