@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.rulebook.loader import load
 from scanner.sandbox import certificates
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import serve
@@ -248,6 +249,22 @@ def test_a_tables_folder_of_rows_runs_no_python_either(folder: Path) -> None:
     ran = run(folder, "scan", "--from", exposed(folder), "--rules", "rows")
     assert (ran.code, "rows/tables/own.py" in ran.err) == (2, True)
     assert not (folder / "rows" / "tables" / "ran").exists()
+
+
+def test_a_row_calls_functions_of_rules_only(folder: Path) -> None:
+    (folder / "own.toml").write_text(
+        ROW.replace('path = "properties.own", good = [true]', 'function = "storage.__spec__"')
+    )
+    (broken,) = load([folder], packages=False).broken
+    assert '"storage.__spec__" is not a variable' in broken.error
+    reached = {
+        getattr(value, "__module__", None) or type(value).__module__
+        for module in load(packages=False).modules.values()
+        for name, value in vars(module).items()
+        if callable(value) and not name.startswith("__")
+    }
+    others = {each for each in reached if not each.startswith(("scanner.model.", "scanner.reach.", "scanner.rules."))}
+    assert others <= {"collections.abc", "typing", "dataclasses"}
 
 
 def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path) -> None:
