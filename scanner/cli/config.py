@@ -3,11 +3,25 @@
 import os
 import sys
 
+from scanner.cli.common import print_json
 from scanner.config.settings import Settings
+from scanner.rulebook.loader import installed
 from scanner.terminal.lines import table
 
 
 def show(settings: Settings) -> int:
     """Print the settings, and return the exit code."""
-    table(settings.rows(), sys.stdout, os.environ, 1)
+    rows = [*sources(settings), *settings.rows()]
+    if settings["format"] == "json":
+        print_json([{"name": name, "value": value, "source": source} for name, value, source in rows])
+    else:
+        table(rows, sys.stdout, os.environ, 1)
     return 0
+
+
+def sources(settings: Settings) -> list[tuple[str, str, str]]:
+    """Return the settings file and the installed rule packages, as rows of name, value and source."""
+    place = settings.place
+    file = [("file", str(place.path), place.how)] if place is not None else [("file", "-", "default")]
+    used = "left out" if settings["no-rule-packages"] else "used"
+    return [*file, *(("rule-package", str(each), used) for each in installed())]

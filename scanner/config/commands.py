@@ -429,7 +429,7 @@ is accepted as inconclusive. FINGERPRINT may be its first 6 digits.""",
         "config show",
         "Show each setting of a scan, its value and its source",
         "config:show",
-        rows=(CONFIG,),
+        rows=(FORMAT, CONFIG),
         outro="""\
 An option overrides a variable, a variable the file, the file the default.""",
     ),

@@ -55,7 +55,8 @@ class Settings(Tables):
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and source of every setting."""
-        rows = [(f"scan.{name}", shown(each.value), each.source) for name, each in self.options.items()]
+        options = [(option.name, self.options[option.name]) for option in SCAN if option.name in self.options]
+        rows = [(f"scan.{name}", shown(each.value), each.source) for name, each in options]
         more: list[tuple[str, Any]] = [(f"networks.{name}", ranges) for name, ranges in self.networks.items()]
         more += self._values("network")
         more += [
@@ -159,7 +160,8 @@ def _options(
     row: Command, given: Mapping[str, Any], environ: Mapping[str, str], file: TomlFile | None
 ) -> dict[str, Value]:
     if _shows_scan(row):
-        return {option.name: _option("scan", option, given, environ, file) for option in SCAN}
+        own = {option.name: _option(row.word, option, given, environ, None) for option in row.options}
+        return {**own, **{option.name: _option("scan", option, given, environ, file) for option in SCAN}}
     return {option.name: _option(row.word, option, given, environ, file) for option in row.options}
 
 

@@ -11,8 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 
-def make(folder: Path) -> Path:
-    """Write `ca.pem` (for clients) and `server.pem` (key and certificate). Return the path of `ca.pem`."""
+def make(folder: Path, *hosts: str) -> Path:
+    """Write `ca.pem` (for clients) and `server.pem` (key and certificate, for loopback and these hosts).
+
+    Return the path of `ca.pem`.
+    """
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer, subject = _name("Twolocks sandbox CA"), _name("localhost")
     ca = _builder(issuer, issuer, ca_key.public_key())
@@ -20,7 +23,7 @@ def make(folder: Path) -> Path:
     ca = ca.add_extension(_usage(signs=True), critical=True)
     root = ca.sign(ca_key, hashes.SHA256())
     names = [
-        x509.DNSName("localhost"),
+        *(x509.DNSName(each) for each in ("localhost", *hosts)),
         x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         x509.IPAddress(ipaddress.ip_address("::1")),
     ]

@@ -11,6 +11,7 @@ from scanner.sandbox.faults import Fault
 from tests.azure.requests import S1, box, reading
 
 LOGIN = {"loginEndpoint": "https://login.stack.example/adfs", "audiences": ["https://management.stack.example/guid"]}
+STACK = "https://management.stack.example/guid"
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +47,7 @@ def test_an_unknown_cloud_names_the_nearest() -> None:
 def test_the_authority_of_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "login.own.example/")
     assert cloud("public").authority == "https://login.own.example"
-    assert described("https://arm.example", {"authentication": LOGIN}).authority == "https://login.own.example"
+    assert described("https://arm.example", {"authentication": LOGIN}, STACK).authority == "https://login.own.example"
 
 
 @pytest.mark.parametrize(
@@ -61,8 +62,17 @@ def test_the_authority_of_the_environment_wins(monkeypatch: pytest.MonkeyPatch) 
     ],
     ids=["object", "list", "list of one"],
 )
-def test_an_endpoint_says_who_signs_in(metadata: Any) -> None:
-    found = described("https://arm.example", metadata)
+def test_an_endpoint_says_how_to_sign_in_and_the_user_repeats_it(
+    metadata: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="names a login authority of its own") as raised:
+        described("https://arm.example", metadata, STACK)
+    assert raised.value.do == "if it is yours: AZURE_AUTHORITY_HOST=https://login.stack.example"
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.stack.example")
+    with pytest.raises(InputError, match="asks for tokens of another host") as raised:
+        described("https://arm.example", metadata)
+    assert raised.value.do == f"if it is yours: --arm-audience {STACK}"
+    found = described("https://arm.example", metadata, STACK)
     assert (found.authority, found.scope) == (
         "https://login.stack.example",
         "https://management.stack.example/guid/.default",

@@ -221,7 +221,7 @@ def test_from_reads_a_file_and_no_subscription(snapshot_file: str) -> None:
 def test_a_rule_file_that_does_not_import(snapshot_file: str) -> None:
     Path("my-rules").mkdir()
     Path("my-rules/sql.py").write_text('"""Mine."""\n\nimport yaml_that_is_not_there\n')
-    ended = twolocks("scan", "--from", snapshot_file, "--rules", "my-rules", "--out", "findings.json")
+    ended = twolocks("scan", "--from", snapshot_file, "--rules-code", "my-rules", "--out", "findings.json")
     assert ended.code == 2
     assert "error: rule file not loaded: ModuleNotFoundError: No module named 'yaml_that_is_not_there'" in ended.err
     assert "--> my-rules/sql.py:3\nhint: fix it; the " in ended.err
@@ -253,7 +253,7 @@ def test_a_rule_that_crashes(snapshot_file: str) -> None:
     Path("my-rules").mkdir()
     Path("my-rules/mine.py").write_text(CRASHING)
     ended = twolocks(
-        "scan", "--from", snapshot_file, "--rules", "my-rules", "--only", "my-plain-tls", "--fail-on", "never"
+        "scan", "--from", snapshot_file, "--rules-code", "my-rules", "--only", "my-plain-tls", "--fail-on", "never"
     )
     assert ended.code == 1
     assert (
@@ -453,8 +453,13 @@ def test_no_login_of_the_cli_is_reported_in_our_words_alone(tmp_path: Path) -> N
     words = [sys.executable, "-m", "scanner", "scan", "--auth", "cli"]
     ended = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
     assert ended.returncode == 4
-    _, *rest = ended.stderr.splitlines()
-    assert rest == ["error: no login was found", "--> Azure CLI: not installed", "hint: az login", "exit 4"]
+    *_, rest = ended.stderr.partition("built-in\n")
+    assert rest.splitlines() == [
+        "error: no login was found",
+        "--> Azure CLI: not installed",
+        "hint: az login",
+        "exit 4",
+    ]
 
 
 def test_an_unknown_sign_in_method_cloud_and_endpoint() -> None:

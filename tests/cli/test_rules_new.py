@@ -170,21 +170,28 @@ def test_a_type_that_no_rule_file_names(own: Path) -> None:
     type = "Microsoft.MachineLearningServices/workspaces"
     done = new("ml-one", type=type, api="2026-05-01", path="properties.x")
     assert done.out == "own/ml.toml:1\nown/ml.py:5\n"
+    assert done.err == "Next: twolocks rules test own --only ml-one --run-code\n"
+    assert "own/ml.py is Python, which runs only with --run-code" in new("ml-two", type=type, path="properties.y").err
     assert f'WORKSPACE = ResourceType("{type}", api="2026-05-01")' in (own / "ml.py").read_text()
-    assert new("ml-two", type=type, path="properties.y").out == "own/ml.toml:12\n"
-    assert twolocks("rules", "test", "own").out == "ok\tml-one\t5 examples\nok\tml-two\t5 examples\n"
-    assert "ml.py is there, and has other types" in new("ml-three", type=f"{type}/x", api="2026-05-01").err
-    assert "storage.py is there" in new("storage-x", type="Microsoft.Storage/new", api="2026-05-01").err
+    assert new("ml-two", "--run-code", type=type, path="properties.y").out == "own/ml.toml:12\n"
+    assert twolocks("rules", "test", "own", "--run-code").out == "ok\tml-one\t5 examples\nok\tml-two\t5 examples\n"
+    assert (
+        "ml.py is there, and has other types" in new("ml-three", "--run-code", type=f"{type}/x", api="2026-05-01").err
+    )
+    assert "storage.py is there" in new("storage-x", "--run-code", type="Microsoft.Storage/new", api="2026-05-01").err
 
 
 def test_a_rule_with_code(own: Path) -> None:
     done = new("storage-odd", "--code", path="", good="")
     assert done.code == 0
     assert done.out == "own/storage.toml:1\nown/storage_checks.py:8\n"
-    assert new("storage-odder", "--code", path="", good="").out == "own/storage.toml:12\nown/storage_checks.py:13\n"
+    assert (
+        new("storage-odder", "--code", "--run-code", path="", good="").out
+        == "own/storage.toml:12\nown/storage_checks.py:13\n"
+    )
     check = tomllib.loads((own / "storage.toml").read_text())["storage-odder"]["check"]
     assert check == {"of": "storage.ACCOUNT", "function": "storage_checks.odder"}
-    done = twolocks("rules", "test", "own")
+    done = twolocks("rules", "test", "own", "--run-code")
     assert [line.split("\t")[:2] for line in done.out.splitlines()] == [
         ["none", "storage-odd"],
         ["none", "storage-odder"],

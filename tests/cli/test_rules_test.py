@@ -119,13 +119,13 @@ def test_a_file_that_does_not_load(folder: Path) -> None:
 def test_a_rule_that_calls_code_needs_an_example_by_hand(folder: Path) -> None:
     (folder / "own.py").write_text(CODE)
     (folder / "storage.toml").write_text(CALLS)
-    done = twolocks("rules", "test", str(folder))
+    done = twolocks("rules", "test", str(folder), "--run-code")
     assert "passes on a resource without properties" in done.out
     assert done.code == 1
     (folder / "own.py").write_text(CODE.replace("Pass(())", "NotApplicable('x')").replace("Pass", "NotApplicable"))
     for name in [name for name in sys.modules if name.startswith("scanner.rules_user_0")]:
         del sys.modules[name]
-    done = twolocks("rules", "test", str(folder))
+    done = twolocks("rules", "test", str(folder), "--run-code")
     assert done.out.startswith("none\tstorage-sftp\tno example")
     assert "1 rule, 0 examples: 0 failed, 1 without an example." in done.err
     assert done.code == 0

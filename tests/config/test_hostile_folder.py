@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scanner.rulebook.loader import load
 from scanner.sandbox import certificates
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import serve
@@ -250,6 +251,22 @@ def test_a_tables_folder_of_rows_runs_no_python_either(folder: Path) -> None:
     assert not (folder / "rows" / "tables" / "ran").exists()
 
 
+def test_a_row_calls_functions_of_rules_only(folder: Path) -> None:
+    (folder / "own.toml").write_text(
+        ROW.replace('path = "properties.own", good = [true]', 'function = "storage.__spec__"')
+    )
+    (broken,) = load([folder], packages=False).broken
+    assert '"storage.__spec__" is not a variable' in broken.error
+    reached = {
+        getattr(value, "__module__", None) or type(value).__module__
+        for module in load(packages=False).modules.values()
+        for name, value in vars(module).items()
+        if callable(value) and not name.startswith("__")
+    }
+    others = {each for each in reached if not each.startswith(("scanner.model.", "scanner.reach.", "scanner.rules."))}
+    assert others <= {"collections.abc", "typing", "dataclasses"}
+
+
 def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path) -> None:
     site = folder.parent / "site"
     (site / "agency_rules").mkdir(parents=True)
@@ -267,6 +284,8 @@ def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path) ->
     assert "rules    built-in; not used: package agency-rules 1.2 (agency)" in ran.err, ran.err
     assert run(folder, *words, "--only", "own-*", "--no-rule-packages", env=env).code == 2
     assert run(folder, *words, "--only", "own-*", env=env | {"TWOLOCKS_SCAN_NO_RULE_PACKAGES": "1"}).code == 2
+    shown = run(folder, "config", "show", env=env)
+    assert "rule-package\tagency-rules 1.2 (agency)\tused" in shown.out
     ran = run(folder, *words, "--only", "own-*", env=env)
     assert ran.code == 3, ran.err
     assert "rules    built-in; Python from package agency-rules 1.2 (agency)" in ran.err

@@ -361,7 +361,7 @@ def refused(*words: str) -> tuple[str, ...]:
 
 
 def test_what_is_missing_is_reported_at_once() -> None:
-    assert refused("9b01c2", *NAMED, "--in", "f.json", "--owner", "kari")[:2] == (
+    assert refused("9b01c2", "--in", "f.json", "--owner", "kari")[:2] == (
         "error: waive requires --reason and --expires",
         "hint: --reason ... --expires ...; more: twolocks waive --help",
     )
@@ -377,7 +377,7 @@ def test_what_is_missing_is_reported_at_once() -> None:
     ],
 )
 def test_a_day_that_is_none(day: str, what: str) -> None:
-    reported = refused("9b01c2", *NAMED, "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
+    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--reason", "x", "--expires", day)
     assert reported[:2] == (f"error: {what}", f"--> --expires {day}")
     assert re.fullmatch(r"hint: --expires \d{4}-\d\d-\d\d, at most a year ahead", reported[2])
 
@@ -502,7 +502,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
 
 @pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb", "\udcff"])
 def test_a_reason_is_one_line_of_text(text: str) -> None:
-    reported = refused("9b01c2", *NAMED, "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
+    reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
     assert reported[0] == "error: --reason must be one line of text"
 
 

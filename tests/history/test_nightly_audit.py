@@ -276,7 +276,7 @@ def own_queues(account, index):
 def test_an_own_rule_on_a_known_type_takes_no_read_away(tmp_path: Path) -> None:
     (tmp_path / "rules").mkdir()
     (tmp_path / "rules" / "own.py").write_text(OWN)
-    history, words = str(tmp_path / "history.db"), ("--rules", str(tmp_path / "rules"))
+    history, words = str(tmp_path / "history.db"), ("--rules-code", str(tmp_path / "rules"))
     queues = [child(f"{STORAGE}/{name}", "queueServices/default", queues=2) for name in ("stjournal", "stlukket")]
     for more in ((), ("--resource", f"{STORAGE}/stjournal")):
         reported = scheduled_run([*estate(EXPORT), *queues], history, tmp_path, *words, *more)

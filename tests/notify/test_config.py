@@ -121,19 +121,16 @@ def ready(folder: Path, text: str, environ: dict[str, str], monkeypatch: pytest.
     return found[0].url
 
 
-def test_the_address_comes_from_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (
-        ready(
-            tmp_path,
-            "kind = 'teams'\nurl-env = 'TWOLOCKS_SECRET_HOOK'",
-            {"TWOLOCKS_SECRET_HOOK": f" {HOOK}\n"},
-            monkeypatch,
-        )
-        == HOOK
-    )
+def test_the_address_comes_from_a_variable_or_a_file_that_the_environment_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, text = "TWOLOCKS_SECRET_HOOK", "kind = 'teams'\nurl-env = 'TWOLOCKS_SECRET_HOOK'"
+    assert ready(tmp_path, text, {name: f" {HOOK}\n"}, monkeypatch) == HOOK
     (tmp_path / "hook").write_text(HOOK + "\n")
-    assert ready(tmp_path, "kind = 'teams'\nurl-file = 'hook'", {}, monkeypatch) == HOOK
-    assert ready(tmp_path, f"kind = 'teams'\nurl-file = '{tmp_path}/hook'", {}, monkeypatch) == HOOK
+    both = ready(tmp_path, text, {f"{name}_FILE": str(tmp_path / "hook")}, monkeypatch)
+    assert both == f"{name} and {name}_FILE exclude each other; nothing was read | the environment | unset one of them"
+    monkeypatch.delenv(name)
+    assert ready(tmp_path, text, {}, monkeypatch) == HOOK
 
 
 @pytest.mark.parametrize(
@@ -174,21 +171,24 @@ def test_this_machine_may_be_asked_without_tls(host: str, tmp_path: Path, monkey
 
 
 def test_what_is_missing_is_reported_before_anything_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TWOLOCKS_SECRET_HOOK", raising=False)
-    slack = "kind = 'slack'\n"
-    assert ready(tmp_path, slack + "url-env = 'TWOLOCKS_SECRET_HOOK'", {}, monkeypatch) == (
-        'notification "ops" requires the variable HOOK, which is not set; nothing was read | twolocks.toml:1 | '
-        "set HOOK from your secret store"
+    name, hook = "TWOLOCKS_SECRET_HOOK", tmp_path / "hook"
+    monkeypatch.delenv(name, raising=False)
+    slack = f"kind = 'slack'\nurl-env = '{name}'"
+    assert ready(tmp_path, slack, {}, monkeypatch) == (
+        f'notification "ops" requires the variable {name}, which is not set; nothing was read | twolocks.toml:1 | '
+        f"set {name} from your secret store, or {name}_FILE to the path of a file"
     )
-    assert ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch).startswith(
-        'notification "ops" requires the file hook, which cannot be read: No such file or directory; nothing was read'
+    file = {f"{name}_FILE": str(hook)}
+    assert ready(tmp_path, slack, file, monkeypatch).startswith(
+        f'notification "ops" requires the file {hook}, which cannot be read: No such file or directory'
     )
-    (tmp_path / "hook").write_bytes(b" \n")
-    assert "is empty" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
-    (tmp_path / "hook").write_bytes(b"\xff\xfe")
-    assert "it is not text" in ready(tmp_path, slack + "url-file = 'hook'", {}, monkeypatch)
-    webhook = "kind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_SIGN'"
-    said = ready(tmp_path, webhook, {"TWOLOCKS_SECRET_HOOK": HOOK, "TWOLOCKS_SECRET_SIGN": "short"}, monkeypatch)
+    hook.write_bytes(b" \n")
+    assert "is empty" in ready(tmp_path, slack, file, monkeypatch)
+    hook.write_bytes(b"\xff\xfe")
+    assert "it is not text" in ready(tmp_path, slack, file, monkeypatch)
+    monkeypatch.delenv(f"{name}_FILE")
+    webhook = f"kind = 'webhook'\nurl-env = '{name}'\nsecret-env = 'TWOLOCKS_SECRET_SIGN'"
+    said = ready(tmp_path, webhook, {name: HOOK, "TWOLOCKS_SECRET_SIGN": "short"}, monkeypatch)
     assert said.startswith('the secret of notification "ops" has fewer than 16 characters')
     assert "short" not in said
     assert ready(tmp_path, webhook, {"TWOLOCKS_SECRET_SIGN": SIGN}, monkeypatch) == HOOK

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from adlfs import AzureBlobFileSystem  # type: ignore[import-untyped]
@@ -23,9 +24,11 @@ from scanner.azure.blobs import BLOCK, WHOLE
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.output.storage import BlobName, Storage, endpoint, parse_blob_name
+from scanner.sandbox import certificates
 from scanner.sandbox.server import Sandbox, running
 from tests.output.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.output.relay import relay
+from tests.output.tunnel import tunnel
 from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
 
 NIGHT = "night.jsonl"
@@ -194,20 +197,31 @@ def test_two_scans_at_once_leave_one_whole_blob(store: Azurite) -> None:
 # The scan's own identity
 
 
+HOST = "twolockstest.blob.core.windows.net"
+
+
 @pytest.fixture(scope="module")
-def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Azurite, Sandbox]]:
-    """A blob service that takes bearer tokens only over TLS, and the sandbox whose Entra ID gives them."""
-    with running(Sandbox([closed("st")], [SUB])) as box:
-        pem = Path(box.environment()["SSL_CERT_FILE"]).parent / "server.pem"
-        with azurite(tmp_path_factory.mktemp("signed"), pem, pem) as served:
-            store = replace(served, cert=box.environment()["SSL_CERT_FILE"])
-            store.make("reports")
-            yield store, box
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Azurite, Sandbox, dict[str, str]]]:
+    """A blob service that takes bearer tokens for its own account only, over TLS and under the account's host; the
+    sandbox whose Entra ID gives them; and the variables that lead to both.
+    """
+    folder = tmp_path_factory.mktemp("signed")
+    ca = certificates.make(folder, HOST)
+    pem = folder / "server.pem"
+    with running(Sandbox([closed("st")], [SUB])) as box, azurite(folder, pem, pem) as served:
+        env = box.environment()
+        trusted = folder / "all.pem"
+        trusted.write_text(ca.read_text() + Path(env["SSL_CERT_FILE"]).read_text())
+        store = replace(served, cert=str(ca))
+        store.make("reports")
+        with tunnel(urlsplit(store.url).port or 0) as way:
+            env |= {"SSL_CERT_FILE": str(trusted), "REQUESTS_CA_BUNDLE": str(trusted), "HTTPS_PROXY": way.url}
+            yield store, box, {**env, "AZURE_STORAGE_SERVICE_ENDPOINT": f"https://{HOST}"}
+        assert set(way.asked) == {f"{HOST}:443"}
 
 
-def test_the_scans_own_identity_stores(signed: tuple[Azurite, Sandbox]) -> None:
-    store, box = signed
-    env = {**box.environment(), "AZURE_STORAGE_SERVICE_ENDPOINT": store.url}
+def test_the_scans_own_identity_stores(signed: tuple[Azurite, Sandbox, dict[str, str]]) -> None:
+    store, _, env = signed
     ended = twolocks("scan", "--auth", "environment", "--out", "az://reports/own.json", *ONLY, env=env)
     assert ended.code == 0, ended.err
     assert json.loads(store.read("reports", "own.json"))["scan"]["principal"] == "Twolocks sandbox"
@@ -216,14 +230,22 @@ def test_the_scans_own_identity_stores(signed: tuple[Azurite, Sandbox]) -> None:
     assert Path("own.md").read_text().startswith("# Twolocks: ")
 
 
-def test_another_login_is_refused_before_anything_is_read(signed: tuple[Azurite, Sandbox]) -> None:
-    store, box = signed
-    env = {**box.environment(), "AZURE_STORAGE_SERVICE_ENDPOINT": store.url, "AZURE_CLIENT_SECRET": "wrong"}
+def test_another_login_is_refused_before_anything_is_read(signed: tuple[Azurite, Sandbox, dict[str, str]]) -> None:
+    _, box, env = signed
+    env = {**env, "AZURE_CLIENT_SECRET": "wrong"}
     before = len(box.requests)
     ended = twolocks("scan", "--auth", "environment", "--out", "az://reports/x.json", env=env)
     assert ended.code == 4
     assert "AADSTS7000215" in ended.err
     assert not [each for each in list(box.requests)[before:] if "/subscriptions" in each.url]
+
+
+def test_a_host_of_others_gets_no_token_for_azure(signed: tuple[Azurite, Sandbox, dict[str, str]]) -> None:
+    store, _, env = signed
+    env = {**env, "AZURE_STORAGE_SERVICE_ENDPOINT": store.url}
+    ended = twolocks("scan", "--auth", "environment", "--out", "az://reports/x.json", *ONLY, env=env)
+    assert (ended.code, "does not accept this login" in ended.err) == (2, True), ended.err
+    assert store.blobs("reports") == ["own.json"]
 
 
 # What is refused, before anything is read

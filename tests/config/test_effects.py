@@ -1,0 +1,21 @@
+"""What a settings file that nobody named may say: every setting has an effect, and the harmless ones are these."""
+
+from scanner.config.commands import SCAN
+from scanner.config.keys import EFFECTS, TABLES
+from scanner.config.options import Effect
+
+
+def effects() -> dict[str, Effect | None]:
+    """The effect of every setting of a file."""
+    keys = {f"{table}.{key.name}": key.effect for table, found in TABLES.items() for key in found or ()}
+    free = {table: EFFECTS.get(table) for table, found in TABLES.items() if found is None}
+    return {f"scan.{option.name}": option.effect for option in SCAN} | keys | free
+
+
+def test_every_setting_has_an_effect() -> None:
+    assert [name for name, effect in effects().items() if effect is None] == []
+
+
+def test_what_is_harmless() -> None:
+    harmless = {name for name, effect in effects().items() if effect is Effect.harmless}
+    assert harmless == {"scan.effective", "scan.verbose", "report.tags", "report.owner-tag"}
