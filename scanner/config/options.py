@@ -91,6 +91,7 @@ FAIL_ON_DEMO = Option(
 
 OUT = Option("out", "FILE", many=True, path=True)
 SNAPSHOT = Option("snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True)
+KEEP_ALL = Option("keep-all", about="Store whole resources, secrets included, not only what rules read")
 HISTORY = Option("history", "URL", "Store the scan; compare with earlier ones", path=True, url=True, shared=True)
 NOTIFY = Option("notify", "NAME", "Send changes to [notify.NAME] of the settings", many=True)
 FORMAT = Option("format", "FORMAT", "text (default) or json", "text", known=FORMATS)
