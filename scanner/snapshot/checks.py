@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scanner.errors import InputError
-from scanner.model.ids import root_of, segments
-from scanner.snapshot.format import Chain, EndLine, Header, ReadLine, SnapshotLine, sort_key, url_of
+from scanner.model.ids import group_of, is_own_list, root_of, segments, subscription_of, type_of
+from scanner.snapshot.format import Chain, EndLine, Header, SnapshotLine, sort_key, url_of
 
 VIEWS = ("full", "partial", "none")
 AHEAD = timedelta(minutes=10)
@@ -44,7 +44,7 @@ class LineChecks:
         self._last = ""
         self._chain = Chain()
         self._chain.add(first.strip())
-        self._lists = ListChecks()
+        self._lists = ListChecks(header.grouped)
 
     def add(self, number: int, raw: bytes, line: SnapshotLine) -> None:
         """Check a line. Raises InputError that names it."""
@@ -100,24 +100,59 @@ class LineChecks:
 
 
 class ListChecks:
-    """Compares the count of each list with the resources that the file holds."""
+    """Compares the count of each list with the resources that the file holds.
 
-    def __init__(self) -> None:
+    What a list of a subscription or group counted is compared at the end; what a list below a resource counted, in a
+    grouped file, where that list stands: after the resources of its bundle.
+    """
+
+    def __init__(self, grouped: bool) -> None:
+        self._grouped = grouped
         self._counts: dict[str, tuple[int, str]] = {}
         self._found: Counter[str] = Counter()
+        self._root = ""
+        self._below: Counter[str] = Counter()
 
     def add(self, at: str, line: SnapshotLine) -> None:
-        """Note a line."""
-        if line.resource is not None:
-            self._found.update(_lists_of(url_of(line)))
-        elif line.skip is not None and line.skip.why == DELETED:
-            self._found.update(_lists_of(line.skip.url))
-        elif line.read is not None and _is_bulk(line.read):
-            self._counts["/".join(segments(line.read.url))] = line.read.count, at
+        """Note a line. Raises InputError where a list below a resource counts more than the file holds."""
+        url = url_of(line)
+        root = root_of(url)
+        if root != self._root:
+            self._root = root
+            self._below.clear()
+        place = _plain(url)
+        if line.read is None:
+            if place == root:
+                self._found.update(_lists_of(url))
+            self._below.update((place, place.rpartition("/")[0]) if line.resource is not None else ())
+        elif not root and "/providers/" in place:
+            self._counts[place] = line.read.count, at
+        elif root and self._grouped and not is_own_list(url):
+            _compare(at, line.read.count, self._below[place])
 
     def check(self) -> None:
         """Raise InputError where the file holds fewer resources than a list counts."""
-        for url, (count, at) in self._counts.items():
-            if self._found[url] < count:
-                said = f"the list counts {count:,} resources, the snapshot holds {self._found[url]:,}"
-                raise InputError(said, at=at, do=_DO)
+        for place, (count, at) in self._counts.items():
+            _compare(at, count, self._found[place])
+
+
+def _compare(at: str, count: int, found: int) -> None:
+    if found < count:
+        raise InputError(f"the list counts {count:,} resources, the snapshot holds {found:,}", at=at, do=_DO)
+
+
+def _plain(url: str) -> str:
+    return "/" + "/".join(segments(url))
+
+
+def _lists_of(url: str) -> tuple[str, ...]:
+    """Return the lists that a resource is in: that of its subscription, and that of its resource group."""
+    type, subscription, group = type_of(url), subscription_of(url), group_of(url)
+    wide = f"/subscriptions/{subscription}/providers/{type}".lower()
+    return (
+        (wide, f"/subscriptions/{subscription}/resourcegroups/{group}/providers/{type}".lower()) if group else (wide,)
+    )
+
+
+def _shown(line: SnapshotLine) -> str:
+    return line.scope.subscription if line.scope is not None else url_of(line)

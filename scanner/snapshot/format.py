@@ -11,6 +11,9 @@ from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.resource import By
 
+DELETED = "deleted meanwhile"
+"""Why a resource that a list counts was not read: it no longer existed."""
+
 VERSION = 2
 """The version of the format that is written, and the newest one that is read."""
 

@@ -17,6 +17,7 @@ from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.resource import RICHNESS, By
 from scanner.snapshot.format import (
+    DELETED,
     Chain,
     EndLine,
     GapLine,
@@ -141,6 +142,8 @@ class Store(LineWriter):
                 made._add_row(_row(line))
         for line in second.lines:
             made._add_row(_row(line))
+        for root in gone:
+            made.skip(root, DELETED)
         return made
 
     def close(self) -> None:
