@@ -114,6 +114,8 @@ def _collect(context: _Context, limits: bool) -> Store:
     """Read Azure, with progress."""
     job, _, _, screen, stop = context
     store = Store(job.header())
+    for note in store.header.notes:
+        screen.write([Line(note, "Note")], "found", note)
     screen.begin("Reading")
     try:
         stop.run(_read(job, screen, store, limits))

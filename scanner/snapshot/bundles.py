@@ -10,6 +10,7 @@ from scanner.errors import InputError
 from scanner.model.ids import root_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
+from scanner.model.masks import masked
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
@@ -181,4 +182,4 @@ def _path(url: str) -> str:
 
 
 def _gap(line: GapLine) -> Gap:
-    return Gap(line.url, line.status, line.code, line.action, line.resources)
+    return Gap(masked(line.url), line.status, masked(line.code), masked(line.action), line.resources)

@@ -1,4 +1,4 @@
-"""Checks of a snapshot file while it is read: the counts of its end line, of each list, its chain, its time, its ids."""
+"""Checks of a snapshot file while it is read: the counts of its end line and lists, its chain, its time, its ids."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -122,7 +122,7 @@ class ListChecks:
             self._below.clear()
         place = _plain(url)
         if line.read is None:
-            if place == root:
+            if place == root or line.resource is not None:
                 self._found.update(_lists_of(url))
             self._below.update((place, place.rpartition("/")[0]) if line.resource is not None else ())
         elif not root and "/providers/" in place:

@@ -15,6 +15,7 @@ from scanner.document.schema import ScopeRow
 from scanner.document.writer import AtomicFile
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
+from scanner.model.masks import masked, masked_value
 from scanner.model.resource import RICHNESS, By
 from scanner.snapshot.format import (
     DELETED,
@@ -97,7 +98,11 @@ class Store(LineWriter):
         if line.resource is not None and self.kept is not None:
             type = type_of(url_of(line))
             self._types.add(type.lower())
-            line.resource = self.kept.cut(line.resource, type)
+            line.resource = masked_value(self.kept.cut(line.resource, type))
+        elif line.gap is not None:
+            line.gap = msgspec.structs.replace(line.gap, url=masked(line.gap.url), code=masked(line.gap.code))
+        elif line.skip is not None:
+            line.skip = msgspec.structs.replace(line.skip, why=masked(line.skip.why))
         self._add_row(_row(line))
 
     def _add_row(self, row: bytes) -> None:

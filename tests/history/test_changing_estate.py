@@ -24,6 +24,7 @@ from tests.history.changing_estate import (
     server,
     storage,
 )
+from tests.snapshot.sealed import seal
 from tests.terminals import snapshot, twolocks
 
 URL = "*/storageAccounts/stlukket/blobServices/default/containers"
@@ -248,6 +249,7 @@ def test_a_clock_that_goes_back_is_reported(tmp_path: Path) -> None:
     late = snapshot(tmp_path / "late.jsonl", closed("stjournal"))
     text = late.read_text()
     (tmp_path / "early.jsonl").write_text(text.replace("2026-11-25T02", "2026-11-20T02"))
+    seal(tmp_path / "early.jsonl")
     twolocks("scan", "--from", late, "--history", history, "--fail-on", "never")
     ended = twolocks("scan", "--from", tmp_path / "early.jsonl", "--history", history, "--fail-on", "never")
     assert (
