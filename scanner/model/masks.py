@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import msgspec
+
 MASK = "***"
 """What stands in place of a secret. The text around it stays, so that a message still says what it was."""
 
@@ -26,24 +28,46 @@ _PATTERNS = {
 PATTERNS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
 """Patterns by name. The first group is what stays before the mask."""
 
-_HINTS = ("sig=", "key", "password", "pwd", "private key", "eyj", "bearer", "gh", "xox", "://", "==", "8q~")
-"""Texts in lower case of which each match holds one."""
+_HINTS = {
+    "SAS signature": "sig=",
+    "key of a connection string": "key",
+    "password of a connection string": "=",
+    "private key": "private key",
+    "JSON web token": "eyj",
+    "bearer token": "bearer",
+    "GitHub token": "gh",
+    "Slack token": "xox",
+    "URL with a password": "@",
+    "webhook": "hook",
+    "Azure Storage key": "==",
+    "Microsoft Entra secret": "8q~",
+}
+"""A text in lower case that each match of a pattern holds."""
+_HINTED = tuple((_HINTS[name], pattern) for name, pattern in PATTERNS.items())
 
 
 def masked(text: str) -> str:
     """Return a text without what looks like a secret."""
     low = text.lower()
-    if not any(hint in low for hint in _HINTS):
-        return text
-    for pattern in PATTERNS.values():
-        text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
+    for hint, pattern in _HINTED:
+        if hint in low:
+            text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
     return text
 
 
 def masked_value(value: Any) -> Any:
-    """Return a JSON value without what looks like a secret. Lists and objects are new where they change."""
+    """Return a JSON value without what looks like a secret: the value itself where there is nothing."""
     if isinstance(value, str):
         return masked(value)
+    if not isinstance(value, dict | list) or not _is_suspicious(value):
+        return value
     if isinstance(value, dict):
         return {name: masked_value(each) for name, each in value.items()}
-    return [masked_value(each) for each in value] if isinstance(value, list) else value
+    return [masked_value(each) for each in value]
+
+
+def _is_suspicious(value: Any) -> bool:
+    """Return whether the JSON of a value has a match of any pattern."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    low = text.lower()
+    return any(hint in low and pattern.search(text) for hint, pattern in _HINTED)

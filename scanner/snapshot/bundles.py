@@ -12,6 +12,7 @@ from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.masks import masked
 from scanner.model.resource import Bundle, Gap, Resource
+from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
@@ -45,6 +46,8 @@ class Snapshot:
     """The bundles that were not read yet: after `load`, those after the index."""
     fabric: Fabric = field(default_factory=Fabric)
     parsed_counts: Counter[str] = field(default_factory=Counter)
+    unread_types: dict[str, Unread] = field(default_factory=dict)
+    """Types of the index (lower case) of which a property was not kept that the networks are parsed from, and why."""
     _index: list[Bundle] | None = None
 
     @property
@@ -70,7 +73,10 @@ class Snapshot:
 
     def _add_to_index(self, bundle: Bundle, evaluated_types: Collection[str] | None) -> None:
         for resource in bundle.resources.values():
-            self.fabric.add(resource)
+            try:
+                self.fabric.add(resource)
+            except Unread as missing:
+                self.unread_types.setdefault(resource.type.lower(), missing)
         type = type_of(bundle.id).lower()
         only_parsed = type in _ONLY_PARSED and evaluated_types is not None and type not in evaluated_types
         if only_parsed and not bundle.gaps:

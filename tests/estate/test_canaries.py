@@ -97,7 +97,7 @@ def kept_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the temporary files of stores in a folder, and let each store write some."""
     monkeypatch.setattr(store, "_RUN_BYTES", 50_000)
     named = tempfile.NamedTemporaryFile
-    monkeypatch.setattr(store.tempfile, "TemporaryFile", lambda: named(dir=folder, delete=False))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: named(dir=folder, delete=False))
 
 
 def test_no_canary_in_any_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

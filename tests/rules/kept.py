@@ -163,7 +163,7 @@ def evaluate_estate() -> None:
 
 
 def _paths(log: Log) -> list[str]:
-    found = {path.lower() for path in plain(log)}
+    found = {path.lower().removesuffix("[]") for path in plain(log)}
     whole = {path.removesuffix(".**") for path in found if path.endswith(".**")}
     return sorted(
         path
