@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -105,15 +106,32 @@ class Writer:
             spool.close()
 
 
+def mode_of_new(path: Path) -> int:
+    """Return the mode of a new file, which holds findings or configuration: for its owner alone (0600).
+
+    Where the folder has a default ACL, that decides: the mode that is asked for would take rights away from whom it
+    names (acl(5), object creation and default ACLs).
+    """
+    with suppress(OSError, AttributeError):
+        os.getxattr(path.parent, "system.posix_acl_default")
+        return 0o666
+    return 0o600
+
+
 class AtomicFile:
-    """A file that is written beside its path, and renamed to it only when it is complete."""
+    """A file that is written beside its path, and renamed to it only when it is complete.
+
+    A new file is for its owner alone. One that exists keeps its mode.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.part = path.with_name(f".{path.name}.{os.getpid()}.part")
 
     def __enter__(self) -> IO[bytes]:
-        self._file = self.part.open("wb")
+        self._file = os.fdopen(os.open(self.part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode_of_new(self.part)), "wb")
+        with suppress(FileNotFoundError):
+            os.fchmod(self._file.fileno(), self.path.stat().st_mode & 0o777)
         return self._file
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:

@@ -16,6 +16,7 @@ from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
+from scanner.terminal.text import clean
 
 _ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
 """Types of the index that are only used in parsed form, unless a rule is about them."""
@@ -188,4 +189,4 @@ def _path(url: str) -> str:
 
 
 def _gap(line: GapLine) -> Gap:
-    return Gap(masked(line.url), line.status, masked(line.code), masked(line.action), line.resources)
+    return Gap(masked(line.url), line.status, masked(line.code), clean(masked(line.action)), line.resources)
