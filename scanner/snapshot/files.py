@@ -22,7 +22,8 @@ from scanner.snapshot.store import Store
 
 _BARE = (
     "read from a file of bare resources: nothing in it is known to be complete, so what is absent never passes;"
-    " network security perimeters that are not in it are taken as not in use"
+    " network security perimeters that are not in it are taken as not in use;"
+    " it has no chain, so changes to it do not show"
 )
 _FORMATS = 'a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources'
 _FINDINGS = re.compile(rb'\s*\{\s*"schema"\s*:\s*"twolocks/')
