@@ -44,9 +44,15 @@ def test_an_option_wins_over_a_variable_over_the_file_over_the_default(tmp_path:
 def test_every_option_has_a_variable(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_text("[notify.x]\nkind = 'github'\n")
     for option in SCAN:
-        text = {"fail-on": "low", "from": "", "quiet": "yes", "verbose": "1", "no-graph": "on", "effective": "1"}.get(
-            option.name, "x"
-        )
+        text = {
+            "fail-on": "low",
+            "from": "",
+            "quiet": "yes",
+            "verbose": "1",
+            "no-graph": "on",
+            "effective": "1",
+            "keep-all": "1",
+        }.get(option.name, "x")
         name = f"TWOLOCKS_SCAN_{option.key}".upper()
         found = resolve("scan", {}, {name: text}, folder=tmp_path)
         assert found.options[option.name].source == (name if text else DEFAULT)
