@@ -76,8 +76,9 @@ machine:
 test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/real_input
 
-paths: $(DEV)  ## Pin the paths that rules read, as the models of the SDKs have them
+paths: $(DEV)  ## Pin the paths that rules read, as the models of the SDKs have them; list what a scan keeps
 	$(BIN)/python -m tests.rules.sdk_paths
+	$(BIN)/python -m tests.rules.kept
 
 bench: $(DEV)  ## The figures of docs/performance.md
 	$(BIN)/python -m tests.benchmarks

@@ -10,6 +10,7 @@ from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, JobQueue, ParentDeletedError, SubscriptionView
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.snapshot.format import DELETED
 from scanner.snapshot.store import LineBuffer
 
 _NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
@@ -56,7 +57,7 @@ class BundleReader:
                         tasks.create_task(self._read_nested(jobs, subscription, buffer, top, type, below))
             except* ParentDeletedError:
                 buffer.lines.clear()
-                buffer.skip(top.id, "deleted meanwhile")
+                buffer.skip(top.id, DELETED)
                 self.context.counts.resources -= 1
             self.context.flush(buffer)
 

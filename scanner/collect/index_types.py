@@ -91,7 +91,8 @@ class IndexReader:
             counts: dict[str, int] = defaultdict(int)
             for row in rows:
                 self.context.store.resource(_body(row), None, "graph")
-                counts[subscription_of(str(row.get("id")))] += 1
+            for id in {str(row.get("id")).lower() for row in rows}:
+                counts[subscription_of(id)] += 1
             self.context.counts.resources += len(rows)
             await self._read_managers(rows, ())
             for each in complete:
@@ -216,7 +217,7 @@ class IndexReader:
                 return None
         for row in rows:
             buffer.resource(cut(row, _KEEP.get(type.lower(), ())), api, "list")
-        buffer.read(path, len(rows), "list")
+        buffer.read(path, len({row["id"].lower() for row in rows}), "list")
         self.context.counts.resources += len(rows)
         self.context.counts.finish(what)
         return rows

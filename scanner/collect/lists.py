@@ -15,6 +15,7 @@ from scanner.model.ids import group_of, type_of
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.snapshot.format import DELETED
 
 GROUPS = "2025-04-01"
 """The api-version with which resource groups are listed."""
@@ -98,12 +99,13 @@ class ListReader:
         self, jobs: JobQueue, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
     ) -> None:
         what = display_name(type.rsplit("/", 1)[1])
-        count = unusable = 0
+        ids: set[str] = set()
+        unusable = 0
         try:
             async for page in self._pages(subscription, path, type, resource_type):
                 for row in page:
                     if has_usable_id(row, subscription.id):
-                        count += 1
+                        ids.add(row["id"].lower())
                         self._add(jobs, subscription, row, resource_type)
                     else:
                         unusable += 1
@@ -111,13 +113,13 @@ class ListReader:
             if error.code.lower() == UNREGISTERED:
                 self.context.store.read(path, 0, "list")
             elif not await self._read_each(jobs, subscription, path, resource_type, error):
-                left = self._not_read(subscription, path, type, count)
+                left = self._not_read(subscription, path, type, len(ids))
                 self.context.add_failure(self.context.store, path, error, resources=left)
         else:
             if unusable:
                 self.context.add_gap(self.context.store, path, 0, "BadJson", "", unusable)
             else:
-                self.context.store.read(path, count, "list")
+                self.context.store.read(path, len(ids), "list")
         self.context.counts.finish(what)
 
     def _not_read(self, subscription: SubscriptionView, path: str, type: str, count: int) -> int:
@@ -187,7 +189,7 @@ class ListReader:
                 body = await self.context.reader.get(quoted_path(id), resource_type.api)
             except ReadError as error:
                 if error.status == 404:
-                    self.context.store.skip(id, "deleted meanwhile")
+                    self.context.store.skip(id, DELETED)
                 else:
                     self.context.add_failure(self.context.store, id, error)
             else:

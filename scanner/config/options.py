@@ -119,6 +119,9 @@ OUT = Option("out", "FILE", many=True, path=True, effect=Effect.write)
 SNAPSHOT = Option(
     "snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True, effect=Effect.write
 )
+KEEP_ALL = Option(
+    "keep-all", about="Store whole resources, secrets included, not only what rules read", effect=Effect.write
+)
 HISTORY = Option(
     "history", "URL", "Store the scan; compare with earlier ones", path=True, url=True, shared=True, effect=Effect.send
 )

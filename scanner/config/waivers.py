@@ -163,6 +163,11 @@ class WaiverFile:
     def expired(self) -> int:
         return len(self.lapsed)
 
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Return the names of the tags that entries select by."""
+        return tuple(each.tag[0] for each in (*self.waivers, *self.lapsed) if isinstance(each, Waiver) and each.tag)
+
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """Return the waiver that covers an endpoint of a failed finding: of several the one that expires last."""
         live = [each for each in self._covering(rule, resource, tags, failure) if each not in self._gone]

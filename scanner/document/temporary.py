@@ -44,10 +44,23 @@ def _boot() -> str:
 BOOT = _boot()
 
 
+def mode_of_new(path: Path) -> int:
+    """Return the mode of a new file, which holds findings or configuration: for its owner alone (0600).
+
+    Where the folder has a default ACL, that decides: the mode that is asked for would take rights away from whom it
+    names (acl(5), object creation and default ACLs).
+    """
+    with suppress(OSError, AttributeError):
+        os.getxattr(path.parent, "system.posix_acl_default")
+        return 0o666
+    return 0o600
+
+
 class AtomicFile:
     """A file that is written beside its path, and renamed to it only when it is complete.
 
-    It keeps the mode of the file that it replaces. What runs that were killed left for the same path is removed.
+    A new file is for its owner alone. It keeps the mode of the file that it replaces. What runs that were killed left
+    for the same path is removed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -77,7 +90,7 @@ def _create(path: Path) -> tuple[IO[bytes], Path]:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
         part = path.with_name(f"{_prefix(path)}{BOOT}{secrets.token_hex(8)}.part")
-        number = os.open(part, flags, 0o666)
+        number = os.open(part, flags, mode_of_new(part))
         try:
             with suppress(OSError):
                 fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -59,7 +59,10 @@ def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
 
 def _published(exposure: Exposure, top: Resource, index: Index) -> Exposure:
     """Return the same endpoint with the front ends that publish it and the DNS names that it has."""
-    front_ends = publishers(index).of_endpoint(top.id, exposure.kind, exposure.address)
+    try:
+        front_ends = publishers(index).of_endpoint(top.id, exposure.kind, exposure.address)
+    except Unread as missing:  # a snapshot that was made without a property of a front end
+        front_ends = (f"not known what publishes it ({missing})",)
     if exposure.disabled_reason or not front_ends:
         return exposure
     return replace(exposure, admits=tuple(dict.fromkeys((*exposure.admits, *front_ends))))

@@ -28,6 +28,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     if snapshot.header.live:
         index.partial = frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view == "partial")
         _missing_types(snapshot, index)
+        index.missing |= snapshot.unread_types
         snapshot.fabric.admin_missing = index.missing.get(ADMIN_RULES)
         snapshot.fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
     return index

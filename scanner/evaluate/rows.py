@@ -23,6 +23,7 @@ from scanner.evaluate.waiving import Acceptance
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Lock, title
 from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
+from scanner.model.masks import masked_value
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Evidence, Fail, Severity, Unknown, display_value
@@ -98,7 +99,7 @@ def crashed_row(rule: Rule, resource: str, severity: Severity, message: str) -> 
 
 
 def evidence_row(evidence: Evidence) -> EvidenceRow:
-    return EvidenceRow(evidence.path, evidence.value, evidence.expected)
+    return EvidenceRow(evidence.path, masked_value(evidence.value), evidence.expected)
 
 
 # The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;

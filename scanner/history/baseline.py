@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 import msgspec
@@ -280,6 +281,18 @@ def change_row(change: Change) -> rows.ChangeRow:
     )
 
 
+FAR = 90
+"""How many days after the newest scan of the history a scan is far after it."""
+
+
+def _days(earlier: str, later: str) -> int:
+    """Return the days between two times of scans; 0 where one is no time."""
+    try:
+        return (datetime.fromisoformat(later) - datetime.fromisoformat(earlier)).days
+    except (ValueError, TypeError):
+        return 0
+
+
 def notes(
     last: ScanRecord | None,
     taken: str,
@@ -298,6 +311,10 @@ def notes(
     found: list[str] = []
     if last is not None and last.taken > taken:
         found.append(f"the clock went back: this scan is from {taken}, the previous one from {last.taken}")
+    if last is not None and _days(last.taken, taken) > FAR:
+        found.append(
+            f"this scan is from {taken}, more than {FAR} days after the previous one from {last.taken}: check the clock"
+        )
     if last is not None and last.tool != tool:
         found.append(f"the previous scan was evaluated by {last.tool}, this one by {tool}")
     if not confirmed:

@@ -1,10 +1,11 @@
 """The database of a history, an SQLite file or a PostgreSQL database: its transactions, and the state of its schema."""
 
+import os
 import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
 from scanner.config.settings import masked
+from scanner.document.temporary import mode_of_new
 from scanner.errors import HistoryError
 from scanner.history.errors import LOCKED, history_error
 from scanner.history.tables import APPLICATION_ID, MARK, VERSION_TABLE, marker, metadata
@@ -162,6 +164,9 @@ def _check_path(found: Database, path: Path) -> None:
 def _connect(found: Database) -> sqlite3.Connection:
     assert found.path is not None
     mode = "rwc" if found.may_create else "rw"
+    if found.may_create:
+        with suppress(OSError):  # what SQLite says about it is clearer
+            os.close(os.open(found.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode_of_new(found.path)))
     uri = f"file:{quote(str(found.path.absolute()))}?mode={mode}" + (f"&vfs={found.vfs}" if found.vfs else "")
     connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
     try:

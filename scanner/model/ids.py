@@ -66,6 +66,11 @@ def root_of(url: str) -> str:
     return "/" + "/".join(parts[:end])
 
 
+def is_own_list(url: str) -> bool:
+    """Return whether a path is the list, below a resource, of resources that are bundles of their own (slots)."""
+    return type_of(f"{url}/name").lower() in _OWN_BUNDLES
+
+
 def name_of(resource_id: str) -> str:
     """Return the last segment of an id, as the id spells it."""
     return resource_id.rstrip("/").rsplit("/", 1)[-1]

@@ -18,6 +18,16 @@ MISSING = _Missing()
 """What `get_path` and `Resource.get` return for a property that the body does not have."""
 
 
+class Part(dict[str, Any]):
+    """A JSON object that may lack members that Azure returned. Subclasses say which (`scanner.model.kept`)."""
+
+    __slots__ = ()
+
+    def check(self, name: str) -> None:
+        """Raise Unread where a member that this object does not have may have been left out."""
+        raise NotImplementedError
+
+
 @lru_cache(maxsize=4096)
 def _steps(path: str) -> tuple[str, ...]:
     return tuple(path.split("."))
@@ -29,17 +39,26 @@ def _folded(keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def member(body: Any, name: str) -> Any:
-    """Return the member of a JSON object whatever its case; MISSING without one, and for a body that is no object."""
+    """Return the member of a JSON object whatever its case; MISSING without one, and for a body that is no object.
+
+    Raises Unread for a member that was not kept.
+    """
     if not isinstance(body, dict):
         return MISSING
     if name in body:
         return body[name]
     key = _folded(tuple(body)).get(name.lower())
-    return MISSING if key is None else body[key]
+    if key is not None:
+        return body[key]
+    if isinstance(body, Part):
+        body.check(name)
+    return MISSING
 
 
 def get_path(body: Any, path: str) -> Any:
-    """Return the value below a dotted path whatever the case of its keys; MISSING without one."""
+    """Return the value below a dotted path whatever the case of its keys; MISSING without one. Raises Unread for what
+    was not kept.
+    """
     for step in _steps(path):
         try:
             body = body[step]

@@ -152,10 +152,13 @@ class Resource:
     @property
     def tags(self) -> dict[str, str]:
         value = member(self.body, "tags")
-        return {str(key): str(text) for key, text in value.items()} if isinstance(value, dict) else {}
+        # Of a body that was cut these are the tags that were kept.
+        return {str(key): str(text) for key, text in dict.items(value)} if isinstance(value, dict) else {}
 
     def get(self, path: str) -> Any:
-        """Return the value below a path, null included; MISSING without one."""
+        """Return the value below a path, null included; MISSING without one. Raises Unread for a path that was not
+        kept.
+        """
         return get_path(self.body, path)
 
     def has(self, path: str) -> bool:

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Final
 
 from scanner.model.json_paths import MISSING
+from scanner.model.masks import masked
 from scanner.model.remedy import Cause
 
 ABSENT: Final = "absent"
@@ -72,7 +73,7 @@ def malformed(path: str) -> Unread:
 
 def unknown_value(path: str, value: object = MISSING) -> Unread:
     """Return the Unread for a value that Twolocks does not know; without `value` the message does not show it."""
-    return Unread(path, "unrecognized value" if value is MISSING else f"unrecognized value {value!r}")
+    return Unread(path, "unrecognized value" if value is MISSING else f"unrecognized value {masked(repr(value))}")
 
 
 def not_returned_or_unknown(path: str) -> Unread:

@@ -12,6 +12,8 @@ from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
 from scanner.evaluate.counts import rank
 from scanner.model.ids import subscription_of
 from scanner.report.words import Words
+from scanner.rulebook.permissions import askable
+from scanner.terminal.text import clean
 
 ROLE = "Twolocks gaps"
 _SECRETS = re.compile(r"/list[^/]*/action$|/listkeys|/regeneratekey", re.IGNORECASE)
@@ -152,7 +154,7 @@ def _groups(gaps: Iterable[GapRow]) -> tuple[list[GapGroup], dict[str, GapGroup]
     by_url: dict[str, GapGroup] = {}
     for gap in gaps:
         refused, waiver = misses_permission(gap), waiver_of(gap)
-        action = gap.action if refused else str(gap.code or gap.status or "")
+        action = clean(gap.action if refused else gap.code or gap.status or "")
         key = (action, subscription_of(gap.url), refused, gap.accepted, accepted_by(waiver))
         if key not in groups:
             groups[key] = GapGroup(action, key[1], missing_permission=refused, accepted=gap.accepted, waiver=waiver)
@@ -239,13 +241,17 @@ def _short(child: str) -> str:
 
 
 def role_definition(groups: Sequence[GapGroup]) -> str:
-    """Return a custom role with the missing permissions alone, as `az role definition create` takes it."""
+    """Return a custom role with the missing permissions alone, as `az role definition create` takes it.
+
+    An action that no rule needs was named by an answer or a file. It is shown as text, and is not in the role.
+    """
+    known = askable() if groups else frozenset[str]()
     return json.dumps(
         {
             "Name": ROLE,
             "IsCustom": True,
             "Description": "Read permissions that Twolocks lacks",
-            "Actions": sorted({group.action for group in groups}),
+            "Actions": sorted({group.action for group in groups if group.action.lower() in known}),
             "NotActions": [],
             "DataActions": [],
             "NotDataActions": [],

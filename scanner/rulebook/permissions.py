@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from scanner.errors import InputError
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
-from scanner.rulebook.loader import RuleSet, reads_of
+from scanner.rulebook.loader import RuleSet, load, reads_of
 
 NAME = "Twolocks reader"
 DESCRIPTION = "Reads the settings that Twolocks evaluates; no secrets, no writes"
@@ -116,6 +117,14 @@ def actions(rules: RuleSet, effective: bool = False) -> list[str]:
     wanted = [action for rule in rules.enabled.values() for action in sorted(needs(rule))]
     wanted += [*sorted(indexed(rules)), *(EFFECTIVE if effective else ())]
     return sorted({action.lower(): action for action in (*wanted, *ALWAYS)}.values(), key=str.lower)
+
+
+@lru_cache(maxsize=1)
+def askable() -> frozenset[str]:
+    """The actions (lower case) that the built-in rules and a scan of them ever need: what a role to copy may hold."""
+    rules = load(packages=False)
+    rules.enabled = dict(rules.rules)
+    return frozenset(each.lower() for each in (*actions(rules, effective=True), *listed(rules)))
 
 
 def scope(text: str, at: str = "") -> str:

@@ -42,14 +42,19 @@ def read_pins(path: Path) -> Pins:
 
 def row_paths(rule: Rule) -> Iterator[tuple[str, str, str]]:
     """Yield type or read, api-version and path of each property that a row reads."""
+    for read, path in row_reads(rule):
+        for type in rule.resource_type.types:
+            yield type + path_below(read), read.api, path
+
+
+def row_reads(rule: Rule) -> Iterator[tuple[ResourceType | Read, str]]:
+    """Yield the type or read, and the path, of each property that a row reads."""
     row, single = rule.row, next((read for read in rule.reads if read.one), None)
     if row is None or row.check is None or row.check.function:
         return
     read = [(row.check.of, path) for path in row.check.any_of or (row.check.path,)]
     for of, path in (*read, *((each.of, each.path) for each in row.unless if each.path)):
-        below = (single if of else None) or rule.subject
-        for type in rule.resource_type.types:
-            yield type + path_below(below), (below or rule.resource_type).api, path
+        yield (single if of else None) or rule.subject or rule.resource_type, path
 
 
 def path_below(read: ResourceType | Read | None) -> str:

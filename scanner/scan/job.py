@@ -7,12 +7,17 @@ from scanner import version
 from scanner.config import waiver_reader
 from scanner.config.notifications import Target
 from scanner.config.settings import Settings
+from scanner.config.waivers import WaiverFile
+from scanner.document.schema import now
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.output.storage import Storage, is_blob, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets
+from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
+from scanner.snapshot.format import Header
 
+KEPT_ALL = "--keep-all: resources are stored whole, with the secrets that Azure returned in them"
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 
 
@@ -39,6 +44,18 @@ class Job:
         names = [(out.name, at("out", out.name)) for out in self.outs]
         names.append((self.settings["snapshot"], at("snapshot", self.settings["snapshot"])))
         return [(name, given) for name, given in names if is_blob(name)]
+
+    def header(self) -> Header:
+        """Return the header of the snapshot that the scan makes. It says what is kept of each resource."""
+        head = Header(taken=now(), cloud=self.settings["cloud"], tool=self.tool)
+        if self.settings["keep-all"]:
+            head.notes.append(KEPT_ALL)
+            return head
+        filtered = [tag.partition("=")[0].strip() for tag in self.settings["tag"]]
+        waived = self.policy.waivers.tags if isinstance(self.policy.waivers, WaiverFile) else ()
+        kept = kept_paths(self.rules, (*self.policy.tags, *filtered, *waived))
+        head.kept, head.kept_tags = kept.listed(), sorted(kept.tags)
+        return head
 
 
 def prepare(settings: Settings) -> Job:

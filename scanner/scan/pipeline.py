@@ -26,7 +26,6 @@ from scanner.scan.outputs import Outputs, Sections
 from scanner.scan.session import HistorySession
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import Snapshot, of_store
-from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
@@ -113,7 +112,9 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
 def _collect(context: _Context, limits: bool) -> Store:
     """Read Azure, with progress."""
     job, _, _, screen, stop = context
-    store = Store(Header(taken=now(), cloud=job.settings["cloud"], tool=job.tool))
+    store = Store(job.header())
+    for note in store.header.notes:
+        screen.write([Line(note, "Note")], "found", note)
     screen.begin("Reading")
     try:
         stop.run(_read(job, screen, store, limits))

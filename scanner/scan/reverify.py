@@ -47,7 +47,9 @@ class Reverifier:
         reached any more, nothing counts as fixed, what is new is reported, and the scan is incomplete. `rest`:
         resources that are not read again, and so not confirmed.
         """
-        with closing(Store(Header(taken=store.header.taken))) as second:
+        with closing(
+            Store(Header(taken=store.header.taken, kept=store.header.kept, kept_tags=store.header.kept_tags))
+        ) as second:
             self.screen.begin("Verifying", lambda: f"re-verification of {len(asked):,} resources whose state changed")
             try:
                 gone = self.stop.run(self._read(asked, second))

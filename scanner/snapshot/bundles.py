@@ -9,13 +9,20 @@ from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.model.ids import root_of, type_of
 from scanner.model.index import is_indexed
+from scanner.model.kept import WITHOUT, KeptPaths
+from scanner.model.masks import masked
 from scanner.model.resource import Bundle, Gap, Resource
+from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
+from scanner.terminal.text import clean
 
 _ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
 """Types of the index that are only used in parsed form, unless a rule is about them."""
+
+OWN_RULE = "this scan did not keep this property: name its path in keep= of the type or read, or scan with --keep-all"
+"""Why a property that an own rule reads, and that a scan could not know of, is unread."""
 
 
 @dataclass(slots=True)
@@ -40,6 +47,8 @@ class Snapshot:
     """The bundles that were not read yet: after `load`, those after the index."""
     fabric: Fabric = field(default_factory=Fabric)
     parsed_counts: Counter[str] = field(default_factory=Counter)
+    unread_types: dict[str, Unread] = field(default_factory=dict)
+    """Types of the index (lower case) of which a property was not kept that the networks are parsed from, and why."""
     _index: list[Bundle] | None = None
 
     @property
@@ -65,7 +74,10 @@ class Snapshot:
 
     def _add_to_index(self, bundle: Bundle, evaluated_types: Collection[str] | None) -> None:
         for resource in bundle.resources.values():
-            self.fabric.add(resource)
+            try:
+                self.fabric.add(resource)
+            except Unread as missing:
+                self.unread_types.setdefault(resource.type.lower(), missing)
         type = type_of(bundle.id).lower()
         only_parsed = type in _ONLY_PARSED and evaluated_types is not None and type not in evaluated_types
         if only_parsed and not bundle.gaps:
@@ -79,18 +91,32 @@ class Snapshot:
         yield from self.remaining
 
 
-def of_store(store: Store) -> Snapshot:
-    """Return the snapshot that a collection made, without a file."""
-    return grouped(store.header, store.decoded())
+def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
+    """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
+    return grouped(store.header, store.decoded(), why)
 
 
-def grouped(header: Header, lines: Iterable[SnapshotLine]) -> Snapshot:
-    """Return a snapshot from lines in grouped order. Raises InputError, also later, where the order is wrong."""
+def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -> Snapshot:
+    """Return a snapshot from lines in grouped order. Raises InputError, also later, where the order is wrong.
+
+    `why`: why a property that was not kept is unread.
+    """
     snapshot = Snapshot(header)
-    rest = _bundles(snapshot, iter(lines))
+    rest = _bundles(snapshot, _kept_parts(iter(lines), header.kept_paths(why)))
     first = next(rest, None)
     snapshot.remaining = iter(()) if first is None else chain([first], rest)
     return snapshot
+
+
+def _kept_parts(lines: Iterator[SnapshotLine], kept: KeptPaths | None) -> Iterator[SnapshotLine]:
+    """Yield the lines, with bodies whose lookups raise Unread for what was not kept."""
+    if kept is None:
+        yield from lines
+        return
+    for line in lines:
+        if line.resource is not None:
+            line.resource = kept.part(line.resource, type_of(url_of(line)))
+        yield line
 
 
 def _after_index(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
@@ -163,4 +189,4 @@ def _path(url: str) -> str:
 
 
 def _gap(line: GapLine) -> Gap:
-    return Gap(line.url, line.status, line.code, line.action, line.resources)
+    return Gap(masked(line.url), line.status, masked(line.code), clean(masked(line.action)), line.resources)

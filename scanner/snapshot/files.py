@@ -14,13 +14,16 @@ import zstandard
 
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of
+from scanner.model.kept import WITHOUT
 from scanner.snapshot.bundles import Snapshot, grouped, of_store
+from scanner.snapshot.checks import LineChecks, check_taken
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
 from scanner.snapshot.store import Store
 
 _BARE = (
     "read from a file of bare resources: nothing in it is known to be complete, so what is absent never passes;"
-    " network security perimeters that are not in it are taken as not in use"
+    " network security perimeters that are not in it are taken as not in use;"
+    " it has no chain, so changes to it do not show"
 )
 _FORMATS = 'a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources'
 _FINDINGS = re.compile(rb'\s*\{\s*"schema"\s*:\s*"twolocks/')
@@ -112,47 +115,41 @@ def _read_snapshot(path: Path, first: bytes, number: int, file: BinaryIO) -> Sna
             at=f"{path}:1",
             do="upgrade twolocks",
         )
+    check_taken(header, f"{path}:{number}")
     # A truncated file raises during the evaluation. Nothing is written before the end line was read.
-    lines = _checked_lines(path, number, file)
+    lines = _checked_lines(path, number, file, LineChecks(path, header, first))
     if header.grouped:
         return grouped(header, lines)
     store = Store(header)
     for line in lines:
         store.add(line)
-    return of_store(store)
+    return of_store(store, WITHOUT)
 
 
-def _checked_lines(path: Path, number: int, file: BinaryIO) -> Iterator[SnapshotLine]:
+def _checked_lines(path: Path, number: int, file: BinaryIO, checks: LineChecks) -> Iterator[SnapshotLine]:
     """Yield the lines after the first one. Raises InputError where a line is wrong or the end line is missing."""
-    resources = 0
-    ended = False
     try:
         for number, raw in enumerate(file, number + 1):  # noqa: B020
             if not raw.strip():
                 continue
-            if ended:
+            if checks.ended:
                 raise InputError(
                     "the snapshot continues after its end line",
                     at=f"{path}:{number}",
                     do="give one snapshot at a time; the rest was not evaluated",
                 )
-            if not raw.endswith(b"\n"):
-                ended = _is_end(raw)
-                if not ended:
-                    raise _truncated(path, number, resources)
-                return
+            if not raw.endswith(b"\n") and not _is_end(raw):
+                raise _truncated(path, number, checks.resources)
             line = _decoded_line(path, number, raw)
-            if line.end is not None:
-                ended = True
-                continue
-            resources += line.resource is not None
-            yield line
+            checks.add(number, raw, line)
+            if line.end is None:
+                yield line
     except (EOFError, OSError, zstandard.ZstdError):
-        raise _truncated(path, number, resources) from None
+        raise _truncated(path, number, checks.resources) from None
     finally:
         file.close()
-    if not ended:
-        raise _truncated(path, number, resources)
+    if not checks.ended:
+        raise _truncated(path, number, checks.resources)
 
 
 def _is_end(raw: bytes) -> bool:
@@ -188,7 +185,7 @@ def _not_json(path: Path, number: int, raw: bytes) -> InputError:
 
 def _truncated(path: Path, number: int, resources: int, why: str = "") -> InputError:
     return InputError(
-        f"the snapshot is truncated: it stops without an end line{why}",
+        f"the snapshot is unfinished or truncated: it stops without an end line{why}",
         at=f"{path}:{number}, after {resources:,} resources",
         do=f"collect it again (scan --snapshot {path.name}); a partial snapshot is not evaluated",
     )

@@ -1,5 +1,6 @@
 """The lines of a snapshot file: their structs, their JSON, and their order in a grouped snapshot."""
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -7,9 +8,13 @@ import msgspec
 from scanner.document.schema import ScopeRow
 from scanner.model.ids import root_of, type_of
 from scanner.model.index import is_indexed
+from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.resource import By
 
-VERSION = 1
+DELETED = "deleted meanwhile"
+"""Why a resource that a list counts was not read: it no longer existed."""
+
+VERSION = 2
 """The version of the format that is written, and the newest one that is read."""
 
 
@@ -24,6 +29,8 @@ class Header(msgspec.Struct, kw_only=True):
     `groups`, `tags`: the filters `--resource-group` and `--tag`. With a filter a list counts more resources than the
     snapshot holds.
     `live`: read from Azure. False for a file of bare resources.
+    `kept`: the paths that were kept of each ARM type (`scanner.model.kept`), None where bodies are whole. `kept_tags`:
+    the names of the tags that were kept.
     """
 
     version: int = VERSION
@@ -38,6 +45,12 @@ class Header(msgspec.Struct, kw_only=True):
     tags: list[str] = []
     live: bool = True
     notes: list[str] = []
+    kept: dict[str, list[str]] | None = None
+    kept_tags: list[str] = []
+
+    def kept_paths(self, why: str = WITHOUT) -> KeptPaths | None:
+        """Return what was kept of each type, None where bodies are whole. `why`: why anything else is unread."""
+        return None if self.kept is None else KeptPaths(self.kept, self.kept_tags, why)
 
     @property
     def part(self) -> bool:
@@ -70,12 +83,13 @@ class GapLine(msgspec.Struct, omit_defaults=True):
     resources: int = 0
 
 
-class EndLine(msgspec.Struct):
-    """The last line: how many distinct resources, reads and gaps the snapshot holds."""
+class EndLine(msgspec.Struct, omit_defaults=True):
+    """The last line: how many distinct resources, reads and gaps the snapshot holds, and the end of its chain."""
 
     resources: int
     reads: int
     gaps: int
+    chain: str = ""
 
 
 class SnapshotLine(msgspec.Struct, omit_defaults=True):
@@ -93,6 +107,22 @@ class SnapshotLine(msgspec.Struct, omit_defaults=True):
     end: EndLine | None = None
     api: str | None = None
     by: By = "list"
+
+
+class Chain:
+    """The chain of a file's lines: the digest of each line goes into that of the next (SHA-256)."""
+
+    def __init__(self) -> None:
+        self.digest = b""
+
+    @property
+    def text(self) -> str:
+        """Return the digest of the last line as text."""
+        return self.digest.hex()
+
+    def add(self, line: bytes) -> None:
+        """Add a line, without what ends it."""
+        self.digest = sha256(self.digest + line).digest()
 
 
 encoder = msgspec.json.Encoder()

@@ -8,14 +8,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+import msgspec
 import zstandard
 
 from scanner.document.schema import ScopeRow
 from scanner.document.temporary import AtomicFile
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
-from scanner.model.resource import By
+from scanner.model.masks import masked, masked_value
+from scanner.model.resource import RICHNESS, By
 from scanner.snapshot.format import (
+    DELETED,
+    Chain,
     EndLine,
     GapLine,
     Header,
@@ -77,16 +81,31 @@ class LineBuffer(LineWriter):
 
 
 class Store(LineWriter):
-    """Take lines in any order and return them grouped. More than 64 MB are sorted on disk."""
+    """Take lines in any order and return them grouped. More than 64 MB are sorted on disk.
+
+    Of resources only what the header says is kept, so that nothing else is in any file.
+    """
 
     def __init__(self, header: Header) -> None:
         self.header = header
+        self.kept = header.kept_paths()
+        self._types: set[str] = set()
         self._rows: list[bytes] = []
         self._bytes = 0
         self._runs: list[IO[bytes]] = []
 
     def add(self, line: SnapshotLine) -> None:
-        row = _row(line)
+        if line.resource is not None and self.kept is not None:
+            type = type_of(url_of(line))
+            self._types.add(type.lower())
+            line.resource = masked_value(self.kept.cut(line.resource, type))
+        elif line.gap is not None:
+            line.gap = msgspec.structs.replace(line.gap, url=masked(line.gap.url), code=masked(line.gap.code))
+        elif line.skip is not None:
+            line.skip = msgspec.structs.replace(line.skip, why=masked(line.skip.why))
+        self._add_row(_row(line))
+
+    def _add_row(self, row: bytes) -> None:
         self._rows.append(row)
         self._bytes += len(row)
         if self._bytes > _RUN_BYTES:
@@ -122,11 +141,14 @@ class Store(LineWriter):
         """
         second = _Reread(reread, kept, gone, partial)
         made = Store(self.header)
+        made._types = self._types | reread._types
         for line in self.decoded():
             if not second.replaces(line):
-                made.add(line)
+                made._add_row(_row(line))
         for line in second.lines:
-            made.add(line)
+            made._add_row(_row(line))
+        for root in gone:
+            made.skip(root, DELETED)
         return made
 
     def close(self) -> None:
@@ -142,18 +164,42 @@ class Store(LineWriter):
 
     def into(self, raw: IO[bytes], path: Path) -> None:
         """Write the snapshot into an open file, compressed by the suffix of `path`."""
-        resources: set[str] = set()
-        reads = gaps = 0
+        resources = reads = gaps = 0
+        chain = Chain()
         with _compressed(raw, path) as out:
-            out.write(encoder.encode({"snapshot": self.header}) + b"\n")
-            for encoded in self.lines():
+
+            def write(encoded: bytes) -> None:
+                chain.add(encoded)
                 out.write(encoded + b"\n")
-                line = decoder.decode(encoded)
-                if line.resource is not None:
-                    resources.add(str(line.resource.get("id")).lower())
+
+            write(encoder.encode({"snapshot": self._written_header()}))
+            for line, encoded in self._distinct():
+                resources += line.resource is not None
                 reads += line.read is not None
                 gaps += line.gap is not None
-            out.write(encoder.encode({"end": EndLine(len(resources), reads, gaps)}) + b"\n")
+                write(encoded)
+            out.write(encoder.encode({"end": EndLine(resources, reads, gaps, chain.text)}) + b"\n")
+
+    def _written_header(self) -> Header:
+        """Return the header with the kept paths of the types that the snapshot holds."""
+        if self.header.kept is None:
+            return self.header
+        kept = {type: paths for type, paths in self.header.kept.items() if type.lower() in self._types}
+        return msgspec.structs.replace(self.header, kept=kept)
+
+    def _distinct(self) -> Iterator[tuple[SnapshotLine, bytes]]:
+        """Yield every line, decoded and encoded; of the records of one resource the one with the most properties."""
+        held: tuple[SnapshotLine, bytes] | None = None
+        for encoded in self.lines():
+            line = decoder.decode(encoded)
+            if held is not None and _is_same(held[0], line):
+                held = (line, encoded) if RICHNESS[line.by] > RICHNESS[held[0].by] else held
+                continue
+            if held is not None:
+                yield held
+            held = (line, encoded)
+        if held is not None:
+            yield held
 
 
 class _Reread:
@@ -187,6 +233,11 @@ class _Reread:
         above = f"/subscriptions/{subscription_of(url)}/providers/{type_of(root).lower()}" if root else ""
         listed = line.resource is not None and url.lower().rsplit("/", 1)[0] in self._lists
         return listed or (above in self._lists and root not in self._roots)
+
+
+def _is_same(one: SnapshotLine, other: SnapshotLine) -> bool:
+    """Return whether two lines are records of one resource."""
+    return one.resource is not None and other.resource is not None and url_of(one).lower() == url_of(other).lower()
 
 
 def _failed_in(line: SnapshotLine, subscriptions: Collection[str]) -> bool:

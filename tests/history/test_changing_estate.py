@@ -24,6 +24,7 @@ from tests.history.changing_estate import (
     server,
     storage,
 )
+from tests.snapshot.sealed import seal
 from tests.terminals import snapshot, twolocks
 
 URL = "*/storageAccounts/stlukket/blobServices/default/containers"
@@ -243,11 +244,22 @@ def test_a_rule_that_was_not_evaluated_before_pages_no_one(tmp_path: Path) -> No
     assert reported.ended.code == 0
 
 
+def test_a_scan_far_after_the_previous_one_is_reported(tmp_path: Path) -> None:
+    history = str(tmp_path / "history.db")
+    late = snapshot(tmp_path / "late.jsonl", closed("stjournal"))
+    (tmp_path / "early.jsonl").write_text(late.read_text().replace("2026-11-25T02", "2026-08-20T02"))
+    seal(tmp_path / "early.jsonl")
+    twolocks("scan", "--from", tmp_path / "early.jsonl", "--history", history, "--fail-on", "never")
+    ended = twolocks("scan", "--from", late, "--history", history, "--fail-on", "never")
+    assert "more than 90 days after the previous one from 2026-08-20T02:00:00Z: check the clock" in ended.err
+
+
 def test_a_clock_that_goes_back_is_reported(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
     late = snapshot(tmp_path / "late.jsonl", closed("stjournal"))
     text = late.read_text()
     (tmp_path / "early.jsonl").write_text(text.replace("2026-11-25T02", "2026-11-20T02"))
+    seal(tmp_path / "early.jsonl")
     twolocks("scan", "--from", late, "--history", history, "--fail-on", "never")
     ended = twolocks("scan", "--from", tmp_path / "early.jsonl", "--history", history, "--fail-on", "never")
     assert (

@@ -14,6 +14,7 @@ from scanner.rulebook.renamed import renamed
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.history.changing_estate import Json, container, public, server, storage
+from tests.snapshot.sealed import seal
 from tests.terminals import STORAGE, SUB, TAKEN, Ended, closed, listed, twolocks
 
 ACCOUNT = f"{STORAGE}/stjournal"
@@ -156,6 +157,7 @@ def test_another_subscription_is_no_fix() -> None:
     old = taken("old.jsonl", keyed("stjournal"))
     text = Path("old.jsonl").read_text().replace(SUB, "00000000-0000-4000-8000-000000000001")
     Path("new.jsonl").write_text(text)
+    seal(Path("new.jsonl"))
     found, _ = compare(old, "new.jsonl")
     assert found["fixed"] == found["new"] == []
     assert {row["why"] for row in found["vanished"]} == {"its subscription is not in the new file"}

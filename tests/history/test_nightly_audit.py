@@ -24,6 +24,7 @@ from tests.history.changing_estate import (
     storage,
 )
 from tests.history.test_changing_estate import EXPORT, PRIVATE, estate, second_look
+from tests.snapshot.sealed import seal
 from tests.terminals import GROUP, SUB, twolocks
 
 NEWS = ("--fail-on", "new:high")
@@ -106,6 +107,7 @@ def earlier(file: Path) -> None:
     first: Any = json.loads(head)
     first["snapshot"]["taken"] = "2025-11-25T02:00:00Z"
     file.write_text(f"{json.dumps(first)}\n{rest}")
+    seal(file)
 
 
 # What could not be read

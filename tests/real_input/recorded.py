@@ -98,7 +98,12 @@ def evaluated(snapshot: Snapshot) -> Outcome:
 
 def live(rows: Iterable[tuple[Json, str, str]], *, read: bool) -> Snapshot:
     """A collection of these (body, api-version, by). With `read`, each list below them counts as read."""
-    store = Store(Header(taken="2026-11-25T00:00:00Z"))
+    return of_store(stored(rows, read=read))
+
+
+def stored(rows: Iterable[tuple[Json, str, str]], *, read: bool, header: Header | None = None) -> Store:
+    """The store of such a collection."""
+    store = Store(header or Header(taken="2026-11-25T00:00:00Z"))
     bundles: dict[str, Bundle] = {}
     for body, api, by in rows:
         store.resource(body, api, by)  # type: ignore[arg-type]
@@ -114,7 +119,7 @@ def live(rows: Iterable[tuple[Json, str, str]], *, read: bool) -> Snapshot:
     for bundle in bundles.values() if read else ():
         for url in reads(bundle):
             store.read(url, len(bundle.below.get(url.lower(), ())))
-    return of_store(store)
+    return store
 
 
 def reads(bundle: Bundle) -> Iterator[str]:

@@ -6,8 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 
-from scanner.document.schema import WaiverRow
-from scanner.report.gaps import NotAssessed, describe, group_gaps, rescan_command, role_commands, role_definition
+from scanner.document.schema import GapRow, WaiverRow
+from scanner.report import gaps
+from scanner.report.gaps import (
+    GapGroup,
+    NotAssessed,
+    describe,
+    group_gaps,
+    rescan_command,
+    role_commands,
+    role_definition,
+)
 from scanner.report.words import Words
 from tests.report import sample
 
@@ -92,6 +101,31 @@ def test_the_role_holds_just_the_missing_actions() -> None:
     assert role_commands(entries, "it's")[1] == (
         """az role assignment create --assignee 'it'"'"'s' --role 'Twolocks gaps' --scope /subscriptions/s1"""
     )
+
+
+def test_a_role_holds_no_action_that_an_answer_made_up() -> None:
+    """A refusal, or a findings file, may name any action: it is shown as text, with what hides in it made visible."""
+    for made_up in (
+        "*",
+        "Microsoft.Authorization/roleAssignments/write",
+        "Microsoft.Storage/storageAccounts/listKeys/action",
+        f"{ACTION}\u200b",
+    ):
+        groups = [GapGroup(made_up, "s1", missing_permission=True), GapGroup(ACTION, "s1", missing_permission=True)]
+        assert json.loads(role_definition(groups))["Actions"] == [ACTION]
+
+
+def test_what_hides_in_an_action_is_visible() -> None:
+    gap = GapRow(
+        url="/subscriptions/s1/providers/a/b",
+        status=403,
+        code="x",
+        action="a/\u202eread\u200b",
+        rules=[],
+        accepted=False,
+    )
+    groups, _ = gaps._groups([gap])
+    assert [group.action for group in groups] == ["a/<U+202E>read<U+200B>"]
 
 
 def test_what_no_role_cures_is_scanned_again() -> None:

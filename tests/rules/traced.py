@@ -34,6 +34,14 @@ class TracedObject(dict[str, Any]):
         self._note(name)
         return super().get(name, default)
 
+    def note_whole(self) -> None:
+        """Note that everything below is used, as by evidence that shows it."""
+        self.log.add((f"{self.at}.**".lstrip("."), True))
+
+    def __str__(self) -> str:
+        self.note_whole()
+        return super().__str__()
+
     def items(self) -> Any:
         self.log.add((f"{self.at}.*".lstrip("."), True))
         return super().items()
@@ -50,6 +58,15 @@ class TracedList(list[Any]):
         super().__init__(traced(each, log, f"{at}[]") for each in items)
         self.at = at
         self.log = log
+
+    def note_whole(self) -> None:
+        """Note that everything below is used, as by evidence that shows it."""
+        whole = any(isinstance(each, dict | list) for each in super().__iter__())
+        self.log.add((f"{self.at}.**" if whole else self.at, True))
+
+    def __str__(self) -> str:
+        self.note_whole()
+        return super().__str__()
 
     def __iter__(self) -> Iterator[Any]:
         self.log.add((f"{self.at}[]", True))

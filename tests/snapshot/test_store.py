@@ -69,9 +69,10 @@ def test_what_was_read_less_well_the_second_time_stays_as_it_was() -> None:
     assert again(first, second, kept=(ACCOUNT,)) == {ACCOUNT: {"n": 1}, f"{ACCOUNT}2": {"n": 2}}
 
 
-def test_what_is_gone_leaves_no_line() -> None:
+def test_what_is_gone_leaves_only_that_it_was_deleted() -> None:
     first = looked((ACCOUNT, {"n": 1}), (f"{ACCOUNT}/localUsers", 1), (f"{ACCOUNT}2", {}), (NETWORK, {}))
-    assert again(first, looked(), gone=(ACCOUNT, NETWORK)) == {f"{ACCOUNT}2": {}}
+    found = again(first, looked(), gone=(ACCOUNT, NETWORK))
+    assert found == {f"{ACCOUNT}2": {}, ACCOUNT.lower(): None, NETWORK.lower(): None}
 
 
 def test_scopes_and_lists_of_what_is_no_index_stay_those_of_the_first_look() -> None:

@@ -1,0 +1,194 @@
+"""What is kept of a resource: the paths that rules read. A path that was not kept is unread, never absent.
+
+A path steps through members with `.`. `[]` steps into the elements of a list, `*` into every member of an object, and
+`**` at the end keeps everything below. What a path ends at is kept where it is a text, a number or a list of these; of
+an object only that it is there.
+"""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from scanner.model.json_paths import Part
+from scanner.model.verdict import Unread
+
+Tree = dict[str, Any]
+"""Paths as a tree: the members that are kept, in lower case, each with the tree below it."""
+
+ENVELOPE = (
+    "id",
+    "name",
+    "type",
+    "location",
+    "kind",
+    "sku.*",
+    "zones",
+    "identity.type",
+    "identity.principalId",
+    "identity.tenantId",
+    "identity.userAssignedIdentities.*.principalId",
+    "identity.userAssignedIdentities.*.clientId",
+    "managedBy",
+    "properties",
+)
+"""What is kept of every resource."""
+
+NOT_KEPT = "not kept"
+"""The text that stands for a value where rules expect an object. The value may be a secret, and is not absent."""
+
+MARK = "~"
+"""The only member of an object of which nothing was kept: it is not empty."""
+
+WITHOUT = "the snapshot was made without this property"
+"""Why a path that was not kept is unread."""
+
+_SECRET = re.compile(
+    r"password|passwd|pwd|secret|token|key|credential|connectionstring|customdata|userdata|protectedsettings"
+    r"|commandtoexecute|script|certificate|sas(?![a-z])",
+    re.IGNORECASE,
+)
+"""Names of members that may hold secrets. Where only `*` or `**` keeps them, their texts and numbers are not kept."""
+_WHOLE = "**"
+_EVERY = "*"
+_SELF = ""
+"""The mark of a member that is kept itself, where it is no object."""
+_MARKS = (_WHOLE, _EVERY, _SELF)
+_NAMES = ("id", "name")
+"""What is kept of each object in a list of objects of which anything is kept."""
+_ALL: Tree = {_WHOLE: {}}
+_HIDDEN: Tree = {}
+"""The tree below a member that may be a secret: nothing of it is kept."""
+
+
+@lru_cache(maxsize=4096)
+def tree_of(paths: tuple[str, ...], tags: frozenset[str] = frozenset()) -> Tree:
+    """Return the tree of paths, with the envelope and the tags (names in lower case)."""
+    tree: Tree = {}
+    for path in (*ENVELOPE, *paths):
+        _add(tree, path.lower().split("."))
+    tree["tags"] = {tag: {_SELF: {}} for tag in sorted(tags)}
+    _spread(tree)
+    return tree
+
+
+def _add(tree: Tree, steps: Sequence[str]) -> None:
+    for place, step in enumerate(steps, 1):
+        tree = tree.setdefault(step.removesuffix("[]"), {})
+        if step.endswith("[]") and place < len(steps):
+            for name in _NAMES:
+                tree.setdefault(name, {_SELF: {}})
+    tree[_SELF] = {}
+
+
+def _spread(tree: Tree) -> None:
+    """Give each member that is named beside `*` what `*` keeps too."""
+    every = tree.get(_EVERY)
+    for name, below in tree.items():
+        if every and name not in _MARKS:
+            _merge(below, every)
+        _spread(below)
+
+
+def _merge(tree: Tree, other: Tree) -> None:
+    for name, below in other.items():
+        _merge(tree.setdefault(name, {}), below)
+
+
+def cut(value: Any, tree: Tree) -> Any:
+    """Return of a JSON value what a tree keeps. A value of unexpected shape becomes `NOT_KEPT`."""
+    if isinstance(value, dict):
+        kept = {name: cut(each, below) for name, each in value.items() if (below := _below(tree, name)) is not None}
+        return kept if kept or not value else {MARK: NOT_KEPT}
+    if isinstance(value, list):
+        return [cut(each, tree) for each in value]
+    return value if _SELF in tree or _WHOLE in tree or value is None or isinstance(value, bool) else NOT_KEPT
+
+
+def _below(tree: Tree, name: str) -> Tree | None:
+    """Return what is kept below a member; None where nothing of it is."""
+    found: Tree | None = tree.get(name.lower()) if name not in _MARKS else None
+    if found is not None:
+        return found
+    wide: Tree | None = _ALL if _WHOLE in tree else tree.get(_EVERY)
+    return _HIDDEN if wide is not None and _SECRET.search(name) else wide
+
+
+class KeptPart(Part):
+    """A JSON object of which only some members were kept. Looking up another one raises Unread."""
+
+    __slots__ = ("at", "tree", "why")
+
+    def __init__(self, body: dict[str, Any], tree: Tree, at: str, why: str) -> None:
+        super().__init__(body)
+        self.tree = tree
+        self.at = at
+        self.why = why
+
+    def check(self, name: str) -> None:
+        """Raise Unread where a member that the body does not have may have been left out."""
+        if name.lower().removesuffix("[]") not in self.tree and _EVERY not in self.tree:
+            raise Unread(f"{self.at}.{name}" if self.at else name, self.why)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        if name not in self:
+            self.check(name)
+        return super().get(name, default)
+
+    def items(self) -> Any:
+        self._check_all()
+        return super().items()
+
+    def values(self) -> Any:
+        self._check_all()
+        return super().values()
+
+    def _check_all(self) -> None:
+        if _EVERY not in self.tree:
+            raise Unread(self.at, self.why)
+
+
+def part(value: Any, tree: Tree, at: str = "", why: str = WITHOUT) -> Any:
+    """Return a value that was cut by a tree, so that reading what was not kept raises Unread. Changes it in place."""
+    if isinstance(value, dict):
+        if _WHOLE in tree:
+            return value
+        for name, each in value.items():
+            if isinstance(each, dict | list):
+                value[name] = part(each, _below(tree, name) or {}, f"{at}.{name}" if at else name, why)
+        return KeptPart(value, tree, at, why)
+    if isinstance(value, list):
+        for place, each in enumerate(value):
+            if isinstance(each, dict | list):
+                value[place] = part(each, tree, f"{at}[]", why)
+    return value
+
+
+class KeptPaths:
+    """The paths that are kept of each ARM type, and the tags.
+
+    `paths`: by type in lower case. `why`: why a path that was not kept is unread.
+    """
+
+    def __init__(self, paths: Mapping[str, Collection[str]], tags: Collection[str] = (), why: str = WITHOUT) -> None:
+        self.paths = {type.lower(): tuple(sorted(each)) for type, each in paths.items()}
+        self.tags = frozenset(tag.lower() for tag in tags)
+        self.why = why
+
+    def listed(self) -> dict[str, list[str]]:
+        """Return the paths by type, as the header of a snapshot has them."""
+        return {type: list(paths) for type, paths in sorted(self.paths.items())}
+
+    def tree(self, type: str) -> Tree:
+        """Return what is kept of a type; the envelope of one that no rule reads."""
+        return tree_of(self.paths.get(type.lower(), ()), self.tags)
+
+    def cut(self, body: dict[str, Any], type: str) -> dict[str, Any]:
+        """Return of a body what is kept of its type."""
+        kept: dict[str, Any] = cut(body, self.tree(type))
+        return kept
+
+    def part(self, body: dict[str, Any], type: str) -> dict[str, Any]:
+        """Return a kept body, so that reading what was not kept raises Unread. It is changed in place."""
+        found: dict[str, Any] = part(body, self.tree(type), why=self.why)
+        return found

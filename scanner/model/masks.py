@@ -1,0 +1,73 @@
+"""Masks values that look like secrets, wherever they stand: the second net, after what is kept at all."""
+
+import re
+from typing import Any
+
+import msgspec
+
+MASK = "***"
+"""What stands in place of a secret. The text around it stays, so that a message still says what it was."""
+
+_PATTERNS = {
+    "SAS signature": r"(?<![a-z0-9])(sig=)[A-Za-z0-9%+/=_-]{16,}",
+    "key of a connection string": r"((?:account|sharedaccess|shared|access|primary|secondary)key\s*=\s*)[^;\s\"']{8,}",
+    "password of a connection string": r"((?:(?<=[;\"'\s])|^)(?:password|pwd)\s*=\s*)[^;\"'\s]+",
+    "private key": r"(-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)[^-]*(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----)?",
+    "JSON web token": r"()\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
+    "bearer token": r"(\bbearer\s+)[A-Za-z0-9._~+/=-]{20,}",
+    "GitHub token": r"()\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
+    "Slack token": r"()\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
+    "URL with a password": r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{1,64}:)[^\s/@\"']+(?=@)",
+    "webhook": (
+        r"(https://(?:hooks\.slack\.com/(?:services|workflows|triggers)/|[a-z0-9.-]*webhook\.office\.com/webhookb2/))"
+        r"[^\s\"']+"
+    ),
+    "Azure Storage key": r"()(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==",
+    "Microsoft Entra secret": r"()\b[A-Za-z0-9_-]{3}8Q~[A-Za-z0-9._~-]{34}\b",
+}
+PATTERNS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
+"""Patterns by name. The first group is what stays before the mask."""
+
+_HINTS = {
+    "SAS signature": "sig=",
+    "key of a connection string": "key",
+    "password of a connection string": "=",
+    "private key": "private key",
+    "JSON web token": "eyj",
+    "bearer token": "bearer",
+    "GitHub token": "gh",
+    "Slack token": "xox",
+    "URL with a password": "@",
+    "webhook": "hook",
+    "Azure Storage key": "==",
+    "Microsoft Entra secret": "8q~",
+}
+"""A text in lower case that each match of a pattern holds."""
+_HINTED = tuple((_HINTS[name], pattern) for name, pattern in PATTERNS.items())
+
+
+def masked(text: str) -> str:
+    """Return a text without what looks like a secret."""
+    low = text.lower()
+    for hint, pattern in _HINTED:
+        if hint in low:
+            text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
+    return text
+
+
+def masked_value(value: Any) -> Any:
+    """Return a JSON value without what looks like a secret: the value itself where there is nothing."""
+    if isinstance(value, str):
+        return masked(value)
+    if not isinstance(value, dict | list) or not _is_suspicious(value):
+        return value
+    if isinstance(value, dict):
+        return {name: masked_value(each) for name, each in value.items()}
+    return [masked_value(each) for each in value]
+
+
+def _is_suspicious(value: Any) -> bool:
+    """Return whether the JSON of a value has a match of any pattern."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    low = text.lower()
+    return any(hint in low and pattern.search(text) for hint, pattern in _HINTED)

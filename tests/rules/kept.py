@@ -1,0 +1,226 @@
+"""`make paths`: writes which paths of each ARM type the built-in rules read, to `rules/kept.json`.
+
+Rows name their paths. Those of Python code are noted while all examples, the examples that follow from rows, and the
+sample estate are evaluated.
+"""
+
+import asyncio
+import copy
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from scanner.document.writer import Writer
+from scanner.evaluate.policy import Policy
+from scanner.evaluate.run import Evaluation
+from scanner.model.ids import type_of
+from scanner.model.json_paths import text_at
+from scanner.model.kept import ENVELOPE, KeptPaths
+from scanner.model.resource import Bundle, Resource
+from scanner.model.verdict import Evidence
+from scanner.rulebook.kept import FILE
+from scanner.rulebook.pinned_paths import path_below
+from scanner.snapshot.bundles import of_store
+from tests.benchmarks.copies import collected
+from tests.reach.compare import compare
+from tests.reach.estates import Maker
+from tests.rules import examples, pinned
+from tests.rules.examples import Case
+from tests.rules.traced import Log, TracedList, TracedObject, plain, traced
+
+KEPT = Path(__file__).parents[2] / "rules" / FILE
+CONNECTIONS = "properties.privateendpointconnections"
+PERIMETERS = "/networksecurityperimeterconfigurations"
+ALIKE = (
+    ("microsoft.web/sites", "microsoft.web/sites/slots"),
+    ("microsoft.web/sites/config", "microsoft.web/sites/slots/config"),
+)
+"""Types with one body, and so with one list."""
+MORE: dict[str, tuple[str, ...]] = {
+    "Microsoft.DBforPostgreSQL/flexibleServers": ("properties.network.delegatedSubnetResourceId.**",),
+    "Microsoft.Network/applicationGateways": (
+        "properties.backendAddressPools[].properties.backendIPConfigurations[].id",
+        "properties.backendHttpSettingsCollection[].properties.port",
+        "properties.backendSettingsCollection[].id",
+        "properties.backendSettingsCollection[].name",
+        "properties.backendSettingsCollection[].properties.port",
+        *(
+            f"properties.{rules}[].properties.{each}.id"
+            for rules in ("requestRoutingRules", "routingRules")
+            for each in (
+                "backendAddressPool",
+                "backendHttpSettings",
+                "backendSettings",
+                "httpListener",
+                "listener",
+                "urlPathMap",
+            )
+        ),
+        *(
+            f"properties.urlPathMaps[].properties.{each}.id"
+            for each in (
+                "backendSettings",
+                "defaultBackendAddressPool",
+                "defaultBackendHttpSettings",
+                "pathRules[].properties.backendAddressPool",
+                "pathRules[].properties.backendHttpSettings",
+                "pathRules[].properties.backendSettings",
+            )
+        ),
+    ),
+    "Microsoft.Network/azureFirewalls": (
+        "properties.hubIPAddresses.privateIPAddress",
+        "properties.ipConfigurations[].properties.privateIPAddress",
+        "properties.natRuleCollections[].properties.rules[].translatedFqdn",
+    ),
+    "Microsoft.Network/firewallPolicies/ruleCollectionGroups": ("properties.ruleCollections[].rules[].translatedFqdn",),
+    "Microsoft.Network/loadBalancers": (
+        "properties.backendAddressPools[].properties.virtualNetwork.id",
+        *(
+            f"properties.backendAddressPools[].properties.loadBalancerBackendAddresses[].properties.{each}.id"
+            for each in ("networkInterfaceIPConfiguration", "subnet", "virtualNetwork")
+        ),
+    ),
+    "Microsoft.Network/networkInterfaces": (
+        "properties.ipConfigurations[].properties.gatewayLoadBalancer.id",
+        "properties.ipConfigurations[].properties.loadBalancerInboundNatRules[].id",
+        "properties.ipConfigurations[].properties.applicationSecurityGroups[].id",
+    ),
+    "Microsoft.Network/natGateways": ("properties.publicIpAddresses[].id", "properties.publicIpPrefixes[].id"),
+    "Microsoft.Network/publicIPAddresses": ("properties.dnsSettings.fqdn",),
+    "Microsoft.Network/publicIPPrefixes": ("properties.ipPrefix", "properties.publicIPAddressVersion"),
+}
+"""Paths that code reads and that no example shows, by type."""
+_NETWORKS = "microsoft.network/virtualnetworks"
+_SUBNETS = "properties.subnets[]."
+_ENVELOPE = {path.partition(".")[0].lower() for path in ENVELOPE} - {"properties"} | {"tags"}
+
+
+def written() -> str:
+    """Return the text of the file: a type a line."""
+    lines = [f"{json.dumps(type)}: {json.dumps(paths)}" for type, paths in sorted(read_paths().items()) if paths]
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def read_paths() -> dict[str, list[str]]:
+    """Return the paths that are read of each ARM type, in lower case."""
+    logs: dict[str, Log] = defaultdict(set)
+    with tracing(logs):
+        evaluate_examples()
+        evaluate_estate()
+        for seed in range(1, 21):
+            list(compare(Maker(seed, doubtful=seed % 3 == 0), 3))
+    found = {type: set(_paths(log)) for type, log in logs.items()}
+    for type, listed in (*_listed(), *MORE.items()):
+        found.setdefault(type.lower(), set()).update(each.lower() for each in listed)
+    subnets = {each.removeprefix(_SUBNETS) for each in found[_NETWORKS] if each.startswith(_SUBNETS)}
+    found.setdefault(f"{_NETWORKS}/subnets", set()).update(subnets)
+    for one, other in ALIKE:
+        found[one] = found[other] = found[one] | found[other]
+    _share(found, lambda type, path: CONNECTIONS if path.startswith(CONNECTIONS) else "")
+    _share(found, lambda type, path: PERIMETERS if type.endswith(PERIMETERS) else "")
+    return {type: sorted(paths) for type, paths in found.items()}
+
+
+def _listed() -> Iterator[tuple[str, list[str]]]:
+    """Yield the paths that are listed by hand, by ARM type."""
+    types: dict[str, str] = {}
+    for kind in examples.rules().kinds:
+        types |= {type.lower(): type for type in kind.types}
+        for read in kind.children:
+            names = (type + path_below(read) for type in read.tops)
+            types |= {name.lower(): own for name, own in zip(names, read.types, strict=True)}
+    for name, entry in pinned.by_hand().items():
+        yield types.get(name.lower(), name), [*entry["paths"], *entry.get("newer", ())]
+
+
+def _share(found: dict[str, set[str]], group: Callable[[str, str], str]) -> None:
+    """Give all types what is read of any, of the paths that one function reads for all of them."""
+    whole: dict[str, set[str]] = defaultdict(set)
+    for type, paths in found.items():
+        for path in paths:
+            whole[group(type, path)].add(path)
+    for type, paths in found.items():
+        for name in {group(type, path) for path in paths} - {""}:
+            paths.update(whole[name])
+
+
+def evaluate_examples() -> None:
+    """Evaluate all examples, and those that follow from rows."""
+    followed = (case for rule in examples.all_rules() for case in examples.of_rule(rule))
+    for case in (*examples.cases(), *followed):
+        examples.judge(case)
+
+
+def evaluate_estate() -> None:
+    """Evaluate the sample estate, and ask for the network paths to each resource in it."""
+    store = asyncio.run(collected(examples.rules()))
+    with closing(store), closing(Writer()) as writer:
+        Evaluation(of_store(store), examples.rules(), Policy()).run(writer)
+
+
+def _paths(log: Log) -> list[str]:
+    found = {path.lower().removesuffix("[]") for path in plain(log)}
+    whole = {path.removesuffix(".**") for path in found if path.endswith(".**")}
+    return sorted(
+        path
+        for path in found
+        if path.split(".")[0].split("[")[0] not in _ENVELOPE
+        and path != "properties"
+        and not any(
+            path == each or (path.startswith((f"{each}.", f"{each}[")) and path != f"{each}.**") for each in whole
+        )
+    )
+
+
+@contextmanager
+def tracing(logs: dict[str, Log]) -> Iterator[None]:
+    """Note in `logs`, by type in lower case, what is looked up in the bodies of resources that are made meanwhile."""
+    make, show = Resource.__init__, Evidence.__init__
+
+    def resource(self: Resource, body: dict[str, Any], **more: Any) -> None:
+        if not isinstance(body, TracedObject):
+            body = traced(body, logs[type_of(text_at(body, "id")).lower()])
+        make(self, body, **more)
+
+    def evidence(self: Evidence, path: str, value: object, expected: object = None) -> None:
+        if isinstance(value, TracedObject | TracedList):
+            value.note_whole()
+        show(self, path, value, expected)
+
+    Resource.__init__, Evidence.__init__ = resource, evidence  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        Resource.__init__, Evidence.__init__ = make, show  # type: ignore[method-assign]
+
+
+def kept_resource(resource: Resource, kept: KeptPaths, bundle: Bundle | None = None) -> Resource:
+    """Return a resource as a snapshot has it."""
+    body = kept.part(copy.deepcopy(kept.cut(resource.body, resource.type)), resource.type)
+    return Resource(body, api=resource.api, by=resource.by, bundle=bundle)
+
+
+def kept_bundle(whole: Bundle, kept: KeptPaths) -> Bundle:
+    """Return a bundle as a snapshot has it."""
+    made = Bundle(whole.id, reads=whole.reads, skips=whole.skips, gaps=whole.gaps)
+    for each in whole.resources.values():
+        made.add(kept_resource(each, kept, made))
+    return made
+
+
+def rows(case: Case, bundle: Bundle, kept: KeptPaths | None) -> list[Any]:
+    """Return what an example comes to beside its index, of which `kept` is kept: statuses, messages and evidence."""
+    run = examples.evaluation(case)
+    if kept is not None:
+        for key, each in list(run.index.resources.items()):
+            run.index.resources[key].body = kept_resource(each, kept).body
+    found = run.evaluate(bundle)
+    return [*found.exposures, *found.findings, sorted(found.passed.items()), sorted(found.not_applicable.items())]
+
+
+if __name__ == "__main__":
+    KEPT.write_text(written(), "utf-8")

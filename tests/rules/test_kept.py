@@ -1,0 +1,67 @@
+"""What a scan keeps of each resource: the list is current, and what it keeps is enough."""
+
+import random
+from functools import lru_cache
+
+import pytest
+
+from scanner.model.json_paths import MISSING
+from scanner.model.kept import KeptPaths
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.rulebook.kept import kept_paths
+from tests.rules import examples, kept
+from tests.rules.examples import Case
+
+CASES = list(examples.cases())
+
+
+@lru_cache
+def paths() -> KeptPaths:
+    return kept_paths(examples.rules())
+
+
+def test_the_list_is_current() -> None:
+    assert kept.KEPT.read_text("utf-8") == kept.written(), "run `make paths`"
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def test_what_is_kept_is_enough(case: Case) -> None:
+    whole = examples.bundle(case)
+    part = kept.kept_bundle(whole, paths())
+    one, other = (kept.rows(case, bundle, paths() if bundle is part else None) for bundle in (whole, part))
+    assert other == one
+
+
+def _statuses(case: Case, kept_now: KeptPaths) -> set[tuple[str, str]]:
+    """Return the rules that pass or are errors, with the resource."""
+    rows = kept.rows(case, kept.kept_bundle(examples.bundle(case), kept_now), kept_now)
+    passed = {(id, rule) for id, rules in rows[-2] for rule in rules}
+    return passed | {(row.resource, "error") for row in rows[:-2] if getattr(row, "status", "") == "error"}
+
+
+@pytest.mark.parametrize("type", sorted(paths().paths))
+def test_a_newer_rule_on_an_older_snapshot_never_passes_on_what_was_not_kept(type: str) -> None:
+    """Each path in turn was not kept: no rule passes that did not pass, and none crashes."""
+    chance = random.Random(type)
+    own = [case for case in CASES if any(each.type.lower() == type for each in _resources(case))]
+    for path in paths().paths[type] if own else ():
+        case = chance.choice(own)
+        older = KeptPaths({**paths().paths, type: [each for each in paths().paths[type] if each != path]})
+        assert _statuses(case, older) <= _statuses(case, paths()), f"{path}: {case.id}"
+
+
+def _resources(case: Case) -> list[Resource]:
+    return [*examples.bundle(case).resources.values(), *examples.evaluation(case).index.resources.values()]
+
+
+def test_a_property_that_was_not_kept_is_unread_with_the_reason() -> None:
+    older = KeptPaths({"Microsoft.Storage/storageAccounts": ["properties.minimumTlsVersion"]})
+    account = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st"
+    body = {"id": account, "properties": {"minimumTlsVersion": "TLS1_2", "allowBlobPublicAccess": False}}
+    resource = kept.kept_resource(Resource(body), older)
+    assert resource.get("properties.minimumTlsVersion") == "TLS1_2"
+    assert "allowBlobPublicAccess" not in resource.body["properties"]
+    with pytest.raises(Unread, match=r"properties\.allowBlobPublicAccess: the snapshot was made without this property"):
+        resource.get("properties.allowBlobPublicAccess")
+    assert resource.get("location") is MISSING
