@@ -10,7 +10,7 @@ from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_docum
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.storage import Storage
-from scanner.output.targets import STDOUT, OutputTarget, write_error
+from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
 from scanner.terminal.streams import json_output
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def convert(
 
     Raises InputError for a file that holds no findings, and for a target that cannot be written.
     """
+    refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
     with storage.reading(file, file) as path:
         text = _read(path)
