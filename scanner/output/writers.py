@@ -6,7 +6,7 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document
+from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.storage import Storage
@@ -105,7 +105,7 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
     if document.get("schema") not in (SCHEMA, FIRST_SCHEMA):
         raise _other_schema(file, document.get("schema"))
     try:
-        return msgspec.convert(document, Document)
+        return with_known_words(msgspec.convert(document, Document))
     except msgspec.ValidationError as error:
         raise InputError(f"the file is not a findings file: {error}", at=str(file), do=make) from None
 
