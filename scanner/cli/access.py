@@ -213,8 +213,9 @@ def _text(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: 
     for each in places:
         said = f"{count - each.inconclusive:,} of {many(count, 'rule')} can be evaluated"
         said += f", {len(each.unknown):,} unknown" if each.unknown else ""
-        rows.append([each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
-    table(rows, sys.stdout, os.environ)
+        # A name of Azure never comes first, because a CI system may read the beginning of a line as a command.
+        rows.append(["scope", each.name, said, VIEWS[each.rights.view], *([each.scope] if piped else [])])
+    table(rows, sys.stdout, os.environ, 1)
     if piped:
         more = [["missing", _affected(row), row.action, ", ".join(row.names), ", ".join(row.rules)] for row in lacks]
         table(more, sys.stdout, os.environ)

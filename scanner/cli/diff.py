@@ -9,7 +9,7 @@ from scanner.config.settings import Settings
 from scanner.history.documents import compared
 from scanner.output.formats import DIFF_FORMATS
 from scanner.output.storage import Storage
-from scanner.output.targets import STDOUT, parse_targets
+from scanner.output.targets import STDOUT, parse_targets, refuse_inputs
 from scanner.output.writers import write_difference
 from scanner.report import diff as differences
 from scanner.scan.job import chosen
@@ -21,6 +21,8 @@ from scanner.terminal.streams import json_output
 def run(settings: Settings, old: str, new: str) -> int:
     """Print and write the differences, and return the exit code. Raises InputError."""
     outs = parse_targets(settings["out"], settings.at, DIFF_FORMATS)
+    named = ((out.name, settings.at("out", out.name)) for out in outs)
+    refuse_inputs(named, [(old, "the old file"), (new, "the new file")])
     rules = chosen(settings)
     screen = Screen()
     with stopping(screen) as stop:

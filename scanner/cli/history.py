@@ -19,6 +19,7 @@ from scanner.history.items import Change, Item, ScanRecord
 from scanner.history.store import History
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
+from scanner.output.targets import refuse_inputs
 from scanner.terminal.lines import table
 from scanner.terminal.streams import json_output
 from scanner.terminal.text import many
@@ -87,6 +88,8 @@ def prune(settings: Settings) -> int:
 
 def export(settings: Settings) -> int:
     """Write everything, as JSON lines."""
+    at = settings.at("out", settings["out"])
+    refuse_inputs([(settings["out"], at)], [(_url(settings).removeprefix("sqlite:///"), "the history")])
     with _open(settings) as history:
         lines = (msgspec.json.encode(row) + b"\n" for row in questions.export(history))
         if settings["out"] in ("", "-"):

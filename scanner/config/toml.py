@@ -79,6 +79,8 @@ def parsed(path: Path, text: str) -> TomlFile:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise _broken(path, text, str(error)) from None
+    except RecursionError:
+        raise InputError("the file is nested too deeply", at=str(path), do="write a table per level") from None
     return TomlFile(path, data, dict(_lines(text)))
 
 

@@ -1,6 +1,7 @@
 """The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
+from collections.abc import Collection
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,16 @@ import msgspec
 
 from scanner.document.states import State, set_state_of_first_schema
 from scanner.model.exposure import LOCKS
+from scanner.model.verdict import SEVERITIES
 
 SCHEMA = "twolocks/2"
 FIRST_SCHEMA = "twolocks/1"
 """The schema before: a fix is one text, and there is no state `unknown`. Documents of it are read."""
+
+
+STATUSES = frozenset({"fail", "unknown", "error", "waived"})
+"""The statuses of findings."""
+_SEVERITIES = frozenset({*SEVERITIES, None})
 
 
 class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -360,14 +367,32 @@ class _Head(msgspec.Struct):
 def decode_document(text: bytes | bytearray | memoryview) -> Document:
     """Return a findings document of this schema, or of the one before. Raises as `read_document`."""
     if msgspec.json.decode(text, type=_Head).schema != FIRST_SCHEMA:
-        return msgspec.json.decode(text, type=Document)
+        return with_known_words(msgspec.json.decode(text, type=Document))
     raw = msgspec.json.decode(text)
     for name in ("exposures", "findings"):
         rows = raw.get(name)
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict):
                 _convert_first_schema(row, is_exposure=name == "exposures")
-    return msgspec.convert({**raw, "schema": SCHEMA}, Document)
+    return with_known_words(msgspec.convert({**raw, "schema": SCHEMA}, Document))
+
+
+def with_known_words(document: Document) -> Document:
+    """Return a document whose severities and statuses are known. Raises msgspec.ValidationError, because a row with
+    another word would be counted nowhere.
+    """
+    for number, exposure in enumerate(document.exposures):
+        for name, severity in (("severity", exposure.severity), ("worst", exposure.worst)):
+            _check_word(severity, _SEVERITIES, f"$.exposures[{number}].{name}")
+    for number, finding in enumerate(document.findings):
+        _check_word(finding.severity, _SEVERITIES, f"$.findings[{number}].severity")
+        _check_word(finding.status, STATUSES, f"$.findings[{number}].status")
+    return document
+
+
+def _check_word(word: str | None, known: Collection[str | None], at: str) -> None:
+    if word not in known:
+        raise msgspec.ValidationError(f"Unknown word {word!r:.60} - at `{at}`")
 
 
 def _convert_first_schema(row: dict[str, Any], *, is_exposure: bool) -> None:

@@ -61,9 +61,12 @@ def show(history: History, word: str = "") -> ScanDetails:
         here = events.c.scan == scan.number
         now, was = _items_at(connection, scan.number), _items_at(connection, scan.number - 1, here)
         happened = select(events.c.item, events.c.news, events.c.why).where(here)
-        changes = [
-            Change(ChangeKind(kind), now[item], was.get(item), why) for item, kind, why in connection.execute(happened)
-        ]
+        rows = connection.execute(happened).all()
+    try:
+        changes = [Change(ChangeKind(kind), now[item], was.get(item), why) for item, kind, why in rows]
+    except (KeyError, ValueError) as error:
+        do = "restore it from a backup, or start a new one"
+        raise history.database.error(f"the history is damaged: unknown word or item {error}", do) from None
     of = set(scan.subscriptions)
     stands = [item for number, item in now.items() if item.state == "open" and subscription_of(item.resource) in of]
     return ScanDetails(

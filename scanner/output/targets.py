@@ -77,6 +77,30 @@ def check_folder(path: Path, at: str) -> None:
         raise InputError(f"folder {path.parent} is not writable; nothing was read", at=at)
 
 
+def refuse_inputs(outputs: Iterable[tuple[str, str]], inputs: Iterable[tuple[str, str]]) -> None:
+    """Raise InputError where an output is an input too, or another output: pairs of a name and its source.
+
+    Compares files, so that links and other spellings of a name are found; blobs by name.
+    """
+    known = [(name, at) for name, at in inputs if name and name != STDOUT]
+    for name, at in outputs:
+        if not name or name == STDOUT:
+            continue
+        for other, source in known:
+            if _same_file(name, other):
+                raise InputError(f"{name} is also {source}; nothing was read", at=at, do="give another name")
+        known.append((name, at))
+
+
+def _same_file(one: str, other: str) -> bool:
+    if is_blob(one) or is_blob(other):
+        return one.lower() == other.lower()
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return os.path.realpath(one) == os.path.realpath(other)
+
+
 class WriteError(InputError):
     """An output that could not be written. `name` is its name; the file or blob of that name is unchanged."""
 

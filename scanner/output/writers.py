@@ -6,11 +6,11 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document
+from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.storage import Storage
-from scanner.output.targets import STDOUT, OutputTarget, write_error
+from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
 from scanner.terminal.streams import json_output
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def convert(
 
     Raises InputError for a file that holds no findings, and for a target that cannot be written.
     """
+    refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
     with storage.reading(file, file) as path:
         text = _read(path)
@@ -104,7 +105,7 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
     if document.get("schema") not in (SCHEMA, FIRST_SCHEMA):
         raise _other_schema(file, document.get("schema"))
     try:
-        return msgspec.convert(document, Document)
+        return with_known_words(msgspec.convert(document, Document))
     except msgspec.ValidationError as error:
         raise InputError(f"the file is not a findings file: {error}", at=str(file), do=make) from None
 

@@ -13,6 +13,7 @@ Where GitHub (November 2026) differs from the standard, the file follows GitHub:
 - A result needs a location with a URI. There is no file, so the URI is made from the resource id, in lower case.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Any
@@ -110,10 +111,19 @@ def _descriptor(key: str, rule: RuleRow | None) -> dict[str, Any]:
             "text": (_help(rule) if rule else "") or _NO_HELP,
             "markdown": (_help_markdown(rule) if rule else "") or _NO_HELP,
         },
-        **({"helpUri": rule.references[0]} if rule and rule.references else {}),
+        **({"helpUri": page} if (page := _page(rule.references if rule else ())) else {}),
         "defaultConfiguration": {"level": LEVELS.get(severity, "note")},
         "properties": _properties(kind, severity, rule),
     }
+
+
+def _page(references: Sequence[str]) -> str:
+    """Return the first https link. A findings file may come from somebody else, and a viewer opens what it names."""
+    return next((each for each in references if _is_https(each)), "")
+
+
+def _is_https(url: str) -> bool:
+    return re.fullmatch(r"https://[^\s<>\"'`\\]+", url) is not None and url.isprintable()
 
 
 def _properties(kind: str, severity: str, rule: RuleRow | None) -> dict[str, Any]:
@@ -148,7 +158,7 @@ def _help_markdown(rule: RuleRow) -> str:
     parts = [rule.why, *_code_blocks(fix)]
     parts += [f"**Portal:** {fix.portal}"] if fix.portal else []
     parts += [f"**Impact:** {fix.breaks}"] if fix.breaks else []
-    parts += [f"<{url}>" for url in rule.references]
+    parts += [f"<{url}>" for url in rule.references if _is_https(url)]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -12,7 +12,7 @@ from scanner.document.schema import now
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.output.storage import Storage, is_blob, refuse_other_urls
-from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets
+from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot.format import Header
@@ -73,6 +73,7 @@ def prepare(settings: Settings) -> Job:
         check_target(name, settings.at("snapshot", name))
     if settings["record"]:
         _record(settings["record"], settings.at("record", settings["record"]))
+    _refuse_inputs(settings)
     _tags(settings)
     rules = chosen(settings)
     _severities(settings, rules)
@@ -152,6 +153,24 @@ def _tags(settings: Settings) -> None:
     for tag in settings["tag"]:
         if not tag.partition("=")[0].strip() or "=" not in tag:
             raise InputError(f'"{tag}" is not a tag', at=settings.at("tag", tag), do="write --tag NAME=VALUE")
+
+
+def _refuse_inputs(settings: Settings) -> None:
+    """Raise InputError for an output that would replace an input of the scan."""
+    at = settings.at
+    names = [*(("out", name) for name in settings["out"]), ("snapshot", settings["snapshot"])]
+    given = [(option, settings[option]) for option in ("from", "waivers")]
+    given.append(("history", history_file(settings["history"])))
+    inputs = [(str(name), at(option, name)) for option, name in given if name]
+    inputs += [(settings.file, "the settings file")] if settings.file else []
+    outputs = [(str(name), at(option, name)) for option, name in [*names, ("record", settings["record"])] if name]
+    refuse_inputs(dict.fromkeys(outputs), inputs)
+
+
+def history_file(url: str) -> str:
+    """Return the file of a history, "" for a server."""
+    name = url.removeprefix("sqlite:///") if url.startswith("sqlite://") else url
+    return "" if "://" in name else name
 
 
 def _record(name: str, at: str) -> None:

@@ -69,13 +69,14 @@ def test_all_rights_decide_all_rules() -> None:
         ended = check(served, tty=True)
         assert ended.code == 0
         assert ended.out.splitlines() == [
-            f"prod-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
-            f"test-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
+            f"scope  prod-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
+            f"scope  test-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
         ]
         assert f"Exit 0    all {EVERY} rules can be evaluated in prod-journal and test-journal" in ended.err
         assert DENIED[:40] in ended.err
         piped = check(served).out.splitlines()
         assert piped[0].split("\t") == [
+            "scope",
             "prod-journal",
             f"{EVERY} of {EVERY} rules can be evaluated",
             "full visibility",
@@ -124,7 +125,7 @@ def test_a_role_that_lacks_an_action_says_which_rules_hang_on_it() -> None:
         ]
         assert [each["undecided"] for each in document["scopes"]] == [hung, hung]
         one = check(served, "--only", "storage-plain-http", "-s", "prod-journal", tty=True)
-        assert (one.code, one.out) == (0, "prod-journal  1 of 1 rule can be evaluated  full visibility\n")
+        assert (one.code, one.out) == (0, "scope  prod-journal  1 of 1 rule can be evaluated  full visibility\n")
 
 
 def test_missing_actions_are_sorted_by_the_rules_that_they_leave_undecided() -> None:
@@ -153,7 +154,7 @@ def test_rights_in_groups_alone_are_asked_group_by_group() -> None:
 def test_in_part_but_with_all_rights_there_says_so() -> None:
     with box(RoleGrant(group("rg-test-data", TEST)), RoleGrant(group("rg-test-web", TEST))) as served:
         ended = check(served, tty=True)
-        assert ended.out == f"test-journal  {EVERY} of {EVERY} rules can be evaluated  partial visibility\n"
+        assert ended.out == f"scope  test-journal  {EVERY} of {EVERY} rules can be evaluated  partial visibility\n"
         assert ended.code == 3
 
 
@@ -289,7 +290,7 @@ def test_names_from_azure_end_no_line_and_no_cell() -> None:
     with running(Sandbox(estate().resources, odd, grants=[READER], tenant=estate().tenant)) as served:
         ended = check(served, "-s", PROD)
         assert ended.out.count("\n") == 1
-        assert ended.out.split("\t")[0] == "prod<U+000A><U+0009>x<U+001B>[31m"
+        assert ended.out.split("\t")[:2] == ["scope", "prod<U+000A><U+0009>x<U+001B>[31m"]
 
 
 # The arithmetic
