@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from scanner.document.schema import FieldRow, FixRow, PlaceRow
 from scanner.evaluate.bicep import Versions, bicep_of
+from scanner.evaluate.joins import join_of
 from scanner.evaluate.placeholders import filled
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, more_of, rule_remedy
 from scanner.model.exposure import Exposure
@@ -34,7 +35,10 @@ def fix_row(
     return FixRow(
         commands=list(remedy.commands),
         steps=list(remedy.steps),
-        fields=[FieldRow(each.name, each.what) for each in remedy.fields],
+        fields=[
+            FieldRow(each.name, each.what, join_of(remedy.commands) if each.name == "YOUR_RANGE" else "")
+            for each in remedy.fields
+        ],
         check_first=remedy.check_first or filled(first, subject, top, **more),
         closes=list(closes),
         leaves=list(leaves),
