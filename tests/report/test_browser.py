@@ -335,6 +335,20 @@ def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, repor
     assert copied == page.locator("#endpoint-list .exposure .cmd code").first.text_content()
 
 
+def test_the_bicep_of_a_finding_is_that_of_its_fix(reader: Reader, make: Make) -> None:
+    document = sample.document(40, hostile=False)
+    bicep = "resource target 'a/b@2026-01-01' = {\n  name: 'x'\n  properties: {\n    on: false\n  }\n}\n"
+    for row in document["findings"]:
+        if row["status"] == "fail":
+            row["fix"] = {"commands": ["az x --ids a"], "bicep": bicep}
+    page = reader.open(make(document), "#findings?q=status:fail")
+    card = page.locator("details.finding:visible").first
+    card.locator("summary").first.click()
+    shown = card.locator("details", has=page.locator("summary", has_text="Bicep"))
+    shown.locator("summary").click()
+    expect(shown.locator("pre code")).to_have_text(bicep, use_inner_text=True)
+
+
 RANGES = [
     ("20.1.2.0/24", ["20.1.2.0/24", "20.1.2.0/24", "20.1.2.0/24"]),
     (" 20.1.2.0/24  2001:db9::/32 ", ["20.1.2.0/24 2001:db9::/32", "20.1.2.0/24,2001:db9::/32", "<YOUR_RANGE>"]),
