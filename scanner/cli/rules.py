@@ -9,6 +9,7 @@ from typing import Any
 from scanner.cli.common import print_json, say, show_broken
 from scanner.config.settings import Settings
 from scanner.errors import InputError, nearest
+from scanner.evaluate.fixes import sample_bicep
 from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
@@ -150,17 +151,19 @@ def _not_assessed(rule: Rule) -> str:
 
 def _fix(rule: Rule) -> Iterator[Line]:
     fix = rule.fix
+    generated = sample_bicep(rule).replace("'sample'", "'NAME'")
     for label, text in (
         ("Fix", fix.text),
         ("Check first", fix.first_step),
-        ("Bicep", fix.bicep),
+        ("Bicep", "" if generated else fix.bicep),
         ("Portal", fix.portal),
     ):
         if text:
             is_whole = text.startswith("az ") or label == "Bicep"
             yield Line(template(text), label, _COLUMN, whole=is_whole)
-    for place, code in enumerate(fix.terraform.splitlines()):
-        yield Line(code, "" if place else "Terraform", _COLUMN, whole=True)
+    for label, code in (("Bicep", generated), ("Terraform", fix.terraform)):
+        for place, line in enumerate(code.splitlines()):
+            yield Line(line, "" if place else label, _COLUMN, whole=True)
     for each in fix.fields:
         yield Line(f"<{each.name}>: {each.what}", "Field", _COLUMN)
     if fix.impact:

@@ -32,6 +32,8 @@ EXAMPLES = {
 }
 ID = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)+")
 ARM_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9.]*(/[A-Za-z0-9]+)+")
+PATH = re.compile(r"([A-Za-z0-9/]+ )?[A-Za-z0-9]+(\.[A-Za-z0-9]+)*")
+"""A property of the resource, or of a single child, named before it."""
 API = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
 RENAMED = Path(loader.__file__).with_name("renamed.toml")
 
@@ -135,8 +137,17 @@ def _row(settings: Settings, id: str, files: Files, target: RulePlace, rules: Ru
     row: dict[str, Any] = {name.replace("-", "_"): settings[name] for name in ("title", "pass-title", "category")}
     row |= {"severity": settings["severity"], "check": check, "source": settings["source"], "why": settings["why"]}
     row |= {name: _one(settings[name]) for name in ("controls", "learn")}
-    fix = {name: settings[f"fix-{name}"] for name in ("az", "impact", "terraform", "portal")}
-    return {**row, "fix": fix}
+    fix: dict[str, Any] = {name: settings[f"fix-{name}"] for name in ("az", "impact", "terraform", "portal")}
+    return {**row, "fix": {**fix, "change": dict(map(_change, settings["fix-change"]))}}
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """Return path and value of a change, `properties.isSftpEnabled=false`. Raise InputError."""
+    path, separator, value = text.partition("=")
+    if not PATH.fullmatch(path) or not separator or not value.isprintable():
+        example = "--fix-change properties.isSftpEnabled=false"
+        raise InputError(f'"{text}" is no change', do=f"write a path, = and the new value: {example}")
+    return path, _value(value)
 
 
 def _one(values: tuple[str, ...]) -> str | tuple[str, ...]:

@@ -173,6 +173,9 @@ name. Exits with 3 for not known, else with 0.""",
             Option("severity", "NAME", "critical, high, medium, low, info"),
             Option("why", "TEXT", "What can happen"),
             Option("fix-az", "COMMAND", "The az command; {id}, {name}, {group} are filled in"),
+            Option(
+                "fix-change", "PATH=VALUE", "What it changes, where that is not the path to a good value", many=True
+            ),
             Option("fix-impact", "TEXT", "What may stop working"),
             Option("fix-terraform", "HCL", "HCL of the resource, with its line breaks"),
             Option("fix-portal", "TEXT", "Where the portal has the setting"),

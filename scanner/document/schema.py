@@ -45,11 +45,15 @@ class May(msgspec.Struct, frozen=True, gc=False):
     authentication: str | None
 
 
-class FieldRow(msgspec.Struct, frozen=True, gc=False):
-    """A part of a command that only the user knows: it stands as `<NAME>` in commands and steps."""
+class FieldRow(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A part of a command that only the user knows: it stands as `<NAME>` in commands and steps.
+
+    `join`: the text between several values, where the commands take several; absent where they take one.
+    """
 
     name: str
     what: str
+    join: str = ""
 
 
 class PlaceRow(msgspec.Struct, frozen=True, gc=False):

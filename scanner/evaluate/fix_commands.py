@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from scanner.evaluate.joins import join_of
 from scanner.evaluate.placeholders import filled
+from scanner.model.remedy import RANGE
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
@@ -20,7 +22,9 @@ def commands_of(rule: Rule) -> Iterator[tuple[str, str]]:
         for field in ("az", "first_step"):
             template: str = getattr(rule.fix, field)
             if AZ.search(template):
-                yield f"{rule.id}, {field}", with_fields(filled(template, subject, top, **_cause(rule, subject)))
+                text = filled(template, subject, top, **_cause(rule, subject))
+                yield f"{rule.id}, {field}", with_fields(text)
+                yield from ((f"{rule.id}, {field}, two ranges", each) for each in with_two_ranges(text))
 
 
 FIELD_VALUES = {"YOUR_RANGE": "20.31.7.9/32", "EXPIRES": "2027-11-30"}
@@ -30,6 +34,15 @@ FIELD_VALUES = {"YOUR_RANGE": "20.31.7.9/32", "EXPIRES": "2027-11-30"}
 def with_fields(command: str) -> str:
     """Return a command with sample values in its fields."""
     return re.sub(r"<([A-Z][A-Z0-9_]*)>", lambda hit: FIELD_VALUES.get(hit[1], _sample_field(hit[1])), command)
+
+
+def with_two_ranges(text: str) -> Iterator[str]:
+    """Yield the commands of a fix that take several ranges, with two of them."""
+    commands = text.split(" && ")
+    join = join_of(commands)
+    for each in commands if join else ():
+        if RANGE in each:
+            yield from map(with_fields, each.replace(RANGE, join.join((RANGE, "20.31.8.0/28"))).splitlines())
 
 
 def _sample_field(name: str) -> str:

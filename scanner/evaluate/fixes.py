@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 
 from scanner.document.schema import FieldRow, FixRow, PlaceRow
-from scanner.evaluate.bicep import Versions, bicep_of
+from scanner.evaluate.bicep import Versions, bicep_of, versions_of
+from scanner.evaluate.fix_commands import below, sample
+from scanner.evaluate.joins import join_of
 from scanner.evaluate.placeholders import filled
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, more_of, rule_remedy
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.remedy import Edit, Remedy
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.model.rule import Rule
 from scanner.model.verdict import Fail
 
@@ -34,7 +36,10 @@ def fix_row(
     return FixRow(
         commands=list(remedy.commands),
         steps=list(remedy.steps),
-        fields=[FieldRow(each.name, each.what) for each in remedy.fields],
+        fields=[
+            FieldRow(each.name, each.what, join_of(remedy.commands) if each.name == "YOUR_RANGE" else "")
+            for each in remedy.fields
+        ],
         check_first=remedy.check_first or filled(first, subject, top, **more),
         closes=list(closes),
         leaves=list(leaves),
@@ -43,6 +48,14 @@ def fix_row(
         impact=rule.fix.impact,
         bicep=bicep_of(remedy, top, versions),
     )
+
+
+def sample_bicep(rule: Rule) -> str:
+    """Return the Bicep of a rule's own fix for a resource `sample` of which nothing is known; "" without one."""
+    body = sample(rule.resource_type.type).body
+    top = Resource(body, bundle=Bundle(str(body["id"])))
+    subject = top if rule.subject is None else below(rule.subject, top)
+    return bicep_of(rule_remedy(rule, subject, top), top, versions_of([rule.resource_type]))
 
 
 class Fixes:

@@ -41,7 +41,7 @@ class ResourceNames:
 
 
 def remedy(fix: FixRow | None, endpoint: str = "") -> dict[str, Any]:
-    """Return a fix as `sentence`, `commands`, `fields` and `effect`; `hidden`: a command has invisible characters."""
+    """Return a fix as `sentence`, `commands`, `fields`, `join` and `effect`; `hidden`: it has invisible characters."""
     sentence, commands = split_fix(fix)
     hidden = any(map(has_invisible, commands))
     return {
@@ -49,6 +49,7 @@ def remedy(fix: FixRow | None, endpoint: str = "") -> dict[str, Any]:
         "commands": tuple(commands),
         "hidden": hidden,
         "fields": [] if fix is None or hidden else fix.fields,
+        "join": "" if fix is None or hidden else "".join(each.join for each in fix.fields),
         "effect": effect(fix, endpoint),
     }
 

@@ -214,7 +214,7 @@ def row_text(id: str, row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _pair(key: str, value: Any) -> Iterator[str]:
-    if value in ("", (), []):
+    if value in ("", (), [], {}):
         return
     if isinstance(value, str) and "\n" in value:
         yield from _lines(key, value)
@@ -240,12 +240,18 @@ def _lines(key: str, value: str) -> Iterator[str]:
 
 
 def _inline(table: Mapping[str, Any]) -> str:
-    return "{ " + ", ".join(f"{key} = {_value(value)}" for key, value in table.items()) + " }"
+    return "{ " + ", ".join(f"{_key(key)} = {_value(value)}" for key, value in table.items()) + " }"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name)
 
 
 def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_value, value))}]"
+    if isinstance(value, dict):
+        return _inline(value)
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 

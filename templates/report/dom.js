@@ -42,9 +42,9 @@ const separated = (parts, by = " · ") => parts.filter(Boolean).flatMap((part, a
 const severities = new Set(["critical", "high", "medium", "low", "info"]);
 const ratingWord = (look) => t(severities.has(look) ? "severity." + look : "standing." + look);
 
-/** A command with its Copy button. */
-function command(text) {
-  const code = h("code", text.search(FIELD) >= 0 ? { "data-command": text } : null, visible(withFields(text)));
+/** A command with its Copy button; `join`: the text between several values of a field. */
+function command(text, join = "") {
+  const code = h("code", text.search(FIELD) >= 0 ? { "data-command": text, "data-join": join || null } : null, visible(withFields(text, join)));
   return h("div", { class: "cmd" }, code, h("button", { type: "button", class: "copy" }, t("copy")));
 }
 
@@ -70,33 +70,52 @@ const fieldValues = new Map();
 const FIELD = /<([A-Z][A-Z0-9_]*)>/g;
 const SAFE_VALUE = /^[\w@%+=:,./-]+$/;
 
-/** A command with the fields that the reader filled in. */
-const withFields = (text) => text.replace(FIELD, (whole, name) => fieldValues.get(name) || whole);
+const RANGE = "YOUR_RANGE";
+const valuesOf = (text) => text.split(/\s+/).filter(Boolean);
+
+/** Whether a text is an address or a range in CIDR form. */
+function isRange(text) {
+  const [address, length, ...rest] = text.split("/");
+  const isFour = /^(\d{1,3}\.){3}\d{1,3}$/.test(address), bits = isFour ? 32 : 128;
+  if (rest.length || (length !== undefined && !(/^\d{1,3}$/.test(length) && Number(length) <= bits))) return false;
+  return isFour ? address.split(".").every((part) => Number(part) < 256) : /^[0-9a-f:.]*:[0-9a-f:.]*$/i.test(address) && URL.canParse(`http://[${address}]/`);
+}
+
+/** Whether the values of a field can stand in a command. */
+const areSafe = (name, values) => values.every((value) => SAFE_VALUE.test(value) && (name !== RANGE || isRange(value))) && (name === RANGE || values.length < 2);
+
+/** A command with the fields that the reader filled in; a field of several values stays where the command takes one. */
+function withFields(text, join) {
+  return text.replace(FIELD, (whole, name) => {
+    const values = valuesOf(fieldValues.get(name) || "");
+    return values.length > 1 && !join ? whole : values.join(join) || whole;
+  });
+}
 
 /** Fills every command of the page again. */
 function refill() {
-  for (const code of document.querySelectorAll("code[data-command]")) code.replaceChildren(visible(withFields(code.dataset.command)));
+  for (const code of document.querySelectorAll("code[data-command]")) code.replaceChildren(visible(withFields(code.dataset.command, code.dataset.join)));
 }
 
 /** The input of a field; the same field stands under several findings. */
-function fieldInput(name, what) {
+function fieldInput(name, what, join) {
   const input = h("input", { type: "text", autocomplete: "off", spellcheck: "false", "data-input": name });
   input.value = fieldValues.get(name) || "";
   input.addEventListener("input", () => {
-    const value = input.value.trim();
-    input.setAttribute("aria-invalid", String(value !== "" && !SAFE_VALUE.test(value)));
-    fieldValues.set(name, SAFE_VALUE.test(value) ? value : "");
+    const values = valuesOf(input.value), safe = areSafe(name, values);
+    input.setAttribute("aria-invalid", String(!safe || (values.length > 1 && !join)));
+    fieldValues.set(name, safe ? values.join(" ") : "");
     for (const other of document.querySelectorAll("input[data-input]")) if (other !== input && other.dataset.input === name) other.value = input.value;
     refill();
   });
-  return h("label", { class: "said field" }, h("span", null, mono("<" + name + ">"), " ", visible(what)), input);
+  return h("label", { class: "said field" }, h("span", null, mono("<" + name + ">"), " ", visible(what), join && ["; ", t("fix.several")]), input);
 }
 
 /** Makes inputs of the fields that are written into the page. */
 function makeFields() {
   for (const line of document.querySelectorAll("p[data-field]")) {
     const what = line.textContent.replace("<" + line.dataset.field + ">", "").trim();
-    line.replaceWith(fieldInput(line.dataset.field, what));
+    line.replaceWith(fieldInput(line.dataset.field, what, line.dataset.join));
   }
   for (const code of document.querySelectorAll(".cmd code")) if (!code.dataset.command && code.textContent.search(FIELD) >= 0) code.dataset.command = code.textContent;
 }
@@ -105,11 +124,11 @@ function makeFields() {
 function remedy(fix, otherwise) {
   if (!fix) return otherwise && h("p", { class: "said" }, otherwise);
   const { steps = [], commands = [], fields = [] } = fix;
-  const safe = commands.every(usable);
+  const safe = commands.every(usable), join = fields.map((field) => field.join || "").join("");
   return [
     steps.map((step) => h("p", { class: "said" }, visible(step))),
-    safe ? commands.map(command) : h("p", { class: "said" }, t("no_command")),
-    safe && fields.map(({ name, what }) => fieldInput(name, what)),
+    safe ? commands.map((each) => command(each, join)) : h("p", { class: "said" }, t("no_command")),
+    safe && fields.map(({ name, what, join: between }) => fieldInput(name, what, between)),
   ];
 }
 

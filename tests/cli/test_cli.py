@@ -343,9 +343,12 @@ def test_rules_are_listed_and_shown() -> None:
     assert "\nWhy      " in shown.out
     assert re.search(r"^Fix           az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
     before, terraform = shown.out.split("\nTerraform     ")
-    assert "{" not in before
+    assert not re.search(r"\{\w+\}", before)
     assert terraform.startswith('resource "azurerm_storage_account" "example" {\n                # ...\n')
     assert json.loads(twolocks("rules", "show", "storage-plain-http", "--format", "json").out)["severity"] == "high"
+    plain = twolocks("rules", "show", "storage-plain-http").out
+    assert "resource target 'Microsoft.Storage/storageAccounts@" in plain
+    assert "name: 'NAME'" in plain
     ended = twolocks("rules", "show", "storage-plane-http")
     assert (ended.code, "hint: nearest: storage-plain-http" in ended.err) == (2, True)
 

@@ -66,6 +66,22 @@ def test_hcl_keeps_its_line_breaks(own: Path, given: str) -> None:
     assert tomllib.loads(written)["storage-sftp"]["fix"]["terraform"] == given.strip()
 
 
+def test_a_change_is_what_the_fix_sets(own: Path) -> None:
+    more = ("--fix-change", "properties.isSftpEnabled=false", "--fix-change", "blobServices/default properties.x.y=Off")
+    assert new("storage-sftp", *more).code == 0
+    fix = tomllib.loads((own / "storage.toml").read_text())["storage-sftp"]["fix"]
+    assert fix["change"] == {"properties.isSftpEnabled": False, "blobServices/default properties.x.y": "Off"}
+    assert twolocks("rules", "test", "own").code == 0
+
+
+@pytest.mark.parametrize("wrong", ["properties.x", "=false", "properties.x y.z w=1", "properties..x=1", "p=\x07"])
+def test_a_change_is_a_path_and_a_value(own: Path, wrong: str) -> None:
+    ended = new("storage-sftp", "--fix-change", wrong)
+    assert ended.code == 2
+    assert "is no change" in ended.err
+    assert not (own / "storage.toml").exists()
+
+
 @pytest.mark.parametrize("before", ["# Ours\n", "# Ours", "# Ours\r\n"])
 def test_what_the_file_had_stays_as_it_was(own: Path, before: str) -> None:
     (own / "storage.toml").write_bytes(before.encode())

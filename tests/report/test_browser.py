@@ -335,6 +335,41 @@ def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, repor
     assert copied == page.locator("#endpoint-list .exposure .cmd code").first.text_content()
 
 
+def test_the_bicep_of_a_finding_is_that_of_its_fix(reader: Reader, make: Make) -> None:
+    document = sample.document(40, hostile=False)
+    bicep = "resource target 'a/b@2026-01-01' = {\n  name: 'x'\n  properties: {\n    on: false\n  }\n}\n"
+    for row in document["findings"]:
+        if row["status"] == "fail":
+            row["fix"] = {"commands": ["az x --ids a"], "bicep": bicep}
+    page = reader.open(make(document), "#findings?q=status:fail")
+    card = page.locator("details.finding:visible").first
+    card.locator("summary").first.click()
+    shown = card.locator("details", has=page.locator("summary", has_text="Bicep"))
+    shown.locator("summary").click()
+    expect(shown.locator("pre code")).to_have_text(bicep, use_inner_text=True)
+
+
+RANGES = [
+    ("20.1.2.0/24", ["20.1.2.0/24", "20.1.2.0/24", "20.1.2.0/24"]),
+    (" 20.1.2.0/24  2001:db9::/32 ", ["20.1.2.0/24 2001:db9::/32", "20.1.2.0/24,2001:db9::/32", "<YOUR_RANGE>"]),
+    *((wrong, ["<YOUR_RANGE>"] * 3) for wrong in ("20.1.2.0/33", "20.1.2.256", "20.1.2.0/24 x", "1::2::3", "a:b/129")),
+]
+"""What is typed, and what stands in commands that separate ranges by a space, by a comma, and that take one."""
+
+
+@pytest.mark.parametrize(("typed", "written"), RANGES)
+def test_a_field_takes_several_ranges(reader: Reader, make: Make, typed: str, written: list[str]) -> None:
+    document = sample.document(40, hostile=False)
+    for number, row in enumerate(document["exposures"]):
+        join = [{"join": " "}, {"join": ","}, {}][number % 3]
+        fields = [{"name": "YOUR_RANGE", "what": "the range that stays", **join}]
+        row["fix"] = {"commands": [f"az x{number % 3} --ids a --range <YOUR_RANGE>"], "fields": fields}
+    page = reader.open(make(document))
+    page.locator("#endpoint-list .field input").first.fill(typed)
+    codes = page.locator("#endpoint-list .exposure .cmd code").all_text_contents()
+    assert {(text[4], text.partition("--range ")[2]) for text in codes} == set(zip("012", written, strict=True))
+
+
 def test_a_field_fills_every_command_and_takes_no_markup(reader: Reader, make: Make) -> None:
     document = sample.document(40, hostile=False)
     fields = [{"name": "YOUR_RANGE", "what": "the range that stays"}]

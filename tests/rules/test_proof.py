@@ -1,0 +1,85 @@
+"""The numbers of the proof of fixes: `python -m tests.rules.test_proof` prints them, a test holds them."""
+
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+
+from tests.rules import examples
+from tests.rules.simulate import Fixed
+from tests.rules.test_simulated import LEFT, everything, fix_of, left, problems
+
+
+@dataclass(slots=True)
+class Proof:
+    """What became of the failing checks of examples. Each of `failing` is in `simulated` or in `not_simulated`.
+
+    `simulated`: the fix was applied as an overlay, and the example evaluated again. `closed_exactly`: the check holds
+    now, and the endpoints that closed are those that the fix names. `left`: stays by what only the user can change.
+    `with_fields`, `with_steps`: fixes that ask for a value, and that have steps in words. `only_steps`: rules of which
+    no example can be simulated.
+    """
+
+    failing: int = 0
+    simulated: int = 0
+    closed_exactly: int = 0
+    left: int = 0
+    with_fields: int = 0
+    with_steps: int = 0
+    with_bicep: int = 0
+    commands: int = 0
+    placeholders: int = 0
+    without_subscription: int = 0
+    not_simulated: int = 0
+    only_steps: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def proof(all_fixed: Iterable[Fixed]) -> Proof:
+    """Return the numbers of some fixes."""
+    found = Proof()
+    simulated, failing = set(), set()
+    for each in all_fixed:
+        fix, rule = fix_of(each), each.finding.rule
+        failing.add(rule)
+        found.failing += 1
+        found.with_fields += bool(fix.fields)
+        found.with_steps += bool(fix.steps)
+        found.with_bicep += bool(fix.bicep)
+        for command in fix.commands:
+            wrong = problems(command)
+            found.commands += 1
+            found.without_subscription += "names no subscription" in wrong
+            found.placeholders += any(re.match("placeholder|a brace", one) for one in wrong)
+            found.problems += [f"{each.id}: {one}" for one in wrong]
+        if not each.remedy.changes:
+            found.not_simulated += 1
+            continue
+        simulated.add(rule)
+        found.simulated += 1
+        found.left += left(each)
+        found.closed_exactly += is_exact(each)
+    found.only_steps = sorted(failing - simulated)
+    return found
+
+
+def is_exact(each: Fixed) -> bool:
+    """Return whether a fix closes its check and, of endpoints, those that it names."""
+    fix = fix_of(each)
+    claimed = {*fix.closes, *(place.endpoint for place in fix.also_closes)}
+    is_lock = examples.rules().rules[each.finding.rule].lock
+    is_closed = each.status in ("pass", "not-applicable", "gone")
+    return not left(each) and is_closed and (claimed == each.closed if is_lock else claimed <= each.closed)
+
+
+def test_the_proof_has_no_gap() -> None:
+    found = proof(everything())
+    assert found.failing == found.simulated + found.not_simulated
+    assert found.simulated == found.closed_exactly + found.left
+    assert (found.placeholders, found.without_subscription, found.problems) == (0, 0, [])
+
+
+if __name__ == "__main__":
+    for name, value in asdict(proof(everything())).items():
+        sys.stdout.write(f"{name.replace('_', ' ')}\t{', '.join(value) if isinstance(value, list) else value}\n")
+    sys.stdout.write(f"left, with reasons\t{len(LEFT)} entries\n")
