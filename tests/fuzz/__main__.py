@@ -1,4 +1,4 @@
-"""`make fuzz SECONDS=60`: every target in turn, by every engine that is installed; ends with 1 where something is found.
+"""`make fuzz SECONDS=60`: every target in turn, by each engine that is installed; ends with 1 if something is found.
 
     python -m tests.fuzz [--seconds 60] [--seed N] [--only TARGET] [--engine hypothesis|atheris] [--found FOLDER]
 

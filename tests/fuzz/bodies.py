@@ -52,7 +52,7 @@ def wrong_types(data: bytes) -> None:
     choices = Choices(data)
     run, bundle = _prepared(choices.number(len(_cases())))
     resource = choices.one(list(bundle.resources.values()))
-    found = [at for at in places(resource.body) if _is_setting(resource.body, at)]
+    found = [at for at in places(resource.body) if is_setting(resource.body, at)]
     if not found:
         return
     at, value = choices.one(found), choices.one(WRONG)
@@ -60,7 +60,7 @@ def wrong_types(data: bytes) -> None:
     assert not rules, f"{', '.join(rules)} pass with {'.'.join(map(str, at))} = {value!r} in {resource.id}"
 
 
-def _is_setting(body: Any, at: Place) -> bool:
+def is_setting(body: Any, at: Place) -> bool:
     """Return whether the place is a property with a text, a switch or a number, outside of lists."""
     for each in at:
         body = body[each]

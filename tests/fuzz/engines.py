@@ -1,8 +1,8 @@
 """The two engines: each gives a target one input after another for some seconds, and keeps what it finds.
 
-`python -m tests.fuzz.engines ENGINE TARGET SECONDS SEED FOLDER` runs one target in a process of its own, and prints one line
-of JSON: executions, and the faults by their signature with the input of each. Inputs that break a property are written to
-FOLDER, one a signature.
+`python -m tests.fuzz.engines ENGINE TARGET SECONDS SEED FOLDER` runs one target in a process of its own, and prints one
+line of JSON: executions, and the faults by their signature with the input of each. Inputs that break a property are
+written to FOLDER, one a signature.
 """
 
 import contextlib
@@ -85,9 +85,7 @@ def _edited(data: bytes, edits: list[tuple[int, int, bytes, int]]) -> bytes:
     return data[:LONGEST]
 
 
-def by_hypothesis(
-    run: Callable[[bytes], None], inputs: st.SearchStrategy[bytes], seconds: float, number: int
-) -> None:
+def by_hypothesis(run: Callable[[bytes], None], inputs: st.SearchStrategy[bytes], seconds: float, number: int) -> None:
     """Run rounds of 200 inputs until the time is over; each round has a seed of its own, counted from `number`."""
     end = time.monotonic() + seconds
 

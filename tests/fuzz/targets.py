@@ -1,7 +1,7 @@
 """What is fuzzed: each target takes bytes, and only the errors that its reader documents may leave it.
 
-A target that takes a file's bytes starts from the files in `corpus/NAME`. One that takes decisions (`choices.py`) starts
-from any bytes.
+A target that takes a file's bytes starts from the files in `corpus/NAME`. One that takes decisions (`choices.py`)
+starts from any bytes.
 """
 
 import tempfile
