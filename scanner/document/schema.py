@@ -344,6 +344,10 @@ def read_document(path: Path) -> Document:
     return decode_document(path.read_bytes())
 
 
+_STATUSES = frozenset(("fail", "unknown", "error", "waived"))
+"""The statuses of findings."""
+
+
 class _Head(msgspec.Struct):
     schema: Any = ""
 
@@ -351,14 +355,22 @@ class _Head(msgspec.Struct):
 def decode_document(text: bytes | bytearray | memoryview) -> Document:
     """Return a findings document of this schema, or of the one before. Raises as `read_document`."""
     if msgspec.json.decode(text, type=_Head).schema != FIRST_SCHEMA:
-        return msgspec.json.decode(text, type=Document)
+        return _checked(msgspec.json.decode(text, type=Document))
     raw = msgspec.json.decode(text)
     for name in ("exposures", "findings"):
         rows = raw.get(name)
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict):
                 _convert_first_schema(row, is_exposure=name == "exposures")
-    return msgspec.convert({**raw, "schema": SCHEMA}, Document)
+    return _checked(msgspec.convert({**raw, "schema": SCHEMA}, Document))
+
+
+def _checked(document: Document) -> Document:
+    """Return a document whose findings have statuses that exist. Raise ValidationError for any other."""
+    for row in document.findings:
+        if row.status not in _STATUSES:
+            raise msgspec.ValidationError(f'a finding has the unknown status "{row.status}"')
+    return document
 
 
 def _convert_first_schema(row: dict[str, Any], *, is_exposure: bool) -> None:

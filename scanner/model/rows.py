@@ -139,7 +139,7 @@ def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
     if of is None:
         return False
     value = of.name if row.path == "name" else of.require(row.path) if row.required else of.get(row.path)
-    if row.required and isinstance(value, dict | list):
+    if row.required and type(value) not in {type(each) for each in row.is_}:
         raise malformed(row.path)
     if not is_absent(value):
         return row.present or checks.is_one(value, row.is_)
