@@ -297,6 +297,10 @@ class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
     trend: list[TrendRow]
 
 
+_STATUSES = frozenset(("fail", "unknown", "error", "waived"))
+"""The statuses of findings."""
+
+
 class Document(msgspec.Struct, kw_only=True):
     """A whole findings document, in memory; `Writer` writes one as a stream."""
 
@@ -311,6 +315,12 @@ class Document(msgspec.Struct, kw_only=True):
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None
+
+    def __post_init__(self) -> None:
+        """Raise ValueError, which msgspec makes a ValidationError, for a status that no finding has."""
+        for row in self.findings:
+            if row.status not in _STATUSES:
+                raise ValueError(f'a finding has the unknown status "{row.status}"')
 
 
 def fingerprint(*parts: str) -> str:
@@ -344,10 +354,6 @@ def read_document(path: Path) -> Document:
     return decode_document(path.read_bytes())
 
 
-_STATUSES = frozenset(("fail", "unknown", "error", "waived"))
-"""The statuses of findings."""
-
-
 class _Head(msgspec.Struct):
     schema: Any = ""
 
@@ -355,22 +361,14 @@ class _Head(msgspec.Struct):
 def decode_document(text: bytes | bytearray | memoryview) -> Document:
     """Return a findings document of this schema, or of the one before. Raises as `read_document`."""
     if msgspec.json.decode(text, type=_Head).schema != FIRST_SCHEMA:
-        return _checked(msgspec.json.decode(text, type=Document))
+        return msgspec.json.decode(text, type=Document)
     raw = msgspec.json.decode(text)
     for name in ("exposures", "findings"):
         rows = raw.get(name)
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict):
                 _convert_first_schema(row, is_exposure=name == "exposures")
-    return _checked(msgspec.convert({**raw, "schema": SCHEMA}, Document))
-
-
-def _checked(document: Document) -> Document:
-    """Return a document whose findings have statuses that exist. Raise ValidationError for any other."""
-    for row in document.findings:
-        if row.status not in _STATUSES:
-            raise msgspec.ValidationError(f'a finding has the unknown status "{row.status}"')
-    return document
+    return msgspec.convert({**raw, "schema": SCHEMA}, Document)
 
 
 def _convert_first_schema(row: dict[str, Any], *, is_exposure: bool) -> None:
