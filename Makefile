@@ -12,12 +12,13 @@ WORKERS ?= 4
 BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
+FUZZ := .venv/.setup-fuzz
 AZ := .venv-az/.setup
 NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check machine bench real-input noise mutants same commands lock release-check clean
+.PHONY: help setup demo test lint format docs docs-check machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -36,6 +37,10 @@ $(RUN): requirements.lock requirements-setup.lock pyproject.toml | $(BIN)/python
 
 $(DEV): requirements-dev.lock $(RUN)
 	$(INSTALL) -r requirements-dev.lock
+	@touch $@
+
+$(FUZZ): tests/fuzz/requirements.lock $(DEV)
+	@$(INSTALL) -r tests/fuzz/requirements.lock || echo "atheris does not install here: hypothesis alone fuzzes" >&2
 	@touch $@
 
 $(AZ): tests/commands/requirements.lock $(RUN)
@@ -57,6 +62,7 @@ demo: $(RUN)  ## Scan the sample estate, served on this machine
 lint: $(DEV)  ## Format, lint with the borders, strict types
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
+	$(BIN)/zizmor --offline --no-config --no-progress --quiet .github deploy
 	$(BIN)/lint-imports --no-logo >.lint-imports.log || { cat .lint-imports.log >&2; exit 1; }
 	$(BIN)/mypy
 
@@ -75,6 +81,20 @@ machine:
 
 test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/real_input
+
+zizmor: $(DEV)  ## What is wrong with workflows and actions, by zizmor's defaults and without exceptions
+	$(BIN)/zizmor --offline --no-config --no-progress .github deploy
+
+SECONDS ?= 60
+fuzz: $(FUZZ)  ## Every fuzz target in turn, with seeds: make fuzz SECONDS=600
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+
+wheel: $(DEV)  ## Wheel and sdist in dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist .
+
+sbom: $(DEV)  ## What an installed wheel is made of, as CycloneDX: dist/twolocks.cdx.json
+	tests/sbom dist/*.whl dist/twolocks.cdx.json
 
 paths: $(DEV)  ## Pin the paths that rules read, as the models of the SDKs have them; list what a scan keeps
 	$(BIN)/python -m tests.rules.sdk_paths
@@ -109,9 +129,11 @@ lock: $(RUN)  ## Renew the pins
 	$(BIN)/python -m tests.azure.sdks | $(COMPILE) pyproject.toml - --extra postgres --group dev --constraint requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group setup -o requirements-setup.lock
 	$(COMPILE) --group commands -o tests/commands/requirements.lock
+	$(COMPILE) --group fuzz -o tests/fuzz/requirements.lock
 
 release-check: test commands  ## What must hold before a release
-	$(BIN)/python -m build --no-isolation --outdir dist .
+	@$(MAKE) wheel sbom
+	TWOLOCKS_NEWEST=1 $(BIN)/python -m pytest -q tests/test_packaging.py
 
 clean:
-	rm -rf .venv .venv-az dist build twolocks-demo .same
+	rm -rf .fuzz .venv .venv-az dist build twolocks-demo .same

@@ -412,7 +412,10 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
 
 
 def vpn_without_entra(gateway: Resource, index: Index) -> Verdict:
-    if same(gateway.require("properties.gatewayType"), "ExpressRoute"):
+    kind = gateway.require("properties.gatewayType")
+    if not isinstance(kind, str):
+        return unknown(unknown_value("properties.gatewayType", kind))
+    if same(kind, "ExpressRoute"):
         return NotApplicable("an ExpressRoute gateway has no point-to-site users")
     # azure-policy 21a6bc25 flags gateways with a client configuration only.
     if gone(gateway, "properties.vpnClientConfiguration"):

@@ -241,7 +241,9 @@ def entra_admin(top: Resource, index: Index, *, administrators: Read) -> Verdict
     """Fail where no Microsoft Entra administrator is set, inline or in the list of administrators."""
     path = "properties.administrators.login"
     if top.has("properties.administrators"):
-        top.require(path)
+        login = top.require(path)
+        if not isinstance(login, str):
+            return unknown(unknown_value(path, login), evidence=(top.evidence(path),))
         return Pass((top.evidence(path),))
     children = top.children(administrators)
     for each in children:

@@ -1,5 +1,11 @@
-"""What a wheel and an sdist hold: our one name, and all our content."""
+"""What a wheel and an sdist hold: our one name, and all our content; and that the wheel runs in a clean environment.
 
+With TWOLOCKS_NEWEST set (`make release-check`) also with the newest versions that pyproject.toml allows.
+"""
+
+import json
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -7,6 +13,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.terminals import account, snapshot
 
 ROOT = Path(__file__).parent.parent
 
@@ -107,3 +115,96 @@ def test_the_sdist_holds_what_it_names(dist: Path) -> None:
     rest = {"Makefile", "PKG-INFO", "pyproject.toml", ".gitignore"}
     assert {name.split("/")[0] for name in names} <= folders | pages | locks | rest
     assert {"LICENSE", "README.md", "Makefile", "requirements.lock", "tests/test_packaging.py"} <= names
+
+
+# In a clean environment
+
+UV = (sys.executable, "-m", "uv")
+INSTALLS = {
+    "locked": ("--require-hashes", "-r", str(ROOT / "requirements.lock")),
+    "newest": ("--resolution", "highest", "--upgrade"),
+}
+
+
+def clean(folder: Path, wheel: Path, versions: str) -> Path:
+    """Return the programs of an environment that holds the wheel and these versions, and nothing else."""
+    subprocess.run([*UV, "venv", "--quiet", "--no-project", "--python", sys.executable, folder], check=True)
+    install = [*UV, "pip", "install", "--quiet", "--python", str(folder)]
+    if versions == "locked":
+        subprocess.run([*install, *INSTALLS[versions]], check=True)
+        subprocess.run([*install, "--no-deps", str(wheel)], check=True)
+    else:
+        subprocess.run([*install, *INSTALLS[versions], f"{wheel}[postgres]"], check=True)
+    return folder / "bin"
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        "locked",
+        pytest.param(
+            "newest",
+            marks=pytest.mark.skipif("TWOLOCKS_NEWEST" not in os.environ, reason="make release-check runs it"),
+        ),
+    ],
+)
+def programs(request: pytest.FixtureRequest, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return clean(tmp_path_factory.mktemp("clean") / "venv", wheel, request.param)
+
+
+def test_the_wheel_runs_in_a_clean_environment(programs: Path, tmp_path: Path) -> None:
+    def twolocks(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [str(programs / "twolocks"), *words]
+        env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        return subprocess.run(command, cwd=tmp_path, env=env, check=False, capture_output=True, text=True)
+
+    version = twolocks("--version")
+    assert (version.returncode, version.stderr) == (0, "")
+    demo = twolocks("demo", "--quiet", "--dir", "demo")
+    assert demo.returncode == 0, demo.stderr
+    file = snapshot(tmp_path / "one.jsonl", account("st"))
+    scan = twolocks("scan", "--quiet", "--from", file.name, "--fail-on", "never", "--out", "findings.json")
+    assert scan.returncode in (0, 3), scan.stderr
+    assert json.loads((tmp_path / "findings.json").read_bytes())["findings"]
+
+
+def test_the_list_of_contents_names_every_locked_package(wheel: Path, tmp_path: Path) -> None:
+    """`tests/sbom` validates it against the schema of CycloneDX."""
+    file = tmp_path / "twolocks.cdx.json"
+    subprocess.run([ROOT / "tests" / "sbom", wheel, file], check=True, capture_output=True)
+    sbom = json.loads(file.read_bytes())
+    assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.6")
+    assert sbom["metadata"]["component"]["name"] == "twolocks"
+    named = {(each["name"].lower().replace("_", "-"), each["version"]) for each in sbom["components"]}
+    installed = {"azure-core", "msgspec", "click", "cryptography", "sqlalchemy", "alembic", "jinja2"}
+    assert installed <= {name for name, _ in named}
+    assert all(each["purl"].startswith("pkg:pypi/") for each in sbom["components"] if each["name"] != "twolocks")
+    locked = (ROOT / "requirements.lock").read_text("utf-8").lower().replace("_", "-")
+    assert [each for each in named if each[0] != "twolocks" and f"{each[0]}=={each[1]}" not in locked] == []
+
+
+@pytest.mark.skipif(shutil.which("cosign") is None, reason="cosign is not installed")
+def test_an_attestation_that_a_key_signed_is_verified(wheel: Path, tmp_path: Path) -> None:
+    """The form that the release has (in-toto in a DSSE envelope), signed by a key: no certificate and no log."""
+    run = {"cwd": tmp_path, "env": {**os.environ, "COSIGN_PASSWORD": ""}, "capture_output": True, "text": True}
+    subprocess.run(["cosign", "generate-key-pair"], check=True, **run)  # type: ignore[call-overload]
+    (tmp_path / "sbom.json").write_text('{"bomFormat": "CycloneDX"}', "utf-8")
+    attest = ["cosign", "attest-blob", "--yes", "--key", "cosign.key", "--tlog-upload=false", "--type", "cyclonedx"]
+    attest += ["--predicate", "sbom.json", "--output-signature", "wheel.att", str(wheel)]
+    subprocess.run(attest, check=True, **run)  # type: ignore[call-overload]
+    verify = [
+        "cosign",
+        "verify-blob-attestation",
+        "--key",
+        "cosign.pub",
+        "--insecure-ignore-tlog",
+        "--type",
+        "cyclonedx",
+    ]
+    verify += ["--signature", "wheel.att"]
+    good = subprocess.run([*verify, str(wheel)], check=False, **run)  # type: ignore[call-overload]
+    assert good.returncode == 0, good.stderr
+    changed = tmp_path / wheel.name
+    changed.write_bytes(wheel.read_bytes() + b"x")
+    bad = subprocess.run([*verify, str(changed)], check=False, **run)  # type: ignore[call-overload]
+    assert bad.returncode != 0

@@ -18,6 +18,7 @@ ASKED = {
     "requirements-dev.lock": PROJECT["project"]["dependencies"] + GROUPS["dev"] + sdks(),
     "requirements-setup.lock": GROUPS["setup"],
     "tests/commands/requirements.lock": GROUPS["commands"],
+    "tests/fuzz/requirements.lock": GROUPS["fuzz"],
 }
 
 

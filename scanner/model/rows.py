@@ -13,7 +13,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
 from scanner.model.rule_row import CheckRow, Names, RuleData, UnlessRow, Value
-from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict
+from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict, malformed
 
 if TYPE_CHECKING:
     from scanner.model.index import Index
@@ -139,6 +139,8 @@ def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
     if of is None:
         return False
     value = of.name if row.path == "name" else of.require(row.path) if row.required else of.get(row.path)
+    if row.required and type(value) not in {type(each) for each in row.is_}:
+        raise malformed(row.path)
     if not is_absent(value):
         return row.present or checks.is_one(value, row.is_)
     if row.absent and of.api_version_unknown:

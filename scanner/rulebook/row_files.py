@@ -91,14 +91,27 @@ def _not_toml(file: Path, why: str) -> Broken:
 def read_controls(file: Path, files: RuleFiles) -> None:
     """Add the sets of a `controls.toml`: control ids by framework, whose short names stand in its [frameworks]."""
     tables, text = read_toml(file, files)
-    files.frameworks |= tables.pop("frameworks", {})
+    frameworks = tables.pop("frameworks", {})
+    if not _all_are(frameworks, str):
+        fault = BadRow("frameworks must be a table of names", "frameworks")
+        files.broken.append(_broken(file, text, (), fault))
+        return
+    files.frameworks |= frameworks
     for name, ids in tables.items():
+        if not _all_are(ids, list) or not all(isinstance(each, str) for found in ids.values() for each in found):
+            files.broken.append(_broken(file, text, (name,), BadRow("a set must be lists of ids by framework")))
+            continue
         unknown = [each for each in ids if each not in files.frameworks]
         if unknown:
             fault = BadRow(f'unknown framework "{unknown[0]}"', unknown[0], word=unknown[0], known=files.frameworks)
             files.broken.append(_broken(file, text, (name,), fault))
             continue
         files.controls[name] = {files.frameworks[short]: tuple(found) for short, found in ids.items()}
+
+
+def _all_are(table: Any, type: type) -> bool:
+    """Return whether a value is a table of values of this type."""
+    return isinstance(table, dict) and all(isinstance(each, type) for each in table.values())
 
 
 def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[Rule]:
@@ -109,6 +122,8 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
     only_type = partial(_only_type, files, file.stem, beside)
     for id, key, template, row in _rows(tables):
         try:
+            if not isinstance(row, dict):
+                raise BadRow("a row must be a table")
             made = rule_of(id, row_of(_filled(template, row) if template else row), lookup, only_type)
             rules.append(with_controls(made, files))
         except _NotLoaded:
@@ -146,8 +161,15 @@ def _rows(tables: dict[str, Any]) -> Iterator[tuple[str, Key, dict[str, Any], di
     shared = tables.pop("table", {})
     for id, row in tables.items():
         yield id, (id,), {}, row
+    if not isinstance(shared, dict):
+        yield "table", ("table",), {}, shared
+        return
     for topic, template in shared.items():
-        for id, row in template.get("rows", {}).items():
+        rows = template.get("rows", {}) if isinstance(template, dict) else template
+        if not isinstance(rows, dict):
+            yield topic, ("table", topic), {}, rows
+            continue
+        for id, row in rows.items():
             yield id, ("table", topic, "rows", id), template, row
 
 

@@ -161,6 +161,29 @@ def test_postgresql_can_hold_the_history(plain: Plain) -> None:
     assert done.returncode == 0, "make lock with the extra postgres brings it"
 
 
+READ_ONLY = """
+mount --bind / / && mount -o remount,bind,ro /
+mount -t tmpfs -o mode=1777 tmpfs "$1/tmp" && mount -t tmpfs -o mode=1777 tmpfs "$1/work" && cd "$1/work"
+exec setpriv --reuid 65532 --regid 65532 --clear-groups --no-new-privs --inh-caps=-all --bounding-set=-all \\
+  env -i PATH=/usr/bin:/bin HOME=/tmp TMPDIR="$1/tmp" sh -c '
+    if touch "$1/home/written" 2>/dev/null; then echo "the root can be written" >&2; exit 99; fi
+    exec "$1/home/twolocks/bin/twolocks" demo --dir demo' sh "$1"
+"""
+
+
+def test_the_demo_runs_on_a_read_only_root_as_65532_without_capabilities(plain: Plain) -> None:
+    """As `docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges` does."""
+    unshare = ("unshare", "--mount", "--propagation", "private")
+    if os.geteuid() or subprocess.run([*unshare, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("only root, with namespaces, can mount the root read-only")
+    home = plain.folder / "home"
+    home.chmod(0o755)
+    words = [*unshare, "sh", "-euc", READ_ONLY, "sh", str(plain.folder)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, timeout=300)
+    home.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_is_kept_installs_nothing(plain: Plain) -> None:
     programs = {path.name for path in (plain.target / "bin").iterdir()}
     assert programs.isdisjoint(INSTALLERS)

@@ -18,7 +18,7 @@ PIPELINES = (
     *(CHECK, "--builtin-schema", "vendor.azure-pipelines"),
     *("--data-transform", "azure-pipelines", "--regex-variant", "nonunicode"),
 )
-ZIZMOR = ("zizmor", "--offline", "--no-progress", "--config", ROOT / ".github" / "zizmor.yml")
+ZIZMOR = ("zizmor", "--offline", "--no-progress", "--no-config")
 STRICT = ("kubernetes-validate", "--strict")
 
 
@@ -49,6 +49,21 @@ def test_the_dockerfile_names_no_digest_and_no_root() -> None:
     assert [line for line in lines if line.startswith("USER ")] == ["USER 65532:65532"]
     assert not [line for line in lines if "sha256" in line]
     assert "RUN /source/deploy/container/build.sh /source /opt/twolocks" in lines
+
+
+def test_the_image_is_built_in_two_stages_and_needs_no_shell_to_run() -> None:
+    lines = (DEPLOY / "container" / "Dockerfile").read_text("utf-8").splitlines()
+    assert [line for line in lines if line.startswith(("ARG ", "FROM "))] == [
+        "ARG BASE=docker.io/library/python:3.13-slim",
+        "FROM ${BASE} AS build",
+        "FROM ${BASE}",
+    ]
+    assert [line for line in lines if line.startswith(("ENTRYPOINT", "CMD"))] == [
+        'ENTRYPOINT ["twolocks"]',
+        'CMD ["--help"]',
+    ]
+    helper = (DEPLOY / "container" / "with-postgres-token").read_text("utf-8")
+    assert helper.startswith("#!/usr/bin/env python3")
 
 
 def test_the_image_gets_all_that_the_wheel_is_made_from() -> None:

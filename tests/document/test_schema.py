@@ -12,6 +12,7 @@ from docs.build import schema
 from tests.estate.test_expected import Scanned
 from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, PRIVATE, estate
+from tests.terminals import twolocks
 
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads(schema())
@@ -61,3 +62,11 @@ def test_it_notices_what_is_wrong(document: dict[str, Any], part: str, key: str,
     wrong = {**document, part: copy.deepcopy(document[part][:1])}
     wrong[part][0][key] = value
     assert not VALIDATOR.is_valid(wrong)
+
+
+def test_a_status_that_no_finding_has_is_wrong_input(tmp_path: Path) -> None:
+    """The fuzzer found exit code 70."""
+    file = Path(__file__).parent.parent / "fuzz" / "corpus" / "findings" / "unknown-status.json"
+    ended = twolocks("report", file, "--out", tmp_path / "report.html")
+    assert ended.code == 2
+    assert 'unknown status "closed"' in ended.err

@@ -1,0 +1,50 @@
+"""A value of a type that Azure does not document passes no rule that needs the value."""
+
+import random
+from collections.abc import Iterator
+
+import pytest
+
+from scanner.evaluate.run import Evaluation
+from scanner.model.resource import Bundle, Resource
+from tests.fuzz.bodies import WRONG, is_setting, passed_by_wrong_type
+from tests.rules import examples
+from tests.rules.hostile import Place, places
+
+FOUND = (
+    ("Microsoft.Sql/servers", "properties.administrators.login"),
+    ("Microsoft.Sql/managedInstances", "properties.administrators.login"),
+    ("Microsoft.Network/virtualNetworkGateways", "properties.gatewayType"),
+    ("Microsoft.Storage/storageAccounts/fileServices/shares", "properties.enabledProtocols"),
+)
+"""What passed before: `make fuzz` found it."""
+
+
+def settings() -> Iterator[tuple[Evaluation, Bundle, Resource, Place]]:
+    for case in examples.cases():
+        bundle = examples.bundle(case)
+        run = examples.evaluation(case)
+        for resource in bundle.resources.values():
+            for at in places(resource.body):
+                if is_setting(resource.body, at):
+                    yield run, bundle, resource, at
+
+
+@pytest.mark.parametrize(("type", "path"), FOUND)
+def test_what_was_found(type: str, path: str) -> None:
+    tried = 0
+    for run, bundle, resource, at in settings():
+        if (resource.type, ".".join(map(str, at))) == (type, path):
+            tried += 1
+            for value in WRONG:
+                assert passed_by_wrong_type(run, bundle, resource, at, value) == []
+    assert tried
+
+
+def test_settings_of_every_example() -> None:
+    chance = random.Random(4)
+    for run, bundle, resource, at in settings():
+        if chance.random() < 0.1:
+            value = chance.choice(WRONG)
+            rules = passed_by_wrong_type(run, bundle, resource, at, value)
+            assert rules == [], f"{resource.id} {at} {value!r}"
