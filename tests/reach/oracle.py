@@ -93,7 +93,7 @@ def to_destination(address: str | None, text: Any, floats: bool) -> bool | None:
     if low == "internet":
         return None if address is None else False
     if not floats and low != UNPUBLISHED and re.fullmatch("[a-z][a-z0-9_.]*", low):
-        return False
+        return None if address is None else False
     try:
         network = ipaddress.ip_network(low, strict=False)
     except ValueError:
