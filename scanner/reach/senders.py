@@ -138,11 +138,12 @@ def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Targe
         return NOT_GOVERNED
     fields = sender.fields
     refs, passed = target.decided(admin.passed.rules(fields, False), at)
-    if not target.may_be_in(target.decided(admin.passed.rules(fields, True), at)[1]):
-        text = f"outbound: {refs} blocks the packet"
-        return Governed(Outbound(False, Hop("admin-rules", name, text, subnet.network, False)), False)
     delivers = target.is_in(target.decided(admin.always.rules(fields, False), at)[1])
     may_deliver = target.may_be_in(target.decided(admin.always.rules(fields, True), at)[1])
+    may_pass = target.may_be_in(target.decided(admin.passed.rules(fields, True), at)[1])
+    if not may_pass and not may_deliver:
+        text = f"outbound: {refs} blocks the packet"
+        return Governed(Outbound(False, Hop("admin-rules", name, text, subnet.network, False)), False)
     why = Unread(f"the outbound {name}", f"whether {refs or 'one of them'} includes the target is not known")
     unclear = Outbound(None, Hop("admin-rules", name, why.why, subnet.network, None), why)
     passes = Outbound(True) if delivers or target.is_in(passed) else unclear
