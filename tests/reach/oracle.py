@@ -88,7 +88,7 @@ def to_destination(address: str | None, text: Any, floats: bool) -> bool | None:
     low = text.lower() if isinstance(text, str) else ""
     if low in ("*", "any"):
         return True
-    if low == "virtualnetwork":
+    if low.replace("_", "") == "virtualnetwork":
         return None if floats else True
     if low == "internet":
         return None if address is None else False
