@@ -35,7 +35,8 @@ def medians(runs: list[Figures]) -> Figures:
         if isinstance(value, dict) and key != "by_kind":
             out[key] = medians([run[key] for run in runs])
         elif isinstance(value, int | float):
-            out[key] = round(statistics.median(run[key] for run in runs), 3)
+            median = round(statistics.median(run[key] for run in runs), 3)
+            out[key] = int(median) if isinstance(value, int) else median
         else:
             out[key] = value
     return out
@@ -89,7 +90,8 @@ def copies() -> Figures:
 
 
 def report() -> Figures:
-    return {count: five("tests.benchmarks.report", count) for count in ("50000", "200000")}
+    """Return the figures of a small report, and of one run of a large one: making its findings takes half a minute."""
+    return {"50000": five("tests.benchmarks.report", "50000"), "200000": child("tests.benchmarks.report", "200000")}
 
 
 def network() -> Figures:
@@ -184,8 +186,8 @@ def page(figures: Figures) -> str:
 
 INTRODUCTION = """# Performance
 
-Written by `make bench`: medians of {runs} fresh processes (the throttled scan: one run), {cores} cores,
-Python {python}. Single figures vary on a shared machine; ratios within one run are reliable."""
+Written by `make bench`: medians of {runs} fresh processes (the throttled scan and the large report: one run),
+{cores} cores, Python {python}. Single figures vary on a shared machine; ratios within one run are reliable."""
 
 
 def started(found: Figures) -> str:
@@ -229,8 +231,8 @@ def grown(found: Figures) -> str:
 {table([("copies", "resources", "CPU s", "CPU ms per resource", "peak MB"), *rows])}
 
 Medians of {runs} fresh processes; the sizes take turns. From {first} to {last} copies, CPU per resource
-grows by {(found["ratio"] - 1) * 100:.0f} %; the aim is at most 10 %. Evaluation and writing alone: the estate is collected once before.
-`tests/reach/test_growth.py` counts the work itself."""
+grows by {(found["ratio"] - 1) * 100:.0f} %; the aim is at most 10 %. Evaluation and writing alone:
+the estate is collected once before. `tests/reach/test_growth.py` counts the work itself."""
 
 
 def reported(found: Figures) -> str:
@@ -264,7 +266,7 @@ def remembered(found: Figures) -> str:
     questions = [(names[kind], *(f"{row[field]:,}" for field in asked)) for kind, row in found.items()]
     head = ("", "first scan s", "per scan s", "slowest s", "first scan MB", "growth per scan MB", "total MB")
     some = found["sqlite"]
-    return f"""## History: {some["nights"]} scans of {some["findings"]:,} findings, of which 1 % change each time
+    return f"""## History: {some["runs"]} scans of {some["findings"]:,} findings, of which 1 % change each time
 
 {table([head, *nights])}
 
