@@ -30,14 +30,17 @@ def appliances_before(found: Topology, subnets: Iterable[str]) -> tuple[str, ...
             if route.prefix not in _DEFAULT_PREFIXES or not same(route.hop, "VirtualAppliance") or not route.address:
                 continue
             if route.address not in cached(found.index, "addresses of firewalls", _firewall_addresses):
-                names = _names_at(found, route.address)
+                known: dict[str, str] = cached(found.index, "names at addresses", lambda _: {})
+                if route.address not in known:
+                    known[route.address] = _names_at(found, route.address)
+                names = known[route.address]
                 texts[f"{names}, on the default route of its subnet, {MAY_PUBLISH}"] = None
     return tuple(texts)
 
 
 def _names_at(found: Topology, address: str) -> str:
     """Return what is at a private address: an interface, or the members of an internal load balancer."""
-    fronts = found.load_balancers.internal_front_ends(address, None)
+    fronts = found.load_balancers.internal.at(address, None)
     pools = {pool for front in fronts for pool in found.load_balancers.behind_front_end(front)}
     interfaces = cached(found.index, "interfaces by address", lambda _: _interfaces(found))
     keys = [*interfaces.get(address, ()), *(key for pool in sorted(pools) for key in _members(found, pool))]

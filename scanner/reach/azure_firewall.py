@@ -238,12 +238,12 @@ def _translate(front: FrontEnd, rule: Any, area: AnyArea, balancers: LoadBalance
         missing = Unread(f"the name {name!r} of a DNAT rule", "the machine that has it is not known")
         _publish(front, "", area, missing, balancers)
         return
-    internal = balancers.internal_front_ends(address, area)
+    internal = balancers.internal.at(address, area)
     for key in internal:
         balancers.follow(key, front, address, depth=1)
     if internal:
         return
-    for key in balancers.possible_internal_front_ends(address, area):
+    for key in balancers.internal.possibly_at(address, area):
         balancers.follow(key, front.without(front_end_address_unread()), "", depth=1)
     _publish(front, address, area, None, balancers)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from scanner.model.exposure import Reach
@@ -128,7 +128,7 @@ class _Search:
         delivered, always = NO_SOURCES, list[tuple[_Named, SourceSet]]()
         if self._chain.admin is not None:
             rules = self._chain.admin.always.rules(self._chain.destination, False)
-            always, delivered = self._decided("", rules, at, self._chain.all_sources)
+            always, delivered = self._decided("", rules, at, self._chain.all_sources, self._gone)
         if self._reaches(delivered):
             return delivered, always
         now = self._chain.all_sources
@@ -144,14 +144,16 @@ class _Search:
             return [], flow & now
         rules = level.group.rules(self._chain.destination, False)
         is_admin = level.kind == "admin-rules"
-        found, allowed = self._decided("" if is_admin else level.group.id, rules, at, now)
+        # AlwaysAllow that goes becomes Allow, and still comes before a Deny. One that is narrowed does not.
+        gone = {} if is_admin and self._limit == Reach.selected else self._gone
+        found, allowed = self._decided("" if is_admin else level.group.id, rules, at, now, gone)
         return [] if is_admin else found, allowed
 
     def _decided(
-        self, group: str, rules: Iterable[SecurityRule], at: int, now: SourceSet
+        self, group: str, rules: Iterable[SecurityRule], at: int, now: SourceSet, gone: Collection[_Named]
     ) -> tuple[list[tuple[_Named, SourceSet]], SourceSet]:
         """Return the rules of the user that allow at a place, without those that are gone, and the allowed sources."""
-        left = [rule for rule in rules if _named(group, rule) not in self._gone]
+        left = [rule for rule in rules if _named(group, rule) not in gone]
         decided, allowed = deciding_rules(left, self._chain.side, self._chain.version, at, now)
         own = [(rule, part) for rule, part in decided if rule.allow and _is_own(group, rule)]
         return [(_named(group, rule), part) for rule, part in own], allowed

@@ -17,8 +17,8 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed, not_returned
-from scanner.reach.areas import AnyArea, in_area
 from scanner.reach.filtering import EntryKind
+from scanner.reach.internal_front_ends import InternalFrontEnds
 from scanner.reach.load_balancer_checks import MalformedLoadBalancer, malformed_load_balancer
 from scanner.reach.load_balancer_rules import balanced_ports, is_floating, name_in, translated_ports
 from scanner.reach.networks import key_of, network_of
@@ -60,8 +60,7 @@ class LoadBalancers:
     malformed: list[MalformedLoadBalancer] = field(default_factory=list)
     _rules: dict[str, list[LoadBalancerRule]] = field(default_factory=lambda: defaultdict(list))
     """By front end."""
-    _internal: dict[str, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
-    """The internal front ends at a private address ("": not known), as (subnet, front end)."""
+    internal: InternalFrontEnds = field(default_factory=InternalFrontEnds)
     _addresses: dict[str, str] = field(default_factory=dict)
     """The address of each front end."""
     _regional: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
@@ -106,17 +105,6 @@ class LoadBalancers:
     def behind_front_end(self, key: str) -> list[str]:
         """Return the pools and IP configurations that the rules of a front end lead to."""
         return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
-
-    def internal_front_ends(self, address: str, area: AnyArea) -> list[str]:
-        """Return the internal front ends at a private address in an area."""
-        return [key for where, key in self._internal.get(address, ()) if in_area(area, network_of(where), where)]
-
-    def possible_internal_front_ends(self, address: str, area: AnyArea) -> list[str]:
-        """Return the internal front ends that may be at a private address: theirs, or their network, is not known."""
-        found = [
-            key for where, key in self._internal.get("", ()) if not where or in_area(area, network_of(where), where)
-        ]
-        return found + [key for where, key in self._internal.get(address, ()) if not where]
 
     def follow(self, key: str, front: FrontEnd, own: str, depth: int = 0) -> None:
         """Add what a packet reaches that arrives over `front` at a front end (`key`) whose address is `own`.
@@ -169,7 +157,7 @@ class LoadBalancers:
         subnet = key_of(text_at(front, "properties.subnet.id"))
         if subnet or not (public or is_absent(get_path(front, "properties.privateIPAddress"))):
             known = "" if parsed_addresses([private])[1] else private
-            self._internal[known].append((subnet, key))
+            self.internal.add(known, subnet, key)
 
     def _add_members(self, pool: str, body: Any) -> None:
         for each in objects_at(body, "properties.backendIPConfigurations"):

@@ -177,6 +177,7 @@ class Fabric:
     """Filter chains, a bounded number."""
     _keys: dict[str, str] = field(default_factory=dict)
     _admin: dict[str, AdminRules | None] = field(default_factory=dict)
+    _outbound_admin: dict[str, AdminRules | None] = field(default_factory=dict)
     _regions: dict[str, str] = field(default_factory=dict)
     _intent_networks: set[str] = field(default_factory=set)
     """The networks (keys) with a service whose networks security admin rules skip by default."""
@@ -209,8 +210,13 @@ class Fabric:
 
     def outbound_admin_of(self, subnet: Subnet) -> AdminRules | None:
         """Return the security admin rules that filter what a subnet sends, turned; None without any."""
-        region, skips = self._regions.get(subnet.network, ""), subnet.network in self._intent_networks
-        return None if subnet.exempt else self.security_admin.outbound_rules_of(subnet.network, region, skips)
+        network = subnet.network
+        if subnet.exempt or network not in self.security_admin.applied:
+            return None
+        if network not in self._outbound_admin:
+            region, skips = self._regions.get(network, ""), network in self._intent_networks
+            self._outbound_admin[network] = self.security_admin.outbound_rules_of(network, region, skips)
+        return self._outbound_admin[network]
 
     def admin_of(self, subnet: Subnet | None) -> AdminRules | None:
         """Return the security admin rules that filter packets to a subnet; None without any."""

@@ -30,9 +30,9 @@ from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
 from scanner.reach.peerings import links_of
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.security_rules import DestinationFields, SecurityRule
-from scanner.reach.senders import Outbound, outbound, parsed_addresses
+from scanner.reach.senders import Outbound, Target, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
-from scanner.reach.source_sets import SourceSet, SourceTerm, sources_in_no_group
+from scanner.reach.source_sets import SourceSet, SourceTerm, reached_addresses, sources_in_no_group
 from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
@@ -217,30 +217,6 @@ def _holds(sources: SourceSet, caller: Caller, own: AddressSet | None, index: In
     return True if certain.covers(own) else None if possible - certain else False
 
 
-def reached_addresses(sources: SourceSet, own: AddressSet, groups: frozenset[str]) -> tuple[AddressSet, AddressSet]:
-    """Return which of these addresses a set has whatever tags Azure gives them, and which it has with some tags."""
-    own_groups = {each.strip("/") for each in groups}
-    terms: list[tuple[AddressSet, frozenset[str], frozenset[str]]] = []
-    for term in sources.terms:
-        needs, without = ({tag.strip("/") for tag in tags if tag.startswith("/")} for tags in (term.tags, term.without))
-        if needs <= own_groups and not without & own_groups and term.addresses & own:
-            named, denied = (frozenset(tag for tag in tags if tag[0] != "/") for tags in (term.tags, term.without))
-            terms.append((term.addresses & own, named, denied))
-    names = sorted({tag for _, named, denied in terms for tag in (*named, *denied)})
-    possible = union(addresses for addresses, _, _ in terms)
-    if len(names) > MAX_TAGS:
-        return union(addresses for addresses, named, denied in terms if not named and not denied), possible
-    certain = possible
-    for number in range(1 << len(names)):
-        tags = {name for bit, name in enumerate(names) if number >> bit & 1}
-        certain &= union(addresses for addresses, named, denied in terms if named <= tags and not denied & tags)
-    return certain, possible
-
-
-MAX_TAGS: Final = 8
-"""The number of tags of which every combination is tried."""
-
-
 def _before(front: FrontEnd) -> tuple[Hop, ...]:
     """Return the hops up to the chain; a public address with its SKU."""
     return tuple(
@@ -368,9 +344,9 @@ def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) 
     if not caller.senders or not target:
         return Outbound(True)
     number = asked.number
-    every = [
-        outbound(found.index, found.fabric, each, target[0], asked.protocol, number, inside) for each in caller.senders
-    ]
+    groups = path.destination.application_groups if inside else frozenset[str]()
+    aim = Target(target[0], inside, groups)
+    every = [outbound(found.index, found.fabric, each, aim, asked.protocol, number) for each in caller.senders]
     if all(each.allows for each in every):
         return Outbound(True)
     blocked = [each for each in every if each.allows is False]

@@ -16,13 +16,14 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
-from scanner.reach.networks import Destination, Fabric, Route, key_of
-from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
+from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of
+from scanner.reach.nsg import SecurityRules, security_rules_of
 from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.public_addresses import public_address
 from scanner.reach.rule_evaluation import deciding_rules
 from scanner.reach.security_rules import SecurityRule, SourceSide
-from scanner.reach.source_sets import SourceSet, sources_from_addresses
+from scanner.reach.source_sets import SourceSet, reached_addresses, sources_from_addresses
+from scanner.reach.sources import cached
 
 INTERNET_DEFAULT: Final = {
     "name": "AllowInternetOutBound",
@@ -49,83 +50,124 @@ class Outbound(NamedTuple):
     missing: Unread | None = None
 
 
+class Target(NamedTuple):
+    """Where a packet goes. `inside`: to a virtual network; `groups`: the application security groups there (keys)."""
+
+    addresses: AddressSet
+    inside: bool
+    groups: frozenset[str] = frozenset()
+
+    def decided(self, rules: tuple[SecurityRule, ...], at: int) -> tuple[str, SourceSet]:
+        """Return the rules that decide on it at a port, as text, and the part of it that they allow."""
+        side, version = SIDES[self.inside], self.version
+        found, allowed = deciding_rules(rules, side, version, at, sources_from_addresses(self.addresses))
+        return ", ".join(rule.ref.text for rule, _ in found[:3]), allowed
+
+    @property
+    def version(self) -> Version:
+        return 6 if self.addresses.v6 else 4
+
+    def is_in(self, allowed: SourceSet) -> bool:
+        """Return whether a set has all of it, whatever tags Azure gives its addresses."""
+        return reached_addresses(allowed, self.addresses, self.groups)[0].covers(self.addresses)
+
+    def may_be_in(self, allowed: SourceSet) -> bool:
+        """Return whether a set has some of it with some tags."""
+        return bool(reached_addresses(allowed, self.addresses, self.groups)[1])
+
+
+class Governed(NamedTuple):
+    """What outbound security admin rules say: whether they pass a packet on, and whether AlwaysAllow delivers it.
+
+    `unclear`: the answer where the latter decides and is not known.
+    """
+
+    passes: Outbound
+    delivers: bool | None
+    unclear: Outbound = Outbound(True)
+
+
+NOT_GOVERNED: Final = Governed(Outbound(True), False)
+
+
 def outbound(
-    index: Index, fabric: Fabric, sender: Destination, target: AddressSet, protocol: Protocol, port: int, inside: bool
+    index: Index, fabric: Fabric, sender: Destination, target: Target, protocol: Protocol, port: int
 ) -> Outbound:
-    """Return whether a sender may send a packet to an address. `inside`: it is one of a virtual network."""
-    subnet = fabric.subnets.get(fabric.key(sender.subnet))
-    at, side = place(protocol, port), SIDES[inside]
-    inconclusive: Outbound | None = None
-    admin = fabric.outbound_admin_of(subnet) if subnet is not None else None
-    delivered = False
-    if admin is not None and subnet is not None:
-        governed, delivered = _by_admin(admin, subnet.network, sender, target, at, side)
-        if governed.allows is False:
-            return governed
-        inconclusive = governed if governed.allows is None else None
-    for kind, key in (("nic-nsg", sender.group), ("subnet-nsg", subnet.group if subnet is not None else "")):
-        if not key or delivered:
-            continue
-        found = _by_group(index, kind, key, sender, target, at, side)
-        if found.allows is False:
-            return found if inconclusive is None else inconclusive
-        inconclusive = inconclusive or (found if found.allows is None else None)
-    routed = _by_route(index, fabric, subnet.table if subnet is not None else "", sender, target, inside)
-    return routed if routed.allows is False else inconclusive or routed
+    """Return whether a sender may send a packet to a target."""
+    subnet, at = fabric.subnets.get(fabric.key(sender.subnet)), place(protocol, port)
+    governed = _by_admin(fabric, subnet, sender, target, at) if subnet is not None else NOT_GOVERNED
+    allowed = _by_rules(index, governed, subnet, sender, target, at)
+    if allowed.allows is False:
+        return allowed
+    table = subnet.table if subnet is not None else ""
+    routed = _by_route(index, fabric, table, target.addresses, target.inside)
+    return routed if routed.allows is False or allowed.allows else allowed
 
 
-def _by_admin(
-    admin: AdminRules, network: str, sender: Destination, target: AddressSet, at: int, side: SourceSide
-) -> tuple[Outbound, bool]:
-    """Return what the outbound security admin rules decide, and whether AlwaysAllow bypasses the groups.
+def _by_rules(
+    index: Index, governed: Governed, subnet: Subnet | None, sender: Destination, target: Target, at: int
+) -> Outbound:
+    """Return what the security admin rules and the groups of a sender decide together.
+
+    A group that denies is passed by AlwaysAllow alone, so that nothing else of the admin rules counts then.
+    """
+    if governed.delivers or governed.passes.allows is False:
+        return governed.passes
+    keys = (("nic-nsg", sender.group), ("subnet-nsg", subnet.group if subnet is not None else ""))
+    grouped = [_by_group(index, kind, key, sender, target, at) for kind, key in keys if key]
+    denied = next((each for each in grouped if each.allows is False), None)
+    if denied is not None:
+        return denied if governed.delivers is False else governed.unclear
+    unclear = next((each for each in grouped if each.allows is None), None)
+    return unclear or (governed.passes if governed.passes.allows is None else Outbound(True))
+
+
+def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Target, at: int) -> Governed:
+    """Return what the outbound security admin rules decide.
 
     They come before the groups, in both directions (Microsoft Learn, virtual-network-manager/concept-security-admins).
     """
-    asked = sources_from_addresses(target)
-    version: Version = 6 if target.v6 else 4
-
-    def decide(rules: SecurityRules, wide: bool) -> tuple[list[tuple[SecurityRule, SourceSet]], SourceSet]:
-        return deciding_rules(rules.rules(sender.fields, wide), side, version, at, asked)
-
-    decided, passed = decide(admin.passed, False)
-    refs = ", ".join(rule.ref.text for rule, _ in decided[:3])
-    name = f"security admin rules of {name_of(network)}"
-    if not decide(admin.passed, True)[1]:
-        return Outbound(False, Hop("admin-rules", name, f"outbound: {refs} blocks the packet", network, False)), False
-    delivered = _is_whole(decide(admin.always, False)[1], asked)
-    bypassed_in_part = not delivered and bool(decide(admin.always, True)[1])
-    if _is_whole(passed, asked) and not bypassed_in_part:
-        return Outbound(True), delivered
+    name = f"security admin rules of {name_of(subnet.network)}"
+    gap = None if subnet.exempt else fabric.admin_gap(subnet.network)
+    if gap is not None:
+        return Governed(
+            Outbound(True), None, Outbound(None, Hop("admin-rules", name, gap.why, subnet.network, None), gap)
+        )
+    admin = fabric.outbound_admin_of(subnet)
+    if admin is None:
+        return NOT_GOVERNED
+    fields = sender.fields
+    refs, passed = target.decided(admin.passed.rules(fields, False), at)
+    delivers = target.is_in(target.decided(admin.always.rules(fields, False), at)[1])
+    may_deliver = target.may_be_in(target.decided(admin.always.rules(fields, True), at)[1])
+    may_pass = target.may_be_in(target.decided(admin.passed.rules(fields, True), at)[1])
+    if not may_pass and not may_deliver:
+        text = f"outbound: {refs} blocks the packet"
+        return Governed(Outbound(False, Hop("admin-rules", name, text, subnet.network, False)), False)
     why = Unread(f"the outbound {name}", f"whether {refs or 'one of them'} includes the target is not known")
-    return Outbound(None, Hop("admin-rules", name, why.why, network, None), why), False
+    unclear = Outbound(None, Hop("admin-rules", name, why.why, subnet.network, None), why)
+    passes = Outbound(True) if delivers or target.is_in(passed) else unclear
+    return Governed(passes, None if may_deliver and not delivers else delivers, unclear)
 
 
-def _by_group(
-    index: Index, kind: str, key: str, sender: Destination, target: AddressSet, at: int, side: SourceSide
-) -> Outbound:
+def _by_group(index: Index, kind: str, key: str, sender: Destination, target: Target, at: int) -> Outbound:
     group = index.resources.get(key)
     if group is None:
         return Outbound(
             None, Hop(kind, name_of(key), "its outbound rules could not be read", key, None), not_listed(key)
         )
-    rules = security_rules_of(Resource(mirrored(group.body)))
-    asked = sources_from_addresses(target)
-    fields = sender.fields
-    version: Version = 6 if target.v6 else 4
-    decided, certain = deciding_rules(rules.rules(fields, False), side, version, at, asked)
-    _, possible = deciding_rules(rules.rules(fields, True), side, version, at, asked)
-    refs = ", ".join(rule.ref.text for rule, _ in decided[:3]) or "no rule"
-    if not possible:
+    known: dict[str, SecurityRules] = cached(index, "outbound rules of groups", lambda _: {})
+    if key not in known:
+        known[key] = security_rules_of(Resource(mirrored(group.body)))
+    rules = known[key]
+    refs, certain = target.decided(rules.rules(sender.fields, False), at)
+    refs = refs or "no rule"
+    if not target.may_be_in(target.decided(rules.rules(sender.fields, True), at)[1]):
         return Outbound(False, Hop(kind, group.name, f"outbound: {refs} blocks the packet", group.id, False))
-    if _is_whole(certain, asked):
+    if target.is_in(certain):
         return Outbound(True)
     why = Unread(f"the outbound rules of {group.name}", f"whether {refs} includes the target is not known")
     return Outbound(None, Hop(kind, group.name, f"outbound: {refs}", group.id, None), why)
-
-
-def _is_whole(allowed: SourceSet, asked: SourceSet) -> bool:
-    plain = union(term.addresses for term in allowed.terms if not term.tags and not term.without)
-    return all(plain.covers(term.addresses) for term in asked.terms)
 
 
 def mirrored(body: Any) -> Any:
@@ -150,13 +192,13 @@ def _mirrored_rule(rule: Any) -> Any:
         low = name.lower()
         stem = next((each for each in _SWAPPED if low.startswith(each) and "port" not in low), "")
         made[_SWAPPED[stem] + low[len(stem) :] if stem else low] = value
-    made["direction"] = "Inbound" if _is_outbound(rule) else "Outbound"
+    direction = get_path(rule, "properties.direction")
+    if same(direction, "Inbound") or _is_outbound(rule):
+        made["direction"] = "Inbound" if _is_outbound(rule) else "Outbound"
     return {"name": member(rule, "name"), "properties": made}
 
 
-def _by_route(
-    index: Index, fabric: Fabric, table: str, sender: Destination, target: AddressSet, inside: bool
-) -> Outbound:
+def _by_route(index: Index, fabric: Fabric, table: str, target: AddressSet, inside: bool) -> Outbound:
     """Return what the most specific route of the sender's table does with a packet."""
     if not table:
         return Outbound(True)
@@ -258,4 +300,4 @@ def parsed_addresses(text: str) -> list[AddressSet]:
         return []
 
 
-__all__ = ["Outbound", "egress", "mirrored", "outbound", "parsed_addresses"]
+__all__ = ["Outbound", "Target", "egress", "mirrored", "outbound", "parsed_addresses"]

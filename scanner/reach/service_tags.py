@@ -12,7 +12,9 @@ from typing import Final, Literal
 
 TagReach = Literal["internet", "azure", "vnet", "none"]
 
-OVERVIEW: Final = "Microsoft Learn: virtual-network/service-tags-overview"
+OVERVIEW: Final = "Microsoft Learn: virtual-network/service-tags-overview, version of 2024-12-11"
+OLDER_OVERVIEW: Final = "Microsoft Learn: virtual-network/service-tags-overview, version of 2021-04-23"
+FORMER_OVERVIEW: Final = "Microsoft Learn: virtual-network/service-tags-overview, version of 2023-01-26"
 ORIGIN: Final = "Microsoft Learn: frontdoor/origin-security"
 DEFENDER: Final = "Microsoft Learn: defender-endpoint/configure-device-connectivity"
 HDINSIGHT: Final = "Microsoft Learn: hdinsight/hdinsight-service-tags"
@@ -48,7 +50,6 @@ _SHARED: Final = (
     ("AppService", "App Service and Functions, which run programs of any tenant"),
     ("AzureCloud", "every address of Azure's datacenters, other tenants' machines included"),
     ("AppConfiguration", "App Configuration"),
-    ("AutonomousDevelopmentPlatform", "the Autonomous Development Platform"),
     ("AzureActiveDirectory", "Microsoft Entra ID"),
     ("AzureAdvancedThreatProtection", "Defender for Identity"),
     ("AzureArcInfrastructure", "Azure Arc"),
@@ -61,9 +62,7 @@ _SHARED: Final = (
     ("AzureContainerRegistry", "Container Registry"),
     ("AzureCosmosDB", "Cosmos DB"),
     ("AzureDatabricks", "Databricks"),
-    ("AzureDataLake", "Data Lake Storage Gen1"),
     ("AzureDeviceUpdate", "Device Update for IoT Hub"),
-    ("AzureDevSpaces", "Dev Spaces"),
     ("AzureDevOps", "Azure DevOps, which any organisation can use"),
     ("AzureDigitalTwins", "Digital Twins"),
     ("AzureEventGrid", "Event Grid, which delivers the events of any tenant"),
@@ -74,7 +73,6 @@ _SHARED: Final = (
     ("AzureInformationProtection", "Information Protection"),
     ("AzureIoTHub", "IoT Hub"),
     ("AzureKeyVault", "Key Vault"),
-    ("AzureMachineLearning", "Machine Learning, which runs programs of any tenant"),
     ("AzureMachineLearningInference", "Machine Learning's managed endpoints"),
     ("AzureManagedGrafana", "Managed Grafana, whose data sources any tenant sets"),
     ("AzureMonitor", "Azure Monitor"),
@@ -101,12 +99,9 @@ _SHARED: Final = (
     ("LogicApps", "Logic Apps, whose workflows any tenant can start"),
     ("M365ManagementActivityApi", "the Office 365 Management Activity API"),
     ("M365ManagementActivityApiWebhook", "the webhooks of the Office 365 Management Activity API"),
-    ("Marketplace", "the commercial marketplace"),
     ("MicrosoftAzureFluidRelay", "Fluid Relay"),
     ("MicrosoftCloudAppSecurity", "Defender for Cloud Apps"),
-    ("MicrosoftContainerRegistry", "the registry of Microsoft's container images"),
     ("MicrosoftDefenderForEndpoint", "Defender for Endpoint"),
-    ("MicrosoftPurviewPolicyDistribution", "the policy distribution of Purview"),
     ("PowerBI", "Power BI, whose data sources any tenant sets"),
     ("PowerPlatformInfra", "Power Platform, whose flows any tenant can start"),
     ("PowerPlatformPlex", "Power Platform, which runs the extensions of any tenant"),
@@ -115,8 +110,25 @@ _SHARED: Final = (
     ("Sql", "SQL Database, PostgreSQL, MySQL and Synapse of any tenant"),
     ("Storage", "Storage of any tenant"),
     ("StorageSyncService", "Storage Sync"),
+    ("Scuba", "the data connectors of Sentinel and Defender, which any tenant can set up"),
+    ("SerialConsole", "the serial console of virtual machines of any tenant"),
+    ("StorageMover", "Storage Mover, whose jobs any tenant can start"),
+    ("VideoIndexer", "Video Indexer"),
     ("WindowsAdminCenter", "Windows Admin Center"),
     ("WindowsVirtualDesktop", "Azure Virtual Desktop, whose hosts any tenant can run"),
+)
+
+_SHARED_2021: Final = (
+    ("AzureDataLake", "Data Lake Storage Gen1"),
+    ("AzureDevSpaces", "Dev Spaces"),
+    ("AzureMachineLearning", "Machine Learning, which runs programs of any tenant"),
+    ("MicrosoftContainerRegistry", "the registry of Microsoft's container images"),
+)
+
+_SHARED_2023: Final = (
+    ("AutonomousDevelopmentPlatform", "the Autonomous Development Platform"),
+    ("Marketplace", "the commercial marketplace"),
+    ("MicrosoftPurviewPolicyDistribution", "the policy distribution of Purview"),
 )
 
 _MANAGEMENT: Final = (
@@ -125,10 +137,6 @@ _MANAGEMENT: Final = (
     ("AzureActiveDirectoryDomainServices", "the management traffic of Entra Domain Services"),
     ("AzureDataExplorerManagement", "the management of Data Explorer"),
     ("AzureLoadBalancer", "the health probes of the load balancer, 168.63.129.16"),
-    (
-        "AzureLoadTestingInstanceManagement",
-        "Load Testing's connection to the load generators in your virtual network",
-    ),
     ("AzurePlatformDNS", "Azure's DNS service"),
     ("AzurePlatformIMDS", "Azure's instance metadata service"),
     ("AzurePlatformLKM", "Azure's licensing service"),
@@ -139,6 +147,13 @@ _MANAGEMENT: Final = (
     ("LogicAppsManagement", "the management traffic of Logic Apps"),
     ("ServiceFabric", "the control plane of Service Fabric"),
     ("SqlManagement", "the management traffic of dedicated SQL deployments"),
+)
+
+_MANAGEMENT_2023: Final = (
+    (
+        "AzureLoadTestingInstanceManagement",
+        "Load Testing's connection to the load generators in your virtual network",
+    ),
 )
 
 _UNDOCUMENTED: Final = (
@@ -153,13 +168,9 @@ _UNDOCUMENTED: Final = (
     ("Grafana", "Managed Grafana, whose data sources any tenant sets"),
     ("M365LighthouseProd", "Microsoft 365 Lighthouse"),
     ("SCCservice", "the Security and Compliance Center"),
-    ("Scuba", "a service that Microsoft does not document"),
     ("SecurityCopilot", "Security Copilot, whose plugins any tenant can point at any address"),
-    ("SerialConsole", "the serial console of virtual machines of any tenant"),
-    ("StorageMover", "Storage Mover, whose jobs any tenant can start"),
     ("SystemServiceAzureSpringAppsResourceProvider", "the resource provider of Spring Apps"),
     ("TridentKusto", "Kusto in Microsoft Fabric, whose queries any tenant can start"),
-    ("VideoIndexer", "Video Indexer"),
     ("ZeroTrustSegmentation", "a service that Microsoft does not document"),
 )
 
@@ -181,9 +192,12 @@ SERVICE_TAGS: Final = (
     *_rows("internet", OVERVIEW, _INTERNET),
     *_rows("vnet", OVERVIEW, _NETWORK),
     *_rows("azure", OVERVIEW, _SHARED),
+    *_rows("azure", OLDER_OVERVIEW, _SHARED_2021),
+    *_rows("azure", FORMER_OVERVIEW, _SHARED_2023),
     *_rows("azure", ORIGIN, [("AzureFrontDoor.Backend", "Front Door, through which any tenant can call any address")]),
     *_rows("azure", DEFENDER, [("OneDsCollector", "the collector of diagnostic data")]),
     *_rows("none", OVERVIEW, _MANAGEMENT),
+    *_rows("none", FORMER_OVERVIEW, _MANAGEMENT_2023),
     *_rows("azure", PUBLISHED, _UNDOCUMENTED),
     *(ServiceTag(name, "none", why, source) for source, name, why in _STAFF),
     *_rows("none", HDINSIGHT, [("HDInsight", "the health and management services of HDInsight")]),

@@ -186,3 +186,27 @@ __all__ = [
     "sources_in_no_group",
     "tag_name",
 ]
+
+
+def reached_addresses(sources: SourceSet, own: AddressSet, groups: frozenset[str]) -> tuple[AddressSet, AddressSet]:
+    """Return which of these addresses a set has whatever tags Azure gives them, and which it has with some tags."""
+    own_groups = {each.strip("/") for each in groups}
+    terms: list[tuple[AddressSet, frozenset[str], frozenset[str]]] = []
+    for term in sources.terms:
+        needs, without = ({tag.strip("/") for tag in tags if tag.startswith("/")} for tags in (term.tags, term.without))
+        if needs <= own_groups and not without & own_groups and term.addresses & own:
+            named, denied = (frozenset(tag for tag in tags if tag[0] != "/") for tags in (term.tags, term.without))
+            terms.append((term.addresses & own, named, denied))
+    names = sorted({tag for _, named, denied in terms for tag in (*named, *denied)})
+    possible = union(addresses for addresses, _, _ in terms)
+    if len(names) > MAX_TAGS:
+        return union(addresses for addresses, named, denied in terms if not named and not denied), possible
+    certain = possible
+    for number in range(1 << len(names)):
+        tags = {name for bit, name in enumerate(names) if number >> bit & 1}
+        certain &= union(addresses for addresses, named, denied in terms if named <= tags and not denied & tags)
+    return certain, possible
+
+
+MAX_TAGS: Final = 8
+"""The number of tags of which every combination is tried."""

@@ -1,6 +1,7 @@
 """How the evaluation grows: copies of the sample estate in one snapshot, evaluated and written.
 
-    python -m tests.benchmarks.copies COPIES
+    python -m tests.benchmarks.copies collect FILE      write the lines of the estate
+    python -m tests.benchmarks.copies COPIES [FILE]     measure; without a file the estate is collected first
 
 The estate is collected once from a sandbox; its lines are then repeated under other resource groups.
 Prints JSON: copies, resources, CPU seconds, CPU milliseconds a resource, peak memory.
@@ -11,6 +12,7 @@ import json
 import resource as usage
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -62,9 +64,25 @@ def repeated(one: Store, times: int) -> Store:
     return out
 
 
-def measure(times: int) -> dict[str, Any]:
+def write(path: Path) -> dict[str, Any]:
+    """Write the lines of the estate, one a line."""
+    lines = list(asyncio.run(collected(loader.load(packages=False))).decoded())
+    path.write_bytes(msgspec.json.Encoder().encode_lines(lines))
+    return {"lines": len(lines)}
+
+
+def read(path: Path) -> Store:
+    """Return the store of lines that `write` wrote."""
+    store = Store(Header(taken="2026-11-25T00:00:00Z"))
+    for line in msgspec.json.Decoder(SnapshotLine).decode_lines(path.read_bytes()):
+        store.add(line)
+    return store
+
+
+def measure(times: int, path: Path | None = None) -> dict[str, Any]:
+    """Evaluate that many copies once, and return what it took."""
     rules = loader.load(packages=False)
-    store = repeated(asyncio.run(collected(rules)), times)
+    store = repeated(asyncio.run(collected(rules)) if path is None else read(path), times)
     cpu = time.process_time()
     writer = Writer()
     result = Evaluation(of_store(store), rules).run(writer)
@@ -79,5 +97,11 @@ def measure(times: int) -> dict[str, Any]:
     }
 
 
+def main(words: list[str]) -> None:
+    """Write the lines of the estate, or measure."""
+    paths = [Path(each) for each in words[1:]]
+    print(json.dumps(write(*paths) if words[0] == "collect" else measure(int(words[0]), *paths)))
+
+
 if __name__ == "__main__":
-    print(json.dumps(measure(int(sys.argv[1]))))
+    main(sys.argv[1:])

@@ -136,6 +136,35 @@ def spokes(count: int) -> Bodies:
     yield firewall(middle, [dnat(each, f"{block(each)}.0.4") for each in range(count)], {"ipConfigurations": ends})
 
 
+def balanced(count: int) -> Bodies:
+    """Yield networks with the same addresses, each with a firewall that publishes an internal load balancer."""
+    for number in range(count):
+        net, balancer = network_id(number), f"{place(number)}/loadBalancers/lb-{number}"
+        yield network(number, [], "10.0", ("app", "AzureFirewallSubnet"))
+        yield from machine(number, "10.0.0.4")
+        ip = f"{place(number)}/publicIPAddresses/ip-{number}"
+        yield {"id": ip, "location": "norwayeast", "properties": {"ipAddress": public(number)}}
+        front, pool = f"{balancer}/frontendIPConfigurations/in", f"{balancer}/backendAddressPools/all"
+        at = {"privateIPAddress": "10.0.0.10", "subnet": {"id": f"{net}/subnets/app"}}
+        member = f"{place(number)}/networkInterfaces/nic-{number}/ipConfigurations/ip"
+        rule = {
+            "frontendIPConfiguration": {"id": front},
+            "backendAddressPool": {"id": pool},
+            "protocol": "Tcp",
+            "frontendPort": 22,
+            "backendPort": 22,
+            "enableFloatingIP": False,
+        }
+        properties = {
+            "frontendIPConfigurations": [{"id": front, "name": "in", "properties": at}],
+            "backendAddressPools": [{"id": pool, "properties": {"backendIPConfigurations": [{"id": member}]}}],
+            "loadBalancingRules": [{"name": "ssh", "properties": rule}],
+        }
+        yield {"id": balancer, "location": "norwayeast", "properties": properties}
+        end = {"publicIPAddress": {"id": ip}, "subnet": {"id": f"{net}/subnets/AzureFirewallSubnet"}}
+        yield firewall(number, [dnat(number, "10.0.0.10")], {"ipConfigurations": [{"properties": end}]})
+
+
 def grouped(count: int) -> Bodies:
     """Yield networks that a network manager governs as one group."""
     manager = f"{place(0)}/networkManagers/manager"
@@ -152,10 +181,10 @@ def grouped(count: int) -> Bodies:
 SHAPES: dict[str, Callable[[int], Bodies]] = {
     "hubs of one WAN": lambda count: hubs(count, wan=True, distinct=True),
     "hubs without a WAN": lambda count: hubs(count, wan=False, distinct=True),
-    "hubs of one WAN, same addresses": lambda count: hubs(count, wan=True, distinct=False),
     "hubs without a WAN, same addresses": lambda count: hubs(count, wan=False, distinct=False),
     "interfaces without an address": lambda count: hubs(count, wan=False, distinct=True, told=False),
     "spokes": spokes,
+    "internal load balancers, same addresses": balanced,
     "connected group": grouped,
 }
 

@@ -11,10 +11,11 @@ from scanner.model.index import build
 from scanner.model.resource import Children, Resource
 from scanner.reach import filtering as chain
 from scanner.reach.load_balancer_rules import translated_ports
-from scanner.reach.networks import Fabric, destination_of
+from scanner.reach.networks import Destination, Fabric, destination_of
 from scanner.reach.paths import NetworkPath
 from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.scale_sets import scale_set_paths
+from scanner.reach.senders import Target, outbound
 from scanner.reach.source_sets import SourceSet
 from scanner.reach.topology import Topology
 from tests.reach.estates import EVERYWHERE, FRONTS, TENANT, WALLS, Estate, Maker, Packet
@@ -128,11 +129,32 @@ def compare(maker: Maker, packets: int) -> Iterator[str]:
     for _ in range(packets):
         packet = maker.packet(estate)
         yield from _differ(oracle.ask(packet), answers(networks, estate, packet), packet)
+        yield from _sent(oracle, paths, estate, packet, maker)
         if packet.entry != "inside":
             rule = maker.dice.choice(estate.balancers[0]["properties"]["inboundNatRules"])
             yield from _through_nat(oracle, networks, estate, packet, rule)
             if packet.protocol in ("tcp", "udp"):
                 yield from _through_balancers(oracle, paths, estate, packet, maker)
+
+
+def _sent(oracle: Oracle, paths: Topology, estate: Estate, packet: Packet, maker: Maker) -> Iterator[str]:
+    """What the interface of a packet may send to another one."""
+    sender = _configuration(paths.fabric, estate, packet.nic, packet.configuration)
+    number = maker.leaving.randrange(len(estate.nics))
+    other = maker.leaving.randrange(len(estate.nics[number]["properties"]["ipConfigurations"]))
+    target = _configuration(paths.fabric, estate, number, other)
+    if not target.address or target.version != sender.version:
+        return
+    groups = tuple(sorted(target.application_groups))
+    asked = replace(packet, entry="inside", sender=target.address, tags=(), groups=groups)
+    to = Target(parse(target.address), True, target.application_groups)
+    said = outbound(paths.index, paths.fabric, sender, to, cast("Protocol", packet.protocol), packet.port).allows
+    yield from _differ(oracle.send(asked), iter([("outbound", said is True, said is not False)]), asked)
+
+
+def _configuration(networks: Fabric, estate: Estate, nic: int, number: int) -> Destination:
+    found = networks.nics[networks.key(estate.nics[nic]["id"])]
+    return destination_of(found, found.configurations[number])
 
 
 DIALLED = (22, 80, 443, 8443, 50000, 50003, 50010, 50022)

@@ -67,6 +67,30 @@ MANAGED = "HV_whub_5d2f7c11-90ab"
 DELEGATED = ("Microsoft.Sql/managedInstances", "microsoft.databricks/workspaces", "Microsoft.Web/serverFarms")
 
 
+SPACE = ("10.0.0.0/15", "fd00::/48")
+"""The address space of the networks."""
+INNER_ROUTES = (
+    *(("10.0.0.0/24", "None"), ("10.0.0.0/16", "VirtualAppliance"), ("10.0.1.4/32", "VnetLocal")),
+    *(("10.0.0.0/8", "None"), ("10.0.1.0/24", "VirtualNetworkGateway"), ("fd00::/64", "None"), ("10.0.1.5/32", "None")),
+)
+
+
+def _turned(properties: dict[str, Any]) -> dict[str, Any]:
+    """The properties of a rule for packets that leave: source and destination exchanged, but not their ports."""
+    made: dict[str, Any] = {}
+    for key, value in properties.items():
+        low = key.lower()
+        if low == "direction":
+            made[key] = "Outbound" if isinstance(value, str) and value.lower().endswith("bound") else value
+        elif "port" not in low and low.startswith("source"):
+            made[f"destination{key[6:]}"] = value
+        elif "port" not in low and low.startswith("destination"):
+            made[f"source{key[11:]}"] = value
+        else:
+            made[key] = value
+    return made
+
+
 @dataclass(slots=True)
 class Estate:
     """ARM bodies: `resources` in any order, with the rows of network managers among them."""
@@ -111,6 +135,7 @@ class Maker:
         self.walls = random.Random(f"walls {seed}")
         self.managers = random.Random(f"managers {seed}")
         self.further = random.Random(f"further {seed}")
+        self.leaving = random.Random(f"leaving {seed}")
         self.doubtful = doubtful
         self.asgs = [f"{ROOT}/applicationSecurityGroups/asg{n}" for n in range(3)]
         self.groups = [f"{ROOT}/networkSecurityGroups/nsg{n}" for n in range(4)]
@@ -165,6 +190,7 @@ class Maker:
     def _nsg(self, identity: str) -> dict[str, Any]:
         count = self.dice.randint(0, 9)
         rules = [self._rule(f"r{n}", priority) for n, priority in enumerate(self._priorities(count))]
+        rules += self._leaving_rules()
         properties: dict[str, Any] = {self._cased("securityRules"): rules}
         kept = self.dice.random()
         if kept < 0.4:
@@ -174,6 +200,16 @@ class Maker:
         elif kept < 0.6:
             properties["defaultSecurityRules"] = self.dice.sample(self._defaults(), 3)
         return {"id": self._id(identity), "properties": properties}
+
+    def _leaving_rules(self) -> list[dict[str, Any]]:
+        """Outbound rules, with dice of their own."""
+        self.dice, kept = self.leaving, self.dice
+        rules = [self._rule(f"o{n}", 4097 + n) for n in range(self.dice.randint(0, 3))]
+        for rule in rules:
+            (key,) = (key for key in rule if key.lower() == "properties")
+            rule[key] = _turned(rule[key])
+        self.dice = kept
+        return rules
 
     def _priorities(self, count: int) -> list[int]:
         return self.dice.sample(range(100, 4097), count)
@@ -287,8 +323,12 @@ class Maker:
         dice = self.walls
         tables: list[dict[str, Any]] = []
         for number, hop in enumerate(("None", "VirtualAppliance", "VirtualNetworkGateway", "Internet")):
-            route = {"properties": {"addressPrefix": "0.0.0.0/0", "nextHopType": hop, "nextHopIpAddress": "10.9.9.9"}}
-            tables.append({"id": f"{ROOT}/routeTables/t{number}", "properties": {"routes": [route]}})
+            routes = [("0.0.0.0/0", hop), *self.leaving.sample(INNER_ROUTES, self.leaving.randint(0, 2))]
+            bodies = [
+                {"properties": {"addressPrefix": prefix, "nextHopType": to, "nextHopIpAddress": "10.9.9.9"}}
+                for prefix, to in routes
+            ]
+            tables.append({"id": f"{ROOT}/routeTables/t{number}", "properties": {"routes": bodies}})
         for network in networks:
             for subnet in network["properties"]["subnets"]:
                 if dice.random() < 0.4:
@@ -438,6 +478,10 @@ class Maker:
                 id = f"{collection}/rules/{name}{number}/snapshots/{dice.randint(0, 2)}"
                 rows.append({**self._admin(number + (5 if name == "two" else 0)), "id": id})
                 rules += [id] if dice.random() < 0.8 else []
+            for number in range(self.leaving.randint(0, 3)):
+                id = f"{collection}/rules/{name}-out{number}/snapshots/1"
+                rows.append({**self._leaving_admin(number + (10 if name == "one" else 20)), "id": id})
+                rules.append(id)
         goal = {
             "securityAdminConfigurations": [{"id": f"{configuration}/snapshots/3"}],
             "securityAdminRules": [{"id": self._id(each)} for each in rules],
@@ -462,6 +506,13 @@ class Maker:
         }
         return {"name": f"admin{number}", "properties": properties}
 
+    def _leaving_admin(self, number: int) -> dict[str, Any]:
+        """An outbound rule, with dice of their own."""
+        self.dice, kept, self.managers, managers = self.leaving, self.dice, self.leaving, self.managers
+        made = self._admin(number)
+        self.dice, self.managers = kept, managers
+        return {**made, "properties": _turned(made["properties"])}
+
     def _item(self) -> dict[str, str]:
         if self.dice.random() < 0.4:
             return {"addressPrefix": self.dice.choice(TAGS), "addressPrefixType": "ServiceTag"}
@@ -479,7 +530,7 @@ class Maker:
             if self.managers.random() < 0.15:
                 properties["delegations"] = [{"properties": {"serviceName": self.managers.choice(DELEGATED)}}]
             subnets.append({"id": f"{identity}/subnets/s{each}", "name": f"s{each}", "properties": properties})
-        return {"id": identity, "properties": {"subnets": subnets}}
+        return {"id": identity, "properties": {"addressSpace": {"addressPrefixes": list(SPACE)}, "subnets": subnets}}
 
     def _nic(self, number: int, subnets: list[str]) -> dict[str, Any]:
         dice = self.dice

@@ -25,6 +25,7 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
 )
 CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
 CLOSES = "tests/reach/test_closing.py"
+SENDERS = "scanner/reach/senders.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
     for name in (
@@ -150,6 +151,16 @@ MUTANTS = (
     Mutant("the IP groups of a DNAT rule stay", NARROWING, '        narrowed["sourceIpGroups"] = []\n', "        pass\n", CLOSES),
     Mutant("the command names the first DNAT rule", NARROWING, "    collection, within = rule.places\n", "    collection, within = 0, 0\n", CLOSES),
     Mutant("what causes an open port lacks the security rules", NARROWING, "        *map(Cause, closing.rules),\n", "", CLOSES),
+    Mutant("outbound admin rules are not asked", SENDERS, "governed = _by_admin(fabric, subnet, sender, target, at) if subnet is not None else NOT_GOVERNED", "governed = NOT_GOVERNED"),
+    Mutant("outbound AlwaysAllow does not pass the groups", SENDERS, "if governed.delivers or governed.passes.allows is False:", "if governed.passes.allows is False:"),
+    Mutant("what outbound AlwaysAllow may deliver is denied", SENDERS, "return denied if governed.delivers is False else governed.unclear", "return denied"),
+    Mutant("inbound admin rules filter what leaves", NETWORKS, "self.security_admin.outbound_rules_of(", "self.security_admin.rules_of("),
+    Mutant("inbound rules of a group filter what leaves", SENDERS, "known[key] = security_rules_of(Resource(mirrored(group.body)))", "known[key] = security_rules_of(group)"),
+    Mutant("a rule whose direction is not read filters nothing that leaves", SENDERS, 'if same(direction, "Inbound") or _is_outbound(rule):', "if True:"),
+    Mutant("the application groups of the target are not read", SENDERS, "reached_addresses(allowed, self.addresses, self.groups)[0]", "reached_addresses(allowed, self.addresses, frozenset())[0]"),
+    Mutant("a default route comes before the network's own", SENDERS, "_own_length(index, target) if inside else -1", "-1"),
+    Mutant("the first route wins", SENDERS, "max(found, key=lambda one: one[0])[1]", "found[0][1]"),
+    Mutant("an AlwaysAllow that becomes Allow lets a Deny after it decide", CLOSING, "gone = {} if is_admin and self._limit == Reach.selected else self._gone", "gone = self._gone", CLOSES),
     Mutant("HA ports are one port", BALANCER_RULES, "    if not first and not back:\n        return EVERY_PORT\n", ""),
 )  # fmt: skip
 

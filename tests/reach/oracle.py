@@ -17,12 +17,14 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from tests.reach.estates import MANAGED, PREFIXES, ROOT, SCOPES, WALLS, Estate, Maker, Packet
+from tests.reach.estates import MANAGED, PREFIXES, ROOT, SCOPES, SPACE, WALLS, Estate, Maker, Packet
 
 Verdicts = frozenset[bool]
 LET: Verdicts = frozenset({True})
 HELD: Verdicts = frozenset({False})
 EITHER: Verdicts = frozenset({True, False})
+UNPUBLISHED = "fooservice"
+"""A tag that Azure does not publish: which end of a rule has it is not known."""
 PORTLESS = ("icmp", "esp", "ah")
 
 
@@ -86,9 +88,11 @@ def to_destination(address: str | None, text: Any, floats: bool) -> bool | None:
     low = text.lower() if isinstance(text, str) else ""
     if low in ("*", "any"):
         return True
-    if low == "virtualnetwork":
+    if low.replace("_", "") == "virtualnetwork":
         return None if floats else True
     if low == "internet":
+        return None if address is None else False
+    if not floats and low != UNPUBLISHED and re.fullmatch("[a-z][a-z0-9_.]*", low):
         return None if address is None else False
     try:
         network = ipaddress.ip_network(low, strict=False)
@@ -147,11 +151,12 @@ def ports_fit(packet: Packet, rule: Any, allow: bool) -> bool | None:
     return every((here, all_ports(texts(rule, "sourcePortRange", "sourcePortRanges"))))
 
 
-def ends_fit(packet: Packet, rule: Any, address: str | None, members: set[str]) -> bool | None:
-    senders = {tidy(part(each, "id")) for each in part(rule, "sourceApplicationSecurityGroups") or ()}
-    receivers = {tidy(part(each, "id")) for each in part(rule, "destinationApplicationSecurityGroups") or ()}
-    sources = texts(rule, "sourceAddressPrefix", "sourceAddressPrefixes")
-    targets = texts(rule, "destinationAddressPrefix", "destinationAddressPrefixes")
+def ends_fit(packet: Packet, rule: Any, address: str | None, members: set[str], leaves: bool = False) -> bool | None:
+    far, near = ("destination", "source") if leaves else ("source", "destination")
+    senders = {tidy(part(each, "id")) for each in part(rule, f"{far}ApplicationSecurityGroups") or ()}
+    receivers = {tidy(part(each, "id")) for each in part(rule, f"{near}ApplicationSecurityGroups") or ()}
+    sources = texts(rule, f"{far}AddressPrefix", f"{far}AddressPrefixes")
+    targets = texts(rule, f"{near}AddressPrefix", f"{near}AddressPrefixes")
     came = bool(senders & {tidy(each) for each in packet.groups})
     went = bool(receivers & members)
     source = some((came, *(from_source(packet, each) for each in sources))) if sources or senders else None
@@ -200,16 +205,16 @@ def read_access(value: Any, words: dict[str, Any]) -> Any:
 
 
 def one_rule(
-    packet: Packet, properties: Any, address: str | None, members: set[str]
+    packet: Packet, properties: Any, address: str | None, members: set[str], leaves: bool
 ) -> list[tuple[bool | None, Any, Any]]:
     """A rule as (fits, allows, priority); two of them where its access is not known, since it fits differently."""
     direction = part(properties, "direction")
-    inbound = read_access(direction, {"inbound": True, "outbound": False})
-    if inbound is False:
+    counts = read_access(direction, {"inbound": not leaves, "outbound": leaves})
+    if counts is False:
         return []
     access = read_access(part(properties, "access"), {"allow": True, "deny": False})
-    common = (of_protocol(packet, part(properties, "protocol")), ends_fit(packet, properties, address, members))
-    fits = {kind: every((inbound, *common, ports_fit(packet, properties, kind))) for kind in (True, False)}
+    common = (of_protocol(packet, part(properties, "protocol")), ends_fit(packet, properties, address, members, leaves))
+    fits = {kind: every((counts, *common, ports_fit(packet, properties, kind))) for kind in (True, False)}
     priority = part(properties, "priority")
     if access is not None:
         return [(fits[access], access, priority)]
@@ -226,26 +231,30 @@ DEFAULTS = (
 )
 
 
-def through_group(packet: Packet, body: Any, address: str | None, members: set[str]) -> Verdicts:
+def through_group(packet: Packet, body: Any, address: str | None, members: set[str], leaves: bool = False) -> Verdicts:
     """What one network security group says."""
+    way = "Outbound" if leaves else "Inbound"
     properties = part(body, "properties")
     rules = list(part(properties, "securityRules"))
     defaults = list(part(properties, "defaultSecurityRules") or [])
     inbound = [part(each, "properties") for each in defaults]
-    there = {part(each, "priority") for each in inbound if str(part(each, "direction")).lower() == "inbound"}
+    there = {part(each, "priority") for each in inbound if str(part(each, "direction")).lower() == way.lower()}
     for access, priority, source in DEFAULTS:
         if priority not in there:
-            made = {"access": access, "priority": priority, "direction": "Inbound", "protocol": "*"}
-            made |= {"sourceAddressPrefix": source, "destinationAddressPrefix": "*"}
+            made = {"access": access, "priority": priority, "direction": way, "protocol": "*"}
+            ends = ("*", source) if leaves else (source, "*")
+            made |= dict(zip(("sourceAddressPrefix", "destinationAddressPrefix"), ends, strict=True))
             made |= {"sourcePortRange": "*", "destinationPortRange": "*"}
             defaults.append({"properties": made})
     found: list[tuple[bool | None, Any, Any]] = []
     for rule in (*rules, *defaults):
-        found += one_rule(packet, part(rule, "properties"), address, members)
+        found += one_rule(packet, part(rule, "properties"), address, members, leaves)
     return placed(found)
 
 
-def through_admin(packet: Packet, rules: list[tuple[Any, bool]], address: str | None, evades: bool) -> set[str]:
+def through_admin(
+    packet: Packet, rules: list[tuple[Any, bool]], address: str | None, evades: bool, leaves: bool = False
+) -> set[str]:
     """What the security admin rules may say: "deny", "allow" (also where none fits), "alwaysallow".
 
     `rules`: bodies in order, and whether they are in force for sure. `evades`: the sender avoids an Allow that names
@@ -254,7 +263,7 @@ def through_admin(packet: Packet, rules: list[tuple[Any, bool]], address: str | 
     found: set[str] = set()
     for rule, sure in rules:
         properties = part(rule, "properties")
-        if str(part(properties, "direction")).lower() != "inbound":
+        if str(part(properties, "direction")).lower() != ("outbound" if leaves else "inbound"):
             continue
         access = str(part(properties, "access")).lower()
         sources = [part(each, "addressPrefix") for each in part(properties, "sources")]
@@ -264,7 +273,7 @@ def through_admin(packet: Packet, rules: list[tuple[Any, bool]], address: str | 
             (
                 of_protocol(packet, part(properties, "protocol")),
                 ports_fit(packet, properties, access == "alwaysallow" or (access == "allow" and not evades)),
-                ends_fit(packet, flat, address, set()),
+                ends_fit(packet, flat, address, set(), leaves),
                 True if sure else None,
             )
         )
@@ -324,14 +333,49 @@ class Oracle:
         members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
         network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
         rules = [] if part(subnet["properties"], "applicationGatewayIPConfigurations") else self.governed(network)
+        return self.decided(packet, nic, subnet, address, members, rules)
+
+    def decided(
+        self,
+        packet: Packet,
+        nic: Any,
+        subnet: Any,
+        address: str | None,
+        members: set[str],
+        rules: list[tuple[Any, bool]],
+        leaves: bool = False,
+    ) -> Verdicts:
+        """What security admin rules and groups say together."""
         ways: set[Verdicts] = set()
         for evades in (False, True):
             found: set[bool] = set()
-            for admin in through_admin(packet, rules, address, evades):
+            for admin in through_admin(packet, rules, address, evades, leaves):
                 known = {"deny": HELD, "alwaysallow": LET}.get(admin)
-                found |= known or self.groups(packet, subnet, nic, address, members)
+                found |= known or self.groups(packet, subnet, nic, address, members, leaves)
             ways.add(frozenset(found))
         return any_of(ways)
+
+    def send(self, packet: Packet) -> Verdicts:
+        """Whether the interface of a packet may send it; its `sender` and `groups` are those of the other end."""
+        nic = self.estate.nics[packet.nic]["properties"]
+        configuration = nic["ipConfigurations"][packet.configuration]["properties"]
+        members = {tidy(each["id"]) for each in configuration.get("applicationSecurityGroups", ())}
+        network, subnet = self.subnets[tidy(configuration["subnet"]["id"])]
+        rules = [] if part(subnet["properties"], "applicationGatewayIPConfigurations") else self.governed(network)
+        address = configuration["privateIPAddress"]
+        said = self.decided(packet, nic, subnet, address, members, rules, leaves=True)
+        return frozenset({one and other for one in said for other in self._routed(subnet, packet.sender)})
+
+    def _routed(self, subnet: Any, target: str) -> Verdicts:
+        """Whether the longest route that a target has leads to it: the network's own, or one of the table's."""
+        table = part(subnet["properties"], "routeTable")
+        hops = {next(ipaddress.ip_network(each) for each in SPACE if (":" in each) == (":" in target)): "VnetLocal"}
+        for each in self.bodies[tidy(table["id"])]["properties"]["routes"] if table else ():
+            prefix = ipaddress.ip_network(each["properties"]["addressPrefix"])
+            if ipaddress.ip_address(target) in prefix:
+                hops[prefix] = each["properties"]["nextHopType"]
+        longest = max(hops, key=lambda prefix: prefix.prefixlen)
+        return {"VnetLocal": LET, "None": HELD}.get(hops[longest], EITHER)
 
     def governed(self, network: str) -> list[tuple[Any, bool]]:
         """The security admin rules of a network, as they come: the higher manager's first, then by priority."""
@@ -388,11 +432,15 @@ class Oracle:
             if "/members/" in id
         )
 
-    def groups(self, packet: Packet, subnet: Any, nic: Any, address: str | None, members: set[str]) -> Verdicts:
+    def groups(
+        self, packet: Packet, subnet: Any, nic: Any, address: str | None, members: set[str], leaves: bool
+    ) -> Verdicts:
         """What the groups of subnet and interface say together."""
         names = (part(subnet["properties"], "networkSecurityGroup"), nic.get("networkSecurityGroup"))
         said = [
-            through_group(packet, self.bodies[tidy(name["id"])], address, members) for name in names if name is not None
+            through_group(packet, self.bodies[tidy(name["id"])], address, members, leaves)
+            for name in names
+            if name is not None
         ]
         if not said:
             return HELD if packet.entry == "standard" else LET

@@ -144,6 +144,10 @@ CLOSED = rule("Outbound", "Deny", "*", "*")
         ([outbound_admin("Allow"), outbound_admin("Deny", priority=20)], (), 22, "yes"),
         ([outbound_admin("Perhaps")], (), 22, "not known"),
         ([outbound_admin("Deny", "10.0.0.5", direction="Perhaps")], (), 22, "not known"),
+        ([outbound_admin("Perhaps")], (CLOSED,), 22, "not known"),
+        ([outbound_admin("Deny", direction="Perhaps")], (CLOSED,), 22, "no"),  # the group blocks in any case
+        ([outbound_admin("Deny")], (rule("Perhaps", "Deny", "*", "*"),), 22, "no"),
+        ([outbound_admin("Allow")], (rule("Perhaps", "Deny", "*", "*"),), 22, "not known"),
         ([], (), 22, "not known"),  # a configuration is in force, and its rules were not read
     ],
 )
