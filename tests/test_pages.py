@@ -79,3 +79,10 @@ def test_each_decision_is_listed_once_and_gives_its_reason() -> None:
         assert text.startswith(f"# {title}\n\nDate: "), name
         for part in ("Decision", "Reason", "What would change it"):
             assert f"\n**{part}.** " in text, f"{name}: {part}"
+
+
+@pytest.mark.parametrize("page", ["SECURITY.md", "docs/dev/threat-model.md"])
+def test_each_named_test_exists(page: str) -> None:
+    named = re.findall(r"`(tests/[^`*]+)`", (DOCS.parent / page).read_text("utf-8"))
+    assert named
+    assert [each for each in named if not (DOCS.parent / each).exists()] == []

@@ -108,7 +108,8 @@ def _read_snapshot(path: Path, first: bytes, number: int, file: BinaryIO) -> Sna
         header = decoder.decode(first).snapshot
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"the snapshot's first line is invalid: {error}", at=f"{path}:{number}") from None
-    assert header is not None
+    if header is None:
+        raise InputError("the snapshot's first line has no header", at=f"{path}:{number}", do="collect it again")
     if header.version > VERSION:
         raise InputError(
             f"the snapshot has version {header.version}; this version of twolocks supports {VERSION}",
