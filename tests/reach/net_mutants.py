@@ -24,7 +24,7 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
     )
 )
 CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
-CLOSES = "tests/reach/test_closing.py"
+CLOSES, TOPOLOGY = "tests/reach/test_closing.py", "tests/reach/test_topology.py"
 SENDERS = "scanner/reach/senders.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
@@ -102,7 +102,7 @@ MUTANTS = (
     Mutant("a peering that is not connected carries traffic", PEERINGS, "if remote and is_connected(each):", "if remote:"),
     Mutant("the firewall of a hub leads everywhere", PEERINGS, "return [(own, None)] if others.is_empty() else [(own, None), (others, doubt)]", "return [(None, None)]"),
     Mutant("a default route to None closes the port", FILTERING, "    levels: list[FilterLevel] = []\n    admin = ", '    gone = subnet is not None and subnet.table and fabric.tables[subnet.table].default == "none"\n    levels: list[FilterLevel] = [FilterLevel("route", "", (), ())] if gone else []\n    admin = '),
-    Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and"),
+    Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and", TOPOLOGY),
     Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),
     Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
     Mutant("the port outside is the one behind", PATHS, "first = self.first + opened.first - self.backend", "first = opened.first"),

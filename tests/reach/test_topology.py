@@ -495,6 +495,14 @@ def test_a_floating_address_that_cannot_be_read_is_no_address_for_sure(value: An
     assert shown(made(network(), _to("*"), nic(), public(), odd)) == {"192.0.2.1 tcp/22": "internet"}
 
 
+@pytest.mark.parametrize("tag", ["VirtualNetwork", "VIRTUAL_NETWORK"])
+def test_whether_virtual_network_covers_the_public_address_that_floating_ip_keeps_is_not_known(tag: str) -> None:
+    kept = balancer(**_KEPT)
+    assert shown(made(network(), _to(tag), nic(), public(), kept)) == {"192.0.2.1 tcp/22": "unknown"}
+    plain = balancer(loadBalancingRules=[balanced(22, 22)])
+    assert shown(made(network(), _to(tag), nic(), public(), plain)) == {"192.0.2.1 tcp/22": "internet"}
+
+
 @pytest.mark.parametrize("value", [7, None, "", "inside", ["10.0.0.9"], {}])
 def test_an_internal_front_whose_address_cannot_be_read(value: Any) -> None:
     front = {"privateIPAddress": value, "subnet": {"id": f"{VNET}/subnets/app"}}
