@@ -24,7 +24,7 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
     )
 )
 CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
-CLOSES, TOPOLOGY = "tests/reach/test_closing.py", "tests/reach/test_topology.py"
+CLOSES, GROUPS, TOPOLOGY = (f"tests/reach/test_{name}.py" for name in ("closing", "nsg", "topology"))
 SENDERS = "scanner/reach/senders.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant("TCP's range stands for UDP's", PLACES, "if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):", "if other is not None:"),
     Mutant("neighbours are told as one", PLACES, "return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)", "return adjacent"),
     Mutant("a gap between rules is bridged", EVALUATION, "        if not allowed:\n            previous = None\n        elif allowed is previous:", "        if not allowed:\n            pass\n        elif allowed is previous:"),
-    Mutant("an unknown priority comes last", PARSING, "AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),\n        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),", "AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),\n        _rule(row, effects.possible, AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),"),
+    Mutant("an unknown priority comes last", PARSING, "AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),\n        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),", "AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),\n        _rule(row, effects.possible, AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),", GROUPS),
     Mutant("an unknown Deny does not deny", PARSING, "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=True)", "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=False)"),
     Mutant("an unknown Allow does not allow", PARSING, "else _rule_effect(fields, values, True, wide=True)", "else _rule_effect(fields, values, True, wide=False)"),
     Mutant("what may be is not asked", FILTERING, "possible = certain if exact else self._met(wide=True)", "possible = certain"),
