@@ -127,7 +127,7 @@ MUTANTS = (
     Mutant("an instance is in the pools that it names", SCALE_SETS, "dict.fromkeys((*map(key_of, pools), *named))", "dict.fromkeys(map(key_of, pools))"),
     Mutant("a load balancer over regions leads nowhere", BALANCERS, "for regional in self._regional.get(pool, ()) if depth == 0 else ():", "for regional in ():"),
     Mutant("the port over regions is the one behind", PATHS, "return PortMapping(protocol, start, start + end - first, backend, inner.single_backend)", "return PortMapping(protocol, first, end, backend, inner.single_backend)"),
-    Mutant("behind two load balancers a packet bears what was dialled", BALANCERS, 'self._addresses.get(regional, "")', "front.address"),
+    Mutant("behind two load balancers a packet bears what was dialled", BALANCERS, 'self._addresses.get(regional, "")', "front.address", TOPOLOGY),
     Mutant("what keeps an address over regions is known", BALANCERS, "own if rule.floating and not front.floating else", "own if rule.floating or front.floating else"),
     Mutant("a kept address is forgotten", PATHS, "if not front.floating:\n            return self.destination", "if True:\n            return self.destination"),
     Mutant("a gateway load balancer ends the path", BALANCERS, "                hops += (gateway_hop(gateway),)\n", "                continue\n"),
