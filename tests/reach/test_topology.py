@@ -454,11 +454,11 @@ def _to(address: str) -> Body:
     return group(ssh)
 
 
-def _over_regions(ports: tuple[int, int], **more: Any) -> Body:
+def _over_regions(front_port: int, back_port: int, **more: Any) -> Body:
     """A load balancer over regions, whose one member is the front end of `balancer`."""
     everywhere = f"{NET}/loadBalancers/all"
     front, pool = f"{everywhere}/frontendIPConfigurations/f", f"{everywhere}/backendAddressPools/p"
-    ends = {"frontendIPConfiguration": {"id": front}, "backendAddressPool": {"id": pool}}
+    ends: Body = {"frontendIPConfiguration": {"id": front}, "backendAddressPool": {"id": pool}, **more}
     member = {"properties": {"loadBalancerFrontendIPConfiguration": {"id": FRONT}}}
     outer = {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/global"}}
     return {
@@ -466,14 +466,14 @@ def _over_regions(ports: tuple[int, int], **more: Any) -> Body:
         "properties": {
             "frontendIPConfigurations": [{"id": front, "properties": outer}],
             "backendAddressPools": [{"id": pool, "properties": {"loadBalancerBackendAddresses": [member]}}],
-            "loadBalancingRules": [balanced(*ports, **ends, **more)],
+            "loadBalancingRules": [balanced(front_port, back_port, **ends)],
         },
     }
 
 
 def test_a_kept_address_is_that_of_the_last_front() -> None:
     """A packet to a load balancer over regions bears the regional front's; one from a firewall the inner one."""
-    over = _over_regions((80, 22))
+    over = _over_regions(80, 22)
     kept = balancer(loadBalancingRules=[balanced(22, 22, enableFloatingIP=True)])
     bodies = (network(), nic(), public(), public("global", "192.0.2.2"), over, kept)
     both = {"192.0.2.1 tcp/22": "internet", "192.0.2.2 tcp/80": "internet"}
@@ -490,7 +490,7 @@ def test_a_kept_address_is_that_of_the_last_front() -> None:
 
 
 def test_with_floating_ip_over_regions_and_behind_them_no_address_is_certain() -> None:
-    over, kept = _over_regions((22, 22), enableFloatingIP=True), balancer(**_KEPT)
+    over, kept = _over_regions(22, 22, enableFloatingIP=True), balancer(**_KEPT)
     bodies = (network(), nic(), public(), public("global", "192.0.2.2"), over, kept)
     assert shown(made(*bodies, _to("192.0.2.1"))) == {"192.0.2.1 tcp/22": "internet", "192.0.2.2 tcp/22": "unknown"}
     assert shown(made(*bodies, _to("192.0.2.2"))) == {"192.0.2.2 tcp/22": "unknown"}
