@@ -30,7 +30,7 @@ from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
 from scanner.reach.peerings import links_of
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.security_rules import DestinationFields, SecurityRule
-from scanner.reach.senders import Outbound, Target, outbound, parsed_addresses
+from scanner.reach.senders import Outbound, PacketTarget, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
 from scanner.reach.source_sets import SourceSet, SourceTerm, reached_addresses, sources_in_no_group
 from scanner.reach.sources import join_with_and
@@ -345,7 +345,7 @@ def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) 
         return Outbound(True)
     number = asked.number
     groups = path.destination.application_groups if inside else frozenset[str]()
-    aim = Target(target[0], inside, groups)
+    aim = PacketTarget(target[0], inside, groups)
     every = [outbound(found.index, found.fabric, each, aim, asked.protocol, number) for each in caller.senders]
     if all(each.allows for each in every):
         return Outbound(True)

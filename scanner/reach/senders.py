@@ -50,7 +50,7 @@ class Outbound(NamedTuple):
     missing: Unread | None = None
 
 
-class Target(NamedTuple):
+class PacketTarget(NamedTuple):
     """Where a packet goes. `inside`: to a virtual network; `groups`: the application security groups there (keys)."""
 
     addresses: AddressSet
@@ -91,7 +91,7 @@ NOT_GOVERNED: Final = Governed(Outbound(True), False)
 
 
 def outbound(
-    index: Index, fabric: Fabric, sender: Destination, target: Target, protocol: Protocol, port: int
+    index: Index, fabric: Fabric, sender: Destination, target: PacketTarget, protocol: Protocol, port: int
 ) -> Outbound:
     """Return whether a sender may send a packet to a target."""
     subnet, at = fabric.subnets.get(fabric.key(sender.subnet)), place(protocol, port)
@@ -105,7 +105,7 @@ def outbound(
 
 
 def _by_rules(
-    index: Index, governed: Governed, subnet: Subnet | None, sender: Destination, target: Target, at: int
+    index: Index, governed: Governed, subnet: Subnet | None, sender: Destination, target: PacketTarget, at: int
 ) -> Outbound:
     """Return what the security admin rules and the groups of a sender decide together.
 
@@ -122,7 +122,7 @@ def _by_rules(
     return unclear or (governed.passes if governed.passes.allows is None else Outbound(True))
 
 
-def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Target, at: int) -> Governed:
+def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: PacketTarget, at: int) -> Governed:
     """Return what the outbound security admin rules decide.
 
     They come before the groups, in both directions (Microsoft Learn, virtual-network-manager/concept-security-admins).
@@ -150,7 +150,7 @@ def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Targe
     return Governed(passes, None if may_deliver and not delivers else delivers, unclear)
 
 
-def _by_group(index: Index, kind: str, key: str, sender: Destination, target: Target, at: int) -> Outbound:
+def _by_group(index: Index, kind: str, key: str, sender: Destination, target: PacketTarget, at: int) -> Outbound:
     group = index.resources.get(key)
     if group is None:
         return Outbound(
@@ -300,4 +300,4 @@ def parsed_addresses(text: str) -> list[AddressSet]:
         return []
 
 
-__all__ = ["Outbound", "Target", "egress", "mirrored", "outbound", "parsed_addresses"]
+__all__ = ["Outbound", "PacketTarget", "egress", "mirrored", "outbound", "parsed_addresses"]

@@ -15,7 +15,7 @@ from scanner.reach.networks import Destination, Fabric, destination_of
 from scanner.reach.paths import NetworkPath
 from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.scale_sets import scale_set_paths
-from scanner.reach.senders import Target, outbound
+from scanner.reach.senders import PacketTarget, outbound
 from scanner.reach.source_sets import SourceSet
 from scanner.reach.topology import Topology
 from tests.reach.estates import EVERYWHERE, FRONTS, TENANT, WALLS, Estate, Maker, Packet
@@ -147,7 +147,7 @@ def _sent(oracle: Oracle, paths: Topology, estate: Estate, packet: Packet, maker
         return
     groups = tuple(sorted(target.application_groups))
     asked = replace(packet, entry="inside", sender=target.address, tags=(), groups=groups)
-    to = Target(parse(target.address), True, target.application_groups)
+    to = PacketTarget(parse(target.address), True, target.application_groups)
     said = outbound(paths.index, paths.fabric, sender, to, cast("Protocol", packet.protocol), packet.port).allows
     yield from _differ(oracle.send(asked), iter([("outbound", said is True, said is not False)]), asked)
 

@@ -24,7 +24,7 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
     )
 )
 CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
-CLOSES = "tests/reach/test_closing.py"
+CLOSES, GROUPS, TOPOLOGY = (f"tests/reach/test_{name}.py" for name in ("closing", "nsg", "topology"))
 SENDERS = "scanner/reach/senders.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
@@ -102,7 +102,7 @@ MUTANTS = (
     Mutant("a peering that is not connected carries traffic", PEERINGS, "if remote and is_connected(each):", "if remote:"),
     Mutant("the firewall of a hub leads everywhere", PEERINGS, "return [(own, None)] if others.is_empty() else [(own, None), (others, doubt)]", "return [(None, None)]"),
     Mutant("a default route to None closes the port", FILTERING, "    levels: list[FilterLevel] = []\n    admin = ", '    gone = subnet is not None and subnet.table and fabric.tables[subnet.table].default == "none"\n    levels: list[FilterLevel] = [FilterLevel("route", "", (), ())] if gone else []\n    admin = '),
-    Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and"),
+    Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and", TOPOLOGY),
     Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),
     Mutant("what no admin rule names is dropped", NSG, 'rest = [_allow_everything("no security admin rule", AFTER_CUSTOM_RULES)]', "rest: list[SecurityRule] = []"),
     Mutant("the port outside is the one behind", PATHS, "first = self.first + opened.first - self.backend", "first = opened.first"),
@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant("TCP's range stands for UDP's", PLACES, "if other is not None and (other.certain, other.possible) == (piece.certain, piece.possible):", "if other is not None:"),
     Mutant("neighbours are told as one", PLACES, "return adjacent and (last.certain, last.possible) == (piece.certain, piece.possible)", "return adjacent"),
     Mutant("a gap between rules is bridged", EVALUATION, "        if not allowed:\n            previous = None\n        elif allowed is previous:", "        if not allowed:\n            pass\n        elif allowed is previous:"),
-    Mutant("an unknown priority comes last", PARSING, "AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),\n        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),", "AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),\n        _rule(row, effects.possible, AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),"),
+    Mutant("an unknown priority comes last", PARSING, "AFTER_CUSTOM_RULES, BEFORE_ALL_RULES),\n        _rule(row, effects.possible, BEFORE_ALL_RULES, AFTER_CUSTOM_RULES),", "AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),\n        _rule(row, effects.possible, AFTER_CUSTOM_RULES, AFTER_CUSTOM_RULES),", GROUPS),
     Mutant("an unknown Deny does not deny", PARSING, "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=True)", "if fields.allow is True\n        else _rule_effect(fields, values, False, wide=False)"),
     Mutant("an unknown Allow does not allow", PARSING, "else _rule_effect(fields, values, True, wide=True)", "else _rule_effect(fields, values, True, wide=False)"),
     Mutant("what may be is not asked", FILTERING, "possible = certain if exact else self._met(wide=True)", "possible = certain"),
@@ -127,7 +127,7 @@ MUTANTS = (
     Mutant("an instance is in the pools that it names", SCALE_SETS, "dict.fromkeys((*map(key_of, pools), *named))", "dict.fromkeys(map(key_of, pools))"),
     Mutant("a load balancer over regions leads nowhere", BALANCERS, "for regional in self._regional.get(pool, ()) if depth == 0 else ():", "for regional in ():"),
     Mutant("the port over regions is the one behind", PATHS, "return PortMapping(protocol, start, start + end - first, backend, inner.single_backend)", "return PortMapping(protocol, first, end, backend, inner.single_backend)"),
-    Mutant("behind two load balancers a packet bears what was dialled", BALANCERS, 'self._addresses.get(regional, "")', "front.address"),
+    Mutant("behind two load balancers a packet bears what was dialled", BALANCERS, 'self._addresses.get(regional, "")', "front.address", TOPOLOGY),
     Mutant("what keeps an address over regions is known", BALANCERS, "own if rule.floating and not front.floating else", "own if rule.floating or front.floating else"),
     Mutant("a kept address is forgotten", PATHS, "if not front.floating:\n            return self.destination", "if True:\n            return self.destination"),
     Mutant("a gateway load balancer ends the path", BALANCERS, "                hops += (gateway_hop(gateway),)\n", "                continue\n"),

@@ -454,21 +454,26 @@ def _to(address: str) -> Body:
     return group(ssh)
 
 
-def test_a_kept_address_is_that_of_the_last_front() -> None:
-    """A packet to a load balancer over regions bears the regional front's; one from a firewall the inner one."""
+def _over_regions(front_port: int, back_port: int, **more: Any) -> Body:
+    """A load balancer over regions, whose one member is the front end of `balancer`."""
     everywhere = f"{NET}/loadBalancers/all"
     front, pool = f"{everywhere}/frontendIPConfigurations/f", f"{everywhere}/backendAddressPools/p"
-    ends = {"frontendIPConfiguration": {"id": front}, "backendAddressPool": {"id": pool}}
+    ends: Body = {"frontendIPConfiguration": {"id": front}, "backendAddressPool": {"id": pool}, **more}
     member = {"properties": {"loadBalancerFrontendIPConfiguration": {"id": FRONT}}}
     outer = {"publicIPAddress": {"id": f"{NET}/publicIPAddresses/global"}}
-    over = {
+    return {
         "id": everywhere,
         "properties": {
             "frontendIPConfigurations": [{"id": front, "properties": outer}],
             "backendAddressPools": [{"id": pool, "properties": {"loadBalancerBackendAddresses": [member]}}],
-            "loadBalancingRules": [balanced(80, 22, **ends)],
+            "loadBalancingRules": [balanced(front_port, back_port, **ends)],
         },
     }
+
+
+def test_a_kept_address_is_that_of_the_last_front() -> None:
+    """A packet to a load balancer over regions bears the regional front's; one from a firewall the inner one."""
+    over = _over_regions(80, 22)
     kept = balancer(loadBalancingRules=[balanced(22, 22, enableFloatingIP=True)])
     bodies = (network(), nic(), public(), public("global", "192.0.2.2"), over, kept)
     both = {"192.0.2.1 tcp/22": "internet", "192.0.2.2 tcp/80": "internet"}
@@ -484,6 +489,13 @@ def test_a_kept_address_is_that_of_the_last_front() -> None:
     assert shown(made(*walled, beside)) == {}
 
 
+def test_with_floating_ip_over_regions_and_behind_them_no_address_is_certain() -> None:
+    over, kept = _over_regions(22, 22, enableFloatingIP=True), balancer(**_KEPT)
+    bodies = (network(), nic(), public(), public("global", "192.0.2.2"), over, kept)
+    assert shown(made(*bodies, _to("192.0.2.1"))) == {"192.0.2.1 tcp/22": "internet", "192.0.2.2 tcp/22": "unknown"}
+    assert shown(made(*bodies, _to("192.0.2.2"))) == {"192.0.2.2 tcp/22": "unknown"}
+
+
 _KEPT: Body = {"loadBalancingRules": [balanced(22, 22, enableFloatingIP=True)]}
 
 
@@ -493,6 +505,14 @@ def test_a_floating_address_that_cannot_be_read_is_no_address_for_sure(value: An
     for address in ("10.0.0.4", "192.0.2.1"):
         assert shown(made(network(), _to(address), nic(), public(), odd)) == {"192.0.2.1 tcp/22": "unknown"}
     assert shown(made(network(), _to("*"), nic(), public(), odd)) == {"192.0.2.1 tcp/22": "internet"}
+
+
+@pytest.mark.parametrize("tag", ["VirtualNetwork", "VIRTUAL_NETWORK"])
+def test_whether_virtual_network_covers_the_public_address_that_floating_ip_keeps_is_not_known(tag: str) -> None:
+    kept = balancer(**_KEPT)
+    assert shown(made(network(), _to(tag), nic(), public(), kept)) == {"192.0.2.1 tcp/22": "unknown"}
+    plain = balancer(loadBalancingRules=[balanced(22, 22)])
+    assert shown(made(network(), _to(tag), nic(), public(), plain)) == {"192.0.2.1 tcp/22": "internet"}
 
 
 @pytest.mark.parametrize("value", [7, None, "", "inside", ["10.0.0.9"], {}])
