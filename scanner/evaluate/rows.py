@@ -23,7 +23,7 @@ from scanner.evaluate.waiving import Acceptance
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Lock, title
 from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
-from scanner.model.masks import masked_value
+from scanner.model.masked_values import masked_value
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Evidence, Fail, Severity, Unknown, display_value

@@ -1,9 +1,6 @@
 """Masks values that look like secrets, wherever they stand: the second net, after what is kept at all."""
 
 import re
-from typing import Any
-
-import msgspec
 
 MASK = "***"
 """What stands in place of a secret. The text around it stays, so that a message still says what it was."""
@@ -43,31 +40,13 @@ _HINTS = {
     "Microsoft Entra secret": "8q~",
 }
 """A text in lower case that each match of a pattern holds."""
-_HINTED = tuple((_HINTS[name], pattern) for name, pattern in PATTERNS.items())
+HINTED = tuple((_HINTS[name], pattern) for name, pattern in PATTERNS.items())
 
 
 def masked(text: str) -> str:
     """Return a text without what looks like a secret."""
     low = text.lower()
-    for hint, pattern in _HINTED:
+    for hint, pattern in HINTED:
         if hint in low:
             text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
     return text
-
-
-def masked_value(value: Any) -> Any:
-    """Return a JSON value without what looks like a secret: the value itself where there is nothing."""
-    if isinstance(value, str):
-        return masked(value)
-    if not isinstance(value, dict | list) or not _is_suspicious(value):
-        return value
-    if isinstance(value, dict):
-        return {name: masked_value(each) for name, each in value.items()}
-    return [masked_value(each) for each in value]
-
-
-def _is_suspicious(value: Any) -> bool:
-    """Return whether the JSON of a value has a match of any pattern."""
-    text = msgspec.json.encode(value, enc_hook=str).decode()
-    low = text.lower()
-    return any(hint in low and pattern.search(text) for hint, pattern in _HINTED)

@@ -15,7 +15,8 @@ from scanner.document.schema import ScopeRow
 from scanner.document.temporary import AtomicFile
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
-from scanner.model.masks import masked, masked_value
+from scanner.model.masked_values import masked_value
+from scanner.model.masks import masked
 from scanner.model.resource import RICHNESS, By
 from scanner.snapshot.format import (
     DELETED,

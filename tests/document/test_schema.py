@@ -69,4 +69,4 @@ def test_a_status_that_no_finding_has_is_wrong_input(tmp_path: Path) -> None:
     file = Path(__file__).parent.parent / "fuzz" / "corpus" / "findings" / "unknown-status.json"
     ended = twolocks("report", file, "--out", tmp_path / "report.html")
     assert ended.code == 2
-    assert 'unknown status "closed"' in ended.err
+    assert "Unknown word 'closed'" in ended.err

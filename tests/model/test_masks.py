@@ -2,7 +2,8 @@
 
 import pytest
 
-from scanner.model.masks import PATTERNS, masked, masked_value
+from scanner.model.masked_values import masked_value
+from scanner.model.masks import PATTERNS, masked
 
 KEY = "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYm=="
 SECRETS = {

@@ -149,7 +149,7 @@ MUTANTS = (
     Mutant("an AlwaysAllow that goes is narrowed", NARROWING, '"properties.access", "Allow") if remove else', '"properties.access", "Allow") if False else', CLOSES),
     Mutant("a DNAT rule that goes is narrowed", NARROWING, "REMOVE if remove else narrowed, rule.body)", "narrowed, rule.body)", CLOSES),
     Mutant("the IP groups of a DNAT rule stay", NARROWING, '        narrowed["sourceIpGroups"] = []\n', "        pass\n", CLOSES),
-    Mutant("the command names the first DNAT rule", NARROWING, "    collection, within = rule.places\n", "    collection, within = 0, 0\n", CLOSES),
+    Mutant("the command names the rule as its collection", NARROWING, "--collection-name {word(rule.collection)}", "--collection-name {word(rule.name)}", CLOSES),
     Mutant("what causes an open port lacks the security rules", NARROWING, "        *map(Cause, closing.rules),\n", "", CLOSES),
     Mutant("outbound admin rules are not asked", SENDERS, "governed = _by_admin(fabric, subnet, sender, target, at) if subnet is not None else NOT_GOVERNED", "governed = NOT_GOVERNED"),
     Mutant("outbound AlwaysAllow does not pass the groups", SENDERS, "if governed.delivers or governed.passes.allows is False:", "if governed.passes.allows is False:"),

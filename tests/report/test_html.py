@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from scanner.content import content
@@ -44,10 +45,10 @@ def test_the_order_of_answers_changes_nothing(document: dict[str, Any]) -> None:
 
 
 def test_nothing_is_written_when_rendering_fails(tmp_path: Path) -> None:
-    document = sample.document(5)
-    document["findings"][0]["status"] = "strange"
+    document = sample.typed(sample.document(5))
+    document.findings[0] = msgspec.structs.replace(document.findings[0], status="strange")
     with pytest.raises(KeyError):
-        write_html(sample.typed(document), tmp_path / "report.html")
+        write_html(document, tmp_path / "report.html")
     assert not list(tmp_path.iterdir())
 
 

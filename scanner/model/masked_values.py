@@ -1,0 +1,25 @@
+"""Masks JSON values: apart from the patterns, because the help of a command must not load msgspec."""
+
+from typing import Any
+
+import msgspec
+
+from scanner.model.masks import HINTED, masked
+
+
+def masked_value(value: Any) -> Any:
+    """Return a JSON value without what looks like a secret: the value itself where there is nothing."""
+    if isinstance(value, str):
+        return masked(value)
+    if not isinstance(value, dict | list) or not _is_suspicious(value):
+        return value
+    if isinstance(value, dict):
+        return {name: masked_value(each) for name, each in value.items()}
+    return [masked_value(each) for each in value]
+
+
+def _is_suspicious(value: Any) -> bool:
+    """Return whether the JSON of a value has a match of any pattern."""
+    text = msgspec.json.encode(value, enc_hook=str).decode()
+    low = text.lower()
+    return any(hint in low and pattern.search(text) for hint, pattern in HINTED)
