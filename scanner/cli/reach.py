@@ -55,6 +55,8 @@ SERVES = {
     "mongo": 10260,
 }
 """The TCP ports of endpoints without a port in their name; all others use 443."""
+_MACHINE = "microsoft.compute/virtualmachines"
+_SCALE_SET = "microsoft.compute/virtualmachinescalesets"
 _NAME = re.compile(r"[\w.() -]+", re.ASCII)
 
 
@@ -112,6 +114,15 @@ def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
 
 def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
     """Return the answers for the endpoints of a resource. Raise InputError if it or the caller does not exist."""
+    try:
+        return _answers(question, taken, rules)
+    except Unread as missing:
+        name = name_of(question.resource)
+        hop = Hop("resource", name, f"{missing.what}: {missing.why}", "", None)
+        return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
+
+
+def _answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
     evaluation = Evaluation(taken, rules)
     bundle, others, instances = _target(question, evaluation)
     topologies = topology(evaluation.index)
@@ -124,7 +135,7 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
         hop = Hop("resource", name, why, bundle.id, None)
         return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
     machines = [top]
-    if same(top.get("properties.orchestrationMode"), "Flexible"):
+    if same(top.type, _SCALE_SET) and same(top.get("properties.orchestrationMode"), "Flexible"):
         # Instances of a Flexible scale set are virtual machines of their own.
         machines = instances
         if not machines:
@@ -199,6 +210,9 @@ def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
 
 
 def _nics(machine: Resource) -> list[str]:
+    """Return the ids of the network interfaces of a virtual machine; [] for any other resource."""
+    if not same(machine.type, _MACHINE):
+        return []
     value = machine.get("properties.networkProfile.networkInterfaces")
     ids = [get_path(each, "id") for each in value] if isinstance(value, list) else []
     return [each for each in ids if isinstance(each, str)]
@@ -236,7 +250,7 @@ class _Matches:
     def _add_top(self, top: Resource) -> None:
         if _names(self.question.source, top.id):
             self.callers.append(top)
-        owner = top.get("properties.virtualMachineScaleSet.id")
+        owner = top.get("properties.virtualMachineScaleSet.id") if same(top.type, _MACHINE) else None
         if isinstance(owner, str) and _names(self.question.resource, owner):
             self.instances.append(top)
 
@@ -373,16 +387,13 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
         if source and source.lower() not in ("internet", "*") and not _is_address(source):
             other = await finder.id(source, set(), f"--source {source}")
             beside.append(subscription_of(other))
-            if type_of(root_of(other)).lower() in _MACHINES:
+            if type_of(root_of(other)).lower() == _MACHINE:
                 ids.append(other)
         scope = Scope(
             resources=tuple(dict.fromkeys(ids)), index_subscriptions=tuple(dict.fromkeys(beside)), admin_rules=True
         )
         plan = Plan([*kinds, *_fronts(rules)], [*_reads(kinds), *rules.looked_up()])
         await collect(reader, scope, plan, store, screen)
-
-
-_MACHINES = ("microsoft.compute/virtualmachines",)
 
 
 def _fronts(rules: RuleSet) -> list[ResourceType]:

@@ -10,9 +10,11 @@ from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING, get_path
+from scanner.model.kept import NOT_KEPT
 from scanner.model.remedy import ADD, REMOVE, Edit, Remedy, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.verdict import Unread
 
 NOTE: Final = """\
 // Set these properties in the template that deploys the resource. Do not deploy this block alone:
@@ -99,23 +101,39 @@ def _symbol(word: str, place: int, depth: int) -> str:
 def properties(edits: list[Edit], body: Any) -> dict[str, Any] | None:
     """Return the properties that edits change, with their final values; None where one is not known.
 
-    A list is written whole, because a deployment replaces it.
+    A list is written whole, because a deployment replaces it. A snapshot may have kept only parts of its entries.
     """
+    try:
+        return _properties(edits, body)
+    except Unread:
+        return None
+
+
+def _properties(edits: list[Edit], body: Any) -> dict[str, Any] | None:
     after = body
     for each in edits:
-        is_part = each.entry is not None or "[]" in each.path
-        has_list = isinstance(get_path(after, _whole(each.path)), list)
-        if is_part and (body is None or not (has_list or each.entry is ADD)):
-            return None
+        if each.entry is not None or "[]" in each.path:
+            before = get_path(after, _whole(each.path))
+            if body is None or not (isinstance(before, list) or each.entry is ADD) or not _is_known(before):
+                return None
         after = changed(after, each)
     found: dict[str, Any] = {}
     for each in edits:
         path = _whole(each.path)
         value = get_path(after, path)
-        if value is MISSING or value is REMOVE or path.rpartition(".")[2] in _STATES:
+        if value is MISSING or value is REMOVE or not _is_known(value) or path.rpartition(".")[2] in _STATES:
             return None
         found = changed(found, Edit("", path, value))
     return found
+
+
+def _is_known(value: Any) -> bool:
+    """Return whether every value below this one was kept. Raise Unread where a member was not."""
+    if isinstance(value, dict):
+        return all(_is_known(each) for each in value.values())
+    if isinstance(value, list):
+        return all(_is_known(each) for each in value)
+    return value != NOT_KEPT
 
 
 def _whole(path: str) -> str:

@@ -187,7 +187,7 @@ def test_a_truncated_snapshot(snapshot_file: str) -> None:
     assert ended.code == 2
     assert ended.err.endswith(
         error(
-            "error: the snapshot is truncated: it stops without an end line",
+            "error: the snapshot is unfinished or truncated: it stops without an end line",
             f"--> snapshot.jsonl:{len(whole) - 1}, after 1 resources",
             "hint: collect it again (scan --snapshot snapshot.jsonl); a partial snapshot is not evaluated",
             "exit 2",

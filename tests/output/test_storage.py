@@ -280,7 +280,7 @@ def test_a_blob_that_is_not_there_and_one_that_is_cut(store: Azurite) -> None:
     store.put("reports", "cut.jsonl", b"".join(lines[:-1]))
     ended = twolocks("scan", "--from", "az://reports/cut.jsonl", env=store.env)
     assert ended.code == 2
-    assert "error: the snapshot is truncated" in ended.err
+    assert "error: the snapshot is unfinished or truncated: " in ended.err
     assert "--> az://reports/cut.jsonl:" in ended.err
     assert "/tmp" not in ended.err
 

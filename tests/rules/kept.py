@@ -9,11 +9,13 @@ import copy
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from scanner.cli.reach import Question, answers
 from scanner.document.writer import Writer
+from scanner.errors import InputError
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import type_of
@@ -22,8 +24,9 @@ from scanner.model.kept import ENVELOPE, KeptPaths
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Evidence
 from scanner.rulebook.kept import FILE
+from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.pinned_paths import path_below
-from scanner.snapshot.bundles import of_store
+from scanner.snapshot.bundles import Snapshot, of_store
 from tests.benchmarks.copies import collected
 from tests.reach.compare import compare
 from tests.reach.estates import Maker
@@ -32,6 +35,8 @@ from tests.rules.examples import Case
 from tests.rules.traced import Log, TracedList, TracedObject, plain, traced
 
 KEPT = Path(__file__).parents[2] / "rules" / FILE
+MACHINE = "microsoft.compute/virtualmachines"
+CALLERS = ("microsoft.compute/", "microsoft.network/")
 CONNECTIONS = "properties.privateendpointconnections"
 PERIMETERS = "/networksecurityperimeterconfigurations"
 ALIKE = (
@@ -156,10 +161,30 @@ def evaluate_examples() -> None:
 
 
 def evaluate_estate() -> None:
-    """Evaluate the sample estate, and ask for the network paths to each resource in it."""
-    store = asyncio.run(collected(examples.rules()))
+    """Evaluate the sample estate, and ask from outside and inside whether each endpoint in it can be reached."""
+    rules = examples.rules()
+    store = asyncio.run(collected(rules))
     with closing(store), closing(Writer()) as writer:
-        Evaluation(of_store(store), examples.rules(), Policy()).run(writer)
+        Evaluation(of_store(store), rules, Policy()).run(writer)
+        for question in _questions(of_store(store), rules):
+            with suppress(InputError):
+                answers(question, of_store(store), rules)
+
+
+def _questions(estate: Snapshot, rules: RuleSet) -> Iterator[Question]:
+    """Yield questions about one resource of each type, from one of each type, and about every machine."""
+    judged = {type.lower() for kind in rules.kinds if kind.endpoint_function for type in kind.types}
+    ids = [each.id for each in estate.bundles()]
+    one_of_each = {type_of(id).lower(): id for id in ids}
+    machines = [id for id in ids if type_of(id).lower() == MACHINE]
+    for type, id in one_of_each.items():
+        if type in judged:
+            yield Question(id, machines[0], "")
+        if type.startswith(CALLERS):
+            yield Question(machines[0], id, "")
+    for id in machines:
+        yield Question(id, machines[0], "")
+        yield Question(id, "internet", "tcp/22")
 
 
 def _paths(log: Log) -> list[str]:
