@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import type_of
-from scanner.model.json_paths import MISSING, get_path
+from scanner.model.json_paths import MISSING, get_path, same
 from scanner.model.kept import NOT_KEPT
 from scanner.model.remedy import ADD, REMOVE, Edit, Remedy, changed
 from scanner.model.resource import Resource
@@ -133,7 +133,7 @@ def _is_known(value: Any) -> bool:
         return all(_is_known(each) for each in value.values())
     if isinstance(value, list):
         return all(_is_known(each) for each in value)
-    return value != NOT_KEPT
+    return not same(value, NOT_KEPT)
 
 
 def _whole(path: str) -> str:

@@ -11,7 +11,9 @@ from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox, running
 from scanner.snapshot import files as snapshots
-from tests.terminals import account, snapshot, twolocks
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
+from tests.terminals import SUB, account, snapshot, twolocks
 
 OPEN = account("stopen", publicNetworkAccess="Enabled", networkAcls={"defaultAction": "Allow"})
 ACLS = {"defaultAction": "Deny", "bypass": "None", "ipRules": [{"value": "203.0.113.0/26"}], "ipv6Rules": []}
@@ -93,6 +95,20 @@ def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
     ended = twolocks("reach", "stodd", "--port", "blob", "--from", snapshot(tmp_path / "a.jsonl", odd))
     assert (ended.code, ended.err) == (3, "Exit 3\n")
     assert ended.out.startswith("not known: publicNetworkAccess of stodd: unrecognized value 'Perhaps'\n  unknown ")
+
+
+@pytest.mark.parametrize("source", ["internet", "vm"])
+def test_what_an_older_snapshot_did_not_keep_is_not_known(tmp_path: Path, source: str) -> None:
+    machine = "Microsoft.Compute/virtualMachines"
+    id = f"/subscriptions/{SUB}/resourceGroups/rg/providers/{machine}/vm"
+    store = Store(Header(taken="2026-11-25T00:00:00Z", scopes=[SUB], kept={machine: ["properties.storageProfile"]}))
+    store.scope(SUB, "prod", "agency.example", "full")
+    store.resource({"id": id, "name": "vm", "type": machine, "properties": {}}, "2025-04-01", "list")
+    store.write(tmp_path / "a.jsonl")
+    ended = twolocks("reach", "vm", "--source", source, "--port", "tcp/22", "--from", tmp_path / "a.jsonl")
+    assert (ended.code, ended.err) == (3, "Exit 3\n")
+    assert ended.out.startswith("not known: vm could not be assessed\n  unknown ")
+    assert "the snapshot was made without this property" in ended.out
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scanner.evaluate.bicep import NOTE, bicep_of, text, versions_of
-from scanner.model.remedy import ADD, Deletion, Edit, Remedy, changed
-from scanner.model.resource import Resource
+from scanner.model.kept import KeptPaths
+from scanner.model.remedy import ADD, REMOVE, Deletion, Edit, Remedy, changed
+from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
+from tests.rules.kept import kept_resource
 from tests.rules.test_simulated import everything, fix_of
 
 TOKEN = re.compile(
@@ -121,3 +123,19 @@ def test_the_bicep_of_every_example_parses() -> None:
     written = {fix_of(each).bicep for each in everything()} - {""}
     assert [each for each in written if has_error(each)] == []
     assert sum(bool(fix_of(each).bicep) for each in everything()) > 1300
+
+
+def test_a_list_of_which_only_parts_were_kept_is_not_written() -> None:
+    """A deployment replaces the list: an entry without the members that were not kept would lose them."""
+    vault = "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v"
+    policies = [{"tenantId": "t", "objectId": one, "permissions": {"keys": ["all"]}} for one in ("a", "b")]
+    whole = Resource({"id": vault, "properties": {"accessPolicies": policies}})
+    part = kept_resource(whole, KeptPaths({"Microsoft.KeyVault/vaults": ["properties.accessPolicies[].objectId"]}))
+    path = "properties.accessPolicies"
+    for before, is_said in ((whole, True), (part, False)):
+        entries = before.body["properties"]["accessPolicies"]
+        for each in (Edit(vault, path, REMOVE, entry=entries[0]), Edit(vault, path, entries[1:])):
+            bundle = Bundle(vault)
+            top = Resource(before.body, bundle=bundle)
+            bundle.add(top)
+            assert bool(bicep_of(Remedy(changes=(each,)), top, VERSIONS)) is is_said
