@@ -167,7 +167,8 @@ def _listed(read: str) -> tuple[re.Pattern[str], ...]:
 
 
 def listed(read: str, path: str) -> bool:
-    """Whether a path is listed by hand, or is of every ARM resource."""
+    """Whether a path is listed by hand, or is of every ARM resource. All members of a listed object are listed too."""
+    path = path.removesuffix(".*")
     return path.removeprefix(NESTED) in ENVELOPE or any(each.fullmatch(path) for each in _listed(read))
 
 
