@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from scanner.model.ids import segments, subscription_of
+from scanner.model.kept import NOT_KEPT
 
 Json = dict[str, Any]
 
@@ -24,9 +25,6 @@ _KEPT = (
     "etag",
     "systemData",
 )
-
-NOT_KEPT = "not kept"
-"""The text that replaces a value of unexpected shape in a cut body. The value may be a secret, and is not absent."""
 
 
 def cut(body: Json, keep: Sequence[str]) -> Json:

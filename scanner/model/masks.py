@@ -1,6 +1,7 @@
 """Masks values that look like secrets, wherever they stand: the second net, after what is kept at all."""
 
 import re
+from functools import cache
 
 MASK = "***"
 """What stands in place of a secret. The text around it stays, so that a message still says what it was."""
@@ -22,8 +23,6 @@ _PATTERNS = {
     "Azure Storage key": r"()(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==",
     "Microsoft Entra secret": r"()\b[A-Za-z0-9_-]{3}8Q~[A-Za-z0-9._~-]{34}\b",
 }
-PATTERNS = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
-"""Patterns by name. The first group is what stays before the mask."""
 
 _HINTS = {
     "SAS signature": "sig=",
@@ -40,13 +39,24 @@ _HINTS = {
     "Microsoft Entra secret": "8q~",
 }
 """A text in lower case that each match of a pattern holds."""
-HINTED = tuple((_HINTS[name], pattern) for name, pattern in PATTERNS.items())
+
+
+@cache
+def patterns() -> dict[str, re.Pattern[str]]:
+    """Return the patterns by name, compiled once. The first group is what stays before the mask."""
+    return {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
+
+
+@cache
+def hinted() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """Return each pattern with its hint."""
+    return tuple((_HINTS[name], pattern) for name, pattern in patterns().items())
 
 
 def masked(text: str) -> str:
     """Return a text without what looks like a secret."""
     low = text.lower()
-    for hint, pattern in HINTED:
+    for hint, pattern in hinted():
         if hint in low:
             text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
     return text

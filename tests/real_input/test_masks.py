@@ -3,7 +3,7 @@
 from collections import Counter
 
 from scanner.model.ids import type_of
-from scanner.model.masks import PATTERNS
+from scanner.model.masks import patterns
 from scanner.rulebook.kept import kept_paths
 from tests.real_input.counts import count
 from tests.real_input.recorded import bare, documented, recorded
@@ -23,7 +23,11 @@ def test_nothing_that_is_kept_of_recordings_is_masked_but_secrets() -> None:
     bodies = [*map(bare, recorded()), *(each["body"] for each in documented())]
     for name, made in (("whole", bodies), ("kept", [kept.cut(body, type_of(body["id"])) for body in bodies])):
         found = Counter(
-            pattern for body in made for text in _texts(body) for pattern, each in PATTERNS.items() if each.search(text)
+            pattern
+            for body in made
+            for text in _texts(body)
+            for pattern, each in patterns().items()
+            if each.search(text)
         )
         count(
             f"masks, {name}: {len(made):,} bodies; " + (", ".join(f"{n} {each}" for each, n in found.items()) or "none")

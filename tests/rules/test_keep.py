@@ -4,7 +4,8 @@ import copy
 
 import pytest
 
-from scanner.collect.collector import NOT_KEPT, cut
+from scanner.collect.collector import cut
+from scanner.model.kept import NOT_KEPT
 from scanner.model.resource_type import ResourceType
 from tests.rules import examples
 from tests.rules.examples import Case
