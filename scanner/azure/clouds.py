@@ -62,6 +62,12 @@ DOMAINS = {
     "china": (".chinacloudapi.cn", ".azure.cn", ".microsoftonline.cn"),
 }
 """The domains of each cloud. A token for a host in one of them is for Azure, and is sent to no host of others."""
+POSTGRES = {
+    "public": (".postgres.database.azure.com", ".postgres.cosmos.azure.com"),
+    "us-government": (".postgres.database.usgovcloudapi.net",),
+    "china": (".postgres.database.chinacloudapi.cn",),
+}
+"""The domains of each cloud's PostgreSQL servers, as the Azure CLI's clouds name them. Private names end alike."""
 AUTHORITIES = frozenset(urlsplit(each.authority).hostname for each in CLOUDS.values())
 AUTHORITY_VARIABLE = "AZURE_AUTHORITY_HOST"
 _PLAIN = re.compile(r"https://[A-Za-z0-9./:_-]{1,200}")

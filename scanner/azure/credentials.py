@@ -1,18 +1,17 @@
 """The token cache of a scan, and the account that its tokens are for."""
 
 import asyncio
-import base64
 import ssl
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import msgspec
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import CredentialUnavailableError
 
+from scanner.azure.claims import claims_of
 from scanner.azure.clouds import Cloud
 from scanner.azure.login_errors import ENTRA_CODE, NAMES, login_error, no_login, unavailable
 from scanner.azure.logins import KINDS, Credential, Login, LoginFactory
@@ -106,7 +105,7 @@ class TokenCache:
     async def account(self) -> SignedInAccount:
         """Return the account that the claims of a token name."""
         info = await self.get_token_info(self.cloud.scope)
-        claims = _claims(info.token)
+        claims = claims_of(info.token)
         name = next(
             (str(claims[each]) for each in ("upn", "unique_name", "app_displayname", "appid", "oid") if each in claims),
             "",
@@ -187,15 +186,3 @@ def tokens(
     factory = LoginFactory(cloud, tenant, http, context, prompt, kind == "default")
     chain = ("environment", "workload-identity", "cli", "managed-identity") if kind == "default" else (kind,)
     return TokenCache([factory.login(each) for each in chain], cloud, tenant)
-
-
-def _claims(token: str) -> dict[str, Any]:
-    """Return the claims of a JWT, unverified, for display only; {} for other texts."""
-    parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, msgspec.DecodeError):
-        return {}
-    return claims if isinstance(claims, dict) else {}

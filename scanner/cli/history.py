@@ -109,7 +109,8 @@ def export(settings: Settings) -> int:
 
 def upgrade(settings: Settings) -> int:
     """Upgrade the schema."""
-    before, after = questions.upgrade(_url(settings), at=settings.at("history", _url(settings)))
+    url, hosts = _url(settings), settings["postgres-token-host"]
+    before, after = questions.upgrade(url, at=settings.at("history", url), token_hosts=hosts)
     if before == after:
         return _say(f"The history is up to date (schema {after})")
     if not before:
@@ -125,8 +126,8 @@ def _url(settings: Settings) -> str:
 
 
 def _open(settings: Settings) -> History:
-    url = _url(settings)
-    return History.open(url, at=settings.at("history", url), create=False)
+    url, hosts = _url(settings), settings["postgres-token-host"]
+    return History.open(url, at=settings.at("history", url), create=False, token_hosts=hosts)
 
 
 def _day(settings: Settings) -> str:

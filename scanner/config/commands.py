@@ -32,6 +32,7 @@ from scanner.config.options import (
     SUBSCRIPTION,
     TAG,
     TENANT,
+    TOKEN_HOST,
     VERBOSE,
     WAIVERS,
     Option,
@@ -74,7 +75,7 @@ class Command:
 
 
 _SUFFIXES = saying(OUT, "Format by suffix: .html .json .csv .md .sarif .junit.xml; - is JSON on stdout")
-_WHERE = saying(HISTORY, "A file, or postgresql+psycopg://HOST/DATABASE")
+_WHERE = (saying(HISTORY, "A file, or postgresql+psycopg://HOST/DATABASE"), TOKEN_HOST)
 
 _ROWS = (
     Command(
@@ -111,7 +112,7 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             *(ONLY, SKIP, *OWN_RULES, WAIVERS, FAIL_ON_SCAN),
             "Output",
             saying(OUT, f"{_SUFFIXES.about}. Also a blob: az://CONTAINER/PATH, with --auth"),
-            *(SNAPSHOT, KEEP_ALL, HISTORY, NOTIFY),
+            *(SNAPSHOT, KEEP_ALL, HISTORY, TOKEN_HOST, NOTIFY),
             "Sign-in and reads",
             *(*SIGN_IN, NO_GRAPH, EFFECTIVE, RECORD),
             "Terminal",
@@ -312,7 +313,7 @@ twolocks.toml. SCAN is a number, an id or its first characters, or a day
         "history list",
         "List all scans",
         "history:list_scans",
-        rows=(_WHERE, FORMAT, CONFIG),
+        rows=(*_WHERE, FORMAT, CONFIG),
         outro="""\
 Columns: number, time, open findings, complete or not, number of subscriptions,
 id, selection ("all only=sql-*"). JSON: [{number, id, taken, started, finished,
@@ -325,7 +326,7 @@ unknown: endpoints not assessed, or null}].""",
         "Show one scan: changes, and open findings with their age",
         "history:show",
         arguments=("[SCAN]",),
-        rows=(_WHERE, FORMAT, CONFIG),
+        rows=(*_WHERE, FORMAT, CONFIG),
         intro="""\
 Show the changes in a scan (default: the last one), and the findings that were
 open after it in its subscriptions, oldest first. Columns: change, severity,
@@ -344,7 +345,7 @@ authentication, state: open, accepted or fixed, since, seen, sighted}.""",
         "Show changes between two scans",
         "history:diff",
         arguments=("SCAN", "SCAN"),
-        rows=(_WHERE, FORMAT, CONFIG),
+        rows=(*_WHERE, FORMAT, CONFIG),
         intro="""\
 Show the changes from the older of two scans to the newer: change, severity,
 name, fingerprint, reason. Findings that appeared and were fixed in between are
@@ -356,7 +357,7 @@ not shown.""",
         "Show open findings after each scan, by severity",
         "history:trend",
         arguments=("[SCAN]",),
-        rows=(_WHERE, FORMAT, CONFIG),
+        rows=(*_WHERE, FORMAT, CONFIG),
         intro="""\
 Show the last 60 scans with the same selection as SCAN (default: the last one),
 oldest first: time, number of open critical, high, medium, low and info
@@ -367,7 +368,7 @@ findings, number of inconclusive checks.""",
         "history upgrade",
         "Create or upgrade the schema (required for PostgreSQL)",
         "history:upgrade",
-        rows=(_WHERE, CONFIG),
+        rows=(*_WHERE, CONFIG),
         intro="""\
 Create the tables of a history in an empty database, or upgrade them, in one
 transaction. Back up the database first. A scan upgrades an SQLite file itself.""",
@@ -376,7 +377,7 @@ transaction. Back up the database first. A scan upgrades an SQLite file itself."
         "history prune",
         "Delete old scans; open findings stay",
         "history:prune",
-        rows=(Option("older-than", "DAYS", "Number of days, such as 400", needed=True), _WHERE, CONFIG),
+        rows=(Option("older-than", "DAYS", "Number of days, such as 400", needed=True), *_WHERE, CONFIG),
         intro="""\
 Delete older scans, their changes, and findings that were fixed before. Such a
 finding counts as new if it returns. The last scan of each selection and all
@@ -387,7 +388,7 @@ open findings stay, with the day on which they were first seen.""",
         "history export",
         "Export everything as JSON lines",
         "history:export",
-        rows=(Option("out", "FILE", "Default: stdout", path=True), _WHERE, CONFIG),
+        rows=(Option("out", "FILE", "Default: stdout", path=True), *_WHERE, CONFIG),
         intro="""\
 Export the whole history as JSON lines: {"history": {id, schema}}, then
 {"scans": {...}}, {"scan_subscriptions": {...}}, {"looks": {...}},

@@ -125,6 +125,14 @@ KEEP_ALL = Option(
 HISTORY = Option(
     "history", "URL", "Store the scan; compare with earlier ones", path=True, url=True, shared=True, effect=Effect.send
 )
+TOKEN_HOST = Option(
+    "postgres-token-host",
+    "HOST",
+    "Server outside of Azure that gets the token",
+    many=True,
+    shared=True,
+    effect=Effect.send,
+)
 NOTIFY = Option("notify", "NAME", "Send changes to [notify.NAME] of the settings", many=True, effect=Effect.send)
 FORMAT = Option("format", "FORMAT", "text (default) or json", "text", known=FORMATS)
 

@@ -4,7 +4,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from scanner.document.temporary import mode_of_new
 from scanner.errors import HistoryError
 from scanner.history.errors import LOCKED, history_error
 from scanner.history.tables import APPLICATION_ID, MARK, VERSION_TABLE, marker, metadata
+from scanner.history.token_hosts import check_hosts
 
 LOCK_SECONDS = 30
 """The time that a connection waits for another process that writes."""
@@ -123,8 +124,13 @@ class Database:
         self.engine.dispose()
 
 
-def database_at(url: str, *, at: str = "", create: bool = True, vfs: str = "") -> Database:
-    """Return the database that a URL or a path names, without opening it. Raises HistoryError for any other text."""
+def database_at(
+    url: str, *, at: str = "", create: bool = True, vfs: str = "", token_hosts: Collection[str] = ()
+) -> Database:
+    """Return the database that a URL or a path names, without opening it. Raises HistoryError for any other text.
+
+    `token_hosts`: the hosts outside of Azure that may get a token as the password. Raises InputError for others.
+    """
     if "://" not in url:
         return _file(url, at, create, vfs)
     if url.startswith("sqlite://"):
@@ -132,7 +138,7 @@ def database_at(url: str, *, at: str = "", create: bool = True, vfs: str = "") -
         if not name.startswith("/") or not name[1:] or name[1:] == ":memory:":
             raise HistoryError("no file name", at=at, do="write sqlite:///history.db, or the path alone")
         return _file(name[1:], at, create, vfs)
-    return _server(url, at)
+    return _server(url, at, token_hosts)
 
 
 def _file(name: str, at: str, create: bool, vfs: str) -> Database:
@@ -184,7 +190,7 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
-def _server(given: str, at: str) -> Database:
+def _server(given: str, at: str, token_hosts: Collection[str]) -> Database:
     scheme = given.split("://", 1)[0]
     if scheme != SERVER:
         do = f"write a file's path, or {SERVER}://host/database"
@@ -199,6 +205,7 @@ def _server(given: str, at: str) -> Database:
         found.engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     except ImportError:
         raise found.error("psycopg is not installed", "pip install '.[postgres]', in a clone of twolocks") from None
+    check_hosts(url, os.environ, token_hosts, found.where)
     return found
 
 

@@ -1,7 +1,7 @@
 """Answers of a history to people: its scans, one scan, two scans compared, all of its rows. And what to prune."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -131,12 +131,12 @@ def export(history: History) -> Iterator[dict[str, Any]]:
                 yield {table.name: dict(row)}
 
 
-def upgrade(url: str, *, at: str = "") -> tuple[int, int]:
+def upgrade(url: str, *, at: str = "", token_hosts: Collection[str] = ()) -> tuple[int, int]:
     """Bring a history to the newest schema, and make one where the database is empty.
 
     Returns its schema before (0: none) and after.
     """
-    database = database_at(url, at=at)
+    database = database_at(url, at=at, token_hosts=token_hosts)
     with database.writing() as connection:
         before = schema_state(connection, database)
         after = upgrade_schema(connection, database)

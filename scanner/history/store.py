@@ -1,6 +1,6 @@
 """A history: the items that were ever open, what became of each and when, and the scans themselves."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
@@ -41,13 +41,13 @@ class History:
         self.notes = notes
 
     @classmethod
-    def open(cls, url: str, *, at: str = "", create: bool = True) -> "History":
+    def open(cls, url: str, *, at: str = "", create: bool = True, token_hosts: Collection[str] = ()) -> "History":
         """Return the history at a URL or path. `at` says how it was given, for errors.
 
         Brings an SQLite file up to date, and makes one unless `create` is false. A PostgreSQL database must be up to
-        date.
+        date; `token_hosts` are as for `database_at`.
         """
-        return opened(database_at(url, at=at, create=create))
+        return opened(database_at(url, at=at, create=create, token_hosts=token_hosts))
 
     def __enter__(self) -> "History":
         return self

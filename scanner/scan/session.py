@@ -51,11 +51,12 @@ class HistorySession:
     """The chosen tags of each resource that has any, by its id in lower case."""
 
     def open(self) -> "History":
-        """Open the history. Raises HistoryError."""
+        """Open the history. Raises HistoryError, and InputError for a host that may not get the token."""
         from scanner.history.store import History
 
         name = self.settings["history"]
-        return History.open(name, at=self.settings.at("history", name))
+        hosts = self.settings["postgres-token-host"]
+        return History.open(name, at=self.settings.at("history", name), token_hosts=hosts)
 
     def check(self, screen: Screen) -> None:
         """Report errors of the history immediately; the scan continues."""

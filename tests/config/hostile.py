@@ -29,13 +29,13 @@ class Ran:
     err: str
 
 
-def run(folder: Path, *words: object, env: Mapping[str, str] | None = None) -> Ran:
+def run(folder: Path, *words: object, env: Mapping[str, str] | None = None, program: str | Path = PROGRAM) -> Ran:
     """Run a command in a folder, with a home of its own and these variables."""
     home = folder.parent / "home"
     home.mkdir(exist_ok=True)
     given = {"PATH": os.environ["PATH"], "HOME": str(home), "NO_COLOR": "1", "COLUMNS": "400", **(env or {})}
     done = subprocess.run(
-        [str(PROGRAM), *(str(each) for each in words)],
+        [str(program), *(str(each) for each in words)],
         cwd=folder,
         env=given,
         stdin=subprocess.DEVNULL,
