@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, closed, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, copied, get_path, is_absent, same
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -215,7 +215,7 @@ def _external(app: Resource, mapping: Any) -> Cause:
     path = f"{INGRESS}.additionalPortMappings"
     mappings = app.get(path)
     place = next((at for at, each in enumerate(mappings) if each is mapping), -1) if isinstance(mappings, list) else -1
-    closed_mapping = {**mapping, "external": False} if isinstance(mapping, dict) else mapping
+    closed_mapping = {**copied(mapping), "external": False} if isinstance(mapping, dict) else mapping
     command = f"az resource update --ids {{id}} --set {path}[{place}].external=false"
     return Cause(app.id, path, mapping, value=closed_mapping, place=place, command=command)
 
@@ -234,7 +234,7 @@ def _identified(registries: list[Any], weak: list[str]) -> Iterator[Cause]:
     for place, each in enumerate(registries):
         server = str(get_path(each, "server"))
         if server in weak and get_path(each, "passwordSecretRef"):
-            value = {**each, "passwordSecretRef": "", "identity": "system"}
+            value = {**copied(each), "passwordSecretRef": "", "identity": "system"}
             yield Cause("", REGISTRIES, each, value, text=server, place=place)
 
 

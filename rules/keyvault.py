@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import copied, get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -101,7 +101,10 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
         too_much = granted(groups, purge_works=purge_works)
         if too_much:
             wide.append(f"{', '.join(dict.fromkeys(too_much))} for {who}")
-            value = {**policy, "permissions": {key: ["get", "list"] for key in ("keys", "secrets", "certificates")}}
+            value = {
+                **copied(policy),
+                "permissions": {key: ["get", "list"] for key in ("keys", "secrets", "certificates")},
+            }
             causes.append(Cause("", path, policy, value, text=who, place=place))
         elif any(not is_absent(group) and not _is_list_of_names(group) for group in groups.values()):
             unrecognized.append(who)

@@ -26,6 +26,7 @@ from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, inter
 from scanner.reach.public_addresses import public_addresses
 from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
+from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import Snapshot, of_store
@@ -362,7 +363,8 @@ def _exact(word: str, key: str) -> bool:
 
 
 def _collected(question: Question, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> Store:
-    store = Store(Header(taken=now(), cloud=settings["cloud"]))
+    kept = kept_paths(rules).listed()
+    store = Store(Header(taken=now(), cloud=settings["cloud"], kept=kept, kept_tags=[]))
     screen.begin("Reading")
     try:
         stop.run(_read(question, rules, settings, screen, store))

@@ -202,5 +202,5 @@ class ListReader:
         resource = Resource(row)
         if self.groups and resource.group.lower() not in self.groups:
             return False
-        tags = {name.lower(): value for name, value in resource.tags.items()}
+        tags = {name.lower(): value for name, value in resource.known_tags.items()}
         return all(tags.get(name.lower()) == value for name, value in self.scope.tags)

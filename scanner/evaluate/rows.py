@@ -242,7 +242,7 @@ def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
         location=resource.location or (top.location if top is not None else ""),
         subscription=resource.subscription,
         resource_group=group_of(resource.id),
-        tags={tag: text for tag, text in resource.tags.items() if tag in tags} if tags else {},
+        tags={tag: text for tag, text in resource.known_tags.items() if tag in tags} if tags else {},
         parent=top.id if child and top is not None else None,
     )
 

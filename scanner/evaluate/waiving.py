@@ -88,7 +88,7 @@ def failure_of(exposure: Exposure) -> Failure:
 def tags_of(resource: Resource) -> Mapping[str, str]:
     """Return the tags of a resource, or those of its top-level resource where it has none."""
     top = resource.bundle.top
-    return resource.tags or (top.tags if top is not None else {})
+    return resource.known_tags or (top.known_tags if top is not None else {})
 
 
 def intended_of(exposures: Iterable[Exposure], top: Resource, entries: Sequence[Intended]) -> dict[int, str]:

@@ -45,14 +45,19 @@ def member(body: Any, name: str) -> Any:
     """
     if not isinstance(body, dict):
         return MISSING
-    if name in body:
+    if dict.__contains__(body, name):
         return body[name]
-    key = _folded(tuple(body)).get(name.lower())
+    key = _folded(tuple(dict.keys(body))).get(name.lower())
     if key is not None:
         return body[key]
     if isinstance(body, Part):
         body.check(name)
     return MISSING
+
+
+def copied(body: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of a JSON object; of one that was cut a copy of what was kept, where `{**body}` raises Unread."""
+    return dict(dict.items(body))
 
 
 def get_path(body: Any, path: str) -> Any:

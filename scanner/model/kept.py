@@ -6,7 +6,7 @@ an object only that it is there.
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -115,7 +115,7 @@ def _below(tree: Tree, name: str) -> Tree | None:
 
 
 class KeptPart(Part):
-    """A JSON object of which only some members were kept. Looking up another one raises Unread."""
+    """A JSON object of which only some members were kept. Looking up another one, or all of them, raises Unread."""
 
     __slots__ = ("at", "tree", "why")
 
@@ -130,22 +130,59 @@ class KeptPart(Part):
         if name.lower().removesuffix("[]") not in self.tree and _EVERY not in self.tree:
             raise Unread(f"{self.at}.{name}" if self.at else name, self.why)
 
+    def __missing__(self, name: str) -> Any:
+        self.check(name)
+        raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        if dict.__contains__(self, name):
+            return True
+        self.check(str(name))
+        return False
+
     def get(self, name: str, default: Any = None) -> Any:
-        if name not in self:
-            self.check(name)
-        return super().get(name, default)
+        return dict.get(self, name) if name in self else default
+
+    def __bool__(self) -> bool:
+        return dict.__len__(self) > 0
+
+    # What names no member is about all of them.
+
+    def __iter__(self) -> Iterator[str]:
+        self._check_all()
+        return dict.__iter__(self)
+
+    def __len__(self) -> int:
+        self._check_all()
+        return dict.__len__(self)
+
+    def __or__(self, other: Any) -> Any:
+        self._check_all()
+        return dict.__or__(self, other)
+
+    def __ror__(self, other: Any) -> Any:
+        self._check_all()
+        return dict.__ror__(self, other)
+
+    def keys(self) -> Any:
+        self._check_all()
+        return dict.keys(self)
 
     def items(self) -> Any:
         self._check_all()
-        return super().items()
+        return dict.items(self)
 
     def values(self) -> Any:
         self._check_all()
-        return super().values()
+        return dict.values(self)
+
+    def copy(self) -> Any:
+        self._check_all()
+        return dict.copy(self)
 
     def _check_all(self) -> None:
         if _EVERY not in self.tree:
-            raise Unread(self.at, self.why)
+            raise Unread(f"{self.at}.{_EVERY}" if self.at else _EVERY, self.why)
 
 
 def part(value: Any, tree: Tree, at: str = "", why: str = WITHOUT) -> Any:
@@ -153,7 +190,7 @@ def part(value: Any, tree: Tree, at: str = "", why: str = WITHOUT) -> Any:
     if isinstance(value, dict):
         if _WHOLE in tree:
             return value
-        for name, each in value.items():
+        for name, each in dict.items(value):
             if isinstance(each, dict | list):
                 value[name] = part(each, _below(tree, name) or {}, f"{at}.{name}" if at else name, why)
         return KeptPart(value, tree, at, why)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from scanner.model.json_paths import member, same
+from scanner.model.json_paths import copied, member, same
 
 
 class _Remove:
@@ -227,7 +227,7 @@ def _value(value: Any, change: Edit) -> Any:
 
 
 def _with(body: Any, name: str, value: Any) -> dict[str, Any]:
-    known = dict(body) if isinstance(body, dict) else {}
+    known = copied(body) if isinstance(body, dict) else {}
     key = next((each for each in known if each.lower() == name.lower()), name)
     if value is REMOVE:
         known.pop(key, None)

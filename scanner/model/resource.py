@@ -151,8 +151,14 @@ class Resource:
 
     @property
     def tags(self) -> dict[str, str]:
+        """Return the tags, for rules. Looking up a tag that was not kept raises Unread."""
         value = member(self.body, "tags")
-        # Of a body that was cut these are the tags that were kept.
+        return value if isinstance(value, dict) else {}
+
+    @property
+    def known_tags(self) -> dict[str, str]:
+        """Return the tags of the body; of one that was cut those that were kept."""
+        value = member(self.body, "tags")
         return {str(key): str(text) for key, text in dict.items(value)} if isinstance(value, dict) else {}
 
     def get(self, path: str) -> Any:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Grant, Lock, Reach, replace
 from scanner.model.ids import group_of, name_of, segments, subscription_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, objects_at, texts_at
+from scanner.model.json_paths import MISSING, copied, get_path, objects_at, texts_at
 from scanner.model.remedy import RANGE, REMOVE, Cause, Edit, Remedy, Step, changed
 from scanner.model.rule import word
 from scanner.model.verdict import Unread
@@ -98,7 +98,7 @@ def _admin_rule(deployed: str, index: Index, remove: bool) -> Remedy:
 def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
     """Return the change of a DNAT rule: a command for the rule of a policy, steps for a firewall's own."""
     cause = _dnat_cause(rule)
-    narrowed = {**rule.body, "sourceAddresses": [RANGE]}
+    narrowed = {**copied(rule.body), "sourceAddresses": [RANGE]}
     if texts_at(rule.body, "sourceIpGroups"):
         narrowed["sourceIpGroups"] = []
     changes = (Edit(rule.holder, cause.path, REMOVE if remove else narrowed, rule.body),)

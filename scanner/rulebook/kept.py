@@ -26,13 +26,15 @@ _PARTS = ("properties", "sku", "identity", "tags", "plan", "extendedLocation")
 
 
 def kept_paths(rules: RuleSet, tags: tuple[str, ...] = ()) -> KeptPaths:
-    """Return what a scan with these rules keeps. `tags`: the names of the tags to keep."""
+    """Return what a scan with these rules keeps. `tags`: the names of the tags to keep
+    beside those that a rule names (`tags.NAME`)."""
     found: dict[str, set[str]] = defaultdict(set)
     for type, paths in built_in().items():
         found[type.lower()].update(paths)
     for type, path in (*_of_rows(rules), *_declared(rules), *_of_code(rules)):
         found[type.lower()].add(path)
-    return KeptPaths(dict(found), tags)
+    own = {path.split(".")[1] for paths in found.values() for path in paths if path.lower().startswith("tags.")}
+    return KeptPaths(dict(found), (*tags, *own))
 
 
 def built_in() -> dict[str, list[str]]:

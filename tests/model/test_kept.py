@@ -1,0 +1,85 @@
+"""Bodies of which only some paths are kept: what is cut off is never absent, however it is looked up."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanner.model.json_paths import MISSING, get_path
+from scanner.model.kept import MARK, NOT_KEPT, KeptPart, KeptPaths
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+
+TEXT = st.text(max_size=10) | st.sampled_from(["a", "b", "c", "*", "**", "[]", "properties"])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+PATHS = st.lists(st.sampled_from(["properties.a", "properties.a[].b", "properties.*.c", "properties", "b.**"]))
+TYPE = "Microsoft.Agency/things"
+
+
+def part(body: dict[str, Any], *paths: str) -> KeptPart:
+    """Return a body that was cut to these paths."""
+    kept = KeptPaths({TYPE: paths})
+    found = kept.part(kept.cut(body, TYPE), TYPE)
+    assert isinstance(found, KeptPart)
+    return found
+
+
+@given(st.dictionaries(TEXT, JSON, max_size=4), PATHS)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_cutting_never_fails_and_never_adds(body: dict[str, Any], paths: list[str]) -> None:
+    kept = KeptPaths({TYPE: paths})
+    made = kept.cut(body, TYPE)
+    assert set(made) <= {*body, MARK}
+    for path in ("properties.a.b", "properties.x", "b", "B.c"):
+        try:
+            found = get_path(kept.part(kept.cut(body, TYPE), TYPE), path)
+        except Unread:
+            continue
+        whole = get_path(body, path)
+        is_kept = type(found) is type(whole) or found == NOT_KEPT
+        assert is_kept or (found is None) == (whole is None), path
+
+
+BODY = {"properties": {"kept": {"a": 1}, "other": 2}, "tags": {"mine": "x", "other": "y"}}
+LOOKUPS: dict[str, Callable[[Any], object]] = {
+    "subscript": lambda found: found["other"],
+    "get": lambda found: found.get("other"),
+    "in": lambda found: "other" in found,
+    "not in": lambda found: "OTHER" not in found,
+    "iterated": list,
+    "keys": lambda found: found.keys(),
+    "values": lambda found: found.values(),
+    "items": lambda found: found.items(),
+    "length": len,
+    "copied": dict,
+    "copy": lambda found: found.copy(),
+    "unpacked": lambda found: {**found},
+    "merged": lambda found: found | {},
+    "merged into": lambda found: {} | found,
+    "updated": {}.update,
+}
+
+
+@pytest.mark.parametrize("look", LOOKUPS.values(), ids=LOOKUPS)
+def test_no_lookup_takes_what_was_not_kept_for_absent(look: Callable[[Any], object]) -> None:
+    body = part(BODY, "properties.kept.a")
+    for found in (body["properties"], Resource(body).tags):
+        with pytest.raises(Unread):
+            look(found)
+
+
+def test_what_was_kept_is_looked_up_as_before() -> None:
+    body = part(BODY, "properties.kept.*", "properties.gone")
+    found = body["properties"]
+    assert (found["kept"]["a"], found.get("kept") == {"a": 1}, "kept" in found) == (1, True, True)
+    assert (list(found["kept"]), len(found["kept"]), {**found["kept"]}) == (["a"], 1, {"a": 1})
+    assert (found.get("gone", 7), "gone" in found, get_path(body, "properties.GONE")) == (7, False, MISSING)
+    with pytest.raises(KeyError):
+        found["gone"]
+    assert (bool(found), bool(part({"properties": {}}, "properties.x")["properties"])) == (True, False)
