@@ -150,9 +150,12 @@ def role(settings: Settings) -> int:
     """Print the least-privilege role, and return the exit code. Raises InputError."""
     scopes = [access.scope(each, settings.at("scope", each)) for each in settings["scope"]]
     rules = chosen(settings)
-    actions = access.actions(rules, settings["effective"])
+    needed = access.actions(rules, settings["effective"])
+    actions = [each for each in needed if access.is_safe(each)]
     sys.stdout.write(access.role(actions, scopes, settings["format"]) + "\n")
     show_broken(rules.broken)
+    left_out = [each for each in needed if each not in actions]
+    Screen().last([Line(f"{clean(each)}, because it does not read one type", "Left out") for each in left_out])
     is_json = settings["format"] == "json"
     said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
     if not settings["scope"]:
@@ -244,8 +247,12 @@ def _notes(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], settin
     if lacks:
         command = ["twolocks", "access", "role", *(["--effective"] if settings["effective"] else [])]
         command += [
-            word for name in ("only", "skip", "rules") for each in settings[name] for word in (f"--{name}", each)
+            word
+            for name in ("only", "skip", "rules", "rules-code")
+            for each in settings[name]
+            for word in (f"--{name}", each)
         ]
+        command += ["--no-rule-packages"] if settings["no-rule-packages"] else []
         lines += [
             Line("create a role that allows all of them:", "Next"),
             Line(f"{shlex.join(command)} > role.json", whole=True),

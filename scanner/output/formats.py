@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +11,7 @@ class Format:
 
     `writer` is `module:function` below `scanner.report`; the function takes the document and a binary file. It is
     imported when a file is written. It is "" for JSON of a scan, because the findings document itself is that file.
+    `has_role`: the function also takes `own_actions`, because the format shows a role to copy.
     `purpose` and `contents` are the cells of the format in `docs/formats.md`, in Markdown.
     """
 
@@ -20,6 +20,7 @@ class Format:
     writer: str
     purpose: str
     contents: str
+    has_role: bool = False
 
 
 FORMATS = (
@@ -29,6 +30,7 @@ FORMATS = (
         "html:write_html",
         "people who decide and who fix",
         "everything, in one self-contained file",
+        has_role=True,
     ),
     Format(
         ".json",
@@ -91,8 +93,8 @@ def media_type(name: str) -> str:
     return _SNAPSHOTS.get(next(suffixes, ""), "application/octet-stream")
 
 
-def writer(format: Format) -> Callable[[Any, IO[bytes]], None]:
+def writer(format: Format) -> Callable[..., None]:
     """Return the function that writes files of a format. The format must name one."""
     module, _, name = format.writer.partition(":")
-    found: Callable[[Any, IO[bytes]], None] = getattr(import_module(f"scanner.report.{module}"), name)
+    found: Callable[..., None] = getattr(import_module(f"scanner.report.{module}"), name)
     return found

@@ -1,6 +1,6 @@
 """Writes the outputs that are made of a findings file, or of the difference between two."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -20,9 +20,14 @@ _FORMATS = {each.suffix: each for each in FORMATS}
 _DIFF_FORMATS = {each.suffix: each for each in DIFF_FORMATS}
 
 
-def write(suffix: str, document: Document, out: IO[bytes]) -> None:
-    """Write a findings document in the format of a suffix, which is not `.json`. The same document, the same bytes."""
-    writer(_FORMATS[suffix])(document, out)
+def write(suffix: str, document: Document, out: IO[bytes], own_actions: Collection[str] = ()) -> None:
+    """Write a findings document in the format of a suffix, which is not `.json`. The same document, the same bytes.
+
+    `own_actions`: those of the user's own rules, for a role to copy. A file of findings has none.
+    """
+    format = _FORMATS[suffix]
+    more = {"own_actions": own_actions} if format.has_role else {}
+    writer(format)(document, out, **more)
 
 
 def convert(

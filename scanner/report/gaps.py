@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -240,18 +240,21 @@ def _short(child: str) -> str:
     return pieces[-1] if len(pieces) % 2 else "/".join(pieces[-2:])
 
 
-def role_definition(groups: Sequence[GapGroup]) -> str:
+def role_definition(groups: Sequence[GapGroup], own: Collection[str] = ()) -> str:
     """Return a custom role with the missing permissions alone, as `az role definition create` takes it.
 
-    An action that no rule needs was named by an answer or a file. It is shown as text, and is not in the role.
+    An action that no rule needs was named by an answer or a file. It is shown as text, and is not in the role. `own`:
+    the actions of the user's own rules (lower case), where these are loaded.
     """
-    known = askable() if groups else frozenset[str]()
+    known = {*askable(), *own} if groups else frozenset[str]()
     return json.dumps(
         {
             "Name": ROLE,
             "IsCustom": True,
             "Description": "Read permissions that Twolocks lacks",
-            "Actions": sorted({group.action for group in groups if group.action.lower() in known}),
+            "Actions": sorted(
+                {each.action for each in groups if each.action.isascii() and each.action.lower() in known}
+            ),
             "NotActions": [],
             "DataActions": [],
             "NotDataActions": [],

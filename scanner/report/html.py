@@ -2,7 +2,7 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -26,20 +26,24 @@ _SCRIPTS = (
 )  # fmt: skip
 
 
-def write_html(document: Document, out: IO[bytes] | Path, language: str = "en") -> None:
+def write_html(
+    document: Document, out: IO[bytes] | Path, language: str = "en", *, own_actions: Collection[str] = ()
+) -> None:
     """Write the report of a findings document as UTF-8. The same document gives the same bytes.
+
+    `own_actions`: those of the user's own rules (lower case) that the role to copy may hold.
 
     Raises OSError where `out` cannot be written. Nothing is written before the whole page is made.
     """
     with without_cycle_collector():
-        page = render(document, Words(language)).encode("utf-8", "backslashreplace")
+        page = render(document, Words(language), own_actions).encode("utf-8", "backslashreplace")
     if isinstance(out, Path):
         out.write_bytes(page)
     else:
         out.write(page)
 
 
-def render(document: Document, words: Words) -> str:
+def render(document: Document, words: Words, own_actions: Collection[str] = ()) -> str:
     """Return the page as text."""
     css, head_script = joined(_STYLES), joined(["head.js"])
     script = '"use strict";(() => {\n' + joined(_SCRIPTS) + "})();\n"
@@ -58,7 +62,7 @@ def render(document: Document, words: Words) -> str:
         script=trusted(script),
         csp=policy(css, head_script, script),
         sprite=trusted(joined(["sprite.svg"])),
-        **context(document, words),
+        **context(document, words, own_actions),
     )
 
 

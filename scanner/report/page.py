@@ -1,5 +1,6 @@
 """The variables of the report template."""
 
+from collections.abc import Collection
 from typing import Any
 
 from scanner.document.schema import Document
@@ -25,8 +26,8 @@ _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
 
-def context(document: Document, t: Words) -> dict[str, Any]:
-    """Return the variables of `report.html.j2`, but for styles and scripts."""
+def context(document: Document, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
+    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`."""
     summary, names, taken = summarize(document), ResourceNames(document), document.scan.taken
     exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
     changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
@@ -47,7 +48,7 @@ def context(document: Document, t: Words) -> dict[str, Any]:
         "chips": _chips(summary, with_history=changes is not None),
         **_headings(document, summary, t),
         **_without_scripts(len(findings), t),
-        **not_assessed(document, summary, t),
+        **not_assessed(document, summary, t, own),
         **coverage(document.coverage, t),
     }
 

@@ -1,5 +1,6 @@
 """The part of the page about failed reads, inconclusive checks, and types that no rule covers."""
 
+from collections.abc import Collection
 from typing import Any
 
 from scanner.document.schema import Coverage, Document
@@ -13,8 +14,11 @@ _GROUPS, _PARTIAL_SCOPES, _NAMED_CHECKS = 200, 2, 20
 """The most groups on the page, scopes on the first screen, and checks of an accepted group."""
 
 
-def not_assessed(document: Document, summary: ReportSummary, t: Words) -> dict[str, Any]:
-    """Return the variables of the template about what was not assessed, and how to resolve it."""
+def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
+    """Return the variables of the template about what was not assessed, and how to resolve it.
+
+    `own`: the actions of the user's own rules that the role may hold.
+    """
     found = gaps.group_gaps(document, t)
     principal = document.scan.principal or t("not_assessed.principal_missing")
     complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
@@ -27,7 +31,7 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words) -> dict[s
         "accepted": [_accepted(each) for each in found.accepted[:_GROUPS]],
         "missing_permission": found.missing_permission,
         "other_errors": found.other_errors,
-        "role": gaps.role_definition(found.missing_permission),
+        "role": gaps.role_definition(found.missing_permission, own),
         "role_commands": gaps.role_commands(found.missing_permission, principal),
         "rescan": gaps.rescan_command(found.other_errors),
         "all_read": complete,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from scanner.content import content
 from scanner.errors import InputError
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.model.resource_type import ResourceType
@@ -31,6 +32,8 @@ _SCOPE = re.compile(
     r"|/providers/Microsoft\.Management/managementGroups/[\w().-]{1,90}",
     re.I,
 )
+_READ = re.compile(r"[A-Za-z][A-Za-z0-9]*(\.[A-Za-z0-9]+)+(/[A-Za-z0-9][A-Za-z0-9_.-]*)+/read", re.ASCII)
+"""An action that only reads one type: `Provider.Name/type/.../read`, without `*`."""
 _NETWORK = "Microsoft.Network"
 _PERIMETER = f"{_NETWORK}/networkSecurityPerimeters"
 _PERIMETERS = (
@@ -125,6 +128,21 @@ def askable() -> frozenset[str]:
     rules = load(packages=False)
     rules.enabled = dict(rules.rules)
     return frozenset(each.lower() for each in (*actions(rules, effective=True), *listed(rules)))
+
+
+def of_own_rules(rules: RuleSet) -> frozenset[str]:
+    """The actions (lower case) of rules that the user loaded, which a role to copy may hold too: reads of one type.
+
+    They follow from the types and reads that the rules declare, never from an answer of Azure or a file of findings.
+    """
+    built_in = str(content("rules"))
+    own = [rule for id, rule in rules.rules.items() if not rules.files[id].startswith(built_in)]
+    return frozenset(each.lower() for rule in own for each in needs(rule) if is_safe(each))
+
+
+def is_safe(action: str) -> bool:
+    """Whether a role to copy may hold an action that a rule needs: it reads one type, or built-in rules need it too."""
+    return _READ.fullmatch(action) is not None or action.lower() in askable()
 
 
 def scope(text: str, at: str = "") -> str:

@@ -13,6 +13,8 @@ from scanner.document.writer import Writer
 from scanner.errors import UserError
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, write_error
+from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.permissions import of_own_rules
 from scanner.snapshot.store import Store
 from scanner.terminal.streams import OutputLost, discard, json_output, lost_output
 
@@ -29,9 +31,13 @@ class Sections(NamedTuple):
 
 @dataclass(slots=True)
 class Outputs:
-    """Writes the outputs of a scan. What cannot be written is an error at its end; the other outputs are written."""
+    """Writes the outputs of a scan. What cannot be written is an error at its end; the other outputs are written.
+
+    `rules`: those of the scan; the report's role may hold actions of own ones.
+    """
 
     storage: Storage
+    rules: RuleSet
     wrote: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
@@ -75,7 +81,7 @@ class Outputs:
         from scanner.output.writers import write
 
         with self.storage.writing(out.name) as file:
-            write(out.format, document, file)
+            write(out.format, document, file, of_own_rules(self.rules))
 
     def _lost(self, error: OutputLost) -> None:
         discard()

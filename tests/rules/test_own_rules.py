@@ -1,13 +1,15 @@
 """Own rules on properties that no built-in rule reads: what a scan keeps for them, and what an older snapshot lacks."""
 
+import html
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scanner.rulebook.kept import built_in
-from tests.history.changing_estate import served
+from tests.history.changing_estate import Refusal, served
 from tests.terminals import GROUP, Ended, account, twolocks
 
 CLUSTER = "Microsoft.ContainerService/managedClusters"
@@ -175,3 +177,73 @@ def test_an_older_snapshot_never_passes_an_own_rule(folder: Path, tmp_path: Path
             found = ended(later, rule, f"{'st' if 'account' in rule else 'aks'}{mode}")
             assert found.startswith("unknown"), f"{rule} {mode}: {found}"
             assert WITHOUT in found
+
+
+# The role to copy
+
+AGENCY = """
+from scanner.model.resource_type import ResourceType
+from scanner.model.rule import Fix, rule
+from scanner.model.verdict import Fail, Pass
+
+THING = ResourceType("Microsoft.Agency/things", api="2025-08-01")
+PARTS = THING.child("parts/default/pieces", keep=("properties.open",))
+KEYS = THING.child("keys", action="Microsoft.Agency/things/listKeys/action")
+ALL = THING.child("all", action="*")
+ODD = THING.child("odd", action="Microsoft.Agency/*/read")
+TEXT = {"category": "governance", "severity": "low", "why": "x", "fix": Fix(az="az x", impact="x")}
+
+
+@rule(THING, "own-parts", title="x", reads=(PARTS, KEYS, ALL, ODD), **TEXT)
+def parts(thing, index):
+    thing.children(PARTS).all()
+    return Pass()
+"""
+OWN_READS = ["Microsoft.Agency/things/parts/pieces/read", "Microsoft.Agency/things/read"]
+UNSAFE = ["*", "Microsoft.Agency/*/read", "Microsoft.Agency/things/listKeys/action"]
+
+
+@pytest.fixture
+def agency(tmp_path: Path) -> Path:
+    """A folder with a rule on a type of one's own, whose reads ask for more than reads."""
+    made = tmp_path / "agency"
+    made.mkdir()
+    (made / "agency.py").write_text(AGENCY)
+    return made
+
+
+def test_the_role_has_the_reads_of_own_rules_and_nothing_else_that_they_ask_for(agency: Path) -> None:
+    done = twolocks("access", "role", "--rules-code", agency)
+    actions = json.loads(done.out)["Actions"]
+    assert [each for each in actions if "Agency" in each or "*" in each] == OWN_READS
+    for each in UNSAFE:
+        assert f"{each}, because it does not read one type" in done.err
+    assert "Agency" not in twolocks("access", "role").out
+
+
+def report_role(page: Path) -> list[str]:
+    """Return the actions of the role that a report shows."""
+    roles = re.findall(r"<code>(\{.*?\})</code>", page.read_text(), re.DOTALL)
+    found: list[str] = next((json.loads(html.unescape(each))["Actions"] for each in roles if "IsCustom" in each), [])
+    return found
+
+
+def test_the_report_of_a_scan_has_them_and_that_of_a_file_does_not(agency: Path, tmp_path: Path) -> None:
+    thing = {"id": f"{GROUP}/providers/Microsoft.Agency/things/t", "name": "t", "type": "Microsoft.Agency/things"}
+    thing |= {"location": "norwayeast", "properties": {"state": "on"}}
+    page, findings, later = (tmp_path / name for name in ("report.html", "findings.json", "later.html"))
+    refused = [Refusal(action=action) for action in (OWN_READS[0], UNSAFE[-1])]
+    with served([thing], refusals=refused) as box:
+        words = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--rules-code", agency, "--only", "own-*")
+        done = twolocks(*words, "--out", page, "--out", findings, env=box.environment())
+    assert done.code == 3, done.err
+    assert report_role(page) == OWN_READS[:1]
+    made_up = ["*", "Microsoft.Agency/secrets/read", "Microsoft.Authorization/roleAssignments/write"]
+    document = json.loads(findings.read_text())
+    gap = next(each for each in document["gaps"] if each["action"] == OWN_READS[0])
+    document["gaps"] += [{**gap, "action": each} for each in made_up]
+    document["own_actions"] = document["scan"]["own_actions"] = made_up
+    findings.write_text(json.dumps(document))
+    assert twolocks("report", findings, "--out", later).code == 0
+    assert report_role(later) == []
+    assert OWN_READS[0] in later.read_text()
