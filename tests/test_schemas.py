@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from scanner.config import schema as schemas
-from scanner.config.commands import SCAN
+from scanner.config.commands import SCAN_SETTINGS
 from scanner.config.settings import resolve
 from scanner.config.waiver_reader import load
 from scanner.errors import InputError
@@ -166,8 +166,8 @@ def test_they_are_schemas_and_lie_in_docs(name: str) -> None:
 
 def test_each_option_of_scan_is_described_as_its_help_describes_it() -> None:
     options = schemas.settings()["properties"]["scan"]["properties"]
-    assert list(options) == [option.name for option in SCAN]
-    assert [option["description"] for option in options.values()] == [option.about for option in SCAN]
+    assert list(options) == [option.name for option in SCAN_SETTINGS]
+    assert [option["description"] for option in options.values()] == [option.about for option in SCAN_SETTINGS]
 
 
 def blocks() -> Iterator[tuple[str, str]]:

@@ -80,7 +80,7 @@ def _variable(command: Command) -> str:
     option = next(each for each in command.options if each.name == (command.example or each.name))
     said = f"Each option can be set by a variable: --{option.name} is {variable(command.word, option)}"
     if command.name != "scan":
-        return f"{said}."
+        return textwrap.fill(f"{said}.", WIDTH, break_on_hyphens=False)
     said += f". Commas separate several values. It can also be set in [scan] of twolocks.toml: {option.name}."
     return textwrap.fill(said, WIDTH, break_on_hyphens=False)
 

@@ -26,6 +26,7 @@ from scanner.config.options import (
     RESOURCE,
     RESOURCE_GROUP,
     RUN_CODE,
+    SECRET_FILE,
     SIGN_IN,
     SKIP,
     SNAPSHOT,
@@ -112,7 +113,7 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             *(ONLY, SKIP, *OWN_RULES, WAIVERS, FAIL_ON_SCAN),
             "Output",
             saying(OUT, f"{_SUFFIXES.about}. Also a blob: az://CONTAINER/PATH, with --auth"),
-            *(SNAPSHOT, KEEP_ALL, HISTORY, TOKEN_HOST, NOTIFY),
+            *(SNAPSHOT, KEEP_ALL, HISTORY, TOKEN_HOST, NOTIFY, SECRET_FILE),
             "Sign-in and reads",
             *(*SIGN_IN, NO_GRAPH, EFFECTIVE, RECORD),
             "Terminal",
@@ -400,7 +401,7 @@ Export the whole history as JSON lines: {"history": {id, schema}}, then
         "Send a test message",
         "notify:test",
         arguments=("NAME",),
-        rows=(CONFIG,),
+        rows=(SECRET_FILE, CONFIG),
         intro="""\
 Send a message that is marked as a test to [notify.NAME] of twolocks.toml, as a
 scan with --notify NAME would. Exits with 0 if it was delivered, else with 2.""",
@@ -456,3 +457,5 @@ variables for twolocks scan and the Azure SDKs. Ctrl-C stops it.""",
 COMMANDS = {command.name: command for command in _ROWS}
 """By name, in the order of the help; "" is `twolocks` itself."""
 SCAN = COMMANDS["scan"].options
+SCAN_SETTINGS = tuple(option for option in SCAN if option.in_file)
+"""The options of `scan` that a settings file may set."""

@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from scanner.config.channels import CHANNELS, FILE_SUFFIX, NAME, SECRET, keys_of
 from scanner.config.keys import Key
 from scanner.config.toml import TomlFile
-from scanner.errors import InputError
+from scanner.errors import InputError, nearest
 from scanner.model.verdict import Severity
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
@@ -142,11 +142,58 @@ class Target:
         return self.mail.host if self.mail is not None else urlsplit(self.url).hostname or ""
 
 
-def target(name: str, table: Mapping[str, Any], at: str, environ: Mapping[str, str]) -> Target:
-    """Return the target of a checked table, with its secrets. Raise InputError if one is missing."""
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file with a secret that the user named, and the option that names it."""
+
+    path: str
+    at: str
+
+
+def secret_files(
+    given: Iterable[str], tables: Mapping[str, Mapping[str, Any]], at: Callable[[str], str]
+) -> dict[str, SecretFile]:
+    """Return the files of `--secret-file NAME=PATH` by the variables that they stand for.
+
+    `tables`: the notifications. `at` says how a value was given. Raise InputError for what none of them can mean.
+    """
+    known = {value for table in tables.values() for key, value in table.items() if key.endswith("-env")}
+    found: dict[str, SecretFile] = {}
+    for text in given:
+        name, _, path = text.partition("=")
+        variable = name if name.startswith(SECRET) else f"{SECRET}{name}"
+        if not path.strip() or not _VARIABLE.fullmatch(variable):
+            what, do = f'"{text}" is not NAME=PATH', "write --secret-file OPS=PATH, for TWOLOCKS_SECRET_OPS"
+        elif variable in found:
+            what, do = f"{variable} has two files", "name one of them"
+        elif variable not in known:
+            near = nearest(variable.lower(), [each.lower() for each in known], 1)
+            what = f"no notification has the secret {variable}"
+            do = f"nearest: {near[0].upper()}" if near else f"name it in a table: url-env = {variable}"
+        else:
+            found[variable] = SecretFile(path, at(text))
+            continue
+        raise InputError(f"{what}; nothing was read", at=at(text), do=do)
+    return found
+
+
+def target(
+    name: str,
+    table: Mapping[str, Any],
+    at: str,
+    environ: Mapping[str, str],
+    files: Mapping[str, SecretFile] | None = None,
+) -> Target:
+    """Return the target of a checked table, with its secrets. Raise InputError if one is missing.
+
+    `files`: those that the command line names, by variable. They override the environment.
+    """
 
     def secret(word: str) -> str:
-        return _read(name, word, table.get(f"{word}-env", ""), at, environ)
+        variable = table.get(f"{word}-env", "")
+        if file := (files or {}).get(variable):
+            return _of_file(name, word, file.path, file.at)
+        return _read(name, word, variable, at, environ)
 
     kind = table["kind"]
     found = Target(
@@ -193,12 +240,13 @@ def _read(name: str, word: str, variable: str, at: str, environ: Mapping[str, st
     if not file:
         what = f'notification "{name}" requires the variable {variable}, which is not set; nothing was read'
         do = f"set {variable} from your secret store, or {variable}{FILE_SUFFIX} to the path of a file"
+        do += f", or --secret-file {variable.removeprefix(SECRET)}=PATH"
         raise InputError(what, at=at, do=do)
     return _of_file(name, word, file, f"{variable}{FILE_SUFFIX}")
 
 
 def _of_file(name: str, word: str, file: str, at: str) -> str:
-    """Return the secret in a file that the environment names."""
+    """Return the secret in a file that the user names."""
     try:
         with Path(file).open("rb") as opened:
             text: str = opened.read(MOST_BYTES).decode().strip()

@@ -36,6 +36,7 @@ class Option:
     of that file. `url`: a path unless it is a URL. `shared`: a command other than `scan` also uses the variable and the
     setting of `scan` (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]). `needed`: part of the usage line.
     `short`: its short form, such as `-s`. `effect`: of every option that a settings file may set; None for others.
+    `in_file`: an option of `scan` that a settings file may set.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Option:
     needed: bool = False
     short: str = ""
     effect: Effect | None = None
+    in_file: bool = True
 
     @property
     def key(self) -> str:
@@ -134,6 +136,10 @@ TOKEN_HOST = Option(
     effect=Effect.send,
 )
 NOTIFY = Option("notify", "NAME", "Send changes to [notify.NAME] of the settings", many=True, effect=Effect.send)
+SECRET_FILE = Option(
+    "secret-file", "NAME=PATH", "File with the secret TWOLOCKS_SECRET_NAME", many=True, shared=True, in_file=False
+)
+"""No setting of a file: otherwise whoever writes the file could send any file of the user as a password."""
 FORMAT = Option("format", "FORMAT", "text (default) or json", "text", known=FORMATS)
 
 # How to read

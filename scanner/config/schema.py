@@ -5,7 +5,7 @@ networks that cover the internet. Draft 7, because TOML editors support it.
 """
 
 from scanner.config.channels import CHANNELS, NAME, keys_of
-from scanner.config.commands import SCAN
+from scanner.config.commands import SCAN_SETTINGS
 from scanner.config.keys import (
     GAP,
     INTENDED,
@@ -27,7 +27,10 @@ def settings() -> Schema:
     """Return the schema of `twolocks.toml`."""
     ranges = {"type": "string", "description": "An address or a range, such as 198.51.100.0/24"}
     tables: Schema = {
-        "scan": {"description": "The options of twolocks scan", **_table([option_key(option) for option in SCAN])},
+        "scan": {
+            "description": "The options of twolocks scan",
+            **_table([option_key(option) for option in SCAN_SETTINGS]),
+        },
         "networks": _named(
             "Address ranges of the organisation, by name; never counted as broad ranges",
             {"anyOf": [ranges, {"type": "array", "items": ranges}]},

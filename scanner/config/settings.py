@@ -176,7 +176,7 @@ def _option(
         variable = f"TWOLOCKS_{each}_{option.key}".upper()
         if text := environ.get(variable):
             return Value(_of_text(option, text, variable), variable)
-    if file is not None and is_shared and option.name in (table := table_of(file, "scan")):
+    if file is not None and is_shared and option.in_file and option.name in (table := table_of(file, "scan")):
         return Value(_of_toml(option, table[option.name], file), file.at("scan", option.name))
     return Value(option.unset, DEFAULT)
 

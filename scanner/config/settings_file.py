@@ -41,7 +41,7 @@ class Tables:
 
 def read_tables(file: TomlFile, place: SettingsPlace, options: tuple[Option, ...]) -> dict[str, Any]:
     """Return the fields of `Tables`. Raise Faults, with all faults of the file; `options` are those of [scan]."""
-    _check_names(file, [option.name for option in options])
+    _check_names(file, options)
     if not place.trusted:
         _check_effects(file, options)
         file.check()
@@ -71,10 +71,14 @@ def table_of(file: TomlFile, name: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _check_names(file: TomlFile, options: list[str]) -> None:
-    """Collect faults for unknown tables and keys."""
+def _check_names(file: TomlFile, options: tuple[Option, ...]) -> None:
+    """Collect faults for unknown tables and keys, and for options that are no settings."""
+    for option in options:
+        if not option.in_file and option.name in table_of(file, "scan"):
+            do = f"use --{option.name} or TWOLOCKS_SCAN_{option.key.upper()}"
+            file.fault(f"scan.{option.name} is no setting of a file", "scan", option.name, do=do)
     keys = {table: None if known is None else [key.name for key in known] for table, known in TABLES.items()}
-    keys["scan"] = options
+    keys["scan"] = [option.name for option in options]
     every = [f"{table}.{name}" for table, names in keys.items() for name in names or ()]
     for table, value in file.data.items():
         if table not in keys:

@@ -163,6 +163,7 @@ def _refuse_inputs(settings: Settings) -> None:
     given.append(("history", history_file(settings["history"])))
     inputs = [(str(name), at(option, name)) for option, name in given if name]
     inputs += [(settings.file, "the settings file")] if settings.file else []
+    inputs += [(each.partition("=")[2], at("secret-file", each)) for each in settings["secret-file"]]
     outputs = [(str(name), at(option, name)) for option, name in [*names, ("record", settings["record"])] if name]
     refuse_inputs(dict.fromkeys(outputs), inputs)
 

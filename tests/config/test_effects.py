@@ -1,6 +1,6 @@
 """What a settings file that nobody named may say: every setting has an effect, and the harmless ones are these."""
 
-from scanner.config.commands import SCAN
+from scanner.config.commands import SCAN_SETTINGS
 from scanner.config.keys import EFFECTS, TABLES
 from scanner.config.options import Effect
 
@@ -9,7 +9,7 @@ def effects() -> dict[str, Effect | None]:
     """The effect of every setting of a file."""
     keys = {f"{table}.{key.name}": key.effect for table, found in TABLES.items() for key in found or ()}
     free = {table: EFFECTS.get(table) for table, found in TABLES.items() if found is None}
-    return {f"scan.{option.name}": option.effect for option in SCAN} | keys | free
+    return {f"scan.{option.name}": option.effect for option in SCAN_SETTINGS} | keys | free
 
 
 def test_every_setting_has_an_effect() -> None:

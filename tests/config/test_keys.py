@@ -8,11 +8,11 @@ import pytest
 
 from scanner.config import keys
 from scanner.config.channels import CHANNELS, keys_of
-from scanner.config.commands import SCAN
+from scanner.config.commands import SCAN_SETTINGS
 from scanner.config.keys import Key
 
 EVERY = [
-    *(keys.option_key(option) for option in SCAN),
+    *(keys.option_key(option) for option in SCAN_SETTINGS),
     *(key for rows in keys.VALUES.values() for key in rows),
     *(key for kind in CHANNELS for key in keys_of(kind)),
     *keys.INTENDED,

@@ -133,6 +133,62 @@ def test_the_address_comes_from_a_variable_or_a_file_that_the_environment_names(
     assert ready(tmp_path, text, {}, monkeypatch) == HOOK
 
 
+TEAMS = "kind = 'teams'\nurl-env = 'TWOLOCKS_SECRET_HOOK'"
+
+
+@pytest.mark.parametrize("name", ["HOOK", "TWOLOCKS_SECRET_HOOK"])
+def test_a_file_that_the_command_line_names_wins_over_the_environment(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TWOLOCKS_SECRET_HOOK", raising=False)
+    file = tmp_path / "a=hook"
+    file.write_text(f"{HOOK}\n")
+    given = [f"{name}={file}"]
+    assert ready(tmp_path, TEAMS, {}, monkeypatch, secret_file=given) == HOOK
+    assert ready(tmp_path, TEAMS, {"TWOLOCKS_SECRET_HOOK": "https://x.example"}, monkeypatch, secret_file=given) == HOOK
+    file.unlink()
+    assert ready(tmp_path, TEAMS, {}, monkeypatch, secret_file=given).startswith(
+        f'notification "ops" requires the file {file}, which cannot be read: No such file or directory'
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [
+        (["HOOK"], '"HOOK" is not NAME=PATH'),
+        (["=x"], '"=x" is not NAME=PATH'),
+        (["HOOK="], '"HOOK=" is not NAME=PATH'),
+        (["hook=x"], '"hook=x" is not NAME=PATH'),
+        (["HOOK_FILE=x"], '"HOOK_FILE=x" is not NAME=PATH'),
+        (["HOOK=x", "TWOLOCKS_SECRET_HOOK=y"], "TWOLOCKS_SECRET_HOOK has two files"),
+        (["HOKK=x"], "no notification has the secret TWOLOCKS_SECRET_HOKK"),
+        (["PATH=x"], "no notification has the secret TWOLOCKS_SECRET_PATH"),
+    ],
+)
+def test_a_secret_file_that_cannot_be_meant(
+    given: list[str], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ready(tmp_path, TEAMS, {}, monkeypatch, secret_file=given)
+    assert said.startswith(f"{what}; nothing was read | ")
+    assert "HOKK" not in given[0] or said.endswith("nearest: TWOLOCKS_SECRET_HOOK")
+
+
+def test_a_settings_file_names_no_secret_file(tmp_path: Path) -> None:
+    (tmp_path / "twolocks.toml").write_text(f"[scan]\nsecret-file = 'HOOK=/etc/passwd'\n[notify.ops]\n{TEAMS}\n")
+    with pytest.raises(InputError, match=r"scan\.secret-file is no setting of a file") as raised:
+        resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")
+    assert raised.value.do == "use --secret-file or TWOLOCKS_SCAN_SECRET_FILE"
+
+
+def test_an_output_does_not_replace_a_file_with_a_secret(tmp_path: Path) -> None:
+    (tmp_path / "named.toml").write_text(f"[notify.ops]\n{TEAMS}\n")
+    (tmp_path / "hook.json").write_text(HOOK)
+    words = ("scan", "--config", tmp_path / "named.toml", "--history", tmp_path / "h.db", "--notify", "ops")
+    ended = twolocks(*words, "--secret-file", f"HOOK={tmp_path}/hook.json", "--out", tmp_path / "hook.json")
+    assert (ended.code, "is also --secret-file HOOK=" in ended.err) == (2, True), ended.err
+    assert (tmp_path / "hook.json").read_text() == HOOK
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -176,7 +232,7 @@ def test_what_is_missing_is_reported_before_anything_is_read(tmp_path: Path, mon
     slack = f"kind = 'slack'\nurl-env = '{name}'"
     assert ready(tmp_path, slack, {}, monkeypatch) == (
         f'notification "ops" requires the variable {name}, which is not set; nothing was read | twolocks.toml:1 | '
-        f"set {name} from your secret store, or {name}_FILE to the path of a file"
+        f"set {name} from your secret store, or {name}_FILE to the path of a file, or --secret-file HOOK=PATH"
     )
     file = {f"{name}_FILE": str(hook)}
     assert ready(tmp_path, slack, file, monkeypatch).startswith(
