@@ -2,9 +2,10 @@
 
 import os
 import stat
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from scanner.errors import InputError
 
@@ -41,20 +42,27 @@ def usual(folder: Path, environ: Mapping[str, str]) -> SettingsPlace | None:
     """
     there = folder / FILE if str(folder) != "." else Path(FILE)
     found = there if _is_file(there) else None
-    own = own_folder(environ)
-    if own is not None and _is_file(own / FILE):
-        _check_owner(own / FILE)
-        unused = found if found is not None and found.resolve() != (own / FILE).resolve() else None
-        return SettingsPlace(own / FILE, "settings", "the user's own", unused=unused)
+    own = own_folder(environ, sys.platform)
+    mine = Path(own / FILE) if own is not None else None
+    if mine is not None and _is_file(mine):
+        _check_owner(mine)
+        unused = found if found is not None and found.resolve() != mine.resolve() else None
+        return SettingsPlace(mine, "settings", "the user's own", unused=unused)
     return SettingsPlace(found, "settings", "found in this folder", trusted=False) if found is not None else None
 
 
-def own_folder(environ: Mapping[str, str]) -> Path | None:
-    """Return the user's configuration folder: %APPDATA%, XDG_CONFIG_HOME (if absolute), ~/.config; None without one."""
-    if os.name == "nt":
-        bases = [Path(environ.get("APPDATA", ""))]
+def own_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
+    """Return the user's configuration folder on a platform of `sys.platform`; None without an absolute one.
+
+    Windows: %APPDATA%, else AppData\\Roaming of the profile. Others, macOS too: XDG_CONFIG_HOME, else ~/.config.
+    """
+    bases: list[PurePath]
+    if platform == "win32":
+        profile = PureWindowsPath(environ.get("USERPROFILE", ""))
+        bases = [PureWindowsPath(environ.get("APPDATA", "")), profile / "AppData" / "Roaming"]
     else:
-        bases = [Path(environ.get("XDG_CONFIG_HOME", "")), Path(environ.get("HOME", ""), ".config")]
+        home = PurePosixPath(environ.get("HOME", ""))
+        bases = [PurePosixPath(environ.get("XDG_CONFIG_HOME", "")), home / ".config"]
     return next((base / "twolocks" for base in bases if base.is_absolute()), None)
 
 

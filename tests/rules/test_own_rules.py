@@ -229,7 +229,11 @@ def report_role(page: Path) -> list[str]:
 
 
 def test_the_report_of_a_scan_has_them_and_that_of_a_file_does_not(agency: Path, tmp_path: Path) -> None:
-    thing = {"id": f"{GROUP}/providers/Microsoft.Agency/things/t", "name": "t", "type": "Microsoft.Agency/things"}
+    thing: dict[str, Any] = {
+        "id": f"{GROUP}/providers/Microsoft.Agency/things/t",
+        "name": "t",
+        "type": "Microsoft.Agency/things",
+    }
     thing |= {"location": "norwayeast", "properties": {"state": "on"}}
     page, findings, later = (tmp_path / name for name in ("report.html", "findings.json", "later.html"))
     refused = [Refusal(action=action) for action in (OWN_READS[0], UNSAFE[-1])]
