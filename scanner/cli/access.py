@@ -138,8 +138,8 @@ def missing(rules: RuleSet, places: Sequence[ScopeAccess], effective: bool = Fal
 
 def check(settings: Settings) -> int:
     """Print which rules can be evaluated, and return the exit code. Raises InputError and errors of a collection."""
-    rules = chosen(settings)
     screen = Screen()
+    rules = chosen(settings, screen)
     with stopping(screen) as stop:
         code = _check(rules, settings, screen, stop)
     show_broken(rules.broken)
@@ -149,7 +149,7 @@ def check(settings: Settings) -> int:
 def role(settings: Settings) -> int:
     """Print the least-privilege role, and return the exit code. Raises InputError."""
     scopes = [access.scope(each, settings.at("scope", each)) for each in settings["scope"]]
-    rules = chosen(settings)
+    rules = chosen(settings, Screen())
     needed = access.actions(rules, settings["effective"])
     actions = [each for each in needed if access.is_safe(each)]
     sys.stdout.write(access.role(actions, scopes, settings["format"]) + "\n")

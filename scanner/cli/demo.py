@@ -13,7 +13,7 @@ from scanner.cli.common import stopping
 from scanner.config.settings import Settings, Value, resolve
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, decide
-from scanner.scan import pipeline, sources
+from scanner.scan import pipeline
 from scanner.scan.job import prepare
 from scanner.scan.outcome import Outcome
 from scanner.terminal.lines import Line, error_lines
@@ -41,8 +41,7 @@ def _demo(settings: Settings, screen: Screen, stop: Stop) -> int:
     _make(folder)
     with serve(load_estate()) as box, _environment(box.environment()):
         scan = _scan(settings, folder, box.url)
-        sources.show(scan, screen)
-        outcome = pipeline.run(prepare(scan), screen, stop, limits=False)
+        outcome = pipeline.run(prepare(scan, screen), screen, stop, limits=False)
     _end(outcome, settings, folder, screen)
     if settings["open"]:
         _browse(folder / FILES[0])

@@ -23,8 +23,8 @@ def run(settings: Settings, old: str, new: str) -> int:
     outs = parse_targets(settings["out"], settings.at, DIFF_FORMATS)
     named = ((out.name, settings.at("out", out.name)) for out in outs)
     refuse_inputs(named, [(old, "the old file"), (new, "the new file")])
-    rules = chosen(settings)
     screen = Screen()
+    rules = chosen(settings, screen)
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         storage.check((out.name, settings.at("out", out.name)) for out in outs)

@@ -27,7 +27,8 @@ from scanner.reach.public_addresses import public_addresses
 from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.kept import kept_paths
-from scanner.rulebook.loader import RuleSet, load
+from scanner.rulebook.loader import RuleSet
+from scanner.scan.job import load_rules
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
@@ -79,7 +80,7 @@ def run(settings: Settings, resource: str) -> int:
 
 def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     question = Question(resource, settings["source"], settings["port"])
-    rules = load(packages=not settings["no-rule-packages"])
+    rules = load_rules(settings, screen)
     named = parse_port(question.port)
     if "/" in question.port and named is None:
         raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")

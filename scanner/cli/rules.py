@@ -17,6 +17,7 @@ from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet, matches
 from scanner.scan.job import chosen, load_rules
 from scanner.terminal.lines import Line, coloured, table, width_of
+from scanner.terminal.screen import Screen
 from scanner.terminal.text import many, named
 
 _COLUMN = 14
@@ -25,7 +26,7 @@ _COLUMN = 14
 
 def list_rules(settings: Settings) -> int:
     """Print the rules, one per line, and return the exit code. Raises InputError."""
-    rules = chosen(settings)
+    rules = chosen(settings, Screen())
     found = wanted(rules, settings)
     if settings["format"] == "json":
         print_json([facts(rule) for rule in found])
@@ -40,7 +41,7 @@ def list_rules(settings: Settings) -> int:
 
 def show(settings: Settings, id: str) -> int:
     """Print one rule, and return the exit code. Raises InputError."""
-    rules = load_rules(settings)
+    rules = load_rules(settings, Screen())
     rule = rules.rules.get(id) or next((each for each in rules.rules.values() if id in each.aliases), None)
     if rule is None:
         rules.check_renamed(id, at="", rewrite="twolocks rules show {}")

@@ -11,13 +11,11 @@ def run(settings: Settings) -> int:
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
     screen.start(f"twolocks {version()}, read-only")
     # Imported after the first line is printed, because the import takes longer than 0.3 s.
-    from scanner.scan import sources
     from scanner.scan.job import prepare
     from scanner.scan.outcome import show
     from scanner.scan.pipeline import run as scan
 
-    sources.show(settings, screen)
     with stopping(screen) as stop:
-        outcome = scan(prepare(settings), screen, stop)
+        outcome = scan(prepare(settings, screen), screen, stop)
         show(outcome, screen)
     return outcome.end.code

@@ -10,7 +10,7 @@ from scanner.terminal.screen import Screen
 
 def run(settings: Settings, fingerprint: str) -> int:
     """Write the entry, print what was accepted, and return the exit code. Raises InputError."""
-    rules = load_rules(settings)
+    rules = load_rules(settings, Screen())
     try:
         written = waive(fingerprint, settings, rules)
     except NotAccepted as error:

@@ -15,7 +15,9 @@ from scanner.output.storage import Storage, is_blob, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
+from scanner.scan import sources
 from scanner.snapshot.format import Header
+from scanner.terminal.screen import Screen
 
 KEPT_ALL = "--keep-all: resources are stored whole, with the secrets that Azure returned in them"
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
@@ -58,7 +60,7 @@ class Job:
         return head
 
 
-def prepare(settings: Settings) -> Job:
+def prepare(settings: Settings, screen: Screen) -> Job:
     """Check everything that can be checked without reading. Raises InputError."""
     outs = parse_targets(settings["out"], settings.at)
     if settings["snapshot"]:
@@ -75,7 +77,7 @@ def prepare(settings: Settings) -> Job:
         _record(settings["record"], settings.at("record", settings["record"]))
     _refuse_inputs(settings)
     _tags(settings)
-    rules = chosen(settings)
+    rules = chosen(settings, screen, always=True)
     _severities(settings, rules)
     policy = Policy(
         networks=settings.own,
@@ -90,18 +92,22 @@ def prepare(settings: Settings) -> Job:
     return Job(settings, rules, policy, outs, whom=_whom(settings))
 
 
-def load_rules(settings: Settings) -> RuleSet:
-    """Return the rules of the folders and packages that the settings name. Raises InputError for an invalid folder."""
+def load_rules(settings: Settings, screen: Screen, *, always: bool = False) -> RuleSet:
+    """Return the rules of the folders and packages that the settings name. Raises InputError for an invalid folder.
+
+    Prints these first, because their Python runs when they are loaded. `always`: see `sources.show`.
+    """
+    sources.show(settings, screen, always=always)
     return load(
-        [Path(each) for each in settings["rules"]],
-        code=[Path(each) for each in settings["rules-code"]],
+        [Path(each) for each in sources.folders(settings, "rules")],
+        code=[Path(each) for each in sources.folders(settings, "rules-code")],
         packages=not settings["no-rule-packages"],
     )
 
 
-def chosen(settings: Settings) -> RuleSet:
+def chosen(settings: Settings, screen: Screen, *, always: bool = False) -> RuleSet:
     """Return the rules that the settings select. Raises InputError for an invalid folder or pattern."""
-    rules = load_rules(settings)
+    rules = load_rules(settings, screen, always=always)
     for option in ("only", "skip"):
         for pattern in settings[option]:
             try:

@@ -6,20 +6,31 @@ from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 
 
-def show(settings: Settings, screen: Screen) -> None:
-    """Print the settings file and the sources of rules, before any of them runs."""
+def show(settings: Settings, screen: Screen, *, always: bool = True) -> None:
+    """Print the settings file and the sources of rules, before any of them runs.
+
+    `always`: in a log also that there is no settings file, and only built-in rules.
+    """
     file, rules = str(settings.place or "none"), rule_sources(settings)
-    screen.write([Line(file, "Settings", whole=True)] if settings.place else [], "settings", file)
-    screen.write([Line(rules, "Rules", whole=True)] if ";" in rules else [], "rules", rules)
+    if always or settings.place:
+        screen.write([Line(file, "Settings", whole=True)] if settings.place else [], "settings", file)
+    if always or ";" in rules:
+        screen.write([Line(rules, "Rules", whole=True)] if ";" in rules else [], "rules", rules)
 
 
 def rule_sources(settings: Settings) -> str:
     """Return where rules come from, and which installed packages are left out."""
-    found = [str(each) for each in installed()]
-    packages = [f"package {each}" for each in found]
-    python = [*settings["rules-code"], *(() if settings["no-rule-packages"] else packages)]
+    packages = [f"package {each}" for each in installed()]
+    rows, code = folders(settings, "rules"), folders(settings, "rules-code")
+    python = [*code, *(() if settings["no-rule-packages"] else packages)]
     parts = ["built-in"]
-    parts += [f"rows from {', '.join(settings['rules'])}"] if settings["rules"] else []
+    parts += [f"rows from {', '.join(rows)}"] if rows else []
     parts += [f"Python from {', '.join(python)}"] if python else []
     parts += [f"not used: {', '.join(packages)}"] if packages and settings["no-rule-packages"] else []
     return "; ".join(parts)
+
+
+def folders(settings: Settings, option: str) -> tuple[str, ...]:
+    """Return the folders of `--rules` or `--rules-code`; none for a command without this option."""
+    found: tuple[str, ...] = settings[option] if option in settings.options else ()
+    return found

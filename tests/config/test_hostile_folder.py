@@ -1,5 +1,6 @@
 """What a folder that somebody else wrote can make a scan do: the real command line in it, and real sockets."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -267,7 +268,9 @@ def test_a_row_calls_functions_of_rules_only(folder: Path) -> None:
     assert others <= {"collections.abc", "typing", "dataclasses"}
 
 
-def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path) -> None:
+@pytest.fixture
+def site(folder: Path) -> Path:
+    """A folder of installed packages with one that has rules."""
     site = folder.parent / "site"
     (site / "agency_rules").mkdir(parents=True)
     (site / "agency_rules" / "__init__.py").write_text(PYTHON)
@@ -277,6 +280,10 @@ def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path) ->
         "Metadata-Version: 2.1\nName: agency-rules\nVersion: 1.2\n"
     )
     (site / "agency_rules-1.2.dist-info" / "entry_points.txt").write_text("[twolocks.rules]\nagency = agency_rules\n")
+    return site
+
+
+def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path, site: Path) -> None:
     env = {"PYTHONPATH": str(site)}
     words = ("scan", "--from", exposed(folder), "--fail-on", "never")
     ran = run(folder, *words, "--no-rule-packages", env=env)
@@ -290,3 +297,36 @@ def test_installed_rule_packages_are_listed_and_can_be_left_out(folder: Path) ->
     assert ran.code == 3, ran.err
     assert "rules    built-in; Python from package agency-rules 1.2 (agency)" in ran.err
     assert (site / "agency_rules" / "ran").exists()
+
+
+def test_every_command_that_loads_rules_says_which_before_they_run(folder: Path, site: Path) -> None:
+    (folder / "rows").mkdir()
+    (folder / "rows" / "own.toml").write_text(ROW)
+    env, package = {"PYTHONPATH": str(site)}, "package agency-rules 1.2 (agency)"
+    taken = exposed(folder)
+    own = ("--rules", "rows")
+    (site / "agency_rules" / "own.toml").unlink()
+    (site / "agency_rules" / "__init__.py").write_text("import sys\nprint('it runs', file=sys.stderr)\n")
+    commands: list[tuple[tuple[object, ...], tuple[str, ...]]] = [
+        (("rules", "list", "--format", "json"), own),
+        (("rules", "show", "storage-plain-http", "--format", "json"), own),
+        (("access", "role"), own),
+        (("access", "check", "--format", "json", "--auth", "environment"), own),
+        (("diff", taken, taken, "--format", "json"), own),
+        (("reach", "stopen", "--from", taken), ()),
+        (("scan", "--from", taken, "--out", "-", "--fail-on", "never"), own),
+        (("waive", "abcdef", "--in", "none.json"), own),
+    ]
+    for words, more in commands:
+        ran = run(folder, *words, *more, env=env)
+        rows = "rows from rows; " if more else ""
+        before, runs, _ = ran.err.partition("it runs")
+        assert f"rules    built-in; {rows}Python from {package}" in before, f"{words}: {ran.err}"
+        assert runs, f"{words}: {ran.err}"
+        assert package not in ran.out
+        if "json" in words and ran.out:
+            json.loads(ran.out)
+    for words in (("rules", "list"), ("rules", "show", "storage-plain-http"), ("access", "role")):
+        ran = run(folder, *words)
+        assert "rules    built-in" not in ran.err
+        assert "settings none" not in ran.err
