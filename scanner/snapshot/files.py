@@ -20,6 +20,7 @@ from scanner.snapshot.bundles import Snapshot, grouped, of_store
 from scanner.snapshot.checks import LineChecks, check_taken
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
 from scanner.snapshot.lines import LINE_BYTES, LINE_VALUES, Lines, values_of
+from scanner.snapshot.signature import Signature
 from scanner.snapshot.store import Store
 
 _BARE = (
@@ -36,23 +37,22 @@ _Other = str | int | float | bool | None
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read(path: Path) -> Snapshot:
+def read(path: Path, signature: Signature | None = None) -> Snapshot:
     """Return the snapshot in a file, or one made of a file of bare resources.
 
-    Raises InputError that names what is wrong and where. A snapshot that was cut off raises it while its bundles are
-    read.
+    Raises InputError that names what is wrong and where, and for a file that `signature` is not of. A snapshot that was
+    cut off raises it while its bundles are read.
     """
-    return _read_any(path, _open(path))
+    return _read_any(path, _open(path, signature))
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path, signature: Signature | None) -> BinaryIO:
     """Open a file, decompressed where its first bytes say that it is compressed."""
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        file = signature.opened(path) if signature is not None else path.open("rb")
+        magic = file.peek(4)[:4]  # type: ignore[attr-defined]
         if magic[:2] == b"\x1f\x8b":
-            return gzip.open(path, "rb")  # type: ignore[return-value]
-        file = path.open("rb")
+            return _Gzip(file)  # type: ignore[return-value]
         if magic == b"\x28\xb5\x2f\xfd":
             return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
         return file
@@ -60,6 +60,18 @@ def _open(path: Path) -> BinaryIO:
         raise InputError(
             f"{path} cannot be read: {error.strerror}", at=f"--from {path}", do=f"give {_FORMATS}"
         ) from None
+
+
+class _Gzip(gzip.GzipFile):
+    """A compressed file that closes the file below it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file, mode="rb")
+        self._below = file
+
+    def close(self) -> None:
+        super().close()
+        self._below.close()
 
 
 def _read_any(path: Path, file: BinaryIO) -> Snapshot:
