@@ -19,7 +19,9 @@ from scanner.rulebook.loader import RuleSet, load
 from scanner.snapshot.format import Header
 from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
 
-KEPT_ALL = "--keep-all: resources are stored whole, with the secrets that Azure returned in them"
+KEPT_ALL = (
+    "--keep-all: resources are stored whole; only values that look like secrets are masked, so others may be in it"
+)
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 
 

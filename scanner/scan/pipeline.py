@@ -16,6 +16,7 @@ from scanner.evaluate.policy import Waivers
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
+from scanner.masks import masked
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, snapshot_names
@@ -155,7 +156,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
             from scanner.collect.effective import differences
 
             job.disagreements += await differences(reader, store, screen)
-            store.header.notes += [f"{DISAGREES}: {each}" for each in job.disagreements]
+            store.header.notes += [masked(f"{DISAGREES}: {each}") for each in job.disagreements]
 
 
 # Step 3
