@@ -21,7 +21,7 @@ def clean(text: object) -> str:
     return _MARKS.sub("<U+0023>", text) if "##" in text else text
 
 
-def shown(text: object) -> str:
+def printable(text: object) -> str:
     """Return a text for people as `clean` does, without what looks like a secret: an error may repeat a value."""
     return clean(masked(str(text)))
 

@@ -174,8 +174,8 @@ def test_a_signed_snapshot_is_stored_with_its_signature_and_verified_from_there(
     assert twolocks("scan", "--from", NIGHT, "--verify", public, env=store.env).code == 2
     unsigned = ("scan", "--from", "az://reports/unsigned.jsonl", "--verify", public)
     with running(Sandbox([closed("st")], [SUB])) as box:
-        words = ("scan", "--snapshot", "az://reports/unsigned.jsonl", *ONLY)
-        twolocks(*words, env={**box.environment(), **store.env})
+        collected = ("scan", "--snapshot", "az://reports/unsigned.jsonl", *ONLY)
+        twolocks(*collected, env={**box.environment(), **store.env})
     ended = twolocks(*unsigned, env=store.env)
     assert (ended.code, "unsigned.jsonl.sig" in ended.err) == (2, True), ended.err
 
