@@ -1,5 +1,6 @@
 """No secret of a resource leaves a scan: canaries in every object of every type, and none in any file or text."""
 
+import gc
 import itertools
 import json
 import re
@@ -201,6 +202,8 @@ def test_keep_all_keeps_what_does_not_look_like_a_secret_and_says_so(
     assert "--keep-all" in json.loads(texts["night.jsonl"].splitlines()[0])["snapshot"]["notes"][0]
 
 
+# A TLS handshake that is cancelled, when a scan ends with an error, leaves its socket to the collector (asyncio).
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.parametrize("path", ["/subscriptions", "*/storageAccounts", "*"])
 def test_no_canary_of_an_error_text_is_printed(path: str, tmp_path: Path) -> None:
     """Also where the error ends the scan (exit 4), and in the traceback of `--verbose`."""
@@ -214,6 +217,7 @@ def test_no_canary_of_an_error_text_is_printed(path: str, tmp_path: Path) -> Non
         texts = places(tmp_path, found)
         assert found_in(texts, CANARY) == {}
     assert b": 409 ***" in texts["stderr"] or path != "*/storageAccounts"
+    gc.collect()
 
 
 def _resources(text: bytes) -> list[bytes]:
