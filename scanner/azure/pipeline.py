@@ -3,11 +3,13 @@
 import asyncio
 import json
 import re
+import shutil
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -23,7 +25,9 @@ from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, parse_error, retry_after
 from scanner.azure.limits import RateLimiter, RateLimiters
 from scanner.azure.transport import MAX_REQUESTS
+from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
+from scanner.masks import masked
 
 Request = PipelineRequest[HttpRequest]
 Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
@@ -96,20 +100,37 @@ class RecordPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
 
 class RecordFile:
-    """The file of `--record FILE`: one JSON line a request, written at once so that none is lost when the scan ends."""
+    """The file of `--record FILE`: one JSON line a request, without what looks like a secret.
+
+    It appears when it is closed, also where the scan fails; a kill leaves the earlier file.
+    """
 
     def __init__(self, path: Path, append: bool = False) -> None:
+        self._path = path
+        self._whole = ExitStack()
         try:
-            self._file: IO[str] = path.open("a" if append else "w", encoding="utf-8", buffering=1)
+            with ExitStack() as opened:
+                self._file = opened.enter_context(AtomicFile(path))
+                if append and path.exists():
+                    with path.open("rb") as earlier:
+                        shutil.copyfileobj(earlier, self._file)
+                self._whole = opened.pop_all()
         except OSError as error:
-            raise InputError(f"{path} cannot be written: {error.strerror}", at=f"--record {path}") from None
+            raise self._unwritten(error) from None
 
     def add(self, method: str, path: str, status: int, milliseconds: float) -> None:
-        line = {"method": method, "path": path, "status": status, "ms": round(milliseconds, 1)}
-        self._file.write(json.dumps(line) + "\n")
+        line = {"method": method, "path": masked(path), "status": status, "ms": round(milliseconds, 1)}
+        self._file.write(json.dumps(line).encode() + b"\n")
 
     def close(self) -> None:
-        self._file.close()
+        """Give the file its name. Raises InputError where it cannot be written."""
+        try:
+            self._whole.close()
+        except OSError as error:
+            raise self._unwritten(error) from None
+
+    def _unwritten(self, error: OSError) -> InputError:
+        return InputError(f"{self._path} cannot be written: {error.strerror}", at=f"--record {self._path}")
 
 
 class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):

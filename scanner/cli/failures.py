@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from scanner.errors import InputError, UserError, nearest
+from scanner.masks import masked
 from scanner.terminal.lines import Line, error_lines, prepare
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stopped
@@ -32,7 +33,7 @@ def report(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, OutputLost):
         return _print(lost_output(error))
     if "--verbose" in words or os.environ.get("TWOLOCKS_SCAN_VERBOSE"):
-        sys.stderr.writelines(traceback.format_exception(error))
+        sys.stderr.write(masked("".join(traceback.format_exception(error))))
     return _print(error if isinstance(error, UserError) else _defect(error))
 
 

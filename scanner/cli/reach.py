@@ -28,8 +28,8 @@ from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet
-from scanner.scan.job import load_rules
-from scanner.snapshot import files as snapshot
+from scanner.scan.job import key_of, load_rules
+from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -87,7 +87,7 @@ def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     if settings["from"]:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
-            found = answers(question, snapshot.read(path), rules)
+            found = answers(question, read_verified(storage, settings, path, key_of(settings)), rules)
     else:
         taken = of_store(_collected(question, rules, settings, screen, stop))
         found = answers(question, taken, rules)

@@ -92,6 +92,8 @@ RESOURCE = Option("resource", "ID", "One resource, to check a fix quickly", many
 RESOURCE_GROUP = Option("resource-group", "NAME", "Only these resource groups", many=True, effect=Effect.hide)
 TAG = Option("tag", "NAME=VALUE", "Only resources with this tag", many=True, effect=Effect.hide)
 FROM = Option("from", "FILE", "A snapshot or other JSON; sends no requests", path=True, effect=Effect.hide)
+# In a file that somebody else wrote it would name their key, and their snapshot would pass as verified.
+VERIFY = Option("verify", "KEY", "Evaluate FILE only if FILE.sig is by this key", path=True, effect=Effect.hide)
 
 # Which rules count, and how
 
@@ -122,8 +124,9 @@ SNAPSHOT = Option(
     "snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True, effect=Effect.write
 )
 KEEP_ALL = Option(
-    "keep-all", about="Store whole resources, secrets included, not only what rules read", effect=Effect.write
+    "keep-all", about="Store whole resources, not only what rules read; may hold secrets", effect=Effect.write
 )
+SIGN = Option("sign", "KEY", "Sign the snapshot by this private key (FILE.sig)", path=True, effect=Effect.write)
 HISTORY = Option(
     "history", "URL", "Store the scan; compare with earlier ones", path=True, url=True, shared=True, effect=Effect.send
 )

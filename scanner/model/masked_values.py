@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.model.masks import hinted, masked
+from scanner.masks import has_secret, masked
 
 
 def masked_value(value: Any) -> Any:
@@ -20,6 +20,4 @@ def masked_value(value: Any) -> Any:
 
 def _is_suspicious(value: Any) -> bool:
     """Return whether the JSON of a value has a match of any pattern."""
-    text = msgspec.json.encode(value, enc_hook=str).decode()
-    low = text.lower()
-    return any(hint in low and pattern.search(text) for hint, pattern in hinted())
+    return has_secret(msgspec.json.encode(value, enc_hook=str).decode())

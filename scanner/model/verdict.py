@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from scanner.masks import masked
 from scanner.model.json_paths import MISSING
-from scanner.model.masks import masked
 from scanner.model.remedy import Cause
 
 ABSENT: Final = "absent"

@@ -1,5 +1,6 @@
 """A scan before it starts: its settings, rules and outputs, checked before anything is read."""
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
 from scanner.snapshot.format import Header
 from scanner.terminal.screen import Screen
+from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
 
-KEPT_ALL = "--keep-all: resources are stored whole, with the secrets that Azure returned in them"
+KEPT_ALL = (
+    "--keep-all: resources are stored whole; only values that look like secrets are masked, so others may be in it"
+)
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 
 
@@ -37,6 +41,10 @@ class Job:
     """Whether it was stopped and that was shown."""
     whom: tuple[Target, ...] = ()
     """The notifications that `--notify` names."""
+    signer: Signer | None = None
+    """The key of `--sign`."""
+    verifier: Verifier | None = None
+    """The key of `--verify`."""
     disagreements: list[str] = field(default_factory=list)
     """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
@@ -44,7 +52,7 @@ class Job:
         """Return the blobs to write, each with the option or setting that names it."""
         at = self.settings.at
         names = [(out.name, at("out", out.name)) for out in self.outs]
-        names.append((self.settings["snapshot"], at("snapshot", self.settings["snapshot"])))
+        names += [(name, at("snapshot", self.settings["snapshot"])) for name in snapshot_names(self.settings)]
         return [(name, given) for name, given in names if is_blob(name)]
 
     def header(self) -> Header:
@@ -76,6 +84,7 @@ def prepare(settings: Settings, screen: Screen) -> Job:
     if settings["record"]:
         _record(settings["record"], settings.at("record", settings["record"]))
     _refuse_inputs(settings)
+    _keys_need_a_snapshot(settings)
     _tags(settings)
     rules = chosen(settings, screen, always=True)
     _severities(settings, rules)
@@ -89,7 +98,36 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         tags=settings.kept_tags,
         part=any(settings[each] for each in ("resource", "resource-group", "tag")),
     )
-    return Job(settings, rules, policy, outs, whom=_whom(settings))
+    return Job(settings, rules, policy, outs, whom=_whom(settings), signer=_signer(settings), verifier=key_of(settings))
+
+
+def snapshot_names(settings: Settings) -> list[str]:
+    """Return the names of the snapshot and, where it is signed, of its signature; [] where none is written."""
+    name = settings["snapshot"]
+    return [name, *([f"{name}{SUFFIX}"] if settings["sign"] else [])] if name else []
+
+
+def _signer(settings: Settings) -> Signer | None:
+    if not settings["sign"] or not settings["snapshot"] or settings["from"]:
+        return None
+    return signer(settings["sign"], settings.at("sign", settings["sign"]), os.environ)
+
+
+def key_of(settings: Settings) -> Verifier | None:
+    """Return the public key that a snapshot to read must be signed for; None where any may be read."""
+    if not settings["verify"] or not settings["from"]:
+        return None
+    return verifier(settings["verify"], settings.at("verify", settings["verify"]))
+
+
+def _keys_need_a_snapshot(settings: Settings) -> None:
+    """Raise InputError where the command line names a key that would have no effect."""
+    needs = {"sign": ("snapshot", "--sign signs a snapshot that a scan of Azure writes", "--snapshot FILE")}
+    needs["verify"] = ("from", "--verify is for a snapshot that is read", "--from FILE")
+    for option, (other, what, do) in needs.items():
+        unused = not settings[other] or (option == "sign" and settings["from"])
+        if settings[option] and unused and settings.options[option].source.startswith("--"):
+            raise InputError(f"{what}; nothing was read", at=settings.at(option, settings[option]), do=f"use {do}")
 
 
 def load_rules(settings: Settings, screen: Screen, *, always: bool = False) -> RuleSet:
@@ -164,8 +202,9 @@ def _tags(settings: Settings) -> None:
 def _refuse_inputs(settings: Settings) -> None:
     """Raise InputError for an output that would replace an input of the scan."""
     at = settings.at
-    names = [*(("out", name) for name in settings["out"]), ("snapshot", settings["snapshot"])]
-    given = [(option, settings[option]) for option in ("from", "waivers")]
+    names = [*(("out", name) for name in settings["out"]), *(("snapshot", name) for name in snapshot_names(settings))]
+    given = [(option, settings[option]) for option in ("from", "verify", "waivers", "sign")]
+    given += [("from", f"{settings['from']}{SUFFIX}")] if settings["from"] and settings["verify"] else []
     given.append(("history", history_file(settings["history"])))
     inputs = [(str(name), at(option, name)) for option, name in given if name]
     inputs += [(settings.file, "the settings file")] if settings.file else []

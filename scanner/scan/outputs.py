@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple, cast
 
 import msgspec
 
 from scanner.document.schema import ChangesRow, Coverage, Document, GapRow, RuleRow, ScanRow
 from scanner.document.writer import Writer
 from scanner.errors import UserError
-from scanner.output.storage import Storage
+from scanner.output.storage import Storage, is_blob
 from scanner.output.targets import STDOUT, OutputTarget, write_error
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.permissions import of_own_rules
+from scanner.snapshot.signature import SUFFIX, HashedFile, Signer
 from scanner.snapshot.store import Store
 from scanner.terminal.streams import OutputLost, discard, json_output, lost_output
 
@@ -44,18 +45,35 @@ class Outputs:
     unheard: bool = False
     """Whether standard output was closed before everything was written."""
 
-    def write_snapshot(self, store: Store, name: str) -> None:
-        """Write a snapshot, and replace an earlier one of this scan. Do nothing for the name ""."""
+    def write_snapshot(self, store: Store, name: str, signer: Signer | None = None) -> None:
+        """Write a snapshot, and replace an earlier one of this scan. Do nothing for the name "".
+
+        With `signer` its signature is written beside it. Where that fails, neither is written.
+        """
         if not name:
             return
-        if name in self.wrote:
-            self.wrote.remove(name)
+        for each in {name, f"{name}{SUFFIX}"}.intersection(self.wrote):
+            self.wrote.remove(each)
         try:
-            with self.storage.writing(name) as file:
-                store.into(file, Path(name))
-            self.wrote.append(name)
+            if signer is not None:
+                self._write_signed(store, name, signer)
+            else:
+                with self.storage.writing(name) as file:
+                    store.into(file, Path(name))
+            self.wrote += [name, *([f"{name}{SUFFIX}"] if signer is not None else [])]
         except OSError as error:
             self._failed(name, error)
+
+    def _write_signed(self, store: Store, name: str, signer: Signer) -> None:
+        beside = f"{name}{SUFFIX}"
+        with self.storage.writing(beside) as signature, self.storage.writing(name) as file:
+            hashed = HashedFile(file)
+            store.into(cast("IO[bytes]", hashed), Path(name))
+            signature.write(signer.sign(hashed.digest))
+            signature.flush()
+            if not is_blob(name):
+                # A kill between the two renames leaves a snapshot without a signature, never with an older one.
+                Path(beside).unlink(missing_ok=True)
 
     def write_documents(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections) -> None:
         """Write every output of a document, those that need no decoding first."""

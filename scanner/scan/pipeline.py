@@ -16,16 +16,18 @@ from scanner.evaluate.policy import Waivers
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
+from scanner.masks import masked
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.change_lines import ChangeLines
-from scanner.scan.job import Job
+from scanner.scan.job import Job, snapshot_names
 from scanner.scan.last_screen import LastScreen
 from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
 from scanner.scan.session import HistorySession
-from scanner.snapshot import files as snapshot
+from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.signature import Verifier
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
@@ -88,10 +90,10 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
     if not job.settings["from"]:
         store = _collect(context, limits)
         took = monotonic() - began
-        outputs.write_snapshot(store, job.settings["snapshot"])
-    taken = of_store(store) if store is not None else snapshot.read(source)
+        outputs.write_snapshot(store, job.settings["snapshot"], job.signer)
+    taken = of_store(store) if store is not None else read_verified(job.storage, job.settings, source, job.verifier)
     if store is None:
-        _show_source(taken, screen)
+        _show_source(taken, screen, job.verifier)
     _show_expired(job.policy.waivers, screen)
     try:
         found = _evaluate_and_reverify(context, taken, store)
@@ -154,7 +156,7 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
             from scanner.collect.effective import differences
 
             job.disagreements += await differences(reader, store, screen)
-            store.header.notes += [f"{DISAGREES}: {each}" for each in job.disagreements]
+            store.header.notes += [masked(f"{DISAGREES}: {each}") for each in job.disagreements]
 
 
 # Step 3
@@ -170,7 +172,7 @@ def _evaluate_and_reverify(context: _Context, taken: Snapshot, store: Store | No
     if both is None:
         return found
     found.writer.close()
-    outputs.write_snapshot(both, job.settings["snapshot"])
+    outputs.write_snapshot(both, job.settings["snapshot"], job.signer)
     return _evaluate(context, of_store(both))
 
 
@@ -231,7 +233,7 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
         defects=len(job.disagreements),
         found=session.changes if session is not None else None,
     )
-    asked = (*(out.name for out in job.outs), job.settings["snapshot"])
+    asked = (*(out.name for out in job.outs), *snapshot_names(job.settings))
     wrote = [name for name in asked if name in outputs.wrote]
     if session is not None and job.whom:
         errors += _notify(context, session, evaluation.result, scan, end, wrote)
@@ -265,11 +267,14 @@ def _news(session: HistorySession | None) -> ChangeLines | None:
 # What is shown during the scan
 
 
-def _show_source(taken: Snapshot, screen: Screen) -> None:
-    """Show the account and the scopes of a snapshot."""
+def _show_source(taken: Snapshot, screen: Screen, verifier: Verifier | None) -> None:
+    """Show the account and the scopes of a snapshot, and the key that it is signed by."""
     head = taken.header
     text = f"{head.principal}, as of {head.taken}" if head.principal else f"as of {head.taken}"
     screen.write([Line(text, "Account" if head.principal else "Taken", whole=True)], "account", text)
+    if verifier is not None:
+        said = f"valid for {verifier.name}"
+        screen.write([Line(said, "Signature", whole=True)], "account", f"signature {said}")
     for scope in taken.scopes:
         screen.scope(scope.subscription, scope.name, scope.view)
     for note in head.notes:

@@ -7,10 +7,10 @@ from itertools import chain
 
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
+from scanner.masks import masked
 from scanner.model.ids import root_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
-from scanner.model.masks import masked
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from scanner.errors import InputError
 from scanner.model.ids import group_of, is_own_list, root_of, segments, subscription_of, type_of
-from scanner.snapshot.format import Chain, EndLine, Header, SnapshotLine, sort_key, url_of
+from scanner.snapshot.format import LINE_LIMIT, Chain, EndLine, Header, SnapshotLine, sort_key, url_of
 
 VIEWS = ("full", "partial", "none")
 AHEAD = timedelta(minutes=10)
@@ -31,10 +31,10 @@ def check_taken(header: Header, at: str) -> None:
 
 class LineChecks:
     """What was seen of a file so far. Version 1 has no chain, may hold two records of a resource, and is not sorted
-    as strictly.
+    as strictly. `first`: the first line, and its number.
     """
 
-    def __init__(self, path: Path, header: Header, first: bytes) -> None:
+    def __init__(self, path: Path, header: Header, first: bytes, number: int = 1) -> None:
         self.path = path
         self.header = header
         self.strict = header.version > 1
@@ -44,6 +44,7 @@ class LineChecks:
         self._last = ""
         self._chain = Chain()
         self._chain.add(first.strip())
+        self._checkpoint = number
         self._lists = ListChecks(header.grouped)
 
     def add(self, number: int, raw: bytes, line: SnapshotLine) -> None:
@@ -51,8 +52,11 @@ class LineChecks:
         at = f"{self.path}:{number}"
         if line.end is not None:
             self.ended = True
-            self._check_end(at, line.end)
+            self._check_end(number, line.end)
             return
+        if self.strict and line.chain:
+            self._check_chain(number, line.chain)
+            self._checkpoint, line.chain = number, ""
         self._chain.add(raw.rstrip(b"\n"))
         self._count(line)
         if line.scope is not None and line.scope.view not in VIEWS:
@@ -85,25 +89,37 @@ class LineChecks:
             raise InputError(f"two records with the id {_shown(line)}", at=at, do=_DO)
         self._last = key
 
-    def _check_end(self, at: str, end: EndLine) -> None:
+    def _check_chain(self, number: int, chain: str) -> None:
+        """Raise InputError where the lines before this one differ from those that were written. Names the range."""
+        if chain != self._chain.text:
+            first = self._checkpoint
+            raise InputError(
+                f"between line {first:,} and line {number:,} something was changed, added or removed:"
+                " the chain of the lines differs",
+                at=f"{self.path}:{first}-{number}",
+                do=_DO,
+            )
+
+    def _check_end(self, number: int, end: EndLine) -> None:
+        at = f"{self.path}:{number}"
+        if self.strict:
+            self._check_chain(number, end.chain)
         seen = {"resources": self.resources, "reads": self.reads, "gaps": self.gaps}
         for what, count in seen.items():
             if getattr(end, what) != count:
                 said = f"the end line counts {getattr(end, what):,} {what}, the snapshot holds {count:,}"
                 raise InputError(said, at=at, do=_DO)
-        if not self.strict:
-            return
-        if end.chain != self._chain.text:
-            raise InputError("a line was changed, added or removed: the chain of the lines differs", at=at, do=_DO)
-        if not self.header.part:
-            self._lists.check()
+        if self.strict:
+            self._lists.end_bundle()
+            if not self.header.part:
+                self._lists.check()
 
 
 class ListChecks:
     """Compares the count of each list with the resources that the file holds.
 
     What a list of a subscription or group counted is compared at the end; what a list below a resource counted, in a
-    grouped file, where that list stands: after the resources of its bundle.
+    grouped file, after its bundle. A resource that is too large for a line counts: a gap stands in its place.
     """
 
     def __init__(self, grouped: bool) -> None:
@@ -112,23 +128,32 @@ class ListChecks:
         self._found: Counter[str] = Counter()
         self._root = ""
         self._below: Counter[str] = Counter()
+        self._short: dict[str, tuple[int, str]] = {}
 
     def add(self, at: str, line: SnapshotLine) -> None:
-        """Note a line. Raises InputError where a list below a resource counts more than the file holds."""
+        """Note a line. Raises InputError where a list of the bundle before it counts more than the file holds."""
         url = url_of(line)
         root = root_of(url)
         if root != self._root:
+            self.end_bundle()
             self._root = root
-            self._below.clear()
         place = _plain(url)
         if line.read is None:
-            if place == root or line.resource is not None:
+            is_one = line.resource is not None or (line.gap is not None and line.gap.code.startswith(LINE_LIMIT))
+            if place == root or is_one:
                 self._found.update(_lists_of(url))
-            self._below.update((place, place.rpartition("/")[0]) if line.resource is not None else ())
+            self._below.update((place, place.rpartition("/")[0]) if is_one else ())
         elif not root and "/providers/" in place:
             self._counts[place] = line.read.count, at
-        elif root and self._grouped and not is_own_list(url):
-            _compare(at, line.read.count, self._below[place])
+        elif root and self._grouped and not is_own_list(url) and line.read.count > self._below[place]:
+            self._short[place] = line.read.count, at
+
+    def end_bundle(self) -> None:
+        """Raise InputError where the bundle holds fewer resources than one of its lists counts."""
+        for place, (count, at) in self._short.items():
+            _compare(at, count, self._below[place])
+        self._short.clear()
+        self._below.clear()
 
     def check(self) -> None:
         """Raise InputError where the file holds fewer resources than a list counts."""

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,6 +19,8 @@ from scanner.model.kept import WITHOUT
 from scanner.snapshot.bundles import Snapshot, grouped, of_store
 from scanner.snapshot.checks import LineChecks, check_taken
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
+from scanner.snapshot.lines import LINE_BYTES, LINE_VALUES, Lines, values_of
+from scanner.snapshot.signature import Signature
 from scanner.snapshot.store import Store
 
 _BARE = (
@@ -27,26 +30,29 @@ _BARE = (
 )
 _FORMATS = 'a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources'
 _FINDINGS = re.compile(rb'\s*\{\s*"schema"\s*:\s*"twolocks/')
+_SNAPSHOT = re.compile(rb'(?:\xef\xbb\xbf)?\s*\{\s*"snapshot"\s*:')
+_LARGE = 1 << 20
+_Other = str | int | float | bool | None
+"""The JSON values that hold no resources."""
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read(path: Path) -> Snapshot:
+def read(path: Path, signature: Signature | None = None) -> Snapshot:
     """Return the snapshot in a file, or one made of a file of bare resources.
 
-    Raises InputError that names what is wrong and where. A snapshot that was cut off raises it while its bundles are
-    read.
+    Raises InputError that names what is wrong and where, and for a file that `signature` is not of. A snapshot that was
+    cut off raises it while its bundles are read.
     """
-    return _read_any(path, _open(path))
+    return _read_any(path, _open(path, signature))
 
 
-def _open(path: Path) -> BinaryIO:
+def _open(path: Path, signature: Signature | None) -> BinaryIO:
     """Open a file, decompressed where its first bytes say that it is compressed."""
     try:
-        with path.open("rb") as file:
-            magic = file.read(4)
+        file = signature.opened(path) if signature is not None else path.open("rb")
+        magic = file.peek(4)[:4]  # type: ignore[attr-defined]
         if magic[:2] == b"\x1f\x8b":
-            return gzip.open(path, "rb")  # type: ignore[return-value]
-        file = path.open("rb")
+            return _Gzip(file)  # type: ignore[return-value]
         if magic == b"\x28\xb5\x2f\xfd":
             return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
         return file
@@ -56,23 +62,36 @@ def _open(path: Path) -> BinaryIO:
         ) from None
 
 
+class _Gzip(gzip.GzipFile):
+    """A compressed file that closes the file below it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        super().__init__(fileobj=file, mode="rb")
+        self._below = file
+
+    def close(self) -> None:
+        super().close()
+        self._below.close()
+
+
 def _read_any(path: Path, file: BinaryIO) -> Snapshot:
     """Read a file by its first line. The lines of a snapshot are read later, as a stream; other files at once."""
     try:
-        first, number = _first_line(path, file)
+        lines = Lines(path, file)
+        first = _first_line(lines)
         if _FINDINGS.match(first):
             do = f"twolocks report {path} --out report.html; scan --snapshot FILE keeps a snapshot"
             raise InputError("this is a findings file, not a snapshot", at=str(path), do=do)
         parsed = _parsed(first)
         if isinstance(parsed, dict) and "snapshot" in parsed:
-            return _read_snapshot(path, first, number, file)
+            return _read_snapshot(lines, first)
         if isinstance(parsed, dict) and not isinstance(parsed.get("value", parsed.get("data")), list):
-            second = file.readline()
+            second = lines.next()
             if second.strip() or "id" in parsed:
                 with file:
-                    return _import(path, _records_of_lines(path, number, first, second, file))
+                    return _import(path, _records_of_lines(lines, first, second))
         with file:
-            return _import(path, _records_of_document(path, first + file.read()))
+            return _import(path, _records_of_document(path, lines.document(first)))
     except (EOFError, OSError, zstandard.ZstdError) as error:
         file.close()
         raise _truncated(path, 0, 0, f": {error}") from None
@@ -81,21 +100,21 @@ def _read_any(path: Path, file: BinaryIO) -> Snapshot:
         raise
 
 
-def _first_line(path: Path, file: BinaryIO) -> tuple[bytes, int]:
-    """Return the first line that is not blank, and its number."""
-    number = 0
-    for line in iter(file.readline, b""):
-        number += 1
+def _first_line(lines: Lines) -> bytes:
+    """Return the first line that is not blank. Raises InputError where it is the header of a snapshot and too long."""
+    while line := lines.next():
+        if _SNAPSHOT.match(line):
+            lines.check(line)
         if line.strip():
-            return line.removeprefix(b"\xef\xbb\xbf"), number
-    if number == 0 and path.stat().st_size:
-        raise _truncated(path, 0, 0)
-    raise InputError("the file is empty", at=str(path), do=f"give {_FORMATS}")
+            return line.removeprefix(b"\xef\xbb\xbf")
+    if lines.number == 0 and lines.path.stat().st_size:
+        raise _truncated(lines.path, 0, 0)
+    raise InputError("the file is empty", at=str(lines.path), do=f"give {_FORMATS}")
 
 
 def _parsed(line: bytes) -> Any:
     """Return the JSON object of a line, None where the line is no complete object."""
-    if line.lstrip()[:1] != b"{":
+    if line.lstrip()[:1] != b"{" or len(line) > LINE_BYTES or values_of(line) > LINE_VALUES:
         return None
     try:
         return msgspec.json.decode(line)
@@ -103,54 +122,56 @@ def _parsed(line: bytes) -> Any:
         return None
 
 
-def _read_snapshot(path: Path, first: bytes, number: int, file: BinaryIO) -> Snapshot:
+def _read_snapshot(lines: Lines, first: bytes) -> Snapshot:
+    at = f"{lines.path}:{lines.number}"
     try:
         header = decoder.decode(first).snapshot
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-        raise InputError(f"the snapshot's first line is invalid: {error}", at=f"{path}:{number}") from None
+        raise InputError(f"the snapshot's first line is invalid: {error}", at=at) from None
     if header is None:
-        raise InputError("the snapshot's first line has no header", at=f"{path}:{number}", do="collect it again")
+        raise InputError("the snapshot's first line has no header", at=at, do="collect it again")
     if header.version > VERSION:
         raise InputError(
             f"the snapshot has version {header.version}; this version of twolocks supports {VERSION}",
-            at=f"{path}:1",
+            at=f"{lines.path}:1",
             do="upgrade twolocks",
         )
-    check_taken(header, f"{path}:{number}")
+    check_taken(header, at)
     # A truncated file raises during the evaluation. Nothing is written before the end line was read.
-    lines = _checked_lines(path, number, file, LineChecks(path, header, first))
+    checked = _checked_lines(lines, LineChecks(lines.path, header, first, lines.number))
     if header.grouped:
-        return grouped(header, lines)
+        return grouped(header, checked)
     store = Store(header)
-    for line in lines:
+    for line in checked:
         store.add(line)
     return of_store(store, WITHOUT)
 
 
-def _checked_lines(path: Path, number: int, file: BinaryIO, checks: LineChecks) -> Iterator[SnapshotLine]:
+def _checked_lines(lines: Lines, checks: LineChecks) -> Iterator[SnapshotLine]:
     """Yield the lines after the first one. Raises InputError where a line is wrong or the end line is missing."""
+    path = lines.path
     try:
-        for number, raw in enumerate(file, number + 1):  # noqa: B020
+        for raw in lines:
             if not raw.strip():
                 continue
             if checks.ended:
                 raise InputError(
                     "the snapshot continues after its end line",
-                    at=f"{path}:{number}",
+                    at=f"{path}:{lines.number}",
                     do="give one snapshot at a time; the rest was not evaluated",
                 )
             if not raw.endswith(b"\n") and not _is_end(raw):
-                raise _truncated(path, number, checks.resources)
-            line = _decoded_line(path, number, raw)
-            checks.add(number, raw, line)
+                raise _truncated(path, lines.number, checks.resources)
+            line = _decoded_line(path, lines.number, raw)
+            checks.add(lines.number, raw, line)
             if line.end is None:
                 yield line
     except (EOFError, OSError, zstandard.ZstdError):
-        raise _truncated(path, number, checks.resources) from None
+        raise _truncated(path, lines.number, checks.resources) from None
     finally:
-        file.close()
+        lines.file.close()
     if not checks.ended:
-        raise _truncated(path, number, checks.resources)
+        raise _truncated(path, lines.number, checks.resources)
 
 
 def _is_end(raw: bytes) -> bool:
@@ -172,16 +193,26 @@ def _decoded_line(path: Path, number: int, raw: bytes) -> SnapshotLine:
 
 
 def _not_json(path: Path, number: int, raw: bytes) -> InputError:
+    return InputError(f"this is not JSON: {_fault(raw)}", at=f"{path}:{number}", do=f"give {_FORMATS}")
+
+
+def _fault(raw: bytes) -> str:
+    """Return why bytes are no JSON, of large ones in few words, because the exact parser takes much memory."""
+    if len(raw) > _LARGE:
+        try:
+            msgspec.json.decode(raw, type=msgspec.Raw)
+        except _NOT_JSON as error:
+            return str(error)
+        return "it cannot be decoded"
     try:
         json.loads(raw)
-        why = "it cannot be decoded"
     except json.JSONDecodeError as error:
-        why = f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1}"
+        return f"{error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1}"
     except UnicodeDecodeError as error:
-        why = f"it is not UTF-8 at byte {error.start + 1}"
+        return f"it is not UTF-8 at byte {error.start + 1}"
     except RecursionError:
-        why = "it is nested too deeply"
-    return InputError(f"this is not JSON: {why}", at=f"{path}:{number}", do=f"give {_FORMATS}")
+        return "it is nested too deeply"
+    return "it cannot be decoded"
 
 
 def _truncated(path: Path, number: int, resources: int, why: str = "") -> InputError:
@@ -192,27 +223,31 @@ def _truncated(path: Path, number: int, resources: int, why: str = "") -> InputE
     )
 
 
-def _records_of_lines(path: Path, number: int, first: bytes, second: bytes, file: BinaryIO) -> Iterator[dict[str, Any]]:
-    for place, raw in enumerate([first, second, *file], number):
+def _records_of_lines(lines: Lines, first: bytes, second: bytes) -> Iterator[dict[str, Any]]:
+    start = lines.number - bool(second)
+    for place, raw in enumerate(chain((first, second), lines), start):
         if raw.strip():
-            try:
-                record = msgspec.json.decode(raw)
-            except _NOT_JSON:
-                raise _not_json(path, place, raw) from None
-            yield _record(path, place, record)
+            lines.check(raw)
+            yield _record(lines.path, place, _decoded(lines.path, place, raw))
 
 
 def _records_of_document(path: Path, text: bytes) -> Iterator[dict[str, Any]]:
-    try:
-        document = msgspec.json.decode(text)
-    except _NOT_JSON:
-        raise _not_json(path, 1, text) from None
+    """Yield the resources of a document, each decoded when its turn comes."""
+    document = _decoded(path, 1, text, dict[str, msgspec.Raw] | list[msgspec.Raw] | _Other)
     if isinstance(document, dict):
-        document = document.get("value", document.get("data", [document]))
+        inner = document.get("value", document.get("data"))
+        document = [msgspec.Raw(text)] if inner is None else _decoded(path, 1, inner, list[msgspec.Raw] | _Other)
     if not isinstance(document, list):
         raise InputError("this JSON contains no resources", at=str(path), do=f"give {_FORMATS}")
-    for place, record in enumerate(document, 1):
-        yield _record(path, place, record)
+    for place, raw in enumerate(document, 1):
+        yield _record(path, place, _decoded(path, place, raw))
+
+
+def _decoded(path: Path, place: int, raw: bytes | msgspec.Raw, type: Any = Any) -> Any:
+    try:
+        return msgspec.json.decode(raw, type=type)
+    except _NOT_JSON:
+        raise _not_json(path, place, bytes(raw)) from None
 
 
 def _record(path: Path, place: int, record: Any) -> dict[str, Any]:

@@ -11,11 +11,17 @@ from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.resource import By
 
+LINE_LIMIT = "limit: one snapshot line"
+"""The beginning of the code of a gap in the place of a resource that is too large for a line."""
+
 DELETED = "deleted meanwhile"
 """Why a resource that a list counts was not read: it no longer existed."""
 
 VERSION = 2
 """The version of the format that is written, and the newest one that is read."""
+
+CHECKPOINT = 100
+"""Every line of this number holds the digest of the lines before it, so that a changed line is found within as many."""
 
 
 class Header(msgspec.Struct, kw_only=True):
@@ -95,7 +101,8 @@ class EndLine(msgspec.Struct, omit_defaults=True):
 class SnapshotLine(msgspec.Struct, omit_defaults=True):
     """One line of a snapshot. Exactly one of the first seven members is set.
 
-    `api`, `by`: the api-version of a `resource` and how it was read.
+    `api`, `by`: the api-version of a `resource` and how it was read. `chain`: the digest of the lines before this one;
+    it may be missing, as it is from most lines.
     """
 
     snapshot: Header | None = None
@@ -107,6 +114,7 @@ class SnapshotLine(msgspec.Struct, omit_defaults=True):
     end: EndLine | None = None
     api: str | None = None
     by: By = "list"
+    chain: str = ""
 
 
 class Chain:

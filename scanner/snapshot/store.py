@@ -13,13 +13,15 @@ import zstandard
 
 from scanner.document.schema import ScopeRow
 from scanner.document.temporary import AtomicFile
+from scanner.masks import masked
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.masked_values import masked_value
-from scanner.model.masks import masked
 from scanner.model.resource import RICHNESS, By
 from scanner.snapshot.format import (
+    CHECKPOINT,
     DELETED,
+    LINE_LIMIT,
     Chain,
     EndLine,
     GapLine,
@@ -32,6 +34,7 @@ from scanner.snapshot.format import (
     sort_key,
     url_of,
 )
+from scanner.snapshot.lines import LINE_MB, LINE_VALUES, fits
 
 _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
@@ -84,7 +87,8 @@ class LineBuffer(LineWriter):
 class Store(LineWriter):
     """Take lines in any order and return them grouped. More than 64 MB are sorted on disk.
 
-    Of resources only what the header says is kept, so that nothing else is in any file.
+    Of resources only what the header says is kept, without what looks like a secret, so that nothing else is in any
+    file. A resource that is too large for a line is a gap.
     """
 
     def __init__(self, header: Header) -> None:
@@ -96,15 +100,26 @@ class Store(LineWriter):
         self._runs: list[IO[bytes]] = []
 
     def add(self, line: SnapshotLine) -> None:
-        if line.resource is not None and self.kept is not None:
-            type = type_of(url_of(line))
-            self._types.add(type.lower())
-            line.resource = masked_value(self.kept.cut(line.resource, type))
+        if line.resource is not None:
+            line.resource = masked_value(self._cut(line.resource, type_of(url_of(line))))
+        elif line.scope is not None:
+            line.scope = msgspec.structs.replace(line.scope, name=masked(line.scope.name))
         elif line.gap is not None:
             line.gap = msgspec.structs.replace(line.gap, url=masked(line.gap.url), code=masked(line.gap.code))
         elif line.skip is not None:
             line.skip = msgspec.structs.replace(line.skip, why=masked(line.skip.why))
-        self._add_row(_row(line))
+        row = _row(line)
+        if line.resource is not None and not fits(row):
+            code = f"{LINE_LIMIT}, {LINE_MB} MB or {LINE_VALUES:,} values"
+            row = _row(SnapshotLine(gap=GapLine(url_of(line), 0, code)))
+        self._add_row(row)
+
+    def _cut(self, body: dict[str, Any], type: str) -> dict[str, Any]:
+        """Return of a body what is kept of its type: all of it with `--keep-all`."""
+        if self.kept is None:
+            return body
+        self._types.add(type.lower())
+        return self.kept.cut(body, type)
 
     def _add_row(self, row: bytes) -> None:
         self._rows.append(row)
@@ -174,10 +189,13 @@ class Store(LineWriter):
                 out.write(encoded + b"\n")
 
             write(encoder.encode({"snapshot": self._written_header()}))
-            for line, encoded in self._distinct():
+            for number, (line, encoded) in enumerate(self._distinct(), 2):
                 resources += line.resource is not None
                 reads += line.read is not None
                 gaps += line.gap is not None
+                if number % CHECKPOINT == 0:
+                    line.chain = chain.text
+                    encoded = encoder.encode(line)  # noqa: PLW2901
                 write(encoded)
             out.write(encoder.encode({"end": EndLine(resources, reads, gaps, chain.text)}) + b"\n")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from scanner.errors import UserError
-from scanner.terminal.text import cells, clean, middle, wrap
+from scanner.terminal.text import cells, middle, printable, wrap
 
 COLOURS = {
     "critical": "1;31",
@@ -78,7 +78,7 @@ class Line:
     whole: bool = False
 
     def render(self, width: int, colour: bool) -> Iterator[str]:
-        text, label = clean(self.text), clean(self.label)
+        text, label = printable(self.text), printable(self.label)
         head = paint(label, self.tone, colour) + " " * (self.column - len(label)) if label else " " * self.column
         if label and len(label) >= self.column:
             head = paint(label, self.tone, colour) + ("  " if self.tone else " ")
@@ -111,7 +111,7 @@ def table(rows: Sequence[Sequence[str]], stream: TextIO, environ: Mapping[str, s
 
     Where a line is too long for a terminal, the cells of the column `name` lose their middle (default: of the last).
     """
-    names = [[clean(cell) for cell in row] for row in rows]
+    names = [[printable(cell) for cell in row] for row in rows]
     colour = coloured(stream, environ)
     if not stream.isatty():
         for row in names:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from scanner.terminal.lines import COLUMN
-from scanner.terminal.text import clean, fitting, span
+from scanner.terminal.text import fitting, printable, span
 
 MOST_LINES = 4
 
@@ -62,7 +62,7 @@ class ProgressState:
         lines = [f"{self.verb:<{COLUMN - 1}} {span(now - self.began)}: {self.sentence()}"]
         if self.says is None:
             lines += [*self._now(), *self._waiting(now)]
-        return [fitting(clean(line), width) for line in lines[:MOST_LINES]]
+        return [fitting(printable(line), width) for line in lines[:MOST_LINES]]
 
     def _now(self) -> list[str]:
         busy = sorted(self._kinds.items(), key=lambda each: each[1][0] - each[1][1])[:2]

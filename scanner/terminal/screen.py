@@ -12,7 +12,7 @@ from typing import Literal, TextIO
 
 from scanner.terminal.lines import Line, coloured, is_terminal, width_of
 from scanner.terminal.progress import ProgressState
-from scanner.terminal.text import clean, named, span
+from scanner.terminal.text import named, printable, span
 
 Mode = Literal["live", "log", "quiet"]
 SCOPES = 8
@@ -112,7 +112,7 @@ class Screen:
 
     def _log(self, word: str, text: str) -> None:
         self._last = self.clock()
-        self.stream.write(f"{self.now():%Y-%m-%dT%H:%M:%SZ} {word:<8} {clean(text)}\n")
+        self.stream.write(f"{self.now():%Y-%m-%dT%H:%M:%SZ} {word:<8} {printable(text)}\n")
         self.stream.flush()
 
     def _put(self, lines: Iterable[Line]) -> None:

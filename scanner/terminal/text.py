@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 
+from scanner.masks import masked
+
 _MARKS = re.compile("#(?=#)")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
@@ -17,6 +19,11 @@ def clean(text: object) -> str:
     if not (text.isascii() and text.isprintable()):
         text = "".join(f"<U+{ord(char):04X}>" if hides(char) else char for char in text)
     return _MARKS.sub("<U+0023>", text) if "##" in text else text
+
+
+def printable(text: object) -> str:
+    """Return a text for people as `clean` does, without what looks like a secret: an error may repeat a value."""
+    return clean(masked(str(text)))
 
 
 def hides(char: str) -> bool:

@@ -29,6 +29,7 @@ from scanner.sandbox.server import Sandbox, running
 from tests.output.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.output.relay import relay
 from tests.output.tunnel import tunnel
+from tests.snapshot.test_signature import pair
 from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
 
 NIGHT = "night.jsonl"
@@ -157,6 +158,26 @@ def test_a_live_scan_keeps_its_snapshot_there_and_is_evaluated_from_there(store:
     assert (one["findings"], one["exposures"]) == (two["findings"], two["exposures"])
     asked = twolocks("reach", f"{STORAGE}/st", "--from", name, env=store.env)
     assert (asked.code, bool(asked.out)) == (0, True), asked.err
+
+
+def test_a_signed_snapshot_is_stored_with_its_signature_and_verified_from_there(store: Azurite) -> None:
+    private, public = pair()
+    with running(Sandbox([closed("st")], [SUB])) as box:
+        words = ("scan", "--snapshot", "az://reports/signed/n.jsonl.gz", "--sign", private, *ONLY)
+        ended = twolocks(*words, env={**box.environment(), **store.env})
+    assert ended.code in (0, 3), ended.err
+    assert {"signed/n.jsonl.gz", "signed/n.jsonl.gz.sig"} <= set(store.blobs("reports"))
+    again = ("scan", "--from", "az://reports/signed/n.jsonl.gz", "--verify")
+    assert twolocks(*again, public, *ONLY, env=store.env).code == ended.code
+    ended = twolocks(*again, pair("other")[1], *ONLY, env=store.env)
+    assert (ended.code, "is not valid for" in ended.err) == (2, True), ended.err
+    assert twolocks("scan", "--from", NIGHT, "--verify", public, env=store.env).code == 2
+    unsigned = ("scan", "--from", "az://reports/unsigned.jsonl", "--verify", public)
+    with running(Sandbox([closed("st")], [SUB])) as box:
+        collected = ("scan", "--snapshot", "az://reports/unsigned.jsonl", *ONLY)
+        twolocks(*collected, env={**box.environment(), **store.env})
+    ended = twolocks(*unsigned, env=store.env)
+    assert (ended.code, "unsigned.jsonl.sig" in ended.err) == (2, True), ended.err
 
 
 def test_adlfs_reads_what_is_stored(store: Azurite) -> None:

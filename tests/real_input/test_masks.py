@@ -2,8 +2,8 @@
 
 from collections import Counter
 
+from scanner.masks import patterns
 from scanner.model.ids import type_of
-from scanner.model.masks import patterns
 from scanner.rulebook.kept import kept_paths
 from tests.real_input.counts import count
 from tests.real_input.recorded import bare, documented, recorded

@@ -9,13 +9,17 @@ from scanner.snapshot.format import Chain
 
 def seal(path: Path) -> None:
     """Give a changed snapshot the chain of its lines, so that a test reaches what lies behind the chain."""
-    lines = path.read_bytes().splitlines()
+    *lines, last = path.read_bytes().splitlines()
     chain = Chain()
-    for line in lines[:-1]:
+    sealed = []
+    for line in lines:
+        if b'"chain":' in line:
+            line = json.dumps({**json.loads(line), "chain": chain.text}).encode()  # noqa: PLW2901
         chain.add(line)
-    end = json.loads(lines[-1])
+        sealed.append(line)
+    end = json.loads(last)
     end["end"]["chain"] = chain.text
-    path.write_bytes(b"\n".join([*lines[:-1], json.dumps(end).encode()]) + b"\n")
+    path.write_bytes(b"\n".join([*sealed, json.dumps(end).encode()]) + b"\n")
 
 
 def change(path: Path, how: Callable[[str], str]) -> None:

@@ -41,22 +41,30 @@ _HINTS = {
 """A text in lower case that each match of a pattern holds."""
 
 
-@cache
 def patterns() -> dict[str, re.Pattern[str]]:
-    """Return the patterns by name, compiled once. The first group is what stays before the mask."""
-    return {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _PATTERNS.items()}
+    """Return the patterns by name. The first group is what stays before the mask."""
+    return {name: _pattern(name) for name in _PATTERNS}
 
 
 @cache
-def hinted() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """Return each pattern with its hint."""
-    return tuple((_HINTS[name], pattern) for name, pattern in patterns().items())
+def _pattern(name: str) -> re.Pattern[str]:
+    # Compiled where a hint asks for it: all of them cost more than the first line that a command prints.
+    return re.compile(_PATTERNS[name], re.IGNORECASE)
+
+
+def _hinted(text: str) -> list[re.Pattern[str]]:
+    """Return the patterns that may match a text."""
+    low = text.lower()
+    return [_pattern(name) for name, hint in _HINTS.items() if hint in low]
+
+
+def has_secret(text: str) -> bool:
+    """Return whether something in a text looks like a secret."""
+    return any(pattern.search(text) for pattern in _hinted(text))
 
 
 def masked(text: str) -> str:
     """Return a text without what looks like a secret."""
-    low = text.lower()
-    for hint, pattern in hinted():
-        if hint in low:
-            text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
+    for pattern in _hinted(text):
+        text = pattern.sub(lambda found: f"{found[1] or ''}{MASK}", text)
     return text
