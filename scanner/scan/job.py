@@ -18,8 +18,8 @@ from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
 from scanner.snapshot.format import Header
-from scanner.terminal.screen import Screen
 from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
+from scanner.terminal.screen import Screen
 
 KEPT_ALL = (
     "--keep-all: resources are stored whole; only values that look like secrets are masked, so others may be in it"

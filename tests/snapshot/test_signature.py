@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from scanner.errors import InputError
 from scanner.output.storage import Storage
+from scanner.rulebook.loader import load
 from scanner.sandbox.server import Sandbox, running
 from scanner.scan.outputs import Outputs
 from scanner.snapshot import files, signature
@@ -149,7 +150,7 @@ def test_bytes_that_are_exchanged_after_the_check_are_not_evaluated(suffix: str)
             {"id": f"{account('st')['id']}{number:06}", "location": secrets.token_hex(40)}, "2025-08-01", "list"
         )
     storage = Storage(None, lambda run: run)  # type: ignore[arg-type]
-    outputs = Outputs(storage)
+    outputs = Outputs(storage, load())
     outputs.write_snapshot(made, str(name), signature.signer(str(private), "", {}))
     assert outputs.wrote == [str(name), f"{name}.sig"]
     key = signature.verifier(str(public), "")
