@@ -132,7 +132,7 @@ def _json_without_hidden(text: str) -> str:
 def _escaped(char: str) -> str:
     r"""Return a character as JSON writes it in ASCII: `\u202e`, a pair of surrogates where one does not suffice."""
     units = char.encode("utf-16-be")
-    return "".join(f"\\u{units[place:place + 2].hex()}" for place in range(0, len(units), 2))
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
 
 
 class Output(io.TextIOWrapper):

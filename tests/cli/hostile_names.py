@@ -60,13 +60,26 @@ PIECES = (
     "/subscriptions/zq",
     "zq?api-version=1#zq",
 )
-IDS = ("rg-journal", "stjournal", "stlukket", "sqlfag", "vm-hopp", "nsg", "nic", "pip", "vnet", "all", "scans", "eksport")
+IDS = (
+    "rg-journal",
+    "stjournal",
+    "stlukket",
+    "sqlfag",
+    "vm-hopp",
+    "nsg",
+    "nic",
+    "pip",
+    "vnet",
+    "all",
+    "scans",
+    "eksport",
+)
 """Names in ids, where a slash would make another id. `all` is a rule of a firewall."""
 TEXTS = ("prod-journal", "agency.example", "kari", "ssh", "dba", "tag", "AuthorizationFailed")
 """A subscription, a tenant, a principal, a rule of a network security group, a login, a tag, the code of an error."""
 NAME = some.lists(some.sampled_from(PIECES) | some.text(max_size=4), min_size=1, max_size=4).map("".join)
 IN_ID = NAME.map(lambda text: text.replace("/", "\u2215"))
-NAMES = some.fixed_dictionaries({slot: IN_ID for slot in IDS} | {slot: NAME for slot in TEXTS}).map(
+NAMES = some.fixed_dictionaries(dict.fromkeys(IDS, IN_ID) | dict.fromkeys(TEXTS, NAME)).map(
     lambda names: {slot: f"{text}{place}" for place, (slot, text) in enumerate(names.items())}
 )
 """No two of an estate are the same."""
@@ -75,7 +88,10 @@ NAMES = some.fixed_dictionaries({slot: IN_ID for slot in IDS} | {slot: NAME for 
 def turn(place: int) -> Names:
     """Return names that each begin with another piece; over as many turns as there are pieces, each with each."""
     every = [PIECES[(place + slot) % len(PIECES)] for slot in range(len(IDS) + len(TEXTS))]
-    return {slot: text.replace("/", "\u2215") if slot in IDS else text for slot, text in zip(IDS + TEXTS, every, strict=True)}
+    return {
+        slot: text.replace("/", "\u2215") if slot in IDS else text
+        for slot, text in zip(IDS + TEXTS, every, strict=True)
+    }
 
 
 def renamed(value: Any, names: Names) -> Any:
@@ -102,7 +118,9 @@ def bodies(names: Names, *, more: bool) -> Iterator[Any]:
 def write_snapshot(path: Path, names: Names, *, more: bool) -> None:
     """Write the snapshot of a live scan, with a read that failed."""
     taken = TAKEN.replace("25T", "26T") if more else TAKEN
-    store = Store(Header(taken=taken, tool="twolocks test", principal=names["kari"], scopes=[SUB], notes=[names["kari"]]))
+    store = Store(
+        Header(taken=taken, tool="twolocks test", principal=names["kari"], scopes=[SUB], notes=[names["kari"]])
+    )
     store.scope(SUB, names["prod-journal"], names["agency.example"], "full")
     listed(store)
     for body in bodies(names, more=more):
