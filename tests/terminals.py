@@ -13,6 +13,7 @@ from scanner.model.index import INDEX_TYPES
 from scanner.rulebook.loader import load
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
+from scanner.terminal.streams import Output
 
 SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
 GROUP = f"/subscriptions/{SUB}/resourceGroups/rg-journal"
@@ -32,8 +33,8 @@ class Ended:
         return self.err.splitlines()
 
 
-class _Stream(io.TextIOWrapper):
-    """Standard output or error; `tty` makes it a terminal."""
+class _Stream(Output):
+    """Standard output or error as a process has it; `tty` makes it a terminal."""
 
     def __init__(self, tty: bool) -> None:
         self.raw_bytes = io.BytesIO()

@@ -18,7 +18,7 @@ from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, kn
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
-from scanner.azure.pipeline import GRAPH, OnRequest, policies, request_slots
+from scanner.azure.pipeline import EFFECTIVE, GRAPH, OnRequest, policies, request_slots
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of
@@ -88,6 +88,8 @@ class ArmClient:
 
         Raises ReadError, with the code Timeout where a page takes longer than `seconds`.
         """
+        if EFFECTIVE.fullmatch(path) is None:
+            raise ReadError(path, 0, "OddId", message="the id is not one of a network interface or a network")
         url = self._url(path, EFFECTIVE_API, None)
         request, rows, seen = HttpRequest("POST", url, json={}), [], set[str]()
         while True:

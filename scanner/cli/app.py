@@ -60,7 +60,7 @@ def _callback(row: Command) -> Callable[..., int]:
         from scanner.cli.common import settings_of
 
         arguments = [given.pop(f"argument_{place}") for place in range(len(row.arguments))]
-        settings = settings_of(row, given)
+        settings = settings_of(row, given, arguments)
         module, _, function = row.runs.partition(":")
         code: int = getattr(import_module(f"scanner.cli.{module}"), function)(settings, *arguments)
         return code

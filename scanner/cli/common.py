@@ -21,11 +21,23 @@ if TYPE_CHECKING:
     from scanner.rulebook.loader import Broken
 
 
-def settings_of(row: Command, given: Mapping[str, Any]) -> Settings:
-    """Return the settings of a command, from its options as click read them. Raises InputError."""
+def settings_of(row: Command, given: Mapping[str, Any], arguments: Sequence[str]) -> Settings:
+    """Return the settings of a command, from its options and arguments as click read them. Raises InputError."""
     prepare()
     config = given.get("config")
-    return resolve(row.name, given, os.environ, config=Path(config) if config else None)
+    settings = resolve(row.name, given, os.environ, config=Path(config) if config else None)
+    _check_encoding([*arguments, str(config or "")], "")
+    for name, found in settings.options.items():
+        values = found.value if isinstance(found.value, tuple) else (found.value,)
+        _check_encoding([each for each in values if isinstance(each, str)], settings.at(name, ""))
+    return settings
+
+
+def _check_encoding(words: Sequence[str], at: str) -> None:
+    """Raise InputError for a word of the command line, or of a variable, that is not UTF-8: no output can hold it."""
+    for word in words:
+        if not word.isascii() and any("\ud800" <= char <= "\udfff" for char in word):
+            raise InputError(f'"{word}" is not UTF-8', at=at.strip(), do="write it in UTF-8, and rename a file")
 
 
 SIGNALS = {130: "Ctrl-C", 143: "SIGTERM", 129: "SIGHUP"}

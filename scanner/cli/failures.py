@@ -3,17 +3,17 @@
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 
 from scanner.errors import InputError, UserError, nearest
-from scanner.masks import masked
 from scanner.terminal.lines import Line, error_lines, prepare
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stopped
 from scanner.terminal.streams import PIPE_CLOSED, OutputLost, discard, lost_output
+from scanner.terminal.text import printable
 
 DEFECT = 70
 
@@ -33,8 +33,15 @@ def report(error: BaseException, words: Sequence[str]) -> int:
     if isinstance(error, OutputLost):
         return _print(lost_output(error))
     if "--verbose" in words or os.environ.get("TWOLOCKS_SCAN_VERBOSE"):
-        sys.stderr.write(masked("".join(traceback.format_exception(error))))
+        sys.stderr.writelines(_traceback(error))
     return _print(error if isinstance(error, UserError) else _defect(error))
+
+
+def _traceback(error: BaseException) -> Iterator[str]:
+    """Yield the lines of a traceback. The text of an error may hold names of Azure, and stays on one line."""
+    for entry in traceback.format_exception(error):
+        is_own = entry.startswith(("Traceback ", "  File ", "\n"))
+        yield entry if is_own else printable(entry.removesuffix("\n")) + "\n"
 
 
 def _silent(error: BaseException) -> int | None:

@@ -9,6 +9,7 @@ from typing import Any
 from scanner.cli.common import allow_python, say
 from scanner.config.settings import Settings
 from scanner.content import content
+from scanner.document.temporary import edit_lock
 from scanner.errors import InputError
 from scanner.model.rule import CATEGORIES
 from scanner.model.verdict import SEVERITIES
@@ -44,18 +45,24 @@ def run(settings: Settings, id: str) -> int:
     folder, built_in = _folder(settings["into"])
     if not built_in:
         allow_python(folder, run_code=settings["run-code"])
-    rules = new_rule.loaded(folder, built_in=built_in)
-    _new_id(id, rules)
     files = Files(folder)
-    target = _target(settings, id, files, rules)
-    row = _row(settings, id, files, target, rules)
-    path = new_rule.add_row(files, target, id, row)
-    new_rule.check_loaded(files, id, built_in=built_in)
+    with edit_lock(folder):
+        path = _write(settings, id, files, built_in=built_in)
     for each, line in [(path, new_rule.line(path, id)), *_code_lines(files)]:
         sys.stdout.write(f"{_shown(each)}:{line}\n")
     code = " --run-code" if not built_in and loader.python_files(folder) else ""
     say(f"Next: twolocks rules test {_shown(folder)} --only {id}{code}")
     return 0
+
+
+def _write(settings: Settings, id: str, files: Files, *, built_in: bool) -> Path:
+    """Write the rule and return the path of its row. The folder is locked, so that no other rule is lost."""
+    rules = new_rule.loaded(files.folder, built_in=built_in)
+    _new_id(id, rules)
+    target = _target(settings, id, files, rules)
+    path = new_rule.add_row(files, target, id, _row(settings, id, files, target, rules))
+    new_rule.check_loaded(files, id, built_in=built_in)
+    return path
 
 
 def _check(settings: Settings, id: str) -> None:

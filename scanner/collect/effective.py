@@ -4,6 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from scanner.azure.errors import ReadError
+from scanner.collect.bodies import quoted_path
 from scanner.collect.plan import Progress
 from scanner.evaluate.missing import index_of
 from scanner.evaluate.policy import Policy
@@ -30,7 +31,7 @@ async def differences(reader: "AzureReader", store: Store, progress: Progress) -
     async def read(path: str) -> dict[str, Any] | None:
         async with slots:
             try:
-                return await reader.effective(path)
+                return await reader.effective(quoted_path(path))
             except ReadError as error:
                 store.gap(path, error.status, error.code, error.action)
                 progress.gap(path, error.status, error.code, error.action)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.errors import InputError, nearest
+from scanner.toml_text import NestedTooDeeply, toml_tables
 
 Key = tuple[str | int, ...]
 
@@ -76,12 +77,11 @@ def parsed(path: Path, text: str) -> TomlFile:
     """Return a file with this text. Raise the same errors as `read`."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
-        data = tomllib.loads(text)
+        return TomlFile(path, toml_tables(text), dict(_lines(text)))
+    except (NestedTooDeeply, RecursionError):
+        raise InputError("the file is nested too deeply", at=str(path), do="write a table per level") from None
     except tomllib.TOMLDecodeError as error:
         raise _broken(path, text, str(error)) from None
-    except RecursionError:
-        raise InputError("the file is nested too deeply", at=str(path), do="write a table per level") from None
-    return TomlFile(path, data, dict(_lines(text)))
 
 
 def _broken(path: Path, text: str, why: str) -> InputError:

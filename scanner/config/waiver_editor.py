@@ -15,7 +15,7 @@ from scanner.config import toml, waiver_reader
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import NewEntry, Proposal, propose, read_findings
 from scanner.config.waivers import WaiverFile, literal, utc_today
-from scanner.document.temporary import AtomicFile
+from scanner.document.temporary import AtomicFile, edit_lock
 from scanner.errors import InputError, UserError
 from scanner.rulebook.loader import RuleSet
 from scanner.terminal.lines import Line
@@ -113,22 +113,16 @@ def _terms(settings: Settings, today: date) -> WaiverTerms:
 
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
-    """Lock the folder of a file against other processes that write waivers. Continue if it cannot be locked."""
+    """Lock the folder of a file against other processes that write waivers."""
     folder = path.resolve().parent
     if not folder.is_dir():
         raise InputError(f"folder {folder} does not exist", at=f"--waivers {path}", do=f"mkdir -p {folder}")
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError as error:
-        raise InputError(f"{folder} cannot be read: {error.strerror}", at=f"--waivers {path}") from None
-    try:
-        with contextlib.suppress(OSError, ImportError):
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(edit_lock(folder))
+        except OSError as error:
+            raise InputError(f"{folder} cannot be read: {error.strerror}", at=f"--waivers {path}") from None
         yield
-    finally:
-        os.close(handle)
 
 
 def _write(

@@ -149,6 +149,21 @@ def _remove_stale(path: Path, *, here: bool, folder: bool = False) -> None:
             os.close(number)
 
 
+@contextmanager
+def edit_lock(folder: Path) -> Iterator[None]:
+    """Wait for other processes that edit files of a folder, and lock it. Raise OSError if it cannot be opened.
+
+    A file system without locks is no error: then two edits at once may lose one.
+    """
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):
+            fcntl.flock(number, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(number)
+
+
 _FOLDER = re.compile(re.escape(FOLDER) + r"([0-9a-f]{8})-[a-z0-9_]{8}")
 
 

@@ -173,7 +173,7 @@ def _connect(found: Database) -> sqlite3.Connection:
     if found.may_create:
         with suppress(OSError):  # what SQLite says about it is clearer
             os.close(os.open(found.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode_of_new(found.path)))
-    uri = f"file:{quote(str(found.path.absolute()))}?mode={mode}" + (f"&vfs={found.vfs}" if found.vfs else "")
+    uri = f"file:{quote(os.fsencode(found.path.absolute()))}?mode={mode}" + (f"&vfs={found.vfs}" if found.vfs else "")
     connection = sqlite3.connect(uri, uri=True, timeout=LOCK_SECONDS, isolation_level=None)
     try:
         # A scan makes one commit. To keep it after a power cut costs one sync.
@@ -190,6 +190,15 @@ def _begin(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
 
+def _is_host(name: str) -> bool:
+    """Return whether a name can be looked up. `socket.getaddrinfo` raises UnicodeError for any other."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return True
+
+
 def _server(given: str, at: str, token_hosts: Collection[str]) -> Database:
     scheme = given.split("://", 1)[0]
     if scheme != SERVER:
@@ -199,6 +208,8 @@ def _server(given: str, at: str, token_hosts: Collection[str]) -> Database:
         url = make_url(given)
     except (ArgumentError, ValueError):
         raise HistoryError("not a database URL", at=at, do=f"write {SERVER}://host/database") from None
+    if not all(map(_is_host, (url.host or "").split(","))):
+        raise HistoryError(f'"{url.host}" is not a host name', at=at, do=f"write {SERVER}://host/database")
     found = Database(masked(given), at, url=url)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
     try:

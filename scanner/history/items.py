@@ -3,7 +3,7 @@
 An item is an exposure or a finding that was open in some scan. A change is an item and what became of it in a scan.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Literal
@@ -115,19 +115,22 @@ class Changes:
         )
 
     def alerts(self, least: Severity = Severity.info) -> list[Change]:
-        """Return what is new, reopened or raised, and at least that severe.
+        """Return what is new, reopened or raised, and at least that severe, without what `uncovered` leaves out."""
+        return self.uncovered([each for each in self.of(*ALERTS) if rank(each.item.severity) >= least])
 
-        A finding that names endpoints is left out where one of these is open at its severity.
+    def uncovered(self, found: Sequence[Change]) -> list[Change]:
+        """Leave out the findings that name an endpoint that is open at their severity: it counts in their place.
+
+        `found` may hold changes of earlier scans; their endpoints are open too.
         """
-        found = [each for each in self.of(*ALERTS) if rank(each.item.severity) >= least]
         if all(each.item.is_counted for each in found):
-            return found
-        endpoints = self._open_endpoints()
+            return list(found)
+        endpoints = self._open_endpoints(found)
         return [each for each in found if each.item.is_counted or not _is_covered(each.item, endpoints)]
 
-    def _open_endpoints(self) -> dict[tuple[str, str], int]:
+    def _open_endpoints(self, more: Sequence[Change]) -> dict[tuple[str, str], int]:
         """Return the rank of each open endpoint after the scan, by the root of its resource and its name."""
-        items = [*(each.item for each in self.changed), *self.unchanged]
+        items = [*(each.item for each in (*self.changed, *more)), *self.unchanged]
         open = [each for each in items if each.kind == "exposure" and each.state == "open"]
         return {
             (root_of(each.resource), each.endpoint): rank(each.severity)

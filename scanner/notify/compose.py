@@ -6,7 +6,7 @@ from typing import Literal
 
 from scanner.config.notifications import Target
 from scanner.document.schema import GapRow
-from scanner.history.items import Change, ChangeKind, Item, Reported, top_of
+from scanner.history.items import Change, ChangeKind, Changes, Item, Reported, rank, top_of
 from scanner.model.verdict import Severity
 from scanner.notify import wording
 from scanner.notify.notice import (
@@ -82,11 +82,10 @@ def owner_of(item: Item, owners: Mapping[str, str]) -> str:
 
 
 def _items(target: Target, result: ScanResult, reported: Reported) -> list[NoticeItem]:
-    alerts = result.changes.alerts(target.least) if result.changes else ()
-    found = {each.item.key: (each, False) for each in alerts}
-    for each in reported.missed:
-        if each.item.is_counted and Severity[each.item.severity] >= target.least:
-            found.setdefault(each.item.key, (each, True))
+    changes = result.changes or Changes()
+    found = {each.item.key: (each, False) for each in changes.alerts(target.least)}
+    for each in changes.uncovered([each for each in reported.missed if rank(each.item.severity) >= target.least]):
+        found.setdefault(each.item.key, (each, True))
     made = [_item(change, result, late=late) for change, late in found.values()]
     wanted = [each for each in made if _is_for(target, each.owner)]
     return sorted(wanted, key=lambda each: (-Severity[each.severity], each.resource.lower(), each.endpoint, each.rule))

@@ -33,7 +33,6 @@ the providers of a resource group of networks.
 """
 
 import copy
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -45,6 +44,7 @@ from scanner.model.ids import root_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
+from scanner.toml_text import toml_tables
 
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
 
@@ -89,7 +89,7 @@ def read_cases(path: Path) -> CaseFile:
     """Return the examples of a file. Raise InputError where it is not one."""
     try:
         text = path.read_text("utf-8")
-        parsed = tomllib.loads(text.replace('"~/', f'"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/'))
+        parsed = toml_tables(text.replace('"~/', f'"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/'))
         return _file(path.stem, parsed)
     except (OSError, ValueError) as error:
         raise InputError(f"a file of examples was not loaded: {error}", at=str(path), do="fix it") from None

@@ -4,6 +4,7 @@ A write to standard output that fails raises `OutputLost`, so that no command ca
 to standard error that fails is ignored, because messages must not end a scan.
 """
 
+import codecs
 import errno
 import io
 import os
@@ -14,6 +15,7 @@ from contextlib import suppress
 from typing import IO, TYPE_CHECKING, TextIO, cast
 
 from scanner.errors import InputError
+from scanner.terminal.text import hides
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer as Buffer
@@ -25,6 +27,9 @@ _CLOSED = (errno.EPIPE, errno.EBADF)
 # GitHub runs `::name::` at the start of a line; its agent and that of Azure Pipelines look for `##[` and `##vso[`
 # anywhere in one. A group of an IPv6 address (`fe80::1c`) is no name of a command.
 _COMMAND = re.compile(r"#(?=#)|::(?=[A-Za-z])(?![0-9A-Fa-f]{1,4}(?![\w-]))")
+_JSON_COMMAND = re.compile(rb"(?<=#)#|(?<=:):(?=[A-Za-z]|$)")
+_IN_JSON = {b"#": rb"\u0023", b":": rb"\u003a"}
+_NOT_ASCII = re.compile(r"[^\x00-\x7e]")
 _REPLACED = {"#": "<U+0023>", "::": "<U+003A>:"}
 
 
@@ -48,13 +53,14 @@ def without_commands(text: str) -> str:
 
 
 def json_without_commands(text: bytes, last: bytes = b"") -> bytes:
-    """Return JSON with the same content in which no `##` stands. `last`: the end of the JSON before it.
+    """Return JSON with the same content in which no log command stands: `#\\u0023vso[`, `:\\u003aerror`.
 
-    `::` never starts a line of JSON, and there is no `#` outside of its strings.
+    `last`: the end of the JSON before it. Outside of strings JSON has neither `#` nor `::`.
     """
-    if b"##" in text:
-        text = re.sub(rb"(?<=#)#", rb"\\u0023", text)
-    return rb"\u0023" + text[1:] if text[:1] == b"#" and last[-1:] == b"#" else text
+    if b"##" in text or b"::" in text:
+        text = _JSON_COMMAND.sub(lambda found: _IN_JSON[found[0]], text)
+    first = text[:1]
+    return _IN_JSON[first] + text[1:] if first in _IN_JSON and last[-1:] == first else text
 
 
 class _Descriptor(io.RawIOBase):
@@ -102,15 +108,31 @@ class _JsonBuffer:
 
     def __init__(self, buffer: IO[bytes]) -> None:
         self._buffer = buffer
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._last = b""
 
     def write(self, data: bytes) -> int:
-        self._buffer.write(json_without_commands(data, self._last))
-        self._last = data[-1:] or self._last
+        # A character may begin in one write and end in the next.
+        shown = _json_without_hidden(self._decoder.decode(data)).encode()
+        self._buffer.write(json_without_commands(shown, self._last))
+        self._last = shown[-1:] or self._last
         return len(data)
 
     def flush(self) -> None:
         self._buffer.flush()
+
+
+def _json_without_hidden(text: str) -> str:
+    """Return JSON with the same content, in which a terminal finds no control character and no change of direction."""
+    if text.isascii() and "\x7f" not in text:
+        return text
+    return _NOT_ASCII.sub(lambda found: _escaped(found[0]) if hides(found[0]) else found[0], text)
+
+
+def _escaped(char: str) -> str:
+    r"""Return a character as JSON writes it in ASCII: `\u202e`, a pair of surrogates where one does not suffice."""
+    units = char.encode("utf-16-be")
+    return "".join(f"\\u{units[place : place + 2].hex()}" for place in range(0, len(units), 2))
 
 
 class Output(io.TextIOWrapper):

@@ -72,8 +72,8 @@ def wrap(text: str, width: int, column: int) -> Iterator[str]:
     """Yield a sentence as lines of at most `width` - `column` columns. Long words stay whole."""
     line, room = "", width - column
     for word in text.split(" "):
-        # A word that a CI system takes for a command never starts a line.
-        fits = not line or cells(line) + 1 + cells(word) <= room or word.startswith(("::", "##"))
+        # A word that a CI system takes for a command never starts a line, nor one that was such a word (`<U+0023>#`).
+        fits = not line or cells(line) + 1 + cells(word) <= room or word.startswith(("::", "##", "<U+"))
         if fits:
             line = f"{line} {word}" if line else word
         else:

@@ -164,6 +164,14 @@ def test_without_the_option_not_even_these_leave() -> None:
         assert posts(box) == []
 
 
+@pytest.mark.parametrize("place", ["rg#a", "rg?a", "rg\na", "rg-a/providers/Microsoft.X/y/z"])
+def test_an_odd_id_is_no_defect(place: str) -> None:
+    """It ended with 70, because the request was cut at `#`, and so refused as no read."""
+    bodies = json.loads(json.dumps(estate()).replace("/rg-a/", json.dumps(f"/{place}/")[1:-1]))
+    with running(Sandbox(bodies, [SUB], grants=ALL)) as box:
+        assert scan(box).code in (0, 3)
+
+
 def using(box: Sandbox, what: Any, *, effective: bool) -> Any:
     async def run() -> Any:
         way = ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False, effective=effective)

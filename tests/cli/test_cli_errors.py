@@ -559,3 +559,25 @@ def test_a_tag_without_value(box: Sandbox) -> None:
         2,
         True,
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "history show \udcff --history h.db",
+        "history upgrade --history \udcff.db",
+        "diff \udcffo.json o.json --format json",
+        "scan --resource-group \udcff --history h.db",
+        "scan --tag a=\udcff --snapshot t.jsonl",
+        f"scan --resource {STORAGE}/\udcff",
+        f"reach {STORAGE}/\udcff",
+        "config show --config \udcff.toml --format json",
+        "rules new own-x --fix-terraform \udcff",
+    ],
+)
+def test_a_word_that_is_not_utf_8(words: str) -> None:
+    """No output can hold it; each ended with 70."""
+    Path("\udcff.toml").touch()
+    ended = twolocks(*words.split())
+    assert (ended.code, "<U+DCFF>" in ended.err, " is not UTF-8\n" in ended.err) == (2, True, True), ended.err
+    assert files() == ["\udcff.toml"]

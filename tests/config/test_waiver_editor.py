@@ -1,7 +1,6 @@
 """`twolocks waive`: what it writes covers exactly what was accepted, as it was, and nothing that comes later."""
 
 import json
-import multiprocessing
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -244,18 +243,6 @@ def test_an_expired_waiver_of_the_same_is_named() -> None:
     assert "Expired and no longer needed: waivers.toml:1" in accepted(
         row["fingerprint"], "--in", "findings.json", *WORDS
     )
-
-
-def _one(fingerprint: str) -> None:
-    twolocks("waive", fingerprint, "--in", "findings.json", *WORDS)
-
-
-def test_many_at_once_are_all_written() -> None:
-    document = scanned(containers(*"abcdefgh"))
-    names = [exposure_of(document, f"blob/{name}")["fingerprint"] for name in "abcdefgh"]
-    with multiprocessing.get_context("fork").Pool(4) as pool:
-        pool.map(_one, names)
-    assert len(load(Path("waivers.toml"), rules()).waivers) == 16
 
 
 # For whatever the sample estate holds

@@ -52,6 +52,13 @@ def test_another_kind_of_database(url: str) -> None:
         History.open(url)
 
 
+@pytest.mark.parametrize("host", ["a" * 70, "a..b", "xn--é"])
+def test_a_host_that_no_name_server_can_know(host: str) -> None:
+    """The command ended with 70."""
+    with refused("is not a host name", do="postgresql+psycopg://"):
+        History.open(f"postgresql+psycopg://{host}/x")
+
+
 def test_no_url_at_all() -> None:
     with refused("not a database URL", do="postgresql+psycopg://"):
         History.open("postgresql+psycopg://[::1/x:y:z")

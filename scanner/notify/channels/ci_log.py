@@ -6,7 +6,7 @@ from scanner.config.notifications import Target
 from scanner.notify import layout, wording
 from scanner.notify.delivery import Attempt, OnOpen
 from scanner.notify.notice import Notice
-from scanner.terminal.streams import write_commands
+from scanner.terminal.streams import without_commands, write_commands
 
 ITEMS = 9
 """GitHub shows ten errors and ten warnings per step; the tenth has the number of the others."""
@@ -64,7 +64,7 @@ def _commands(notice: Notice) -> Iterator[tuple[str, str, str]]:
 
 def data_of(text: str) -> str:
     """Return a text behind the second `::`. Invisible characters and line ends were replaced before."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return without_commands(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def property_of(text: str) -> str:
@@ -73,6 +73,5 @@ def property_of(text: str) -> str:
 
 
 def issue_of(text: str) -> str:
-    """Return a text behind `]`, without `##`, because the agent looks for commands anywhere in a line."""
-    text = text.replace("%", "%AZP25").replace("\r", "%0D").replace("\n", "%0A")
-    return text.replace("##", "<U+0023>#")
+    """Return a text behind `]`. The agent looks for commands anywhere in a line."""
+    return without_commands(text).replace("%", "%AZP25").replace("\r", "%0D").replace("\n", "%0A")
