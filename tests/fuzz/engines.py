@@ -131,7 +131,9 @@ def _instrumented(wanted: bool) -> Iterator[None]:
 
 def main(engine: str, name: str, seconds: str, number: str, folder: str) -> None:
     with _instrumented(engine == "atheris"):
-        from tests.fuzz.targets import LIMIT, TARGETS
+        from tests.fuzz.targets import LIMIT, TARGETS, import_all
+
+        import_all()
     (target,) = [each for each in TARGETS if each.name == name]
     place = Path(folder)
     recorder = Recorder(name, target.run, LIMIT, place)

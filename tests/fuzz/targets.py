@@ -50,6 +50,14 @@ def _in_file(data: bytes, suffix: str, read: Callable[[Path], object]) -> None:
         read(path)
 
 
+def import_all() -> None:
+    """Import rules and writers: atheris guides by the modules that it saw while they were imported."""
+    examples.rules()
+    for format in FORMATS:
+        if format.writer:
+            writer(format)
+
+
 # Files
 
 
