@@ -27,7 +27,7 @@ from tests.rules import examples
 
 CORPUS = Path(__file__).parent / "corpus"
 LIMIT = 5.0
-"""The seconds that one input may take."""
+"""The seconds of processor time that one input may take."""
 
 
 @dataclass(frozen=True, slots=True)
