@@ -213,6 +213,7 @@ TARGETS = (
     Target("kql", kql, ("resources", "|", "where", "project", "summarize", "order by", "=~", "in~", " and ", "asc")),
     Target("bodies", bodies.evaluated),
     Target("wrong-types", bodies.wrong_types),
+    Target("list-answers", bodies.list_answers, (*_JSON, "value", "nextLink", "error", "code", "message", "https://")),
     Target("graph-answers", bodies.graph_answers),
     Target("graph-rows", bodies.graph_rows),
     Target("nsg", bodies.security_rules),
