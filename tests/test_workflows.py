@@ -104,7 +104,7 @@ def test_pins_of_actions_are_renewed_where_they_are_a_week_old() -> None:
 
 
 def test_the_image_is_built_by_no_frontend_that_a_tag_names() -> None:
-    """`# syntax=docker/dockerfile:1` downloads the program that reads the file: whoever moves the tag runs in the build."""
+    """`# syntax=docker/dockerfile:1` downloads the program that reads the file: who moves the tag runs in the build."""
     file = ROOT / "deploy" / "container" / "Dockerfile"
     named = re.findall(r"(?m)^#\s*syntax\s*=\s*(\S+)", file.read_text("utf-8"))
     assert [each for each in named if "@sha256:" not in each] == []
