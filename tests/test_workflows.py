@@ -92,3 +92,19 @@ def test_pull_requests_run_without_secrets() -> None:
     assert set(workflow[True]) == {"push", "pull_request"}
     assert workflow["jobs"]["test"]["permissions"] == {"contents": "read"}
     assert "secrets." not in (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8")
+
+
+def test_pins_of_actions_are_renewed_where_they_are_a_week_old() -> None:
+    """Dependabot reads `.github/workflows` for the folder /, and each YAML file of any other folder that is named."""
+    updates = {each["package-ecosystem"]: each for each in read(ROOT / ".github" / "dependabot.yml")["updates"]}
+    named = {file.parent.relative_to(ROOT).as_posix() for file in FILES if USES.search(file.read_text("utf-8"))}
+    folders = {"/" if each == ".github/workflows" else f"/{each}" for each in named}
+    assert set(updates["github-actions"]["directories"]) == folders
+    assert all(each["cooldown"]["default-days"] >= 7 for each in updates.values())
+
+
+def test_the_image_is_built_by_no_frontend_that_a_tag_names() -> None:
+    """`# syntax=docker/dockerfile:1` downloads the program that reads the file: who moves the tag runs in the build."""
+    file = ROOT / "deploy" / "container" / "Dockerfile"
+    named = re.findall(r"(?m)^#\s*syntax\s*=\s*(\S+)", file.read_text("utf-8"))
+    assert [each for each in named if "@sha256:" not in each] == []

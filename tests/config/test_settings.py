@@ -179,6 +179,13 @@ def test_all_faults_are_reported_at_once_in_the_order_of_their_lines(tmp_path: P
     assert [at for _, at, _ in faults(text, tmp_path)] == [f"twolocks.toml:{line}" for line in (2, 4, 6)]
 
 
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.toml"
+    file.write_text(f"x = {'[' * 5000}{']' * 5000}\n")
+    with pytest.raises(InputError, match="nested too deeply"):
+        resolve("scan", {}, {}, config=file)
+
+
 def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
     (tmp_path / "twolocks.toml").write_bytes(b"\xef\xbb\xbf[scan]\nauth = 'cli'\n")
     assert resolve("scan", {}, {}, config=tmp_path / "twolocks.toml")["auth"] == "cli"

@@ -1,12 +1,16 @@
 """Targets whose input is decisions about ARM bodies, rows of Resource Graph and security rules."""
 
 import asyncio
+import ssl
 from functools import lru_cache
+from types import SimpleNamespace
 from typing import Any, cast
 
 from scanner.azure import graph
 from scanner.azure.arm import ArmClient
+from scanner.azure.clouds import CLOUDS
 from scanner.azure.errors import ReadError
+from scanner.azure.transport import HttpSession
 from scanner.evaluate.run import Evaluation
 from scanner.model.resource import Bundle, Resource
 from scanner.reach.nsg import security_rules_of
@@ -88,6 +92,49 @@ def _absent(body: Any, at: Place) -> Any:
     else:
         made[at[0]] = _absent(body[at[0]], at[1:])
     return made
+
+
+# Lists of ARM
+
+
+class _Sent(ArmClient):
+    """An ARM client whose requests are answered with these bytes, and after the last with an empty page."""
+
+    answers: list[tuple[int, bytes]]
+
+    async def _send(self, *_: Any, **__: Any) -> Any:
+        status, content = self.answers.pop(0) if self.answers else (200, b'{"value": []}')
+        return SimpleNamespace(status_code=status, content=content, headers={})
+
+
+_context = lru_cache(ssl.create_default_context)
+_STATUSES = (200, 200, 200, 200, 403, 404, 429, 500)
+_LIST = "/subscriptions/s/providers/Microsoft.Web/sites"
+
+
+def list_answers(data: bytes) -> None:
+    """Read a list of ARM: rows that are objects, or ReadError; and no request but to ARM.
+
+    Bytes of value 0 part the answers. The first byte of each is its status.
+    """
+    answers = [(_STATUSES[each[0] % len(_STATUSES)], each[1:]) for each in data.split(b"\0") if each]
+    assert asyncio.run(_read(answers)).isprintable()
+
+
+async def _read(answers: list[tuple[int, bytes]]) -> str:
+    """Return the code and the message of the error that ended a list; "" where it was read to its end."""
+    none: Any = None
+    http = HttpSession(_context(), proxies=False)
+    arm = _Sent(CLOUDS["public"], none, none, http, none)
+    arm.answers = answers
+    try:
+        async for page in arm.pages(_LIST, "2025-01-01"):
+            assert all(isinstance(row, dict) for row in page)
+    except ReadError as error:
+        return f"{error.code} {error.action}"
+    finally:
+        await http.close()
+    return ""
 
 
 # Resource Graph

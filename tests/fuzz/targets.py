@@ -27,7 +27,7 @@ from tests.rules import examples
 
 CORPUS = Path(__file__).parent / "corpus"
 LIMIT = 5.0
-"""The seconds that one input may take."""
+"""The seconds of processor time that one input may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,14 @@ def _in_file(data: bytes, suffix: str, read: Callable[[Path], object]) -> None:
         path = Path(folder) / f"input{suffix}"
         path.write_bytes(data)
         read(path)
+
+
+def import_all() -> None:
+    """Import rules and writers: atheris guides by the modules that it saw while they were imported."""
+    examples.rules()
+    for format in FORMATS:
+        if format.writer:
+            writer(format)
 
 
 # Files
@@ -205,6 +213,7 @@ TARGETS = (
     Target("kql", kql, ("resources", "|", "where", "project", "summarize", "order by", "=~", "in~", " and ", "asc")),
     Target("bodies", bodies.evaluated),
     Target("wrong-types", bodies.wrong_types),
+    Target("list-answers", bodies.list_answers, (*_JSON, "value", "nextLink", "error", "code", "message", "https://")),
     Target("graph-answers", bodies.graph_answers),
     Target("graph-rows", bodies.graph_rows),
     Target("nsg", bodies.security_rules),

@@ -12,9 +12,9 @@ from tests.fuzz.targets import CORPUS, LIMIT, TARGETS, Target
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 def test_kept_inputs(target: Target) -> None:
     for data in target.corpus():
-        begin = time.monotonic()
+        begin = time.process_time()
         target.run(data)
-        assert time.monotonic() - begin < LIMIT
+        assert time.process_time() - begin < LIMIT
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
