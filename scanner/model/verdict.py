@@ -73,7 +73,9 @@ def malformed(path: str) -> Unread:
 
 def unknown_value(path: str, value: object = MISSING) -> Unread:
     """Return the Unread for a value that Twolocks does not know; without `value` the message does not show it."""
-    return Unread(path, "unrecognized value" if value is MISSING else f"unrecognized value {masked(repr(value))}")
+    if value is MISSING:
+        return Unread(path, "unrecognized value")
+    return Unread(path, f"unrecognized value {masked(repr(value) if isinstance(value, str) else str(value))}")
 
 
 def not_returned_or_unknown(path: str) -> Unread:
