@@ -12,7 +12,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.verdict import NOT_READ, Evidence, Unread, not_returned, unknown_value
+from scanner.model.verdict import NOT_READ, Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.firewall_rules import (
     FirewallReading,
@@ -107,7 +107,12 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
         for place, entry in enumerate(entries)
     )
     missing = next((gap for _, _, gap in read if gap is not None), None)
-    if not ids and default_action(reading)[0] and not (reading.holder or resource).api_version_unknown:
+    if (
+        not ids
+        and missing is None
+        and default_action(reading)[0]
+        and not (reading.holder or resource).api_version_unknown
+    ):
         return AllowedSubnets(path, not_used="it allows every network and names none")
     # A rule set that allows every network is known to name no subnets without a list; any other needs its list.
     absent = reading.holder is not None and any(
