@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model.exposure import Auth, Lock, grant, possible
-from scanner.model.json_paths import MISSING, is_absent, same, value_at
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknown_value
 
@@ -11,19 +11,19 @@ from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknow
 def function_lock(function: Resource) -> Lock | None:
     """Return the authentication lock of a function by the level of its HTTP trigger, None if it has no such trigger."""
     path = f"functions/{function.name} properties.config.bindings"
-    bindings = function.get("properties.config.bindings")
+    bindings = get_path(function.body, "properties.config.bindings")
     if not isinstance(bindings, list):
         missing = not_returned(path, "them")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     lock: Lock | None = None
     for binding in bindings:
-        type = value_at(binding, "type")
+        type = get_path(binding, "type")
         if not isinstance(type, str):
             missing = not_returned(f"{path}[].type")
             lock = (lock or Lock()) | possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
         elif same(type, "httpTrigger"):
-            lock = (lock or Lock()) | _level(value_at(binding, "authLevel"), f"{path}[].authLevel")
-    if lock is None and not any(str(value_at(each, "type")).lower().endswith("trigger") for each in bindings):
+            lock = (lock or Lock()) | _level(get_path(binding, "authLevel"), f"{path}[].authLevel")
+    if lock is None and not any(str(get_path(each, "type")).lower().endswith("trigger") for each in bindings):
         missing = Unread(path, "it contains no trigger")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
     return lock

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import name_of, segments, subscription_of
-from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at, texts_at
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.reach.nsg import AdminRules, DeployedRule, admin_rules
 
@@ -176,6 +176,9 @@ class SecurityAdmin:
         subscription; None where it is not known.
         """
         scopes = self._scopes.get(manager)
+        named = (get_path(scopes, each) for each in ("managementGroups", "subscriptions"))
+        if not all(is_absent(each) or is_list_of_texts(each) for each in named):
+            return None
         groups = [name_of(each).lower() for each in texts_at(scopes, "managementGroups")]
         if any(each in self.tenants for each in groups):
             return 0
@@ -196,7 +199,8 @@ class SecurityAdmin:
         network = network.removesuffix("/providers/microsoft.network")
         rows = self.applied.setdefault(network, [])
         values = resource.get("properties.effectiveSecurityAdminConfigurations")
-        state = text_at(resource.body, "properties.provisioningState").lower()
+        state = get_path(resource.body, "properties.provisioningState")
+        state = "" if is_absent(state) else str(state).lower()
         ids = [text_at(each, "id") for each in values] if isinstance(values, list) else [""]
         rows += [AppliedConfiguration(resource.id, key_of_row(each), state) for each in ids]
 
@@ -218,6 +222,8 @@ class SecurityAdmin:
         body = resource.body
         named = get_path(body, "properties.securityAdminRules")
         rules = tuple(key_of_row(text_at(each, "id")) for each in named) if isinstance(named, list) else None
+        if not (rules is not None or is_absent(named)):
+            rules = ("",)  # one that no row can have, so that the configuration could not be read
         commit = Commit(region_of(body), text_at(body, "properties.commitTimestamp"), rules)
         for each in objects_at(body, "properties.securityAdminConfigurations"):
             self._commits.setdefault(key_of_row(text_at(each, "id")), []).append(commit)

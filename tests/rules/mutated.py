@@ -112,14 +112,18 @@ def kind_of(value: Any) -> str:
     return "text" if isinstance(value, str) else "list" if isinstance(value, list) else "object"
 
 
-def is_wrong(old: Any, new: Any) -> bool:
-    """Return whether a new value is of a type that the property cannot have, as the old one shows it."""
+def is_wrong(old: Any, new: Any) -> bool | None:
+    """Return whether a new value is of a type that the property cannot have, as the old one shows it; None where it
+    does not: a null, an empty list.
+    """
     one, other = kind_of(old), kind_of(new)
-    if new is ABSENT or "null" in (one, other):
+    if new is ABSENT or other == "null":
         return False
+    if one == "null" or (old == [] and new):
+        return None if one == "null" or other == "list" else True
     if one == other == "list":
-        return bool(old) and bool(new) and not {kind_of(each) for each in new} & {kind_of(each) for each in old}
-    return one != other and not (one == "switch" and new in ("true", "false"))
+        return bool(new) and not {kind_of(each) for each in new} & {kind_of(each) for each in old}
+    return one != other
 
 
 def changed(value: Any) -> Any:
@@ -151,7 +155,7 @@ class Counts:
             old = old[each]
         self.places += 1
         self.leaves += not isinstance(old, dict | list) or not old
-        seen: dict[str, tuple[bool, Statuses]] = {}
+        seen: dict[str, tuple[bool | None, Statuses]] = {}
         for name, value in VALUES.items():
             new = changed(old) if value is FLIP else value
             if new is not ABSENT and kind_of(new) == kind_of(old) and new == old:
@@ -164,16 +168,19 @@ class Counts:
             seen[name] = is_wrong(old, new), example.statuses(key, made)
         self._compare(f"{example.case.id}: {key.rsplit('/', 1)[-1]} {'.'.join(map(str, at))}", base, seen)
 
-    def _compare(self, where: str, base: Statuses, seen: dict[str, tuple[bool, Statuses]]) -> None:
+    def _compare(self, where: str, base: Statuses, seen: dict[str, tuple[bool | None, Statuses]]) -> None:
         for name, (wrong, now) in seen.items():
             for each, status in now.items():
                 before = base.get(each, "none")
                 self.verdicts += 1
-                self.moves[before, status, "wrong type" if wrong else "right type"] += 1
+                self.moves[before, status, {True: "wrong type", False: "right type", None: "open"}[wrong]] += 1
                 if status == "error":
                     self.errors.append(f"{each[1]}: {where} = {name}")
                 if wrong and status in OK and before not in ("unknown", "none"):
-                    others = [before, *(found.get(each, "none") for is_wrong, found in seen.values() if not is_wrong)]
+                    others = [
+                        before,
+                        *(found.get(each, "none") for each_wrong, found in seen.values() if each_wrong is False),
+                    ]
                     needs = [one for one in others if one in ("fail", "unknown")]
                     if before == "fail" or needs:
                         self.wrong.append(f"{status}\t{each[1]}\t{where} = {name}\tbefore {before}")
