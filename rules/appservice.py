@@ -78,18 +78,6 @@ def endpoints_decide(site: Resource) -> bool:
 WEB = SITE.child(
     "config/web",
     one=True,
-    keep=(
-        "properties.cors",
-        "properties.ftpsState",
-        "properties.ipSecurityRestrictions",
-        "properties.ipSecurityRestrictionsDefaultAction",
-        "properties.minTlsVersion",
-        "properties.remoteDebuggingEnabled",
-        "properties.scmIpSecurityRestrictions",
-        "properties.scmIpSecurityRestrictionsDefaultAction",
-        "properties.scmIpSecurityRestrictionsUseMain",
-        "properties.scmMinTlsVersion",
-    ),
 )
 LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=sign_in_applies)
 POLICIES = SITE.child("basicPublishingCredentialsPolicies")
@@ -98,13 +86,12 @@ CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
 FUNCTIONS = SITE.child(
     "functions",
     when=lambda site: has_functions(site) and not stopped(site),
-    keep=("properties.isDisabled", "properties.config.bindings[].type", "properties.config.bindings[].authLevel"),
 )
 WORKFLOWS = SITE.child(
     "workflows",
     each=True,
     when=lambda site: has_workflows(site) and not stopped(site),
-    keep=("properties.flowState", "properties.files.*.definition.triggers.*.type"),
+    keep=("properties.files.*.definition.triggers.*.type",),  # files have any name
 )
 
 SWITCH = Firewall(

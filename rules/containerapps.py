@@ -41,26 +41,10 @@ REGISTRIES = "properties.configuration.registries"
 APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
-    keep=(
-        "properties.environmentId",
-        "properties.managedEnvironmentId",
-        RUNNING,
-        INGRESS,
-        f"{REGISTRIES}[].server",
-        f"{REGISTRIES}[].identity",
-        f"{REGISTRIES}[].passwordSecretRef",
-    ),
 )
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
-    keep=(
-        "properties.vnetConfiguration",
-        "properties.publicNetworkAccess",
-        "properties.privateEndpointConnections",
-        "properties.peerAuthentication",
-        "properties.peerTrafficConfiguration",
-    ),
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.

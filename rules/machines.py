@@ -31,15 +31,6 @@ MACHINE = ResourceType(
     VM,
     SET,
     api="2025-11-01",
-    keep=(
-        "properties.provisioningState",
-        "properties.networkProfile",
-        f"properties.{LINUX}",
-        "properties.virtualMachineScaleSet",
-        "properties.orchestrationMode",
-        "properties.virtualMachineProfile.networkProfile",
-        f"properties.virtualMachineProfile.{LINUX}",
-    ),
 )
 
 
@@ -275,12 +266,6 @@ PORTS = ("tcp/*", "udp/*", "*/*")
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
     api="2023-05-01",
-    keep=(
-        "properties.provisioningState",
-        "properties.ipAddress",
-        "properties.subnetIds",
-        "properties.instanceView.state",
-    ),
 )
 AT_REST = ("Stopped", "Succeeded", "Failed")
 ADDRESS = "properties.ipAddress"

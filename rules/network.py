@@ -52,11 +52,6 @@ PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
 GATES = ResourceType(
     "Microsoft.ApiManagement/service",
     api="2024-05-01",
-    keep=(
-        "properties.publicNetworkAccess",
-        "properties.virtualNetworkConfiguration.subnetResourceId",
-        "properties.virtualNetworkType",
-    ),
 )
 
 
@@ -393,8 +388,8 @@ def is_front_door(profile: Resource) -> bool:
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
 ROUTES = PROFILE.child("afdEndpoints", when=is_front_door).child("routes", always=True)
-BACKENDS = GATES.child("backends", keep=("properties.resourceId", "properties.url"), always=True)
-APIS = GATES.child("apis", keep=("properties.serviceUrl", "properties.subscriptionRequired"), always=True)
+BACKENDS = GATES.child("backends", always=True)
+APIS = GATES.child("apis", always=True)
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:

@@ -1,69 +1,14 @@
 """Functions on bodies, ids, paths and permissions as Azure sends them."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
 from scanner.model.ids import segments, subscription_of
-from scanner.model.kept import NOT_KEPT
 
 Json = dict[str, Any]
-
-_KEPT = (
-    "id",
-    "name",
-    "type",
-    "location",
-    "kind",
-    "sku",
-    "tags",
-    "identity",
-    "managedBy",
-    "zones",
-    "etag",
-    "systemData",
-)
-
-
-def cut(body: Json, keep: Sequence[str]) -> Json:
-    """Return a body without secrets: the members that every resource has, and the paths in `keep`.
-
-    Without `keep` the body is returned whole.
-
-    In a path `[]` steps into a list, and `*` into each member of an object.
-    """
-    if not keep:
-        return body
-    kept = {key: value for key, value in body.items() if key in _KEPT}
-    for path in keep:
-        _copy(body, kept, path.split("."))
-    return kept
-
-
-def _copy(source: Any, target: Any, steps: Sequence[str]) -> None:
-    name, rest = steps[0].removesuffix("[]"), steps[1:]
-    if not isinstance(source, dict):
-        return
-    if name == "*":
-        for each in source:
-            _copy(source, target, [each, *rest])
-        return
-    key = next((each for each in source if each.lower() == name.lower()), None)
-    if key is None:
-        return
-    value = source[key]
-    if not rest:
-        target[key] = value
-    elif steps[0].endswith("[]") and isinstance(value, list):
-        rows = target.setdefault(key, [{} for _ in value])
-        for each, row in zip(value, rows, strict=True):
-            _copy(each, row, rest)
-    elif isinstance(value, dict):
-        _copy(value, target.setdefault(key, {}), rest)
-    else:
-        target[key] = None if value is None else NOT_KEPT
 
 
 def has_usable_id(row: Json, subscription: str) -> bool:

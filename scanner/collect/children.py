@@ -5,9 +5,10 @@ import asyncio
 import msgspec
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import cut, display_name, quoted_path, with_child_id
+from scanner.collect.bodies import display_name, quoted_path, with_child_id
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, JobQueue, ParentDeletedError, SubscriptionView
+from scanner.model.ids import type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.format import DELETED
@@ -33,17 +34,16 @@ class BundleReader:
         self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType, by: By
     ) -> None:
         """Write a resource at once where nothing is read below it, else add a job that reads its bundle."""
-        body = cut(row, resource_type.keep)
-        resource = Resource(body, api=resource_type.api, by=by)
+        resource = Resource(row, api=resource_type.api, by=by)
         buffer = LineBuffer()
         reads = self._needed(buffer, resource, resource_type)
         self.context.counts.resources += 1
         nested = [each for each in self._nested_in(resource.type) if may_exist(subscription, each[0])]
         if not reads and not nested:
-            buffer.resource(body, resource_type.api, by)
+            buffer.resource(row, resource_type.api, by)
             self.context.flush(buffer)
             return
-        packed = msgspec.json.encode(body)
+        packed = msgspec.json.encode(self.context.kept(row, resource.type))  # thousands may wait
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
 
         async def job() -> None:
@@ -142,13 +142,12 @@ class BundleReader:
             self.context.add_failure(buffer, row.id, error)
             buffer.resource(row.body, None, "graph")  # as a row of unknown api-version, where absent is not absence
         else:
-            buffer.resource(cut({**body, "id": row.id}, read.keep), read.api, "get")
+            buffer.resource({**body, "id": row.id}, read.api, "get")
         self.context.counts.finish(what, of)
 
     def _add_child(self, buffer: LineBuffer, body: Json, read: Read, by: By) -> Resource:
-        body = cut(body, read.keep)
         if not read.each:
-            buffer.resource(body, read.api, by)
+            buffer.resource(self.context.kept(body, type_of(body["id"])), read.api, by)
         self.context.counts.resources += 1
         return Resource(body, api=read.api, by=by)
 

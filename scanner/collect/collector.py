@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from scanner.azure.errors import NothingReadable, ReadError
-from scanner.collect.bodies import cut, display_name, quoted_path
+from scanner.collect.bodies import display_name, quoted_path
 from scanner.collect.children import BundleReader
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from scanner.azure.clients import AzureReader
     from scanner.azure.subscriptions import Subscription
 
-__all__ = ["INDEX_APIS", "Plan", "Progress", "Scope", "collect", "cut", "reread", "view_subscriptions"]
+__all__ = ["INDEX_APIS", "Plan", "Progress", "Scope", "collect", "reread", "view_subscriptions"]
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import cut, display_name, has_usable_id, kusto_list, list_path, quoted_path, top_type
+from scanner.collect.bodies import display_name, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
 from scanner.model.ids import subscription_of, type_of
@@ -48,14 +48,6 @@ INDEX_APIS = {
     "microsoft.app/managedenvironments": "2025-07-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
-_KEEP = {
-    "microsoft.apimanagement/service": (
-        "properties.publicNetworkAccess",
-        "properties.virtualNetworkConfiguration.subnetResourceId",
-        "properties.virtualNetworkType",
-    )
-}
-"""The paths to keep of bodies that may carry secrets."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a
 network path."""
@@ -126,7 +118,7 @@ class IndexReader:
         rows = await self._rows_of_graph([*types, *(MANAGER_TYPES if extended else ())], [each.id for each in views])
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for id, row in rows.items():
-            body = cut(_body(row), _KEEP.get(type_of(id).lower(), ()))
+            body = _body(row)
             self.context.store.resource(body, None, "graph")
             counts[subscription_of(id), type_of(id).lower()] += 1
         self.context.counts.resources += len(rows)
@@ -216,7 +208,7 @@ class IndexReader:
                 self.refused.add((subscription_of(path), type.lower()))
                 return None
         for row in rows:
-            buffer.resource(cut(row, _KEEP.get(type.lower(), ())), api, "list")
+            buffer.resource(row, api, "list")
         buffer.read(path, len({row["id"].lower() for row in rows}), "list")
         self.context.counts.resources += len(rows)
         self.context.counts.finish(what)

@@ -105,7 +105,8 @@ def perimeters(resource: Resource, index: Index, configurations: Read | None = N
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
-    return Perimeters((), missing if index.live and not was_read else None, complete=was_read, read_error=gap)
+    counts = index.live and (not was_read or "" in associations)
+    return Perimeters((), missing if counts else None, complete=was_read, read_error=gap)
 
 
 def _either(resource: Resource, index: Index, body: Resource) -> Perimeter:

@@ -78,6 +78,8 @@ class SecurityAdmin:
     _groups_of_collection: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)
     _services: dict[str, Any] = field(default_factory=dict)
     _commits: dict[str, list[Commit]] = field(default_factory=dict)
+    _unknown_commits: bool = False
+    """Whether a commit does not say what it deployed."""
     _memberships: dict[str, set[str]] = field(default_factory=dict)
     _scopes: dict[str, Any] = field(default_factory=dict)
 
@@ -139,6 +141,8 @@ class SecurityAdmin:
 
     def _committed(self, applied: AppliedConfiguration, region: str) -> tuple[str, ...] | None:
         """Return the snapshots of rules that the last commit deployed; None where no row lists them."""
+        if self._unknown_commits:
+            return ("",)  # no row has this id: what is in force could not be read
         commits = [each for each in self._commits.get(applied.id, ()) if each.rules is not None]
         here = [each for each in commits if region and each.region == region] or commits
         return max(here, key=lambda each: each.time).rules if here else None
@@ -225,6 +229,9 @@ class SecurityAdmin:
         if not (rules is not None or is_absent(named)):
             rules = ("",)  # one that no row can have, so that the configuration could not be read
         commit = Commit(region_of(body), text_at(body, "properties.commitTimestamp"), rules)
+        configurations = get_path(body, "properties.securityAdminConfigurations")
+        if not (is_absent(configurations) or is_list_of_named_objects(configurations)):
+            self._unknown_commits = True
         for each in objects_at(body, "properties.securityAdminConfigurations"):
             self._commits.setdefault(key_of_row(text_at(each, "id")), []).append(commit)
 
@@ -236,6 +243,11 @@ class SecurityAdmin:
 
     def _manager_row(self, resource: Resource) -> None:
         self._scopes[key_of_row(resource.id)] = resource.get("properties.networkManagerScopes")
+
+
+def is_list_of_named_objects(value: object) -> bool:
+    """Return whether a value is a list of objects with an id."""
+    return isinstance(value, list) and all(isinstance(each, dict) and text_at(each, "id") for each in value)
 
 
 def key_of_row(id: str) -> str:

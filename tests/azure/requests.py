@@ -160,9 +160,10 @@ async def scan(
     reported: Callable[[str, float], None] | None = None,
     fast: bool = False,
     variables: dict[str, str] | None = None,
+    kept: dict[str, list[str]] | None = None,
 ) -> Result:
-    """A collection from a running sandbox; `fast`: without the pauses before retries."""
-    progress, store = RecordedProgress(), Store(Header(taken="2026-11-25T00:00:00Z"))
+    """A collection from a running sandbox; `fast`: without the pauses before retries. `kept`: paths by type."""
+    progress, store = RecordedProgress(), Store(Header(taken="2026-11-25T00:00:00Z", kept=kept))
     with environment(running, **(variables or {})):
         chosen = replace(way or ConnectionOptions(auth="environment"), arm_endpoint=running.url)
         async with connect(chosen, on_wait=reported or progress.wait) as reader:
@@ -184,12 +185,13 @@ def scanned(
     way: ConnectionOptions | None = None,
     *,
     fast: bool = True,
+    kept: dict[str, list[str]] | None = None,
 ) -> Result:
     """The same, with the sandbox started and stopped around it."""
 
     async def main() -> Result:
         async with running:
-            return await scan(running, scope, plan, way, fast=fast)
+            return await scan(running, scope, plan, way, fast=fast, kept=kept)
 
     return asyncio.run(main())
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from scanner.collect.bodies import (
     allows,
-    cut,
     display_name,
     has_usable_id,
     list_path,
@@ -59,15 +58,6 @@ def test_a_path_stays_one_path(text: str) -> None:
     parts = urlsplit(url)
     assert (parts.hostname, parts.query, parts.fragment) == ("host", "api-version=1", "")
     assert "//" not in parts.path
-
-
-@given(
-    JSON, st.lists(st.sampled_from(["properties.a", "properties.a[].b", "properties.*.c", "properties"]), min_size=1)
-)
-@MANY
-def test_cutting_never_fails_and_never_adds(body: Any, keep: list[str]) -> None:
-    if isinstance(body, dict):
-        assert set(cut(body, keep)) <= set(body)
 
 
 def test_paths_of_lists() -> None:

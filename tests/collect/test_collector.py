@@ -10,13 +10,14 @@ import pytest
 
 from scanner.azure.errors import NothingReadable
 from scanner.collect.bodies import with_child_id
-from scanner.collect.collector import Plan, Scope, collect, cut
+from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import type_of
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook import loader
+from scanner.rulebook.kept import kept_paths
 from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal, ResponseOverrides, RoleGrant
@@ -257,14 +258,15 @@ def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> Non
     rules = loader.load(packages=False)
     rules.select(only=["front-door-no-waf"])
     assert {kind.type for kind in rules.read()} == {"Microsoft.Cdn/profiles", "Microsoft.ApiManagement/service"}
-    result = scanned(box(estate), Scope(graph=graph), Plan(rules.read(), rules.reads()))
+    kept = kept_paths(rules).listed()
+    result = scanned(box(estate), Scope(graph=graph), Plan(rules.read(), rules.reads()), kept=kept)
     assert result.resources[origin["id"]]["properties"] == {"hostName": "app.example.net"}
     assert result.resources[backend["id"]]["properties"] == {"url": "https://app.example.net"}
     assert result.resources[api["id"]]["properties"] == {"serviceUrl": "https://app.example.net"}
     assert result.skips[f"{other['id']}/originGroups"] == "not needed"
     assert not result.gaps
     assert b"secret-" not in b"".join(result.lines)
-    bare = scanned(box(estate), Scope(graph=graph), Plan([], []))
+    bare = scanned(box(estate), Scope(graph=graph), Plan([], []), kept=kept)
     assert service["id"] in bare.resources
     assert b"secret-1" not in b"".join(bare.lines)
 
@@ -423,24 +425,17 @@ def test_one_broken_answer_is_read_once_more() -> None:
     assert not result.gaps
 
 
-def test_secrets_are_cut_before_anything_is_stored() -> None:
+def test_secrets_are_cut_before_anything_waits_or_is_stored() -> None:
     secret = resource("Microsoft.ContainerInstance/containerGroups", "ci")
     secret["properties"] = {"containers": [{"name": "a", "image": "i", "environmentVariables": [{"value": "hunter2"}]}]}
-    kind = ResourceType(
-        "Microsoft.ContainerInstance/containerGroups", api="2023-05-01", keep=("properties.containers[].image",)
-    )
-    below = kind.child("things", keep=("properties.open",))
+    kind = ResourceType("Microsoft.ContainerInstance/containerGroups", api="2023-05-01")
+    below = kind.child("things")
     estate = [secret, child(secret, "things/t", open=True, password="hunter2")]
-    result = scanned(box(estate), plan=Plan([kind], [below]))
-    assert result.resources[secret["id"]]["properties"] == {"containers": [{"image": "i"}]}
+    kept = {kind.type: ["properties.containers[].image"], below.type: ["properties.open"]}
+    result = scanned(box(estate), plan=Plan([kind], [below]), kept=kept)
+    assert result.resources[secret["id"]]["properties"] == {"containers": [{"name": "a", "image": "i"}]}
     assert result.resources[f"{secret['id']}/things/t"]["properties"] == {"open": True}
     assert b"hunter2" not in b"".join(result.lines)
-
-
-def test_cutting_keeps_names_and_nulls_and_ignores_case() -> None:
-    body = {"id": "/x", "Properties": {"A": {"b": None, "c": 1}, "d": "s"}, "secret": 1}
-    assert cut(body, ("properties.a.b", "properties.missing.x")) == {"id": "/x", "Properties": {"A": {"b": None}}}
-    assert cut(body, ()) is body
 
 
 # Scope
