@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -29,7 +29,7 @@ def maybe_reached(registry: Resource) -> bool:
         return True
     path = "properties.privateLinkServiceConnectionState.status"
     return any(
-        not same(get_path(each, path), "Pending") and not same(get_path(each, path), "Rejected") for each in value
+        not same(value_at(each, path), "Pending") and not same(value_at(each, path), "Rejected") for each in value
     )
 
 
@@ -70,7 +70,7 @@ def credentials(token: Resource) -> list[Any] | None:
 
 
 def expires(credential: Any) -> bool:
-    value = get_path(credential, "expiry")
+    value = value_at(credential, "expiry")
     return isinstance(value, str) and value != ""
 
 
@@ -89,7 +89,7 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
             continue
         if not found:
             continue
-        ends = [str(get_path(each, "expiry")) if expires(each) else "never" for each in found]
+        ends = [str(value_at(each, "expiry")) if expires(each) else "never" for each in found]
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.get("properties.status"), "enabled"):
             cause = Cause(token.id, "properties.status", value="disabled")

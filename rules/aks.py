@@ -24,18 +24,6 @@ from .common import perhaps_private, private_only, unless_running
 CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
-    keep=(
-        "properties.fqdn",
-        "properties.powerState.code",
-        "properties.privateFQDN",
-        "properties.apiServerAccessProfile",
-        "properties.disableLocalAccounts",
-        "properties.aadProfile.managed",
-        "properties.aadProfile.enableAzureRBAC",
-        "properties.enableRBAC",
-        "properties.agentPoolProfiles[].name",
-        "properties.agentPoolProfiles[].enableNodePublicIP",
-    ),
 )
 
 POWER = "properties.powerState.code"

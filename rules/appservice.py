@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, member, same, text_at
+from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -19,6 +19,7 @@ from scanner.model.verdict import (
     Unread,
     Verdict,
     absent_at_unknown_version,
+    malformed,
     not_a_list,
     not_read,
     not_returned,
@@ -77,18 +78,6 @@ def endpoints_decide(site: Resource) -> bool:
 WEB = SITE.child(
     "config/web",
     one=True,
-    keep=(
-        "properties.cors",
-        "properties.ftpsState",
-        "properties.ipSecurityRestrictions",
-        "properties.ipSecurityRestrictionsDefaultAction",
-        "properties.minTlsVersion",
-        "properties.remoteDebuggingEnabled",
-        "properties.scmIpSecurityRestrictions",
-        "properties.scmIpSecurityRestrictionsDefaultAction",
-        "properties.scmIpSecurityRestrictionsUseMain",
-        "properties.scmMinTlsVersion",
-    ),
 )
 LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=sign_in_applies)
 POLICIES = SITE.child("basicPublishingCredentialsPolicies")
@@ -97,13 +86,12 @@ CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
 FUNCTIONS = SITE.child(
     "functions",
     when=lambda site: has_functions(site) and not stopped(site),
-    keep=("properties.isDisabled", "properties.config.bindings[].type", "properties.config.bindings[].authLevel"),
 )
 WORKFLOWS = SITE.child(
     "workflows",
     each=True,
     when=lambda site: has_workflows(site) and not stopped(site),
-    keep=("properties.flowState", "properties.files.*.definition.triggers.*.type"),
+    keep=("properties.files.*.definition.triggers.*.type",),  # files have any name
 )
 
 SWITCH = Firewall(
@@ -208,8 +196,8 @@ def own_hosts(site: Resource) -> list[str]:
 def scm_host(site: Resource) -> str:
     states = site.get("properties.hostNameSslStates")
     for each in states if isinstance(states, list) else ():
-        name = get_path(each, "name")
-        if same(get_path(each, "hostType"), "Repository") and isinstance(name, str):
+        name = value_at(each, "name")
+        if same(value_at(each, "hostType"), "Repository") and isinstance(name, str):
             return name
     return ""
 
@@ -318,12 +306,12 @@ def signature(workflow: Resource) -> Lock | None:
 
     The URL of a Request trigger contains its key, a signature."""
     path = f"workflows/{workflow.name} properties.files.workflow.json.definition.triggers"
-    triggers = get_path(member(workflow.get("properties.files"), "workflow.json"), "definition.triggers")
+    triggers = value_at(member(workflow.get("properties.files"), "workflow.json"), "definition.triggers")
     if not isinstance(triggers, dict):
         gap = workflow.bundle.gaps.get(workflow.key)
         missing = not_returned(path, "them") if gap is None else Unread(path, gap.why(), gap.url)
         return possible(Auth.shared, missing)
-    types = [get_path(each, "type") for each in triggers.values()]
+    types = [value_at(each, "type") for each in triggers.values()]
     seen = Evidence(path, [str(each) for each in types])
     if any(same(each, "Request") for each in types):
         return grant(Auth.shared, seen, description="accepts every caller that has its signed URL")
@@ -434,9 +422,9 @@ def _names(headers: Any) -> set[str]:
 
 def _set_by_front_door(rule: Any, names: set[str]) -> bool:
     """Return whether only Front Door can set the header: the rule names its service tag, and Front Door overwrites X-Azure-FDID."""
-    tag = get_path(rule, "ipAddress")
+    tag = value_at(rule, "ipAddress")
     from_front_door = (
-        isinstance(tag, str) and tag.strip().lower() == FRONT_DOOR and same(get_path(rule, "tag"), "ServiceTag")
+        isinstance(tag, str) and tag.strip().lower() == FRONT_DOOR and same(value_at(rule, "tag"), "ServiceTag")
     )
     return "x-azure-fdid" in names and from_front_door
 
@@ -447,9 +435,9 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
     if not isinstance(entries, list):
         return unknown(not_returned("config/web properties.ipSecurityRestrictions"))
     filters = [
-        (each, get_path(each, "headers"))
+        (each, value_at(each, "headers"))
         for each in entries
-        if get_path(each, "headers") not in (MISSING, None, {}) and not same(get_path(each, "action"), "Deny")
+        if value_at(each, "headers") not in (MISSING, None, {}) and not same(value_at(each, "action"), "Deny")
     ]
     if not filters:
         return NotApplicable("no rule allows requests by a header")
@@ -464,7 +452,8 @@ def forgeable_header_filter(site: Resource, index: Index) -> Verdict:
         deny = (Edit(config.id, f"{path_of_list}DefaultAction", "Deny"),)
         causes = tuple(Cause(config.id, path_of_list, each, place=entries.index(each), effect=deny) for each in found)
         return Fail((Evidence(path, weak, "x-azure-fdid, with the tag AzureFrontDoor.Backend"),), causes=causes)
-    if not all(isinstance(headers, dict) for _, headers in filters):
+    values = [each for _, headers in filters if isinstance(headers, dict) for each in headers.values()]
+    if not all(isinstance(headers, dict) for _, headers in filters) or not all(map(is_list_of_texts, values)):
         return unknown(unknown_value(path))
     return Pass((Evidence(path, [sorted(_names(headers)) for _, headers in filters]),))
 
@@ -484,10 +473,12 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
         if config.api_version_unknown:
             return unknown(absent_at_unknown_version(path))
         return NotApplicable("no other origin is allowed")
-    origins = get_path(cors, "allowedOrigins")
-    if isinstance(cors, dict) and (is_absent(origins) or origins == []):
+    origins = value_at(cors, "allowedOrigins")
+    if is_absent(origins) or origins == []:
         return NotApplicable("no other origin is allowed")
     if not isinstance(origins, list):
         return Unknown(str(not_a_list(path)))
     seen = Evidence(path, origins, "the intended origins")
-    return Fail((seen,)) if "*" in origins else Pass((seen,))
+    if "*" in origins:
+        return Fail((seen,))
+    return Pass((seen,)) if is_list_of_texts(origins) else unknown(malformed(path), evidence=(seen,))

@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, closed, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, copied, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -19,6 +19,7 @@ from scanner.model.verdict import (
     Unread,
     Verdict,
     absent_at_unknown_version,
+    malformed,
     not_a_list,
     not_returned,
     unknown,
@@ -40,26 +41,10 @@ REGISTRIES = "properties.configuration.registries"
 APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
-    keep=(
-        "properties.environmentId",
-        "properties.managedEnvironmentId",
-        RUNNING,
-        INGRESS,
-        f"{REGISTRIES}[].server",
-        f"{REGISTRIES}[].identity",
-        f"{REGISTRIES}[].passwordSecretRef",
-    ),
 )
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
-    keep=(
-        "properties.vnetConfiguration",
-        "properties.publicNetworkAccess",
-        "properties.privateEndpointConnections",
-        "properties.peerAuthentication",
-        "properties.peerTrafficConfiguration",
-    ),
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.
@@ -82,14 +67,14 @@ def ingress_of(app: Resource) -> Any:
 def serves_outside(app: Resource) -> bool:
     """Return whether platform sign-in is relevant: the ingress may serve callers outside the environment."""
     ingress = ingress_of(app)
-    return ingress is not None and (not same(get_path(ingress, "external"), False) or bool(ports(ingress)))
+    return ingress is not None and (not same(value_at(ingress, "external"), False) or bool(ports(ingress)))
 
 
 def ports(ingress: Any) -> list[Any]:
     """Return the additional ports that are not known to be internal."""
-    value = get_path(ingress, "additionalPortMappings")
+    value = value_at(ingress, "additionalPortMappings")
     mappings = value if isinstance(value, list) else []
-    return [each for each in mappings if not same(get_path(each, "external"), False)]
+    return [each for each in mappings if not same(value_at(each, "external"), False)]
 
 
 LOGIN = APP.child("authConfigs", when=serves_outside)
@@ -106,7 +91,7 @@ def reach_of(app: Resource, index: Index) -> Lock:
 
 def sign_in_of(app: Resource, ingress: Any, index: Index) -> Lock:
     """Return the authentication lock of the main port: Easy Auth, or none. TCP has none."""
-    transport = get_path(ingress, "transport")
+    transport = value_at(ingress, "transport")
     seen = Evidence(f"{INGRESS}.transport", ABSENT if transport is MISSING else transport, "http")
     if same(transport, "tcp"):
         return grant(Auth.anonymous, seen, description=OVER_TCP)
@@ -153,7 +138,7 @@ def served(app: Resource, ingress: Any, index: Index) -> Iterator[Exposure]:
     yield main_port(app, ingress, reach, index)
     for mapping in ports(ingress):
         yield port(app, mapping, reach)
-    mappings = get_path(ingress, "additionalPortMappings")
+    mappings = value_at(ingress, "additionalPortMappings")
     hidden = app.api_version_unknown and is_absent(mappings)
     if hidden or (not is_absent(mappings) and not isinstance(mappings, list)):
         path = f"{INGRESS}.additionalPortMappings"
@@ -169,15 +154,15 @@ def served(app: Resource, ingress: Any, index: Index) -> Iterator[Exposure]:
 
 def main_port(app: Resource, ingress: Any, reach: Lock, index: Index) -> Exposure:
     what = "The container app"
-    external = get_path(ingress, "external")
+    external = value_at(ingress, "external")
     path = f"{INGRESS}.external"
     absent = is_absent(external)
     if same(external, False) or (absent and not app.api_version_unknown):
         return closed("ingress", "app", INTERNAL, app.evidence(path), display_name=what)
     if not same(external, True):
         reach = as_possible(reach, not_returned(path) if absent else unknown_value(path, external))
-    tcp = same(get_path(ingress, "transport"), "tcp")
-    value = get_path(ingress, "fqdn")
+    tcp = same(value_at(ingress, "transport"), "tcp")
+    value = value_at(ingress, "fqdn")
     address = value if isinstance(value, str) else ""
     return Exposure(
         "ingress",
@@ -192,11 +177,11 @@ def main_port(app: Resource, ingress: Any, reach: Lock, index: Index) -> Exposur
 
 def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     """Return the exposure of an additional port: always TCP (container-apps/ingress-overview), so without sign-in."""
-    number = get_path(mapping, "exposedPort")
+    number = value_at(mapping, "exposedPort")
     if number in (MISSING, None, 0):
-        number = get_path(mapping, "targetPort")
+        number = value_at(mapping, "targetPort")
     path = f"{INGRESS}.additionalPortMappings[].external"
-    seen = Evidence(path, get_path(mapping, "external"), False)
+    seen = Evidence(path, value_at(mapping, "external"), False)
     if not same(seen.value, True):
         reach = as_possible(reach, unknown_value(path, seen.value))
     authentication = grant(Auth.anonymous, seen, description=OVER_TCP, cause=_external(app, mapping))
@@ -224,7 +209,7 @@ def plain_http(app: Resource, index: Index) -> Verdict:
     ingress = ingress_of(app)
     if ingress is None:
         return NotApplicable(NO_INGRESS)
-    if same(get_path(ingress, "transport"), "tcp"):
+    if same(value_at(ingress, "transport"), "tcp"):
         return NotApplicable("its ingress uses TCP")
     return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
 
@@ -232,8 +217,8 @@ def plain_http(app: Resource, index: Index) -> Verdict:
 def _identified(registries: list[Any], weak: list[str]) -> Iterator[Cause]:
     """Yield the registries with a password as the causes of a failure, which a system-assigned identity closes."""
     for place, each in enumerate(registries):
-        server = str(get_path(each, "server"))
-        if server in weak and get_path(each, "passwordSecretRef"):
+        server = str(value_at(each, "server"))
+        if server in weak and value_at(each, "passwordSecretRef"):
             value = {**copied(each), "passwordSecretRef": "", "identity": "system"}
             yield Cause("", REGISTRIES, each, value, text=server, place=place)
 
@@ -246,12 +231,14 @@ def registry_password(app: Resource, index: Index) -> Verdict:
             return unknown(absent_at_unknown_version(REGISTRIES))
         return NotApplicable("it pulls from no registry that requires sign-in")
     named = [
-        (str(get_path(each, "server")), get_path(each, "passwordSecretRef"), get_path(each, "identity"))
+        (str(value_at(each, "server")), value_at(each, "passwordSecretRef"), value_at(each, "identity"))
         for each in registries
     ]
     weak = [server for server, secret, _ in named if isinstance(secret, str) and secret]
     if weak:
         return Fail((Evidence(path, weak, "a managed identity"),), causes=tuple(_identified(registries, weak)))
+    if not all(is_absent(secret) or secret == "" for _, secret, _ in named):
+        return unknown(malformed(path))
     if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
         return unknown(Unread(path, "Azure returned neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import is_absent, same, value_at
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -112,7 +112,7 @@ def without_filter(account: Resource) -> str | None:
 def capabilities(account: Resource) -> list[str] | None:
     """Return the names of the account's capabilities in lower case; None where the response does not include them."""
     value = account.get("properties.capabilities")
-    names = [get_path(each, "name") for each in value] if isinstance(value, list) else [None]
+    names = [value_at(each, "name") for each in value] if isinstance(value, list) else [None]
     return [str(name).lower() for name in names] if all(isinstance(name, str) for name in names) else None
 
 

@@ -118,8 +118,9 @@ def _providers(config: Resource, where: str, on: Evidence, tenant: str) -> Lock:
     entries: dict[str, Any] = named if isinstance(named, dict) else {}
     lock = Lock()
     for name, entry in entries.items():
-        if same(get_path(entry, "enabled"), False):
+        if _is_off(entry):
             continue
+        lock |= _switch(entry, f"{path}.{name}.enabled")
         if name.lower() in (each.lower() for each in SOCIAL) and _malformed(entry):
             lock |= possible(Auth.anonymous, Unread(f"{path}.{name}", "it is not known whether it is set up"))
         elif name.lower() in (each.lower() for each in SOCIAL) and _set_up(entry):
@@ -138,6 +139,17 @@ def _providers(config: Resource, where: str, on: Evidence, tenant: str) -> Lock:
     if lock.grants or lock.possible_grants:
         return lock
     return possible(Auth.anonymous, Unread(path, "no identity provider was found"), on)
+
+
+def _is_off(entry: Any) -> bool:
+    return same(get_path(entry, "enabled"), False)
+
+
+def _switch(entry: Any, path: str) -> Lock:
+    """Return the possible grant of a provider whose switch has an unknown value."""
+    value = get_path(entry, "enabled")
+    known = is_absent(value) or same(value, True)
+    return Lock() if known else possible(Auth.anonymous, unknown_value(path, value))
 
 
 def _malformed(entry: Any) -> bool:
@@ -184,8 +196,9 @@ def _issued(issuer: Any, path: str, on: Evidence, tenant: str) -> Lock:
 def _custom(entries: dict[str, Any], path: str, on: Evidence, tenant: str) -> Lock:
     lock = Lock()
     for name, entry in entries.items():
-        if same(get_path(entry, "enabled"), False):
+        if _is_off(entry):
             continue
+        lock |= _switch(entry, f"{path}.{name}.enabled")
         named = [(each, get_path(entry, each)) for each in ISSUERS_OF_CUSTOM]
         known = [(each, value) for each, value in named if _is_of_entra(value)]
         for each, issuer in known:

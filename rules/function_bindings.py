@@ -11,7 +11,7 @@ from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknow
 def function_lock(function: Resource) -> Lock | None:
     """Return the authentication lock of a function by the level of its HTTP trigger, None if it has no such trigger."""
     path = f"functions/{function.name} properties.config.bindings"
-    bindings = function.get("properties.config.bindings")
+    bindings = get_path(function.body, "properties.config.bindings")
     if not isinstance(bindings, list):
         missing = not_returned(path, "them")
         return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)

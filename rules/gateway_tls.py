@@ -3,10 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.checks import is_one
+from scanner.model.json_paths import is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import Fail, Pass, Verdict, absent_at_unknown_version, unknown, unknown_value
+
+from .common import rows
 
 PREDEFINED_OLD = ("AppGwSslPolicy20150501", "AppGwSslPolicy20170401")
 PREDEFINED = ("AppGwSslPolicy20170401S", "AppGwSslPolicy20220101", "AppGwSslPolicy20220101S")
@@ -23,7 +26,7 @@ def old_policies(gateway: Resource, profiles: list[Any], minimums: list[bool | N
     path = "properties.sslProfiles"
     for place, (profile, new) in enumerate(zip(profiles, minimums, strict=True)):
         if new is False:
-            value, name = changed(profile, Edit("", OWN_TLS, NEW_POLICY)), get_path(profile, "name")
+            value, name = changed(profile, Edit("", OWN_TLS, NEW_POLICY)), value_at(profile, "name")
             words = (
                 () if isinstance(name, str) else (f"Set a new TLS policy in TLS profile {place + 1} of the gateway.",)
             )
@@ -35,17 +38,17 @@ def old_policies(gateway: Resource, profiles: list[Any], minimums: list[bool | N
 
 def profile_tls(profile: Any) -> bool | None:
     """Return whether a profile needs TLS 1.2, None if this is unknown. One without a policy uses the gateway's."""
-    policy = get_path(profile, OWN_TLS)
+    policy = value_at(profile, OWN_TLS)
     if is_absent(policy):
-        return True if isinstance(get_path(profile, "properties"), dict) else None
+        return True if isinstance(value_at(profile, "properties"), dict) else None
     return is_new_tls(policy)
 
 
 def is_new_tls(policy: Any) -> bool | None:
     """Return whether a policy needs at least TLS 1.2, None if this is unknown."""
-    lowest, name = get_path(policy, "minProtocolVersion"), get_path(policy, "policyName")
-    if isinstance(lowest, str):
-        return {"tlsv1_0": False, "tlsv1_1": False, "tlsv1_2": True, "tlsv1_3": True}.get(lowest.lower())
+    lowest, name = value_at(policy, "minProtocolVersion"), value_at(policy, "policyName")
+    if not is_absent(lowest):
+        return {"tlsv1_0": False, "tlsv1_1": False, "tlsv1_2": True, "tlsv1_3": True}.get(str(lowest).lower())
     if any(same(name, each) for each in PREDEFINED_OLD):
         return False
     return True if any(same(name, each) for each in PREDEFINED) else None
@@ -53,11 +56,11 @@ def is_new_tls(policy: Any) -> bool | None:
 
 def main_tls(gateway: Resource) -> Verdict:
     lowest = gateway.get("properties.sslPolicy.minProtocolVersion")
-    if isinstance(lowest, str):
+    if not is_absent(lowest):
         seen = gateway.evidence("properties.sslPolicy.minProtocolVersion", "TLSv1_2")
-        if lowest.lower() in ("tlsv1_2", "tlsv1_3"):
+        if is_one(lowest, ("TLSv1_2", "TLSv1_3")):
             return Pass((seen,))
-        return Fail((seen,)) if lowest.lower() in ("tlsv1_0", "tlsv1_1") else unknown(unknown_value(seen.path))
+        return Fail((seen,)) if is_one(lowest, ("TLSv1_0", "TLSv1_1")) else unknown(unknown_value(seen.path))
     path = "properties.sslPolicy.policyName"
     if not gateway.has(OWN_TLS):
         path = "properties.defaultPredefinedSslPolicy"
@@ -65,7 +68,7 @@ def main_tls(gateway: Resource) -> Verdict:
         # No gateway serves TLS 1.0 or 1.1 by default: application-gateway-tls-version-retirement.
         if gateway.api_version_unknown:
             return unknown(absent_at_unknown_version(OWN_TLS))
-        gateway.require("properties.httpListeners")
+        rows(gateway, "properties.httpListeners")
         return Pass((gateway.evidence(OWN_TLS),))
     name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
     if any(same(name, each) for each in PREDEFINED_OLD):

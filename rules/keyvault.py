@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
-from scanner.model.json_paths import copied, get_path, is_absent, same
+from scanner.model.json_paths import copied, is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -95,9 +95,9 @@ def policy_grants_all(vault: Resource, index: Index) -> Verdict:
     purge_works = not same(vault.get("properties.enablePurgeProtection"), True)
     wide, unrecognized, causes = [], [], []
     for place, policy in enumerate(policies):
-        permissions = get_path(policy, "permissions")
+        permissions = value_at(policy, "permissions")
         groups = permissions if isinstance(permissions, dict) else {"": str(permissions)}
-        who = str(get_path(policy, "objectId"))
+        who = str(value_at(policy, "objectId"))
         too_much = granted(groups, purge_works=purge_works)
         if too_much:
             wide.append(f"{', '.join(dict.fromkeys(too_much))} for {who}")

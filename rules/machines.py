@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, objects_at, same
+from scanner.model.json_paths import is_absent, objects_at, same, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -31,15 +31,6 @@ MACHINE = ResourceType(
     VM,
     SET,
     api="2025-11-01",
-    keep=(
-        "properties.provisioningState",
-        "properties.networkProfile",
-        f"properties.{LINUX}",
-        "properties.virtualMachineScaleSet",
-        "properties.orchestrationMode",
-        "properties.virtualMachineProfile.networkProfile",
-        f"properties.virtualMachineProfile.{LINUX}",
-    ),
 )
 
 
@@ -85,7 +76,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
     nics: list[Nic] = []
     missing: list[Unread] = []
     for each in listed(machine, "properties.networkProfile.networkInterfaces"):
-        id = get_path(each, "id")
+        id = value_at(each, "id")
         nic = found.fabric.nics.get(key_of(id)) if isinstance(id, str) else None
         if nic is None:
             gap = found.index.missing_in("Microsoft.Network/networkInterfaces", str(id))
@@ -99,7 +90,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
 def called_ports(machine: Resource, found: Topology, network_paths: list[NetworkPath]) -> dict[str, frozenset[int]]:
     """Return the ports that the publishers of a machine call, by their text."""
     values = objects_at(machine.body, "properties.networkProfile.networkInterfaces")
-    nics = [found.fabric.nics.get(key_of(str(get_path(each, "id")))) for each in values]
+    nics = [found.fabric.nics.get(key_of(str(value_at(each, "id")))) for each in values]
     return publishers(found.index).called_ports(machine.id, [each for each in nics if each is not None], network_paths)
 
 
@@ -113,10 +104,10 @@ def subnets(machine: Resource, found: Topology) -> Iterator[str]:
     if not is_vm(machine):
         for model in objects_at(machine.body, MODEL):
             for each in objects_at(model, "properties.ipConfigurations"):
-                yield key_of(str(get_path(each, "properties.subnet.id")))
+                yield key_of(str(value_at(each, "properties.subnet.id")))
         return
     for each in objects_at(machine.body, "properties.networkProfile.networkInterfaces"):
-        nic = found.fabric.nics.get(key_of(str(get_path(each, "id"))))
+        nic = found.fabric.nics.get(key_of(str(value_at(each, "id"))))
         if nic is not None:
             yield from (one.subnet for one in nic.configurations)
 
@@ -131,7 +122,7 @@ def stopped(machine: Resource) -> bool:
         statuses = view.items("statuses") if view is not None else []
     except Unread:
         return False
-    codes = [str(get_path(each, "code")).lower() for each in statuses]
+    codes = [str(value_at(each, "code")).lower() for each in statuses]
     return any(code in ("powerstate/deallocated", "powerstate/stopped") for code in codes)
 
 
@@ -275,12 +266,6 @@ PORTS = ("tcp/*", "udp/*", "*/*")
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
     api="2023-05-01",
-    keep=(
-        "properties.provisioningState",
-        "properties.ipAddress",
-        "properties.subnetIds",
-        "properties.instanceView.state",
-    ),
 )
 AT_REST = ("Stopped", "Succeeded", "Failed")
 ADDRESS = "properties.ipAddress"
@@ -290,7 +275,7 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
     """Return the ports of the group's address, TCP if no protocol is given. Raise Unread if they are not ports."""
     found: list[tuple[str, int]] = []
     for each in rows(group, f"{ADDRESS}.ports"):
-        port, transport = get_path(each, "port"), get_path(each, "protocol")
+        port, transport = value_at(each, "port"), value_at(each, "protocol")
         if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
             raise Unread(f"{ADDRESS}.ports[].port", "not a port number")
         found.append(("udp" if same(transport, "UDP") else "tcp", port))

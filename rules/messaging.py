@@ -45,6 +45,8 @@ def acl(
         addresses=(RuleList("properties.ipRules", address="ipMask", action="action"),),
         subnets=(RuleList("properties.virtualNetworkRules", id="subnet.id"),),
         bypass="properties.trustedServiceAccessEnabled",
+        bypass_off=(False,),
+        bypass_trusted=(True,),
         sku_without_network_rules=("sku.name", tiers, tuple(each for each in TIERS if each not in tiers)),
         lacks=lacks,
         configurations=configurations,

@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, is_absent, known_objects, known_text, same, value_at
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -18,6 +18,7 @@ from scanner.model.verdict import (
     Unread,
     Verdict,
     absent_at_unknown_version,
+    malformed,
     not_a_list,
     not_returned,
     unknown,
@@ -51,11 +52,6 @@ PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
 GATES = ResourceType(
     "Microsoft.ApiManagement/service",
     api="2024-05-01",
-    keep=(
-        "properties.publicNetworkAccess",
-        "properties.virtualNetworkConfiguration.subnetResourceId",
-        "properties.virtualNetworkType",
-    ),
 )
 
 
@@ -112,7 +108,7 @@ FAR_TYPES = tuple(f"microsoft.network/{each}" for each in ("loadbalancers", "azu
 def serves_platform(nsg: Resource, index: Index) -> bool:
     """Return whether the group applies to scale sets, gateways or platform services, which have addresses of their own."""
     if any(
-        "/virtualmachinescalesets/" in str(get_path(each, "id")).lower()
+        "/virtualmachinescalesets/" in str(value_at(each, "id")).lower()
         for each in nsg.items("properties.networkInterfaces")
     ):
         return True
@@ -135,7 +131,7 @@ def platform_subnets(index: Index) -> frozenset[str]:
     found: set[str] = set()
     for network in index.of_type(VNET.type)[0]:
         found.update(
-            key_of(str(get_path(each, "id")))
+            key_of(str(value_at(each, "id")))
             for each in network.items("properties.subnets")
             if has_service_addresses(each)
         )
@@ -148,13 +144,12 @@ def platform_subnets(index: Index) -> frozenset[str]:
 
 def has_service_addresses(subnet: Any) -> bool:
     """Return whether a subnet is delegated, or contains something other than interfaces of machines."""
-    delegated = get_path(subnet, "properties.delegations")
+    delegated = known_objects(subnet, "properties.delegations")
     # An application gateway is in one of the two lists (azure-mgmt-network, Subnet).
-    gateways = get_path(subnet, "properties.applicationGatewayIPConfigurations")
-    if any(isinstance(each, list) and each for each in (delegated, gateways)):
+    gateways = known_objects(subnet, "properties.applicationGatewayIPConfigurations")
+    if delegated or gateways:
         return True
-    members = get_path(subnet, "properties.ipConfigurations")
-    ids = [str(get_path(one, "id")).lower() for one in members] if isinstance(members, list) else []
+    ids = [str(value_at(one, "id")).lower() for one in known_objects(subnet, "properties.ipConfigurations")]
     return any("/microsoft.network/networkinterfaces/" not in one or "/virtualmachinescalesets/" in one for one in ids)
 
 
@@ -174,7 +169,7 @@ SUBNETS_WITHOUT_NSG = (
 def subnet_without_nsg(network: Resource, index: Index) -> Verdict:
     path = "properties.subnets[].properties.networkSecurityGroup"
     subnets = [each for each in rows(network, "properties.subnets") if name_of(each).lower() not in SUBNETS_WITHOUT_NSG]
-    bare = [each for each in subnets if is_absent(get_path(each, "properties.networkSecurityGroup.id"))]
+    bare = [each for each in subnets if not known_text(each, "properties.networkSecurityGroup.id")]
     if bare:
         seen = Evidence(path, [name_of(each) for each in bare], "no subnet")
         return Fail((seen,), causes=tuple(guarded(network, each) for each in bare))
@@ -192,8 +187,7 @@ def guarded(network: Resource, subnet: Any) -> Cause:
 
 
 def name_of(body: Any) -> str:
-    name = get_path(body, "name")
-    return name if isinstance(name, str) and name else str(get_path(body, "id")).rsplit("/", 1)[-1]
+    return known_text(body, "name") or str(value_at(body, "id")).rsplit("/", 1)[-1]
 
 
 def peered_externally(network: Resource, index: Index) -> Verdict:
@@ -207,7 +201,7 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
     if not live:
         return NotApplicable("none of its peerings is connected, so no traffic flows over them")
     remote = "properties.remoteVirtualNetwork.id"
-    ids = [get_path(each, remote) for each in live]
+    ids = [value_at(each, remote) for each in live]
     managed = [isinstance(id, str) and is_hub_network(id) for id in ids]
     foreign = [
         each
@@ -215,11 +209,11 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         if isinstance(id, str) and not hub and not in_own_tenant(network, index, id)
     ]
     if foreign:
-        seen = Evidence(f"{path}[].{remote}", [get_path(each, remote) for each in foreign], "networks of this tenant")
+        seen = Evidence(f"{path}[].{remote}", [value_at(each, remote) for each in foreign], "networks of this tenant")
         causes = tuple(
             Cause.in_list(network.id, path, each, found.index(each), "virtualNetworkPeerings") for each in foreign
         )
-        severity, message = rated(network, index, [str(get_path(each, remote)) for each in foreign], "peered network")
+        severity, message = rated(network, index, [str(value_at(each, remote)) for each in foreign], "peered network")
         return Fail((seen, *peering_evidence(foreign, path)), message, severity, causes=causes)
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
@@ -233,7 +227,7 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
 def peering_evidence(peerings: list[Any], path: str) -> Iterator[Evidence]:
     """Yield evidence of the peerings: their state, and the traffic that they allow."""
     for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
-        values = [get_path(each, f"properties.{name}") for each in peerings]
+        values = [value_at(each, f"properties.{name}") for each in peerings]
         if any(not is_absent(each) for each in values):
             yield Evidence(f"{path}[].properties.{name}", [ABSENT if each is MISSING else each for each in values])
 
@@ -242,9 +236,9 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
     path = "properties.flowLogs"
     value = network.get(path)
     if isinstance(value, list) and value:
-        return Pass((Evidence(path, [str(get_path(each, "id")) for each in value]),))
+        return Pass((Evidence(path, [str(value_at(each, "id")) for each in value]),))
     mine = {
-        key_of(str(get_path(each, "properties.networkSecurityGroup.id")))
+        key_of(str(value_at(each, "properties.networkSecurityGroup.id")))
         for each in network.items("properties.subnets")
     }
     groups = [index.resources[key] for key in sorted(mine) if key in index.resources]
@@ -274,7 +268,7 @@ def has_public_frontend(gateway: Resource) -> bool:
     frontends = rows(gateway, "properties.frontendIPConfigurations")
     if not frontends:
         raise Unread("properties.frontendIPConfigurations", "Azure returned none")
-    return any(not is_absent(get_path(each, "properties.publicIPAddress.id")) for each in frontends)
+    return any(bool(known_text(each, "properties.publicIPAddress.id")) for each in frontends)
 
 
 def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
@@ -292,7 +286,7 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
         return NotApplicable("it has no public frontend")
     listeners = rows(gateway, "properties.httpListeners")
     unprotected = [
-        name_of(each) for each in listeners if not isinstance(get_path(each, "properties.firewallPolicy.id"), str)
+        name_of(each) for each in listeners if not isinstance(value_at(each, "properties.firewallPolicy.id"), str)
     ]
     if listeners and not unprotected:
         return Pass((Evidence("properties.httpListeners[].properties.firewallPolicy.id", "on every listener"),))
@@ -309,7 +303,7 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     path = "properties.sslProfiles[].properties.sslPolicy"
     profiles = gateway.items("properties.sslProfiles")
     minimums = [profile_tls(each) for each in profiles]
-    old = [get_path(each, "name") for each, new in zip(profiles, minimums, strict=True) if new is False]
+    old = [value_at(each, "name") for each, new in zip(profiles, minimums, strict=True) if new is False]
     weak = [ABSENT if name is MISSING else name for name in old]
     if weak:
         return Fail((Evidence(path, weak, "TLSv1_2"),), causes=tuple(old_policies(gateway, profiles, minimums)))
@@ -326,23 +320,23 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
     listeners, rules = rows(gateway, "properties.httpListeners"), rows(gateway, "properties.requestRoutingRules")
     path = "properties.httpListeners[].properties.protocol"
-    plain = [each for each in listeners if not same(get_path(each, "properties.protocol"), "Https")]
-    unread = [name_of(each) for each in plain if not same(get_path(each, "properties.protocol"), "Http")]
+    plain = [each for each in listeners if not same(value_at(each, "properties.protocol"), "Https")]
+    unread = [name_of(each) for each in plain if not same(value_at(each, "properties.protocol"), "Http")]
     redirected = {
-        str(get_path(each, "properties.httpListener.id")).lower()
+        str(value_at(each, "properties.httpListener.id")).lower()
         for each in rules
-        if isinstance(get_path(each, "properties.redirectConfiguration.id"), str)
+        if isinstance(value_at(each, "properties.redirectConfiguration.id"), str)
     }
     open_ones = [
         name_of(each)
         for each in plain
-        if str(get_path(each, "id")).lower() not in redirected and name_of(each) not in unread
+        if str(value_at(each, "id")).lower() not in redirected and name_of(each) not in unread
     ]
     if open_ones:
         return Fail((Evidence(path, open_ones, "Https, or a redirect"),))
     if unread:
         raise Unread(path, f"missing or unrecognized for {', '.join(unread)}")
-    return Pass((Evidence(path, [str(get_path(each, "properties.protocol")) for each in listeners]),))
+    return Pass((Evidence(path, [str(value_at(each, "properties.protocol")) for each in listeners]),))
 
 
 GATEWAY_STATE = "properties.policySettings.state"
@@ -372,7 +366,7 @@ def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdic
     unprotected = [
         name_of(each)
         for each in ends
-        if not isinstance(get_path(each, "properties.webApplicationFirewallPolicyLink.id"), str)
+        if not isinstance(value_at(each, "properties.webApplicationFirewallPolicyLink.id"), str)
     ]
     return (
         Fail((Evidence(link, unprotected, "a policy on every host"),))
@@ -385,14 +379,17 @@ def is_front_door(profile: Resource) -> bool:
     """Return whether the profile is a Front Door.
 
     azure-mgmt-cdn: the SKUs Standard_AzureFrontDoor and Premium_AzureFrontDoor. The others are classic CDN."""
-    return str(profile.require("sku.name")).lower().endswith("_azurefrontdoor")
+    name = profile.require("sku.name")
+    if not isinstance(name, str):
+        raise malformed("sku.name")
+    return name.lower().endswith("_azurefrontdoor")
 
 
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
 ROUTES = PROFILE.child("afdEndpoints", when=is_front_door).child("routes", always=True)
-BACKENDS = GATES.child("backends", keep=("properties.resourceId", "properties.url"), always=True)
-APIS = GATES.child("apis", keep=("properties.serviceUrl", "properties.subscriptionRequired"), always=True)
+BACKENDS = GATES.child("backends", always=True)
+APIS = GATES.child("apis", always=True)
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:

@@ -17,7 +17,7 @@ from scanner.model.exposure import (
     replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -418,12 +418,12 @@ def wide_resource_rule(account: Resource, index: Index) -> Verdict:
         if account.api_version_unknown:
             return unknown(absent_at_unknown_version(path))
         return NotApplicable("its firewall has no resource instance rule")
-    ids = [get_path(each, "resourceId") for each in listed]
+    ids = [value_at(each, "resourceId") for each in listed]
     wide = [each for each in ids if isinstance(each, str) and "*" in each]
     if wide:
-        found = [(place, each) for place, each in enumerate(listed) if get_path(each, "resourceId") in wide]
+        found = [(place, each) for place, each in enumerate(listed) if value_at(each, "resourceId") in wide]
         causes = tuple(
-            Cause("", path, each, text=str(get_path(each, "resourceId")), place=place) for place, each in found
+            Cause("", path, each, text=str(value_at(each, "resourceId")), place=place) for place, each in found
         )
         return Fail((Evidence(f"{path}[].resourceId", wide, "the id of one resource"),), causes=causes)
     if not all(isinstance(each, str) for each in ids):

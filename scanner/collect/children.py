@@ -8,6 +8,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, quoted_path, with_child_id
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, JobQueue, ParentDeletedError, SubscriptionView
+from scanner.model.ids import type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.format import DELETED
@@ -42,7 +43,7 @@ class BundleReader:
             buffer.resource(row, resource_type.api, by)
             self.context.flush(buffer)
             return
-        packed = msgspec.json.encode(row)
+        packed = msgspec.json.encode(self.context.kept(row, resource.type))  # thousands may wait
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
 
         async def job() -> None:
@@ -146,7 +147,7 @@ class BundleReader:
 
     def _add_child(self, buffer: LineBuffer, body: Json, read: Read, by: By) -> Resource:
         if not read.each:
-            buffer.resource(body, read.api, by)
+            buffer.resource(self.context.kept(body, type_of(body["id"])), read.api, by)
         self.context.counts.resources += 1
         return Resource(body, api=read.api, by=by)
 

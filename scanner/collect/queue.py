@@ -111,6 +111,10 @@ class CollectionContext:
         self.counts = ReadCounts(progress)
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
+    def kept(self, body: Json, type: str) -> Json:
+        """Return what the store keeps of a body that waits for others of its bundle."""
+        return body if self.store.kept is None else self.store.kept.cut(body, type)
+
     def add_failure(self, writer: LineWriter, url: str, error: ReadError, action: str = "", resources: int = 0) -> None:
         """Write a failed read as a gap. `action` replaces the action that was derived from the answer."""
         action = error.action and (action or error.action)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -139,7 +139,7 @@ def check_items(
     if not isinstance(items, list) or not items:
         return unknown(Unread(listed, unclear or "Azure returned no items"))
     usable = MISSING if resource.why_absent_is_unknown else absent
-    values = [get_path(item, inner) for item in items]
+    values = [value_at(item, inner) for item in items]
     values = [usable if is_absent(value) else value for value in values]
     names = [str(get_path(item, "name")) for item in items]
     failing = [name for name, value in zip(names, values, strict=True) if is_one(value, bad)]

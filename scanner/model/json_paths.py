@@ -3,6 +3,8 @@
 from functools import lru_cache
 from typing import Any
 
+from scanner.model.unread import malformed
+
 
 class _Missing:
     __slots__ = ()
@@ -74,6 +76,19 @@ def get_path(body: Any, path: str) -> Any:
     return body
 
 
+def value_at(body: Any, path: str) -> Any:
+    """Return what `get_path` returns. Raises Unread also where the path leads into a value that is no object: that is
+    not absence, and no default applies.
+    """
+    found = get_path(body, path)
+    if found is MISSING:
+        for step in _steps(path):
+            if not (isinstance(body, dict) or is_absent(body)):
+                raise malformed(path)
+            body = member(body, step)
+    return found
+
+
 def same(seen: object, known: object) -> bool:
     """Return whether a value from Azure equals a known one: texts without case, and "true" equals true."""
     if seen is known:
@@ -106,3 +121,27 @@ def objects_at(body: Any, path: str) -> list[Any]:
     """Return the JSON objects of the list below a dotted path; [] where there is no list."""
     value = get_path(body, path)
     return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def known_text(body: Any, path: str) -> str:
+    """Return the text below a dotted path; "" where it is absent. Raises Unread for a value that is no text."""
+    value = value_at(body, path)
+    if is_absent(value):
+        return ""
+    if not isinstance(value, str):
+        raise malformed(path)
+    return value
+
+
+def known_objects(body: Any, path: str) -> list[Any]:
+    """Return the list of JSON objects below a dotted path; [] where it is absent. Raises Unread for anything else."""
+    value = value_at(body, path)
+    if is_absent(value):
+        return []
+    if not (isinstance(value, list) and all(isinstance(each, dict) for each in value)):
+        raise malformed(path)
+    return value
+
+
+def is_list_of_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(each, str) for each in value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from scanner.model.ids import group_of, name_of, segments, subscription_of, type_of
-from scanner.model.json_paths import MISSING, get_path, is_absent, member
+from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
 
@@ -163,9 +163,10 @@ class Resource:
 
     def get(self, path: str) -> Any:
         """Return the value below a path, null included; MISSING without one. Raises Unread for a path that was not
-        kept.
+        kept, and for one that leads into a value that is no object.
         """
-        return get_path(self.body, path)
+        # Of a body without properties everything is unknown: has_no_properties.
+        return get_path(self.body, path) if self.has_no_properties else value_at(self.body, path)
 
     def has(self, path: str) -> bool:
         """Return whether the body has a value below a path that is not null."""
@@ -181,9 +182,13 @@ class Resource:
         return value
 
     def items(self, path: str) -> list[Any]:
-        """Return the list below a path; [] where it is absent or null. Raises Unread where the value is no list."""
+        """Return the list below a path; [] where it is absent or null. Raises Unread where the value is no list, and
+        for a body without properties.
+        """
         value = self.get(path)
         if is_absent(value):
+            if self.has_no_properties and path.startswith("properties."):
+                raise Unread(path, self.why_absent_is_unknown)
             return []
         if not isinstance(value, list):
             raise not_a_list(path)

@@ -19,7 +19,7 @@ class Read:
 
     `when(parent)`: whether the read is needed. A condition on a SKU or kind names its source in a comment.
     `none`: error codes that mean "there is none". `off`: error codes that mean "not on this SKU or kind".
-    `keep`: the paths to keep of bodies that carry secrets.
+    `keep`: paths to keep in a snapshot that neither a row nor a text in Python code names.
     `costly`: many requests. Off unless a rule that needs it is named.
     `action`: the RBAC action, where it does not follow from the path.
     `each`: read each row of the list by itself too, because the list returns too little. A read of a row that fails is

@@ -8,6 +8,7 @@ from typing import Final
 from scanner.masks import masked
 from scanner.model.json_paths import MISSING
 from scanner.model.remedy import Cause
+from scanner.model.unread import Unread, malformed
 
 ABSENT: Final = "absent"
 """The value of evidence for a property that the body does not have; `None` is a property that is null."""
@@ -44,19 +45,6 @@ class Evidence:
     expected: object = None
 
 
-class Unread(Exception):
-    """Something that a verdict needs and that was not read. The verdict is then Unknown, never Pass.
-
-    `what` names the part. `why` is a clause for the message. `gap` is the URL of the failed read, where there is one.
-    """
-
-    def __init__(self, what: str, why: str, gap: str | None = None) -> None:
-        super().__init__(f"{what}: {why}")
-        self.what = what
-        self.why = why
-        self.gap = gap
-
-
 NOT_LISTED: Final = "not collected"
 """Why a resource that no listing covers is Unread; it may be in a subscription that this identity cannot see."""
 
@@ -66,14 +54,11 @@ def not_returned(path: str, what: str = "it") -> Unread:
     return Unread(path, f"Azure did not return {what}")
 
 
-def malformed(path: str) -> Unread:
-    """Return the Unread for a property that ARM returned in a form that Azure does not document."""
-    return Unread(path, "Azure returned it in an undocumented form")
-
-
 def unknown_value(path: str, value: object = MISSING) -> Unread:
     """Return the Unread for a value that Twolocks does not know; without `value` the message does not show it."""
-    return Unread(path, "unrecognized value" if value is MISSING else f"unrecognized value {masked(repr(value))}")
+    if value is MISSING:
+        return Unread(path, "unrecognized value")
+    return Unread(path, f"unrecognized value {masked(repr(value) if isinstance(value, str) else str(value))}")
 
 
 def not_returned_or_unknown(path: str) -> Unread:
@@ -165,3 +150,29 @@ def display_value(value: object) -> str:
         return str(value).lower()
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+__all__ = [
+    "ABSENT",
+    "NOT_LISTED",
+    "NOT_READ",
+    "SEVERITIES",
+    "Evidence",
+    "Fail",
+    "NotApplicable",
+    "Pass",
+    "Severity",
+    "Unknown",
+    "Unread",
+    "Verdict",
+    "absent_at_unknown_version",
+    "display_value",
+    "malformed",
+    "not_a_list",
+    "not_listed",
+    "not_read",
+    "not_returned",
+    "not_returned_or_unknown",
+    "unknown",
+    "unknown_value",
+]

@@ -15,7 +15,7 @@ from typing import Any
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -31,6 +31,7 @@ from scanner.reach.sources import (
 )
 
 FRONT_DOOR = "azurefrontdoor.backend"
+_SHARED = "properties.scmIpSecurityRestrictionsUseMain"
 LAST = 2147483647
 PRIORITY = 65000
 """The priority that Azure gives a rule without one."""
@@ -85,6 +86,9 @@ def restrictions(site: Resource, index: Index, config: Resource, *, scm: bool = 
     rules = [entry for entry in entries if not _implicit(entry)]
     allowed = walk.allowed
     _end(walk, default, rules, implicit, default_path, config.why_absent_is_unknown)
+    shared = config.get(_SHARED)
+    if scm and not (is_absent(shared) or same(shared, True) or same(shared, False)):
+        walk.possible_grants.append(PossibleGrant(Reach.internet, unknown_value(_SHARED, shared)))
     if walk.allowed != allowed:
         walk.parts.append((deny, ALL_ADDRESSES - walk.denied))
     return _result(walk, "Access restrictions", len(rules), config.evidence(default_path, "Deny"))
@@ -120,13 +124,13 @@ def _may_name_unseen_subnet(entry: Any) -> bool:
     if not isinstance(entry, dict):
         return True
     if subnet in (MISSING, None, ""):
-        return get_path(entry, "ipAddress") in (MISSING, None, "")
+        return not text_at(entry, "ipAddress")
     said = is_absent(action) or same(action, "Allow") or same(action, "Deny")
     return not (isinstance(subnet, str) and said and _placed(entry))
 
 
 def _list_of(config: Resource, scm: bool) -> str:
-    own = scm and not same(config.get("properties.scmIpSecurityRestrictionsUseMain"), True)
+    own = scm and not same(config.get(_SHARED), True)
     return "scmIpSecurityRestrictions" if own else "ipSecurityRestrictions"
 
 

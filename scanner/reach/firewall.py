@@ -12,7 +12,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.verdict import NOT_READ, Evidence, Unread, not_returned, unknown_value
+from scanner.model.verdict import NOT_READ, Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.firewall_rules import (
     FirewallReading,
@@ -99,6 +99,7 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
         return AllowedSubnets(path, not_used=not_used)
     if reading.holder_gap is not None:
         return AllowedSubnets(path, missing=reading.holder_gap)
+    holder = reading.holder or resource
     read = [(rules, *entries_of(reading, rules)) for rules in row.subnets]
     ids = tuple(text_member(entry, rules.id) for rules, entries, _ in read for entry in entries)
     causes = tuple(
@@ -107,7 +108,8 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
         for place, entry in enumerate(entries)
     )
     missing = next((gap for _, _, gap in read if gap is not None), None)
-    if not ids and default_action(reading)[0] and not (reading.holder or resource).api_version_unknown:
+    malformed = missing is not None and missing.why == not_a_list(path).why
+    if not ids and not malformed and default_action(reading)[0] and not holder.api_version_unknown:
         return AllowedSubnets(path, not_used="it allows every network and names none")
     # A rule set that allows every network is known to name no subnets without a list; any other needs its list.
     absent = reading.holder is not None and any(

@@ -80,8 +80,8 @@ class Firewall:
     zero: bool = False
     filter: str = ""
     bypass: str = ""
-    bypass_off: tuple[Any, ...] = ("None", "", False)
-    bypass_trusted: tuple[Any, ...] = ("AzureServices", True)
+    bypass_off: tuple[Any, ...] = ("None", "")
+    bypass_trusted: tuple[Any, ...] = ("AzureServices",)
     bypass_other: tuple[str, ...] = ()
     endpoints: str | Read | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()

@@ -10,7 +10,16 @@ from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Unread, display_value, not_a_list, not_read, not_returned, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Unread,
+    display_value,
+    malformed,
+    not_a_list,
+    not_read,
+    not_returned,
+    unknown_value,
+)
 from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.sources import (
     MAX_LISTED,
@@ -262,7 +271,9 @@ def _read(reading: FirewallReading, rules: RuleList) -> tuple[list[Any], Unread 
         return [], None
     value = holder.get(rules.path)
     if isinstance(value, list):
-        return value, None
+        wanted = dict if rules.id or rules.address or rules.start else str
+        entries = [each for each in value if isinstance(each, wanted)]
+        return entries, None if len(entries) == len(value) else malformed(rules.path)
     if not is_absent(value):
         return [], not_a_list(rules.path)
     # Recorded answers spell out each list, empty or not: one that is missing was not returned. It can only add ways.

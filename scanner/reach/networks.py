@@ -242,7 +242,7 @@ class Fabric:
             identity, name = member(body, "id"), member(body, "name")
             if isinstance(identity, str) and identity:
                 self._add_subnet(network, identity, body)
-            elif isinstance(name, str) and name:
+            elif (is_absent(identity) or identity == "") and isinstance(name, str) and name:
                 self._add_subnet(network, f"{resource.id}/subnets/{name}", body)
 
     def _subnet(self, resource: Resource) -> None:

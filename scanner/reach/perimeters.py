@@ -15,7 +15,7 @@ from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, segments
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, same, text_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -105,7 +105,8 @@ def perimeters(resource: Resource, index: Index, configurations: Read | None = N
     found = tuple(_associated(resource, index, each) for each in associations.get(resource.key, ()))
     if found:
         return Perimeters(found, None)
-    return Perimeters((), missing if index.live and not was_read else None, complete=was_read, read_error=gap)
+    counts = index.live and (not was_read or "" in associations)
+    return Perimeters((), missing if counts else None, complete=was_read, read_error=gap)
 
 
 def _either(resource: Resource, index: Index, body: Resource) -> Perimeter:
@@ -261,13 +262,16 @@ def _unknown_members(rule: Any, path: str) -> tuple[PossibleGrant, ...]:
 
 
 def _associations(index: Index) -> tuple[dict[str, list[Resource]], Unread | None]:
-    return cached(index, ASSOCIATIONS, _by_target), index.of_type(ASSOCIATIONS)[1]
+    found = cached(index, ASSOCIATIONS, _by_target)
+    nameless = Unread(ASSOCIATIONS, "an association does not name its resource") if "" in found else None
+    return found, index.of_type(ASSOCIATIONS)[1] or nameless
 
 
 def _by_target(index: Index) -> dict[str, list[Resource]]:
     known: dict[str, list[Resource]] = {}
     for association in index.of_type(ASSOCIATIONS)[0]:
-        known.setdefault(_key(_text(association.get("properties.privateLinkResource.id"))), []).append(association)
+        target = text_at(association.body, "properties.privateLinkResource.id")
+        known.setdefault(_key(target) if target else "", []).append(association)
     return known
 
 

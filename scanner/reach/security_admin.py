@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import name_of, segments, subscription_of
-from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at, texts_at
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.reach.nsg import AdminRules, DeployedRule, admin_rules
 
@@ -78,6 +78,8 @@ class SecurityAdmin:
     _groups_of_collection: dict[str, dict[str, frozenset[str]]] = field(default_factory=dict)
     _services: dict[str, Any] = field(default_factory=dict)
     _commits: dict[str, list[Commit]] = field(default_factory=dict)
+    _unknown_commits: bool = False
+    """Whether a commit does not say what it deployed."""
     _memberships: dict[str, set[str]] = field(default_factory=dict)
     _scopes: dict[str, Any] = field(default_factory=dict)
 
@@ -139,6 +141,8 @@ class SecurityAdmin:
 
     def _committed(self, applied: AppliedConfiguration, region: str) -> tuple[str, ...] | None:
         """Return the snapshots of rules that the last commit deployed; None where no row lists them."""
+        if self._unknown_commits:
+            return ("",)  # no row has this id: what is in force could not be read
         commits = [each for each in self._commits.get(applied.id, ()) if each.rules is not None]
         here = [each for each in commits if region and each.region == region] or commits
         return max(here, key=lambda each: each.time).rules if here else None
@@ -176,6 +180,9 @@ class SecurityAdmin:
         subscription; None where it is not known.
         """
         scopes = self._scopes.get(manager)
+        named = (get_path(scopes, each) for each in ("managementGroups", "subscriptions"))
+        if not all(is_absent(each) or is_list_of_texts(each) for each in named):
+            return None
         groups = [name_of(each).lower() for each in texts_at(scopes, "managementGroups")]
         if any(each in self.tenants for each in groups):
             return 0
@@ -196,7 +203,8 @@ class SecurityAdmin:
         network = network.removesuffix("/providers/microsoft.network")
         rows = self.applied.setdefault(network, [])
         values = resource.get("properties.effectiveSecurityAdminConfigurations")
-        state = text_at(resource.body, "properties.provisioningState").lower()
+        state = get_path(resource.body, "properties.provisioningState")
+        state = "" if is_absent(state) else str(state).lower()
         ids = [text_at(each, "id") for each in values] if isinstance(values, list) else [""]
         rows += [AppliedConfiguration(resource.id, key_of_row(each), state) for each in ids]
 
@@ -218,7 +226,12 @@ class SecurityAdmin:
         body = resource.body
         named = get_path(body, "properties.securityAdminRules")
         rules = tuple(key_of_row(text_at(each, "id")) for each in named) if isinstance(named, list) else None
+        if not (rules is not None or is_absent(named)):
+            rules = ("",)  # one that no row can have, so that the configuration could not be read
         commit = Commit(region_of(body), text_at(body, "properties.commitTimestamp"), rules)
+        configurations = get_path(body, "properties.securityAdminConfigurations")
+        if not (is_absent(configurations) or is_list_of_named_objects(configurations)):
+            self._unknown_commits = True
         for each in objects_at(body, "properties.securityAdminConfigurations"):
             self._commits.setdefault(key_of_row(text_at(each, "id")), []).append(commit)
 
@@ -230,6 +243,11 @@ class SecurityAdmin:
 
     def _manager_row(self, resource: Resource) -> None:
         self._scopes[key_of_row(resource.id)] = resource.get("properties.networkManagerScopes")
+
+
+def is_list_of_named_objects(value: object) -> bool:
+    """Return whether a value is a list of objects with an id."""
+    return isinstance(value, list) and all(isinstance(each, dict) and text_at(each, "id") for each in value)
 
 
 def key_of_row(id: str) -> str:

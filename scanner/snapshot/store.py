@@ -16,6 +16,7 @@ from scanner.document.temporary import AtomicFile
 from scanner.masks import masked
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
+from scanner.model.kept import KeptPaths
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import RICHNESS, By
 from scanner.snapshot.format import (
@@ -47,7 +48,12 @@ class SupportsWrite(Protocol):
 
 
 class LineWriter:
-    """What a collection writes to, in any order. Subclasses implement `add`."""
+    """What a collection writes to, in any order. Subclasses implement `add`.
+
+    `kept`: what is kept of a resource; None: all of it.
+    """
+
+    kept: KeptPaths | None = None
 
     def add(self, line: SnapshotLine) -> None:
         """Take one line."""

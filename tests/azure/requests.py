@@ -162,7 +162,7 @@ async def scan(
     variables: dict[str, str] | None = None,
     kept: dict[str, list[str]] | None = None,
 ) -> Result:
-    """A collection from a running sandbox; `fast`: without the pauses before retries. `kept`: of each type."""
+    """A collection from a running sandbox; `fast`: without the pauses before retries. `kept`: paths by type."""
     progress, store = RecordedProgress(), Store(Header(taken="2026-11-25T00:00:00Z", kept=kept))
     with environment(running, **(variables or {})):
         chosen = replace(way or ConnectionOptions(auth="environment"), arm_endpoint=running.url)

@@ -10,7 +10,8 @@ from tests.azure.requests import box, child, resource, scanned
 from tests.rules import examples
 
 SITES = ResourceType("Microsoft.Web/sites", api="2025-03-01")
-WORKFLOWS = SITES.child("workflows", each=True, keep=("properties.flowState",))
+WORKFLOWS = SITES.child("workflows", each=True)
+KEPT = {WORKFLOWS.type: ["properties.flowState"]}
 SITE = resource("Microsoft.Web/sites", "app", kind="functionapp,workflowapp")
 ROWS = [child(SITE, f"workflows/{name}", flowState="Enabled", secret="s") for name in ("one", "two")]
 IDS = [str(row["id"]) for row in ROWS]
@@ -18,7 +19,7 @@ IDS = [str(row["id"]) for row in ROWS]
 
 def test_each_row_is_read_by_itself_and_cut() -> None:
     running = box([SITE, *ROWS], overrides=ResponseOverrides(without_properties=tuple(IDS)))
-    result = scanned(running, plan=Plan([SITES], [WORKFLOWS]))
+    result = scanned(running, plan=Plan([SITES], [WORKFLOWS]), kept=KEPT)
     assert [result.by[id] for id in IDS] == ["get", "get"]
     assert result.resources[IDS[0]]["properties"] == {"flowState": "Enabled"}
     assert result.reads[f"{SITE['id']}/workflows"] == 2
@@ -27,7 +28,7 @@ def test_each_row_is_read_by_itself_and_cut() -> None:
 
 def test_a_row_that_cannot_be_read_stays_as_the_list_had_it() -> None:
     running = box([SITE, *ROWS], faults=[Fault("refuse", IDS[0])])
-    result = scanned(running, plan=Plan([SITES], [WORKFLOWS]))
+    result = scanned(running, plan=Plan([SITES], [WORKFLOWS]), kept=KEPT)
     assert [result.by[id] for id in IDS] == ["graph", "get"]
     assert result.resources[IDS[0]]["properties"] == {"flowState": "Enabled"}
     assert (result.gaps[IDS[0]]["status"], result.gaps[IDS[0]]["action"]) == (403, "Microsoft.Web/sites/workflows/read")

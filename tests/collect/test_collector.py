@@ -18,7 +18,6 @@ from scanner.model.ids import type_of
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook import loader
 from scanner.rulebook.kept import kept_paths
-from scanner.rulebook.loader import RuleSet
 from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal, ResponseOverrides, RoleGrant
@@ -426,15 +425,13 @@ def test_one_broken_answer_is_read_once_more() -> None:
     assert not result.gaps
 
 
-def test_secrets_are_cut_before_anything_is_stored() -> None:
+def test_secrets_are_cut_before_anything_waits_or_is_stored() -> None:
     secret = resource("Microsoft.ContainerInstance/containerGroups", "ci")
     secret["properties"] = {"containers": [{"name": "a", "image": "i", "environmentVariables": [{"value": "hunter2"}]}]}
-    kind = ResourceType(
-        "Microsoft.ContainerInstance/containerGroups", api="2023-05-01", keep=("properties.containers[].image",)
-    )
-    below = kind.child("things", keep=("properties.open",))
+    kind = ResourceType("Microsoft.ContainerInstance/containerGroups", api="2023-05-01")
+    below = kind.child("things")
     estate = [secret, child(secret, "things/t", open=True, password="hunter2")]
-    kept = kept_paths(RuleSet(kinds=[kind])).listed()
+    kept = {kind.type: ["properties.containers[].image"], below.type: ["properties.open"]}
     result = scanned(box(estate), plan=Plan([kind], [below]), kept=kept)
     assert result.resources[secret["id"]]["properties"] == {"containers": [{"name": "a", "image": "i"}]}
     assert result.resources[f"{secret['id']}/things/t"]["properties"] == {"open": True}

@@ -74,3 +74,13 @@ def with_body(bundle: Bundle, key: str, body: dict[str, Any]) -> Bundle:
 def errors(run: Evaluation, bundle: Bundle) -> list[str]:
     """What crashed while the bundle was judged."""
     return [f"{row.rule}: {row.message}" for row in run.evaluate(bundle).findings if row.status == "error"]
+
+
+def without(body: Any, at: Place) -> Any:
+    """A copy without the member or element at that place."""
+    made = copy.copy(body)
+    if len(at) == 1:
+        made.pop(at[0])
+    else:
+        made[at[0]] = without(body[at[0]], at[1:])
+    return made

@@ -7,6 +7,7 @@ sample estate are evaluated.
 import asyncio
 import copy
 import json
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -19,7 +20,7 @@ from scanner.errors import InputError
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import type_of
-from scanner.model.json_paths import text_at
+from scanner.model.json_paths import MISSING, get_path, text_at
 from scanner.model.kept import ENVELOPE, KeptPaths
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Evidence
@@ -27,11 +28,15 @@ from scanner.rulebook.kept import FILE
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.pinned_paths import path_below
 from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.store import Store
 from tests.benchmarks.copies import collected
 from tests.reach.compare import compare
 from tests.reach.estates import Maker
+from tests.real_input.recorded import stored
 from tests.rules import examples, pinned
 from tests.rules.examples import Case
+from tests.rules.hostile import without
+from tests.rules.mutated import Example, path_of
 from tests.rules.traced import Log, TracedList, TracedObject, plain, traced
 
 KEPT = Path(__file__).parents[2] / "rules" / FILE
@@ -44,61 +49,6 @@ ALIKE = (
     ("microsoft.web/sites/config", "microsoft.web/sites/slots/config"),
 )
 """Types with one body, and so with one list."""
-MORE: dict[str, tuple[str, ...]] = {
-    "Microsoft.DBforPostgreSQL/flexibleServers": ("properties.network.delegatedSubnetResourceId.**",),
-    "Microsoft.Network/applicationGateways": (
-        "properties.backendAddressPools[].properties.backendIPConfigurations[].id",
-        "properties.backendHttpSettingsCollection[].properties.port",
-        "properties.backendSettingsCollection[].id",
-        "properties.backendSettingsCollection[].name",
-        "properties.backendSettingsCollection[].properties.port",
-        *(
-            f"properties.{rules}[].properties.{each}.id"
-            for rules in ("requestRoutingRules", "routingRules")
-            for each in (
-                "backendAddressPool",
-                "backendHttpSettings",
-                "backendSettings",
-                "httpListener",
-                "listener",
-                "urlPathMap",
-            )
-        ),
-        *(
-            f"properties.urlPathMaps[].properties.{each}.id"
-            for each in (
-                "backendSettings",
-                "defaultBackendAddressPool",
-                "defaultBackendHttpSettings",
-                "pathRules[].properties.backendAddressPool",
-                "pathRules[].properties.backendHttpSettings",
-                "pathRules[].properties.backendSettings",
-            )
-        ),
-    ),
-    "Microsoft.Network/azureFirewalls": (
-        "properties.hubIPAddresses.privateIPAddress",
-        "properties.ipConfigurations[].properties.privateIPAddress",
-        "properties.natRuleCollections[].properties.rules[].translatedFqdn",
-    ),
-    "Microsoft.Network/firewallPolicies/ruleCollectionGroups": ("properties.ruleCollections[].rules[].translatedFqdn",),
-    "Microsoft.Network/loadBalancers": (
-        "properties.backendAddressPools[].properties.virtualNetwork.id",
-        *(
-            f"properties.backendAddressPools[].properties.loadBalancerBackendAddresses[].properties.{each}.id"
-            for each in ("networkInterfaceIPConfiguration", "subnet", "virtualNetwork")
-        ),
-    ),
-    "Microsoft.Network/networkInterfaces": (
-        "properties.ipConfigurations[].properties.gatewayLoadBalancer.id",
-        "properties.ipConfigurations[].properties.loadBalancerInboundNatRules[].id",
-        "properties.ipConfigurations[].properties.applicationSecurityGroups[].id",
-    ),
-    "Microsoft.Network/natGateways": ("properties.publicIpAddresses[].id", "properties.publicIpPrefixes[].id"),
-    "Microsoft.Network/publicIPAddresses": ("properties.dnsSettings.fqdn",),
-    "Microsoft.Network/publicIPPrefixes": ("properties.ipPrefix", "properties.publicIPAddressVersion"),
-}
-"""Paths that code reads and that no example shows, by type."""
 _NETWORKS = "microsoft.network/virtualnetworks"
 _SUBNETS = "properties.subnets[]."
 _ENVELOPE = {path.partition(".")[0].lower() for path in ENVELOPE} - {"properties"} | {"tags"}
@@ -113,13 +63,16 @@ def written() -> str:
 def read_paths() -> dict[str, list[str]]:
     """Return the paths that are read of each ARM type, in lower case."""
     logs: dict[str, Log] = defaultdict(set)
+    lacking = _without()
     with tracing(logs):
         evaluate_examples()
+        for example, key, body in lacking:
+            example.statuses(key, body)
         evaluate_estate()
         for seed in range(1, 21):
             list(compare(Maker(seed, doubtful=seed % 3 == 0), 3))
     found = {type: set(_paths(log)) for type, log in logs.items()}
-    for type, listed in (*_listed(), *MORE.items()):
+    for type, listed in _listed():
         found.setdefault(type.lower(), set()).update(each.lower() for each in listed)
     subnets = {each.removeprefix(_SUBNETS) for each in found[_NETWORKS] if each.startswith(_SUBNETS)}
     found.setdefault(f"{_NETWORKS}/subnets", set()).update(subnets)
@@ -154,10 +107,23 @@ def _share(found: dict[str, set[str]], group: Callable[[str, str], str]) -> None
 
 
 def evaluate_examples() -> None:
-    """Evaluate all examples, and those that follow from rows."""
+    """Evaluate all examples, and those that follow from rows; ask what can be reached in those with machines."""
     followed = (case for rule in examples.all_rules() for case in examples.of_rule(rule))
     for case in (*examples.cases(), *followed):
         examples.judge(case)
+        if case.type.lower() == MACHINE:
+            bodies = [each.body for each in examples.bundle(case).resources.values()] + examples.nulls(case.also)
+            _ask(stored([(body, "", "get") for body in bodies], read=True))
+
+
+def _without() -> list[tuple[Example, str, Any]]:
+    """Return examples with a body that lacks one of its values, once for each path of each type."""
+    found: dict[tuple[str, str], tuple[Example, str, Any]] = {}
+    for example in map(Example.of, examples.cases()):
+        for key, at in example.places():
+            body = example.body(key)
+            found.setdefault((type_of(body["id"]).lower(), path_of(at)), (example, key, without(body, at)))
+    return list(found.values())
 
 
 def evaluate_estate() -> None:
@@ -166,9 +132,14 @@ def evaluate_estate() -> None:
     store = asyncio.run(collected(rules))
     with closing(store), closing(Writer()) as writer:
         Evaluation(of_store(store), rules, Policy()).run(writer)
-        for question in _questions(of_store(store), rules):
-            with suppress(InputError):
-                answers(question, of_store(store), rules)
+        _ask(store)
+
+
+def _ask(store: Store) -> None:
+    rules = examples.rules()
+    for question in _questions(of_store(store), rules):
+        with suppress(InputError):
+            answers(question, of_store(store), rules)
 
 
 def _questions(estate: Snapshot, rules: RuleSet) -> Iterator[Question]:
@@ -216,11 +187,24 @@ def tracing(logs: dict[str, Log]) -> Iterator[None]:
             value.note_whole()
         show(self, path, value, expected)
 
+    readers = [each for name, each in sys.modules.items() if name.startswith("scanner.") and hasattr(each, "get_path")]
     Resource.__init__, Evidence.__init__ = resource, evidence  # type: ignore[method-assign]
+    for each in readers:
+        vars(each)["get_path"] = whole_path
     try:
         yield
     finally:
         Resource.__init__, Evidence.__init__ = make, show  # type: ignore[method-assign]
+        for each in readers:
+            vars(each)["get_path"] = get_path
+
+
+def whole_path(body: Any, path: str) -> Any:
+    """Look up a path as `get_path` does, and note all of it where its beginning is missing already."""
+    found = get_path(body, path)
+    if found is MISSING and isinstance(body, TracedObject):
+        body.log.add((f"{body.at}.{path}".lstrip("."), False))
+    return found
 
 
 def kept_resource(resource: Resource, kept: KeptPaths, bundle: Bundle | None = None) -> Resource:

@@ -1,7 +1,10 @@
 """What a scan keeps of each resource: the list is current, and what it keeps is enough."""
 
+import copy
 import random
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import pytest
 
@@ -12,6 +15,7 @@ from scanner.model.verdict import Unread
 from scanner.rulebook.kept import kept_paths
 from tests.rules import examples, kept
 from tests.rules.examples import Case
+from tests.rules.mutated import statuses
 
 CASES = list(examples.cases())
 
@@ -31,6 +35,39 @@ def test_what_is_kept_is_enough(case: Case) -> None:
     part = kept.kept_bundle(whole, paths())
     one, other = (kept.rows(case, bundle, paths() if bundle is part else None) for bundle in (whole, part))
     assert other == one
+
+
+@pytest.mark.parametrize("type", sorted({case.type for case in CASES}))
+def test_of_mixed_examples_what_is_kept_says_no_more_than_the_whole(type: str) -> None:
+    """Bodies with members of two examples: the kept body passes nothing that the whole one does not, and at most is
+    inconclusive where the whole one is not.
+    """
+    chance = random.Random(type)
+    own = [case for case in CASES if case.type == type]
+    for _ in range(min(len(own), 6)):
+        one, other = chance.choice(own), chance.choice(own)
+        case = replace(one, body=mixed(one.body, other.body, chance), children={**other.children, **one.children})
+        whole = _findings(case, None)
+        for key, status in _findings(case, paths()).items():
+            assert status in (whole.get(key), "unknown"), f"{one.id} with {other.id}: {key}"
+
+
+def mixed(one: Any, other: Any, chance: random.Random) -> Any:
+    """Return an object with the members of two, each of one of them where both have it, or of both where it is one."""
+    if not (isinstance(one, dict) and isinstance(other, dict)):
+        return copy.deepcopy(chance.choice((one, other)))
+    both = {**other, **one}
+    return {name: mixed(one.get(name, value), other.get(name, value), chance) for name, value in both.items()}
+
+
+def _findings(case: Case, kept_now: KeptPaths | None) -> dict[tuple[str, str], str]:
+    bundle = examples.bundle(case)
+    run = examples.evaluation(case)
+    if kept_now is not None:
+        bundle = kept.kept_bundle(bundle, kept_now)
+        for key, each in list(run.index.resources.items()):
+            run.index.resources[key].body = kept.kept_resource(each, kept_now).body
+    return statuses(run, bundle)
 
 
 def _statuses(case: Case, kept_now: KeptPaths) -> set[tuple[str, str]]:

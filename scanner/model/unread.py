@@ -1,0 +1,19 @@
+"""What a verdict needs and was not read, or was returned in a form that is not known."""
+
+
+class Unread(Exception):
+    """Something that a verdict needs and that was not read. The verdict is then Unknown, never Pass.
+
+    `what` names the part. `why` is a clause for the message. `gap` is the URL of the failed read, where there is one.
+    """
+
+    def __init__(self, what: str, why: str, gap: str | None = None) -> None:
+        super().__init__(f"{what}: {why}")
+        self.what = what
+        self.why = why
+        self.gap = gap
+
+
+def malformed(path: str) -> Unread:
+    """Return the Unread for a property that ARM returned in a form that Azure does not document."""
+    return Unread(path, "Azure returned it in an undocumented form")
