@@ -1,9 +1,8 @@
 """Reads of Azure Resource Manager, through the management clients' public `send_request`."""
 
 import asyncio
-import math
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -13,26 +12,24 @@ import aiohttp
 import msgspec
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, decode
+from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
 from scanner.azure.pipeline import GRAPH, OnRequest, policies, request_slots
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
+from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of
 from scanner.reach.effective_rules import ACTIONS
+from scanner.snapshot.spool import Spool
 
 Json = dict[str, Any]
 AGENT = "twolocks"
 EFFECTIVE_API = "2025-05-01"
 EFFECTIVE_SECONDS = 120.0
 """The seconds that Azure may take to work out effective rules, while the caller polls."""
-PAGES = 10_000
-"""More pages than any list has. A list that goes on counts as endless."""
-LIST_MINUTES = 60
-"""The time of one list with all its pages."""
 
 
 @dataclass(slots=True)
@@ -51,6 +48,7 @@ class ArmClient:
     effective: bool = False
     answered: bool = False
     _clients: dict[str, Any] = field(default_factory=dict)
+    spool: Spool = field(default_factory=Spool)
     _slots: asyncio.Semaphore = field(default_factory=request_slots)
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
@@ -63,22 +61,29 @@ class ArmClient:
     async def pages(
         self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None
     ) -> AsyncIterator[list[Json]]:
-        """Yield the pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages."""
+        """Yield the pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages.
+
+        A page is emptied when the next one is asked for, so that no list holds a page while it waits.
+        """
         url = self._url(path, api, query)
         key = self._limit_key(path, region, listing=True)
-        seen: set[str] = set()
-        ends = time.monotonic() + LIST_MINUTES * 60
+        meter = ListMeter(path, self.limits)
         while url:
-            check_list(path, url, seen, ends)
-            seen.add(url)
-            body = await self._object(url, key, path)
-            yield _rows(body, path)
-            url = self._next(body, url, path)
+            meter.start_page(url)
+            body = await self._object(url, key, path, meter)
+            rows = _rows(body, path)
+            link = self._following(body, url, path)
+            del body
+            yield rows
+            rows.clear()
+            if isinstance(link, ReadError):
+                raise link
+            url = link
 
-    async def post_query(self, body: Json) -> Json:
-        """Return the answer to a Resource Graph query. Raises ReadError."""
+    async def post_query(self, body: Json, meter: ListMeter) -> Json:
+        """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
-        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH)
+        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
@@ -89,9 +94,9 @@ class ArmClient:
         Raises ReadError, with the code Timeout where a page takes longer than `seconds`.
         """
         url = self._url(path, EFFECTIVE_API, None)
-        request, rows, seen = HttpRequest("POST", url, json={}), [], set[str]()
+        request, rows, meter = HttpRequest("POST", url, json={}), [], ListMeter(path, self.limits)
         while True:
-            body = await self._effective_page(request, path, seconds)
+            body = await self._effective_page(request, path, seconds, meter)
             rows += body["value"]
             link, token = self._next(body, url, path), body.get("skipToken")
             if not link and not token:
@@ -99,19 +104,19 @@ class ArmClient:
             if not link and not isinstance(token, str):
                 raise ReadError(path, 200, "BadNextLink", message="the token of the next page is not a string")
             page = link or token
-            check_list(path, str(page), seen, math.inf)
-            seen.add(str(page))
+            meter.start_page(str(page))
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
             request = HttpRequest("GET", link) if link else HttpRequest("POST", url, json={"skipToken": token})
 
-    async def _effective_page(self, request: HttpRequest, path: str, seconds: float) -> Json:
+    async def _effective_page(self, request: HttpRequest, path: str, seconds: float, meter: ListMeter) -> Json:
         """Return one page of effective rules, when Azure has worked it out."""
         key = self._limit_key(path, "", listing=False)
         ends = time.monotonic() + seconds
         while True:
             response = await self._send(request, key, path)
             if response.status_code != HTTPStatus.ACCEPTED:
-                return _decoded_effective(path, response)
+                meter.add(len(response.content))
+                return _decoded_effective(path, response, self.limits)
             where = _joined(self.cloud.arm, response.headers.get("Location", ""))
             if not where or origin(where) != self.cloud.host or where == self.cloud.arm:
                 raise ReadError(path, 202, "ForeignLocation", message="the response has no link on the same host")
@@ -120,6 +125,11 @@ class ArmClient:
             wait = retry_after(response.headers)
             await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
             request = HttpRequest("GET", where)
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits of answers and lists."""
+        return self.http.limits
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -134,6 +144,13 @@ class ArmClient:
         parts = path.lower().split("/")
         provider = parts[len(parts) - parts[::-1].index("providers")] if "providers" in parts[:-1] else ""
         return LimitKey(subscription_of(path), provider, region, listing)
+
+    def _following(self, body: Any, url: str, path: str) -> str | ReadError:
+        """Return what `_next` returns, or the error that it raises: the rows of the page come first."""
+        try:
+            return self._next(body, url, path)
+        except ReadError as error:
+            return error
 
     def _next(self, body: Any, url: str, path: str) -> str:
         """Return the URL of the next page, "" after the last. Raises ReadError where it leads to another host."""
@@ -153,17 +170,19 @@ class ArmClient:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
-    async def _object(self, url: str, key: LimitKey, path: str) -> Any:
-        return await self._decoded(HttpRequest("GET", url), key, path)
+    async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+        return await self._decoded(HttpRequest("GET", url), key, path, meter)
 
-    async def _decoded(self, request: HttpRequest, key: LimitKey, path: str) -> Any:
-        """Return the JSON of an answer. An answer that does not decode is read once more."""
+    async def _decoded(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+        """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
         for last in (False, True):
             response = await self._send(request, key, path)
             if response.status_code >= 300:
                 raise read_error(path, response.status_code, response.content)
+            if meter is not None:
+                meter.add(len(response.content))
             try:
-                body = decode(response.content, path)
+                body = decode(response.content, path, self.limits)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 if last:
                     raise ReadError(path, 0, "BadJson", message="the response is not JSON") from None
@@ -221,17 +240,7 @@ def _joined(base: str, link: str) -> str:
     return whole if is_fine and whole.isprintable() and whole.isascii() else ""
 
 
-def check_list(path: str, url: str, seen: Collection[str], ends: float) -> None:
-    """Raise ReadError where a list does not end: it loops, or goes beyond its pages or its time."""
-    if url in seen:
-        raise ReadError(path, 200, "EndlessList", message="a page links to itself as the next page")
-    if len(seen) >= PAGES:
-        raise LimitReached(path, f"{PAGES:,} pages of one list")
-    if time.monotonic() > ends:
-        raise LimitReached(path, f"{LIST_MINUTES} minutes of one list")
-
-
-def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
+def _decoded_effective(path: str, response: AsyncHttpResponse, limits: Limits) -> Json:
     if response.status_code >= 300:
         error = read_error(path, response.status_code, response.content)
         if error.action:
@@ -239,7 +248,7 @@ def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
             error.action = next(each for each in ACTIONS if each.lower().split("/")[2] == word)
         raise error
     try:
-        body = decode(response.content, path)
+        body = decode(response.content, path, limits)
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
@@ -323,16 +332,18 @@ async def resolve_cloud(
 async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     """Return the metadata of an ARM endpoint, read without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
-    sent, status = time.perf_counter(), 0
+    sent, status, said = time.perf_counter(), 0, ""
     request = http.session.get(url, allow_redirects=False, proxy=proxy_of(url))
     try:
         async with asyncio.timeout(60), request as answer:
             assert isinstance(answer, BoundedResponse)
             body, status = await answer.decoded(), answer.status
         if status == 200:
-            return decode(body, METADATA)
-    except (msgspec.DecodeError, UnicodeDecodeError, LimitReached):
-        pass
+            return decode(body, METADATA, http.limits)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = "its metadata is not JSON"
+    except LimitReached as error:
+        said = error.message
     except Exception as error:
         explained = await explain_failure(error, url)
         if explained is None and not isinstance(error, OSError | aiohttp.ClientError):
@@ -340,4 +351,8 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
         raise explained or AccessError(f"{urlsplit(url).hostname} did not answer: {error}", at=url) from error
     finally:
         on_request("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
-    raise AccessError(f"{urlsplit(url).hostname} is not an ARM endpoint ({status})", at=url, do="check --arm-endpoint")
+    raise AccessError(
+        f"{urlsplit(url).hostname} is not an ARM endpoint: {said or f'status {status}'}",
+        at=url,
+        do="check --arm-endpoint",
+    )

@@ -103,12 +103,7 @@ class ListReader:
         unusable = 0
         try:
             async for page in self._pages(subscription, path, type, resource_type):
-                for row in page:
-                    if has_usable_id(row, subscription.id):
-                        ids.add(row["id"].lower())
-                        self._add(jobs, subscription, row, resource_type)
-                    else:
-                        unusable += 1
+                unusable += self._add_page(jobs, subscription, page, resource_type, ids)
         except ReadError as error:
             if error.code.lower() == UNREGISTERED:
                 self.context.store.read(path, 0, "list")
@@ -121,6 +116,28 @@ class ListReader:
             else:
                 self.context.store.read(path, len(ids), "list")
         self.context.counts.finish(what)
+
+    def _add_page(
+        self,
+        jobs: JobQueue,
+        subscription: SubscriptionView,
+        page: list[Json],
+        resource_type: ResourceType,
+        ids: set[str],
+    ) -> int:
+        """Add the resources of a page, and their ids to `ids`. Return how many rows have no usable id.
+
+        The page is emptied, so that it takes no memory while the next one is read.
+        """
+        unusable = 0
+        for row in page:
+            if has_usable_id(row, subscription.id):
+                ids.add(row["id"].lower())
+                self._add(jobs, subscription, row, resource_type)
+            else:
+                unusable += 1
+        page.clear()
+        return unusable
 
     def _not_read(self, subscription: SubscriptionView, path: str, type: str, count: int) -> int:
         """Return how many resources Resource Graph counts beyond those of a list of a whole subscription, else 0."""
@@ -141,20 +158,18 @@ class ListReader:
         wanted = f"type =~ '{type_of(path + '/x')}' and resourceGroup =~ '{group}'"
         kql = f"resources | where {wanted} | project id | order by id asc"
         try:
-            rows = [
-                row
-                for row in await self.context.reader.query(kql, [subscription.id])
-                if has_usable_id(row, subscription.id)
-            ]
+            rows = await self.context.reader.query(kql, [subscription.id])
         except ReadError:
             return False
-        for row in rows:
+        found = False
+        for row in (each for each in rows if has_usable_id(each, subscription.id)):
+            found = True
             if row["id"].lower() not in self.bundles.found_ids:
                 self.bundles.found_ids.add(row["id"].lower())
                 self._add_get(jobs, subscription, row["id"], resource_type)
-        if rows:
+        if found:
             self.context.store.skip(path, f"{error.status} {error.code}; each visible resource was read separately")
-        return bool(rows)
+        return found
 
     async def _pages(
         self, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
@@ -165,7 +180,7 @@ class ListReader:
             raise refused
         first = subscription.first_pages.pop(type.lower(), None) if whole else None
         if first is not None:
-            yield first[0]
+            yield list(first[0])
         async for page in first[1] if first else self.context.reader.pages(quoted_path(path), resource_type.api):
             yield page
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows
 from scanner.collect.plan import Json, Plan, Progress
+from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer, LineWriter
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class SubscriptionView:
     view: str = "full"
     existing_types: dict[str, list[str] | None] | None = None
     known_counts: dict[str, int] = field(default_factory=dict)
-    first_pages: dict[str, tuple[list[Json], AsyncIterator[list[Json]]]] = field(default_factory=dict)
+    first_pages: dict[str, tuple[SpooledRows, AsyncIterator[list[Json]]]] = field(default_factory=dict)
     refused: dict[str, ReadError] = field(default_factory=dict)
     roles: list[Role] | None = None
 
@@ -109,6 +110,7 @@ class CollectionContext:
         self.store = store
         self.progress = progress
         self.counts = ReadCounts(progress)
+        self.spool = reader.spool
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def add_failure(self, writer: LineWriter, url: str, error: ReadError, action: str = "", resources: int = 0) -> None:
@@ -124,5 +126,5 @@ class CollectionContext:
 
     def flush(self, buffer: LineBuffer) -> None:
         """Write the lines of a finished bundle to the store."""
-        for line in buffer.lines:
+        for line in buffer:
             self.store.add(line)

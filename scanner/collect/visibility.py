@@ -1,15 +1,16 @@
 """Reads how much of each subscription is visible to the identity, and which types exist in it."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
 from scanner.collect.bodies import Role, kusto_list, letters_of, list_path, roles
 from scanner.collect.index_types import QUERY
-from scanner.collect.plan import nested
+from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
 from scanner.model.resource_type import ResourceType
+from scanner.snapshot.spool import SpooledRows
 
 if TYPE_CHECKING:
     from scanner.azure.subscriptions import Subscription
@@ -57,16 +58,23 @@ class VisibilityReader:
         for resource_type in ordered[:PROBES]:
             pages = self.context.reader.pages(list_path(id, resource_type.type), resource_type.api)
             try:
-                view.first_pages[resource_type.type.lower()] = (await anext(pages, []), pages)
+                view.first_pages[resource_type.type.lower()] = (await self._first_page(pages), pages)
             except ReadError as error:
                 if error.code.lower() == UNREGISTERED:
-                    view.first_pages[resource_type.type.lower()] = ([], pages)
+                    view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
                     return view
                 view.refused[resource_type.type.lower()] = error
             else:
                 return view
         view.view = "partial" if resource_types else "full"
         return view
+
+    async def _first_page(self, pages: AsyncIterator[list[Json]]) -> SpooledRows:
+        page: list[Json] = await anext(pages, [])
+        found = SpooledRows(self.context.spool)
+        found.add(page)
+        page.clear()
+        return found
 
     async def _roles(self, id: str) -> list[Role] | None:
         path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
