@@ -142,7 +142,7 @@ def is_deep(value: Any, most: int = DEFAULTS.answer_depth) -> bool:
 
 
 class ListMeter:
-    """Counts the pages, the bytes and the time of one list. `path`: the list, for errors."""
+    """Counts the pages, the bytes, the rows and the time of one list. `path`: the list, for errors."""
 
     def __init__(self, path: str, limits: Limits = DEFAULTS) -> None:
         self.path = path
@@ -150,6 +150,7 @@ class ListMeter:
         self._ends = time.monotonic() + limits.list_minutes * 60
         self._pages: set[bytes] = set()
         self._bytes = 0
+        self.rows = 0
 
     def start_page(self, url: str) -> None:
         """Count a page before it is read. Raises ReadError where the list loops, or has too many pages or no time."""
@@ -167,6 +168,12 @@ class ListMeter:
         self._bytes += size
         if self._bytes > self.limits.list_size:
             raise LimitReached(self.path, f"{shown_size(self.limits.list_size)} of one list", "list-size")
+
+    def add_rows(self, count: int) -> None:
+        """Count the rows of a page. Raises LimitReached."""
+        self.rows += count
+        if self.rows > self.limits.list_rows:
+            raise LimitReached(self.path, f"{self.limits.list_rows:,} rows of one list", "list-rows")
 
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

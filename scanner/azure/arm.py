@@ -27,6 +27,8 @@ from scanner.snapshot.spool import Spool
 
 Json = dict[str, Any]
 AGENT = "twolocks"
+ROWS_LOST = "RowsLost"
+"""The code of a list that has fewer rows than it counts."""
 EFFECTIVE_API = "2025-05-01"
 EFFECTIVE_SECONDS = 120.0
 """The seconds that Azure may take to work out effective rules, while the caller polls."""
@@ -63,15 +65,18 @@ class ArmClient:
     ) -> AsyncIterator[list[Json]]:
         """Yield the pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages.
 
-        A page is emptied when the next one is asked for, so that no list holds a page while it waits.
+        A page is emptied when the next one is asked for, so that no list holds a page while it waits. Lists of
+        subscriptions and tenants count their rows; one that ends before raises ReadError with the code `ROWS_LOST`.
         """
         url = self._url(path, api, query)
         key = self._limit_key(path, region, listing=True)
-        meter = ListMeter(path, self.limits)
+        meter, expected = ListMeter(path, self.limits), 0
         while url:
             meter.start_page(url)
             body = await self._object(url, key, path, meter)
             rows = _rows(body, path)
+            meter.add_rows(len(rows))
+            expected = max(expected, _total(body))
             link = self._following(body, url, path)
             del body
             yield rows
@@ -79,6 +84,8 @@ class ArmClient:
             if isinstance(link, ReadError):
                 raise link
             url = link
+        if meter.rows < expected:
+            raise ReadError(path, 200, ROWS_LOST, message=f"{meter.rows:,} of {expected:,} rows were returned")
 
     async def post_query(self, body: Json, meter: ListMeter) -> Json:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
@@ -98,6 +105,7 @@ class ArmClient:
         while True:
             body = await self._effective_page(request, path, seconds, meter)
             rows += body["value"]
+            meter.add_rows(len(body["value"]))
             link, token = self._next(body, url, path), body.get("skipToken")
             if not link and not token:
                 return {**body, "value": rows}
@@ -307,6 +315,13 @@ def _rows(body: Any, path: str) -> list[Json]:
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ReadError(path, 0, "BadJson", message="the response is not a list of resources")
     return rows
+
+
+def _total(body: Any) -> int:
+    """Return how many rows a list counts itself, as `{"count": {"type": "Total", "value": 2}}`; 0 where it does not."""
+    count = body.get("count") if isinstance(body, dict) else None
+    value = count.get("value") if isinstance(count, dict) and count.get("type") == "Total" else None
+    return value if isinstance(value, int) else 0
 
 
 async def resolve_cloud(

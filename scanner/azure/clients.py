@@ -12,7 +12,7 @@ from scanner.azure.arm import ArmClient, Json, resolve_cloud
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.limits import OnWait, RateLimiters
 from scanner.azure.pipeline import OnRequest, RecordFile
-from scanner.azure.subscriptions import Subscription
+from scanner.azure.subscriptions import Listing, Subscription
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
 from scanner.config.settings import Settings
@@ -64,7 +64,7 @@ class AzureReader:
     cloud: str
     account: SignedInAccount
     _arm: ArmClient
-    _known: list[Subscription] | None = field(default=None)
+    _known: Listing | None = field(default=None)
 
     @property
     def spool(self) -> Spool:
@@ -73,16 +73,20 @@ class AzureReader:
 
     async def subscriptions(self) -> list[Subscription]:
         """Return all subscriptions that the identity can see. Raises ReadError."""
+        return list((await self.listed()).found.values())
+
+    async def listed(self) -> Listing:
+        """Return the same, with what is wrong with the list. Raises ReadError."""
         if self._known is None:
             self._known = await subscription_lists.visible(self._arm)
-            self._arm.limiters.names.update({each.id.lower(): each.name for each in self._known})
+            self._arm.limiters.names.update({id: each.name for id, each in self._known.found.items()})
         return self._known
 
     async def named(self, wanted: Sequence[str]) -> list[Subscription]:
         """Return the subscriptions that `-s` names. Raises InputError, WrongTenant, ReadError."""
         return await subscription_lists.named(self._arm, wanted, await self.subscriptions(), self.account)
 
-    async def below(self, groups: Sequence[str]) -> list[Subscription]:
+    async def below(self, groups: Sequence[str]) -> list[Listing]:
         """Return the subscriptions below management groups. Raises InputError, NothingReadable, ReadError."""
         return await subscription_lists.below(self._arm, groups, await self.subscriptions())
 

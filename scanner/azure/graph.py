@@ -44,12 +44,14 @@ async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> Spool
                 raise
             top = top // 2
             continue
-        rows.add(_rows(answer))
+        page = _rows(answer)
+        meter.add_rows(len(page))
+        rows.add(page)
         following = answer.get("$skipToken")
         if following is None or following == token:
             return _checked(rows, answer)
         token = str(following)
-        del answer
+        del answer, page
         meter.start_page(token)
 
 

@@ -1,14 +1,24 @@
 """Reads the bundle of a resource: everything below it, level by level. A bundle is written whole or not at all."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import cut, display_name, quoted_path, with_child_id
 from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, CollectionContext, JobQueue, ParentDeletedError, SubscriptionView
+from scanner.collect.queue import (
+    UNREGISTERED,
+    CollectionContext,
+    Job,
+    JobQueue,
+    ParentDeletedError,
+    SubscriptionView,
+    run_some,
+)
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.format import DELETED
@@ -136,13 +146,16 @@ class BundleReader:
         else:
             buffer.read(url, len(found), "get" if read.one else "list")
         self.context.counts.finish(what, of)
-        async with asyncio.TaskGroup() as tasks:
-            for below in filter(None, found.values()):
-                if below.row is not None:
-                    tasks.create_task(self._read_row(buffer, below.row, read, top))
-                for each in below.reads:
-                    resource = Resource(msgspec.json.decode(below.identity), api=read.api, by=below.by)
-                    tasks.create_task(self._read_children(buffer, resource, each, top))
+        await run_some(self._reads_below(buffer, filter(None, found.values()), read, top))
+
+    def _reads_below(self, buffer: LineBuffer, found: Iterable["_Below"], read: Read, top: Resource) -> Iterator[Job]:
+        """Yield the reads below children."""
+        for below in found:
+            if below.row is not None:
+                yield partial(self._read_row, buffer, below.row, read, top)
+            for each in below.reads:
+                resource = Resource(msgspec.json.decode(below.identity), api=read.api, by=below.by)
+                yield partial(self._read_children, buffer, resource, each, top)
 
     async def _read_row(self, buffer: LineBuffer, packed: Block, read: Read, top: Resource) -> None:
         """Read a resource by GET, because its row in a list says too little."""
@@ -217,8 +230,7 @@ class _Below:
 
 def _identity(resource: Resource) -> bytes:
     """Return a resource without its properties, as JSON: what the reads below it need while they wait."""
-    names = ("id", "name", "type", "location")
-    return msgspec.json.encode({name: resource.body[name] for name in names if name in resource.body})
+    return msgspec.json.encode({"id": resource.id, "location": resource.location})
 
 
 def _wanted(read: Read, parent: Resource) -> bool:

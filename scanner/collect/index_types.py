@@ -3,14 +3,14 @@
 Rows come from Resource Graph, or from ARM lists.
 """
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import cut, display_name, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS, MANAGER_TYPES
 from scanner.model.json_paths import get_path, text_at
@@ -117,11 +117,9 @@ class IndexReader:
                 listed = await self._read_graph(types, views)
             except ReadError as error:
                 self.context.store.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
-        async with asyncio.TaskGroup() as tasks:
-            for each in views:
-                for type in tops:
-                    if (each.id, type) in listed:
-                        tasks.create_task(self._list(each.id, type, types))
+        await run_some(
+            partial(self._list, each.id, type, types) for each in views for type in tops if (each.id, type) in listed
+        )
 
     async def _read_graph(self, types: Sequence[str], views: Sequence[SubscriptionView]) -> set[tuple[str, str]]:
         """Write every row of the index. Return what must be listed as well (subscription, top-level type)."""

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
@@ -20,6 +21,9 @@ Job = Callable[[], Awaitable[None]]
 
 WIDTH = 32
 """Jobs that run at once under one key: bundles of one provider in one subscription and region."""
+
+WIDE = 256
+"""Reads that run at once below one resource, or over all subscriptions. More requests than that are never sent."""
 
 UNREGISTERED = "missingsubscriptionregistration"
 """The error code of a provider that is not registered in a subscription. It has no resources there."""
@@ -77,6 +81,19 @@ class JobQueue:
         while jobs:
             await jobs.popleft()()
         self._workers[key] -= 1
+
+
+async def run_some(jobs: Iterator[Job], width: int = WIDE) -> None:
+    """Run the jobs of an iterator, `width` at a time. The next one is made when another has ended."""
+
+    async def work(first: Job) -> None:
+        await first()
+        for job in jobs:
+            await job()
+
+    async with asyncio.TaskGroup() as tasks:
+        for first in islice(jobs, width):
+            tasks.create_task(work(first))
 
 
 class ReadCounts:

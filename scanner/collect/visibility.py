@@ -1,14 +1,14 @@
 """Reads how much of each subscription is visible to the identity, and which types exist in it."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
 from scanner.collect.bodies import Role, kusto_list, letters_of, list_path, roles
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 
@@ -31,11 +31,12 @@ class VisibilityReader:
     async def read(self, subscriptions: "Sequence[Subscription]") -> list[SubscriptionView]:
         """Write the view of each subscription, with a gap where it is not full. Return those of readable ones."""
         resource_types = [each for each in self.context.plan.resource_types if not nested(each.type)]
-        async with asyncio.TaskGroup() as tasks:
-            probes = [
-                tasks.create_task(self._probe(each.id, resource_types)) for each in subscriptions if each.readable
-            ]
-        views = {view.id: view for view in (probe.result() for probe in probes)}
+        views: dict[str, SubscriptionView] = {}
+
+        async def probe(id: str) -> None:
+            views[id] = await self._probe(id, resource_types)
+
+        await run_some(partial(probe, each.id) for each in subscriptions if each.readable)
         for each in subscriptions:
             view = views[each.id].view if each.id in views else "none"
             self.context.store.scope(each.id, each.name, each.tenant, view)
@@ -48,7 +49,7 @@ class VisibilityReader:
                 self.context.add_gap(self.context.store, url, 0, f"Subscription{letters_of(each.state)}", "")
             elif not each.readable:
                 self.context.add_gap(self.context.store, url, 403, "AuthorizationFailed", read_action(url))
-        return list(views.values())
+        return [views[each.id] for each in subscriptions if each.id in views]
 
     async def _probe(self, id: str, resource_types: Sequence[ResourceType]) -> SubscriptionView:
         """Try lists at subscription scope, which are refused (403) to an identity with roles on groups only."""

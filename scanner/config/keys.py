@@ -140,6 +140,8 @@ LIMITS = (
     number("list-pages", "Pages of one list", 1, 10**9, 10_000, Effect.exhaust),
     sized("list-size", "Size of one list, all its pages", "(MB|GB)", "999 GB", "512 MB", Effect.exhaust),
     number("list-minutes", "Minutes of one list, all its pages", 1, 10**6, 60, Effect.exhaust),
+    number("list-rows", "Rows of one list, all its pages", 1, 10**9, 300_000, Effect.exhaust),
+    number("subscriptions", "Subscriptions of one scan", 1, 10**6, 10_000, Effect.exhaust),
 )
 VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS, "limits": LIMITS}
 """The tables of single values."""

@@ -11,7 +11,8 @@ class Limits:
     """What one answer and one list may be. Beyond a limit, what was read is a gap that names the limit.
 
     `answer_size`, `list_size`: bytes after decompression; a list counts all its pages. `answer_values`: the values of
-    an answer. `answer_depth`: its levels. `list_pages`, `list_minutes`: of one list with all its pages.
+    an answer. `answer_depth`: its levels. `list_pages`, `list_minutes`, `list_rows`: of one list with all its pages.
+    `subscriptions`: of one scan.
 
     The defaults lie above what Azure sends: Resource Graph stops an answer at 16 MB, pages of ARM are smaller, bodies
     nest 15 levels, and 200,000 network interfaces are about 500 MB.
@@ -23,6 +24,8 @@ class Limits:
     list_pages: int = 10_000
     list_size: int = 512 << 20
     list_minutes: int = 60
+    list_rows: int = 300_000
+    subscriptions: int = 10_000
 
 
 def size(text: str) -> int:

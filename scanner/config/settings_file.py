@@ -38,6 +38,8 @@ class Tables:
     list_pages: int = 10_000
     list_size: str = "512 MB"
     list_minutes: int = 60
+    list_rows: int = 300_000
+    subscriptions: int = 10_000
     notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [notify.NAME] of the file; `kind` is text."""
     file: str = ""
@@ -55,6 +57,8 @@ class Tables:
             self.list_pages,
             size(self.list_size),
             self.list_minutes,
+            self.list_rows,
+            self.subscriptions,
         )
 
 
