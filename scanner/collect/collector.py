@@ -132,7 +132,7 @@ class _Collection:
             account = self.context.reader.account
             raise NothingReadable(
                 f"the subscriptions of this login cannot be listed: {error.status or ''} {error.code}".replace(
-                    ": 0", ":"
+                    ":  ", ": "
                 ),
                 at=f"{account.name}, tenant {account.tenant}",
                 do="try again later, or request the Reader role",
