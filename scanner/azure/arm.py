@@ -1,6 +1,7 @@
 """Reads of Azure Resource Manager, through the management clients' public `send_request`."""
 
 import asyncio
+import gc
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -23,7 +24,7 @@ from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of
 from scanner.reach.effective_rules import ACTIONS
-from scanner.snapshot.spool import Spool
+from scanner.snapshot.spool import Spool, SpooledRows
 
 Json = dict[str, Any]
 AGENT = "twolocks"
@@ -32,6 +33,9 @@ ROWS_LOST = "RowsLost"
 EFFECTIVE_API = "2025-05-01"
 EFFECTIVE_SECONDS = 120.0
 """The seconds that Azure may take to work out effective rules, while the caller polls."""
+
+GARBAGE_BYTES = 32 << 20
+"""The bytes of decoded answers after which the garbage collector runs."""
 
 
 @dataclass(slots=True)
@@ -50,6 +54,7 @@ class ArmClient:
     effective: bool = False
     answered: bool = False
     _clients: dict[str, Any] = field(default_factory=dict)
+    _decoded_bytes: int = 0
     spool: Spool = field(default_factory=Spool)
     _slots: asyncio.Semaphore = field(default_factory=request_slots)
 
@@ -86,6 +91,14 @@ class ArmClient:
             url = link
         if meter.rows < expected:
             raise ReadError(path, 200, ROWS_LOST, message=f"{meter.rows:,} of {expected:,} rows were returned")
+
+    async def rows(self, path: str, api: str) -> SpooledRows:
+        """Return all rows of an ARM list. Raises ReadError."""
+        found = SpooledRows(self.spool)
+        async for page in self.pages(path, api):
+            found.add(page)
+            page.clear()
+        return found
 
     async def post_query(self, body: Json, meter: ListMeter) -> Json:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
@@ -189,6 +202,7 @@ class ArmClient:
                 raise read_error(path, response.status_code, response.content)
             if meter is not None:
                 meter.add(len(response.content))
+            self._collect_garbage(len(response.content))
             try:
                 body = decode(response.content, path, self.limits)
             except (msgspec.DecodeError, UnicodeDecodeError):
@@ -200,6 +214,17 @@ class ArmClient:
                 raise ReadError(path, response.status_code, inside.code, message=inside.message)
             return body
         raise AssertionError("unreachable")
+
+    def _collect_garbage(self, size: int) -> None:
+        """Free the bodies of earlier answers before a body of this size is decoded.
+
+        A resource and its bundle refer to each other, so that only the collector frees them. It counts objects, of
+        which a large body may have few.
+        """
+        self._decoded_bytes += size
+        if self._decoded_bytes > GARBAGE_BYTES:
+            gc.collect()
+            self._decoded_bytes = size
 
     async def _send(self, request: HttpRequest, key: LimitKey, path: str) -> AsyncHttpResponse:
         try:

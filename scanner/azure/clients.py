@@ -100,6 +100,10 @@ class AzureReader:
         """Yield the pages of an ARM list. Raises ReadError."""
         return self._arm.pages(path, api, region=region, query=query)
 
+    async def rows(self, path: str, api: str) -> SpooledRows:
+        """Return all rows of an ARM list. Raises ReadError."""
+        return await self._arm.rows(path, api)
+
     async def get(self, path: str, api: str, region: str = "") -> Json:
         """Return one resource. Raises ReadError."""
         return await self._arm.get(path, api, region=region)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from scanner.azure.answers import LimitReached
 from scanner.azure.arm import ROWS_LOST, ArmClient, Json
@@ -16,6 +17,8 @@ GROUPS = "2023-04-01"
 READ_STATES = ("enabled", "warned", "pastdue")
 """The states in which the resources of a subscription are read. A disabled one is reported as not assessed."""
 
+TENANTS = 1000
+"""How many tenants are named. None of them is read."""
 NAME = 256
 """The length of a name. Azure's end at 64 characters."""
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
@@ -96,12 +99,12 @@ def _text(value: object) -> str:
 async def tenants(arm: ArmClient) -> list[tuple[str, str]]:
     """Return the tenants that the identity belongs to: id, and a name or ""."""
     try:
-        rows = [row async for page in arm.pages("/tenants", SUBSCRIPTIONS) for row in page]
+        rows = await arm.rows("/tenants", SUBSCRIPTIONS)
     except ReadError:
         return []
     return [
         (id, _text(row.get("defaultDomain")) or _text(row.get("displayName")))
-        for row in rows
+        for row in islice(rows, TENANTS)
         if isinstance(id := row.get("tenantId"), str) and _ID.fullmatch(id)
     ]
 
@@ -166,7 +169,7 @@ async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscript
     for group in groups:
         path = f"/providers/Microsoft.Management/managementGroups/{group}/descendants"
         try:
-            rows = [row async for page in arm.pages(path, GROUPS) for row in page]
+            rows = await arm.rows(path, GROUPS)
         except ReadError as error:
             if error.status == 404:
                 raise InputError(

@@ -11,6 +11,7 @@ from scanner.model.kept import NOT_KEPT
 
 Json = dict[str, Any]
 
+_GROUP = re.compile(r"[\w().-]{1,90}")
 _KEPT = (
     "id",
     "name",
@@ -84,6 +85,11 @@ def with_child_id(row: Json, url: str) -> Json:
     name = name or str(row.get("name") or id).rstrip("/").rsplit("/", 1)[-1] or "-"
     name = name.replace("..", "-").replace("?", "-")  # what follows a question mark is no part of a path
     return {**row, "id": f"{url}/{'-' if name == '.' else name}"}
+
+
+def is_group_name(name: str) -> bool:
+    """Return whether a text can be the name of a resource group, and so a part of a path."""
+    return _GROUP.fullmatch(name) is not None and name not in (".", "..")
 
 
 def quoted_path(path: str) -> str:

@@ -3,11 +3,10 @@
 How depends on what the identity may list.
 """
 
-import re
 from collections.abc import AsyncIterator, Iterable
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import display_name, has_usable_id, list_path, quoted_path
+from scanner.collect.bodies import display_name, has_usable_id, is_group_name, list_path, quoted_path
 from scanner.collect.children import BundleReader
 from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, Job, JobQueue, SubscriptionView
@@ -19,8 +18,6 @@ from scanner.snapshot.format import DELETED
 
 GROUPS = "2025-04-01"
 """The api-version with which resource groups are listed."""
-
-_NAME = re.compile(r"[\w().-]{1,90}")
 
 
 class ListReader:
@@ -88,12 +85,16 @@ class ListReader:
     async def _visible_groups(self, subscription: str) -> list[str]:
         path = f"/subscriptions/{subscription}/resourcegroups"
         try:
-            rows = [row async for page in self.context.reader.pages(path, GROUPS) for row in page]
+            rows = await self.context.reader.rows(path, GROUPS)
         except ReadError as error:
             self.context.add_failure(self.context.store, path, error)
             return []
-        self.context.store.read(path, len(rows), "list")
-        return [str(row.get("name")) for row in rows]
+        names = [name for row in rows if isinstance(name := row.get("name"), str) and is_group_name(name)]
+        if len(names) < len(rows):
+            self.context.add_gap(self.context.store, path, 0, "BadJson", "")
+        else:
+            self.context.store.read(path, len(rows), "list")
+        return names
 
     async def _list(
         self, jobs: JobQueue, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
@@ -153,7 +154,7 @@ class ListReader:
         An identity with roles on single resources may list no group.
         """
         group = group_of(path)
-        if error.status != 403 or subscription.existing_types is None or not group or not _NAME.fullmatch(group):
+        if error.status != 403 or subscription.existing_types is None or not is_group_name(group):
             return False
         wanted = f"type =~ '{type_of(path + '/x')}' and resourceGroup =~ '{group}'"
         kql = f"resources | where {wanted} | project id | order by id asc"
@@ -214,6 +215,8 @@ class ListReader:
         jobs.add((subscription.id, "gets", resource_type.type), run)
 
     def _in_scope(self, row: Json) -> bool:
+        if not self.groups and not self.scope.tags:
+            return True
         resource = Resource(row)
         if self.groups and resource.group.lower() not in self.groups:
             return False

@@ -5,7 +5,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
-from scanner.collect.bodies import Role, kusto_list, letters_of, list_path, roles
+from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, list_path, quoted_path, roles, texts
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
@@ -13,6 +13,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 
 if TYPE_CHECKING:
+    from scanner.azure.clients import AzureReader
     from scanner.azure.subscriptions import Subscription
 
 PERMISSIONS = "2022-04-01"
@@ -20,6 +21,18 @@ PERMISSIONS = "2022-04-01"
 
 PROBES = 3
 """The number of lists that are tried before a subscription counts as visible in part."""
+
+
+ROLES_BYTES = 1 << 20
+"""The size of the roles on one subscription, which are kept for the whole scan."""
+
+
+async def read_roles(reader: "AzureReader", path: str) -> list[Role]:
+    """Return the roles that a list of permissions gives. Raises ReadError."""
+    rows = await reader.rows(quoted_path(path), PERMISSIONS)
+    if rows.size > ROLES_BYTES:
+        raise ReadError(path, 200, "TooManyRoles", message="the list of permissions is larger than roles can be")
+    return roles(rows)
 
 
 class VisibilityReader:
@@ -80,7 +93,7 @@ class VisibilityReader:
     async def _roles(self, id: str) -> list[Role] | None:
         path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
         try:
-            return roles([row async for page in self.context.reader.pages(path, PERMISSIONS) for row in page])
+            return await read_roles(self.context.reader, path)
         except ReadError:
             return None
 
@@ -103,10 +116,12 @@ class VisibilityReader:
             each.existing_types = {}
         for row in rows:
             view, type = by_id.get(str(row.get("subscriptionId")).lower()), str(row.get("type")).lower()
-            if view is not None and view.existing_types is not None:
-                view.existing_types[type] = [str(group) for group in row.get("groups") or ()]
-                count = row.get("count_")
+            if view is not None and view.existing_types is not None and type in names:
+                groups, count = row.get("groups"), row.get("count_")
+                view.existing_types[type] = [group for group in texts(groups) if is_group_name(group)]
                 view.known_counts[type] = count if isinstance(count, int) else 0
+                if not isinstance(groups, list) or len(view.existing_types[type] or ()) != len(groups):
+                    self.context.add_gap(self.context.store, list_path(view.id, type), 0, "BadJson", "")
         for each in views:
             if each.existing_types is not None and each.view == "full":
                 self._add_absent_types(each, each.existing_types)

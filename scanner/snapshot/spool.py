@@ -30,12 +30,17 @@ class Block:
     def __len__(self) -> int:
         return self._size
 
+    @property
+    def in_memory(self) -> bool:
+        """Return whether the bytes are in memory."""
+        return self._bytes is not None
+
     def read(self) -> bytes:
         """Return the bytes."""
         return self._bytes if self._bytes is not None else self._spool.from_file(self._start, self._size)
 
     def __del__(self) -> None:
-        self._spool.release(self._size, in_memory=self._bytes is not None)
+        self._spool.release(self._size, in_memory=self.in_memory)
 
 
 class Spool:
@@ -46,6 +51,10 @@ class Spool:
         self._held = 0
         self._filed = 0
         self._file: IO[bytes] | None = None
+
+    def __del__(self) -> None:
+        if self._file is not None:
+            self._file.close()
 
     def put(self, data: bytes) -> Block:
         """Keep bytes."""
@@ -59,6 +68,11 @@ class Spool:
         self._file.write(data)
         self._filed += size
         return Block(self, None, start, size)
+
+    @property
+    def file_size(self) -> int:
+        """Return the size of the temporary file."""
+        return self._file.seek(0, 2) if self._file is not None else 0
 
     def from_file(self, start: int, size: int) -> bytes:
         """Return bytes of the file."""
@@ -83,6 +97,8 @@ class SpooledRows:
         self._spool = spool
         self._blocks: list[Block] = []
         self._count = 0
+        self.size = 0
+        """The bytes of all objects, as JSON."""
 
     def __len__(self) -> int:
         return self._count
@@ -108,8 +124,10 @@ class SpooledRows:
     def _put(self, encoded: list[bytes]) -> None:
         self._blocks.append(self._spool.put(b"\n".join(encoded)))
         self._count += len(encoded)
+        self.size += len(self._blocks[-1])
 
     def take(self, others: "SpooledRows") -> None:
         """Add the objects of others."""
         self._blocks += others._blocks
         self._count += others._count
+        self.size += others.size
