@@ -40,8 +40,9 @@ def deflated(text: bytes, last: bool = False) -> bytes:
 
 
 def filled(head: str, tail: str, count: int = 1, fill: str = "0", size: int = NEAR) -> bytes:
-    """The rest of a page: rows that hold this much of one letter, between `head` (with a number N) and `tail`."""
-    rows = (f"{head.replace('NUMBER', str(n))}{fill * (size // count)}{tail}" for n in range(count))
+    """The rows of a page of this size, each one letter between `head` (with a number) and `tail`."""
+    each = max(0, size // count - len(head) - len(tail))
+    rows = (f"{head.replace('NUMBER', str(n))}{fill * each}{tail}" for n in range(count))
     return ",".join(rows).encode()
 
 
@@ -116,7 +117,7 @@ LOADS: dict[str, Load] = {
     "pages at the limit, kept by rules": Load(lambda: {KEY_VAULTS: filled(ROW.replace("JUNK", "vaultUri"), '"}}')}),
     "pages of small rows": Load(lambda: {KEY_VAULTS: SMALL}),
     "all lists at once": Load(
-        lambda: {EACH: filled(f'{{"id":"/subscriptions/{S1}/resourceGroups/g/providers/A/b/c","properties":{{"x":"', '"}}')},
+        lambda: {EACH: filled(f'{{"id":"/subscriptions/{S1}/resourceGroups/g/providers/A/b/c","x":"', '"}')},
         '[limits]\nlist-size = "64 MB"',
         ALL,
     ),
