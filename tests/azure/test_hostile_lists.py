@@ -4,6 +4,8 @@ import pytest
 
 from tests.azure.hostile_lists import GROUPS, of
 
+# A scan that ends with 4 leaves a TLS connection half closed, and the process ends with it. Here it goes on.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 UNREAD = [(group, name) for group in ("subscriptions", "refusals") for name in GROUPS[group][1]]
 HARMLESS = [(group, name) for group in ("names", "tenants") for name in GROUPS[group][1]]
 
@@ -24,7 +26,8 @@ def test_a_list_that_is_not_whole_is_never_an_all_clear(group: str, name: str) -
 def test_names_and_tenants_stop_no_scan(group: str, name: str) -> None:
     ended, document = of(group, name)
     assert ended.code == 0
-    assert max(len(each["name"]) for each in document["scan"]["scopes"]) <= 256
+    assert not document["gaps"]
+    assert max(map(len, ended.err.splitlines())) < 800
 
 
 @pytest.mark.parametrize("name", GROUPS["metadata"][1])
