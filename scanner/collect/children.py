@@ -52,8 +52,8 @@ class BundleReader:
         self.context.counts.resources += 1
         nested = [each for each in self._nested_in(resource.type) if may_exist(subscription, each[0])]
         if not reads and not nested:
-            buffer.resource(body, resource_type.api, by)
             self.context.flush(buffer)
+            self.context.store.resource(body, resource_type.api, by)
             return
         packed, small = self.context.spool.put(msgspec.json.encode(body)), _identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)

@@ -135,7 +135,7 @@ WAIVERS = (
 )
 LIMITS = (
     sized("answer-size", "Size of one answer, after decompression", "MB", "999 MB", "32 MB", Effect.exhaust),
-    number("answer-values", "Values of one answer", 1, 10**9, 1_000_000, Effect.exhaust),
+    number("answer-values", "Values of one answer", 1, 10**9, 500_000, Effect.exhaust),
     number("answer-depth", "Levels of one answer", 1, 500, 100, Effect.exhaust),
     number("list-pages", "Pages of one list", 1, 10**9, 10_000, Effect.exhaust),
     sized("list-size", "Size of one list, all its pages", "(MB|GB)", "999 GB", "512 MB", Effect.exhaust),

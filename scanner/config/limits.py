@@ -14,12 +14,12 @@ class Limits:
     an answer. `answer_depth`: its levels. `list_pages`, `list_minutes`, `list_rows`: of one list with all its pages.
     `subscriptions`: of one scan.
 
-    The defaults lie above what Azure sends: Resource Graph stops an answer at 16 MB, pages of ARM are smaller, bodies
-    nest 15 levels, and 200,000 network interfaces are about 500 MB.
+    The defaults lie above what Azure sends: Resource Graph stops an answer at 16 MB, which holds a third of a million
+    values, pages of ARM are smaller, bodies nest 15 levels, and 200,000 network interfaces are about 500 MB.
     """
 
     answer_size: int = 32 << 20
-    answer_values: int = 1_000_000
+    answer_values: int = 500_000
     answer_depth: int = 100
     list_pages: int = 10_000
     list_size: int = 512 << 20

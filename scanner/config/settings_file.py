@@ -33,7 +33,7 @@ class Tables:
     max_days: int = MAX_DAYS
     allow_tag: bool = False
     answer_size: str = "32 MB"
-    answer_values: int = 1_000_000
+    answer_values: int = 500_000
     answer_depth: int = 100
     list_pages: int = 10_000
     list_size: str = "512 MB"

@@ -18,6 +18,7 @@ from typing import Any
 
 from aiohttp import web
 
+from scanner.azure.answers import DEFAULTS
 from scanner.sandbox.server import Sandbox, running
 from tests.azure.requests import S1
 
@@ -47,22 +48,25 @@ def filled(head: str, tail: str, count: int = 1, fill: str = "0", size: int = NE
 
 
 def nested() -> bytes:
-    """Near every limit of one answer at once: a million values, 90 levels, and the bytes."""
+    """Near every limit of one answer at once: the values, 90 levels, and the bytes."""
     row = '{"a":' * 90 + "0" + "}" * 90
-    count = 1_000_000 // 91 - 10
+    count = DEFAULTS.answer_values // 91 - 10
     rows = ",".join([row] * count)
     return f'{{"id":"{VAULTS}/kv","properties":{{"x":[{rows}],"y":"{"0" * (NEAR - len(rows) - 1000)}"}}}}'.encode()
 
 
 class FullSandbox(Sandbox):
-    """A sandbox in which paths answer with endless pages, each the same rows (JSON without brackets), deflated.
+    """A sandbox in which paths answer with endless pages, each the same rows, deflated.
 
-    `rows`: from a pattern of paths to the rows; `before`: the rest of an object, before them.
+    `pages`: the rows, by a pattern of paths. `key`: the key of the rows; `more`: other keys, before it. `last`: the
+    page that has no link to a next one; 0: there is none.
     """
 
     pages: dict[re.Pattern[str], bytes]
     key = "value"
     more = ""
+    last = 0
+    page = 0
     sent = 0
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -70,12 +74,13 @@ class FullSandbox(Sandbox):
         rest = next((each for pattern, each in self.pages.items() if pattern.fullmatch(path)), None)
         if rest is None:
             return await super()._handle(request)
-        if request.can_read_body:
-            await request.read()
+        asked = await request.text() if request.can_read_body else query
+        self.page = self.page + 1 if "skiptoken" in asked.lower() else 1
         self.sent += 1
         version = re.search(r"api-version=[^&]*", query)
         link = f"{self.url}{path}?{version[0] if version else ''}&$skiptoken={self.sent}"
-        head = f'{{"nextLink":"{link}","$skipToken":"{self.sent}",{self.more}"{self.key}":['
+        links = f'"nextLink":"{link}","$skipToken":"{self.sent}",' if self.page != self.last else ""
+        head = f'{{{links}{self.more}"{self.key}":['
         headers = {"Content-Type": "application/json", "Content-Encoding": "deflate"}
         return web.Response(body=deflated(head.encode()) + rest, headers=headers)
 
@@ -89,6 +94,7 @@ class Load:
     words: tuple[str, ...] = ("--only", "type:Microsoft.KeyVault/vaults", "--no-graph")
     key: str = "value"
     more: str = ""
+    last: int = 0
     seconds: float = 300.0
     resources: tuple[Any, ...] = ()
 
@@ -153,6 +159,16 @@ LOADS: dict[str, Load] = {
         key="data",
         more='"totalRecords":17000,"resultTruncated":"false",',
     ),
+    "rows of Resource Graph, kept by rules": Load(
+        lambda: {GRAPH: filled(
+            f'{{"id":"/subscriptions/{S1}/resourceGroups/rg/providers/Microsoft.Network/virtualNetworks/vNUMBER",'
+            '"type":"microsoft.network/virtualnetworks","properties":{"addressSpace":{"addressPrefixes":["',
+            '"]}}}', 10)},
+        words=("--only", "type:Microsoft.KeyVault/vaults"),
+        key="data",
+        more='"totalRecords":160,"resultTruncated":"false",',
+        last=16,
+    ),
     "permissions": Load(lambda: {PERMISSIONS.pattern: filled('{"actions":["', '"]}', 100)}),
     "subscriptions": Load(
         lambda: {"/subscriptions": ",".join(
@@ -189,7 +205,7 @@ def measured(load: Load) -> Measured:
     box.pages = {
         re.compile(each, re.IGNORECASE): deflated(rows + b"]}", last=True) for each, rows in load.pages().items()
     }
-    box.key, box.more = load.key, load.more
+    box.key, box.more, box.last = load.key, load.more, load.last
     with running(box), tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "limits.toml"
         config.write_text(load.limits)

@@ -16,7 +16,7 @@ LIMITS = {
     "gzip bomb": "32 MB of one answer (raise limits.answer-size)",
     "deflate bomb": "32 MB of one answer (raise limits.answer-size)",
     "more bytes than the limit": "32 MB of one answer (raise limits.answer-size)",
-    "more values than the limit": "1,000,000 values of one answer (raise limits.answer-values)",
+    "more values than the limit": "500,000 values of one answer (raise limits.answer-values)",
     "deep arrays": "100 levels of JSON (raise limits.answer-depth)",
     "nesting beyond the limit": "100 levels of JSON (raise limits.answer-depth)",
 }

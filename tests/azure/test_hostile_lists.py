@@ -4,8 +4,6 @@ import pytest
 
 from tests.azure.hostile_lists import GROUPS, of
 
-# A scan that ends with 4 leaves a TLS connection half closed, and the process ends with it. Here it goes on.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 UNREAD = [(group, name) for group in ("subscriptions", "refusals") for name in GROUPS[group][1]]
 HARMLESS = [(group, name) for group in ("names", "tenants") for name in GROUPS[group][1]]
 
