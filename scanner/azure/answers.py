@@ -1,8 +1,10 @@
-"""The limits of one answer: its bytes, its values, how deep they nest. An answer beyond one is a read that failed."""
+"""Holds answers and lists to their limits. An answer or a list beyond one is a read that failed."""
 
 import asyncio
+import time
 import zlib
 from contextlib import AsyncExitStack
+from hashlib import blake2b
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -10,13 +12,9 @@ import aiohttp
 import msgspec
 
 from scanner.azure.errors import ReadError
+from scanner.config.limits import Limits, shown_size
 
-ANSWER_MB = 32
-"""The size of an answer after decompression. Resource Graph stops at 16 MB, and pages of ARM are smaller."""
-VALUES = 1_000_000
-"""How many values an answer may hold. A page of Resource Graph of 16 MB holds a third of that."""
-DEPTH = 100
-"""How deep an answer may nest. Bodies of Azure nest 15 levels."""
+DEFAULTS = Limits()
 LARGE_BYTES = 1 << 20
 """Answers of this size are read and decoded one after the other, so that their memory does not add up."""
 LINK_BYTES = 1 << 15
@@ -33,12 +31,16 @@ class LimitReached(ReadError, ValueError):
     know no ReadError.
     """
 
-    def __init__(self, path: str, limit: str) -> None:
-        super().__init__(path, 0, f"limit: {limit}", message=f"the response exceeds a limit of Twolocks: {limit}")
+    def __init__(self, path: str, limit: str, setting: str = "") -> None:
+        """`setting`: the key of [limits] that raises it."""
+        said = f"{limit} (raise limits.{setting})" if setting else limit
+        super().__init__(path, 0, f"limit: {said}", message=f"the response exceeds a limit of Twolocks: {said}")
 
 
 class BoundedResponse(aiohttp.ClientResponse):
-    """A response whose body is read up to `ANSWER_MB`, also after decompression. Streams are not bounded."""
+    """A response whose body is read up to `most` bytes, also after decompression. Streams are not bounded."""
+
+    most = DEFAULTS.answer_size
 
     async def read(self) -> bytes:
         """Return the body as it was sent. Raises LimitReached, and ClientPayloadError where it does not decompress."""
@@ -53,7 +55,7 @@ class BoundedResponse(aiohttp.ClientResponse):
         return body if mode is None or not body else zlib.decompressobj(mode).decompress(body)
 
     async def _bounded(self) -> bytes:
-        size = _Size(self.url.path, self.headers.get("Content-Encoding", "").lower())
+        size = _Size(self.url.path, self.most, self.headers.get("Content-Encoding", "").lower())
         chunks: list[bytes] = []
         async with AsyncExitStack() as held:
             try:
@@ -69,19 +71,24 @@ class BoundedResponse(aiohttp.ClientResponse):
             return b"".join(chunks)
 
 
+def bounded_by(limits: Limits) -> type[BoundedResponse]:
+    """Return the class of the responses that keep to these limits. aiohttp makes responses of a class."""
+    return type("BoundedResponse", (BoundedResponse,), {"most": limits.answer_size})
+
+
 class _Size:
     """Counts the bytes of a body as it arrives, before and after decompression."""
 
-    def __init__(self, path: str, encoding: str) -> None:
+    def __init__(self, path: str, most: int, encoding: str) -> None:
         self.path = path
-        self.left = self.plain_left = ANSWER_MB << 20
+        self.most = self.left = self.plain_left = most
         self.is_alone = False
         mode = _MODES.get(encoding)
         self.unpacked = None if mode is None else zlib.decompressobj(mode)
 
     @property
     def is_large(self) -> bool:
-        return min(self.left, self.plain_left) < (ANSWER_MB << 20) - LARGE_BYTES
+        return min(self.left, self.plain_left) < self.most - LARGE_BYTES
 
     def add(self, chunk: bytes) -> None:
         self.left -= len(chunk)
@@ -92,38 +99,39 @@ class _Size:
         except zlib.error as error:
             raise aiohttp.ClientPayloadError(f"the response does not decompress: {error}") from None
         if self.left < 0 or self.plain_left < 0:
-            raise LimitReached(self.path, f"{ANSWER_MB} MB of one answer")
+            raise LimitReached(self.path, f"{shown_size(self.most)} of one answer", "answer-size")
 
 
-def decode(body: bytes, path: str) -> Any:
+def decode(body: bytes, path: str, limits: Limits = DEFAULTS) -> Any:
     """Return the JSON of an answer. Raises LimitReached, and msgspec.DecodeError or UnicodeDecodeError."""
-    if body.count(b",") + body.count(b"[") + body.count(b"{") > VALUES:
-        raise LimitReached(path, f"{VALUES:,} values of one answer")
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > limits.answer_values:
+        raise LimitReached(path, f"{limits.answer_values:,} values of one answer", "answer-values")
+    deep = LimitReached(path, f"{limits.answer_depth} levels of JSON", "answer-depth")
     try:
         found = msgspec.json.decode(body)
     except RecursionError:
-        raise LimitReached(path, f"{DEPTH} levels of JSON") from None
-    if _may_be_deep(body) and is_deep(found):
-        raise LimitReached(path, f"{DEPTH} levels of JSON")
+        raise deep from None
+    if _may_be_deep(body, limits.answer_depth) and is_deep(found, limits.answer_depth):
+        raise deep
     return found
 
 
-def _may_be_deep(body: bytes) -> bool:
-    """Return False where a JSON text nests at most `DEPTH` levels. True where it may be deeper (signs in strings)."""
+def _may_be_deep(body: bytes, most: int) -> bool:
+    """Return False where a JSON text nests at most `most` levels. True where it may be deeper (signs in strings)."""
     signs = body.translate(None, _PLAIN)
-    if len(signs) <= DEPTH:
+    if len(signs) <= most:
         return False
-    for _ in range(DEPTH):
+    for _ in range(most):
         signs = signs.replace(b"{}", b"").replace(b"[]", b"")
         if not signs:
             return False
     return True
 
 
-def is_deep(value: Any) -> bool:
-    """Return whether a JSON value nests more than `DEPTH` levels."""
+def is_deep(value: Any, most: int = DEFAULTS.answer_depth) -> bool:
+    """Return whether a JSON value nests more than `most` levels."""
     level = [value]
-    for _ in range(DEPTH + 1):
+    for _ in range(most + 1):
         level = [
             inner
             for each in level
@@ -131,6 +139,41 @@ def is_deep(value: Any) -> bool:
             for inner in (each.values() if isinstance(each, dict) else each)
         ]
     return bool(level)
+
+
+class ListMeter:
+    """Counts the pages, the bytes, the rows and the time of one list. `path`: the list, for errors."""
+
+    def __init__(self, path: str, limits: Limits = DEFAULTS) -> None:
+        self.path = path
+        self.limits = limits
+        self._ends = time.monotonic() + limits.list_minutes * 60
+        self._pages: set[bytes] = set()
+        self._bytes = 0
+        self.rows = 0
+
+    def start_page(self, url: str) -> None:
+        """Count a page before it is read. Raises ReadError where the list loops, or has too many pages or no time."""
+        digest = blake2b(url.encode("utf-8", "replace"), digest_size=16).digest()
+        if digest in self._pages:
+            raise ReadError(self.path, 200, "EndlessList", message="a page links to itself as the next page")
+        if len(self._pages) >= self.limits.list_pages:
+            raise LimitReached(self.path, f"{self.limits.list_pages:,} pages of one list", "list-pages")
+        if time.monotonic() > self._ends:
+            raise LimitReached(self.path, f"{self.limits.list_minutes:,} minutes of one list", "list-minutes")
+        self._pages.add(digest)
+
+    def add(self, size: int) -> None:
+        """Count the bytes of a page, after decompression. Raises LimitReached."""
+        self._bytes += size
+        if self._bytes > self.limits.list_size:
+            raise LimitReached(self.path, f"{shown_size(self.limits.list_size)} of one list", "list-size")
+
+    def add_rows(self, count: int) -> None:
+        """Count the rows of a page. Raises LimitReached."""
+        self.rows += count
+        if self.rows > self.limits.list_rows:
+            raise LimitReached(self.path, f"{self.limits.list_rows:,} rows of one list", "list-rows")
 
 
 _locks: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()

@@ -1,9 +1,9 @@
 """Reads of Azure Resource Manager, through the management clients' public `send_request`."""
 
 import asyncio
-import math
+import gc
 import time
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -13,26 +13,29 @@ import aiohttp
 import msgspec
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, decode
+from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
 from scanner.azure.pipeline import EFFECTIVE, GRAPH, OnRequest, policies, request_slots
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
+from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of
 from scanner.reach.effective_rules import ACTIONS
+from scanner.snapshot.spool import Spool, SpooledRows
 
 Json = dict[str, Any]
 AGENT = "twolocks"
+ROWS_LOST = "RowsLost"
+"""The code of a list that has fewer rows than it counts."""
 EFFECTIVE_API = "2025-05-01"
 EFFECTIVE_SECONDS = 120.0
 """The seconds that Azure may take to work out effective rules, while the caller polls."""
-PAGES = 10_000
-"""More pages than any list has. A list that goes on counts as endless."""
-LIST_MINUTES = 60
-"""The time of one list with all its pages."""
+
+GARBAGE_BYTES = 32 << 20
+"""The bytes of decoded answers after which the garbage collector runs."""
 
 
 @dataclass(slots=True)
@@ -51,6 +54,8 @@ class ArmClient:
     effective: bool = False
     answered: bool = False
     _clients: dict[str, Any] = field(default_factory=dict)
+    _decoded_bytes: int = 0
+    spool: Spool = field(default_factory=Spool)
     _slots: asyncio.Semaphore = field(default_factory=request_slots)
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
@@ -63,22 +68,42 @@ class ArmClient:
     async def pages(
         self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None
     ) -> AsyncIterator[list[Json]]:
-        """Yield the pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages."""
+        """Yield the pages of an ARM list, each a list of JSON objects. Raises ReadError, also after some pages.
+
+        A page is emptied when the next one is asked for, so that no list holds a page while it waits. Lists of
+        subscriptions and tenants count their rows; one that ends before raises ReadError with the code `ROWS_LOST`.
+        """
         url = self._url(path, api, query)
         key = self._limit_key(path, region, listing=True)
-        seen: set[str] = set()
-        ends = time.monotonic() + LIST_MINUTES * 60
+        meter, expected = ListMeter(path, self.limits), 0
         while url:
-            check_list(path, url, seen, ends)
-            seen.add(url)
-            body = await self._object(url, key, path)
-            yield _rows(body, path)
-            url = self._next(body, url, path)
+            meter.start_page(url)
+            body = await self._object(url, key, path, meter)
+            rows = _rows(body, path)
+            meter.add_rows(len(rows))
+            expected = max(expected, _total(body))
+            link = self._following(body, url, path)
+            del body
+            yield rows
+            rows.clear()
+            if isinstance(link, ReadError):
+                raise link
+            url = link
+        if meter.rows < expected:
+            raise ReadError(path, 200, ROWS_LOST, message=f"{meter.rows:,} of {expected:,} rows were returned")
 
-    async def post_query(self, body: Json) -> Json:
-        """Return the answer to a Resource Graph query. Raises ReadError."""
+    async def rows(self, path: str, api: str) -> SpooledRows:
+        """Return all rows of an ARM list. Raises ReadError."""
+        found = SpooledRows(self.spool)
+        async for page in self.pages(path, api):
+            found.add(page)
+            page.clear()
+        return found
+
+    async def post_query(self, body: Json, meter: ListMeter) -> Json:
+        """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
-        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH)
+        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
@@ -91,29 +116,30 @@ class ArmClient:
         if EFFECTIVE.fullmatch(path) is None:
             raise ReadError(path, 0, "OddId", message="the id is not one of a network interface or a network")
         url = self._url(path, EFFECTIVE_API, None)
-        request, rows, seen = HttpRequest("POST", url, json={}), [], set[str]()
+        request, rows, meter = HttpRequest("POST", url, json={}), [], ListMeter(path, self.limits)
         while True:
-            body = await self._effective_page(request, path, seconds)
+            body = await self._effective_page(request, path, seconds, meter)
             rows += body["value"]
+            meter.add_rows(len(body["value"]))
             link, token = self._next(body, url, path), body.get("skipToken")
             if not link and not token:
                 return {**body, "value": rows}
             if not link and not isinstance(token, str):
                 raise ReadError(path, 200, "BadNextLink", message="the token of the next page is not a string")
             page = link or token
-            check_list(path, str(page), seen, math.inf)
-            seen.add(str(page))
+            meter.start_page(str(page))
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
             request = HttpRequest("GET", link) if link else HttpRequest("POST", url, json={"skipToken": token})
 
-    async def _effective_page(self, request: HttpRequest, path: str, seconds: float) -> Json:
+    async def _effective_page(self, request: HttpRequest, path: str, seconds: float, meter: ListMeter) -> Json:
         """Return one page of effective rules, when Azure has worked it out."""
         key = self._limit_key(path, "", listing=False)
         ends = time.monotonic() + seconds
         while True:
             response = await self._send(request, key, path)
             if response.status_code != HTTPStatus.ACCEPTED:
-                return _decoded_effective(path, response)
+                meter.add(len(response.content))
+                return _decoded_effective(path, response, self.limits)
             where = _joined(self.cloud.arm, response.headers.get("Location", ""))
             if not where or origin(where) != self.cloud.host or where == self.cloud.arm:
                 raise ReadError(path, 202, "ForeignLocation", message="the response has no link on the same host")
@@ -122,6 +148,11 @@ class ArmClient:
             wait = retry_after(response.headers)
             await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
             request = HttpRequest("GET", where)
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits of answers and lists."""
+        return self.http.limits
 
     async def close(self) -> None:
         for client in self._clients.values():
@@ -136,6 +167,13 @@ class ArmClient:
         parts = path.lower().split("/")
         provider = parts[len(parts) - parts[::-1].index("providers")] if "providers" in parts[:-1] else ""
         return LimitKey(subscription_of(path), provider, region, listing)
+
+    def _following(self, body: Any, url: str, path: str) -> str | ReadError:
+        """Return what `_next` returns, or the error that it raises: the rows of the page come first."""
+        try:
+            return self._next(body, url, path)
+        except ReadError as error:
+            return error
 
     def _next(self, body: Any, url: str, path: str) -> str:
         """Return the URL of the next page, "" after the last. Raises ReadError where it leads to another host."""
@@ -155,17 +193,20 @@ class ArmClient:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
-    async def _object(self, url: str, key: LimitKey, path: str) -> Any:
-        return await self._decoded(HttpRequest("GET", url), key, path)
+    async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+        return await self._decoded(HttpRequest("GET", url), key, path, meter)
 
-    async def _decoded(self, request: HttpRequest, key: LimitKey, path: str) -> Any:
-        """Return the JSON of an answer. An answer that does not decode is read once more."""
+    async def _decoded(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+        """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
         for last in (False, True):
             response = await self._send(request, key, path)
             if response.status_code >= 300:
                 raise read_error(path, response.status_code, response.content)
+            if meter is not None:
+                meter.add(len(response.content))
+            self._collect_garbage(len(response.content))
             try:
-                body = decode(response.content, path)
+                body = decode(response.content, path, self.limits)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 if last:
                     raise ReadError(path, 0, "BadJson", message="the response is not JSON") from None
@@ -175,6 +216,17 @@ class ArmClient:
                 raise ReadError(path, response.status_code, inside.code, message=inside.message)
             return body
         raise AssertionError("unreachable")
+
+    def _collect_garbage(self, size: int) -> None:
+        """Free the bodies of earlier answers before a body of this size is decoded.
+
+        A resource and its bundle refer to each other, so that only the collector frees them. It counts objects, of
+        which a large body may have few.
+        """
+        self._decoded_bytes += size
+        if self._decoded_bytes > GARBAGE_BYTES:
+            gc.collect()
+            self._decoded_bytes = size
 
     async def _send(self, request: HttpRequest, key: LimitKey, path: str) -> AsyncHttpResponse:
         try:
@@ -223,17 +275,7 @@ def _joined(base: str, link: str) -> str:
     return whole if is_fine and whole.isprintable() and whole.isascii() else ""
 
 
-def check_list(path: str, url: str, seen: Collection[str], ends: float) -> None:
-    """Raise ReadError where a list does not end: it loops, or goes beyond its pages or its time."""
-    if url in seen:
-        raise ReadError(path, 200, "EndlessList", message="a page links to itself as the next page")
-    if len(seen) >= PAGES:
-        raise LimitReached(path, f"{PAGES:,} pages of one list")
-    if time.monotonic() > ends:
-        raise LimitReached(path, f"{LIST_MINUTES} minutes of one list")
-
-
-def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
+def _decoded_effective(path: str, response: AsyncHttpResponse, limits: Limits) -> Json:
     if response.status_code >= 300:
         error = read_error(path, response.status_code, response.content)
         if error.action:
@@ -241,7 +283,7 @@ def _decoded_effective(path: str, response: AsyncHttpResponse) -> Json:
             error.action = next(each for each in ACTIONS if each.lower().split("/")[2] == word)
         raise error
     try:
-        body = decode(response.content, path)
+        body = decode(response.content, path, limits)
     except (msgspec.DecodeError, UnicodeDecodeError):
         body = None
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
@@ -302,6 +344,13 @@ def _rows(body: Any, path: str) -> list[Json]:
     return rows
 
 
+def _total(body: Any) -> int:
+    """Return how many rows a list counts itself, as `{"count": {"type": "Total", "value": 2}}`; 0 where it does not."""
+    count = body.get("count") if isinstance(body, dict) else None
+    value = count.get("value") if isinstance(count, dict) and count.get("type") == "Total" else None
+    return value if isinstance(value, int) else 0
+
+
 async def resolve_cloud(
     name: str,
     arm_endpoint: str,
@@ -325,16 +374,18 @@ async def resolve_cloud(
 async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     """Return the metadata of an ARM endpoint, read without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
-    sent, status = time.perf_counter(), 0
+    sent, status, said = time.perf_counter(), 0, ""
     request = http.session.get(url, allow_redirects=False, proxy=proxy_of(url))
     try:
         async with asyncio.timeout(60), request as answer:
             assert isinstance(answer, BoundedResponse)
             body, status = await answer.decoded(), answer.status
         if status == 200:
-            return decode(body, METADATA)
-    except (msgspec.DecodeError, UnicodeDecodeError, LimitReached):
-        pass
+            return decode(body, METADATA, http.limits)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = "its metadata is not JSON"
+    except LimitReached as error:
+        said = error.message
     except Exception as error:
         explained = await explain_failure(error, url)
         if explained is None and not isinstance(error, OSError | aiohttp.ClientError):
@@ -342,4 +393,8 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
         raise explained or AccessError(f"{urlsplit(url).hostname} did not answer: {error}", at=url) from error
     finally:
         on_request("GET", METADATA, status, (time.perf_counter() - sent) * 1000)
-    raise AccessError(f"{urlsplit(url).hostname} is not an ARM endpoint ({status})", at=url, do="check --arm-endpoint")
+    raise AccessError(
+        f"{urlsplit(url).hostname} is not an ARM endpoint: {said or f'status {status}'}",
+        at=url,
+        do="check --arm-endpoint",
+    )

@@ -7,13 +7,16 @@ from pathlib import Path
 
 from scanner.azure import credentials, graph
 from scanner.azure import subscriptions as subscription_lists
+from scanner.azure.answers import DEFAULTS
 from scanner.azure.arm import ArmClient, Json, resolve_cloud
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.limits import OnWait, RateLimiters
 from scanner.azure.pipeline import OnRequest, RecordFile
-from scanner.azure.subscriptions import Subscription
+from scanner.azure.subscriptions import Listing, Subscription
 from scanner.azure.transport import HttpSession, tls_context
+from scanner.config.limits import Limits
 from scanner.config.settings import Settings
+from scanner.snapshot.spool import Spool, SpooledRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class ConnectionOptions:
     """The options of a scan that concern the connection to Azure, not what is read.
 
     `record`: the file of `--record`. `append_record`: add to the record of an earlier connection.
-    `limits`: keep the documented limits. `agent`: the user agent. `effective`: allow the POSTs of `--effective`.
+    `limits`: keep the documented limits of Azure. `answers`: our own limits of answers and lists. `agent`: the user
+    agent. `effective`: allow the POSTs of `--effective`.
     """
 
     cloud: str = "public"
@@ -34,6 +38,7 @@ class ConnectionOptions:
     agent: str = "twolocks"
     effective: bool = False
     append_record: bool = False
+    answers: Limits = DEFAULTS
 
     @classmethod
     def of(cls, settings: Settings, *, agent: str = "twolocks", **fields: bool) -> "ConnectionOptions":
@@ -47,6 +52,7 @@ class ConnectionOptions:
             tenant=settings["tenant"],
             record=Path(record) if record else None,
             agent=agent.replace(" ", "/"),
+            answers=settings.limits,
             **fields,
         )
 
@@ -58,20 +64,29 @@ class AzureReader:
     cloud: str
     account: SignedInAccount
     _arm: ArmClient
-    _known: list[Subscription] | None = field(default=None)
+    _known: Listing | None = field(default=None)
+
+    @property
+    def spool(self) -> Spool:
+        """Return the spool of what was read and not written yet."""
+        return self._arm.spool
 
     async def subscriptions(self) -> list[Subscription]:
         """Return all subscriptions that the identity can see. Raises ReadError."""
+        return list((await self.listed()).found.values())
+
+    async def listed(self) -> Listing:
+        """Return the same, with what is wrong with the list. Raises ReadError."""
         if self._known is None:
             self._known = await subscription_lists.visible(self._arm)
-            self._arm.limiters.names.update({each.id.lower(): each.name for each in self._known})
+            self._arm.limiters.names.update({id: each.name for id, each in self._known.found.items()})
         return self._known
 
     async def named(self, wanted: Sequence[str]) -> list[Subscription]:
         """Return the subscriptions that `-s` names. Raises InputError, WrongTenant, ReadError."""
         return await subscription_lists.named(self._arm, wanted, await self.subscriptions(), self.account)
 
-    async def below(self, groups: Sequence[str]) -> list[Subscription]:
+    async def below(self, groups: Sequence[str]) -> list[Listing]:
         """Return the subscriptions below management groups. Raises InputError, NothingReadable, ReadError."""
         return await subscription_lists.below(self._arm, groups, await self.subscriptions())
 
@@ -85,6 +100,10 @@ class AzureReader:
         """Yield the pages of an ARM list. Raises ReadError."""
         return self._arm.pages(path, api, region=region, query=query)
 
+    async def rows(self, path: str, api: str) -> SpooledRows:
+        """Return all rows of an ARM list. Raises ReadError."""
+        return await self._arm.rows(path, api)
+
     async def get(self, path: str, api: str, region: str = "") -> Json:
         """Return one resource. Raises ReadError."""
         return await self._arm.get(path, api, region=region)
@@ -96,7 +115,7 @@ class AzureReader:
         """
         return await self._arm.post_effective(path)
 
-    async def query(self, kql: str, subscriptions: Sequence[str], batch: int = graph.BATCH) -> list[Json]:
+    async def query(self, kql: str, subscriptions: Sequence[str], batch: int = graph.BATCH) -> SpooledRows:
         """Return all rows of a Resource Graph query. Raises ReadError."""
         return await graph.query(self._arm, kql, subscriptions, batch=batch)
 
@@ -115,7 +134,7 @@ async def connect(
     with every request.
     """
     context = tls_context()
-    http = HttpSession(context)
+    http = HttpSession(context, limits=options.answers)
     record = None
     try:
         record = RecordFile(options.record, options.append_record) if options.record else None

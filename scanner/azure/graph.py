@@ -1,12 +1,13 @@
 """Queries of Resource Graph. An answer is complete, or the query raises."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from scanner.azure.arm import LIST_MINUTES, ArmClient, Json, check_list
+from scanner.azure.answers import ListMeter
+from scanner.azure.arm import ArmClient, Json
 from scanner.azure.errors import ReadError
 from scanner.azure.pipeline import GRAPH
+from scanner.snapshot.spool import SpooledRows
 
 TOP = 1000
 """The rows of a page: the most that Resource Graph takes."""
@@ -15,49 +16,50 @@ BATCH = 1000
 """The subscriptions of a query: the most that Resource Graph takes."""
 
 
-async def query(arm: ArmClient, kql: str, subscriptions: Sequence[str], *, batch: int = BATCH) -> list[Json]:
+async def query(arm: ArmClient, kql: str, subscriptions: Sequence[str], *, batch: int = BATCH) -> SpooledRows:
     """Return all rows of a query over subscriptions. Raises ReadError, also where rows were lost.
 
     A query that may have more rows than a page must have a column `id` and `order by id`.
     """
-    rows: list[Json] = []
+    rows = SpooledRows(arm.spool)
     for start in range(0, len(subscriptions), batch):
-        rows += await _read_all(arm, kql, list(subscriptions[start : start + batch]))
+        rows.take(await _read_all(arm, kql, list(subscriptions[start : start + batch])))
     return rows
 
 
-async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> list[Json]:
+async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> SpooledRows:
     """Return all rows of a query. A page that is too large is requested in halves."""
-    rows: list[Json] = []
+    rows = SpooledRows(arm.spool)
     token: str | None = None
     top = TOP
-    ends = time.monotonic() + LIST_MINUTES * 60
-    seen: set[str] = set()
+    meter = ListMeter(GRAPH, arm.limits)
     while True:
         options: Json = {"resultFormat": "objectArray", "$top": top}
         if token:
             options["$skipToken"] = token
         try:
-            answer = await arm.post_query({"subscriptions": subscriptions, "query": kql, "options": options})
+            answer = await arm.post_query({"subscriptions": subscriptions, "query": kql, "options": options}, meter)
         except ReadError as error:
             if not _too_large(error) or top == 1:
                 raise
             top = top // 2
             continue
-        rows += _rows(answer)
+        page = _rows(answer)
+        meter.add_rows(len(page))
+        rows.add(page)
         following = answer.get("$skipToken")
         if following is None or following == token:
             return _checked(rows, answer)
         token = str(following)
-        check_list(GRAPH, token, seen, ends)
-        seen.add(token)
+        del answer, page
+        meter.start_page(token)
 
 
 def _too_large(error: ReadError) -> bool:
     return error.status == 400 and "ResponsePayloadTooLarge" in (error.code, error.inner)
 
 
-def _checked(rows: list[Json], answer: Json) -> list[Json]:
+def _checked(rows: SpooledRows, answer: Json) -> SpooledRows:
     """Return the rows where they are complete: not truncated, and as many as Resource Graph counted."""
     truncated = str(answer.get("resultTruncated", "")).lower() == "true"
     total = answer.get("totalRecords")

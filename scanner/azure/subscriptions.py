@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 
-from scanner.azure.arm import ArmClient, Json
+from scanner.azure.answers import LimitReached
+from scanner.azure.arm import ROWS_LOST, ArmClient, Json
 from scanner.azure.cli_profile import profile
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import NothingReadable, ReadError, WrongTenant
@@ -15,6 +17,10 @@ GROUPS = "2023-04-01"
 READ_STATES = ("enabled", "warned", "pastdue")
 """The states in which the resources of a subscription are read. A disabled one is reported as not assessed."""
 
+TENANTS = 1000
+"""How many tenants are named. None of them is read."""
+NAME = 256
+"""The length of a name. Azure's end at 64 characters."""
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _TENANT = re.compile(r"match the tenant '(?:https://[^/']+/)?([0-9a-f-]{36})", re.I)
 
@@ -34,24 +40,73 @@ class Subscription:
         return self.state.lower() in READ_STATES
 
 
-async def visible(arm: ArmClient) -> list[Subscription]:
+@dataclass(slots=True)
+class Listing:
+    """The subscriptions of a list at `path`, at most `most`, by id in lower case.
+
+    `fault`: why some may be missing, the code of a gap; "" where none is.
+    """
+
+    path: str
+    most: int
+    found: dict[str, Subscription] = field(default_factory=dict)
+    fault: str = ""
+
+    def add(self, found: Subscription) -> None:
+        """Add a subscription. Of two with one id and other content the first stays, and the list has a fault."""
+        known = self.found.setdefault(found.id.lower(), found)
+        if known != found:
+            self.lose("DuplicateId")
+        elif len(self.found) > self.most:
+            del self.found[found.id.lower()]
+            self.lose(LimitReached(self.path, f"{self.most:,} subscriptions", "subscriptions").code)
+
+    def lose(self, fault: str) -> None:
+        """Note that a subscription may be missing."""
+        self.fault = self.fault or fault
+
+
+async def visible(arm: ArmClient) -> Listing:
     """Return all subscriptions that the identity can see in its tenant. Raises ReadError."""
-    rows = [row async for page in arm.pages("/subscriptions", SUBSCRIPTIONS) for row in page]
-    return [_subscription(row) for row in rows if isinstance(row.get("subscriptionId"), str)]
+    listing = Listing("/subscriptions", arm.limits.subscriptions)
+    try:
+        async for page in arm.pages(listing.path, SUBSCRIPTIONS):
+            for row in page:
+                _add(listing, row)
+    except ReadError as error:
+        if error.code != ROWS_LOST:
+            raise
+        listing.lose(error.code)
+    return listing
 
 
-def _subscription(row: Json) -> Subscription:
-    name = row.get("displayName") or row["subscriptionId"]
-    return Subscription(row["subscriptionId"], str(name), str(row.get("tenantId") or ""), str(row.get("state") or ""))
+def _add(listing: Listing, row: Json) -> None:
+    """Add a row of the list of subscriptions. Its id becomes part of paths, so it must be one."""
+    id, state, tenant = row.get("subscriptionId"), row.get("state", ""), row.get("tenantId")
+    if not isinstance(id, str) or not _ID.fullmatch(id):
+        listing.lose("BadSubscriptionId")
+        return
+    name = _text(row.get("displayName")) or id
+    tenant = tenant if isinstance(tenant, str) and _ID.fullmatch(tenant) else ""
+    listing.add(Subscription(id, name, tenant, state if isinstance(state, str) else "Unknown"))
+
+
+def _text(value: object) -> str:
+    """Return a name of Azure, cut where it is longer than names are; "" where it is none."""
+    return value[:NAME] if isinstance(value, str) else ""
 
 
 async def tenants(arm: ArmClient) -> list[tuple[str, str]]:
     """Return the tenants that the identity belongs to: id, and a name or ""."""
     try:
-        rows = [row async for page in arm.pages("/tenants", SUBSCRIPTIONS) for row in page]
+        rows = await arm.rows("/tenants", SUBSCRIPTIONS)
     except ReadError:
         return []
-    return [(str(row.get("tenantId")), str(row.get("defaultDomain") or row.get("displayName") or "")) for row in rows]
+    return [
+        (id, _text(row.get("defaultDomain")) or _text(row.get("displayName")))
+        for row in islice(rows, TENANTS)
+        if isinstance(id := row.get("tenantId"), str) and _ID.fullmatch(id)
+    ]
 
 
 async def named(
@@ -104,17 +159,17 @@ def _tenant_in_profile(name: str, account: SignedInAccount) -> str:
     return next((home for home in sorted(homes) if home.lower() != account.tenant.lower()), "")
 
 
-async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscription]) -> list[Subscription]:
-    """Return the subscriptions below management groups. One that is not visible has no state.
+async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscription]) -> list[Listing]:
+    """Return the subscriptions below each management group. One that is not visible has no state.
 
     Raises InputError or NothingReadable where a group's descendants cannot be listed.
     """
     visible_ids = {each.id.lower(): each for each in known}
-    found: dict[str, Subscription] = {}
+    found: list[Listing] = []
     for group in groups:
         path = f"/providers/Microsoft.Management/managementGroups/{group}/descendants"
         try:
-            rows = [row async for page in arm.pages(path, GROUPS) for row in page]
+            rows = await arm.rows(path, GROUPS)
         except ReadError as error:
             if error.status == 404:
                 raise InputError(
@@ -127,14 +182,20 @@ async def below(arm: ArmClient, groups: Sequence[str], known: Sequence[Subscript
                 at=f"missing {error.action}" if error.action else "",
                 do="name them with -s, or request the Management Group Reader role",
             ) from error
+        found.append(Listing(path, arm.limits.subscriptions))
         for row in rows:
-            if str(row.get("type", "")).lower().endswith("/subscriptions") and isinstance(row.get("name"), str):
-                found.setdefault(row["name"].lower(), visible_ids.get(row["name"].lower()) or _hidden(row))
-    return list(found.values())
+            name, type = row.get("name"), row.get("type")
+            if isinstance(type, str) and type.lower().endswith("/managementgroups"):
+                continue
+            if isinstance(name, str) and _ID.fullmatch(name):
+                found[-1].add(visible_ids.get(name.lower()) or _hidden(row))
+            else:
+                found[-1].lose("BadSubscriptionId")
+    return found
 
 
 def _hidden(row: Json) -> Subscription:
     """Return a subscription that is not visible, from a row of descendants."""
     shown = row.get("properties")
     name = shown.get("displayName") if isinstance(shown, dict) else None
-    return Subscription(row["name"], str(name or row["name"]), "")
+    return Subscription(row["name"], _text(name) or row["name"], "")

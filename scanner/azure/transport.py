@@ -14,8 +14,9 @@ import aiohttp
 import certifi
 from azure.core.pipeline.transport import AioHttpTransport
 
-from scanner.azure.answers import BoundedResponse
+from scanner.azure.answers import DEFAULTS, bounded_by
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
+from scanner.config.limits import Limits
 from scanner.errors import InputError
 
 CONNECT_SECONDS = 10
@@ -75,14 +76,18 @@ class Transport(AioHttpTransport):  # type: ignore[misc] # azure-core re-exports
 
 
 class HttpSession:
-    """The session that all clients and credentials share. `transport` is its form for azure-core."""
+    """The session that all clients and credentials share. `transport` is its form for azure-core.
 
-    def __init__(self, context: ssl.SSLContext, *, proxies: bool = True) -> None:
+    `limits`: those of the answers that it reads.
+    """
+
+    def __init__(self, context: ssl.SSLContext, *, proxies: bool = True, limits: Limits = DEFAULTS) -> None:
+        self.limits = limits
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, limit=MAX_REQUESTS, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            response_class=BoundedResponse,
+            response_class=bounded_by(limits),
         )
         self.transport = (Transport if proxies else AioHttpTransport)(
             session=self.session,

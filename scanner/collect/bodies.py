@@ -10,6 +10,8 @@ from scanner.model.ids import segments, subscription_of
 
 Json = dict[str, Any]
 
+_GROUP = re.compile(r"[\w().-]{1,90}")
+
 
 def has_usable_id(row: Json, subscription: str) -> bool:
     """Return whether a row has an id in the subscription of the request, from which a read can be built."""
@@ -29,6 +31,11 @@ def with_child_id(row: Json, url: str) -> Json:
     name = name or str(row.get("name") or id).rstrip("/").rsplit("/", 1)[-1] or "-"
     name = name.replace("..", "-").replace("?", "-")  # what follows a question mark is no part of a path
     return {**row, "id": f"{url}/{'-' if name == '.' else name}"}
+
+
+def is_group_name(name: str) -> bool:
+    """Return whether a text can be the name of a resource group, and so a part of a path."""
+    return _GROUP.fullmatch(name) is not None and name not in (".", "..")
 
 
 def quoted_path(path: str) -> str:

@@ -1,17 +1,29 @@
 """Reads the bundle of a resource: everything below it, level by level. A bundle is written whole or not at all."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import msgspec
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, quoted_path, with_child_id
 from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, CollectionContext, JobQueue, ParentDeletedError, SubscriptionView
+from scanner.collect.queue import (
+    UNREGISTERED,
+    CollectionContext,
+    Job,
+    JobQueue,
+    ParentDeletedError,
+    SubscriptionView,
+    run_some,
+)
 from scanner.model.ids import type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.format import DELETED
+from scanner.snapshot.spool import Block
 from scanner.snapshot.store import LineBuffer
 
 _NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
@@ -35,20 +47,21 @@ class BundleReader:
     ) -> None:
         """Write a resource at once where nothing is read below it, else add a job that reads its bundle."""
         resource = Resource(row, api=resource_type.api, by=by)
-        buffer = LineBuffer()
+        buffer = LineBuffer(self.context.spool)
         reads = self._needed(buffer, resource, resource_type)
         self.context.counts.resources += 1
         nested = [each for each in self._nested_in(resource.type) if may_exist(subscription, each[0])]
         if not reads and not nested:
-            buffer.resource(row, resource_type.api, by)
             self.context.flush(buffer)
+            self.context.store.resource(row, resource_type.api, by)
             return
-        packed = msgspec.json.encode(self.context.kept(row, resource.type))  # thousands may wait
+        packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
+        small = _identity(resource)
         key = (subscription.id, resource.type.split("/", 1)[0].lower(), resource.location)
 
         async def job() -> None:
-            top = Resource(msgspec.json.decode(packed), api=resource_type.api, by=by)
-            buffer.resource(top.body, resource_type.api, by)
+            top = Resource(msgspec.json.decode(small), api=resource_type.api, by=by)
+            buffer.resource(msgspec.json.decode(packed.read()), resource_type.api, by)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for read in reads:
@@ -56,7 +69,7 @@ class BundleReader:
                     for type, below in nested:
                         tasks.create_task(self._read_nested(jobs, subscription, buffer, top, type, below))
             except* ParentDeletedError:
-                buffer.lines.clear()
+                buffer.clear()
                 buffer.skip(top.id, DELETED)
                 self.context.counts.resources -= 1
             self.context.flush(buffer)
@@ -95,11 +108,7 @@ class BundleReader:
         count = 0
         try:
             async for page in self.context.reader.pages(quoted_path(url), resource_type.api, parent.location):
-                for row in (with_child_id(each, url) for each in page):
-                    if row["id"].lower() not in self.found_ids:
-                        self.found_ids.add(row["id"].lower())
-                        count += 1
-                        self.add(jobs, subscription, row, resource_type, "list")
+                count += self._add_nested(jobs, subscription, url, page, resource_type)
         except ReadError as error:
             await self._check_parent(error, parent, parent)
             self.context.add_failure(buffer, url, error)
@@ -107,49 +116,77 @@ class BundleReader:
             buffer.read(url, count, "list")
         self.context.counts.finish(what, display_name(parent.type.rsplit("/", 1)[1]))
 
+    def _add_nested(
+        self, jobs: JobQueue, subscription: SubscriptionView, url: str, page: list[Json], resource_type: ResourceType
+    ) -> int:
+        """Add the bundles of a page. Return how many there are. The page is emptied."""
+        count = 0
+        for row in (with_child_id(each, url) for each in page):
+            if row["id"].lower() not in self.found_ids:
+                self.found_ids.add(row["id"].lower())
+                count += 1
+                self.add(jobs, subscription, row, resource_type, "list")
+        page.clear()
+        return count
+
     async def _read_children(self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource) -> None:
         """Make one read below a resource, and the reads below its results."""
         url = parent.url(read)
         what, of = display_name(read.path), display_name(parent.type.rsplit("/", 1)[1])
-        found: dict[str, Resource] = {}
+        found: dict[str, _Below | None] = {}
         try:
             if read.one:
-                body = await self.context.reader.get(quoted_path(url), read.api, top.location)
-                found[url] = self._add_child(buffer, {**body, "id": url}, read, "get")
+                page = [{**await self.context.reader.get(quoted_path(url), read.api, top.location), "id": url}]
+                self._add_children(buffer, page, read, "get", found)
             else:
                 async for page in self.context.reader.pages(quoted_path(url), read.api, top.location):
-                    for row in (with_child_id(each, url) for each in page):
-                        found[row["id"].lower()] = self._add_child(buffer, row, read, "list")
+                    self._add_children(buffer, [with_child_id(each, url) for each in page], read, "list", found)
+                    page.clear()
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
         else:
             buffer.read(url, len(found), "get" if read.one else "list")
         self.context.counts.finish(what, of)
-        async with asyncio.TaskGroup() as tasks:
-            for resource in found.values():
-                if read.each:
-                    tasks.create_task(self._read_row(buffer, resource, read, top))
-                for below in self._needed(buffer, resource, read):
-                    tasks.create_task(self._read_children(buffer, resource, below, top))
+        await run_some(self._reads_below(buffer, filter(None, found.values()), read, top))
 
-    async def _read_row(self, buffer: LineBuffer, row: Resource, read: Read, top: Resource) -> None:
+    def _reads_below(self, buffer: LineBuffer, found: Iterable["_Below"], read: Read, top: Resource) -> Iterator[Job]:
+        """Yield the reads below children."""
+        for below in found:
+            if below.row is not None:
+                yield partial(self._read_row, buffer, below.row, read, top)
+            for each in below.reads:
+                resource = Resource(msgspec.json.decode(below.identity), api=read.api, by=below.by)
+                yield partial(self._read_children, buffer, resource, each, top)
+
+    async def _read_row(self, buffer: LineBuffer, packed: Block, read: Read, top: Resource) -> None:
         """Read a resource by GET, because its row in a list says too little."""
         what, of = display_name(read.type.rsplit("/", 1)[1]), display_name(top.type.rsplit("/", 1)[1])
         self.context.counts.expect(what)
+        id = str(msgspec.json.decode(packed.read())["id"])
         try:
-            body = await self.context.reader.get(quoted_path(row.id), read.api, top.location)
+            body = await self.context.reader.get(quoted_path(id), read.api, top.location)
         except ReadError as error:
-            self.context.add_failure(buffer, row.id, error)
-            buffer.resource(row.body, None, "graph")  # as a row of unknown api-version, where absent is not absence
+            self.context.add_failure(buffer, id, error)
+            row = msgspec.json.decode(packed.read())
+            buffer.resource(row, None, "graph")  # as a row of unknown api-version, where absent is not absence
         else:
-            buffer.resource({**body, "id": row.id}, read.api, "get")
+            buffer.resource(self.context.kept({**body, "id": id}, type_of(id)), read.api, "get")
         self.context.counts.finish(what, of)
 
-    def _add_child(self, buffer: LineBuffer, body: Json, read: Read, by: By) -> Resource:
-        if not read.each:
-            buffer.resource(self.context.kept(body, type_of(body["id"])), read.api, by)
-        self.context.counts.resources += 1
-        return Resource(body, api=read.api, by=by)
+    def _add_children(
+        self, buffer: LineBuffer, bodies: list[Json], read: Read, by: By, found: dict[str, "_Below | None"]
+    ) -> None:
+        """Write the children of a page; to `found`, by id in lower case, what is read below each. Empties the page."""
+        for body in bodies:
+            resource = Resource(body, api=read.api, by=by)
+            kept = self.context.kept(body, resource.type)
+            if not read.each:
+                buffer.resource(kept, read.api, by)
+            self.context.counts.resources += 1
+            reads = self._needed(buffer, resource, read)
+            row = self.context.spool.put(msgspec.json.encode(kept)) if read.each else None
+            found[resource.id.lower()] = _Below(_identity(resource), reads, row, by) if reads or row else None
+        bodies.clear()
 
     async def _add_failure(
         self, buffer: LineBuffer, url: str, read: Read, error: ReadError, parent: Resource, top: Resource
@@ -181,6 +218,21 @@ class BundleReader:
         except ReadError as error:
             return error.status != 404
         return True
+
+
+@dataclass(slots=True)
+class _Below:
+    """What is read below a child: `identity`, see `_identity`; `reads`; `row`: the child, to be read by GET."""
+
+    identity: bytes
+    reads: list[Read]
+    row: Block | None
+    by: By
+
+
+def _identity(resource: Resource) -> bytes:
+    """Return a resource without its properties, as JSON: what the reads below it need while they wait."""
+    return msgspec.json.encode({"id": resource.id, "location": resource.location})
 
 
 def _wanted(read: Read, parent: Resource) -> bool:

@@ -132,7 +132,7 @@ class _Collection:
             account = self.context.reader.account
             raise NothingReadable(
                 f"the subscriptions of this login cannot be listed: {error.status or ''} {error.code}".replace(
-                    ": 0", ":"
+                    ":  ", ": "
                 ),
                 at=f"{account.name}, tenant {account.tenant}",
                 do="try again later, or request the Reader role",
@@ -142,12 +142,16 @@ class _Collection:
         """Return the subscriptions in scope. Raises NothingReadable where none of them can be read."""
         scope = self.scope
         targets = list(known)
+        listings = [await self.context.reader.listed()]
         if scope.subscriptions or scope.management_groups:
+            listings = await self.context.reader.below(scope.management_groups)
             found = [
                 *await self.context.reader.named(scope.subscriptions),
-                *await self.context.reader.below(scope.management_groups),
+                *(each for listing in listings for each in listing.found.values()),
             ]
             targets = list({each.id.lower(): each for each in found}.values())
+        for listing in (each for each in listings if each.fault):
+            self.context.add_gap(self.context.store, listing.path, 0, listing.fault, "")
         if not any(each.readable for each in targets):
             account = self.context.reader.account
             states = ", ".join(sorted({f"{each.name} is {each.state or 'not visible'}" for each in targets})[:5])

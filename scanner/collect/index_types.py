@@ -3,17 +3,18 @@
 Rows come from Resource Graph, or from ARM lists.
 """
 
-import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS, MANAGER_TYPES
 from scanner.model.json_paths import get_path, text_at
+from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer
 
 QUERY = "/providers/Microsoft.ResourceGraph/resources"
@@ -73,7 +74,7 @@ class IndexReader:
             complete = [each for each in views if (each.id.lower(), granting_type(type).lower()) not in self.refused]
             kql = f"networkresources | where type in~ ({kusto_list([type.lower()])}) | order by id asc"
             try:
-                rows = await self.context.reader.query(kql, [each.id for each in complete]) if complete else []
+                rows = await self.context.reader.query(kql, [each.id for each in complete])
             except ReadError as error:
                 for each in complete:
                     self.context.add_gap(
@@ -81,9 +82,11 @@ class IndexReader:
                     )
                 continue
             counts: dict[str, int] = defaultdict(int)
+            ids: set[str] = set()
             for row in rows:
                 self.context.store.resource(_body(row), None, "graph")
-            for id in {str(row.get("id")).lower() for row in rows}:
+                ids.add(str(row.get("id")).lower())
+            for id in ids:
                 counts[subscription_of(id)] += 1
             self.context.counts.resources += len(rows)
             await self._read_managers(rows, ())
@@ -106,23 +109,23 @@ class IndexReader:
                 listed = await self._read_graph(types, views)
             except ReadError as error:
                 self.context.store.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
-        async with asyncio.TaskGroup() as tasks:
-            for each in views:
-                for type in tops:
-                    if (each.id, type) in listed:
-                        tasks.create_task(self._list(each.id, type, types))
+        await run_some(
+            partial(self._list, each.id, type, types) for each in views for type in tops if (each.id, type) in listed
+        )
 
     async def _read_graph(self, types: Sequence[str], views: Sequence[SubscriptionView]) -> set[tuple[str, str]]:
         """Write every row of the index. Return what must be listed as well (subscription, top-level type)."""
         extended = any(type.lower() in EXTENSIONS for type in types)
         rows = await self._rows_of_graph([*types, *(MANAGER_TYPES if extended else ())], [each.id for each in views])
         counts: dict[tuple[str, str], int] = defaultdict(int)
-        for id, row in rows.items():
+        for row in rows:
+            id = row["id"].lower()
             self.context.store.resource(_body(row), None, "graph")
             counts[subscription_of(id), type_of(id).lower()] += 1
         self.context.counts.resources += len(rows)
         if extended:
-            await self._read_managers(rows.values(), [each.id for each in views])
+            await self._read_managers(rows, [each.id for each in views])
+        del rows
         hidden = {
             (each.id, top_type(type))
             for each in views
@@ -144,16 +147,13 @@ class IndexReader:
         }
         return hidden | listed_too
 
-    async def _rows_of_graph(self, types: Sequence[str], subscriptions: Sequence[str]) -> dict[str, Json]:
-        """Return the rows of both tables by id in lower case. Raises ReadError."""
+    async def _rows_of_graph(self, types: Sequence[str], subscriptions: Sequence[str]) -> SpooledRows:
+        """Return the rows of both tables, one of each id. Raises ReadError."""
         wanted = kusto_list(type.lower() for type in types)
-        rows: dict[str, Json] = {}
+        rows, ids = SpooledRows(self.context.spool), set[str]()
         for table in ("resources", "networkresources"):
             kql = f"{table} | where type in~ ({wanted}) | order by id asc"
-            found = await self.context.reader.query(kql, subscriptions)
-            if not all(isinstance(row.get("id"), str) for row in found):
-                raise ReadError(QUERY, 200, "BadJson", message="a row has no id")
-            rows.update({row["id"].lower(): row for row in found})
+            rows.add(_distinct(await self.context.reader.query(kql, subscriptions), ids))
         return rows
 
     async def _read_managers(self, rows: Iterable[Json], known: Sequence[str]) -> None:
@@ -170,48 +170,67 @@ class IndexReader:
         except ReadError as error:
             self.context.store.skip(QUERY, f"{error.status} {error.code}; security admin rules of {', '.join(others)}")
             return
-        for row in found.values():
+        for row in found:
             self.context.store.resource(_body(row), None, "graph")
         self.context.counts.resources += len(found)
 
     async def _list(self, subscription: str, type: str, types: Sequence[str]) -> None:
         """List one type of the index through ARM, with the types of the index below it."""
         path = list_path(subscription, type)
-        buffer = LineBuffer()
-        rows = await self._list_rows(buffer, path, type)
+        buffer = LineBuffer(self.context.spool)
+        listed = await self._list_rows(buffer, path, type)
         inside = [each for each in types if each.lower().startswith(f"{type.lower()}/")]
-        for lower in sorted(inside, key=lambda each: each.count("/")) if rows is not None else ():
+        for lower in sorted(inside, key=lambda each: each.count("/")) if listed is not None else ():
             complete, count = True, 0
-            for parent in _of_type(buffer, lower.rsplit("/", 1)[0]):
-                found = await self._list_rows(buffer, f"{parent['id']}/{lower.rsplit('/', 1)[1]}", lower)
-                complete, count = complete and found is not None, count + len(found or ())
+            for parent in _ids_of_type(buffer, lower.rsplit("/", 1)[0]):
+                found = await self._list_rows(buffer, f"{parent}/{lower.rsplit('/', 1)[1]}", lower)
+                complete, count = complete and found is not None, count + (found or 0)
             if complete:
                 buffer.read(list_path(subscription, lower), count, "list")
         self.context.flush(buffer)
 
-    async def _list_rows(self, buffer: LineBuffer, path: str, type: str) -> list[Json] | None:
-        """Write the rows of one list and return them; None where the list is a gap."""
+    async def _list_rows(self, buffer: LineBuffer, path: str, type: str) -> int | None:
+        """Write the rows of one list and return how many there are; None where the list is a gap."""
         api = INDEX_APIS[type.lower()]
         what = display_name(type.rsplit("/", 1)[1])
         self.context.counts.expect(what)
-        rows: list[Json] = []
+        rows = SpooledRows(self.context.spool)
         try:
             async for page in self.context.reader.pages(quoted_path(path), api):
-                if not all(has_usable_id(row, subscription_of(path)) for row in page):
-                    raise ReadError(path, 0, "BadJson", message="a row has no id or the id of another subscription")
-                rows += page
+                _check_ids(page, path)
+                rows.add(page)
+                page.clear()
         except ReadError as error:
             if error.code.lower() != UNREGISTERED:
                 self.context.add_failure(buffer, path, error)
                 self.context.counts.finish(what)
                 self.refused.add((subscription_of(path), type.lower()))
                 return None
+        ids: set[str] = set()
         for row in rows:
-            buffer.resource(row, api, "list")
-        buffer.read(path, len({row["id"].lower() for row in rows}), "list")
+            buffer.resource(self.context.kept(row, type), api, "list")
+            ids.add(row["id"].lower())
+        buffer.read(path, len(ids), "list")
         self.context.counts.resources += len(rows)
         self.context.counts.finish(what)
-        return rows
+        return len(rows)
+
+
+def _distinct(rows: Iterable[Json], ids: set[str]) -> Iterator[Json]:
+    """Yield the rows of a query whose ids (in lower case) are not in `ids` yet. Raises ReadError for one without id."""
+    for row in rows:
+        id = row.get("id")
+        if not isinstance(id, str):
+            raise ReadError(QUERY, 200, "BadJson", message="a row has no id")
+        if id.lower() not in ids:
+            ids.add(id.lower())
+            yield row
+
+
+def _check_ids(page: list[Json], path: str) -> None:
+    """Raise ReadError where a row of a list has no id in the subscription of the list."""
+    if not all(has_usable_id(row, subscription_of(path)) for row in page):
+        raise ReadError(path, 0, "BadJson", message="a row has no id or the id of another subscription")
 
 
 def configurations_of(row: Json) -> list[str]:
@@ -230,6 +249,6 @@ def _body(row: Json) -> Json:
     return {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
 
 
-def _of_type(buffer: LineBuffer, type: str) -> list[Json]:
-    bodies = [line.resource for line in buffer.lines if line.resource is not None]
-    return [body for body in bodies if type_of(str(body["id"])).lower() == type.lower()]
+def _ids_of_type(buffer: LineBuffer, type: str) -> list[str]:
+    ids = [str(line.resource["id"]) for line in buffer if line.resource is not None]
+    return [id for id in ids if type_of(id).lower() == type.lower()]

@@ -3,11 +3,10 @@
 How depends on what the identity may list.
 """
 
-import re
 from collections.abc import AsyncIterator, Iterable
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import display_name, has_usable_id, list_path, quoted_path
+from scanner.collect.bodies import display_name, has_usable_id, is_group_name, list_path, quoted_path
 from scanner.collect.children import BundleReader
 from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, Job, JobQueue, SubscriptionView
@@ -19,8 +18,6 @@ from scanner.snapshot.format import DELETED
 
 GROUPS = "2025-04-01"
 """The api-version with which resource groups are listed."""
-
-_NAME = re.compile(r"[\w().-]{1,90}")
 
 
 class ListReader:
@@ -88,12 +85,16 @@ class ListReader:
     async def _visible_groups(self, subscription: str) -> list[str]:
         path = f"/subscriptions/{subscription}/resourcegroups"
         try:
-            rows = [row async for page in self.context.reader.pages(path, GROUPS) for row in page]
+            rows = await self.context.reader.rows(path, GROUPS)
         except ReadError as error:
             self.context.add_failure(self.context.store, path, error)
             return []
-        self.context.store.read(path, len(rows), "list")
-        return [str(row.get("name")) for row in rows]
+        names = [name for row in rows if isinstance(name := row.get("name"), str) and is_group_name(name)]
+        if len(names) < len(rows):
+            self.context.add_gap(self.context.store, path, 0, "BadJson", "")
+        else:
+            self.context.store.read(path, len(rows), "list")
+        return names
 
     async def _list(
         self, jobs: JobQueue, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
@@ -103,12 +104,7 @@ class ListReader:
         unusable = 0
         try:
             async for page in self._pages(subscription, path, type, resource_type):
-                for row in page:
-                    if has_usable_id(row, subscription.id):
-                        ids.add(row["id"].lower())
-                        self._add(jobs, subscription, row, resource_type)
-                    else:
-                        unusable += 1
+                unusable += self._add_page(jobs, subscription, page, resource_type, ids)
         except ReadError as error:
             if error.code.lower() == UNREGISTERED:
                 self.context.store.read(path, 0, "list")
@@ -121,6 +117,28 @@ class ListReader:
             else:
                 self.context.store.read(path, len(ids), "list")
         self.context.counts.finish(what)
+
+    def _add_page(
+        self,
+        jobs: JobQueue,
+        subscription: SubscriptionView,
+        page: list[Json],
+        resource_type: ResourceType,
+        ids: set[str],
+    ) -> int:
+        """Add the resources of a page, and their ids to `ids`. Return how many rows have no usable id.
+
+        The page is emptied, so that it takes no memory while the next one is read.
+        """
+        unusable = 0
+        for row in page:
+            if has_usable_id(row, subscription.id):
+                ids.add(row["id"].lower())
+                self._add(jobs, subscription, row, resource_type)
+            else:
+                unusable += 1
+        page.clear()
+        return unusable
 
     def _not_read(self, subscription: SubscriptionView, path: str, type: str, count: int) -> int:
         """Return how many resources Resource Graph counts beyond those of a list of a whole subscription, else 0."""
@@ -136,25 +154,23 @@ class ListReader:
         An identity with roles on single resources may list no group.
         """
         group = group_of(path)
-        if error.status != 403 or subscription.existing_types is None or not group or not _NAME.fullmatch(group):
+        if error.status != 403 or subscription.existing_types is None or not is_group_name(group):
             return False
         wanted = f"type =~ '{type_of(path + '/x')}' and resourceGroup =~ '{group}'"
         kql = f"resources | where {wanted} | project id | order by id asc"
         try:
-            rows = [
-                row
-                for row in await self.context.reader.query(kql, [subscription.id])
-                if has_usable_id(row, subscription.id)
-            ]
+            rows = await self.context.reader.query(kql, [subscription.id])
         except ReadError:
             return False
-        for row in rows:
+        found = False
+        for row in (each for each in rows if has_usable_id(each, subscription.id)):
+            found = True
             if row["id"].lower() not in self.bundles.found_ids:
                 self.bundles.found_ids.add(row["id"].lower())
                 self._add_get(jobs, subscription, row["id"], resource_type)
-        if rows:
+        if found:
             self.context.store.skip(path, f"{error.status} {error.code}; each visible resource was read separately")
-        return bool(rows)
+        return found
 
     async def _pages(
         self, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
@@ -165,7 +181,7 @@ class ListReader:
             raise refused
         first = subscription.first_pages.pop(type.lower(), None) if whole else None
         if first is not None:
-            yield first[0]
+            yield list(first[0])
         async for page in first[1] if first else self.context.reader.pages(quoted_path(path), resource_type.api):
             yield page
 
@@ -199,6 +215,8 @@ class ListReader:
         jobs.add((subscription.id, "gets", resource_type.type), run)
 
     def _in_scope(self, row: Json) -> bool:
+        if not self.groups and not self.scope.tags:
+            return True
         resource = Resource(row)
         if self.groups and resource.group.lower() not in self.groups:
             return False

@@ -4,16 +4,14 @@ ARM gives the permissions on a subscription. Where they do not suffice, those on
 """
 
 import asyncio
-import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import Role, allows, quoted_path, roles
+from scanner.collect.bodies import Role, allows, is_group_name
 from scanner.collect.lists import GROUPS
-from scanner.collect.plan import Json
-from scanner.collect.visibility import PERMISSIONS
+from scanner.collect.visibility import read_roles
 from scanner.errors import InputError
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 PATH = "providers/Microsoft.Authorization/permissions"
 NO_GROUP = "it does not exist"
-_NAME = re.compile(r"[\w().-]{1,90}")
 
 
 @dataclass(slots=True)
@@ -97,7 +94,7 @@ async def _read_groups(reader: "AzureReader", place: SubscriptionPermissions) ->
     if not names:
         try:
             path = f"/subscriptions/{place.id}/resourcegroups"
-            rows: list[Json] = [row async for page in reader.pages(path, GROUPS) for row in page]
+            rows = await reader.rows(path, GROUPS)
         except ReadError as error:
             place.groups["*"], place.reasons["*"] = None, _why(error)
             return
@@ -109,12 +106,12 @@ async def _read_groups(reader: "AzureReader", place: SubscriptionPermissions) ->
 
 async def _read_group(reader: "AzureReader", place: SubscriptionPermissions, name: str) -> None:
     place.groups[name] = None
-    if not _NAME.fullmatch(name) or name in (".", ".."):
+    if not is_group_name(name):
         place.reasons[name] = "not a resource group name"
         return
     path = f"/subscriptions/{place.id}/resourcegroups/{name}/{PATH}"
     try:
-        place.groups[name] = roles([row async for page in reader.pages(quoted_path(path), PERMISSIONS) for row in page])
+        place.groups[name] = await read_roles(reader, path)
     except ReadError as error:
         missing = error.code.lower() == "resourcegroupnotfound"
         if missing and not place.named:

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows
 from scanner.collect.plan import Json, Plan, Progress
+from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer, LineWriter
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ Job = Callable[[], Awaitable[None]]
 
 WIDTH = 32
 """Jobs that run at once under one key: bundles of one provider in one subscription and region."""
+
+WIDE = 256
+"""Reads that run at once below one resource, or over all subscriptions. More requests than that are never sent."""
 
 UNREGISTERED = "missingsubscriptionregistration"
 """The error code of a provider that is not registered in a subscription. It has no resources there."""
@@ -45,7 +50,7 @@ class SubscriptionView:
     view: str = "full"
     existing_types: dict[str, list[str] | None] | None = None
     known_counts: dict[str, int] = field(default_factory=dict)
-    first_pages: dict[str, tuple[list[Json], AsyncIterator[list[Json]]]] = field(default_factory=dict)
+    first_pages: dict[str, tuple[SpooledRows, AsyncIterator[list[Json]]]] = field(default_factory=dict)
     refused: dict[str, ReadError] = field(default_factory=dict)
     roles: list[Role] | None = None
 
@@ -76,6 +81,19 @@ class JobQueue:
         while jobs:
             await jobs.popleft()()
         self._workers[key] -= 1
+
+
+async def run_some(jobs: Iterator[Job], width: int = WIDE) -> None:
+    """Run the jobs of an iterator, `width` at a time. The next one is made when another has ended."""
+
+    async def work(first: Job) -> None:
+        await first()
+        for job in jobs:
+            await job()
+
+    async with asyncio.TaskGroup() as tasks:
+        for first in islice(jobs, width):
+            tasks.create_task(work(first))
 
 
 class ReadCounts:
@@ -109,6 +127,7 @@ class CollectionContext:
         self.store = store
         self.progress = progress
         self.counts = ReadCounts(progress)
+        self.spool = reader.spool
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def kept(self, body: Json, type: str) -> Json:
@@ -128,5 +147,5 @@ class CollectionContext:
 
     def flush(self, buffer: LineBuffer) -> None:
         """Write the lines of a finished bundle to the store."""
-        for line in buffer.lines:
+        for line in buffer:
             self.store.add(line)

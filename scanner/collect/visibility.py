@@ -1,17 +1,19 @@
 """Reads how much of each subscription is visible to the identity, and which types exist in it."""
 
-import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
-from scanner.collect.bodies import Role, kusto_list, letters_of, list_path, roles
+from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, list_path, quoted_path, roles, texts
 from scanner.collect.index_types import QUERY
-from scanner.collect.plan import nested
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView
+from scanner.collect.plan import Json, nested
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
 from scanner.model.resource_type import ResourceType
+from scanner.snapshot.spool import SpooledRows
 
 if TYPE_CHECKING:
+    from scanner.azure.clients import AzureReader
     from scanner.azure.subscriptions import Subscription
 
 PERMISSIONS = "2022-04-01"
@@ -19,6 +21,18 @@ PERMISSIONS = "2022-04-01"
 
 PROBES = 3
 """The number of lists that are tried before a subscription counts as visible in part."""
+
+
+ROLES_BYTES = 1 << 20
+"""The size of the roles on one subscription, which are kept for the whole scan."""
+
+
+async def read_roles(reader: "AzureReader", path: str) -> list[Role]:
+    """Return the roles that a list of permissions gives. Raises ReadError."""
+    rows = await reader.rows(quoted_path(path), PERMISSIONS)
+    if rows.size > ROLES_BYTES:
+        raise ReadError(path, 200, "TooManyRoles", message="the list of permissions is larger than roles can be")
+    return roles(rows)
 
 
 class VisibilityReader:
@@ -30,11 +44,12 @@ class VisibilityReader:
     async def read(self, subscriptions: "Sequence[Subscription]") -> list[SubscriptionView]:
         """Write the view of each subscription, with a gap where it is not full. Return those of readable ones."""
         resource_types = [each for each in self.context.plan.resource_types if not nested(each.type)]
-        async with asyncio.TaskGroup() as tasks:
-            probes = [
-                tasks.create_task(self._probe(each.id, resource_types)) for each in subscriptions if each.readable
-            ]
-        views = {view.id: view for view in (probe.result() for probe in probes)}
+        views: dict[str, SubscriptionView] = {}
+
+        async def probe(id: str) -> None:
+            views[id] = await self._probe(id, resource_types)
+
+        await run_some(partial(probe, each.id) for each in subscriptions if each.readable)
         for each in subscriptions:
             view = views[each.id].view if each.id in views else "none"
             self.context.store.scope(each.id, each.name, each.tenant, view)
@@ -47,7 +62,7 @@ class VisibilityReader:
                 self.context.add_gap(self.context.store, url, 0, f"Subscription{letters_of(each.state)}", "")
             elif not each.readable:
                 self.context.add_gap(self.context.store, url, 403, "AuthorizationFailed", read_action(url))
-        return list(views.values())
+        return [views[each.id] for each in subscriptions if each.id in views]
 
     async def _probe(self, id: str, resource_types: Sequence[ResourceType]) -> SubscriptionView:
         """Try lists at subscription scope, which are refused (403) to an identity with roles on groups only."""
@@ -57,10 +72,10 @@ class VisibilityReader:
         for resource_type in ordered[:PROBES]:
             pages = self.context.reader.pages(list_path(id, resource_type.type), resource_type.api)
             try:
-                view.first_pages[resource_type.type.lower()] = (await anext(pages, []), pages)
+                view.first_pages[resource_type.type.lower()] = (await self._first_page(pages), pages)
             except ReadError as error:
                 if error.code.lower() == UNREGISTERED:
-                    view.first_pages[resource_type.type.lower()] = ([], pages)
+                    view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
                     return view
                 view.refused[resource_type.type.lower()] = error
             else:
@@ -68,10 +83,17 @@ class VisibilityReader:
         view.view = "partial" if resource_types else "full"
         return view
 
+    async def _first_page(self, pages: AsyncIterator[list[Json]]) -> SpooledRows:
+        page: list[Json] = await anext(pages, [])
+        found = SpooledRows(self.context.spool)
+        found.add(page)
+        page.clear()
+        return found
+
     async def _roles(self, id: str) -> list[Role] | None:
         path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
         try:
-            return roles([row async for page in self.context.reader.pages(path, PERMISSIONS) for row in page])
+            return await read_roles(self.context.reader, path)
         except ReadError:
             return None
 
@@ -94,10 +116,12 @@ class VisibilityReader:
             each.existing_types = {}
         for row in rows:
             view, type = by_id.get(str(row.get("subscriptionId")).lower()), str(row.get("type")).lower()
-            if view is not None and view.existing_types is not None:
-                view.existing_types[type] = [str(group) for group in row.get("groups") or ()]
-                count = row.get("count_")
+            if view is not None and view.existing_types is not None and type in names:
+                groups, count = row.get("groups"), row.get("count_")
+                view.existing_types[type] = [group for group in texts(groups) if is_group_name(group)]
                 view.known_counts[type] = count if isinstance(count, int) else 0
+                if not isinstance(groups, list) or len(view.existing_types[type] or ()) != len(groups):
+                    self.context.add_gap(self.context.store, list_path(view.id, type), 0, "BadJson", "")
         for each in views:
             if each.existing_types is not None and each.view == "full":
                 self._add_absent_types(each, each.existing_types)

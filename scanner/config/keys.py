@@ -73,6 +73,13 @@ def number(name: str, about: str, least: int, most: int, default: int, effect: E
     return Key(name, about, type, f"a number from {least} to {most}", default=default, effect=effect)
 
 
+def sized(name: str, about: str, units: str, most: str, default: str, effect: Effect) -> Key:
+    """Return a key whose value is a size, a number below 1,000 and a unit. `units`: as a pattern."""
+    type: Any = Annotated[str, Meta(pattern=f"^[1-9][0-9]{{0,2}} {units}$")]
+    do = f'write {name} = "{default}"'
+    return Key(name, about, type, f'a size from "1 MB" to "{most}"', do, default, effect=effect)
+
+
 def option_key(option: Option) -> Key:
     """Return the key of [scan] that sets an option."""
     if option.flag:
@@ -126,7 +133,17 @@ WAIVERS = (
         effect=Effect.hide,
     ),
 )
-VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS}
+LIMITS = (
+    sized("answer-size", "Size of one answer, after decompression", "MB", "999 MB", "32 MB", Effect.exhaust),
+    number("answer-values", "Values of one answer", 1, 10**9, 500_000, Effect.exhaust),
+    number("answer-depth", "Levels of one answer", 1, 500, 100, Effect.exhaust),
+    number("list-pages", "Pages of one list", 1, 10**9, 10_000, Effect.exhaust),
+    sized("list-size", "Size of one list, all its pages", "(MB|GB)", "999 GB", "512 MB", Effect.exhaust),
+    number("list-minutes", "Minutes of one list, all its pages", 1, 10**6, 60, Effect.exhaust),
+    number("list-rows", "Rows of one list, all its pages", 1, 10**9, 300_000, Effect.exhaust),
+    number("subscriptions", "Subscriptions of one scan", 1, 10**6, 10_000, Effect.exhaust),
+)
+VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS, "limits": LIMITS}
 """The tables of single values."""
 TABLES: Mapping[str, tuple[Key, ...] | None] = {
     "scan": (),

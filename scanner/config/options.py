@@ -25,6 +25,7 @@ class Effect(StrEnum):
     send = "send data or credentials to another host"
     write = "overwrite files"
     hide = "hide findings"
+    exhaust = "use up the memory, or leave resources unread"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from scanner.config.commands import SCAN_SETTINGS
 from scanner.config.keys import (
     GAP,
     INTENDED,
+    LIMITS,
     NETWORK,
     REPORT,
     SEVERITY,
@@ -40,6 +41,10 @@ def settings() -> Schema:
         "severity": _named("Changed severities, by rule", _table(SEVERITY)),
         "report": _table(REPORT),
         "waivers": _table(WAIVERS),
+        "limits": {
+            "description": "What one answer and one list of Azure may be; beyond it they are not assessed",
+            **_table(LIMITS),
+        },
         "notify": {
             "propertyNames": {"pattern": f"^{NAME.pattern}$"},
             **_named("Notifications, by name", {"oneOf": [_notification(kind) for kind in CHANNELS]}),

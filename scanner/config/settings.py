@@ -64,7 +64,7 @@ class Settings(Tables):
             for place, each in enumerate(self.intended, 1)
         ]
         more += [(f"severity.{rule}", f"{to.name}: {self.reasons[rule]}") for rule, to in self.severities.items()]
-        more += [*self._values("report"), *self._values("waivers")]
+        more += [*self._values("report"), *self._values("waivers"), *self._values("limits")]
         more += [
             (f"notify.{name}.{key}", "***" if _SECRET_KEY.search(key) or isinstance(value, dict) else value)
             for name, table in self.notify.items()

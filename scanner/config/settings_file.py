@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from scanner.config import notifications
 from scanner.config.keys import EFFECTS, INTENDED, MAX_DAYS, SEVERITY, TABLES, VALUES, Key, texts
+from scanner.config.limits import Limits, size
 from scanner.config.options import Effect, Option
 from scanner.config.places import SettingsPlace
 from scanner.config.toml import TomlFile
@@ -31,12 +32,34 @@ class Tables:
     owner_tag: str = ""
     max_days: int = MAX_DAYS
     allow_tag: bool = False
+    answer_size: str = "32 MB"
+    answer_values: int = 500_000
+    answer_depth: int = 100
+    list_pages: int = 10_000
+    list_size: str = "512 MB"
+    list_minutes: int = 60
+    list_rows: int = 300_000
+    subscriptions: int = 10_000
     notify: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [notify.NAME] of the file; `kind` is text."""
     file: str = ""
     place: SettingsPlace | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
     read: TomlFile | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def limits(self) -> Limits:
+        """Return the limits of [limits]."""
+        return Limits(
+            size(self.answer_size),
+            self.answer_values,
+            self.answer_depth,
+            self.list_pages,
+            size(self.list_size),
+            self.list_minutes,
+            self.list_rows,
+            self.subscriptions,
+        )
 
 
 def read_tables(file: TomlFile, place: SettingsPlace, options: tuple[Option, ...]) -> dict[str, Any]:
@@ -158,7 +181,7 @@ def _networks(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, tuple[
 
 
 def _values(file: TomlFile, sources: dict[str, str]) -> dict[str, Any]:
-    """Return the values of [network], [report] and [waivers], by field."""
+    """Return the values of [network], [report], [waivers] and [limits], by field."""
     return {key.key: _value(file, table, key, sources) for table, keys in VALUES.items() for key in keys}
 
 

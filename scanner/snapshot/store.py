@@ -36,9 +36,12 @@ from scanner.snapshot.format import (
     url_of,
 )
 from scanner.snapshot.lines import LINE_MB, LINE_VALUES, fits
+from scanner.snapshot.spool import Block, Spool
 
 _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
+_BLOCK_BYTES = 1 << 15
+"""The size of a block of lines that a buffer puts into its spool."""
 
 
 class SupportsWrite(Protocol):
@@ -81,13 +84,35 @@ class LineWriter:
 
 
 class LineBuffer(LineWriter):
-    """Keep lines in a list, in the order in which they were added."""
+    """Keep lines in a spool, in the order in which they were added."""
 
-    def __init__(self) -> None:
-        self.lines: list[SnapshotLine] = []
+    def __init__(self, spool: Spool | None = None) -> None:
+        self._spool = Spool() if spool is None else spool
+        self._blocks: list[Block] = []
+        self._last: list[bytes] = []
+        self._bytes = 0
+
+    @property
+    def lines(self) -> list[SnapshotLine]:
+        """Return all lines."""
+        return list(self)
+
+    def __iter__(self) -> Iterator[SnapshotLine]:
+        for block in self._blocks:
+            yield from map(decoder.decode, block.read().split(b"\n"))
+        yield from map(decoder.decode, self._last)
 
     def add(self, line: SnapshotLine) -> None:
-        self.lines.append(line)
+        row = encoder.encode(line)
+        self._last.append(row)
+        self._bytes += len(row)
+        if self._bytes > _BLOCK_BYTES:
+            self._blocks.append(self._spool.put(b"\n".join(self._last)))
+            self._last, self._bytes = [], 0
+
+    def clear(self) -> None:
+        """Forget all lines."""
+        self._blocks, self._last, self._bytes = [], [], 0
 
 
 class Store(LineWriter):

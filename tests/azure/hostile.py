@@ -13,8 +13,9 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from scanner.azure import arm
-from scanner.azure.answers import ANSWER_MB, DEPTH, LINK_BYTES, VALUES
+from scanner.azure.answers import DEFAULTS, LINK_BYTES
+from scanner.azure.clients import ConnectionOptions
+from scanner.config.limits import Limits
 from scanner.sandbox.errors import HttpAnswer, answer
 from scanner.sandbox.server import Sandbox
 from tests.azure.requests import ESTATE, S1, SUBSCRIPTIONS, Result, scanned
@@ -23,12 +24,13 @@ LIST = f"/subscriptions/{S1}/providers/Microsoft.KeyVault/vaults"
 JSON = "application/json; charset=utf-8"
 VAULT = f"/subscriptions/{S1}/resourceGroups/rg-a/providers/Microsoft.KeyVault/vaults"
 Made = HttpAnswer | bytes | None
+MadeBy = Callable[["HostileSandbox", str], Made]
 
 
 class HostileSandbox(Sandbox):
     """A sandbox in which one path answers with what `made` returns: an answer, raw bytes of HTTP, or None: hang up."""
 
-    made: Callable[["HostileSandbox", str], Made]
+    made: MadeBy
     path = LIST
     count = 0
 
@@ -60,23 +62,23 @@ def peak_mb() -> int:
     return int(found[1]) >> 10
 
 
-def text(body: bytes | str, status: int = 200, **headers: str) -> Callable[[HostileSandbox, str], Made]:
+def text(body: bytes | str, status: int = 200, **headers: str) -> MadeBy:
     raw = body.encode("utf-8", "surrogatepass") if isinstance(body, str) else body
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return lambda box, query: HttpAnswer(status, raw, named, JSON)
 
 
-def lazily(body: Callable[[], bytes], encoding: str = "") -> Callable[[HostileSandbox, str], Made]:
+def lazily(body: Callable[[], bytes], encoding: str = "") -> MadeBy:
     """The same for a large body, which is made when it is asked for."""
     headers = {"Content-Encoding": encoding} if encoding else {}
     return lambda box, query: HttpAnswer(200, body(), dict(headers), JSON)
 
 
-def json(value: Any, status: int = 200, **headers: str) -> Callable[[HostileSandbox, str], Made]:
+def json(value: Any, status: int = 200, **headers: str) -> MadeBy:
     return text(msgspec.json.encode(value), status, **headers)
 
 
-def link(to: Any) -> Callable[[HostileSandbox, str], Made]:
+def link(to: Any) -> MadeBy:
     """A page whose next link is this; `HOST` stands for the sandbox."""
 
     def made(box: HostileSandbox, query: str) -> Made:
@@ -103,12 +105,12 @@ def bomb(megabytes: int, encoding: str = "gzip") -> bytes:
     return b"".join([*parts, packed.compress(b'"}'), packed.flush()])
 
 
-def raw(head: str, body: bytes = b"") -> Callable[[HostileSandbox, str], Made]:
+def raw(head: str, body: bytes = b"") -> MadeBy:
     return lambda box, query: head.replace("\n", "\r\n").encode("latin-1") + body
 
 
 OK = "HTTP/1.1 200 OK\nContent-Type: application/json\n"
-BEHAVIOURS: dict[str, Callable[[HostileSandbox, str], Made]] = {
+BEHAVIOURS: dict[str, MadeBy] = {
     "link to itself": lambda box, query: answer({"value": [], "nextLink": f"{box.url}{LIST}?{query}"}),
     "ring of links": ring,
     "endless links": endless,
@@ -158,15 +160,19 @@ BEHAVIOURS: dict[str, Callable[[HostileSandbox, str], Made]] = {
     "a number of 5,000 digits": text('{"value": [' + "9" * 5000 + "]}"),
     "1e999": text('{"value": [1e999]}'),
     "deep arrays": text('{"value": ' + "[" * 50_000 + "]" * 50_000 + "}"),
-    "nesting beyond the limit": text('{"value": [' + '{"a":' * (DEPTH + 5) + "1" + "}" * (DEPTH + 5) + "]}"),
+    "nesting beyond the limit": text(
+        '{"value": [' + '{"a":' * (DEFAULTS.answer_depth + 5) + "1" + "}" * (DEFAULTS.answer_depth + 5) + "]}"
+    ),
     "gzip bomb": lazily(lambda: bomb(200), "gzip"),
     "deflate bomb": lazily(lambda: bomb(200, "deflate"), "deflate"),
     "gzip of something else": text(b'{"value": []}', Content_Encoding="gzip"),
     "half of gzip": text(bomb(1)[:500], Content_Encoding="gzip"),
     "an unknown encoding": text(bomb(1), Content_Encoding="br"),
     "gzip twice": text(gzip.compress(bomb(1)), Content_Encoding="gzip, gzip"),
-    "more bytes than the limit": lazily(lambda: b'{"value": [], "x": "' + b"0" * ((ANSWER_MB + 1) << 20) + b'"}'),
-    "more values than the limit": lazily(lambda: b'{"value": [' + b"[]," * VALUES + b"[]]}"),
+    "more bytes than the limit": lazily(
+        lambda: b'{"value": [], "x": "' + b"0" * (DEFAULTS.answer_size + (1 << 20)) + b'"}'
+    ),
+    "more values than the limit": lazily(lambda: b'{"value": [' + b"[]," * DEFAULTS.answer_values + b"[]]}"),
     "a redirect": text(b"", 302, Location="https://example.org/"),
     "a redirect to itself": text(b"", 307, Location=LIST),
     "status 299": text(b"", 299),
@@ -213,20 +219,22 @@ FINE = {
 """Answers that must be read in full."""
 
 
-def answered(made: Callable[[HostileSandbox, str], Made]) -> Result:
+PAGES = 50
+"""The pages of a list here: the 10,000 of the default take seven minutes, because 25 reads a second are sent."""
+
+
+def answered(made: MadeBy) -> Result:
     """What a collection keeps of an estate in which the list of key vaults answers so."""
     box = HostileSandbox(
         [*ESTATE, {**ESTATE[0], "id": f"{VAULT}/kv1", "name": "kv1", "type": "Microsoft.KeyVault/vaults"}],
         SUBSCRIPTIONS,
     )
     box.made = partial(made)
-    return scanned(box)
+    return scanned(box, way=ConnectionOptions(auth="environment", answers=Limits(list_pages=PAGES)))
 
 
 def main() -> None:
     """Print, for each behaviour, what became of the list, and the peak of memory so far."""
-    # 10,000 pages take seven minutes, because the limiter allows 25 reads a second.
-    arm.PAGES = 100
     for name in sys.argv[1:] or list(BEHAVIOURS):
         found = answered(BEHAVIOURS[name])
         peak = peak_mb()

@@ -87,7 +87,7 @@ def test_nothing_but_reads_leaves(method: str) -> None:
 
 def test_the_query_of_resource_graph_is_the_one_post() -> None:
     async def read(reader: AzureReader) -> list[Json]:
-        return await reader.query("resources | where type =~ 'microsoft.web/sites' | order by id asc", [S1])
+        return list(await reader.query("resources | where type =~ 'microsoft.web/sites' | order by id asc", [S1]))
 
     assert [row["name"] for row in reading(box(), read)] == ["app"]
 

@@ -159,6 +159,8 @@ def test_a_settings_file_of_a_folder_sends_no_variable_and_no_file(folder: Path)
         ("[scan]\nquiet = true\n", "scan.quiet"),
         ("[waivers]\nallow-tag = true\n", "waivers.allow-tag"),
         ("[scan]\nno-rule-packages = true\n", "scan.no-rule-packages"),
+        ("[limits]\nlist-pages = 1\n", "limits.list-pages"),
+        ('[limits]\nanswer-size = "999 MB"\n', "limits.answer-size"),
     ],
 )  # fmt: skip
 def test_a_settings_file_of_a_folder_hides_nothing(text: str, key: str, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Where a setting comes from: option, variable, file, default; and what is wrong in a file, with its line."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 
 from scanner.config import toml
 from scanner.config.commands import COMMANDS, SCAN, Command
-from scanner.config.keys import TABLES
+from scanner.config.keys import LIMITS, TABLES
+from scanner.config.limits import Limits, size
 from scanner.config.options import HISTORY
 from scanner.config.settings import DEFAULT, Settings, has_password, masked, resolve
 from scanner.config.toml import Faults
@@ -384,3 +386,35 @@ def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
     assert found.options["auth"].source.endswith("twolocks.toml:2")
     assert resolve("reach", {}, {}, config=tmp_path / "twolocks.toml")["tenant"] == "t1"
     assert resolve("rules list", {}, {}, config=tmp_path / "twolocks.toml")["skip"] == ()
+
+
+def test_limits_are_sizes_and_numbers(tmp_path: Path) -> None:
+    assert resolved("", tmp_path).limits == Limits()
+    text = '[limits]\nanswer-size = "64 MB"\nlist-size = "2 GB"\nlist-pages = 7\nsubscriptions = 3\n'
+    found = resolved(text, tmp_path)
+    assert found.limits == Limits(answer_size=64 << 20, list_size=2 << 30, list_pages=7, subscriptions=3)
+    shown = {name: (value, source.rpartition("/")[2]) for name, value, source in found.rows()}
+    assert shown["limits.list-size"] == ("2 GB", "twolocks.toml:3")
+    assert shown["limits.list-minutes"] == ("60", DEFAULT)
+
+
+@pytest.mark.parametrize(
+    "value", ['"0 MB"', '"-1 MB"', '"64MB"', '"64 mb"', '"64 kB"', '"1000 MB"', '"lots"', "64", "true"]
+)
+def test_a_limit_that_is_no_size(value: str, tmp_path: Path) -> None:
+    found = faults(f"[limits]\nanswer-size = {value}\n", tmp_path)
+    what = 'limits.answer-size must be a size from "1 MB" to "999 MB"'
+    assert found == [(what, "twolocks.toml:2", 'write answer-size = "32 MB"')]
+
+
+@pytest.mark.parametrize("key", [key.name for key in LIMITS if not isinstance(key.default, str)])
+def test_a_limit_is_positive(key: str, tmp_path: Path) -> None:
+    for value in ("0", "-1", "1.5", '"7"', "true"):
+        (found,) = faults(f"[limits]\n{key} = {value}\n", tmp_path)
+        assert found[0].startswith(f"limits.{key} must be a number from 1 to ")
+
+
+def test_the_defaults_of_the_keys_are_those_of_the_limits() -> None:
+    assert {key.key: size(key.default) if isinstance(key.default, str) else key.default for key in LIMITS} == asdict(
+        Limits()
+    )

@@ -7,15 +7,18 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from scanner.azure import graph
+from scanner.azure.answers import ListMeter
 from scanner.azure.arm import ArmClient
 from scanner.azure.clouds import CLOUDS
 from scanner.azure.errors import ReadError
 from scanner.azure.transport import HttpSession
+from scanner.config.limits import Limits
 from scanner.evaluate.run import Evaluation
 from scanner.model.resource import Bundle, Resource
 from scanner.reach.nsg import security_rules_of
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
+from scanner.snapshot.spool import Spool
 from scanner.snapshot.store import Store
 from tests.fuzz.choices import Choices
 from tests.reach.bodies import ABOVE, labels, nsg, one_group, rule
@@ -145,8 +148,10 @@ class _Answers:
 
     def __init__(self, answer: Any) -> None:
         self.answers = [answer]
+        self.spool = Spool()
+        self.limits = Limits()
 
-    async def post_query(self, body: dict[str, Any]) -> dict[str, Any]:
+    async def post_query(self, body: dict[str, Any], meter: ListMeter) -> dict[str, Any]:
         return self.answers.pop() if self.answers else {"data": [], "totalRecords": 0}
 
 
