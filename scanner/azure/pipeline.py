@@ -27,7 +27,7 @@ from scanner.azure.limits import RateLimiter, RateLimiters
 from scanner.azure.transport import MAX_REQUESTS
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
-from scanner.masks import masked
+from scanner.text.masks import masked
 
 Request = PipelineRequest[HttpRequest]
 Response = PipelineResponse[HttpRequest, AsyncHttpResponse]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.errors import InputError, nearest
-from scanner.toml_text import NestedTooDeeply, toml_tables
+from scanner.text.toml import NestedTooDeeply, toml_tables
 
 Key = tuple[str | int, ...]
 

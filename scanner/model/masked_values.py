@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.masks import has_secret, masked
+from scanner.text.masks import has_secret, masked
 
 
 def masked_value(value: Any) -> Any:

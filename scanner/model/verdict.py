@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from scanner.masks import masked
 from scanner.model.json_paths import MISSING
 from scanner.model.remedy import Cause
 from scanner.model.unread import Unread, malformed
+from scanner.text.masks import masked
 
 ABSENT: Final = "absent"
 """The value of evidence for a property that the body does not have; `None` is a property that is null."""

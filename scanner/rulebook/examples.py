@@ -44,7 +44,7 @@ from scanner.model.ids import root_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
-from scanner.toml_text import toml_tables
+from scanner.text.toml import toml_tables
 
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
 

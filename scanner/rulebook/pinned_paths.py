@@ -15,7 +15,7 @@ from typing import Any
 from scanner.errors import InputError
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
-from scanner.toml_text import toml_tables
+from scanner.text.toml import toml_tables
 
 ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "managedBy", "properties"))
 """What every ARM resource may have (azure-mgmt-resource GenericResource)."""

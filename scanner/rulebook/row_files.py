@@ -28,7 +28,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
 from scanner.model.rule import Controls, Rule
 from scanner.model.rule_row import CheckRow, FixData, LockRow, UnlessRow
-from scanner.toml_text import NestedTooDeeply, check_depth, toml_tables
+from scanner.text.toml import NestedTooDeeply, check_depth, toml_tables
 
 OF_CAUSES = ("cause", "entry", "path", "place")
 LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value", *OF_CAUSES))

@@ -16,7 +16,6 @@ from scanner.evaluate.policy import Waivers
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
-from scanner.masks import masked
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, snapshot_names
@@ -32,6 +31,7 @@ from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop, Stopped
+from scanner.text.masks import masked
 
 
 class _Context(NamedTuple):

@@ -7,7 +7,6 @@ from itertools import chain
 
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
-from scanner.masks import masked
 from scanner.model.ids import root_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
@@ -17,6 +16,7 @@ from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
 from scanner.terminal.text import clean
+from scanner.text.masks import masked
 
 _ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
 """Types of the index that are only used in parsed form, unless a rule is about them."""

@@ -13,7 +13,6 @@ import zstandard
 
 from scanner.document.schema import ScopeRow
 from scanner.document.temporary import AtomicFile
-from scanner.masks import masked
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import KeptPaths
@@ -37,6 +36,7 @@ from scanner.snapshot.format import (
 )
 from scanner.snapshot.lines import LINE_MB, LINE_VALUES, fits
 from scanner.snapshot.spool import Block, Spool
+from scanner.text.masks import masked
 
 _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""

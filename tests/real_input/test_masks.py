@@ -2,9 +2,9 @@
 
 from collections import Counter
 
-from scanner.masks import patterns
 from scanner.model.ids import type_of
 from scanner.rulebook.kept import kept_paths
+from scanner.text.masks import patterns
 from tests.real_input.counts import count
 from tests.real_input.recorded import bare, documented, recorded
 from tests.rules import examples

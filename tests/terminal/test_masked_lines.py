@@ -9,10 +9,10 @@ import pytest
 
 from scanner.cli import failures
 from scanner.errors import AccessError, InputError
-from scanner.masks import masked
 from scanner.terminal.lines import Line, error_lines, table
 from scanner.terminal.progress import ProgressState
 from scanner.terminal.screen import Screen
+from scanner.text.masks import masked
 
 ROOT = Path(__file__).parents[2]
 URL = "https://st.blob.core.windows.net/c?sv=2022-11-02&sig=4b1Qz0canaryCANARY1234%3D&se=2027"
@@ -70,7 +70,7 @@ try:
     main(["scan", "--help"])
 except SystemExit:
     pass
-from scanner import masks
+from scanner.text import masks
 print(masks._pattern.cache_info().currsize, "cryptography" in sys.modules, "msgspec" in sys.modules, file=sys.stderr)
 """
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from scanner.masks import masked, patterns
 from scanner.model.masked_values import masked_value
+from scanner.text.masks import masked, patterns
 
 KEY = "Zm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYmFyZm9vYm=="
 SECRETS = {
