@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, is_absent, same
+from scanner.model.json_paths import is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -125,9 +125,9 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def no_entra(cluster: Resource, index: Index) -> Verdict:
-    seen = cluster.evidence("properties.aadProfile")
-    if seen.value is None or cluster.get("properties.aadProfile") is MISSING:
+    profile = cluster.get("properties.aadProfile")
+    if is_absent(profile):
         return Fail((cluster.evidence("properties.aadProfile", "a profile"),))
-    if not isinstance(seen.value, dict):
+    if not isinstance(profile, dict):
         return unknown(Unread("properties.aadProfile", "not an object"))
     return Pass((Evidence("properties.aadProfile", "set", "a profile"),))
