@@ -1,5 +1,6 @@
 """Reports everything that ends a command: user errors, signals, defects; and returns the exit codes."""
 
+import errno
 import os
 import sys
 import traceback
@@ -16,6 +17,7 @@ from scanner.terminal.streams import PIPE_CLOSED, OutputLost, discard, lost_outp
 from scanner.terminal.text import printable
 
 DEFECT = 70
+_REFUSED = (errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def report(error: BaseException, words: Sequence[str]) -> int:
@@ -84,7 +86,9 @@ def _unknown(what: str, word: str, known: Iterable[str], command: str) -> InputE
 
 
 def _defect(error: BaseException) -> UserError:
-    """Return the error that reports an unexpected exception."""
+    """Return the error that reports an unexpected exception. A path that the system refuses is no defect."""
+    if isinstance(error, OSError) and error.filename is not None and error.errno in _REFUSED:
+        return InputError(f"{error.filename} cannot be used: {error.strerror}", do="give another path")
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "scanner" in Path(frame.filename).parts]
     where = "/".join(Path(frames[-1].filename).with_suffix("").parts[-2:]) if frames else "?"
     return UserError(

@@ -20,6 +20,10 @@ def toml_tables(text: str) -> dict[str, Any]:
         return tomllib.loads(text)
     except RecursionError:
         raise NestedTooDeeply("Values are nested too deeply (at line 1, column 1)") from None
+    except ValueError as error:
+        if isinstance(error, tomllib.TOMLDecodeError):
+            raise
+        raise tomllib.TOMLDecodeError("A number has too many digits (at line 1, column 1)") from None
 
 
 def check_depth(text: str) -> None:

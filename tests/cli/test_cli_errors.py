@@ -581,3 +581,24 @@ def test_a_word_that_is_not_utf_8(words: str) -> None:
     ended = twolocks(*words.split())
     assert (ended.code, "<U+DCFF>" in ended.err, " is not UTF-8\n" in ended.err) == (2, True, True), ended.err
     assert files() == ["\udcff.toml"]
+
+
+REFUSED = ["rules list --rules", "rules test", "rules show x --rules-code", "rules new a-b --into"]
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_a_path_that_the_system_refuses(words: str) -> None:
+    """It ended with 70."""
+    ended = twolocks(*words.split(), "x" * 300)
+    assert ended.code == 2, ended.err
+
+
+def test_a_folder_that_may_not_be_read_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`Path.is_dir` raises where a folder above may not be searched. It ended with 70."""
+
+    def refuse(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    ended = twolocks("rules", "test", "own")
+    assert (ended.code, " cannot be used: Permission denied\n" in ended.err) == (2, True), ended.err

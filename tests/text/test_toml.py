@@ -14,6 +14,7 @@ FORMS = {
     "a key": f"a{' . a' * COUNT} = 1\n",
     "inline tables": f"a = {'{a = ' * COUNT}1{'}' * COUNT}\n",
     "lists": f"a = {'[' * COUNT}{']' * COUNT}\n",
+    "a number": f"a = {'9' * COUNT}\n",
     "a key of 90 parts": f"a{'.a' * 90} = 1\n",
     "90 lists": f"a = {'[' * 90}{']' * 90}\n",
 }
