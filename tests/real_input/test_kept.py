@@ -33,7 +33,8 @@ def test_kept_bodies_come_to_what_whole_bodies_come_to(name: str, read: bool) ->
     whole, part = stored(rows(name), read=read), stored(rows(name), read=read, header=head)
     count(f"bytes, {name}: {sum(map(len, whole.lines())):,} whole, {sum(map(len, part.lines())):,} kept")
     one, other = evaluated(of_store(whole)).document, evaluated(of_store(part)).document
-    for whole_row, kept_row in zip(one["findings"], other["findings"], strict=True):
+    pairs = [pair for part in ("findings", "exposures") for pair in zip(one[part], other[part], strict=True)]
+    for whole_row, kept_row in pairs:
         # The Bicep of a list needs all members of its entries, and is left out where some were not kept.
         if kept_row.get("fix") and whole_row.get("fix") and not kept_row["fix"].get("bicep"):
             whole_row["fix"].pop("bicep", None)

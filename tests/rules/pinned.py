@@ -173,5 +173,6 @@ def listed(read: str, path: str) -> bool:
 
 
 def known(read: str, path: str) -> bool:
-    """Whether the rules may look at that path of what a read returns."""
+    """Whether the rules may look at that path of what a read returns. A value that a message shows whole is no more."""
+    path = path.removesuffix(".**")
     return listed(read, path) or path in of_sdks().get(read, {}).get("paths", ())
