@@ -98,7 +98,7 @@ def test_a_property_that_was_not_kept_is_unread_with_the_reason() -> None:
     body = {"id": account, "properties": {"minimumTlsVersion": "TLS1_2", "allowBlobPublicAccess": False}}
     resource = kept.kept_resource(Resource(body), older)
     assert resource.get("properties.minimumTlsVersion") == "TLS1_2"
-    assert "allowBlobPublicAccess" not in resource.body["properties"]
+    assert "allowBlobPublicAccess" not in dict.keys(resource.body["properties"])
     with pytest.raises(Unread, match=r"properties\.allowBlobPublicAccess: the snapshot was made without this property"):
         resource.get("properties.allowBlobPublicAccess")
     assert resource.get("location") is MISSING
