@@ -213,7 +213,7 @@ def test_a_hostile_name_forges_nothing_on_a_terminal_or_in_a_log() -> None:
     snapshot(Path("night.jsonl"), account(name, allowSharedKeyAccess=True, publicNetworkAccess="Enabled"))
     for tty in (False, True):
         ended = twolocks("scan", "--from", "night.jsonl", tty=tty)
-        assert "::error::x<U+001B>[2J<U+202E>$(id)" in ended.err
+        assert "<U+003A>:error<U+003A>:x<U+001B>[2J<U+202E>$(id)" in ended.err
         assert not [line for line in ended.last if line.lstrip().startswith("::")]
         assert "\x1b" not in ended.err.replace("\x1b[1A", "").replace("\x1b[J", "")
     assert "No command is shown because the name contains U+000A. Use the portal." in ended.err

@@ -282,7 +282,7 @@ def test_a_name_from_azure_cannot_forge_a_line() -> None:
         forged = item(8, 4, endpoint="a\n::error::\tb\u202e")
         history.record(scan(4), comparison_of(4, [forged], closed=False))
     out = twolocks("history", "show", "--history", DB).out
-    assert "st00008: a<U+000A>::error::<U+0009>b<U+202E>" in out
+    assert "st00008: a<U+000A><U+003A>:error::<U+0009>b<U+202E>" in out
 
 
 # What is imported
