@@ -1,5 +1,6 @@
 """The variables of the report template."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from scanner.document.schema import Document
@@ -61,10 +62,15 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
         "empty": empty,
         "missing": "" if empty else plain(found.missing),
         "headline": text if empty else found.found if found.missing else capital(found.found),
-        "lead": "" if empty or not found.more else f"{capital(found.more)}.",
+        "lead": "" if empty else plain(" ".join(_sentences(found.more, found.reasons))),
         "states": [(state, n) for state, n in counts.by_state.items() if n],
         "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.finished))}",
     }
+
+
+def _sentences(*clauses: str) -> Iterator[str]:
+    """Yield a sentence for each clause that is not empty."""
+    return (f"{capital(each)}." for each in clauses if each)
 
 
 def _chips(summary: ReportSummary, *, with_history: bool) -> list[dict[str, Any]]:
