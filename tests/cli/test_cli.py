@@ -295,8 +295,8 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
     result = " ".join(line.removeprefix("Result").strip() for line in end[2:8])
     assert re.match(
         r"Not fully assessed: \d+ endpoints \(\d+ for a missing permission, \d+ because Azure returned no value\), "
-        r"part of 1 subscription \d+ endpoints are publicly accessible without authentication, and \d+ apps without platform "
-        r"sign-in; \d+ more are protected only by a shared key or password \d+ checks are inconclusive: ",
+        r"part of 1 subscription \d+ endpoints are publicly accessible without authentication, and \d+ apps without "
+        r"platform sign-in; \d+ more are protected only by a shared key or password \d+ checks are inconclusive: ",
         result,
     )
     assert end[8] == f"Wrote     {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
