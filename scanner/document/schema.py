@@ -239,6 +239,20 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     reads: int
     complete: bool
 
+    @property
+    def evaluated(self) -> str:
+        """When it was evaluated, where that was later than the scan: from a snapshot. "" where both are one run."""
+        return self.finished if _time(self.started) > _time(self.taken) else ""
+
+
+def _time(text: str) -> datetime:
+    """Return an ISO 8601 time; the earliest time for any other text."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
 
 class ReasonsRow(msgspec.Struct, kw_only=True, frozen=True):
     """A number of things that were not assessed, and each of them under one reason; the reasons sum up to `total`.

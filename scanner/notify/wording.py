@@ -146,7 +146,8 @@ def scan_sentence(scan: NoticeScan) -> str:
     """Return `prod-journal, 25 November 2026, 02:00 UTC. Exit 1: ...`."""
     names = [short(each) for each in scan.subscriptions[:3]]
     more = f" and {len(scan.subscriptions) - 3:,} more" if len(scan.subscriptions) > 3 else ""
-    return f"{', '.join(names)}{more}, {_time(scan.taken)}. Exit {scan.exit}: {line(scan.why)}"
+    time = _time(scan.taken) + (f", evaluated {_time(scan.evaluated)}" if scan.evaluated else "")
+    return f"{', '.join(names)}{more}, {time}. Exit {scan.exit}: {line(scan.why)}"
 
 
 def _time(text: str) -> str:

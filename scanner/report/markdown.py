@@ -19,7 +19,7 @@ from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive
 from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
-from scanner.report.words import Words
+from scanner.report.words import Words, scanned
 
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""
@@ -96,7 +96,7 @@ def _scope(document: Document, words: Words) -> str:
     named += [f"and {len(scopes) - 10:,} more"] if len(scopes) > 10 else []
     complete = "complete" if scan.complete else "**incomplete**: see what was not assessed"
     where = f" of {', '.join(named)}" if named else ""
-    return f"{scan.resources:,} resources{where}, {words.date_and_time(scan.taken)}; {complete}.\n"
+    return f"{scan.resources:,} resources{where}, {scanned(words, scan.taken, scan.evaluated)}; {complete}.\n"
 
 
 def _counts(counts: Counts) -> str:

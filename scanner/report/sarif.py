@@ -288,10 +288,15 @@ def _invocation(document: Document, omitted: Sequence[FindingRow]) -> dict[str, 
     return {
         # A run with failed reads is not successful either.
         "executionSuccessful": scan.complete and not crashed,
-        "startTimeUtc": scan.started,
+        "startTimeUtc": scan.taken,
         "endTimeUtc": scan.finished,
         "toolExecutionNotifications": notifications,
-        "properties": {"complete": scan.complete, "taken": scan.taken, "leftOff": len(omitted)},
+        "properties": {
+            "complete": scan.complete,
+            "taken": scan.taken,
+            "evaluated": scan.finished,
+            "leftOff": len(omitted),
+        },
     }
 
 

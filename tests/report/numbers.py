@@ -56,8 +56,8 @@ def counted(document: Mapping[str, Any]) -> Numbers:
             found["shared key only"] += not app and locks[0] == "shared" and locks[1] in UNTRUSTED
     for row in document["findings"]:
         found[f"checks {row['status']}"] += 1
-        locks = row["category"] in ("anonymous-access", "authentication", "network")
-        if row["status"] == "fail" and not (locks and row["endpoints"]):
+        of_lock = row["category"] in ("anonymous-access", "authentication", "network")
+        if row["status"] == "fail" and not (of_lock and row["endpoints"]):
             found[f"other {row['severity']}"] += 1
             found[f"items {row['severity']}"] += 1
         if row["status"] == "unknown":

@@ -1,8 +1,11 @@
 """One set of numbers: every output of a random document shows the numbers of its rows, and they add up."""
 
+import csv
 import json
+import re
+import xml.etree.ElementTree as ET
 from datetime import date
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +28,18 @@ from scanner.model.verdict import SEVERITIES
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.compose import notice
 from scanner.notify.notice import ScanResult
+from scanner.notify.wording import scan_sentence
+from scanner.report.csv import write_csv
 from scanner.report.headline import headline
+from scanner.report.html import render
+from scanner.report.junit import write_junit
+from scanner.report.markdown import write_markdown
+from scanner.report.sarif import write_sarif
 from scanner.report.summary import matrix
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.last_screen import LastScreen
-from tests.notify.test_notice import reported, target
+from tests.notify.sample import reported, target
 from tests.report import numbers, sample
 
 SUBSCRIPTIONS = ("5b1d7c1e-0d2a-4c6b-9f53-2f6a1c0e7a10", "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4")
@@ -273,3 +282,40 @@ def test_an_open_endpoint_without_a_severity_is_refused() -> None:
     made["exposures"][0] |= {"state": "open", "severity": None}
     with pytest.raises(msgspec.ValidationError, match="An open endpoint has a severity"):
         decode_document(msgspec.json.encode(made))
+
+
+# Dates
+
+TAKEN, LATER = "2026-11-25T14:10:40Z", "2026-11-26T08:30:00Z"
+
+
+def dated(started: str, finished: str) -> Document:
+    made = sample.typed(sample.document(20))
+    made.scan = msgspec.structs.replace(made.scan, taken=TAKEN, started=started, finished=finished)
+    return made
+
+
+@pytest.mark.parametrize("started", [TAKEN, LATER])
+def test_the_time_of_the_scan_is_the_date_in_every_format(started: str) -> None:
+    """A snapshot that was evaluated a day later had the day of the evaluation in the title of the report."""
+    made, later = dated(started, LATER), started == LATER
+    page = render(made, Words())
+    assert "25 November 2026</title>" in page
+    said = "25 November 2026, 14:10 UTC" + (", evaluated 26 November 2026, 08:30 UTC" if later else "")
+    assert re.search(re.escape(said) + "( ·|<)", page)
+    assert f"{said}; " in numbers.written(write_markdown, made).decode()
+    rows = list(csv.DictReader(StringIO(numbers.written(write_csv, made).decode("utf-8-sig"))))
+    assert {(row["taken"], row["evaluated"]) for row in rows} == {(TAKEN, LATER if later else "")}
+    run = json.loads(numbers.written(write_sarif, made))["runs"][0]["invocations"][0]
+    assert (run["startTimeUtc"], run["properties"]["taken"], run["properties"]["evaluated"]) == (TAKEN, TAKEN, LATER)
+    suites = list(ET.fromstring(numbers.written(write_junit, made)).iter("testsuite"))
+    assert {suite.attrib["timestamp"] for suite in suites} == {TAKEN.removesuffix("Z")}
+    values = [{each.attrib["name"]: each.attrib["value"] for each in suite.iter("property")} for suite in suites]
+    assert {(each["taken"], each["evaluated"]) for each in values} == {(TAKEN, LATER)}
+    counts = count(made)
+    result = result_of(made, counts)
+    sent = notice(target(), ScanResult(made.scan, result, decide(result, "high"), date(2026, 11, 26)), reported())
+    assert sent is not None
+    assert sent.scan is not None
+    assert (sent.scan.taken, sent.scan.evaluated) == (TAKEN, LATER if later else "")
+    assert said in scan_sentence(sent.scan)
