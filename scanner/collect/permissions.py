@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, quoted_path, roles
-from scanner.collect.lists import GROUPS
+from scanner.collect.named import GROUPS, hint
 from scanner.collect.plan import Json
 from scanner.collect.visibility import PERMISSIONS
 from scanner.errors import InputError
@@ -81,7 +81,17 @@ async def read_group_roles(
         if NO_GROUP in place.reasons.values():
             name = next(each for each in place.named if place.reasons.get(each) == NO_GROUP)
             what = f'resource group "{name}" does not exist in {place.name}'
-            raise InputError(what, at="--scope", do="az group list --output table")
+            raise InputError(what, at="--scope", do=await _near(reader, place, name))
+
+
+async def _near(reader: "AzureReader", place: SubscriptionPermissions, name: str) -> str:
+    """Return the nearest names of resource groups, and how to list all."""
+    path = f"/subscriptions/{place.id}/resourcegroups"
+    try:
+        rows: list[Json] = [row async for page in reader.pages(path, GROUPS) for row in page]
+    except ReadError:
+        rows = []
+    return hint(name, [str(row.get("name")) for row in rows], "az group list --output table")
 
 
 def _settled(place: SubscriptionPermissions, wanted: Mapping[str, bool]) -> bool:
