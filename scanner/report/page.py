@@ -1,6 +1,5 @@
 """The variables of the report template."""
 
-from collections.abc import Iterator
 from typing import Any
 
 from scanner.document.schema import Document
@@ -62,15 +61,10 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
         "empty": empty,
         "missing": "" if empty else plain(found.missing),
         "headline": text if empty else found.found if found.missing else capital(found.found),
-        "lead": "" if empty else plain(" ".join(_sentences(found.more, found.reasons))),
+        "lead": "" if empty else plain(f"{capital(found.more)}." if found.more else ""),
         "states": [(state, n) for state, n in counts.by_state.items() if n],
         "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.taken))}",
     }
-
-
-def _sentences(*clauses: str) -> Iterator[str]:
-    """Yield a sentence for each clause that is not empty."""
-    return (f"{capital(each)}." for each in clauses if each)
 
 
 def _chips(summary: ReportSummary, *, with_history: bool) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.evaluate.counts import CHECKS, Counts, count, is_in_part, rank
 
 STATUSES = CHECKS
+"""fail, unknown, error, waived, pass and not-applicable."""
 ROWS = ("anonymous", "shared", "identity", "app_open", "app_guarded", "unknown")
 COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown")
 RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")

@@ -223,7 +223,7 @@ def test_a_login_that_may_not_read_its_own_permissions_knows_nothing() -> None:
         document = answer(served, "-s", "prod-journal")
         assert (document["exit"], document["scopes"][0]["decided"], document["missing"]) == (3, 0, [])
         assert set(document["scopes"][0]["not-asked"].values()) == {f"403, missing {OWN}"}
-        assert "and 6 more" in " ".join(check(served, "-s", "prod-journal", tty=True).err.split())
+        assert "and 7 more" in " ".join(check(served, "-s", "prod-journal", tty=True).err.split())
 
 
 def test_groups_with_hostile_names_are_not_asked_and_not_known() -> None:

@@ -111,7 +111,7 @@ SENTENCES = {
     "not fully assessed": r"Not fully assessed(?:, and accepted)?: ([\d,]+) endpoints?",
     "public": r"([\d,]+) endpoints? (?:is|are) publicly accessible without authentication",
     "public apps": r"(?:and ([\d,]+) apps? without|([\d,]+) apps? (?:is|are) publicly accessible without) platform",
-    "nearly public": r"([\d,]+) (?:more|endpoints?) (?:is|are) accessible without authentication from any Azure",
+    "nearly public": r"([\d,]+) (?:more|endpoints? (?:is|are) accessible without authentication) from any Azure",
     "shared key only": r"([\d,]+) (?:more|endpoints?) (?:is|are) protected only by a shared key",
     "checks unknown": r"([\d,]+) checks? (?:is|are) inconclusive",
     "accepted checks": r"inconclusive, ([\d,]+) of them accepted",

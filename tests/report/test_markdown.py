@@ -94,8 +94,8 @@ def test_it_says_what_the_terminal_says(document: dict[str, Any]) -> None:
     made = written(document)
     headline = (
         r"# Twolocks: Not fully assessed\\: [\d,]+ endpoints?, part of 1 subscription; [\d,]+ endpoints are "
-        r"publicly accessible without authentication; [\d,]+ more are accessible without authentication from any "
-        r"Azure tenant or broad ranges; [\d,]+ more are protected only by a shared key or password\n"
+        r"publicly accessible without authentication; [\d,]+ more from any Azure tenant or "
+        r"broad ranges; [\d,]+ more are protected only by a shared key or password\n"
     )
     assert re.match(headline, made)
     assert "**incomplete**: see what was not assessed" in made
