@@ -50,10 +50,8 @@ def headline(counts: Counts, scopes: Sequence[ScopeRow], words: Words, *, comple
     endpoints = counts.reasons(counts.not_fully_assessed)
     if not endpoints.total:
         return Headline(missing, *_found(counts, words, whole=not what), missing)
-    said = reasons(endpoints, words)
-    explained = words(key, what=", ".join([f"{what[0]} ({said})", *what[1:]]))
-    why = words("headline.endpoint_reasons", endpoints.total, said=said)
-    return Headline(missing, *_found(counts, words, whole=False), explained, why)
+    explained = words(key, what=", ".join([f"{what[0]} ({reasons(endpoints, words)})", *what[1:]]))
+    return Headline(missing, *_found(counts, words, whole=False), explained, endpoint_reasons(counts, words))
 
 
 def reasons(found: ReasonsRow, words: Words) -> str:
@@ -64,6 +62,12 @@ def reasons(found: ReasonsRow, words: Words) -> str:
         ("reason.no_value", found.no_value),
     )
     return ", ".join(words(name, count) for name, count in named if count)
+
+
+def endpoint_reasons(counts: Counts, words: Words) -> str:
+    """Return how many endpoints were not fully assessed for which reason, as one sentence; "" without any."""
+    found = counts.reasons(counts.not_fully_assessed)
+    return words("headline.endpoint_reasons", found.total, said=reasons(found, words)) if found.total else ""
 
 
 def inconclusive(counts: Counts, words: Words) -> str:

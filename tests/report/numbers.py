@@ -231,6 +231,8 @@ def in_html(page: str) -> Numbers:
         found["endpoints"] = _number(hit[1])
     if hit := re.search(r"<h1>([\d,]+) checks? (?:is|are) inconclusive: ([\d,]+) reads? failed</h1>", body):
         found |= {"checks unknown": _number(hit[1]), "reads failed": _number(hit[2])}
+    if lead := re.search(r'<section id="not-assessed".*?<p class="lead">(.*?)</p>', body, re.S):
+        found |= in_sentences(_plain(lead[1]))
     return found
 
 
