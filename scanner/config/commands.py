@@ -236,10 +236,11 @@ Check before a scan how many of the enabled rules this identity can evaluate in
 each subscription, and which actions are missing. Actions that affect the most
 rules come first. Queries Azure for permissions, and reads only the first page
 of one list to determine visibility. Azure's response does not include deny
-assignments. Exits with 0 if all rules can be evaluated, else with 3.""",
+assignments. Exits with 0 if the roles allow all reads of the rules, else 3.""",
         outro="""\
 In a pipe, the text is tab-separated: name, count, view, scope; then "missing",
-number of affected rules, action, where, rule ids.
+number of affected rules, action, where, rule ids. The refused read that shows
+partial visibility has "visibility" in place of a number, and no rules.
 JSON: {tool, rules, scopes: [{scope, name, view: full, partial or none, decided,
 undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
 [{action, rules, scopes}], exit}.""",

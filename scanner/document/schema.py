@@ -131,6 +131,8 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     fingerprint: str
     waiver: "WaiverRow | msgspec.UnsetType" = msgspec.UNSET
     """The waiver that accepts it, where its state is `waived`."""
+    gaps: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Where it was not fully assessed: the URLs of the failed reads that are a reason; [] where no read failed."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -170,7 +172,7 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def is_counted(self) -> bool:
-        """Whether it is counted itself. The endpoints of a lock finding are counted in its place."""
+        """Whether it is an item itself. The endpoints of a lock finding are counted in its place."""
         return not (self.category in LOCKS and self.endpoints)
 
 
@@ -236,6 +238,66 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     resources: int
     reads: int
     complete: bool
+
+    @property
+    def evaluated(self) -> str:
+        """When it was evaluated, where that was later than the scan: from a snapshot. "" where both are one run."""
+        return self.finished if _time(self.started) > _time(self.taken) else ""
+
+
+def _time(text: str) -> datetime:
+    """Return an ISO 8601 time; the earliest time for any other text."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+class ReasonsRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A number of things that were not assessed, and each of them under one reason; the reasons sum up to `total`.
+
+    `missing_permission`: Azure refused a read and named the permission. `failed_read`: a read failed for another
+    reason. `no_value`: every read succeeded, and Azure returned no value, or one that is not known.
+    """
+
+    total: int
+    missing_permission: int
+    failed_read: int
+    no_value: int
+
+
+class NumbersRow(msgspec.Struct, kw_only=True, frozen=True):
+    """The numbers of a scan, as every format shows them; docs/concepts.md explains each.
+
+    `states`: endpoints by state, whose sum is `endpoints`. `severities`: open endpoints by severity, whose sum is
+    `states.open`. `public`, `public_apps`: publicly accessible without authentication, and apps without platform
+    sign-in. `accepted_public`: those of both that are waived or intended, which are not in them.
+    `nearly_public`: without authentication, from any Azure tenant or broad ranges. `shared_key_only`:
+    protected only by a shared key or password. `not_fully_assessed`: endpoints not assessed, or in part. `in_part`:
+    those of them that are not in the state `unknown`. `other_findings`: failed findings without an endpoint, by
+    severity. `checks`: by status. `inconclusive`: the checks with the status `unknown`; `accepted_inconclusive`,
+    `accepted_gaps`: those that a waiver accepts. `gaps`: failed reads.
+    """
+
+    endpoints: int
+    states: dict[str, int]
+    severities: dict[str, int]
+    public: int
+    public_apps: int
+    accepted_public: int
+    nearly_public: int
+    shared_key_only: int
+    not_fully_assessed: ReasonsRow
+    in_part: int
+    other_findings: dict[str, int]
+    checks: dict[str, int]
+    inconclusive: ReasonsRow
+    accepted_inconclusive: int
+    resources: int
+    reads: int
+    gaps: int
+    accepted_gaps: int
 
 
 class Remediation(msgspec.Struct, kw_only=True, frozen=True):
@@ -331,6 +393,8 @@ class Document(msgspec.Struct, kw_only=True):
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None
+    numbers: NumbersRow | msgspec.UnsetType = msgspec.UNSET
+    """For programs. Reports count the rows themselves."""
 
 
 def fingerprint(*parts: str) -> str:
@@ -388,6 +452,8 @@ def with_known_words(document: Document) -> Document:
     for number, exposure in enumerate(document.exposures):
         for name, severity in (("severity", exposure.severity), ("worst", exposure.worst)):
             _check_word(severity, _SEVERITIES, f"$.exposures[{number}].{name}")
+        if exposure.state == "open" and exposure.severity is None:
+            raise msgspec.ValidationError(f"An open endpoint has a severity - at `$.exposures[{number}].severity`")
     for number, finding in enumerate(document.findings):
         _check_word(finding.severity, _SEVERITIES, f"$.findings[{number}].severity")
         _check_word(finding.status, STATUSES, f"$.findings[{number}].status")

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
+from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, top_of
 from scanner.model.ids import segments
@@ -85,13 +86,29 @@ def remarks(
 
 
 def _incomplete(result: EvaluationResult) -> str:
-    gaps, checks = result.counts.unaccepted_gaps, result.counts.inconclusive
-    said = [f"{gaps:,} {'read' if gaps == 1 else 'reads'} failed"] if gaps else []
-    unknown = result.counts.not_assessed
-    said += [f"{unknown:,} {'endpoint was' if unknown == 1 else 'endpoints were'} not assessed"] if unknown else []
-    said += [f"{checks:,} {'check is' if checks == 1 else 'checks are'} inconclusive"] if checks else []
+    counts = result.counts
+    endpoints, gaps = counts.not_fully_assessed.total(), counts.gaps
+    were = "endpoint was" if endpoints == 1 else "endpoints were"
+    said = [f"{endpoints:,} {were} not fully assessed"] if endpoints else []
+    said += [f"{gaps:,} {'read' if gaps == 1 else 'reads'} failed"] if gaps else []
+    said += [text] if (text := _inconclusive(counts)) else []
     more = f": {', '.join(said)}" if said else ""
     return f"The scan is incomplete{more}. What was not assessed may be open too"
+
+
+def _inconclusive(counts: Counts) -> str:
+    """Return how many checks are inconclusive, how many of them are accepted, and the reasons."""
+    total, found = counts.statuses["unknown"], counts.reasons(counts.inconclusive)
+    if not total:
+        return ""
+    named = (
+        (found.missing_permission, "for a missing permission"),
+        (found.failed_read, "because a read failed"),
+        (found.no_value, "because Azure returned no value"),
+    )
+    why = ", ".join(f"{count:,} {reason}" for count, reason in named if count)
+    accepted = f", {counts.accepted_inconclusive:,} of them accepted" if counts.accepted_inconclusive else ""
+    return f"{total:,} {'check is' if total == 1 else 'checks are'} inconclusive{accepted}{f' ({why})' if why else ''}"
 
 
 # Sentences
@@ -129,7 +146,8 @@ def scan_sentence(scan: NoticeScan) -> str:
     """Return `prod-journal, 25 November 2026, 02:00 UTC. Exit 1: ...`."""
     names = [short(each) for each in scan.subscriptions[:3]]
     more = f" and {len(scan.subscriptions) - 3:,} more" if len(scan.subscriptions) > 3 else ""
-    return f"{', '.join(names)}{more}, {_time(scan.taken)}. Exit {scan.exit}: {line(scan.why)}"
+    time = _time(scan.taken) + (f", evaluated {_time(scan.evaluated)}" if scan.evaluated else "")
+    return f"{', '.join(names)}{more}, {time}. Exit {scan.exit}: {line(scan.why)}"
 
 
 def _time(text: str) -> str:

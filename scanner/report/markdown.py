@@ -16,10 +16,10 @@ from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.headline import headline
-from scanner.report.summary import ReportSummary, may_be_worse, summarize
+from scanner.report.headline import headline, inconclusive
+from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
-from scanner.report.words import Words
+from scanner.report.words import Words, scanned
 
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""
@@ -73,7 +73,7 @@ def _parts(document: Document) -> Iterator[str]:
     yield from _endpoints(document)
     yield from _other_findings(document)
     yield from _info(summary.counts)
-    yield from _not_assessed(document, words)
+    yield from _not_assessed(document, summary.counts, words)
     yield from _uncovered(document)
     yield from _notes(document)
 
@@ -83,7 +83,8 @@ def _headline(document: Document, summary: ReportSummary, words: Words) -> str:
     if not document.exposures and not summary.counts.checks and summary.complete:
         return f"# Twolocks: {words('headline.empty')}\n"
     found = headline(summary.counts, document.coverage.scopes, words, complete=summary.complete)
-    return f"# Twolocks: {text(found)}\n"
+    why = f"\n{text(found.reasons)}.\n" if found.reasons else ""
+    return f"# Twolocks: {text(found)}\n{why}"
 
 
 def _scope(document: Document, words: Words) -> str:
@@ -95,18 +96,22 @@ def _scope(document: Document, words: Words) -> str:
     named += [f"and {len(scopes) - 10:,} more"] if len(scopes) > 10 else []
     complete = "complete" if scan.complete else "**incomplete**: see what was not assessed"
     where = f" of {', '.join(named)}" if named else ""
-    return f"{scan.resources:,} resources{where}, {words.date_and_time(scan.taken)}; {complete}.\n"
+    return f"{scan.resources:,} resources{where}, {scanned(words, scan.taken, scan.evaluated)}; {complete}.\n"
 
 
 def _counts(counts: Counts) -> str:
     lines = ["| severity | open endpoints | other findings |", "| --- | ---: | ---: |"]
     lines += [f"| {name} | {counts.open[name]:,} | {counts.other_failures[name]:,} |" for name in SEVERITIES]
     unknown, errors, states = counts.statuses["unknown"], counts.statuses["error"], counts.states
-    more = [f"{unknown:,} checks inconclusive; none of them counts as passed"] if unknown else []
-    more += [f"{errors:,} checks crashed"] if errors else []
+    more = [f"{_checks(unknown)} inconclusive; none of them counts as passed"] if unknown else []
+    more += [f"{_checks(errors)} crashed"] if errors else []
     named = [f"{states[name]:,} {state_word(name)}" for name in STATES if states[name]]
     more += [f"{counts.endpoints:,} endpoints: {', '.join(named)}"] if named else []
     return "\n".join(lines) + (f"\n\n{'; '.join(more)}.\n" if more else "\n")
+
+
+def _checks(count: int) -> str:
+    return f"{count:,} {'check' if count == 1 else 'checks'}"
 
 
 def _changes(document: Document, changes: ChangesRow, words: Words) -> Iterator[str]:
@@ -211,25 +216,25 @@ def _info(counts: Counts) -> Iterator[str]:
     yield ""
 
 
-def _not_assessed(document: Document, words: Words) -> Iterator[str]:
+def _not_assessed(document: Document, counts: Counts, words: Words) -> Iterator[str]:
     missing = group_gaps(document, words)
     if not (missing.groups or missing.unexplained or missing.accepted):
         return
     yield "## Not assessed; none of it counts as passed\n"
-    unknown = sum(row.state == "unknown" for row in document.exposures)
+    unknown, worse = counts.not_assessed, counts.in_part
     if unknown:
         yield f"{unknown:,} {'endpoint' if unknown == 1 else 'endpoints'} may be publicly accessible.\n"
-    worse = sum(row.state != "unknown" and may_be_worse(row) for row in document.exposures)
     if worse:
         yield f"{worse:,} {'endpoint' if worse == 1 else 'endpoints'} may be more exposed than shown above.\n"
+    if said := inconclusive(counts, words):
+        yield f"{text(said)}.\n"
     yield from (_gap(group) for group in missing.groups[:GAPS])
     if len(missing.groups) > GAPS:
         yield f"- and {len(missing.groups) - GAPS:,} more"
     for same in missing.accepted[:GAPS]:
-        checks = f"{len(same.checks):,} {'check' if len(same.checks) == 1 else 'checks'}"
-        yield f"- {checks} inconclusive for another reason; {text(accepted_by(same.waiver))}"
+        yield f"- {_checks(len(same.checks))} inconclusive for another reason; {text(accepted_by(same.waiver))}"
     if missing.unexplained:
-        yield f"- {missing.unexplained:,} checks inconclusive, although every read succeeded"
+        yield f"- {_checks(missing.unexplained)} inconclusive, although every read succeeded"
     yield ""
 
 
@@ -240,7 +245,7 @@ def _gap(group: GapGroup) -> str:
         else code(", ".join(group.errors) or "no answer")
     )
     up_to = f"up to **{group.worst}**, " if group.worst else ""
-    checks = f"{up_to}{group.checks:,} {'check' if group.checks == 1 else 'checks'}: " if group.checks else ""
+    checks = f"{up_to}{_checks(group.checks)}: " if group.checks else ""
     accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
     return f"- {checks}{code(group.what)}, {why}{accepted}"
 

@@ -20,7 +20,7 @@ from scanner.report.summary import (
     summarize,
 )
 from scanner.report.text import plain
-from scanner.report.words import Words
+from scanner.report.words import Words, scanned
 
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
@@ -36,7 +36,7 @@ def context(document: Document, t: Words, own: Collection[str] = ()) -> dict[str
         "statuses": summary.counts.statuses,
         "complete": summary.complete,
         "data_block": pack(DataBlock(document, exposures, findings).export(t)),
-        "date": t.date_and_time(document.scan.finished),
+        "date": scanned(t, taken, document.scan.evaluated),
         "changes": changes,
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
@@ -62,9 +62,9 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
         "empty": empty,
         "missing": "" if empty else plain(found.missing),
         "headline": text if empty else found.found if found.missing else capital(found.found),
-        "lead": "" if empty or not found.more else f"{capital(found.more)}.",
+        "lead": "" if empty else plain(f"{capital(found.more)}." if found.more else ""),
         "states": [(state, n) for state, n in counts.by_state.items() if n],
-        "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.finished))}",
+        "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.taken))}",
     }
 
 

@@ -7,6 +7,8 @@ from scanner.document.schema import Coverage, Document
 from scanner.model.ids import name_of
 from scanner.report import gaps
 from scanner.report.gaps import AcceptedChecks
+from scanner.report.headline import endpoint_reasons
+from scanner.report.headline import inconclusive as sentence
 from scanner.report.summary import ReportSummary
 from scanner.report.words import Words
 
@@ -51,12 +53,14 @@ def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
     lead = t("not_assessed.lead") + (
         " " + t("not_assessed.reads_done", done=done, all=every) if summary.all_reads else ""
     )
+    why = [each for each in (sentence(counts, t), endpoint_reasons(counts, t)) if each]
+    lead = " ".join([lead, *(f"{each}." for each in why)])
     return {
         "inconclusive": inconclusive,
         "gaps_headline": t("not_assessed.heading", inconclusive, reads=reads)
         if inconclusive
         else t("not_assessed.no_checks", reads=reads),
-        "gaps_lead": lead if inconclusive or failed else all_read,
+        "gaps_lead": lead if inconclusive or failed or why else all_read,
         "all_read_line": all_read,
     }
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import Counts, count, rank
+from scanner.evaluate.counts import CHECKS, Counts, count, is_in_part, rank
 
-STATUSES = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
+STATUSES = CHECKS
+"""fail, unknown, error, waived, pass and not-applicable."""
 ROWS = ("anonymous", "shared", "identity", "app_open", "app_guarded", "unknown")
 COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown")
 RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
@@ -23,11 +24,6 @@ _ROW_QUERY = {
 """The filter of the page that selects the endpoints of a row of the matrix."""
 
 
-def may_be_worse(exposure: ExposureRow) -> bool:
-    """Return whether unread parts could raise the rating of an endpoint above the proven one."""
-    return rank(exposure.worst) < rank(exposure.severity)
-
-
 def rating(exposure: ExposureRow) -> str:
     """Return the rating on the badge of an endpoint, one of RATINGS: of an open one its severity, else its state."""
     return exposure.severity or "closed" if exposure.state == "open" else exposure.state
@@ -36,7 +32,7 @@ def rating(exposure: ExposureRow) -> str:
 def _order(exposure: ExposureRow) -> int:
     """Return the place of an endpoint in lists: one that may be high or critical is beside those not assessed."""
     place = RATINGS.index(rating(exposure))
-    may_be_high = exposure.state == "open" and may_be_worse(exposure) and rank(exposure.worst) <= rank("high")
+    may_be_high = exposure.state == "open" and is_in_part(exposure) and rank(exposure.worst) <= rank("high")
     return min(place, RATINGS.index("unknown")) if may_be_high else place
 
 
@@ -59,20 +55,23 @@ def matrix_column(exposure: ExposureRow) -> str:
 class MatrixCell:
     """A cell of the matrix. `query` selects its endpoints, `rating` is that of the first one by RATINGS.
 
-    `worse` counts the endpoints whose rating unread parts could raise.
+    `open`: those of its endpoints that are open; the headline counts them. `worse`: those that were assessed in part or
+    not at all.
     """
 
     row: str
     column: str
     query: str
     count: int = 0
+    open: int = 0
     worse: int = 0
     rating: str = "closed"
 
     def add(self, exposure: ExposureRow) -> None:
         """Count an endpoint."""
         self.count += 1
-        self.worse += may_be_worse(exposure)
+        self.open += exposure.state == "open"
+        self.worse += exposure.state == "unknown" or is_in_part(exposure)
         self.rating = min(self.rating, rating(exposure), key=RATINGS.index)
 
 

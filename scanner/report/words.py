@@ -53,6 +53,12 @@ class Words:
         return f"{self.date(iso)}, {time:%H:%M} {self('utc')}" if time else iso
 
 
+def scanned(words: Words, taken: str, evaluated: str) -> str:
+    """Return when a scan read Azure, and beside it when that was evaluated, "" where both are one run."""
+    said = words.date_and_time(taken)
+    return words("evaluated", taken=said, evaluated=words.date_and_time(evaluated)) if evaluated else said
+
+
 def parse_time(iso: str) -> datetime | None:
     """Return an ISO 8601 time in UTC, None for any other text."""
     try:

@@ -9,7 +9,7 @@ from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
-from scanner.report.headline import headline
+from scanner.report.headline import headline, inconclusive
 from scanner.report.text import field_lines, split_fix, uncovered_types
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
@@ -138,15 +138,14 @@ class LastScreen:
             where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
             return [f"No resource of a supported type was found in {where}"]
         found = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
-        said = [found.missing, found.result] if found.missing else [str(found)]
-        if not evaluation.complete and (checks := counts.inconclusive):
-            are = "is" if checks == 1 else "are"
-            failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
-            said.append(f"{many(checks, 'check')} {are} inconclusive{failed}. None of them counts as passed")
-        elif self.not_assessed.accepted():
+        said = [found.explained, found.result] if found.missing else [str(found)]
+        if checks := inconclusive(counts, Words()):
+            failed = f"; {many(counts.gaps, 'read')} failed" if counts.gaps else ""
+            said.append(f"{checks}{failed}. None of them counts as passed")
+        if evaluation.complete and self.not_assessed.accepted():
             what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
             said.append(f"The {what} are accepted, not resolved")
-        elif not found.missing and self.took is not None:
+        elif evaluation.complete and not found.missing and self.took is not None:
             said.append(f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}")
         return said
 
@@ -156,19 +155,20 @@ class LastScreen:
     # The log
 
     def found(self) -> str:
-        """Return the endpoints by severity and state: `5 critical, 14 high, 1 not assessed, 26 closed`.
-
-        Each endpoint is counted once.
+        """Return the endpoints by severity and state, then the other findings by severity: `5 critical, 14 high,
+        1 not assessed, 26 closed; other findings: 2 medium`. Each endpoint is counted once.
         """
         counts = self.counts
         said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
         rest = [state for state in STATES if state != "open" and counts.states[state]]
         said += [f"{counts.states[name]:,} {state_word(name)}" for name in rest]
-        said += [f"{counts.may_be_worse:,} open or accepted may be more severe"] if counts.may_be_worse else []
-        said += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
-        by_rule = self.evaluation.accepted_by_rule
-        said += [f"{many(by_rule, 'inconclusive check')} accepted"] if by_rule else []
-        return ", ".join(said) or "no endpoint"
+        more = [f"{counts.in_part:,} open or accepted may be more severe"] if counts.in_part else []
+        others = [f"{counts.other_failures[name]:,} {name}" for name in SEVERITIES if counts.other_failures[name]]
+        more += [f"other findings: {', '.join(others)}"] if others else []
+        more += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
+        accepted = counts.accepted_inconclusive
+        more += [f"{many(accepted, 'inconclusive check')} accepted"] if accepted else []
+        return "; ".join([", ".join(said) or "no endpoint", *more])
 
     def found_lines(self) -> list[str]:
         """Return the exposed endpoints at or above `--fail-on` (never: high), the worst first."""

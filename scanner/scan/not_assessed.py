@@ -60,7 +60,7 @@ class NotAssessedLines:
     def lines(self, count: int) -> Iterator[Line]:
         """Yield the block, with at most `count` gaps."""
         gaps = self.gaps()
-        inconclusive = self.evaluation.counts.inconclusive
+        inconclusive = self.evaluation.counts.unaccepted_checks
         accepted = self.accepted()
         if gaps or inconclusive or accepted:
             yield Line()

@@ -14,7 +14,7 @@ from scanner.history import reverify
 from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.items import Changes, Item, ItemKey, ScanRecord
 from scanner.history.reverify import Reverification
-from scanner.model.ids import root_of
+from scanner.model.ids import root_of, subscription_of
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.reverify import Reverifier, show_gaps, wanted
 from scanner.snapshot.bundles import Snapshot
@@ -72,6 +72,25 @@ class HistorySession:
     def _lost(self, error: HistoryError) -> None:
         self.errors.append(error)
         self.baseline, self.changes, self.row = Baseline(), None, None
+
+    # Before anything is read
+
+    def knows(self, id: str) -> bool:
+        """Return whether an earlier scan saw a resource at or below an id (lower case)."""
+        try:
+            with self.open() as history:
+                found = history.known({subscription_of(id)})
+        except HistoryError:
+            return False
+        return any(f"{item.resource.lower()}/".startswith(f"{id}/") for item in found.values())
+
+    def has_selection(self) -> bool:
+        """Return whether the history has a scan of the same selection."""
+        try:
+            with self.open() as history:
+                return history.last(baselines.live_selection(self.settings)) is not None
+        except HistoryError:
+            return False
 
     # Before the evaluation
 

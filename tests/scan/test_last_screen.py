@@ -90,9 +90,11 @@ def test_the_last_screen(tmp_path: Path) -> None:
         "  missing Microsoft.Storage/storageAccounts/blobServices/containers/read",
         "To create a role that resolves it: twolocks access role > role.json",
     ]
-    assert lines[-5] == "Result    Not assessed: 2 endpoints, 1 endpoint in part"
-    assert lines[-4].endswith("  2 endpoints are publicly accessible without authentication")
-    assert lines[-3].endswith("  1 check is inconclusive: 1 read failed. None of them counts as passed")
+    assert lines[-7] == "Result    Not fully assessed: 3 endpoints (1 for a missing permission, 2 because Azure"
+    assert lines[-6] == "          returned no value)"
+    assert lines[-5].endswith("  2 endpoints are publicly accessible without authentication")
+    assert lines[-4] == "          1 check is inconclusive: 1 for a missing permission; 1 read failed. None of them"
+    assert lines[-3] == "          counts as passed"
     assert lines[-2] == "Wrote     report.html"
     assert lines[-1].startswith("Exit 1    2 endpoints at high or above; also incomplete (1 gap)")
     assert len(lines) - place <= 24
@@ -105,9 +107,11 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     lines = ended.err.splitlines()
     result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
     assert lines[result:] == [
-        "Result    Not assessed: 1 endpoint, 1 endpoint in part",
+        "Result    Not fully assessed: 2 endpoints (1 for a missing permission, 1 because Azure",
+        "          returned no value)",
         "          No exposed endpoint was found in the rest",
-        "          1 check is inconclusive: 1 read failed. None of them counts as passed",
+        "          1 check is inconclusive: 1 for a missing permission; 1 read failed. None of them",
+        "          counts as passed",
         "Exit 3    incomplete (1 gap)",
     ]
 
