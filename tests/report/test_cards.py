@@ -125,6 +125,29 @@ def test_tabs_move_by_arrow_keys_and_the_form_is_remembered(reader: Reader, make
     expect(page.get_by_role("tab", name="Portal").nth(1)).to_have_attribute("aria-selected", "true")
 
 
+def test_hcl_keeps_its_line_breaks(reader: Reader, make: Make) -> None:
+    document = sample.document(30, hostile=False)
+    finding = next(f for f in document["findings"] if f["status"] == "fail")
+    page = reader.open(make(document), f"#findings?f={finding['fingerprint']}")
+    page.get_by_role("tab", name="Terraform").click()
+    shown = page.get_by_role("region", name="Terraform").inner_text()
+    assert shown == document["rules"][finding["rule"]]["remediation"]["terraform"]
+
+
+def test_the_bicep_of_a_finding_is_that_of_its_fix(reader: Reader, make: Make) -> None:
+    document = sample.document(40, hostile=False)
+    bicep = "resource target 'a/b@2026-01-01' = {\n  name: 'x'\n  properties: {\n    on: false\n  }\n}\n"
+    for row in document["findings"]:
+        if row["status"] == "fail":
+            row["fix"] = {"commands": ["az x --ids a"], "bicep": bicep}
+    page = reader.open(make(document), "#findings?q=status:fail")
+    page.locator(".open-row").first.click()
+    page.get_by_role("tab", name="Bicep").first.click()
+    expect(page.get_by_role("tabpanel", name="Bicep").first.locator("pre code")).to_have_text(
+        bicep, use_inner_text=True
+    )
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_commands_break_at_spaces_only(reader: Reader, report: Path, width: int) -> None:
     page = opened(reader, report)
@@ -173,6 +196,22 @@ def test_the_drawing_never_cuts_a_value(reader: Reader, make: Make) -> None:
 )
 def test_types_in_words(type: str, name: str) -> None:
     assert type_name(type) == name
+
+
+def test_axe_finds_nothing_in_dialogs_and_open_facets(
+    reader: Reader, report: Path, accessible: Callable[[Page], None]
+) -> None:
+    page = reader.open(report)
+    page.get_by_role("button", name="Legend").click()
+    accessible(page)
+    show(page, report, "#findings?q=status:fail")
+    page.locator("tr.finding input").first.check()
+    page.get_by_role("button", name="Waiver text").click()
+    accessible(page)
+    page.keyboard.press("Escape")
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_text("Narrow the result").click()
+    accessible(page)
 
 
 RULES = {
