@@ -238,6 +238,8 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     resources: int
     reads: int
     complete: bool
+    owner_tag: str | msgspec.UnsetType = msgspec.UNSET
+    """The tag whose value is the owner of a resource, where the settings name one."""
 
     @property
     def evaluated(self) -> str:
@@ -310,6 +312,8 @@ class Remediation(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A rule. `pass_title`: what holds where it passed; "" in documents of earlier versions."""
+
     title: str
     category: str
     severity: str | None
@@ -317,6 +321,7 @@ class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
     remediation: Remediation
     controls: dict[str, list[str]]
     references: list[str]
+    pass_title: str = ""
 
 
 class CellRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -347,7 +352,8 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     """One scan of the same selection: its time, the open items by severity, and the inconclusive checks.
 
-    `unknown`: the endpoints that were not assessed; null where they were not counted.
+    `unknown`: the endpoints that were not assessed; null where they were not counted. `opened`: the items that were new
+    or reopened in the scan; `closed`: those that were fixed.
     """
 
     taken: str
@@ -358,6 +364,8 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     info: int
     undecided: int
     unknown: int | None = None
+    opened: int | None = None
+    closed: int | None = None
 
 
 class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):

@@ -264,6 +264,7 @@ def rule_row(rule: Rule) -> RuleRow:
         remediation=remediation(rule.fix),
         controls={framework: list(ids) for framework, ids in rule.controls.items()},
         references=list(rule.references),
+        pass_title=rule.pass_title,
     )
 
 

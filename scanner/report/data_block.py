@@ -11,7 +11,7 @@ import gzip
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -21,6 +21,7 @@ from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, R
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import scope_names
+from scanner.report.naming import PORTALS, path_name, type_name
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
@@ -56,16 +57,18 @@ class IndexTable(dict[Any, int]):
 class ResourceTable:
     """The table of resources: each id as a prefix and its last segment, with the names that cards show."""
 
-    def __init__(self, known: Mapping[str, ResourceRow], subscription_names: Mapping[str, str]) -> None:
-        self._known = {id.lower(): (id, row) for id, row in known.items()}
+    def __init__(self, document: Document) -> None:
+        self._known = {id.lower(): (id, row) for id, row in document.resources.items()}
         self._index: dict[str, int] = {}
-        self._names = subscription_names
+        self._names = scope_names(document)
+        self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
+        self._owner_tag = (document.scan.owner_tag or "").lower()
         self._marks: list[list[tuple[str, str]]] = []
         """For each resource, pairs of a text and the mark that stands for it, the longest text first."""
-        self.subscriptions, self.groups, self.types, self.regions = (IndexTable("") for _ in range(4))
+        self.subscriptions, self.groups, self.types, self.regions, self.owners = (IndexTable("") for _ in range(5))
         self.prefixes = IndexTable("")
         self.columns: dict[str, list[Any]] = {
-            name: [] for name in ("prefix", "last", "name", "sub", "group", "type", "region", "parent")
+            name: [] for name in ("prefix", "last", "name", "path", "sub", "group", "type", "region", "parent", "owner")
         }
 
     def at(self, resource: str) -> int:
@@ -84,30 +87,39 @@ class ResourceTable:
         own, row = self._known.get(resource.lower(), (resource, None))
         parent = (row.parent if row else "") or ""
         above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
+        parent, top = self._known.get(parent.lower(), (parent, None))
         head, slash, last = own.rpartition("/")
         name = (row.name if row else "") or last
+        path = path_name(own, parent, name) if above >= 0 else name
         group = (row.resource_group if row else "") or group_of(own)
         subscription = ((row.subscription if row else "") or subscription_of(own)).lower()
         values = (
             self.prefixes[head + slash],
             last,
             0 if name == last else name,
+            0 if path == name else path,
             self.subscriptions[subscription],
             self.groups[group],
             self.types[(row.type if row else "") or type_of(own)],
             self.regions[row.location if row else ""],
             above,
+            self.owners[self._owner(row) or self._owner(top)],
         )
         index = len(self._marks)
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
         letters = [(own, "i"), (last, "n"), (group, "g"), (subscription, "s")]
         if above >= 0:
-            parent, _ = self._known.get(parent.lower(), (parent, None))
             letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
         letters.sort(key=lambda each: -len(each[0]))
         self._marks.append([(text, MARK + letter) for text, letter in letters if _PLAIN.fullmatch(text)])
         return index
+
+    def _owner(self, row: ResourceRow | None) -> str:
+        """Return the value of the owner tag, "" without one. The names of tags are compared without case."""
+        if row is None or not self._owner_tag:
+            return ""
+        return next((value for name, value in row.tags.items() if name.lower() == self._owner_tag), "")
 
     def pattern(self, text: str, index: int) -> str:
         """Return a text with marks in place of the names of its resource."""
@@ -123,10 +135,12 @@ class ResourceTable:
         return {
             **self.columns,
             "prefixes": list(self.prefixes),
-            "subs": [[each, self._names.get(each, each)] for each in self.subscriptions],
+            "subs": [[each, self._names.get(each, each), self._tenants.get(each, "")] for each in self.subscriptions],
             "groups": list(self.groups),
             "types": list(self.types),
+            "typeNames": [type_name(each) for each in self.types],
             "regions": list(self.regions),
+            "owners": list(self.owners),
         }
 
 
@@ -135,7 +149,7 @@ class DataBlock:
 
     def __init__(self, document: Document, exposures: Sequence[ExposureRow], findings: Sequence[FindingRow]) -> None:
         self.document = document
-        self.resources = ResourceTable(document.resources, scope_names(document))
+        self.resources = ResourceTable(document)
         self.strings = IndexTable("")
         self.gap_sets = IndexTable(())
         self.rules = IndexTable()
@@ -254,6 +268,8 @@ class DataBlock:
             "lang": words.language,
             "words": words.catalogue,
             **self._history(),
+            "portal": PORTALS.get(self.document.scan.cloud, ""),
+            "ownerTag": (self.document.scan.owner_tag or "") if len(self.resources.owners) > 1 else "",
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
@@ -19,11 +20,18 @@ from scanner.report.page import cell_label, context
 from scanner.report.text import escaped
 from scanner.report.words import Words
 
-_STYLES = ("tokens.css", "page.css", "matrix.css", "cards.css", "changes.css", "print.css")
-_SCRIPTS = (
-    "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "endpoints.js", "finding_card.js",
-    "groups.js", "findings.js", "changes.js", "print.js", "keys.js", "main.js",
+_STYLES = (
+    "tokens.css", "page.css", "first.css", "matrix.css", "cards.css", "table.css", "changes.css", "print.css",
 )  # fmt: skip
+_SCRIPTS = (
+    "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "links.js", "tabs.js", "table.js",
+    "endpoints.js", "finding_card.js", "csv.js", "selection.js", "facets.js", "groups.js", "findings.js", "changes.js",
+    "legend.js", "print.js", "keys.js", "main.js",
+)  # fmt: skip
+
+
+_SHORT_ACTION = 45
+"""Characters of an action on the first screen."""
 
 
 def write_html(
@@ -53,6 +61,8 @@ def render(document: Document, words: Words, own_actions: Collection[str] = ()) 
         "cell_href": lambda cell: href("endpoints", cell.query),
         "cell_label": partial(cell_label, words),
         "rating_word": partial(rating_word, words),
+        "command_words": command_words,
+        "short_action": short_action,
     }
     environment.filters |= filters
     environment.globals |= {"t": words, "n": words.number}
@@ -78,6 +88,24 @@ def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -
     filters: dict[str, Callable[..., Any]] = {"escaped": escaped}
     environment.filters |= filters
     return environment
+
+
+def command_words(text: str) -> Markup:
+    """Return a command as HTML, each word in a span in which no line breaks; as `commandText` in `dom.js`."""
+    words = re.split("( +|\n)", text)
+    parts = [
+        Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
+        for word in words
+    ]
+    return Markup("<bdi>{}</bdi>").format(Markup("").join(parts))
+
+
+def short_action(action: str) -> str:
+    """Return a long action without its middle: `Microsoft.Storage/.../containers/read`."""
+    segments = action.split("/")
+    if len(action) <= _SHORT_ACTION or len(segments) < 4:
+        return action
+    return "/".join([segments[0], "...", *segments[-2:]])
 
 
 def href(view: str, query: str) -> str:

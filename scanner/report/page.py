@@ -4,14 +4,17 @@ from collections.abc import Collection
 from typing import Any
 
 from scanner.document.schema import Document
-from scanner.report.cards import ResourceNames, exposure_card, finding_card, rating_word
+from scanner.model.verdict import SEVERITIES
+from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.data_block import DataBlock, pack
+from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.gaps import scope_names
 from scanner.report.headline import capital, headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.summary import (
     COLUMNS,
+    ROWS,
     MatrixCell,
     ReportSummary,
     matrix,
@@ -22,6 +25,7 @@ from scanner.report.summary import (
 from scanner.report.text import plain
 from scanner.report.words import Words, scanned
 
+_LEGEND_STATES = ("unknown", "waived", "intended", "closed")
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
@@ -42,6 +46,10 @@ def context(document: Document, t: Words, own: Collection[str] = ()) -> dict[str
         "scope_line": _scope_line(document, t),
         "matrix": _matrix(document),
         "columns": COLUMNS,
+        "severity_bar": severity_bar(summary.counts, t),
+        "by_subscription": by_subscription(document, t),
+        "sparkline": sparkline(document.changes, t),
+        "legend": {"rows": ROWS, "columns": COLUMNS, "severities": SEVERITIES, "states": _LEGEND_STATES},
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
         "exposures_total": len(exposures),
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
@@ -101,14 +109,10 @@ def _matrix(document: Document) -> list[list[list[MatrixCell]]]:
 
 
 def cell_label(t: Words, cell: MatrixCell) -> str:
-    """Return the label of a cell of the matrix for screen readers."""
-    label = t(
-        "matrix.cell",
-        cell.count,
-        word=rating_word(t, cell.rating),
-        locks=t("matrix.locks", row=t("row." + cell.row), column=t("column." + cell.column)),
-    )
-    return f"{label}, {t('matrix.cell_may', cell.worse)}" if cell.worse and cell.rating != "unknown" else label
+    """Return what screen readers say of a cell of the matrix after its number and word."""
+    locks = t("matrix.locks", row=t("row." + cell.row), column=t("column." + cell.column))
+    more = f", {t('matrix.cell_may', cell.worse)}" if cell.worse and cell.rating != "unknown" else ""
+    return f", {locks}{more}"
 
 
 def _without_scripts(total: int, t: Words) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from scanner.report.headline import inconclusive as sentence
 from scanner.report.summary import ReportSummary
 from scanner.report.words import Words
 
-_GROUPS, _PARTIAL_SCOPES, _NAMED_CHECKS = 200, 2, 20
-"""The most groups on the page, scopes on the first screen, and checks of an accepted group."""
+_GROUPS, _NAMED_CHECKS = 200, 20
+"""The most groups on the page, and checks of an accepted group."""
 
 
 def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
@@ -79,9 +79,7 @@ def _partial_scopes(document: Document, t: Words) -> dict[str, Any]:
         for scope in document.coverage.scopes
         if scope.view in keys
     ]
-    more = len(lines) - _PARTIAL_SCOPES
-    first = lines[:_PARTIAL_SCOPES] + ([t("not_assessed.more_partial", more)] if more > 0 else [])
-    return {"partial": lines, "partial_first": first}
+    return {"partial": lines}
 
 
 def coverage(found: Coverage, t: Words) -> dict[str, Any]:

@@ -207,7 +207,9 @@ def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
     result = evaluation.result
     _show_notes(evaluation.notes(), screen)
     mark = secrets.token_hex(8)
-    scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool, mark=mark)
+    scan = evaluation.scan_row(
+        started=started, finished=now(), tool=job.tool, mark=mark, owner_tag=job.settings.owner_tag
+    )
     if session is not None:
         session.compare(scan, taken, result.counts, writer)
     changes = session.row if session is not None else None

@@ -12,7 +12,7 @@ from scanner.evaluate.counts import Counts
 from scanner.history import baseline as baselines
 from scanner.history import reverify
 from scanner.history.baseline import Baseline, HistoryWriter
-from scanner.history.items import Changes, Item, ItemKey, ScanRecord
+from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.reverify import Reverification
 from scanner.model.ids import root_of, subscription_of
 from scanner.rulebook.loader import RuleSet
@@ -145,6 +145,8 @@ class HistorySession:
             taken=scan.taken,
             undecided=counts.statuses["unknown"],
             unknown=counts.not_assessed,
+            opened=len(self.changes.counted(ChangeKind.new, ChangeKind.reopened)),
+            closed=len(self.changes.counted(ChangeKind.fixed)),
             **counts.by_severity,
         )
         self.row = baselines.changes_row(

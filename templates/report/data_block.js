@@ -57,6 +57,11 @@ const groupOf = (resource) => data.resources.groups[data.resources.group[resourc
 const typeOf = (resource) => data.resources.types[data.resources.type[resource]];
 const regionOf = (resource) => data.resources.regions[data.resources.region[resource]];
 const parentOf = (resource) => data.resources.parent[resource];
+/** The name with that of the parent, `stplankart/planer`. */
+const pathOf = (resource) => data.resources.path[resource] || nameOf(resource);
+const typeName = (type) => data.resources.typeNames[type];
+const typeNameOf = (resource) => typeName(data.resources.type[resource]);
+const ownerOf = (resource) => data.resources.owners[data.resources.owner[resource]];
 
 /** A text of the table with what its resource gives it put back (data_block.py lists the letters). */
 function expand(index, resource) {
@@ -86,7 +91,12 @@ const ruleOf = (row) => data.rules[rows.rule[row]];
 const statusOf = (row) => data.statuses[rows.status[row]];
 const severityOf = (row) => data.severities[rows.severity[row]] || "";
 const ruleTitle = (row) => text(row, "title") || ruleOf(row).title || ruleOf(row).id;
-const titleOf = (row) => (rows.status[row] === FAIL ? ruleTitle(row) : t("title." + statusOf(row), null, { title: ruleTitle(row) }));
+/** What a finding says: the fault, or what holds where it passed. */
+function titleOf(row) {
+  if (rows.status[row] === PASS && ruleOf(row).pass_title) return ruleOf(row).pass_title;
+  return rows.status[row] === FAIL ? ruleTitle(row) : t("title." + statusOf(row), null, { title: ruleTitle(row) });
+}
+const standingTitle = (row) => `${titleOf(row)} - ${pathOf(rows.resource[row])}`;
 const isExpiring = (row) => [WAIVED, UNKNOWN].includes(rows.status[row]) && (json(row, "waiver", {}).expires || "9") < data.expiringBefore;
 
 const exposure = (at, name) => data.strings[data.exposures[name][at]];
