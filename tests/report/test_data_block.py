@@ -47,9 +47,9 @@ class Opened:
 def opened(document: dict[str, Any]) -> tuple[Opened, list[Any], list[Any]]:
     made = sample.typed(document)
     exposures, findings = ordered_exposures(made.exposures), ordered_findings(made.findings)
-    text = pack(DataBlock(made, exposures, findings).export(Words()))
+    text = b"".join(pack(DataBlock(made, exposures, findings).export(Words())))
     opened = Opened(json.loads(gzip.decompress(base64.b64decode(text))))
-    return opened, msgspec.to_builtins(exposures), msgspec.to_builtins(findings)
+    return opened, msgspec.to_builtins(list(exposures)), msgspec.to_builtins(list(findings))
 
 
 def check(document: dict[str, Any]) -> None:
