@@ -1,4 +1,4 @@
-"""The data block of the report: tables once, everything else as columns of indexes into them, gzip in base64.
+"""The data block of the report: tables once, everything else as columns of indexes into them, packed by `Packer`.
 
 Texts that name their resource are kept as patterns: U+0001 and a letter stand for the resource's id (i), name (n),
 group (g), subscription (s) and its parent's id (q) and name (p); `data_block.js` puts them back. So a command or a
@@ -9,6 +9,7 @@ patterns of JSON remain JSON.
 import base64
 import json
 import re
+import sys
 import zlib
 from array import array
 from collections import defaultdict
@@ -42,10 +43,12 @@ _FINDING = (
 )  # fmt: skip
 Columns = dict[str, Any]
 _Row = TypeVar("_Row", ExposureRow, FindingRow)
+_TEXTS = ("last", "name", "path")
+"""The columns of resources that are no indexes."""
 _BATCH = 1024
 _GZIP = 31
 """What zlib calls a window of 32 kB with the head and the tail of gzip."""
-_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted", enc_hook=array.tolist).encode
+_encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted").encode
 
 
 class IndexTable(dict[Any, int]):
@@ -73,8 +76,9 @@ class ResourceTable:
         """For each resource, pairs of a text and the mark that stands for it, the longest text first."""
         self.subscriptions, self.groups, self.types, self.regions, self.owners = (IndexTable("") for _ in range(5))
         self.prefixes = IndexTable("")
-        self.columns: dict[str, list[Any]] = {
-            name: [] for name in ("prefix", "last", "name", "path", "sub", "group", "type", "region", "parent", "owner")
+        self.columns: dict[str, list[Any] | array[int]] = {
+            name: [] if name in _TEXTS else array("i")
+            for name in ("prefix", "last", "name", "path", "sub", "group", "type", "region", "parent", "owner")
         }
 
     def at(self, resource: str) -> int:
@@ -113,7 +117,7 @@ class ResourceTable:
         )
         index = len(self._marks)
         for column, value in zip(self.columns.values(), values, strict=True):
-            column.append(value)
+            column.append(value)  # type: ignore[arg-type]
         letters = [(own, "i"), (last, "n"), (group, "g"), (subscription, "s")]
         if above >= 0:
             letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
@@ -316,32 +320,67 @@ def _column(values: "array[int]") -> Any:
 
 
 def _json(value: Any) -> str:
-    return _encoded(value).decode()
-
-
-def _encoded(value: Any) -> bytes:
     try:
-        return _encode(value)
+        return _encode(value).decode()
     except UnicodeEncodeError:
-        return json.dumps(msgspec.to_builtins(value, enc_hook=array.tolist), sort_keys=True).encode()
+        return json.dumps(msgspec.to_builtins(value), sort_keys=True)
 
 
-def _pieces(block: Columns) -> Iterator[bytes]:
-    """Yield a block as JSON in pieces, one for each column, so that the whole text never stands in memory."""
-    yield b"{"
-    for at, name in enumerate(sorted(block)):
-        yield b"%b%b:" % (b"," if at else b"", _encode(name))
-        value = block[name]
-        yield from _pieces(value) if isinstance(value, dict) else (_encoded(value),)
-    yield b"}"
+class Packer:
+    """Packs a block as base64 of gzip: JSON in one line, then the columns of whole numbers as bytes.
+
+    In the JSON a column is `at` (bytes after the line), `length` and `bytes` (of a number: 1, 2 or 4, signed, little
+    endian), so that the page uses it without parsing. Numbers and texts never stand in memory as one text.
+    """
+
+    def __init__(self, block: Columns) -> None:
+        self._block = block
+        self._columns: list[bytes] = []
+        self._size = 0
+        self._encoder = msgspec.json.Encoder(order="sorted", enc_hook=self._place)
+
+    def pack(self) -> Iterator[bytes]:
+        """Yield the packed block in pieces. The same block gives the same text."""
+        packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+        rest = b""
+        for piece in chain(self._pieces(self._block), (b"\n",), self._numbers(), (None,)):
+            packed = rest + (packer.flush() if piece is None else packer.compress(piece))
+            whole = len(packed) if piece is None else len(packed) // 3 * 3
+            rest = packed[whole:]
+            yield base64.b64encode(packed[:whole])
+
+    def _pieces(self, block: Columns) -> Iterator[bytes]:
+        yield b"{"
+        for at, name in enumerate(sorted(block)):
+            yield b"%b%b:" % (b"," if at else b"", _encode(name))
+            value = block[name]
+            yield from self._pieces(value) if isinstance(value, dict) else (self._encoded(value),)
+        yield b"}"
+
+    def _encoded(self, value: Any) -> bytes:
+        try:
+            return self._encoder.encode(value)
+        except UnicodeEncodeError:
+            return json.dumps(msgspec.to_builtins(value, enc_hook=self._place), sort_keys=True).encode()
+
+    def _place(self, column: "array[int]") -> dict[str, int]:
+        """Keep a column for the end of the block, and return what stands for it in the JSON."""
+        narrow = next(filter(None, (_narrow(column, code) for code in "bh")), column)
+        if sys.byteorder == "big":
+            narrow.byteswap()
+        text = narrow.tobytes()
+        place = {"at": self._size, "length": len(narrow), "bytes": narrow.itemsize}
+        self._columns.append(text + bytes(-len(text) % 4))
+        self._size += len(self._columns[-1])
+        return place
+
+    def _numbers(self) -> Iterator[bytes]:
+        yield from self._columns
 
 
-def pack(block: Columns) -> Iterator[bytes]:
-    """Yield a block as base64 of gzip of JSON. The same block gives the same text."""
-    packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
-    rest = b""
-    for piece in chain(_pieces(block), (None,)):
-        packed = rest + (packer.flush() if piece is None else packer.compress(piece))
-        whole = len(packed) if piece is None else len(packed) // 3 * 3
-        rest = packed[whole:]
-        yield base64.b64encode(packed[:whole])
+def _narrow(column: "array[int]", code: str) -> "array[int] | None":
+    """Return a column in fewer bytes, None where its numbers do not fit."""
+    try:
+        return array(code, column)
+    except OverflowError:
+        return None

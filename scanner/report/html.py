@@ -18,7 +18,7 @@ from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
-from scanner.report.data_block import DataBlock, pack
+from scanner.report.data_block import DataBlock, Packer
 from scanner.report.page import cell_label, context
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import escaped
@@ -64,7 +64,7 @@ def page_pieces(document: Document, words: Words) -> Iterator[bytes]:
     block = DataBlock(document, exposures, findings).export(words)
     head, island, tail = page.rpartition(_ISLAND)
     yield head + island
-    yield from pack(block)
+    yield from Packer(block).pack()
     yield tail
 
 
