@@ -1,7 +1,7 @@
 """The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -388,16 +388,16 @@ class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Document(msgspec.Struct, kw_only=True):
-    """A whole findings document, in memory; `Writer` writes one as a stream."""
+    """A whole findings document; its rows are in memory, or read from a file when they are used (`open_document`)."""
 
     schema: str
     scan: ScanRow
     rules: dict[str, RuleRow]
-    resources: dict[str, ResourceRow]
-    exposures: list[ExposureRow]
-    findings: list[FindingRow]
-    passed: dict[str, list[str]]
-    not_applicable: dict[str, dict[str, str]]
+    resources: Mapping[str, ResourceRow]
+    exposures: Sequence[ExposureRow]
+    findings: Sequence[FindingRow]
+    passed: Mapping[str, list[str]]
+    not_applicable: Mapping[str, dict[str, str]]
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None
@@ -458,14 +458,25 @@ def with_known_words(document: Document) -> Document:
     another word would be counted nowhere.
     """
     for number, exposure in enumerate(document.exposures):
-        for name, severity in (("severity", exposure.severity), ("worst", exposure.worst)):
-            _check_word(severity, _SEVERITIES, f"$.exposures[{number}].{name}")
-        if exposure.state == "open" and exposure.severity is None:
-            raise msgspec.ValidationError(f"An open endpoint has a severity - at `$.exposures[{number}].severity`")
+        check_words(exposure, f"$.exposures[{number}]")
     for number, finding in enumerate(document.findings):
-        _check_word(finding.severity, _SEVERITIES, f"$.findings[{number}].severity")
-        _check_word(finding.status, STATUSES, f"$.findings[{number}].status")
+        check_words(finding, f"$.findings[{number}]")
     return document
+
+
+def check_words(row: object, at: str) -> None:
+    """Raise msgspec.ValidationError where the row at a path is an exposure or a finding with an unknown word.
+
+    So does an open endpoint without a severity, because it would be counted nowhere.
+    """
+    if isinstance(row, ExposureRow):
+        _check_word(row.severity, _SEVERITIES, f"{at}.severity")
+        _check_word(row.worst, _SEVERITIES, f"{at}.worst")
+        if row.state == "open" and row.severity is None:
+            raise msgspec.ValidationError(f"An open endpoint has a severity - at `{at}.severity`")
+    elif isinstance(row, FindingRow):
+        _check_word(row.severity, _SEVERITIES, f"{at}.severity")
+        _check_word(row.status, STATUSES, f"{at}.status")
 
 
 def _check_word(word: str | None, known: Collection[str | None], at: str) -> None:

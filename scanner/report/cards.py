@@ -22,14 +22,16 @@ class ResourceNames:
 
     def __init__(self, document: Document) -> None:
         self._scopes = scope_names(document)
-        self._resources = {id.lower(): row for id, row in document.resources.items()}
+        self._rows = document.resources
+        self._ids = {id.lower(): id for id in document.resources}
 
     def of(self, resource: str) -> dict[str, str]:
         """Return `name`, `path` (the name with its parent's), `sub` (subscription), `group` and `region` of a resource.
 
         "" stands for what is not known.
         """
-        row = self._resources.get(resource.lower())
+        id = self._ids.get(resource.lower())
+        row = None if id is None else self._rows[id]
         name = (row.name if row else "") or resource.rpartition("/")[2]
         subscription = (row.subscription if row else "") or subscription_of(resource)
         return {

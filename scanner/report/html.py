@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -16,7 +18,9 @@ from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
+from scanner.report.data_block import DataBlock, Packer
 from scanner.report.page import cell_label, context
+from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import escaped
 from scanner.report.words import Words
 
@@ -30,6 +34,7 @@ _SCRIPTS = (
 )  # fmt: skip
 
 
+_ISLAND = b'<script type="application/octet-stream" id="island">'
 _SHORT_ACTION = 45
 """Characters of an action on the first screen."""
 
@@ -41,18 +46,35 @@ def write_html(
 
     `own_actions`: those of the user's own rules (lower case) that the role to copy may hold.
 
-    Raises OSError where `out` cannot be written. Nothing is written before the whole page is made.
+    Raises OSError where `out` cannot be written. Nothing is written before the page is made; only its data block is
+    packed while it is written.
     """
     with without_cycle_collector():
-        page = render(document, Words(language), own_actions).encode("utf-8", "backslashreplace")
-    if isinstance(out, Path):
-        out.write_bytes(page)
-    else:
-        out.write(page)
+        pieces = page_pieces(document, Words(language), own_actions)
+        first = next(pieces)
+        with out.open("wb") if isinstance(out, Path) else nullcontext(out) as file:
+            file.writelines(chain((first,), pieces))
 
 
 def render(document: Document, words: Words, own_actions: Collection[str] = ()) -> str:
     """Return the page as text."""
+    return b"".join(page_pieces(document, words, own_actions)).decode()
+
+
+def page_pieces(document: Document, words: Words, own_actions: Collection[str] = ()) -> Iterator[bytes]:
+    """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest."""
+    exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
+    variables = context(document, words, exposures, findings, own_actions)
+    page = _without_data(words, variables).encode("utf-8", "backslashreplace")
+    block = DataBlock(document, exposures, findings).export(words)
+    head, island, tail = page.rpartition(_ISLAND)
+    yield head + island
+    yield from Packer(block).pack()
+    yield tail
+
+
+def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
+    """Return the page with an empty data block."""
     css, head_script = joined(_STYLES), joined(["head.js"])
     script = '"use strict";(() => {\n' + joined(_SCRIPTS) + "})();\n"
     environment = template_environment(content("templates") / "report", keep_trailing_newline=True)
@@ -72,7 +94,7 @@ def render(document: Document, words: Words, own_actions: Collection[str] = ()) 
         script=trusted(script),
         csp=policy(css, head_script, script),
         sprite=trusted(joined(["sprite.svg"])),
-        **context(document, words, own_actions),
+        **variables,
     )
 
 

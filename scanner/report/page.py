@@ -1,13 +1,12 @@
 """The variables of the report template."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from scanner.document.schema import Document
+from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.model.verdict import SEVERITIES
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
-from scanner.report.data_block import DataBlock, pack
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.gaps import scope_names
 from scanner.report.headline import capital, headline
@@ -18,8 +17,6 @@ from scanner.report.summary import (
     MatrixCell,
     ReportSummary,
     matrix,
-    ordered_exposures,
-    ordered_findings,
     summarize,
 )
 from scanner.report.text import plain
@@ -30,16 +27,23 @@ _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
 
-def context(document: Document, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
-    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`."""
+def context(
+    document: Document,
+    t: Words,
+    exposures: Sequence[ExposureRow],
+    findings: Sequence[FindingRow],
+    own: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`.
+
+    Endpoints and findings are those of the document, in the order of the page.
+    """
     summary, names, taken = summarize(document), ResourceNames(document), document.scan.taken
-    exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
     changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
     return {
         "words": t,
         "statuses": summary.counts.statuses,
         "complete": summary.complete,
-        "data_block": pack(DataBlock(document, exposures, findings).export(t)),
         "date": scanned(t, taken, document.scan.evaluated),
         "changes": changes,
         "compared": changes["compared"] if changes else "",

@@ -1,7 +1,9 @@
 """The numbers of the first screen, the matrix of the two locks, and the order of endpoints and findings."""
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar, overload
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.evaluate.counts import CHECKS, Counts, count, is_in_part, rank
@@ -13,6 +15,7 @@ COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown"
 RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
 """The order of endpoints: one that was not assessed ranks below a proven high and above a proven medium."""
 
+_Row = TypeVar("_Row")
 _ROW_QUERY = {
     "anonymous": "kind:data,admin auth:anonymous",
     "shared": "kind:data,admin auth:shared",
@@ -112,21 +115,53 @@ def summarize(document: Document) -> ReportSummary:
     )
 
 
-def ordered_exposures(exposures: Iterable[ExposureRow]) -> list[ExposureRow]:
+class Ordered(Sequence[_Row]):
+    """Rows in another order. Rows of a file stay in the file."""
+
+    def __init__(self, rows: Sequence[_Row], key: Callable[[_Row], Any]) -> None:
+        keys = [key(row) for row in rows]
+        self._rows = rows
+        self._order = array("i", sorted(range(len(keys)), key=keys.__getitem__))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, at: int) -> _Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[_Row]: ...
+    def __getitem__(self, at: int | slice) -> _Row | list[_Row]:
+        if isinstance(at, slice):
+            return [self._rows[each] for each in self._order[at]]
+        return self._rows[self._order[at]]
+
+
+def ordered_exposures(exposures: Sequence[ExposureRow]) -> Sequence[ExposureRow]:
     """Return endpoints by RATINGS, then by resource id, endpoint and address."""
-    return sorted(exposures, key=lambda each: (_order(each), each.resource.lower(), each.endpoint, each.address))
+    same = _Same()
+    return Ordered(
+        exposures, lambda each: (_order(each), same[each.resource.lower()], same[each.endpoint], each.address)
+    )
 
 
-def ordered_findings(findings: Iterable[FindingRow]) -> list[FindingRow]:
+def ordered_findings(findings: Sequence[FindingRow]) -> Sequence[FindingRow]:
     """Return findings by status, severity, rule, resource id and endpoints."""
-    status = {name: at for at, name in enumerate(STATUSES)}
-    return sorted(
+    status, same = {name: at for at, name in enumerate(STATUSES)}, _Same()
+    return Ordered(
         findings,
-        key=lambda each: (
+        lambda each: (
             status.get(each.status, 1),
             rank(each.severity),
-            each.rule,
-            each.resource.lower(),
+            same[each.rule],
+            same[each.resource.lower()],
             each.endpoints,
         ),
     )
+
+
+class _Same(dict[str, str]):
+    """Gives one text for equal texts, so that the keys of many rows need little memory."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = text
+        return text

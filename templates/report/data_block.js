@@ -9,9 +9,18 @@ async function unpack() {
   const text = element.textContent;
   const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const block = JSON.parse(await new Response(stream).text());
+  const unpacked = new Uint8Array(await new Response(stream).arrayBuffer()), end = unpacked.indexOf(10);
+  const block = JSON.parse(new TextDecoder().decode(unpacked.subarray(0, end)));
   element.remove();
+  readColumns(block, unpacked.slice(end + 1).buffer);
   return block;
+}
+
+/** Puts the columns of numbers in their places; they follow the JSON as bytes (data_block.py, `Packer`). */
+function readColumns(block, bytes) {
+  const kinds = { 1: Int8Array, 2: Int16Array, 4: Int32Array }, column = (place) => new kinds[place.bytes](bytes, place.at, place.length);
+  for (const table of [block.exposures, block.findings, block.resources]) for (const [name, value] of Object.entries(table)) if (value.bytes) table[name] = column(value);
+  for (const lists of [block.passed, block.notApplicable]) for (const list of lists) list.splice(1, 2, ...list.slice(1).map(column));
 }
 
 function useData(block) {
