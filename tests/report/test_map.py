@@ -83,7 +83,7 @@ def test_the_numbers_add_up_to_the_matrix(reader: Reader, make: Make) -> None:
     labels = [label for label, _ in nodes(page)]
     sources = {label.split(":")[0]: count_of(label) for label in labels[:5]}
     assert {WORDS[name]: columns[name] for name in REACHED} == {name: sources[name] for name in WORDS.values()}
-    only_published = sources["Only through a gateway"]
+    only_published = sources["Via a gateway only"]
     assert only_published > 0
     drawn = sum(sources.values())
     lead = page.locator("#map-lead").inner_text()
