@@ -27,7 +27,6 @@ def on_paper(page: Page) -> Page:
     return page
 
 
-
 def test_the_first_page_is_for_managers_and_fits(reader: Reader, make: Make) -> None:
     page = on_paper(reader.open(make(owned()), viewport=A4))
     for selector in (".print-title", "#endpoints h1", ".matrix", ".print-worst", "#endpoints .not-assessed"):
@@ -60,7 +59,9 @@ def test_endpoints_come_before_changes_with_and_without_scripts(reader: Reader, 
             page.wait_for_selector("html[data-ready]", timeout=20_000)
         tops = [
             box["y"]
-            for box in (on_paper(page).locator(f"#{id}").bounding_box() for id in ("endpoints", "endpoint-view", "changes"))
+            for box in (
+                on_paper(page).locator(f"#{id}").bounding_box() for id in ("endpoints", "endpoint-view", "changes")
+            )
             if box
         ]
         assert len(tops) == 3
@@ -77,7 +78,8 @@ def test_each_page_has_its_number_and_nothing_is_cut(reader: Reader, make: Make)
     page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     page.set_viewport_size(A4)
     on_paper(page)
-    cut = "() => [...document.querySelectorAll('.cmd code')].filter((each) => each.scrollWidth > each.clientWidth + 1 && each.clientWidth).length"
+    cut = """() => [...document.querySelectorAll('.cmd code')]
+        .filter((each) => each.clientWidth && each.scrollWidth > each.clientWidth + 1).length"""
     wide = "() => document.documentElement.scrollWidth > innerWidth"
     assert page.evaluate(cut) == 0
     assert not page.evaluate(wide)
