@@ -33,6 +33,11 @@ def group_of(resource_id: str) -> str:
     return parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else ""
 
 
+def subnet_name(subnet: str) -> str:
+    """Return `vnet-a/snet-b` for the id of a subnet, "" for ""."""
+    return "/".join(subnet.rstrip("/").split("/")[-3::2])
+
+
 _OWN_BUNDLES = frozenset({"microsoft.web/sites/slots"})
 """Nested types of which each resource is a bundle of its own."""
 

@@ -11,6 +11,7 @@ from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.gaps import scope_names
 from scanner.report.headline import capital, headline
 from scanner.report.page_gaps import coverage, not_assessed
+from scanner.report.print_pages import print_pages
 from scanner.report.summary import (
     COLUMNS,
     ROWS,
@@ -59,6 +60,7 @@ def context(
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary, with_history=changes is not None),
         **_headings(document, summary, t),
+        **print_pages(document, exposures, names, t),
         **_without_scripts(len(findings), t),
         **not_assessed(document, summary, t, own),
         **coverage(document.coverage, t),

@@ -24,6 +24,7 @@ function render() {
   if (state.view === "endpoints") renderExposures(state);
   if (state.view === "findings") renderFindings(state);
   if (state.view === "changes") renderChanges(state);
+  if (state.view === "map") renderMap();
   if (lastView && lastView !== state.view) {
     byId("main").focus({ preventScroll: true });
     window.scrollTo(0, 0);
