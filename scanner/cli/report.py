@@ -17,7 +17,9 @@ def run(settings: Settings, file: str) -> int:
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        wrote = convert(file, parse_targets(settings["out"], settings.at), storage, settings.at)
+        wrote = convert(
+            file, parse_targets(settings["out"], settings.at), storage, settings.at, settings.report_language
+        )
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
     return 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -20,13 +20,17 @@ _FORMATS = {each.suffix: each for each in FORMATS}
 _DIFF_FORMATS = {each.suffix: each for each in DIFF_FORMATS}
 
 
-def write(suffix: str, document: Document, out: IO[bytes], own_actions: Collection[str] = ()) -> None:
+def write(
+    suffix: str, document: Document, out: IO[bytes], own_actions: Collection[str] = (), *, language: str = "en"
+) -> None:
     """Write a findings document in the format of a suffix, which is not `.json`. The same document, the same bytes.
 
     `own_actions`: those of the user's own rules, for a role to copy. A file of findings has none.
     """
     format = _FORMATS[suffix]
-    more = {"own_actions": own_actions} if format.has_role else {}
+    more: dict[str, Any] = {"own_actions": own_actions} if format.has_role else {}
+    if format.has_language:
+        more["language"] = language
     writer(format)(document, out, **more)
 
 
@@ -35,6 +39,7 @@ def convert(
     targets: Sequence[OutputTarget],
     storage: Storage,
     at: Callable[[str, object], str] = lambda option, value: str(value),
+    language: str = "en",
 ) -> list[str]:
     """Write each target from a findings file; return the names of the written ones.
 
@@ -55,7 +60,7 @@ def convert(
         try:
             with storage.writing(target.name) as out:
                 if _FORMATS[target.format].writer:
-                    write(target.format, document, out)
+                    write(target.format, document, out, language=language)
                 else:
                     out.write(text)
         except OSError as error:

@@ -15,6 +15,7 @@ from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
+from scanner.report.localized import localized
 from scanner.report.page import cell_label, context
 from scanner.report.text import escaped
 from scanner.report.words import Words
@@ -36,7 +37,8 @@ def write_html(
     Raises OSError where `out` cannot be written. Nothing is written before the whole page is made.
     """
     with without_cycle_collector():
-        page = render(document, Words(language), own_actions).encode("utf-8", "backslashreplace")
+        words = Words(language)
+        page = render(localized(document, language), words, own_actions).encode("utf-8", "backslashreplace")
     if isinstance(out, Path):
         out.write_bytes(page)
     else:
