@@ -37,7 +37,7 @@ def write_html(
     Raises OSError where `out` cannot be written. Nothing is written before the whole page is made.
     """
     with without_cycle_collector():
-        words = Words(language)
+        words = Words(language, "summary")
         page = render(localized(document, language), words, own_actions).encode("utf-8", "backslashreplace")
     if isinstance(out, Path):
         out.write_bytes(page)

@@ -88,9 +88,14 @@ def first_step_label(command: str) -> str:
     return "Check first" if READS_ONLY.match(command) else "Try first"
 
 
-def uncovered_types(types: Iterable[TypeRow], most: int = 5) -> str:
-    """Return the types that no rule covers with their counts, the largest first; "" without any."""
+def uncovered_types(types: Iterable[TypeRow], words: Words, most: int = 5) -> str:
+    """Return the types that no rule covers with their counts, the largest first; "" without any.
+
+    `words`: with the set `summary`.
+    """
     rows = sorted((each for each in types if not each.judged), key=lambda each: (-each.resources, each.type.lower()))
-    texts = [f"{re.sub('^microsoft[.]', '', each.type, flags=re.I)} {each.resources:,}" for each in rows[:most]]
+    texts = [
+        f"{re.sub('^microsoft[.]', '', each.type, flags=re.I)} {words.number(each.resources)}" for each in rows[:most]
+    ]
     more = len(rows) - len(texts)
-    return ", ".join([*texts, f"and {more} more types"] if more > 0 else texts)
+    return ", ".join([*texts, words("summary.more_types", more)] if more > 0 else texts)

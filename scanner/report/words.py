@@ -1,5 +1,6 @@
 """The texts of reports, summaries and notices in one language, with plurals, numbers and dates."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from scanner.report.translations import WORDS, plural_categories, translations
 ENGLISH = "en"
 SETS = ("report", "summary", "notice")
 """The folders of `templates/` that have texts in `en.toml`."""
+_FIELD = re.compile(r"\{(\w+)\}")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -41,10 +43,8 @@ class Words:
             entry = entry.get(self._category(count), entry["other"])
         if count is not None:
             values["n"] = self.number(count)
-        text = str(entry)
-        for name, value in values.items():
-            text = text.replace("{" + name + "}", str(value))
-        return text
+        # One pass: braces in a value, such as a name from Azure, are never filled.
+        return _FIELD.sub(lambda hit: str(values.get(hit[1], hit[0])), str(entry))
 
     def _category(self, count: int | None) -> str:
         """Return the category of CLDR for a count: `one` for 1 in English."""
