@@ -18,7 +18,7 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
-from scanner.report.translations import rule_text
+from scanner.report.localized import title
 from scanner.report.words import ENGLISH
 
 WARNING_DAYS = (14, 3)
@@ -111,7 +111,7 @@ def _item(change: Change, result: ScanResult, *, late: bool) -> NoticeItem:
         endpoint=item.endpoint,
         address=item.address,
         rule=item.rule,
-        title=rule_text(result.language, "title", item.title),
+        title=title(item.title, wording.words_of(result.language)),
         reach=item.reach,
         authentication=item.authentication,
         why=change.why,

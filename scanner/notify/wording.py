@@ -27,7 +27,7 @@ NAME_WIDTH = 120
 @lru_cache
 def words_of(language: str) -> Words:
     """Return the words of notices in a language."""
-    return Words(language, "notice")
+    return Words(language)
 
 
 def title(

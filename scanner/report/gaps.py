@@ -117,7 +117,7 @@ def misses_permission(gap: GapRow) -> bool:
 
 
 def group_gaps(document: Document, words: Words) -> NotAssessed:
-    """Return the gaps and inconclusive checks of a findings document, in groups. `words`: with the set `summary`."""
+    """Return the gaps and inconclusive checks of a findings document, in groups."""
     names = scope_names(document)
     groups, by_url = _groups(document.gaps)
     found = NotAssessed(groups)
@@ -133,10 +133,7 @@ def group_gaps(document: Document, words: Words) -> NotAssessed:
 
 
 def accepted_by(waiver: WaiverRow | None, words: Words) -> str:
-    """Return `accepted by kari until 2026-12-31: Personal files [OPS-7]`; older documents do not name who accepted.
-
-    `words`: with the set `summary`.
-    """
+    """Return `accepted by kari until 2026-12-31: Personal files [OPS-7]`; older documents do not name who accepted."""
     if not waiver:
         return words("summary.accepted")
     ticket = f" [{waiver.ticket}]" if waiver.ticket else ""

@@ -37,8 +37,8 @@ def write_html(
     Raises OSError where `out` cannot be written. Nothing is written before the whole page is made.
     """
     with without_cycle_collector():
-        words = Words(language, "summary")
-        page = render(localized(document, language), words, own_actions).encode("utf-8", "backslashreplace")
+        words = Words(language)
+        page = render(localized(document, words), words, own_actions).encode("utf-8", "backslashreplace")
     if isinstance(out, Path):
         out.write_bytes(page)
     else:

@@ -33,10 +33,10 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]()<>+\-.!|~:&$])")
 
 def write_markdown(document: Document, out: IO[bytes], language: str = ENGLISH) -> None:
     """Write a summary of a findings document. The same document gives the same bytes."""
-    words = Words(language, "summary")
+    words = Words(language)
     parts: list[str] = []
     room = MOST_BYTES
-    for part in _parts(localized(document, language), words):
+    for part in _parts(localized(document, words), words):
         room -= len(part.encode()) + 1
         if room < 0:
             parts.append(f"{words('summary.cut')}\n")

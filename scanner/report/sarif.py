@@ -27,7 +27,7 @@ from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.text import first_step_label, plain, shortened
-from scanner.report.words import ENGLISH, Words
+from scanner.report.words import Words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MOST = 25_000
@@ -308,7 +308,7 @@ def _notifications(document: Document) -> Iterator[dict[str, Any]]:
     for row in document.findings:
         if row.status == "error":
             yield _notification(f"Rule {row.rule} crashed: {row.message}", "error", row.resource)
-    words = Words(ENGLISH, "summary")
+    words = Words()
     missing = group_gaps(document, words)
     for group in missing.groups:
         yield _notification(_gap_text(group), "note" if group.accepted else "warning", group.urls[0])

@@ -89,10 +89,7 @@ def first_step_label(command: str) -> str:
 
 
 def uncovered_types(types: Iterable[TypeRow], words: Words, most: int = 5) -> str:
-    """Return the types that no rule covers with their counts, the largest first; "" without any.
-
-    `words`: with the set `summary`.
-    """
+    """Return the types that no rule covers with their counts, the largest first; "" without any."""
     rows = sorted((each for each in types if not each.judged), key=lambda each: (-each.resources, each.type.lower()))
     texts = [
         f"{re.sub('^microsoft[.]', '', each.type, flags=re.I)} {words.number(each.resources)}" for each in rows[:most]

@@ -10,7 +10,7 @@ from scanner.content import content
 from scanner.report.translations import WORDS, plural_categories, translations
 
 ENGLISH = "en"
-SETS = ("report", "summary", "notice")
+SETS = ("report", "summary", "notice", "endpoint")
 """The folders of `templates/` that have texts in `en.toml`."""
 _FIELD = re.compile(r"\{(\w+)\}")
 _MONTHS = (
@@ -20,20 +20,19 @@ _MONTHS = (
 
 
 class Words:
-    """The texts of `templates/report/en.toml`, or their translations.
+    """The texts of `templates/*/en.toml`, or their translations.
 
     `words("headline.open", 3)` picks the plural form for 3 and fills `{n}`; named values fill the other braces.
-    Raises KeyError for a key that the file does not have.
+    Raises KeyError for a key that no file has.
 
-    `catalogue`: those of the page, which its script uses too. `more`: other sets of texts, such as `summary`.
+    `catalogue`: those of the page, which its script uses too.
     """
 
-    def __init__(self, language: str = ENGLISH, *more: str) -> None:
+    def __init__(self, language: str = ENGLISH) -> None:
         self.language = language
-        self.catalogue = _translated(source(), language)
-        self._texts = {**self.catalogue}
-        for name in more:
-            self._texts |= _translated(source(name), language)
+        sets = {name: _translated(source(name), language) for name in SETS}
+        self.catalogue = sets["report"]
+        self._texts = {key: text for texts in sets.values() for key, text in texts.items()}
 
     def __call__(self, key: str, count: int | None = None, **values: object) -> str:
         entry: Any = self._texts
@@ -79,7 +78,7 @@ class Words:
         return f"{self.date(iso)}, {time:%H:%M} {self('utc')}" if time else iso
 
 
-def source(name: str = "report") -> dict[str, Any]:
+def source(name: str) -> dict[str, Any]:
     """Return the English texts of a set: a table of tables of texts, or of `one` and `other` where it has plurals."""
     return tomllib.loads((content("templates") / name / "en.toml").read_text("utf-8"))
 

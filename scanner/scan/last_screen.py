@@ -11,7 +11,7 @@ from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
 from scanner.report.headline import headline
 from scanner.report.text import field_lines, split_fix, uncovered_types
-from scanner.report.words import ENGLISH, Words
+from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.not_assessed import INDENT, NotAssessedLines
@@ -95,7 +95,7 @@ class LastScreen:
         if rest:
             are = "is" if resources == 1 else "are"
             said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
-            said += uncovered_types(rest, Words(ENGLISH, "summary"))
+            said += uncovered_types(rest, Words())
         return said
 
     def worst(self, count: int) -> Iterator[Line]:
