@@ -55,17 +55,23 @@ def endpoint_sentence(sentence: str, words: Words) -> str:
 
 def _part(part: str, text: str, words: Words) -> str:
     """Return a part of a sentence in the language of the words, "" where it is not known."""
-    table = _TABLES[part]
-    if part == "what" and text[:1].islower() and " " in text:
-        text = text[0].upper() + text[1:]
     if part == "lock":
         text = _VERB.sub(r"\1s ", text, count=1) if _VERB.match(text) else text
+    said = _phrase(_TABLES[part], text, words)
+    if not said and part == "what":
+        names = _NAMES_LISTED.fullmatch(text)
+        if names:
+            return words("endpoint.and_last", None, list=names[1], last=names[2])
+        # Within a sentence the English begins in lower case: "Network access to the vault".
+        said = _phrase(_TABLES[part], text[:1].upper() + text[1:], words)
+    return said or (_addresses(text, words) if part == "source" else "")
+
+
+def _phrase(table: str, text: str, words: Words) -> str:
     for key, pattern in _patterns(table).items():
         if found := pattern.fullmatch(text):
             return words(f"{table}.{key}", None, **found.groupdict())
-    if part == "what" and (names := _NAMES_LISTED.fullmatch(text)):
-        return words("endpoint.and_last", None, list=names[1], last=names[2])
-    return _addresses(text, words) if part == "source" else ""
+    return ""
 
 
 def _addresses(text: str, words: Words) -> str:
