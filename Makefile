@@ -18,7 +18,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test lint format docs docs-check locale machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -75,6 +75,10 @@ docs: $(RUN)  ## Write the generated pages
 
 docs-check: $(RUN)
 	$(BIN)/python -m docs.build --check
+	@$(BIN)/python -m docs.translations --check
+
+locale: $(RUN)  ## Update the catalogues of translations; list what is not translated
+	$(BIN)/python -m docs.translations --list
 
 machine:
 	@tests/machine

@@ -1,4 +1,4 @@
-"""The folders of rules and templates. They are read by path, never imported by their folders' names."""
+"""The folders of rules, templates and translations. They are read by path, never imported by their folders' names."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ PACKAGE = Path(__file__).resolve().parent
 
 
 def content(name: str) -> Path:
-    """Return the folder `rules` or `templates`: inside the package when installed, beside it in a working copy.
+    """Return the folder of this name: inside the package when installed, beside it in a working copy.
 
     A sibling counts only where `pyproject.toml` lies beside it too: site-packages may hold somebody else's `rules`.
     Raises FileNotFoundError, naming both places, where there is neither.

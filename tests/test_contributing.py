@@ -27,7 +27,7 @@ IGNORED = shutil.ignore_patterns("__pycache__")
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A working copy that has been set up."""
     folder = tmp_path_factory.mktemp("clone")
-    for name in ("scanner", "rules", "templates", "tests/rules/cases"):
+    for name in ("scanner", "rules", "templates", "locale", "tests/rules/cases"):
         shutil.copytree(ROOT / name, folder / name, ignore=IGNORED)
     shutil.copy(ROOT / "pyproject.toml", folder)
     command = folder / ".venv" / "bin" / "twolocks"

@@ -37,9 +37,12 @@ def wheel(dist: Path) -> Path:
 
 
 def content_files() -> list[str]:
-    """Rules, templates and the package's own data in the working copy, as paths relative to its root."""
+    """Rules, templates, translations and the package's own data in the working copy, as paths relative to its root."""
     files = (
-        path for name in ("rules", "templates", "scanner") for path in (ROOT / name).glob("**/*") if path.is_file()
+        path
+        for name in ("rules", "templates", "locale", "scanner")
+        for path in (ROOT / name).glob("**/*")
+        if path.is_file()
     )
     names = [path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc" and path.name != "ruff.toml"]
     return [name for name in names if "/." not in name]
@@ -76,7 +79,7 @@ def test_an_installed_wheel_finds_its_own_content(wheel: Path, tmp_path: Path) -
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    for name in ("rules", "templates"):
+    for name in ("rules", "templates", "locale"):
         (site / name).mkdir()  # somebody else's packages of these names
         done = subprocess.run(
             [sys.executable, "-c", f"from scanner.content import content; print(content({name!r}))"],
@@ -109,7 +112,7 @@ def test_the_sdist_holds_what_it_names(dist: Path) -> None:
         names = {name.split("/", 1)[1] for name in archive.getnames()}
     missing = [name for name in content_files() if name not in names]
     assert not missing
-    folders = {"scanner", "rules", "templates", "tests", "docs", "deploy"}
+    folders = {"scanner", "rules", "templates", "locale", "tests", "docs", "deploy"}
     pages = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "SECURITY.md"}
     locks = {"requirements.lock", "requirements-dev.lock", "requirements-setup.lock"}
     rest = {"Makefile", "PKG-INFO", "pyproject.toml", ".gitignore"}

@@ -17,7 +17,8 @@ def run(settings: Settings, file: str) -> int:
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        wrote = convert(file, parse_targets(settings["out"], settings.at), storage, settings.at, screen.busy)
+        targets = parse_targets(settings["out"], settings.at)
+        wrote = convert(file, targets, storage, settings.at, screen.busy, settings.report_language)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
     return 0

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from scanner.config.options import Effect, Option
+from scanner.config.options import LANGUAGES, Effect, Option
 from scanner.config.toml import TomlFile
 from scanner.model.exposure import Auth, Reach
 from scanner.model.verdict import SEVERITIES
@@ -24,6 +24,7 @@ NAMES: Any = Annotated[list[TEXT], Meta(min_length=1)]
 CELL: Any = Annotated[
     str, Meta(pattern=f"^(data|admin|app)/({'|'.join(Auth.__members__)}|unknown)/({'|'.join(Reach.__members__)})$")
 ]
+LANGUAGE: Any = Annotated[str, Meta(pattern=f"^({'|'.join(LANGUAGES)})$")]
 TAG: Any = Annotated[str, Meta(pattern=r"^\s*[^\s=][^=]*=\s*\S")]
 MAX_DAYS = 365
 """The default for how far ahead a waiver may expire, in days."""
@@ -121,6 +122,15 @@ REPORT = (
         effect=Effect.harmless,
     ),
     Key("owner-tag", "Tag whose value is the owner", TEXT, "the name of a tag", default="", effect=Effect.harmless),
+    Key(
+        "language",
+        "Language of reports, summaries and notices",
+        LANGUAGE,
+        f"one of {', '.join(LANGUAGES)}",
+        default="en",
+        known=LANGUAGES,
+        effect=Effect.harmless,
+    ),
 )
 WAIVERS = (
     number("max-days", "How far ahead a waiver may expire", 1, 3660, MAX_DAYS, Effect.hide),

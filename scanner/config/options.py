@@ -12,6 +12,8 @@ FAIL_ON = (*SEVERITIES, "never")
 NEW = tuple(f"new:{name}" for name in SEVERITIES)
 """Values of `--fail-on` for scans with a history: count only findings that are new, reopened or raised."""
 FORMATS = ("text", "json")
+LANGUAGES = ("en", "nb")
+"""The languages of reports: English, and each folder of `locale/`."""
 
 
 class Effect(StrEnum):
@@ -121,6 +123,15 @@ FAIL_ON_DEMO = Option(
 # What to write
 
 OUT = Option("out", "FILE", many=True, path=True, effect=Effect.write)
+LANGUAGE = Option(
+    "language",
+    "en|nb",
+    "Language of report, summary and notices (default: en)",
+    known=LANGUAGES,
+    shared=True,
+    effect=Effect.harmless,
+    in_file=False,
+)
 SNAPSHOT = Option(
     "snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True, effect=Effect.write
 )

@@ -53,6 +53,12 @@ class Settings(Tables):
         """Return the tags of findings: those to show, and the owner tag."""
         return tuple(dict.fromkeys([*self.tags, *([self.owner_tag] if self.owner_tag else [])]))
 
+    @property
+    def report_language(self) -> str:
+        """Return the language of reports and notices: of the option or variable, else of the settings file."""
+        option = self.options.get("language")
+        return str(option.value) if option is not None and option.value else self.language
+
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and source of every setting."""
         options = [(option.name, self.options[option.name]) for option in SCAN if option.name in self.options]
@@ -224,7 +230,7 @@ def _known(settings: Settings, row: Command) -> None:
     """Raise InputError for an unknown value of an option."""
     for option in SCAN if _shows_scan(row) else row.options:
         given = settings.options[option.name]
-        if not option.known or given.value in option.known:
+        if not option.known or given.value in (*option.known, option.unset):
             continue
         near = nearest(str(given.value), option.known, 1)
         listed = [each for each in option.known if not each.startswith("new:")]

@@ -30,6 +30,7 @@ class Tables:
     reasons: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
     owner_tag: str = ""
+    language: str = "en"
     max_days: int = MAX_DAYS
     allow_tag: bool = False
     answer_size: str = "32 MB"

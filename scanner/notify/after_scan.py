@@ -91,7 +91,7 @@ def notify(
 def trial(settings: Settings, name: str, tool: str) -> int:
     """Send the notice of `twolocks notify test NAME`. Return 0, or raise InputError if it was not delivered."""
     target = named(settings, name)
-    failed = send_all({target: compose.trial(target, tool)}, tool)
+    failed = send_all({target: compose.trial(target, tool, settings.report_language)}, tool)
     if failed:
         raise not_delivered(target, failed[target], "fix it, then test again")
     if not CHANNELS[target.kind].on_stdout:

@@ -18,6 +18,8 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
+from scanner.report.localized import title
+from scanner.report.words import ENGLISH
 
 WARNING_DAYS = (14, 3)
 """The numbers of days before its expiry at which a waiver is reported: once for each."""
@@ -39,14 +41,14 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
     turned_incomplete = kind == "news" and not result.scan.complete and was_complete
     if kind == "news" and not (items or expiring or turned_incomplete):
         return None
-    standing = result.evaluation.counts.by_severity
+    standing, words = result.evaluation.counts.by_severity, wording.words_of(result.language)
     return Notice(
         notification=target.name,
         kind=kind,
-        title=wording.title(kind, items, len(expiring), standing, turned_incomplete=turned_incomplete),
+        title=wording.title(kind, items, len(expiring), standing, words, turned_incomplete=turned_incomplete),
         scan=_scan(result),
         remarks=list(
-            wording.remarks(kind, result, len(expiring), max(WARNING_DAYS), turned_incomplete=turned_incomplete)
+            wording.remarks(kind, result, len(expiring), max(WARNING_DAYS), words, turned_incomplete=turned_incomplete)
         ),
         counts=dict(result.row.counts) if result.row is not None else {},
         open=standing,
@@ -55,17 +57,19 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
         waivers=expiring if kind == "news" else [],
         gaps=_gaps(result.evaluation.gaps),
         files=list(result.files),
+        language=result.language,
     )
 
 
-def trial(target: Target, tool: str) -> Notice:
+def trial(target: Target, tool: str, language: str = ENGLISH) -> Notice:
     """Return the notice that `twolocks notify test` sends."""
+    words = wording.words_of(language)
     return Notice(
         notification=target.name,
         kind="test",
-        title=f"This is a test of the notification {target.name}; nothing was scanned",
+        title=words("notice.test", name=target.name),
         scan=None,
-        remarks=[f"Sent by {tool}. No action is needed"],
+        remarks=[words("notice.test_remark", tool=tool)],
         counts={},
         open={},
         endpoints={},
@@ -73,6 +77,7 @@ def trial(target: Target, tool: str) -> Notice:
         waivers=[],
         gaps=[],
         files=[],
+        language=language,
     )
 
 
@@ -106,7 +111,7 @@ def _item(change: Change, result: ScanResult, *, late: bool) -> NoticeItem:
         endpoint=item.endpoint,
         address=item.address,
         rule=item.rule,
-        title=item.title,
+        title=title(item.title, wording.words_of(result.language)),
         reach=item.reach,
         authentication=item.authentication,
         why=change.why,

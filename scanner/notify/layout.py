@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from scanner.history.items import first_segments, top_of
 from scanner.model.ids import group_of, name_of, type_of
 from scanner.notify.notice import NoticeItem
-from scanner.notify.wording import short
+from scanner.notify.wording import short, words_of
+from scanner.report.words import Words
 
 LISTED = (10, 3, 0)
 """How many waivers and gaps a message shows; fewer where items would have no room."""
@@ -18,6 +19,7 @@ class ResourceSection:
 
     resource: str
     items: list[NoticeItem]
+    words: Words
 
     @property
     def name(self) -> str:
@@ -28,7 +30,8 @@ class ResourceSection:
     def about(self) -> str:
         """Type and group: `Microsoft.Storage/storageAccounts in rg-journal`."""
         group = group_of(self.resource)
-        return short(type_of(self.resource) or "subscription") + (f" in {short(group)}" if group else "")
+        type = short(type_of(self.resource) or self.words("notice.subscription"))
+        return self.words("notice.type_in", type=type, group=short(group)) if group else type
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,23 +42,23 @@ class OwnerSection:
     resources: list[ResourceSection]
 
 
-def sections(items: Sequence[NoticeItem]) -> list[OwnerSection]:
+def sections(items: Sequence[NoticeItem], language: str) -> list[OwnerSection]:
     """Return the items by owner, and by top-level resource, in the order of their first item."""
     owners: dict[str, dict[str, list[NoticeItem]]] = {}
     for each in items:
         owners.setdefault(each.owner, {}).setdefault(top_of(each.resource), []).append(each)
-    has_owners = any(owners)
+    has_owners, words = any(owners), words_of(language)
     return [
         OwnerSection(
-            _heading(owner) if has_owners else "",
-            [ResourceSection(first_segments(found[0].resource, top), found) for top, found in resources.items()],
+            _heading(owner, words) if has_owners else "",
+            [ResourceSection(first_segments(found[0].resource, top), found, words) for top, found in resources.items()],
         )
         for owner, resources in owners.items()
     ]
 
 
-def _heading(owner: str) -> str:
-    return f"Owner: {short(owner)}" if owner else "No owner"
+def _heading(owner: str, words: Words) -> str:
+    return words("notice.owner", owner=short(owner)) if owner else words("notice.no_owner")
 
 
 def capacity(fits: Callable[[int, int], bool], total: int, most: int) -> tuple[int, int]:

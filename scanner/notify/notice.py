@@ -79,7 +79,8 @@ class Notice(msgspec.Struct, kw_only=True, frozen=True):
 
     `kind`: news; baseline (the first scan: counts only); unknown (the history could not be read, so changes are
     unknown); test. `remarks`: remarks on the scan, such as failed reads. `counts`: of this scan, the same for every
-    receiver. `open`: by severity. `endpoints`: all endpoints by state. `items`: the most severe first.
+    receiver. `open`: by severity. `endpoints`: all endpoints by state. `items`: the most severe first. `language`: of
+    the title, the remarks and the titles of rules.
     """
 
     schema: str = SCHEMA
@@ -95,6 +96,7 @@ class Notice(msgspec.Struct, kw_only=True, frozen=True):
     waivers: list[ExpiringWaiver]
     gaps: list[NoticeGap]
     files: list[str]
+    language: str = "en"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +115,5 @@ class ScanResult:
     history_errors: Sequence[str] = ()
     """The errors of the history, which was not written in that case."""
     files: Sequence[str] = ()
+    language: str = "en"
+    """The language of notices."""

@@ -1,9 +1,8 @@
 """The sentences of a notice. Each is one line of limited width, and no name in it can pass for other text."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from functools import lru_cache
 
-from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, top_of
 from scanner.model.ids import segments
@@ -16,14 +15,20 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
+from scanner.report.headline import inconclusive
+from scanner.report.words import Words, parse_time, scanned
 from scanner.terminal.text import clean, middle
 
 WIDTH = 400
 """Columns of a sentence."""
 NAME_WIDTH = 120
 """Columns of a name."""
-_NEWS = {kind.value: kind.word for kind in ALERTS}
-"""The word of each value of `news`."""
+
+
+@lru_cache
+def words_of(language: str) -> Words:
+    """Return the words of notices in a language."""
+    return Words(language)
 
 
 def title(
@@ -31,6 +36,7 @@ def title(
     items: Sequence[NoticeItem],
     expiring: int,
     standing: Mapping[str, int],
+    words: Words,
     *,
     turned_incomplete: bool,
 ) -> str:
@@ -38,90 +44,77 @@ def title(
 
     `expiring`: the number of waivers about to expire. `standing`: open items by severity.
     """
-    if kind == "baseline":
-        return f"First scan, the baseline: {_standing(standing)}"
-    if kind == "unknown":
-        return f"Changes are unknown because the history could not be read: {_standing(standing)}"
+    if kind in ("baseline", "unknown"):
+        return words(f"notice.{kind}", standing=_standing(standing, words))
     said = []
     if items:
-        counts = [(word, sum(each.news == name for each in items)) for name, word in _NEWS.items()]
-        worst = f"; highest severity: {items[0].severity}" if len(items) > 1 else f" ({items[0].severity})"
-        said.append(", ".join(f"{count:,} {word}" for word, count in counts if count) + worst)
+        counts = [(each.value, sum(item.news == each.value for item in items)) for each in ALERTS]
+        changes = ", ".join(words(f"notice_change.{name}", count) for name, count in counts if count)
+        key = "notice.worst" if len(items) > 1 else "notice.only"
+        said.append(words(key, changes=changes, severity=severity(items[0].severity, words)))
     if expiring:
-        said.append(f"{expiring:,} {'waiver is' if expiring == 1 else 'waivers are'} about to expire")
+        said.append(words("notice.expiring", expiring))
     if turned_incomplete:
-        said.append("the scan is incomplete, the previous one was complete")
+        said.append(words("notice.turned_incomplete"))
     text = "; ".join(said)
     return text[:1].upper() + text[1:]
 
 
-def _standing(standing: Mapping[str, int]) -> str:
-    said = [f"{count:,} {name}" for name, count in standing.items() if count]
-    return f"{sum(standing.values()):,} open" + (f" ({', '.join(said)})" if said else "")
+def severity(name: str, words: Words) -> str:
+    """Return the word of a severity within a sentence."""
+    return words(f"severity.{name}").lower()
+
+
+def _standing(standing: Mapping[str, int], words: Words) -> str:
+    said = [f"{words.number(count)} {severity(name, words)}" for name, count in standing.items() if count]
+    total = sum(standing.values())
+    return words("notice.standing_by", total, severities=", ".join(said)) if said else words("notice.standing", total)
 
 
 def remarks(
-    kind: NoticeKind, result: ScanResult, expiring: int, days: int, *, turned_incomplete: bool
+    kind: NoticeKind, result: ScanResult, expiring: int, days: int, words: Words, *, turned_incomplete: bool
 ) -> Iterator[str]:
     """Return the remarks on the scan, the most important first.
 
     `expiring`: the number of waivers that expire within so many `days`.
     """
     if not result.scan.complete:
-        yield _incomplete(result.evaluation) + (". The previous scan was complete" if turned_incomplete else "")
-    errors = result.history_errors
-    yield from (f"The history was not written: {each}. The same items may be reported again" for each in errors)
+        text = _incomplete(result.evaluation, words)
+        yield words("notice_remark.was_complete", text=text) if turned_incomplete else text
+    yield from (words("notice_remark.history", error=each) for each in result.history_errors)
     if result.evaluation.crashes:
-        rules = len({each.rule for each in result.evaluation.crashes})
-        yield f"{rules:,} {'rule' if rules == 1 else 'rules'} crashed; their checks have no result"
+        yield words("notice_remark.crashed", len({each.rule for each in result.evaluation.crashes}))
     if kind == "baseline":
-        yield "Nothing in it is new. From now on only changes are reported"
+        yield words("notice_remark.baseline")
         if expiring:
-            yield f"{expiring:,} {'waiver expires' if expiring == 1 else 'waivers expire'} within {days} days"
+            yield words("notice_remark.expiring", expiring, days=days)
     if result.row is not None:
         hidden = result.row.counts.get("unseen", 0)
         if hidden:
-            yield f"{hidden:,} {'is' if hidden == 1 else 'are'} no longer visible; not counted as fixed"
+            yield words("notice_remark.unseen", hidden)
         yield from (each[:1].upper() + each[1:] for each in result.row.notes)
 
 
-def _incomplete(result: EvaluationResult) -> str:
+def _incomplete(result: EvaluationResult, words: Words) -> str:
     counts = result.counts
-    endpoints, gaps = counts.not_fully_assessed.total(), counts.gaps
-    were = "endpoint was" if endpoints == 1 else "endpoints were"
-    said = [f"{endpoints:,} {were} not fully assessed"] if endpoints else []
-    said += [f"{gaps:,} {'read' if gaps == 1 else 'reads'} failed"] if gaps else []
-    said += [text] if (text := _inconclusive(counts)) else []
-    more = f": {', '.join(said)}" if said else ""
-    return f"The scan is incomplete{more}. What was not assessed may be open too"
-
-
-def _inconclusive(counts: Counts) -> str:
-    """Return how many checks are inconclusive, how many of them are accepted, and the reasons."""
-    total, found = counts.statuses["unknown"], counts.reasons(counts.inconclusive)
-    if not total:
-        return ""
-    named = (
-        (found.missing_permission, "for a missing permission"),
-        (found.failed_read, "because a read failed"),
-        (found.no_value, "because Azure returned no value"),
-    )
-    why = ", ".join(f"{count:,} {reason}" for count, reason in named if count)
-    accepted = f", {counts.accepted_inconclusive:,} of them accepted" if counts.accepted_inconclusive else ""
-    return f"{total:,} {'check is' if total == 1 else 'checks are'} inconclusive{accepted}{f' ({why})' if why else ''}"
+    named = (("endpoints", counts.not_fully_assessed.total()), ("reads", counts.gaps))
+    said = [words(f"notice_remark.{name}", count) for name, count in named if count]
+    said += [text] if (text := inconclusive(counts, words)) else []
+    what = ", ".join(said)
+    return words("notice_remark.incomplete_by", what=what) if what else words("notice_remark.incomplete")
 
 
 # Sentences
 
 
-def item_sentence(item: NoticeItem) -> str:
+def item_sentence(item: NoticeItem, words: Words) -> str:
     """Return `new: blob/export. Blob container allows anonymous access`."""
     name = item.endpoint or _child_names(item.resource)
     where = short(f"{name}@{item.address}" if item.address else name)
     text = f"{where}. {item.title}" if where else item.title
     more = f"; {item.why}" if item.why else ""
-    late = " (found by an earlier scan, not reported then)" if item.late else ""
-    return line(f"{_NEWS[item.news]}: {text}{more}") + late
+    sentence = line(f"{words(f'notice_mark.{item.news}')}: {text}{more}")
+    return words("notice.late", text=sentence) if item.late else sentence
 
 
 def _child_names(resource: str) -> str:
@@ -130,62 +123,57 @@ def _child_names(resource: str) -> str:
     return "/".join(parts[len(segments(top_of(resource))) + 1 :: 2])
 
 
-def waiver_sentence(waiver: ExpiringWaiver) -> str:
+def waiver_sentence(waiver: ExpiringWaiver, words: Words) -> str:
     """Return the accepted object, the owner, the expiry, and the number of findings that count again then."""
-    covers = f"{waiver.covers:,} {'counts' if waiver.covers == 1 else 'count'} again then"
-    return line(f"{waiver.what}, accepted by {waiver.owner} until {waiver.expires} ({waiver.at}); {covers}")
+    named = {"what": waiver.what, "owner": waiver.owner, "expires": waiver.expires, "at": waiver.at}
+    return line(words("notice.waiver", waiver.covers, **named))
 
 
-def gap_sentence(gap: NoticeGap) -> str:
+def gap_sentence(gap: NoticeGap, words: Words) -> str:
     """Return the path of a failed read, the response, and the missing permission."""
-    missing = f", missing permission {gap.action}" if gap.action else ""
-    return line(f"{gap.url}: {gap.status} {gap.code}{missing}")
+    key = "notice.gap_missing" if gap.action else "notice.gap"
+    return line(words(key, url=gap.url, answer=f"{gap.status} {gap.code}", action=gap.action))
 
 
-def scan_sentence(scan: NoticeScan) -> str:
+def scan_sentence(scan: NoticeScan, words: Words) -> str:
     """Return `prod-journal, 25 November 2026, 02:00 UTC. Exit 1: ...`."""
-    names = [short(each) for each in scan.subscriptions[:3]]
-    more = f" and {len(scan.subscriptions) - 3:,} more" if len(scan.subscriptions) > 3 else ""
-    time = _time(scan.taken) + (f", evaluated {_time(scan.evaluated)}" if scan.evaluated else "")
-    return f"{', '.join(names)}{more}, {time}. Exit {scan.exit}: {line(scan.why)}"
+    names = ", ".join(short(each) for each in scan.subscriptions[:3])
+    if len(scan.subscriptions) > 3:
+        names = words("notice.and_more_scopes", len(scan.subscriptions) - 3, names=names)
+    if not parse_time(scan.taken):
+    time = scanned(words, scan.taken, scan.evaluated) if parse_time(scan.taken) else clean(scan.taken)
 
 
-def _time(text: str) -> str:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return clean(text)
-    return f"{found.day} {found:%B %Y, %H:%M} UTC"
-
-
-def files_sentence(files: Sequence[str]) -> str:
+def files_sentence(files: Sequence[str], words: Words) -> str:
     """Return `Written: /srv/report.html, findings.json`: the names of the files, reports first."""
     ordered = sorted(files, key=lambda name: not name.endswith((".html", ".md")))
-    return f"Written: {', '.join(line(name) for name in ordered[:5])}"
+    return words("notice.written", files=", ".join(line(name) for name in ordered[:5]))
 
 
 def lists(notice: Notice, most: int) -> Iterator[tuple[str, list[str], str]]:
     """Return the lists that follow the items: a heading, at most so many sentences, and how many more there are."""
+    words = words_of(notice.language)
     found = (
-        ("About to expire", [waiver_sentence(each) for each in notice.waivers]),
-        ("Not assessed", [gap_sentence(each) for each in notice.gaps]),
+        (words("notice.about_to_expire"), [waiver_sentence(each, words) for each in notice.waivers]),
+        (words("notice.not_assessed"), [gap_sentence(each, words) for each in notice.gaps]),
     )
     for heading, sentences in found:
         if sentences:
-            yield heading, sentences[:most], and_more(len(sentences), most)
+            yield heading, sentences[:most], and_more(len(sentences), most, words)
 
 
 def endings(notice: Notice) -> Iterator[str]:
     """Return the last sentences: about the scan, and about its files."""
+    words = words_of(notice.language)
     if notice.scan is not None:
-        yield scan_sentence(notice.scan)
+        yield scan_sentence(notice.scan, words)
     if notice.files:
-        yield files_sentence(notice.files)
+        yield files_sentence(notice.files, words)
 
 
-def and_more(total: int, shown: int) -> str:
+def and_more(total: int, shown: int, words: Words) -> str:
     """Return the number of omitted entries, "" where none is omitted."""
-    return f"and {total - shown:,} more; all are in the report" if total > shown else ""
+    return words("notice.and_more", total - shown) if total > shown else ""
 
 
 def short(name: str) -> str:

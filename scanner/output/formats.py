@@ -11,7 +11,8 @@ class Format:
 
     `writer` is `module:function` below `scanner.report`; the function takes the document and a binary file. It is
     imported when a file is written. It is "" for JSON of a scan, because the findings document itself is that file.
-    `has_role`: the function also takes `own_actions`, because the format shows a role to copy.
+    `has_role`: the function also takes `own_actions`, because the format shows a role to copy. `has_language`: it takes
+    `language`; every other format is for programs, and in English.
     `purpose` and `contents` are the cells of the format in `docs/formats.md`, in Markdown.
     """
 
@@ -21,6 +22,7 @@ class Format:
     purpose: str
     contents: str
     has_role: bool = False
+    has_language: bool = False
 
 
 FORMATS = (
@@ -31,6 +33,7 @@ FORMATS = (
         "people who decide and who fix",
         "everything, in one self-contained file",
         has_role=True,
+        has_language=True,
     ),
     Format(
         ".json",
@@ -52,6 +55,7 @@ FORMATS = (
         "markdown:write_markdown",
         "the summary of a job (`$GITHUB_STEP_SUMMARY`, Azure DevOps), a comment",
         "counts, the worst endpoints with the command that fixes them, changes, what was not assessed; at most 900 kB",
+        has_language=True,
     ),
     Format(
         ".sarif",

@@ -7,7 +7,7 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from shutil import copyfileobj
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
@@ -28,13 +28,17 @@ Busy = Callable[[str, Callable[[], str]], AbstractContextManager[None]]
 """Shows a verb and a sentence that changes, during a `with` block."""
 
 
-def write(suffix: str, document: Document, out: IO[bytes], own_actions: Collection[str] = ()) -> None:
+def write(
+    suffix: str, document: Document, out: IO[bytes], own_actions: Collection[str] = (), *, language: str = "en"
+) -> None:
     """Write a findings document in the format of a suffix, which is not `.json`. The same document, the same bytes.
 
     `own_actions`: those of the user's own rules, for a role to copy. A file of findings has none.
     """
     format = _FORMATS[suffix]
-    more = {"own_actions": own_actions} if format.has_role else {}
+    more: dict[str, Any] = {"own_actions": own_actions} if format.has_role else {}
+    if format.has_language:
+        more["language"] = language
     writer(format)(document, out, **more)
 
 
@@ -44,6 +48,7 @@ def convert(
     storage: Storage,
     at: Callable[[str, object], str] = lambda option, value: str(value),
     busy: Busy = lambda verb, says: nullcontext(),
+    language: str = "en",
 ) -> list[str]:
     """Write each target from a findings file; return the names of the written ones. `busy` shows progress.
 
@@ -62,7 +67,7 @@ def convert(
             try:
                 with storage.writing(target.name) as out, busy("Writing", partial(str, target.name)):
                     if _FORMATS[target.format].writer:
-                        write(target.format, document, out)
+                        write(target.format, document, out, language=language)
                     else:
                         _copy(source, out)
             except OSError as error:

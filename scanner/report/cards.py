@@ -48,7 +48,7 @@ class ResourceNames:
         return " / ".join(filter(None, (names["sub"], names["group"])))
 
 
-def remedy(fix: FixRow | None, endpoint: str = "") -> dict[str, Any]:
+def remedy(fix: FixRow | None, words: Words, endpoint: str = "") -> dict[str, Any]:
     """Return a fix as `sentence`, `commands`, `fields`, `join` and `effect`; `hidden`: it has invisible characters."""
     sentence, commands = split_fix(fix)
     hidden = any(map(has_invisible, commands))
@@ -58,7 +58,7 @@ def remedy(fix: FixRow | None, endpoint: str = "") -> dict[str, Any]:
         "hidden": hidden,
         "fields": [] if fix is None or hidden else fix.fields,
         "join": "" if fix is None or hidden else "".join(each.join for each in fix.fields),
-        "effect": effect(fix, endpoint),
+        "effect": effect(fix, words, endpoint),
     }
 
 
@@ -83,7 +83,8 @@ def first_seen(words: Words, since: str | msgspec.UnsetType | None, taken: str |
 
 def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, taken: str) -> dict[str, Any]:
     """Return the variables of the card of an endpoint; `taken` is the time of the scan."""
-    rated, name, fix = rating(exposure), names.of(exposure.resource)["name"], remedy(exposure.fix, exposure.endpoint)
+    rated, name = rating(exposure), names.of(exposure.resource)["name"]
+    fix = remedy(exposure.fix, words, exposure.endpoint)
     if not exposure.fix and rated != "unknown":
         fix["sentence"] = words("endpoints.nothing_to_close" if rated == "closed" else "endpoints.no_fix")
     return {
@@ -145,7 +146,7 @@ def finding_card(finding: FindingRow, names: ResourceNames, words: Words, taken:
     title = finding.title or finding.rule
     parts = (", ".join(finding.endpoints), place["sub"], place["group"], place["region"])
     return {
-        **remedy(finding.fix if status == "fail" else None),
+        **remedy(finding.fix if status == "fail" else None, words),
         "look": severity or status,
         "word": words(f"severity.{severity}" if severity else f"status.{status}"),
         "title": f"{title if status == 'fail' else words('title.' + status, title=title)} - {place['path']}",

@@ -124,7 +124,7 @@ class ChangesView:
         severity = row.severity if row.severity in SEVERITIES else "info"
         title = row.title or endpoint or rule
         return {
-            **remedy(current.fix if current and acts else None),
+            **remedy(current.fix if current and acts else None, self.words),
             "acts": acts,
             "look": _LOOKS.get(name, severity),
             "badge": self.words("change_badge." + name) if name in _LOOKS else self.words(f"severity.{severity}"),

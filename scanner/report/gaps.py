@@ -42,11 +42,8 @@ class GapGroup:
     what: str = ""
     scope: str = ""
     query: str = ""
-
-    @property
-    def accepted_by(self) -> str:
-        """The owner, reason and expiry of the waiver."""
-        return accepted_by(self.waiver)
+    accepted_by: str = ""
+    """The owner, reason and expiry of the waiver."""
 
     @property
     def gives_secrets(self) -> bool:
@@ -123,19 +120,20 @@ def group_gaps(document: Document, words: Words) -> NotAssessed:
     for group in groups:
         group.scope = names.get(group.subscription, group.subscription)
         group.what = describe(group.urls, group.scope, words)
+        group.accepted_by = accepted_by(group.waiver, words)
         group.query = f"status:unknown gap:{_quoted(group.action)}"
         group.query += f" sub:{group.subscription}" if group.subscription else ""
     groups.sort(key=lambda group: (group.accepted, rank(group.worst), -group.checks, group.what, group.action))
     return found
 
 
-def accepted_by(waiver: WaiverRow | None) -> str:
+def accepted_by(waiver: WaiverRow | None, words: Words) -> str:
     """Return `accepted by kari until 2026-12-31: Personal files [OPS-7]`; older documents do not name who accepted."""
     if not waiver:
-        return "accepted"
-    until = f" until {waiver.expires}" if waiver.expires else ""
+        return words("summary.accepted")
     ticket = f" [{waiver.ticket}]" if waiver.ticket else ""
-    return f"accepted by {waiver.owner}{until}: {waiver.reason}{ticket}"
+    key = "summary.accepted_until" if waiver.expires else "summary.accepted_by"
+    return words(key, date=waiver.expires, owner=waiver.owner, reason=f"{waiver.reason}{ticket}")
 
 
 def waiver_of(gap: GapRow) -> WaiverRow | None:
@@ -145,12 +143,12 @@ def waiver_of(gap: GapRow) -> WaiverRow | None:
 
 def _groups(gaps: Iterable[GapRow]) -> tuple[list[GapGroup], dict[str, GapGroup]]:
     """Return the groups, and each group by the URLs of its gaps in lower case."""
-    groups: dict[tuple[str, str, bool, bool, str], GapGroup] = {}
+    groups: dict[tuple[str, str, bool, bool, WaiverRow | None], GapGroup] = {}
     by_url: dict[str, GapGroup] = {}
     for gap in gaps:
         refused, waiver = misses_permission(gap), waiver_of(gap)
         action = clean(gap.action if refused else gap.code or gap.status or "")
-        key = (action, subscription_of(gap.url), refused, gap.accepted, accepted_by(waiver))
+        key = (action, subscription_of(gap.url), refused, gap.accepted, waiver)
         if key not in groups:
             groups[key] = GapGroup(action, key[1], missing_permission=refused, accepted=gap.accepted, waiver=waiver)
         groups[key].add(gap)
@@ -160,7 +158,7 @@ def _groups(gaps: Iterable[GapRow]) -> tuple[list[GapGroup], dict[str, GapGroup]
 
 def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup], found: NotAssessed) -> None:
     """Add each inconclusive check to the groups that cause it, else to the accepted or the unexplained ones."""
-    accepted: dict[str, AcceptedChecks] = {}
+    accepted: dict[WaiverRow, AcceptedChecks] = {}
     for finding in findings:
         if finding.status != "unknown":
             continue
@@ -171,13 +169,13 @@ def _count_checks(findings: Iterable[FindingRow], by_url: Mapping[str, GapGroup]
         if causes:
             continue
         if finding.waiver:
-            same = accepted.setdefault(accepted_by(finding.waiver), AcceptedChecks(finding.waiver))
+            same = accepted.setdefault(finding.waiver, AcceptedChecks(finding.waiver))
             same.checks.append((finding.rule, finding.resource))
             same.worst = _worse(same.worst, finding.severity)
         else:
             found.unexplained += 1
             found.unexplained_worst = _worse(found.unexplained_worst, finding.severity)
-    found.accepted = [accepted[who] for who in sorted(accepted)]
+    found.accepted = [accepted[each] for each in sorted(accepted, key=msgspec.structs.astuple)]
 
 
 def _worse(one: str | None, two: str | None) -> str | None:

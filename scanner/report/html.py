@@ -19,6 +19,7 @@ from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
 from scanner.report.data_block import DataBlock, Packer
+from scanner.report.localized import localized
 from scanner.report.page import cell_label, context
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import escaped
@@ -51,7 +52,8 @@ def write_html(
     packed while it is written.
     """
     with without_cycle_collector():
-        pieces = page_pieces(document, Words(language), own_actions)
+        words = Words(language)
+        pieces = page_pieces(localized(document, words), words, own_actions)
         first = next(pieces)
         with out.open("wb") if isinstance(out, Path) else nullcontext(out) as file:
             file.writelines(chain((first,), pieces))

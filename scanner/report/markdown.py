@@ -11,15 +11,16 @@ from collections.abc import Iterator, Sequence
 from typing import IO
 
 from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow, FixRow
-from scanner.document.states import STATES, state_word
+from scanner.document.states import STATES
 from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive
+from scanner.report.localized import localized
 from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
-from scanner.report.words import Words, scanned
+from scanner.report.words import ENGLISH, Words, scanned
 
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""
@@ -30,14 +31,15 @@ _TICKS = re.compile("`+")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()<>+\-.!|~:&$])")
 
 
-def write_markdown(document: Document, out: IO[bytes]) -> None:
+def write_markdown(document: Document, out: IO[bytes], language: str = ENGLISH) -> None:
     """Write a summary of a findings document. The same document gives the same bytes."""
+    words = Words(language)
     parts: list[str] = []
     room = MOST_BYTES
-    for part in _parts(document):
+    for part in _parts(localized(document, words), words):
         room -= len(part.encode()) + 1
         if room < 0:
-            parts.append("The summary is cut here; the findings file has everything.\n")
+            parts.append(f"{words('summary.cut')}\n")
             break
         parts.append(part)
     out.write("\n".join(parts).encode())
@@ -63,95 +65,110 @@ def block(command: str) -> str:
     return f"  {fence}sh\n  {command}\n  {fence}"
 
 
-def _parts(document: Document) -> Iterator[str]:
-    words, summary = Words(), summarize(document)
+def _parts(document: Document, words: Words) -> Iterator[str]:
+    summary = summarize(document)
     yield _headline(document, summary, words)
     yield _scope(document, words)
-    yield _counts(summary.counts)
+    yield _counts(summary.counts, words)
     if document.changes:
         yield from _changes(document, document.changes, words)
-    yield from _endpoints(document)
-    yield from _other_findings(document)
-    yield from _info(summary.counts)
+    yield from _endpoints(document, words)
+    yield from _other_findings(document, words)
+    yield from _info(summary.counts, words)
     yield from _not_assessed(document, summary.counts, words)
-    yield from _uncovered(document)
-    yield from _notes(document)
+    yield from _uncovered(document, words)
+    yield from _notes(document, words)
 
 
 def _headline(document: Document, summary: ReportSummary, words: Words) -> str:
     """Return the headline of the result of a scan."""
     if not document.exposures and not summary.counts.checks and summary.complete:
-        return f"# Twolocks: {words('headline.empty')}\n"
+        return f"# {words('summary.title', text=words('headline.empty'))}\n"
     found = headline(summary.counts, document.coverage.scopes, words, complete=summary.complete)
     why = f"\n{text(found.reasons)}.\n" if found.reasons else ""
-    return f"# Twolocks: {text(found)}\n{why}"
+    return f"# {words('summary.title', text=text(found))}\n{why}"
 
 
 def _scope(document: Document, words: Words) -> str:
     scan, scopes = document.scan, document.coverage.scopes
-    views = {"full": "", "partial": " (partial visibility)"}
-    named = [
-        code(scope.name or scope.subscription) + views.get(scope.view, " (no visibility)") for scope in scopes[:10]
-    ]
-    named += [f"and {len(scopes) - 10:,} more"] if len(scopes) > 10 else []
-    complete = "complete" if scan.complete else "**incomplete**: see what was not assessed"
-    where = f" of {', '.join(named)}" if named else ""
-    return f"{scan.resources:,} resources{where}, {scanned(words, scan.taken, scan.evaluated)}; {complete}.\n"
+    views = {"full": "", "partial": "summary.partial"}
+    named = []
+    for scope in scopes[:10]:
+        name, view = code(scope.name or scope.subscription), views.get(scope.view, "summary.no_view")
+        named.append(words(view, name=name) if view else name)
+    named += [words("summary.and_more", len(scopes) - 10)] if len(scopes) > 10 else []
+    return (
+        words(
+            "summary.scope" if named else "summary.scope_of_none",
+            resources=words("count.resources", scan.resources),
+            time=scanned(words, scan.taken, scan.evaluated),
+            state=words("summary.complete" if scan.complete else "summary.incomplete"),
+            scopes=", ".join(named),
+        )
+        + "\n"
+    )
 
 
-def _counts(counts: Counts) -> str:
-    lines = ["| severity | open endpoints | other findings |", "| --- | ---: | ---: |"]
-    lines += [f"| {name} | {counts.open[name]:,} | {counts.other_failures[name]:,} |" for name in SEVERITIES]
+def _counts(counts: Counts, words: Words) -> str:
+    names = ("severity", "open_endpoints", "other_findings")
+    lines = [f"| {' | '.join(words(f'summary.{each}') for each in names)} |", "| --- | ---: | ---: |"]
+    for name in SEVERITIES:
+        numbers = [words.number(each[name]) for each in (counts.open, counts.other_failures)]
+        lines.append(f"| {_severity(name, words)} | {' | '.join(numbers)} |")
     unknown, errors, states = counts.statuses["unknown"], counts.statuses["error"], counts.states
-    more = [f"{_checks(unknown)} inconclusive; none of them counts as passed"] if unknown else []
-    more += [f"{_checks(errors)} crashed"] if errors else []
-    named = [f"{states[name]:,} {state_word(name)}" for name in STATES if states[name]]
-    more += [f"{counts.endpoints:,} endpoints: {', '.join(named)}"] if named else []
+    more = [words("summary.inconclusive", unknown)] if unknown else []
+    more += [words("summary.crashed", errors)] if errors else []
+    named = [f"{words.number(states[name])} {words(f'state.{name}')}" for name in STATES if states[name]]
+    more += [words("summary.endpoints_by_state", counts.endpoints, states=", ".join(named))] if named else []
     return "\n".join(lines) + (f"\n\n{'; '.join(more)}.\n" if more else "\n")
 
 
-def _checks(count: int) -> str:
-    return f"{count:,} {'check' if count == 1 else 'checks'}"
+def _severity(name: str | None, words: Words) -> str:
+    """Return the word of a severity within a sentence, "" for none."""
+    return words(f"severity.{name}").lower() if name in SEVERITIES else ""
 
 
 def _changes(document: Document, changes: ChangesRow, words: Words) -> Iterator[str]:
-    yield f"## Changes{f' since {words.date_and_time(changes.since)}' if changes.since else ''}\n"
+    since = words.date_and_time(changes.since) if changes.since else ""
+    yield f"## {words('summary.changes_since', since=since) if since else words('summary.changes')}\n"
     if changes.baseline:
-        yield "This is the first scan, the baseline. Nothing in it is new.\n"
-    yield _change_counts(changes.counts)
+        yield f"{words('summary.baseline')}\n"
+    yield _change_counts(changes.counts, words)
     yield from (f"{text(note)}\n" for note in changes.notes)
     exposures = [row for row in document.exposures if row.new and row.state == "open" and row.severity]
     findings = [row for row in document.findings if row.new and row.status == "fail" and row.is_counted]
-    yield from _change_list("new", [*exposures, *findings])
-    yield from _change_list("reopened", changes.reopened)
-    yield from _change_list("raised", changes.worse)
-    yield from _change_list("fixed", changes.fixed)
-    yield from _change_list("no longer visible, not fixed", changes.unseen)
+    yield from _change_list("new", [*exposures, *findings], words)
+    yield from _change_list("reopened", changes.reopened, words)
+    yield from _change_list("worse", changes.worse, words)
+    yield from _change_list("fixed", changes.fixed, words)
+    yield from _change_list("unseen", changes.unseen, words)
 
 
-def _change_counts(counts: dict[str, int]) -> str:
-    names = {
-        "new": "new", "reopened": "reopened", "worse": "raised", "better": "lowered", "fixed": "fixed",
-        "unseen": "no longer visible", "first_looked": "evaluated for the first time", "open": "still open",
-    }  # fmt: skip
-    counted = [f"{counts[key]:,} {word}" for key, word in names.items() if counts.get(key) or (key == "new" and counts)]
+def _change_counts(counts: dict[str, int], words: Words) -> str:
+    names = ("new", "reopened", "worse", "better", "fixed", "unseen", "first_looked", "open")
+    counted = [
+        words(f"summary_change.{name}", counts[name])
+        for name in names
+        if counts.get(name) or (name == "new" and counts)
+    ]
     return f"{', '.join(counted)}.\n" if counted else ""
 
 
-def _change_list(word: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow]) -> Iterator[str]:
+def _change_list(name: str, rows: Sequence[ExposureRow | FindingRow | ChangeRow], words: Words) -> Iterator[str]:
+    mark = words(f"summary_mark.{name}")
     ordered = sorted(rows, key=lambda row: (rank(row.severity), row.resource.lower(), row.fingerprint))
     for row in ordered[:CHANGES]:
         endpoint = ", ".join(row.endpoints) if isinstance(row, FindingRow) else row.endpoint
         where = f"{code(name_of(row.resource))}{f' {code(endpoint)}' if endpoint else ''}"
         why = (row.why if isinstance(row, ChangeRow) else "") or row.title
-        yield f"- **{word}** {row.severity or ''} {where}: {text(why)}".replace("  ", " ")
+        yield f"- **{mark}** {_severity(row.severity, words)} {where}: {text(why)}".replace("  ", " ")
     if len(ordered) > CHANGES:
-        yield f"- and {len(ordered) - CHANGES:,} more {word}"
+        yield f"- {words('summary.more_marked', len(ordered) - CHANGES, mark=mark)}"
     if ordered:
         yield ""
 
 
-def _endpoints(document: Document) -> Iterator[str]:
+def _endpoints(document: Document, words: Words) -> Iterator[str]:
     """List the most severe open endpoints; those of one resource that one command fixes are one entry."""
     rows = [row for row in document.exposures if row.state == "open" and row.severity]
     groups: dict[tuple[str, str], list[ExposureRow]] = {}
@@ -159,23 +176,24 @@ def _endpoints(document: Document) -> Iterator[str]:
         groups.setdefault((row.resource.lower(), row.fix.key if row.fix else row.endpoint), []).append(row)
     if not groups:
         return
-    yield "## Most severe endpoints\n"
+    yield f"## {words('summary.worst')}\n"
     for same in list(groups.values())[:ENDPOINTS]:
         first, more = same[0], len(same) - 1
-        others = f" and {more:,} more" if more else ""
+        others = f" {words('summary.and_more', more)}" if more else ""
         name = code(name_of(first.resource))
-        yield f"- **{first.severity}** {name} {code(first.endpoint)}{others}: {text(first.title)}"
-        yield from _fix(first.fix)
+        severity = _severity(first.severity, words)
+        yield f"- **{severity}** {name} {code(first.endpoint)}{others}: {text(first.title)}"
+        yield from _fix(first.fix, words)
     if len(groups) > ENDPOINTS:
         left = sum(len(same) for same in list(groups.values())[ENDPOINTS:])
-        yield f"- and {left:,} more open endpoints"
+        yield f"- {words('summary.more_endpoints', left)}"
     yield ""
 
 
-def _fix(fix: FixRow | None) -> Iterator[str]:
+def _fix(fix: FixRow | None, words: Words) -> Iterator[str]:
     sentence, commands = split_fix(fix)
     if any(map(has_invisible, commands)):
-        yield "\n  No command is shown because the name contains invisible characters. Use the portal.\n"
+        yield f"\n  {words('summary.no_command')}\n"
     elif commands:
         yield from (f"\n{block(command)}\n" for command in commands)
         yield from (f"  {text(line)}" for line in field_lines(fix))
@@ -183,7 +201,7 @@ def _fix(fix: FixRow | None) -> Iterator[str]:
         yield f"  {text(sentence)}"
 
 
-def _other_findings(document: Document) -> Iterator[str]:
+def _other_findings(document: Document, words: Words) -> Iterator[str]:
     """List the rules that fail without an endpoint, with the number of resources."""
     counted = Counter(
         (rank(row.severity), row.rule, row.title)
@@ -193,26 +211,28 @@ def _other_findings(document: Document) -> Iterator[str]:
     if not counted:
         return
     ordered = sorted(counted.items(), key=lambda each: (each[0][0], -each[1], each[0][1]))
-    yield "## Other findings, medium or above\n"
+    yield f"## {words('summary.others')}\n"
     for (severity, rule, title), count in ordered[:RULES]:
-        yield f"- **{SEVERITIES[severity]}** {count:,} x {code(rule)}: {text(title)}"
+        rated = _severity(SEVERITIES[severity], words)
+        yield f"- **{rated}** {words.number(count)} x {code(rule)}: {text(title)}"
     if len(counted) > RULES:
-        yield f"- and {len(counted) - RULES:,} more rules"
+        yield f"- {words('summary.more_rules', len(counted) - RULES)}"
     yield ""
 
 
-def _info(counts: Counts) -> Iterator[str]:
+def _info(counts: Counts, words: Words) -> Iterator[str]:
     """List the findings of severity info, one line a type."""
     groups = counts.info_groups()
     if not groups:
         return
-    yield "## Findings of severity info\n"
+    yield f"## {words('summary.info')}\n"
     for group in groups[:RULES]:
         names, others = group.names(RULES)
-        more = f" and {others:,} more rules" if others else ""
-        yield f"- {code(group.type)}: {group.count()}, {', '.join(map(code, names))}{more}"
+        more = f" {words('summary.more_rules', others)}" if others else ""
+        count = words("count.findings", group.rules.total())
+        yield f"- {code(group.type)}: {count}, {', '.join(map(code, names))}{more}"
     if len(groups) > RULES:
-        yield f"- and {len(groups) - RULES:,} more types"
+        yield f"- {words('summary.more_types', len(groups) - RULES)}"
     yield ""
 
 
@@ -220,50 +240,50 @@ def _not_assessed(document: Document, counts: Counts, words: Words) -> Iterator[
     missing = group_gaps(document, words)
     if not (missing.groups or missing.unexplained or missing.accepted):
         return
-    yield "## Not assessed; none of it counts as passed\n"
-    unknown, worse = counts.not_assessed, counts.in_part
-    if unknown:
-        yield f"{unknown:,} {'endpoint' if unknown == 1 else 'endpoints'} may be publicly accessible.\n"
-    if worse:
-        yield f"{worse:,} {'endpoint' if worse == 1 else 'endpoints'} may be more exposed than shown above.\n"
+    yield f"## {words('summary.not_assessed')}\n"
+    for name, count in (("may_be_open", counts.not_assessed), ("may_be_worse", counts.in_part)):
+        if count:
+            yield f"{words(f'summary.{name}', count)}\n"
     if said := inconclusive(counts, words):
         yield f"{text(said)}.\n"
-    yield from (_gap(group) for group in missing.groups[:GAPS])
+    yield from (_gap(group, words) for group in missing.groups[:GAPS])
     if len(missing.groups) > GAPS:
-        yield f"- and {len(missing.groups) - GAPS:,} more"
+        yield f"- {words('summary.and_more', len(missing.groups) - GAPS)}"
     for same in missing.accepted[:GAPS]:
-        yield f"- {_checks(len(same.checks))} inconclusive for another reason; {text(accepted_by(same.waiver))}"
+        accepted = text(accepted_by(same.waiver, words))
+        yield f"- {words('summary.another_reason', len(same.checks), accepted=accepted)}"
     if missing.unexplained:
-        yield f"- {_checks(missing.unexplained)} inconclusive, although every read succeeded"
+        yield f"- {words('summary.unexplained', missing.unexplained)}"
     yield ""
 
 
-def _gap(group: GapGroup) -> str:
-    why = (
-        f"missing permission {code(group.action)}"
-        if group.missing_permission
-        else code(", ".join(group.errors) or "no answer")
-    )
-    up_to = f"up to **{group.worst}**, " if group.worst else ""
-    checks = f"{up_to}{_checks(group.checks)}: " if group.checks else ""
+def _gap(group: GapGroup, words: Words) -> str:
+    if group.missing_permission:
+        why = words("summary.missing_permission", action=code(group.action))
+    else:
+        why = code(", ".join(group.errors) or words("summary.no_answer"))
+    checks = words("count.checks", group.checks)
+    if group.worst:
+        checks = words("summary.up_to", severity=f"**{_severity(group.worst, words)}**", checks=checks)
+    counted = f"{checks}: " if group.checks else ""
     accepted = f"; {text(group.accepted_by)}" if group.accepted else ""
-    return f"- {checks}{code(group.what)}, {why}{accepted}"
+    return f"- {counted}{code(group.what)}, {why}{accepted}"
 
 
-def _uncovered(document: Document) -> Iterator[str]:
+def _uncovered(document: Document, words: Words) -> Iterator[str]:
     """Name the types that no rule covers."""
-    types = uncovered_types(document.coverage.types, RULES)
+    types = uncovered_types(document.coverage.types, words, RULES)
     if types:
-        yield f"Not covered by any rule: {text(types)}.\n"
+        yield f"{words('summary.uncovered', types=text(types))}\n"
 
 
-def _notes(document: Document) -> Iterator[str]:
+def _notes(document: Document, words: Words) -> Iterator[str]:
     """List the notes of the scan, such as waivers that expired or match nothing."""
     notes = document.coverage.notes
     if not notes:
         return
-    yield "## Notes\n"
+    yield f"## {words('summary.notes')}\n"
     yield from (f"- {text(note)}" for note in notes[:NOTES])
     if len(notes) > NOTES:
-        yield f"- and {len(notes) - NOTES:,} more"
+        yield f"- {words('summary.and_more', len(notes) - NOTES)}"
     yield ""

@@ -30,7 +30,7 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Coll
         "gaps_total": len(found.groups),
         "unexplained": found.unexplained,
         "unexplained_worst": found.unexplained_worst,
-        "accepted": [_accepted(each) for each in found.accepted[:_GROUPS]],
+        "accepted": [_accepted(each, t) for each in found.accepted[:_GROUPS]],
         "missing_permission": found.missing_permission,
         "other_errors": found.other_errors,
         "role": gaps.role_definition(found.missing_permission, own),
@@ -65,10 +65,10 @@ def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
     }
 
 
-def _accepted(same: AcceptedChecks) -> dict[str, Any]:
+def _accepted(same: AcceptedChecks, t: Words) -> dict[str, Any]:
     """Return inconclusive checks that were accepted in the same words; the first of them by name."""
     names = [f"{rule}: {name_of(resource)}" for rule, resource in same.checks]
-    by = gaps.accepted_by(same.waiver)
+    by = gaps.accepted_by(same.waiver, t)
     return {"by": by, "worst": same.worst, "checks": len(names), "first": names[:_NAMED_CHECKS]}
 
 

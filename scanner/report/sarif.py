@@ -314,12 +314,13 @@ def _notifications(document: Document) -> Iterator[dict[str, Any]]:
     for row in document.findings:
         if row.status == "error":
             yield _notification(f"Rule {row.rule} crashed: {row.message}", "error", row.resource)
-    missing = group_gaps(document, Words())
+    words = Words()
+    missing = group_gaps(document, words)
     for group in missing.groups:
         yield _notification(_gap_text(group), "note" if group.accepted else "warning", group.urls[0])
     for same in missing.accepted:
         checks = f"{len(same.checks):,} {'check is' if len(same.checks) == 1 else 'checks are'}"
-        yield _notification(f"{checks} inconclusive for another reason; {accepted_by(same.waiver)}.", "note")
+        yield _notification(f"{checks} inconclusive for another reason; {accepted_by(same.waiver, words)}.", "note")
     if missing.unexplained:
         yield _notification(f"{missing.unexplained:,} checks are inconclusive, although every read succeeded.")
 

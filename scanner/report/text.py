@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from markupsafe import Markup, escape
 
 from scanner.document.schema import FixRow, TypeRow
+from scanner.report.words import Words
 
 INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
@@ -60,31 +61,26 @@ def field_lines(fix: FixRow | None) -> list[str]:
     return [] if fix is None else [f"<{each.name}>: {each.what}" for each in fix.fields]
 
 
-def effect(fix: FixRow | None, endpoint: str = "") -> str:
-    """Return what a fix closes, as one sentence; "" where it is not about endpoints.
+def effect(fix: FixRow | None, words: Words, endpoint: str = "") -> str:
+    """Return what a fix closes, as one sentence; "" where it is not about endpoints; as in `dom.js`.
 
     `endpoint`: the endpoint of the card; the others are then counted.
     """
     if fix is None or not (fix.closes or fix.leaves):
         return ""
-    closes, leaves, also = len(fix.closes), len(fix.leaves), fix.others
+    also, here = fix.others, endpoint in fix.closes
     if not endpoint:
-        parts = [f"closes {closes:,} endpoint{'' if closes == 1 else 's'}", _others("also closes", also)]
-        parts.append(f"leaves {leaves:,} open" if leaves else "")
+        more, left = also, len(fix.leaves)
+        parts = [words("fix.closes", len(fix.closes))]
     else:
-        here = endpoint in fix.closes
-        parts = ["Closes this endpoint" if here else "Closes one lock of this endpoint, which stays open by the other"]
-        parts.append(_others("also closes", closes - here + also))
-        left = leaves - (not here)
-        parts.append(f"{_others('leaves', left)} open" if left else "")
-    if also > len(fix.also_closes):
-        parts[1] += f" (the JSON lists the first {len(fix.also_closes):,})"
-    text = "; ".join(filter(None, parts))
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _others(verb: str, count: int) -> str:
-    return f"{verb} {count:,} other{'' if count == 1 else 's'}" if count > 0 else ""
+        more, left = len(fix.closes) - here + also, len(fix.leaves) - (not here)
+        parts = [words("fix.closes_this" if here else "fix.closes_lock")]
+    if more > 0:
+        listed = f" {words('fix.listed', len(fix.also_closes))}" if also > len(fix.also_closes) else ""
+        parts.append(words("fix.also", more) + listed)
+    if left > 0:
+        parts.append(words("fix.leaves_others" if endpoint else "fix.leaves", left))
+    return f"{'; '.join(parts)}."
 
 
 def first_step_label(command: str) -> str:
@@ -92,9 +88,11 @@ def first_step_label(command: str) -> str:
     return "Check first" if READS_ONLY.match(command) else "Try first"
 
 
-def uncovered_types(types: Iterable[TypeRow], most: int = 5) -> str:
+def uncovered_types(types: Iterable[TypeRow], words: Words, most: int = 5) -> str:
     """Return the types that no rule covers with their counts, the largest first; "" without any."""
     rows = sorted((each for each in types if not each.judged), key=lambda each: (-each.resources, each.type.lower()))
-    texts = [f"{re.sub('^microsoft[.]', '', each.type, flags=re.I)} {each.resources:,}" for each in rows[:most]]
+    texts = [
+        f"{re.sub('^microsoft[.]', '', each.type, flags=re.I)} {words.number(each.resources)}" for each in rows[:most]
+    ]
     more = len(rows) - len(texts)
-    return ", ".join([*texts, f"and {more} more types"] if more > 0 else texts)
+    return ", ".join([*texts, words("summary.more_types", more)] if more > 0 else texts)

@@ -1,11 +1,18 @@
-"""The report's texts in one language, with plurals, numbers and dates."""
+"""The texts of reports, summaries and notices in one language, with plurals, numbers and dates."""
 
+import re
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from scanner.content import content
+from scanner.report.translations import WORDS, plural_categories, translations
 
+ENGLISH = "en"
+SETS = ("report", "summary", "notice", "endpoint")
+"""The folders of `templates/` that have texts in `en.toml`."""
+_FIELD = re.compile(r"\{(\w+)\}")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",
     "July", "August", "September", "October", "November", "December",
@@ -13,39 +20,57 @@ _MONTHS = (
 
 
 class Words:
-    """The texts of `templates/report/<language>.toml`.
+    """The texts of `templates/*/en.toml`, or their translations.
 
     `words("headline.open", 3)` picks the plural form for 3 and fills `{n}`; named values fill the other braces.
-    Raises KeyError for a key that the file does not have.
+    Raises KeyError for a key that no file has.
+
+    `catalogue`: those of the page, which its script uses too.
     """
 
-    def __init__(self, language: str = "en") -> None:
+    def __init__(self, language: str = ENGLISH) -> None:
         self.language = language
-        self.catalogue: dict[str, Any] = tomllib.loads(
-            (content("templates") / "report" / f"{language}.toml").read_text("utf-8")
-        )
+        sets = {name: _translated(source(name), language) for name in SETS}
+        self.catalogue = sets["report"]
+        self._texts = {key: text for texts in sets.values() for key, text in texts.items()}
 
     def __call__(self, key: str, count: int | None = None, **values: object) -> str:
-        entry: Any = self.catalogue
+        entry: Any = self._texts
         for part in key.split("."):
             entry = entry[part]
         if isinstance(entry, dict):
-            entry = entry["one" if count == 1 else "other"]
+            entry = entry.get(self._category(count), entry["other"])
         if count is not None:
             values["n"] = self.number(count)
-        text = str(entry)
-        for name, value in values.items():
-            text = text.replace("{" + name + "}", str(value))
-        return text
+        # One pass: braces in a value, such as a name from Azure, are never filled.
+        return _FIELD.sub(lambda hit: str(values.get(hit[1], hit[0])), str(entry))
+
+    def _category(self, count: int | None) -> str:
+        """Return the category of CLDR for a count: `one` for 1 in English."""
+        if self.language == ENGLISH or count is None:
+            return "one" if count == 1 else "other"
+        from babel import Locale
+
+        return str(Locale.parse(self.language).plural_form(count))
 
     def number(self, value: int) -> str:
         """Return 1204 as `1,204`."""
-        return f"{value:,}"
+        if self.language == ENGLISH:
+            return f"{value:,}"
+        from babel.numbers import format_decimal
+
+        return format_decimal(value, locale=self.language)
 
     def date(self, iso: str) -> str:
         """Return an ISO 8601 time as `25 November 2026`, and any other text unchanged."""
         time = parse_time(iso)
-        return f"{time.day} {_MONTHS[time.month - 1]} {time.year}" if time else iso
+        if time is None:
+            return iso
+        if self.language == ENGLISH:
+            return f"{time.day} {_MONTHS[time.month - 1]} {time.year}"
+        from babel.dates import format_date
+
+        return format_date(time.date(), "long", locale=self.language)
 
     def date_and_time(self, iso: str) -> str:
         """Return an ISO 8601 time as `25 November 2026, 14:12 UTC`, and any other text unchanged."""
@@ -57,6 +82,29 @@ def scanned(words: Words, taken: str, evaluated: str) -> str:
     """Return when a scan read Azure, and beside it when that was evaluated, "" where both are one run."""
     said = words.date_and_time(taken)
     return words("evaluated", taken=said, evaluated=words.date_and_time(evaluated)) if evaluated else said
+
+
+def source(name: str) -> dict[str, Any]:
+    """Return the English texts of a set: a table of tables of texts, or of `one` and `other` where it has plurals."""
+    return tomllib.loads((content("templates") / name / "en.toml").read_text("utf-8"))
+
+
+def _translated(texts: Mapping[str, Any], language: str, above: str = "") -> dict[str, Any]:
+    """Return texts with the translations that exist; plurals by the categories of the language."""
+    if language == ENGLISH:
+        return dict(texts)
+    known = translations(language, WORDS)
+    made: dict[str, Any] = {}
+    for name, text in texts.items():
+        key = f"{above}{name}"
+        if isinstance(text, str):
+            made[name] = known.get((key, text), (text,))[0]
+        elif "other" not in text:
+            made[name] = _translated(text, language, f"{key}.")
+        else:
+            forms = known.get((key, text["one"]))
+            made[name] = {each: forms[at] for each, at in plural_categories(language).items()} if forms else text
+    return made
 
 
 def parse_time(iso: str) -> datetime | None:

@@ -95,7 +95,7 @@ class LastScreen:
         if rest:
             are = "is" if resources == 1 else "are"
             said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
-            said += uncovered_types(rest)
+            said += uncovered_types(rest, Words())
         return said
 
     def worst(self, count: int) -> Iterator[Line]:

@@ -42,6 +42,7 @@ def notify(
         expiring=waivers.expiring(job.policy.waivers),
         history_errors=[error.what for error in session.errors],
         files=wrote,
+        language=job.settings.report_language,
     )
     return after_scan.notify(job.whom, facts, HistoryReportLog(session), screen)
 

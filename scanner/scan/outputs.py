@@ -40,6 +40,7 @@ class Outputs:
 
     storage: Storage
     rules: RuleSet
+    language: str = "en"
     wrote: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
@@ -100,7 +101,7 @@ class Outputs:
         from scanner.output.writers import write
 
         with self.storage.writing(out.name) as file:
-            write(out.format, document, file, of_own_rules(self.rules))
+            write(out.format, document, file, of_own_rules(self.rules), language=self.language)
 
     def _lost(self, error: OutputLost) -> None:
         discard()

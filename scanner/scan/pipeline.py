@@ -62,7 +62,8 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     try:
         job.storage.check(job.blobs())
         with job.storage.reading(source, job.settings.at("from", source)) as path:
-            context = _Context(job, _history(job, screen), Outputs(job.storage, job.rules), screen, stop)
+            outputs = Outputs(job.storage, job.rules, job.settings.report_language)
+            context = _Context(job, _history(job, screen), outputs, screen, stop)
             return _run(context, path, limits)
     except Stopped:
         if not job.is_stop_shown:

@@ -48,6 +48,7 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
     for option in SCAN:
         text = {
             "fail-on": "low",
+            "language": "nb",
             "from": "",
             "quiet": "yes",
             "verbose": "1",

@@ -18,7 +18,7 @@ from tests.terminals import STORAGE, account, snapshot
 
 NOBODY = 65534
 BUILD = "deploy/container/build.sh"
-SOURCE = ("scanner", "rules", "templates", "pyproject.toml", "README.md", "LICENSE", BUILD)
+SOURCE = ("scanner", "rules", "templates", "locale", "pyproject.toml", "README.md", "LICENSE", BUILD)
 LOCKS = ("requirements.lock", "requirements-setup.lock")
 INDEX = ("PIP_", "UV_", "SSL_", "REQUESTS_CA_BUNDLE", "HTTP", "NO_PROXY")
 INSTALLERS = ("pip", "pip3", "uv", "hatchling")
@@ -143,11 +143,11 @@ def test_a_scan_runs_where_nothing_is_both_written_and_run(plain: Plain) -> None
 
 
 def test_a_scan_with_a_history_and_every_format(plain: Plain) -> None:
-    """What a wheel could lack: migrations, templates, a dependency that only development has."""
+    """What a wheel could lack: migrations, templates, translations, a dependency that only development has."""
     file = snapshot(plain.work / "night.jsonl", account("st"), gaps=(f"{STORAGE}/st/blobServices/default",))
     file.chmod(0o644)
     outs = [f"--out={plain.work / name}" for name in ("a.html", "a.json", "a.csv", "a.md", "a.sarif", "a.junit.xml")]
-    words = ("scan", "--quiet", "--from", file, "--fail-on", "new:high")
+    words = ("scan", "--quiet", "--from", file, "--fail-on", "new:high", "--language", "nb")
     history = ("--history", f"sqlite:///{plain.work}/history.db")
     for _ in range(2):
         done = plain.run("twolocks", *words, *history, *outs)

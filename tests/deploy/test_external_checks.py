@@ -72,7 +72,16 @@ def test_the_image_gets_all_that_the_wheel_is_made_from() -> None:
         for line in (DEPLOY / "container" / "Dockerfile.dockerignore").read_text("utf-8").splitlines()
         if line.startswith("!")
     }
-    assert {"scanner", "rules", "templates", "pyproject.toml", "README.md", "LICENSE", "requirements.lock"} <= kept
+    assert {
+        "scanner",
+        "rules",
+        "templates",
+        "locale",
+        "pyproject.toml",
+        "README.md",
+        "LICENSE",
+        "requirements.lock",
+    } <= kept
     assert [name for name in kept if not (ROOT / name).exists()] == []
 
 

@@ -18,7 +18,7 @@ from scanner.notify.channels import ci_log as commands
 from scanner.notify.channels import mail, slack, teams, webhook
 from scanner.notify.compose import trial
 from scanner.notify.notice import Notice
-from scanner.notify.wording import item_sentence
+from scanner.notify.wording import item_sentence, words_of
 from tests.notify.sample import ENDS, GAP, GROUP, MAILBOX, change, news, target
 
 Json = dict[str, Any]
@@ -328,7 +328,7 @@ def test_lesser_ones_are_warnings() -> None:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_nothing_shows_as_something_else(text: str) -> None:
     for entry in hostile(text).items:
-        said = item_sentence(entry)
+        said = item_sentence(entry, words_of("en"))
         assert len(said) <= 600
         assert said.isprintable() or "\U0001f512" in said
         assert "\u202e" not in said

@@ -206,7 +206,7 @@ def test_late_changes_alone_are_reported_but_not_below_the_least_severity() -> N
 def shape(made: Notice) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     return [
         (owner.heading, [(each.name, [item.endpoint or item.rule for item in each.items]) for each in owner.resources])
-        for owner in sections(made.items)
+        for owner in sections(made.items, "en")
     ]
 
 
@@ -224,7 +224,7 @@ def test_children_stand_below_their_top_level_resource() -> None:
         change("new", SERVER.upper().replace("MICROSOFT.SQL/SERVERS", "Microsoft.Sql/servers"), "tds", "high"),
         change("new", f"/subscriptions/{SERVER.split('/')[2]}", severity="high", rule="defender-off"),
     ]
-    places = [each for owner in sections(news(found, owners={}).items) for each in owner.resources]
+    places = [each for owner in sections(news(found, owners={}).items, "en") for each in owner.resources]
     assert sorted((place.name.lower(), len(place.items)) for place in places) == [
         (SERVER.split("/")[2], 1), ("sqlfag", 2),
     ]  # fmt: skip

@@ -318,4 +318,4 @@ def test_the_time_of_the_scan_is_the_date_in_every_format(started: str) -> None:
     assert sent is not None
     assert sent.scan is not None
     assert (sent.scan.taken, sent.scan.evaluated) == (TAKEN, LATER if later else "")
-    assert said in scan_sentence(sent.scan)
+    assert said in scan_sentence(sent.scan, Words())

@@ -4,6 +4,7 @@ import pytest
 
 from scanner.document.schema import FieldRow, FixRow, PlaceRow
 from scanner.report.text import effect, escaped, field_lines, has_invisible, plain, split_fix
+from scanner.report.words import Words
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ OTHERS = [PlaceRow("/b", "c"), PlaceRow("/b", "d")]
     ],
 )
 def test_a_fix_says_what_it_closes(fix: FixRow | None, endpoint: str, said: str) -> None:
-    assert effect(fix, endpoint) == said
+    assert effect(fix, Words(), endpoint) == said
 
 
 def test_a_fix_has_steps_commands_and_lines_for_its_fields() -> None:

@@ -45,21 +45,26 @@ def azure_devops_lines(notice: Notice) -> Iterator[str]:
 
 def _commands(notice: Notice) -> Iterator[tuple[str, str, str]]:
     """Return level, title and text of each command."""
+    words = wording.words_of(notice.language)
     if not notice.items:
         yield "warning", "Twolocks", notice.title
-    for resource in (each for owner in layout.sections(notice.items[:ITEMS]) for each in owner.resources):
+    for resource in (
+        each for owner in layout.sections(notice.items[:ITEMS], notice.language) for each in owner.resources
+    ):
         for item in resource.items:
-            owner = f" (owner: {wording.short(item.owner)})" if item.owner else ""
+            text = f"{resource.name}: {wording.item_sentence(item, words)}"
+            if item.owner:
+                text = words("notice.owner_of", text=text, owner=wording.short(item.owner))
             level = "error" if item.severity in ERRORS else "warning"
-            yield level, f"Twolocks, {item.severity}", f"{resource.name}: {wording.item_sentence(item)}{owner}"
-    if more := wording.and_more(len(notice.items), ITEMS):
+            yield level, f"Twolocks, {wording.severity(item.severity, words)}", text
+    if more := wording.and_more(len(notice.items), ITEMS, words):
         yield "error", "Twolocks", more
     for remark in notice.remarks[:5]:
         yield "warning", "Twolocks", wording.line(remark)
     for waiver in notice.waivers[:4]:
-        yield "warning", "Twolocks, about to expire", wording.waiver_sentence(waiver)
-    if more := wording.and_more(len(notice.waivers), 4):
-        yield "warning", "Twolocks, about to expire", more
+        yield "warning", words("notice.expiring_title"), wording.waiver_sentence(waiver, words)
+    if more := wording.and_more(len(notice.waivers), 4, words):
+        yield "warning", words("notice.expiring_title"), more
 
 
 def data_of(text: str) -> str:

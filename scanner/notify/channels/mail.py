@@ -12,6 +12,7 @@ from scanner.config.notifications import Mailbox, Target
 from scanner.notify import layout, wording
 from scanner.notify.delivery import Attempt, DeliveryError, delivery_error, trust
 from scanner.notify.notice import Notice
+from scanner.report.words import Words
 
 ITEMS = 200
 LARGEST_ATTACHMENT = 5 << 20
@@ -33,7 +34,7 @@ def message(notice: Notice, box: Mailbox, name: str) -> EmailMessage:
     """Return the mail. Only the body contains names from Azure, so no name can become a header."""
     made = EmailMessage(policy=SMTP)
     # Headers have fixed words, numbers, and the name of the notification: nothing comes from Azure.
-    made["Subject"] = wording.line(f"[Twolocks] {notice.title}", SUBJECT).encode("ascii", "replace").decode()
+    made["Subject"] = wording.line(f"[Twolocks] {notice.title}", SUBJECT)
     made["From"] = box.sender
     made["To"] = ", ".join(box.to)
     made["Date"] = formatdate()
@@ -41,7 +42,7 @@ def message(notice: Notice, box: Mailbox, name: str) -> EmailMessage:
     made["Auto-Submitted"] = "auto-generated"
     made["X-Auto-Response-Suppress"] = "All"
     made["X-Twolocks-Notification"] = name
-    attached, note = _report(notice.files)
+    attached, note = _report(notice.files, wording.words_of(notice.language))
     made.set_content("\n".join([*_plain(notice), *([note] if note else [])]) + "\n", cte="quoted-printable")
     made.add_alternative(_html(notice, note), subtype="html", cte="quoted-printable")
     if attached is not None:
@@ -50,17 +51,17 @@ def message(notice: Notice, box: Mailbox, name: str) -> EmailMessage:
     return made
 
 
-def _report(files: Sequence[str]) -> tuple[bytes | None, str]:
+def _report(files: Sequence[str], words: Words) -> tuple[bytes | None, str]:
     """Return the first HTML report on this machine, and a sentence about it, "" where there is none."""
     for name in files:
         if not name.endswith(".html") or name.startswith("az://"):
             continue
         try:
             if Path(name).stat().st_size > LARGEST_ATTACHMENT:
-                return None, f"The report is larger than {LARGEST_ATTACHMENT >> 20} MB and was not attached."
-            return Path(name).read_bytes(), "The report is attached."
+                return None, words("notice.too_large", LARGEST_ATTACHMENT >> 20)
+            return Path(name).read_bytes(), words("notice.attached")
         except OSError as error:
-            return None, f"The report could not be attached: {error.strerror}."
+            return None, words("notice.not_attached", why=error.strerror)
     return None, ""
 
 
@@ -68,15 +69,19 @@ def _report(files: Sequence[str]) -> tuple[bytes | None, str]:
 
 
 def _plain(notice: Notice) -> Iterator[str]:
+    words = wording.words_of(notice.language)
     yield notice.title
-    yield from (f"Note: {wording.line(remark)}" for remark in notice.remarks)
-    for owner in layout.sections(notice.items[:ITEMS]):
+    yield from (f"{words('notice.note')}: {wording.line(remark)}" for remark in notice.remarks)
+    for owner in layout.sections(notice.items[:ITEMS], notice.language):
         if owner.heading:
             yield from ("", owner.heading)
         for resource in owner.resources:
             yield from ("", f"{resource.name}  ({resource.about})")
-            yield from (f"  {item.severity:<8}  {wording.item_sentence(item)}" for item in resource.items)
-    if more := wording.and_more(len(notice.items), ITEMS):
+            yield from (
+                f"  {wording.severity(item.severity, words):<8}  {wording.item_sentence(item, words)}"
+                for item in resource.items
+            )
+    if more := wording.and_more(len(notice.items), ITEMS, words):
         yield from ("", more)
     for heading, sentences, more in wording.lists(notice, ITEMS):
         yield from ("", heading)
@@ -88,7 +93,7 @@ def _plain(notice: Notice) -> Iterator[str]:
 def _html(notice: Notice, note: str) -> str:
     return "\n".join(
         [
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Twolocks</title></head>',
+            f'<!doctype html><html lang="{notice.language}"><head><meta charset="utf-8"><title>Twolocks</title></head>',
             '<body style="font-family: sans-serif; font-size: 14px; line-height: 1.5">',
             *_elements(notice),
             *([_p(note)] if note else []),
@@ -98,16 +103,17 @@ def _html(notice: Notice, note: str) -> str:
 
 
 def _elements(notice: Notice) -> Iterator[str]:
+    words = wording.words_of(notice.language)
     yield f"<h1 style='font-size: 18px'>{escape(notice.title)}</h1>"
-    yield from (_p(f"Note: {wording.line(remark)}") for remark in notice.remarks)
-    for owner in layout.sections(notice.items[:ITEMS]):
+    yield from (_p(f"{words('notice.note')}: {wording.line(remark)}") for remark in notice.remarks)
+    for owner in layout.sections(notice.items[:ITEMS], notice.language):
         if owner.heading:
             yield _h2(owner.heading)
         for resource in owner.resources:
             yield f"<p><b>{escape(resource.name)}</b> {escape(resource.about)}</p><ul>"
-            yield from (_li(wording.item_sentence(item), item.severity) for item in resource.items)
+            yield from (_li(wording.item_sentence(item, words), item.severity, words) for item in resource.items)
             yield "</ul>"
-    if more := wording.and_more(len(notice.items), ITEMS):
+    if more := wording.and_more(len(notice.items), ITEMS, words):
         yield _p(more)
     for heading, sentences, more in wording.lists(notice, ITEMS):
         yield f"{_h2(heading)}<ul>"
@@ -124,9 +130,9 @@ def _p(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
-def _li(text: str, severity: str = "") -> str:
+def _li(text: str, severity: str = "", words: Words | None = None) -> str:
     colour = COLOURS.get(severity, "#333333")
-    head = f'<b style="color: {colour}">{escape(severity)}</b> ' if severity else ""
+    head = f'<b style="color: {colour}">{escape(wording.severity(severity, words))}</b> ' if words else ""
     return f"<li>{head}{escape(text)}</li>"
 
 

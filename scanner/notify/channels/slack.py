@@ -46,16 +46,17 @@ def _fits(blocks: Iterable[Json]) -> bool:
 
 
 def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:
+    words = wording.words_of(notice.language)
     header = wording.line(f"Twolocks: {notice.title}", HEADER)
     yield {"type": "header", "text": {"type": "plain_text", "text": header, "emoji": False}}
-    yield from _sections(f"*Note* {_one(remark)}" for remark in notice.remarks)
-    for owner in layout.sections(notice.items[:count]):
+    yield from _sections(f"*{words('notice.note')}* {_one(remark)}" for remark in notice.remarks)
+    for owner in layout.sections(notice.items[:count], notice.language):
         if owner.heading:
             yield {"type": "divider"}
             yield from _sections([f"*{_one(owner.heading)}*"])
         for resource in owner.resources:
             yield from _sections(_resource(resource))
-    if more := wording.and_more(len(notice.items), count):
+    if more := wording.and_more(len(notice.items), count, words):
         yield _context(more)
     for heading, sentences, more in wording.lists(notice, listed):
         rows = [f"- {_one(sentence)}" for sentence in sentences]
@@ -65,7 +66,10 @@ def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:
 
 def _resource(resource: ResourceSection) -> Iterator[str]:
     yield f"*{_one(resource.name)}*  {_one(resource.about)}"
-    yield from (f"- *{item.severity}* {_one(wording.item_sentence(item))}" for item in resource.items)
+    words = resource.words
+    for item in resource.items:
+        severity = wording.severity(item.severity, words)
+        yield f"- *{severity}* {_one(wording.item_sentence(item, words))}"
 
 
 def _sections(lines: Iterable[str]) -> Iterator[Json]:

@@ -48,33 +48,36 @@ def _message(notice: Notice, count: int, listed: int) -> bytes:
 
 
 def _blocks(notice: Notice, count: int, listed: int) -> Iterator[Json]:
+    words = wording.words_of(notice.language)
     yield _text(_run("Twolocks", weight="bolder", size="large"))
     yield _text(_run(notice.title, weight="bolder"))
     for remark in notice.remarks:
         yield _text(_run(wording.line(remark), color="warning"))
-    for owner in layout.sections(notice.items[:count]):
+    for owner in layout.sections(notice.items[:count], notice.language):
         if owner.heading:
             yield _heading(owner.heading)
         for resource in owner.resources:
             yield _text(_run(resource.name, weight="bolder"), _run(f"  {resource.about}", isSubtle=True))
             for item in resource.items:
-                severity = _run(f"{item.severity} ", weight="bolder", color=COLOURS.get(item.severity, "default"))
-                yield {**_text(severity, _run(wording.item_sentence(item))), "spacing": "small"}
-    if more := wording.and_more(len(notice.items), count):
+                name = wording.severity(item.severity, words)
+                severity = _run(f"{name} ", weight="bolder", color=COLOURS.get(item.severity, "default"))
+                yield {**_text(severity, _run(wording.item_sentence(item, words))), "spacing": "small"}
+    if more := wording.and_more(len(notice.items), count, words):
         yield _subtle(more)
     yield from _after_items(notice, listed)
 
 
 def _after_items(notice: Notice, listed: int) -> Iterator[Json]:
+    words = wording.words_of(notice.language)
     for heading, sentences, more in wording.lists(notice, listed):
         yield _heading(heading)
         yield from ({**_text(_run(sentence)), "spacing": "small"} for sentence in sentences)
         if more:
             yield _subtle(more)
     if notice.scan is not None:
-        yield {**_subtle(wording.scan_sentence(notice.scan)), "separator": True, "spacing": "medium"}
+        yield {**_subtle(wording.scan_sentence(notice.scan, words)), "separator": True, "spacing": "medium"}
     if notice.files:
-        yield _subtle(wording.files_sentence(notice.files))
+        yield _subtle(wording.files_sentence(notice.files, words))
 
 
 def _heading(text: str) -> Json:

@@ -1,0 +1,54 @@
+"""Read the translations of texts: gettext catalogues below `locale/`, of our own words and of the texts of rules."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from scanner.content import content
+
+WORDS, RULES = "twolocks", "rules"
+"""The catalogues of a language. The context of a message is the key of a word, or the field of a rule."""
+RULE_TEXTS = ("title", "pass_title", "why", "impact")
+"""The fields of a rule that are translated."""
+
+
+@lru_cache
+def translations(language: str, catalogue: str) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """Return the plural forms of each translated message by its context and its English text.
+
+    Messages that are empty, or marked as fuzzy because the English text has changed, are left out. Raises OSError
+    where the language has no such catalogue.
+    """
+    from babel.messages.pofile import read_po
+
+    with (content("locale") / language / "LC_MESSAGES" / f"{catalogue}.po").open("rb") as file:
+        found = read_po(file, locale=language)
+    made: dict[tuple[str, str], tuple[str, ...]] = {}
+    for message in found:
+        singular = message.id if isinstance(message.id, str) else message.id[0]
+        text = message.string or ""
+        forms = (text,) if isinstance(text, str) else tuple(text)
+        if singular and all(forms) and not message.fuzzy:
+            made[message.context or "", singular] = forms
+    return made
+
+
+@lru_cache
+def plural_categories(language: str) -> Mapping[str, int]:
+    """Return the position of the plural form of each category of CLDR: `{"one": 0, "other": 1}`."""
+    from gettext import c2py
+
+    from babel import Locale
+    from babel.messages.plurals import get_plural
+
+    position, category = c2py(get_plural(language).plural_expr), Locale.parse(language).plural_form
+    found: dict[str, int] = {}
+    for count in range(200):
+        found.setdefault(category(count), position(count))
+    return found
+
+
+def rule_text(language: str, field: str, text: str) -> str:
+    """Return the translation of a text of a rule, the text itself where there is none; `field`: one of RULE_TEXTS."""
+    if language == "en" or not text:
+        return text
+    return translations(language, RULES).get((field, text), (text,))[0]

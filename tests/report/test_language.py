@@ -1,0 +1,266 @@
+"""Reports in another language: every text is translated, nothing but texts differs, numbers are alike everywhere."""
+
+import re
+import subprocess
+import sys
+from collections import Counter
+from datetime import date, timedelta
+from io import BytesIO
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from babel.messages.catalog import Catalog, Message
+from babel.messages.pofile import read_po
+
+from docs import translations
+from scanner.config.options import LANGUAGES
+from scanner.content import content
+from scanner.output.formats import FORMATS
+from scanner.output.writers import write
+from scanner.report import sentences
+from scanner.report.html import render
+from scanner.report.localized import localized
+from scanner.report.translations import RULES, WORDS
+from scanner.report.words import Words, source
+from tests.notify.sample import NEWS, facts, reported, target
+from tests.report import sample
+from tests.report.conftest import Reader
+
+OTHERS = [each for each in LANGUAGES if each != "en"]
+MAY_BE_MISSING = {"why": 40, "impact": 40}
+"""The longer texts of rules that may fall back to English, at most so many by field. Lower it, never raise it."""
+
+
+def catalogue(language: str, name: str) -> Catalog:
+    path = content("locale") / language / "LC_MESSAGES" / f"{name}.po"
+    return read_po(BytesIO(path.read_bytes()), locale=language)
+
+
+def messages(language: str, name: str) -> list[Message]:
+    return [each for each in catalogue(language, name) if each.id and each.string]
+
+
+def texts(value: str | tuple[str, ...] | list[str] | None) -> list[str]:
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def test_the_languages_are_those_of_the_folder() -> None:
+    assert sorted(OTHERS) == sorted(each.name for each in content("locale").iterdir() if each.is_dir())
+
+
+def test_the_catalogues_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
+    assert translations.main(["--check"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_what_is_not_translated_is_counted(language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    missing = Counter(each.context for each in translations.untranslated(catalogue(language, RULES)))
+    own = [each.context for each in translations.untranslated(catalogue(language, WORDS))]
+    with capsys.disabled():
+        sys.stdout.write(f"\n{language}: not translated: {len(own)} words, {dict(missing)} of the texts of rules\n")
+    assert own == []
+    assert {field: count for field, count in missing.items() if count > MAY_BE_MISSING.get(field or "", 0)} == {}
+
+
+@pytest.mark.parametrize(("language", "name"), product(OTHERS, (WORDS, RULES)))
+def test_translations_have_the_fields_and_plurals_of_the_english(language: str, name: str) -> None:
+    for message in messages(language, name):
+        wanted = {field for text in texts(message.id) for field in re.findall(r"\{\w+\}", text)}
+        *others, last = (set(re.findall(r"\{\w+\}", form)) for form in texts(message.string))
+        assert last == wanted, message.context
+        # One of a thing may need no number.
+        assert all(each | {"{n}"} == wanted | {"{n}"} for each in others), message.context
+        plural = not isinstance(message.id, str)
+        assert len(texts(message.string)) == (catalogue(language, name).num_plurals if plural else 1), message.context
+
+
+def test_a_changed_text_is_not_translated_until_somebody_looked_at_it() -> None:
+    old = Catalog(locale="nb")
+    old.add("Dark side", "Mørk side", context="dark")
+    old.add("Gone", "Borte", context="gone")
+    made = translations.updated(WORDS, "nb", old)
+    changed = made.get("Dark", "dark")
+    assert changed is not None
+    assert (changed.string, changed.fuzzy, list(changed.previous_id)) == ("Mørk side", True, ["Dark side"])
+    assert changed in translations.untranslated(made)
+    # What is not used any more serves again when its text returns, such as that of another branch.
+    text = translations.written(made)
+    assert b'#~ msgid "Gone"' in text
+    assert ("Gone", "gone") in read_po(BytesIO(text), locale="nb").obsolete
+
+
+def test_english_needs_no_library() -> None:
+    script = "import sys; from scanner.report.words import Words; Words().number(7); print('babel' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_numbers_dates_and_plurals_in_norwegian() -> None:
+    words = Words("nb")
+    assert words("count.checks", 1204) == "1\xa0204 kontroller"
+    assert words("count.checks", 1) == "1 kontroll"
+    assert words.date_and_time("2026-11-25T15:12:03+01:00") == "25. november 2026, 14:12 UTC"
+    assert words.date("yesterday") == "yesterday"
+
+
+def test_the_page_writes_numbers_dates_and_plurals_as_python_does(reader: Reader) -> None:
+    script = (content("templates") / "report" / "words.js").read_text("utf-8")
+    values = [0, 1, 2, 7, 999, 1000, 1204, 1234567]
+    days = [(date(2026, 1, 5) + timedelta(days=31 * month)).isoformat() for month in range(12)]
+    for language in LANGUAGES:
+        words = Words(language)
+        block = {"lang": language, "words": words.catalogue}
+        run = f"([block, values, days]) => {{ {script}; useWords(block);"
+        run += "return [values.map(number), days.map(date), values.map((each) => t('count.checks', each))]; }"
+        numbers, dates, checks = reader.page().evaluate(run, [block, values, days])
+        assert numbers == [words.number(each) for each in values]
+        assert dates == [words.date(each) for each in days]
+        assert checks == [words("count.checks", each) for each in values]
+
+
+def test_the_page_in_norwegian_works(reader: Reader, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    with path.open("wb") as out:
+        write(".html", sample.typed(sample.with_history(60)), out, language="nb")
+    page = reader.open(path, "#findings")
+    assert page.evaluate("document.documentElement.lang") == "nb"
+    assert page.locator("#findings h1").inner_text() == "Funn"
+    page.locator("#filter").fill("status:fail")
+    assert " av " in page.locator(".status").inner_text()
+    assert reader.said == []
+
+
+def test_only_texts_for_people_differ() -> None:
+    document = sample.typed(sample.with_history(200))
+    before = msgspec.json.encode(document)
+    for format in FORMATS:
+        if not format.writer:
+            continue
+        made = {language: BytesIO() for language in LANGUAGES}
+        for language, out in made.items():
+            write(format.suffix, document, out, language=language)
+        assert (len({out.getvalue() for out in made.values()}) > 1) == format.has_language, format.suffix
+    assert msgspec.json.encode(document) == before
+
+
+def without_texts(document: Any) -> Any:
+    """Return a document without the texts that a language changes."""
+    changed = {"title", "pass_title", "why", "breaks", "impact", "message"}
+    if isinstance(document, dict):
+        return {key: without_texts(each) for key, each in document.items() if key not in changed}
+    return [without_texts(each) for each in document] if isinstance(document, list) else document
+
+
+def test_ids_statuses_and_evidence_stay() -> None:
+    document = sample.typed(sample.with_history(200))
+    found = localized(document, Words("nb"))
+    assert without_texts(msgspec.to_builtins(found)) == without_texts(msgspec.to_builtins(document))
+
+
+def test_a_rule_of_the_users_own_stays_in_english() -> None:
+    made = sample.document(20)
+    name = next(iter(made["rules"]))
+    made["rules"][name]["title"] = "Our own rule"
+    assert localized(sample.typed(made), Words("nb")).rules[name].title == "Our own rule"
+
+
+# Sentences about endpoints
+
+
+def english(table: str) -> list[str]:
+    return [re.sub(r"\{\w+\}", "x", text) for text in source("endpoint")[table].values()]
+
+
+def test_every_sentence_about_an_endpoint_is_translated() -> None:
+    words = Words("nb")
+    for what, lock in product(english("endpoint_what"), english("endpoint_lock")):
+        said = sentences.endpoint_sentence(f"{what} is reachable from the internet and {lock}", words)
+        assert " kan nås fra internett og " in said
+    for origin in english("endpoint_source"):
+        sentence = f"The vault is reachable from {origin} and allows anonymous access"
+        assert sentences.endpoint_sentence(sentence, words) != sentence
+    for why in english("endpoint_off"):
+        assert sentences.endpoint_sentence(f"The vault is off: {why}", words).startswith("Key Vault er slått av: ")
+
+
+@pytest.mark.parametrize(
+    ("sentence", "said"),
+    [
+        (
+            "The AI service is reachable from 131,072 public IPv4 addresses (51.13.0.0/16 and 51.120.0.0/16) and "
+            "accepts account keys",
+            "AI-tjenesten kan nås fra 131\xa0072 offentlige IPv4-adresser (51.13.0.0/16 og 51.120.0.0/16) og godtar "
+            "kontonøkler",
+        ),
+        (
+            "The vault is reachable from 1.2.3.4, 5.6.7.8 and 2 more and accepts access keys and signatures made with "
+            "them",
+            "Key Vault kan nås fra 1.2.3.4, 5.6.7.8 og 2 til og godtar tilgangsnøkler og signaturer laget med dem",
+        ),
+        (
+            "blob, dfs and file are reachable from the internet and accept account keys",
+            "blob, dfs og file kan nås fra internett og godtar kontonøkler",
+        ),
+        (
+            "The SSH port is reachable from no network and accepts SSH keys",
+            "SSH-porten kan ikke nås fra noe nettverk, og godtar SSH-nøkler",
+        ),
+        (
+            "Network access to the vault could not be assessed; it requires Microsoft Entra ID authentication",
+            "Key Vault: nettverkstilgangen kunne ikke vurderes; krever autentisering med Microsoft Entra ID",
+        ),
+    ],
+)
+def test_a_sentence_is_said_from_its_parts(sentence: str, said: str) -> None:
+    assert sentences.endpoint_sentence(sentence, Words("nb")) == said
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "The vault is reachable from a new place and allows anonymous access",
+        "The vault is reachable from the internet and accepts something new",
+        "Container a is off: SFTP support is disabled is reachable from the internet and allows anonymous access",
+        "Container x; y is reachable from no network and allows anonymous access",
+        "",
+    ],
+)
+def test_a_sentence_with_an_unknown_part_stays_in_english(sentence: str) -> None:
+    assert sentences.endpoint_sentence(sentence, Words("nb")) == sentence
+
+
+def test_a_hostile_name_in_a_translated_text_is_escaped() -> None:
+    made = sample.document(20, hostile=False)
+    name = "<img/src=x>"
+    made["exposures"][0]["title"] = f"Container {name} is reachable from the internet and allows anonymous access"
+    page = render(localized(sample.typed(made), Words("nb")), Words("nb"))
+    assert "Containeren &lt;img/src=x&gt; kan nås fra internett" in page
+    assert name not in page
+
+
+def test_braces_in_a_name_are_never_filled() -> None:
+    said = Words()("summary.accepted_until", None, owner="{reason}", date="{owner}", reason="{n}")
+    assert said == "accepted by {reason} until {owner}: {n}"
+
+
+def test_a_notice_is_in_the_language_of_the_report() -> None:
+    from dataclasses import replace
+
+    from scanner.notify.channels import mail, slack, teams
+    from scanner.notify.compose import notice
+    from tests.notify.sample import MAILBOX
+
+    made = notice(target(), replace(facts(NEWS), language="nb"), reported(date(2026, 11, 24)))
+    assert made is not None
+    assert made.language == "nb"
+    assert made.title.endswith("høyeste alvorlighetsgrad: kritisk")
+    message = mail.message(made, MAILBOX, "ops")
+    assert "kritisk" in message["Subject"]
+    html = message.get_body(("html",))
+    assert html is not None
+    assert '<html lang="nb">' in html.get_content()
+    assert "kritisk" in slack.body(made).decode()
+    assert "kritisk" in teams.body(made).decode()
