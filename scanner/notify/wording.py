@@ -140,7 +140,6 @@ def scan_sentence(scan: NoticeScan, words: Words) -> str:
     names = ", ".join(short(each) for each in scan.subscriptions[:3])
     if len(scan.subscriptions) > 3:
         names = words("notice.and_more_scopes", len(scan.subscriptions) - 3, names=names)
-    if not parse_time(scan.taken):
     time = scanned(words, scan.taken, scan.evaluated) if parse_time(scan.taken) else clean(scan.taken)
 
 
