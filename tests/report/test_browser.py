@@ -455,7 +455,7 @@ def test_a_damaged_file_says_why_and_keeps_the_summary(reader: Reader, report: P
 def test_the_first_printed_page_holds_headline_matrix_and_gaps(reader: Reader, report: Path) -> None:
     page = reader.open(report, color_scheme="dark", viewport={"width": 703, "height": 1000})
     page.emulate_media(media="print")
-    box = page.locator("#endpoints .pair").bounding_box()
+    box = page.locator("#endpoints .panel.not-assessed").bounding_box()
     assert box is not None
     assert box["y"] + box["height"] <= 1016
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
