@@ -76,8 +76,9 @@ format: $(DEV)  ## Put files into shape
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
-docs: $(RUN)  ## Write the generated pages
+docs: $(RUN)  ## Write the generated pages, and the picture of the README where Chromium is installed
 	$(BIN)/python -m docs.build
+	@$(BIN)/python -m docs.pictures
 
 docs-check: $(RUN)
 	$(BIN)/python -m docs.build --check

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 STAGE = Path("build/pages")
@@ -34,9 +35,7 @@ def stage(root: Path, target: Path) -> None:
         if page.suffix != ".md":
             shutil.copyfile(page, copy)
             continue
-        copy.write_text(
-            _LINK.sub(lambda found, page=page: _link(root, target, page, found), page.read_text("utf-8")), "utf-8"
-        )
+        copy.write_text(_LINK.sub(partial(_link, root, target, page), page.read_text("utf-8")), "utf-8")
 
 
 def _link(root: Path, target: Path, page: Path, found: re.Match[str]) -> str:
