@@ -15,6 +15,7 @@ import click
 import jinja2
 import msgspec
 
+from docs import drawing
 from scanner.config import schema as schemas
 from scanner.content import content
 from scanner.document.schema import SCHEMA as FINDINGS
@@ -35,6 +36,15 @@ MARKS = {".json": "", ".bicep": f"// {GENERATED}\n", ".tf": f"# {GENERATED}\n"}
 """The mark of a page by its suffix, where it is not MARK; JSON has no comments."""
 ROLES = "../deploy/container-apps"
 WIDTH = 100
+SHOWN_RULES = 4
+"""The rules that the row of an action names. A few actions serve most rules."""
+PERMISSIONS = """# Permissions
+
+Each action that a scan with all built-in rules needs, and the rules that are inconclusive without it. All are reads of
+the control plane; there are no data actions. The built-in role Reader has them all. `twolocks access role` writes a
+role with those of the rules that you enable, and `twolocks access check` compares them with your identity. How to
+choose a role: [operating.md](operating.md#permissions).
+"""
 RENAMED = """# Renamed rules
 
 These rule ids changed once, before the first release. The fingerprints of their findings changed with them.
@@ -61,6 +71,8 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "settings.schema.json", _json(schemas.settings())
     yield "waivers.schema.json", _json(schemas.waivers())
     rules = load(packages=False)
+    yield "permissions.md", permissions(rules)
+    yield "architecture.svg", drawing.svg()
     yield "dev/renamed.md", renamed_rules()
     yield "rules/README.md", rule_list(rules)
     yield from rule_pages(rules, examples(Path("tests/rules/cases"), rules))
@@ -110,6 +122,25 @@ def terraform_role(rules: RuleSet) -> str:
     text = _once(text, f'scope       = "{access.PLACEHOLDER}"', "scope       = var.scopes[0]")
     scopes = f'assignable_scopes = [\n    "{access.PLACEHOLDER}",\n  ]'
     return _once(text, scopes, "assignable_scopes = var.scopes") + "\n"
+
+
+def permissions(rules: RuleSet) -> str:
+    """Return each action that a scan needs, with the rules that cannot be evaluated without it."""
+    needed_by: dict[str, list[str]] = {}
+    for id, rule in sorted(rules.rules.items()):
+        for action in access.needs(rule):
+            needed_by.setdefault(action, []).append(id)
+    rows = (f"| `{action}` | {_served(action, needed_by.get(action, []))} |" for action in access.actions(rules))
+    return f"{PERMISSIONS}\n| action | needed for |\n| --- | --- |\n" + "\n".join(rows) + "\n"
+
+
+def _served(action: str, rules: list[str]) -> str:
+    if action in access.ALWAYS:
+        return "every scan: subscriptions, and what is in them"
+    if not rules:
+        return "network paths and front ends"
+    shown = ", ".join(f"[{id}](rules/{id}.md)" for id in rules[:SHOWN_RULES])
+    return shown + (f" and {len(rules) - SHOWN_RULES} more" if len(rules) > SHOWN_RULES else "")
 
 
 def _once(text: str, old: str, new: str) -> str:

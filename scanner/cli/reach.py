@@ -227,11 +227,11 @@ def _nics(machine: Resource) -> list[str]:
 class _Matches:
     """What a snapshot has under the names of a query: resources with endpoints, callers, instances of scale sets.
 
-    `judged`: the types (lower case) with endpoints; `uncovered`: the types without, of resources of the name.
+    `evaluated`: the types (lower case) with endpoints; `uncovered`: the types without, of resources of the name.
     """
 
     question: Question
-    judged: set[str]
+    evaluated: set[str]
     fits: dict[str, Bundle] = field(default_factory=dict)
     callers: list[Resource] = field(default_factory=list)
     instances: list[Resource] = field(default_factory=list)
@@ -242,7 +242,7 @@ class _Matches:
         named, type = _names(self.question.resource, bundle.id), type_of(bundle.id)
         if bundle.top is not None:
             self._add_top(bundle.top)
-        if type.lower() in self.judged:
+        if type.lower() in self.evaluated:
             self.names.add(bundle.id.rsplit("/", 1)[-1])
             if named:
                 self.fits[bundle.id.lower()] = bundle
@@ -259,8 +259,8 @@ class _Matches:
 
 def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource], list[Resource]]:
     """Return the bundle of the resource, the resources that the caller may be, and the instances of a scale set."""
-    judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
-    found = _Matches(question, judged)
+    evaluated = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
+    found = _Matches(question, evaluated)
     for bundle in evaluation.snapshot.bundles():
         found.add(bundle)
     fits = found.fits
@@ -274,7 +274,7 @@ def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Re
             question.resource, [each.top.id if each.top else each.id for each in fits.values()], "RESOURCE"
         )
     asked = "/".join(type_of(question.resource).split("/")[:2]) if question.resource.startswith("/") else ""
-    if asked and asked.lower() not in judged:
+    if asked and asked.lower() not in evaluated:
         found.uncovered.add(asked)
     raise _unknown_resource(question.resource, found.names, found.uncovered)
 
@@ -380,11 +380,11 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
 
     way = ConnectionOptions.of(settings)
     kinds = [kind for kind in rules.kinds if kind.endpoint_function is not None]
-    judged = {type.lower() for kind in kinds for type in kind.types}
+    evaluated = {type.lower() for kind in kinds for type in kind.types}
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         finder = _IdFinder(reader, settings["subscription"])
-        target = await finder.id(question.resource, judged, "RESOURCE")
+        target = await finder.id(question.resource, evaluated, "RESOURCE")
         ids, beside = [target], []
         source = question.source
         if source and source.lower() not in ("internet", "*") and not _is_address(source):
@@ -435,20 +435,20 @@ class _IdFinder:
         self.reader = reader
         self.wanted = wanted
 
-    async def id(self, word: str, judged: set[str], at: str) -> str:
+    async def id(self, word: str, evaluated: set[str], at: str) -> str:
         """Return the id that a word names. Raise InputError."""
         if word.startswith("/"):
             return word
         if not _NAME.fullmatch(word):
             raise InputError(f'"{word}" is not a resource name', at=at, do="give its id")
         named = await self._query(f"resources | where name =~ '{word}' | project id | order by id asc")
-        rows = [each for each in named if not judged or type_of(each).lower() in judged]
+        rows = [each for each in named if not evaluated or type_of(each).lower() in evaluated]
         if len(rows) == 1:
             return rows[0]
         if rows:
             raise _ambiguous(word, rows, at)
         every = await self._query("resources | project id | order by id asc")
-        names = {name_of(each) for each in every if not judged or type_of(each).lower() in judged}
+        names = {name_of(each) for each in every if not evaluated or type_of(each).lower() in evaluated}
         raise _unknown_resource(word, names, {type_of(each) for each in named})
 
     async def _query(self, kql: str) -> list[str]:

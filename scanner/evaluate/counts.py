@@ -99,7 +99,7 @@ class Counts:
     accepted_inconclusive: int = 0
     """Inconclusive checks that a waiver file accepts."""
     inconclusive_by_gap: Counter[str] = field(default_factory=Counter)
-    """Inconclusive checks by the URL of each gap that makes them so; "" where no gap does and nobody accepted it."""
+    """Inconclusive checks by the URL of each gap that makes them so; "" where no gap does and it is not accepted."""
     worst_by_gap: dict[str, Severity] = field(default_factory=dict)
     """The worst severity that those checks could have, by the same URL."""
     gaps: int = 0
@@ -128,7 +128,7 @@ class Counts:
 
     @property
     def unaccepted_checks(self) -> int:
-        """Inconclusive checks that nobody accepted."""
+        """Inconclusive checks that are not accepted."""
         return self.statuses["unknown"] - self.accepted_inconclusive
 
     @property

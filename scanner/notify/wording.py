@@ -141,6 +141,7 @@ def scan_sentence(scan: NoticeScan, words: Words) -> str:
     if len(scan.subscriptions) > 3:
         names = words("notice.and_more_scopes", len(scan.subscriptions) - 3, names=names)
     time = scanned(words, scan.taken, scan.evaluated) if parse_time(scan.taken) else clean(scan.taken)
+    return words("notice.scan", names=names, time=time, code=scan.exit, why=line(scan.why))
 
 
 def files_sentence(files: Sequence[str], words: Words) -> str:
