@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from scanner.errors import UserError
-from scanner.terminal.text import cells, middle, printable, wrap
+from scanner.terminal.text import cells, middle, printable, wrap, wrap_command
 
 COLOURS = {
     "critical": "1;31",
@@ -68,7 +68,7 @@ def paint(text: str, tone: str, on: bool) -> str:
 @dataclass(frozen=True, slots=True)
 class Line:
     """A sentence after a label, in column `column`. `tone`: the word of COLOURS that colours the label. `whole`: never
-    wrapped, as commands and paths are.
+    wrapped, as paths are. `command`: for a POSIX shell; it is wrapped between options, with a backslash.
     """
 
     text: str = ""
@@ -76,13 +76,17 @@ class Line:
     column: int = COLUMN
     tone: str = ""
     whole: bool = False
+    command: bool = False
 
     def render(self, width: int, colour: bool) -> Iterator[str]:
         text, label = printable(self.text), printable(self.label)
         head = paint(label, self.tone, colour) + " " * (self.column - len(label)) if label else " " * self.column
         if label and len(label) >= self.column:
             head = paint(label, self.tone, colour) + ("  " if self.tone else " ")
-        rows = [text] if self.whole else list(wrap(text, width, self.column))
+        if self.command:
+            rows = list(wrap_command(text, width, self.column))
+        else:
+            rows = [text] if self.whole else list(wrap(text, width, self.column))
         for place, row in enumerate(rows):
             yield ((head if place == 0 else " " * self.column) + row).rstrip()
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import subprocess
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from scanner.document.schema import FieldRow, FixRow
 from scanner.errors import InputError
-from scanner.scan.last_screen import closing
+from scanner.scan.answer_lines import closing
 from scanner.terminal.lines import Line, coloured, error_lines, prepare, table
 from scanner.terminal.screen import Screen, mode_of
 from scanner.terminal.text import cells, clean, middle, named, odd, span, wrap
@@ -111,7 +112,8 @@ def test_no_name_is_a_command_wherever_it_stands_in_a_line(name: str, shown: str
 
 def test_a_command_is_whole_and_a_hidden_character_in_it_is_reported() -> None:
     command = "az storage account update -n " + "x" * 200
-    assert list(next(closing(FixRow(commands=[command]))).render(80, False)) == [f"  {command}"]
+    rows = list(next(closing(FixRow(commands=[command]))).render(80, False))
+    assert rows == ["  az storage account update \\", f"    -n {'x' * 200}"]
     lines = [
         row
         for line in closing(FixRow(commands=["az storage account delete -n 'a\u202eb'"]))
@@ -120,6 +122,23 @@ def test_a_command_is_whole_and_a_hidden_character_in_it_is_reported() -> None:
     assert lines == ["  No command is shown because the name contains U+202E. Use the portal."]
     fix = FixRow(commands=["az x <YOUR_RANGE>"], steps=["Close it."], fields=[FieldRow("YOUR_RANGE", "what stays")])
     assert [line.text for line in closing(fix)] == ["az x <YOUR_RANGE>", "<YOUR_RANGE>: what stays"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_command_is_wrapped_between_options_and_stays_the_same(width: int) -> None:
+    command = (
+        "printf %s+ --ids /subscriptions/a/b --set properties.x='a  b --c' --name \"x y\" -r '.[] | .id' --no-wait"
+    )
+    rows = list(Line(command, column=2, command=True).render(width, False))
+    ran = [
+        subprocess.run(["sh", "-c", text], capture_output=True, check=True).stdout
+        for text in (command, "\n".join(rows))
+    ]
+    assert ran[0] == ran[1]
+    assert all(row.endswith(" \\") for row in rows[:-1])
+    assert not [row for row in rows if row.removesuffix(" \\").endswith(("--ids", "--set", "--name", "-r"))]
+    strange = "az x  'unbalanced -- and more " + "word " * 30
+    assert list(Line(strange.rstrip(), column=0, command=True).render(width, False)) == [strange.rstrip()]
 
 
 def test_a_letter_that_the_stream_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
