@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from scanner.cli.common import stopping
+from scanner.cli.common import print_json, stopping
 from scanner.config.settings import Settings
 from scanner.document.schema import now
 from scanner.errors import InputError, UserError, nearest
@@ -91,9 +91,12 @@ def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     else:
         taken = of_store(_collected(question, rules, settings, screen, stop))
         found = answers(question, taken, rules)
-    for line in _lines(found):
-        for row in line.render(width_of(sys.stdout), coloured(sys.stdout, {})):
-            sys.stdout.write(row + "\n")
+    if settings["format"] == "json":
+        print_json(found)
+    else:
+        for line in _lines(found):
+            for row in line.render(width_of(sys.stdout), coloured(sys.stdout, {})):
+                sys.stdout.write(row + "\n")
     if any(each.verdict == "not known" for each in found):
         screen.last([Line(f"Exit {INCOMPLETE}", column=0)])
         return INCOMPLETE

@@ -8,7 +8,7 @@ from scanner.config.settings import Settings
 from scanner.document import schema as rows
 from scanner.evaluate.counts import Counts, FixGroup
 from scanner.model.ids import path_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.verdict import SEVERITIES, Severity
 from scanner.report.text import field_lines, split_fix
 from scanner.terminal.lines import Line
 from scanner.terminal.text import many, odd
@@ -35,10 +35,19 @@ def severity_lines(counts: Counts) -> Iterator[Line]:
         yield Line(f"{counts.not_assessed:>9,}", "not assessed", _COLUMN, "not assessed", whole=True)
 
 
-def worst_lines(counts: Counts, count: int, commands: int) -> Iterator[Line]:
-    """Yield the worst `count` entries: fingerprint and title, then resource and reason; the first with commands."""
+def worst_lines(counts: Counts, count: int, commands: int, least: str = "") -> Iterator[Line]:
+    """Yield the worst `count` entries: fingerprint and title, then resource and reason; the first with commands.
+
+    `least`: the value of `--severity`; lower ones are not listed.
+    """
     groups = counts.fix_groups()
-    shown = groups[:count]
+    listed_groups = [group for group in groups if is_shown(group.severity, least)]
+    shown = listed_groups[:count]
+    if least and len(listed_groups) < len(groups):
+        yield Line()
+        yield Line(
+            f"Endpoints below {least} are not listed (--severity); they count in the numbers and files", column=0
+        )
     if not shown:
         return
     yield Line()
@@ -48,6 +57,11 @@ def worst_lines(counts: Counts, count: int, commands: int) -> Iterator[Line]:
         yield from _entry(group)
         if place < commands:
             yield from closing(group.fix)
+
+
+def is_shown(severity: str, least: str) -> bool:
+    """Return whether `--severity` lists a severity; "" lists all."""
+    return not least or Severity[severity] >= Severity[least]
 
 
 def _entry(group: FixGroup) -> Iterator[Line]:

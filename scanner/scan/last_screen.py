@@ -12,7 +12,7 @@ from scanner.report.headline import headline
 from scanner.report.text import uncovered_types
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
-from scanner.scan.answer_lines import next_lines, severity_lines, worst_lines
+from scanner.scan.answer_lines import is_shown, next_lines, severity_lines, worst_lines
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.not_assessed import NotAssessedLines
 from scanner.terminal.lines import Line, rows_of
@@ -28,6 +28,7 @@ COMMANDS, TALL = 3, 60
 class LastScreen:
     """The last screen of a scan. `took`: seconds of reading, None if nothing was read from Azure. `wrote`: names of
     files. `role`: the command that makes a role with the missing permissions. `again`: the words of the same scan.
+    `shown`: the least severity that is listed (`--severity`), "" for all.
     """
 
     evaluation: EvaluationResult
@@ -39,6 +40,7 @@ class LastScreen:
     role: str = "twolocks access role > role.json"
     news: ChangeLines | None = None
     again: Sequence[str] = ("twolocks", "scan")
+    shown: str = ""
 
     @property
     def counts(self) -> Counts:
@@ -65,8 +67,8 @@ class LastScreen:
         return [
             Line(self.read(), "Read"),
             Line(self.evaluated(), "Evaluated"),
-            *worst_lines(self.counts, WORST, WORST if height >= TALL else COMMANDS),
-            *self.info(INFO),
+            *worst_lines(self.counts, WORST, WORST if height >= TALL else COMMANDS, self.shown),
+            *(self.info(INFO) if is_shown("info", self.shown) else ()),
             *(self.news.lines() if self.news is not None else ()),
             *left.lines(gaps),
         ]
@@ -179,7 +181,7 @@ class LastScreen:
             f"{group.severity} {' '.join((group.name, group.endpoints[0]))}"
             f"{f' and {len(group.endpoints) - 1} more' if len(group.endpoints) > 1 else ''} {group.fingerprint}"
             for group in self.counts.fix_groups()
-            if Severity[group.severity] >= least
+            if Severity[group.severity] >= least and is_shown(group.severity, self.shown)
         ]
 
     def quiet(self) -> str:

@@ -247,6 +247,7 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
         job.settings["fail-on"],
         news=_news(session),
         again=again(job.settings),
+        shown=job.settings["severity"],
     )
     return Outcome(end, summary, errors)
 
