@@ -74,14 +74,15 @@ def _background(file: str, settings: Settings) -> int:
     served = subprocess.Popen(command, process_group=0, **pipes)  # noqa: S603 - this program itself
     assert served.stdout is not None
     assert served.stderr is not None
-    said = b""
-    while b"Serving" not in said:
-        line = served.stderr.readline()
-        if not line:
-            sys.stderr.write(said.decode(errors="replace"))
-            return served.wait()
-        said += line
-    variables = os.read(served.stdout.fileno(), 65536).decode()
+    with served.stdout, served.stderr:
+        said = b""
+        while b"Serving" not in said:
+            line = served.stderr.readline()
+            if not line:
+                sys.stderr.write(said.decode(errors="replace"))
+                return served.wait()
+            said += line
+        variables = os.read(served.stdout.fileno(), 65536).decode()
     sys.stdout.write(f"{variables}export SANDBOX_PID={served.pid}\n")
     Screen().last([Line(f"in the background until: kill {served.pid}", "Serving", whole=True)])
     return 0
