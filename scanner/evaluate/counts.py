@@ -10,6 +10,7 @@ import msgspec
 
 from scanner.document import schema as rows
 from scanner.document.states import STATES
+from scanner.model.exposure import LOCKS
 from scanner.model.ids import name_of, root_of, type_of
 from scanner.model.verdict import SEVERITIES, Severity
 
@@ -24,7 +25,11 @@ GROUPS = 200
 
 @dataclass(slots=True)
 class FixGroup:
-    """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one."""
+    """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one.
+
+    `rule_title`: the title of the rule that names the worst one, "" where none does; `rule_rank`: the place of its
+    category in LOCKS.
+    """
 
     resource: str
     fix: rows.FixRow | None
@@ -32,6 +37,8 @@ class FixGroup:
     title: str
     endpoints: list[str] = field(default_factory=list)
     fingerprint: str = ""
+    rule_title: str = ""
+    rule_rank: int = len(LOCKS)
 
     @property
     def name(self) -> str:
@@ -40,6 +47,12 @@ class FixGroup:
     def sentence(self) -> str:
         more = len(self.endpoints) - 1
         return f"{self.name}: {self.endpoints[0]}{f' and {more:,} more' if more else ''}. {self.title}"
+
+    def named_by(self, row: rows.FindingRow) -> None:
+        """Take the title of a rule that names the worst endpoint, unless one on an earlier lock gave its own."""
+        place = LOCKS.index(row.category)
+        if place < self.rule_rank and self.endpoints[0] in row.endpoints:
+            self.rule_title, self.rule_rank = row.title, place
 
 
 @dataclass(slots=True)
@@ -111,6 +124,8 @@ class Counts:
     """Reads that were answered."""
     types: list[rows.TypeRow] = field(default_factory=list)
     _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
+    _of_root: dict[str, list[FixGroup]] = field(default_factory=dict)
+    """The fix groups by the id of the bundle of their resource (lower case)."""
 
     @property
     def checks(self) -> int:
@@ -172,6 +187,9 @@ class Counts:
         if row.status == "fail":
             failures = self.other_failures if row.is_counted else self.endpoint_failures
             failures[str(row.severity)] += 1
+            if row.category in LOCKS and row.endpoints:
+                for group in self._of_root.get(root_of(row.resource), ()):
+                    group.named_by(row)
         if row.status == "fail" and row.severity == "info":
             type = type_of(row.resource)
             self.info.setdefault(type.lower(), InfoGroup(type)).rules[row.rule] += 1
@@ -261,11 +279,17 @@ class Counts:
             severity = str(row.severity)
             # What it closes elsewhere is known once every row is written.
             fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes_count=0, also_closes=[])
-            self._groups[key] = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
+            made = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
+            self._groups[key] = made
+            beside = self._of_root.setdefault(root_of(row.resource), [])
+            beside[:] = [*(each for each in beside if each is not group), made]
         else:
             group.endpoints.append(row.endpoint)
         if len(self._groups) > 2 * GROUPS:
             self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
+            self._of_root = {}
+            for kept in self._groups.values():
+                self._of_root.setdefault(root_of(kept.resource), []).append(kept)
 
 
 def is_in_part(row: rows.ExposureRow) -> bool:

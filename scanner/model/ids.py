@@ -76,6 +76,16 @@ def is_own_list(url: str) -> bool:
     return type_of(f"{url}/name").lower() in _OWN_BUNDLES
 
 
+def path_of(resource_id: str) -> str:
+    """Return the name of a resource after those of its parents, `stplankart/planer`; `default` only at the end."""
+    rest = [part for part in resource_id.split("/") if part]
+    lower = [part.lower() for part in rest]
+    if "providers" in lower:
+        rest = rest[len(lower) - lower[::-1].index("providers") + 1 :]
+    names = rest[1::2]
+    return "/".join([each for each in names[:-1] if each.lower() != "default"] + names[-1:]) or name_of(resource_id)
+
+
 def name_of(resource_id: str) -> str:
     """Return the last segment of an id, as the id spells it."""
     return resource_id.rstrip("/").rsplit("/", 1)[-1]

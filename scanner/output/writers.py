@@ -1,6 +1,7 @@
 """Writes the outputs that are made of a findings file, or of the difference between two."""
 
 import os
+import shlex
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
@@ -139,7 +140,11 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
     try:
         document = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if text.startswith(_SNAPSHOTS):
+            raise _snapshot(file) from None
         raise InputError(f"the file is not JSON: {error}", at=str(file), do=make) from None
+    if isinstance(document, dict) and "snapshot" in document:
+        raise _snapshot(file)
     if not isinstance(document, dict) or "findings" not in document:
         raise InputError("the JSON contains no findings", at=str(file), do=make)
     if document.get("schema") not in (SCHEMA, FIRST_SCHEMA):
@@ -148,6 +153,18 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
         return with_known_words(msgspec.convert(document, Document))
     except msgspec.ValidationError as error:
         raise InputError(f"the file is not a findings file: {error}", at=str(file), do=make) from None
+
+
+_SNAPSHOTS = (b'{"snapshot":', b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""The first bytes of a snapshot: its header, gzip, Zstandard."""
+
+
+def _snapshot(file: Path) -> InputError:
+    return InputError(
+        "the file is a snapshot, which holds resources and no findings",
+        at=str(file),
+        do=f"evaluate it: twolocks scan --from {shlex.quote(str(file))} --out report.html",
+    )
 
 
 def _other_schema(file: Path, schema: object) -> InputError:

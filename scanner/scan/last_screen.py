@@ -3,28 +3,32 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scanner.document import schema as rows
 from scanner.document.states import STATES, state_word
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
 from scanner.report.headline import headline, inconclusive
-from scanner.report.text import field_lines, split_fix, uncovered_types
+from scanner.report.text import uncovered_types
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
+from scanner.scan.answer_lines import is_shown, next_lines, severity_lines, worst_lines
 from scanner.scan.change_lines import ChangeLines
-from scanner.scan.not_assessed import INDENT, NotAssessedLines
+from scanner.scan.not_assessed import NotAssessedLines
 from scanner.terminal.lines import Line, rows_of
-from scanner.terminal.text import many, odd, span
+from scanner.terminal.text import many, span
 
-WORST, GAPS, INFO, INFO_RULES = 5, 3, 5, 3
+WORST, INFO, INFO_RULES = 10, 5, 3
+GAPS, LEAST_GAPS = 10, 3
+COMMANDS, TALL = 3, 60
+"""How many of the worst entries have their commands; on a terminal of `TALL` rows, all have."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastScreen:
     """The last screen of a scan. `took`: seconds of reading, None if nothing was read from Azure. `wrote`: names of
-    files. `role`: the command that makes a role with the missing permissions.
+    files. `role`: the command that makes a role with the missing permissions. `again`: the words of the same scan.
+    `shown`: the least severity that is listed (`--severity`), "" for all.
     """
 
     evaluation: EvaluationResult
@@ -35,6 +39,8 @@ class LastScreen:
     fail_on: str
     role: str = "twolocks access role > role.json"
     news: ChangeLines | None = None
+    again: Sequence[str] = ("twolocks", "scan")
+    shown: str = ""
 
     @property
     def counts(self) -> Counts:
@@ -51,22 +57,32 @@ class LastScreen:
     # The screen
 
     def body(self, height: int, width: int) -> list[Line]:
-        """Return the lines above the result. The lines from the gaps to the exit code take at most `height` rows."""
+        """Return the lines above the numbers. The lines from the gaps to the exit code take at most `height` rows,
+        unless these are the first `LEAST_GAPS`.
+        """
         room = height - rows_of(self.tail(), width)
         left = self.not_assessed
-        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(left.lines(count), width) <= room), 1)
+        fitting = (count for count in range(GAPS, LEAST_GAPS, -1) if rows_of(left.lines(count), width) <= room)
+        gaps = next(fitting, LEAST_GAPS)
         return [
             Line(self.read(), "Read"),
             Line(self.evaluated(), "Evaluated"),
-            *self.worst(WORST),
-            *self.info(INFO),
+            *worst_lines(self.counts, WORST, WORST if height >= TALL else COMMANDS, self.shown),
+            *(self.info(INFO) if is_shown("info", self.shown) else ()),
             *(self.news.lines() if self.news is not None else ()),
             *left.lines(gaps),
         ]
 
     def tail(self) -> list[Line]:
-        """Return result, files and exit."""
-        return [Line(), *self.result(), *self.files(), Line(self.end.why, f"Exit {self.end.code}")]
+        """Return the numbers by severity, result, files, the next command and exit."""
+        return [
+            *severity_lines(self.counts),
+            Line(),
+            *self.result(),
+            *self.files(),
+            *next_lines(self.counts, self.wrote, self.again),
+            Line(self.end.why, f"Exit {self.end.code}"),
+        ]
 
     def read(self) -> str:
         counts = self.counts
@@ -97,18 +113,6 @@ class LastScreen:
             said += f"; {many(resources, 'resource')} of {many(len(rest), 'type')} {are} not covered by any rule: "
             said += uncovered_types(rest, Words())
         return said
-
-    def worst(self, count: int) -> Iterator[Line]:
-        groups = self.counts.fix_groups()
-        shown = groups[:count]
-        if not shown:
-            return
-        yield Line()
-        listed = sum(len(group.endpoints) for group in shown)
-        yield Line(f"Worst {listed:,} of {many(self.counts.endpoints, 'endpoint')}", column=0)
-        for group in shown:
-            yield Line(group.sentence(), group.severity, 10, group.severity)
-            yield from closing(group.fix)
 
     def info(self, count: int) -> Iterator[Line]:
         """Yield the findings of severity info, one line a type."""
@@ -177,7 +181,7 @@ class LastScreen:
             f"{group.severity} {' '.join((group.name, group.endpoints[0]))}"
             f"{f' and {len(group.endpoints) - 1} more' if len(group.endpoints) > 1 else ''} {group.fingerprint}"
             for group in self.counts.fix_groups()
-            if Severity[group.severity] >= least
+            if Severity[group.severity] >= least and is_shown(group.severity, self.shown)
         ]
 
     def quiet(self) -> str:
@@ -191,23 +195,6 @@ class LastScreen:
         """Return the reason for the exit code in one line, with the number of new findings from the history."""
         news = self.news.quiet() if self.news is not None and "new" not in self.end.why else ""
         return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
-
-
-def closing(fix: rows.FixRow | None) -> Iterator[Line]:
-    """Yield the commands that fix an endpoint, each on a line of its own, and a line for each of their fields.
-
-    None if a name in them has hidden characters.
-    """
-    sentence, commands = split_fix(fix)
-    if char := next(filter(None, map(odd, commands)), ""):
-        yield Line(f"No command is shown because the name contains {char}. Use the portal.", column=INDENT)
-        return
-    if sentence and not commands:
-        yield Line(sentence, column=INDENT)
-    for each in commands:
-        yield Line(each, column=INDENT, whole=True)
-    for each in field_lines(fix):
-        yield Line(each, column=INDENT)
 
 
 def _listed(names: Sequence[str]) -> str:

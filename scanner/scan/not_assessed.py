@@ -98,11 +98,12 @@ class NotAssessedLines:
     def _more(self, more: int, gaps: Sequence[ShownGap]) -> Iterator[Line]:
         cured = sum(bool(gap.action) for gap in gaps)
         which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
-        role = f"To create a role that resolves {which}: {self.role}" if cured else ""
-        if more > 0:
-            yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
-        elif role:
-            yield Line(role, column=0)
+        role = f"To create a role that resolves {which}:" if cured else ""
+        if more > 0 or role:
+            said = [f"and {many(more, 'more gap')}"] if more > 0 else []
+            yield Line(". ".join([*said, role] if role else said), column=0)
+        if role:
+            yield Line(self.role, column=INDENT, whole=True)
 
     def gaps(self) -> list[ShownGap]:
         """Return the gaps that were not accepted, the worst first."""

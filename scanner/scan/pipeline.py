@@ -18,6 +18,7 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
 from scanner.output.storage import Storage, is_blob
+from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, snapshot_names
 from scanner.scan.last_screen import LastScreen
@@ -245,7 +246,17 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
     wrote = [name for name in asked if name in outputs.wrote]
     if session is not None and job.whom:
         errors += _notify(context, session, evaluation.result, scan, end, wrote)
-    summary = LastScreen(evaluation.result, job.rules, took, wrote, end, job.settings["fail-on"], news=_news(session))
+    summary = LastScreen(
+        evaluation.result,
+        job.rules,
+        took,
+        wrote,
+        end,
+        job.settings["fail-on"],
+        news=_news(session),
+        again=again(job.settings),
+        shown=job.settings["severity"],
+    )
     return Outcome(end, summary, errors)
 
 
