@@ -39,8 +39,10 @@ class ChangesView:
         self.words = words
         self.taken = document.scan.taken
         self._names = names
-        self._exposures = {row.fingerprint: row for row in document.exposures}
-        self._findings = {row.fingerprint: row for row in document.findings}
+        self._rows = (document.exposures, document.findings)
+        # Places instead of rows, which need much memory where they are read from a file.
+        self._exposures = {row.fingerprint: at for at, row in enumerate(document.exposures)}
+        self._findings = {row.fingerprint: at for at, row in enumerate(document.findings)}
 
     def context(self) -> dict[str, Any]:
         """Return the variables of the template."""
@@ -89,37 +91,49 @@ class ChangesView:
         return {"name": name, "icon": _ICONS[name], "count": self.words.number(count), "word": word, "any": bool(count)}
 
     def _list(self, name: str) -> dict[str, Any]:
-        rows: Sequence[Changed] = self._new() if name == "new" else getattr(self.changes, name)
-        t, more = self.words, max(0, len(rows) - LISTED)
+        rows: Sequence[Changed] = [] if name == "new" else getattr(self.changes, name)
+        total, shown = self._new() if name == "new" else (len(rows), rows[:LISTED])
+        t, more = self.words, max(0, total - LISTED)
         filtered = more and name in _FILTERED
         return {
             "name": name,
             "icon": _ICONS[name],
             "heading": t("change_heading." + name),
-            "count": t.number(len(rows)),
+            "count": t.number(total),
             "meaning": t("change_meaning." + name),
-            "entries": _grouped(self._entry(name, row) for row in rows[:LISTED]),
+            "entries": _grouped(self._entry(name, row) for row in shown),
             "more": (t("changes.more_filtered", more) if filtered else t("changes.more", more)) if more else "",
             "query": f"is:{name}" if filtered else "",
         }
 
-    def _new(self) -> list[ExposureRow | FindingRow]:
-        """Return the new open rows, as they are counted: endpoints, and findings without one."""
-        exposures = [row for row in self._exposures.values() if row.new and row.state == "open"]
-        findings = [row for row in self._findings.values() if row.new and row.status == "fail" and row.is_counted]
-        return sorted(
-            [*exposures, *findings],
-            key=lambda row: (
-                rank(row.severity),
-                row.resource.lower(),
-                row.endpoint if isinstance(row, ExposureRow) else "",
-            ),
-        )
+    def _new(self) -> tuple[int, list[Changed]]:
+        """Return the number of new open rows, as they are counted (endpoints, and findings without one), and the first
+        LISTED of them.
+        """
+        exposures, findings = self._rows
+        keys = [
+            (rank(row.severity), row.resource.lower(), row.endpoint, at)
+            for at, row in enumerate(exposures)
+            if row.new and row.state == "open" and self._exposures[row.fingerprint] == at
+        ]
+        keys += [
+            (rank(row.severity), row.resource.lower(), "", len(exposures) + at)
+            for at, row in enumerate(findings)
+            if row.new and row.status == "fail" and row.is_counted and self._findings[row.fingerprint] == at
+        ]
+        places = [key[-1] for key in sorted(keys)[:LISTED]]
+        own = len(exposures)
+        return len(keys), [exposures[at] if at < own else findings[at - own] for at in places]
+
+    def _current(self, rule: str, fingerprint: str) -> ExposureRow | FindingRow | None:
+        """Return the row of a change as it is now, None where it is gone."""
+        at = (self._findings if rule else self._exposures).get(fingerprint)
+        return None if at is None else self._rows[bool(rule)][at]
 
     def _entry(self, name: str, row: Changed) -> dict[str, Any]:
         endpoint = "" if isinstance(row, FindingRow) else row.endpoint
         rule = "" if isinstance(row, ExposureRow) else row.rule
-        current = (self._findings if rule else self._exposures).get(row.fingerprint)
+        current = self._current(rule, row.fingerprint)
         acts = name in ("new", "reopened", "worse") and current is not None
         severity = row.severity if row.severity in SEVERITIES else "info"
         title = row.title or endpoint or rule

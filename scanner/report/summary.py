@@ -92,7 +92,7 @@ def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
 
 @dataclass(frozen=True)
 class ReportSummary:
-    """The numbers of headline, lead, chips and navigation: `Counts`, and the numbers from the history."""
+    """The numbers of headline, lead, chips and navigation: `Counts`, and the numbers from the history (0 without)."""
 
     counts: Counts
     new_exposures: int
@@ -107,10 +107,11 @@ class ReportSummary:
 
 def summarize(document: Document) -> ReportSummary:
     """Return the numbers of a findings document."""
+    with_history = document.changes is not None
     return ReportSummary(
         count(document),
-        new_exposures=sum(bool(exposure.new) for exposure in document.exposures),
-        new_findings=sum(bool(finding.new) for finding in document.findings),
+        new_exposures=sum(bool(exposure.new) for exposure in document.exposures) if with_history else 0,
+        new_findings=sum(bool(finding.new) for finding in document.findings) if with_history else 0,
         complete=document.scan.complete,
     )
 

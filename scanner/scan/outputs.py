@@ -2,13 +2,21 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, cast
 
-import msgspec
-
-from scanner.document.schema import ChangesRow, Coverage, Document, GapRow, NumbersRow, RuleRow, ScanRow
+from scanner.document.reader import open_document
+from scanner.document.schema import (
+    ChangesRow,
+    Coverage,
+    Document,
+    GapRow,
+    NumbersRow,
+    RuleRow,
+    ScanRow,
+    decode_document,
+)
 from scanner.document.writer import Writer
 from scanner.errors import UserError
 from scanner.output.storage import Storage, is_blob
@@ -18,6 +26,9 @@ from scanner.rulebook.permissions import of_own_rules
 from scanner.snapshot.signature import SUFFIX, HashedFile, Signer
 from scanner.snapshot.store import Store
 from scanner.terminal.streams import OutputLost, discard, json_output, lost_output
+
+_IN_MEMORY = 64 << 20
+"""Bytes of a document that is decoded in memory, and needs no temporary file."""
 
 
 class Sections(NamedTuple):
@@ -80,22 +91,23 @@ class Outputs:
     def write_documents(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections) -> None:
         """Write every output of a document, those that need no decoding first."""
         document: Document | None = None
-        for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
-            try:
-                if out.format == STDOUT:
-                    _print(writer, sections)
-                elif out.format == ".json":
-                    with self.storage.writing(out.name) as file:
-                        writer.finish(file, *sections)
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
+            for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
+                try:
+                    if out.format == STDOUT:
+                        _print(writer, sections)
+                    elif out.format == ".json":
+                        with self.storage.writing(out.name) as file:
+                            writer.finish(file, *sections)
+                    else:
+                        document = _decoded(writer, sections, whole) if document is None else document
+                        self._write_report(out, document)
+                except OutputLost as error:
+                    self._lost(error)
+                except OSError as error:
+                    self._failed(out.name, error)
                 else:
-                    document = _decoded(writer, sections) if document is None else document
-                    self._write_report(out, document)
-            except OutputLost as error:
-                self._lost(error)
-            except OSError as error:
-                self._failed(out.name, error)
-            else:
-                self.wrote += [out.name] if out.format != STDOUT else []
+                    self.wrote += [out.name] if out.format != STDOUT else []
 
     def _write_report(self, out: OutputTarget, document: Document) -> None:
         from scanner.output.writers import write
@@ -121,7 +133,14 @@ def _print(writer: Writer, sections: Sections) -> None:
     out.flush()
 
 
-def _decoded(writer: Writer, sections: Sections) -> Document:
-    whole = BytesIO()
+def _decoded(writer: Writer, sections: Sections, whole: IO[bytes]) -> Document:
+    """Return the document. The rows of one above `_IN_MEMORY` stay in the file `whole`."""
+    whole.seek(0)
     writer.finish(whole, *sections)
-    return msgspec.json.decode(whole.getbuffer(), type=Document)
+    # What an output that failed before has left.
+    whole.truncate()
+    document = open_document(whole) if whole.tell() > _IN_MEMORY else None
+    if document is None:
+        whole.seek(0)
+        document = decode_document(whole.read())
+    return document

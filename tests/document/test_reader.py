@@ -10,27 +10,8 @@ import pytest
 
 from scanner.document.reader import open_document
 from scanner.document.schema import Document, decode_document
-from scanner.document.writer import Writer
+from tests.document.filled import written
 from tests.report import sample
-
-
-def written(document: Document, path: Path) -> Path:
-    """Write a document with the `Writer`."""
-    writer = Writer()
-    for row in document.exposures:
-        writer.exposure(row)
-    for finding in document.findings:
-        writer.finding(finding)
-    for id, resource in document.resources.items():
-        writer.resource(id, resource)
-    for id, passed in document.passed.items():
-        writer.passed(id, passed)
-    for id, rules in document.not_applicable.items():
-        writer.not_applicable(id, rules)
-    with path.open("wb") as out:
-        writer.finish(out, document.scan, document.rules, document.gaps, document.coverage, document.changes)
-    writer.close()
-    return path
 
 
 def by_rows(path: Path) -> Document | None:

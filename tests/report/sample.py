@@ -343,7 +343,7 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
     sure_asks = "identity" if asks == "unknown" else asks
     severity = severity_of(kind, sure_asks, reach)
     worst = severity_of(kind, may["authentication"], may["reach"]) if may else severity
-    state = "open" if severity or (may and worst) else "closed"
+    state = "open" if severity else "unknown" if may and worst else "closed"
     if severity and pick.random() < 0.04:
         state = pick.choice(("waived", "intended"))
     command = (service.off or "az resource update --ids {id} --set properties.publicNetworkAccess=Disabled").replace(
