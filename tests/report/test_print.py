@@ -5,13 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, ViewportSize
 
 from tests.report import sample
 from tests.report.conftest import Reader
 
 Make = Callable[[dict[str, Any]], Path]
-A4 = {"width": 703, "height": 1000}
+A4: ViewportSize = {"width": 703, "height": 1000}
 ROOM = 297 * 96 / 25.4 - (13 + 15) * 96 / 25.4
 """The height of what is printed on one page of A4, in CSS pixels."""
 
