@@ -250,7 +250,7 @@ function makeMap() {
   const parts = [["from", model.sources], ["through", model.entries], ["to", model.places]];
   const list = byId("map-list");
   list.replaceChildren(h("summary", null, t("map.list")), ...parts.map(([name, root]) => h("section", null, h("h2", null, t("map." + name)), mapList(root.sorted))));
-  const follow = () => { if (narrow.matches) list.open = true; };
+  const follow = () => { list.open = narrow.matches; };
   narrow.addEventListener("change", follow);
   follow();
 }
