@@ -56,7 +56,7 @@ function exposureDetails(at) {
     section("endpoints.admits", admits.filter((each) => !isFrontEnd(each))),
     h("h4", null, t("endpoints.checks")),
     rowsHere.length ? h("ul", { class: "plain" }, rowsHere.map(checkLine)) : h("p", null, t("endpoints.no_checks")),
-    h("p", { class: "id" }, mono(idOf(data.exposures.resource[at])), h("br"), portalLink(data.exposures.resource[at])),
+    h("p", { class: "id" }, pathText(idOf(data.exposures.resource[at])), h("br"), portalLink(data.exposures.resource[at])),
   ];
 }
 

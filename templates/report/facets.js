@@ -69,7 +69,7 @@ function makeFacets() {
     facet("category", CATEGORIES.map((value) => ({ value, label: value })), (row) => category[rows.rule[row]]),
     typeFacet(), subscriptionFacet(), controlFacet(),
   ];
-  const total = countFacets(select(rows.length, [], FINDING_KEYS));
+  const total = facets.map((each) => { const counts = new Int32Array(each.values.length); for (let row = 0; row < rows.length; row++) countRow(each, counts, row); return counts; });
   facets.forEach((each, at) => {
     if (!["type", "sub", "control"].includes(each.key)) return;
     const order = each.boxes.map((_, place) => place).sort((a, b) => total[at][b] - total[at][a] || a - b);
@@ -82,10 +82,6 @@ function makeFacets() {
 function countRow(each, counts, row) {
   const of = each.of(row);
   if (typeof of === "number") { if (of >= 0) counts[of]++; } else for (const place of of) counts[place]++;
-}
-
-function countFacets(list) {
-  return facets.map((each) => { const counts = new Int32Array(each.values.length); for (const row of list) countRow(each, counts, row); return counts; });
 }
 
 /**

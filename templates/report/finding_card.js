@@ -87,7 +87,7 @@ function mainSection(row) {
 function aboutSection(row) {
   const resource = rows.resource[row], portal = portalLink(resource);
   return [
-    titled("card.resource", h("p", { class: "id" }, mono(idOf(resource))), portal && h("p", null, portal)),
+    titled("card.resource", h("p", { class: "id" }, pathText(idOf(resource))), portal && h("p", null, portal)),
     controls(row), references(row), rows.status[row] === FAIL && waiverToPaste(row), row < rows.own && footer(row),
   ];
 }

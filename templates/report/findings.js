@@ -13,8 +13,9 @@ function makeTools() {
   tools.group = group.select;
   tools.size = size.select;
   tools.status = h("p", { class: "status", role: "status" });
+  tools.facetList = h("div", { class: "facet-list" });
   const wide = matchMedia("(min-width: 901px)");
-  tools.facets = h("details", { class: "facets", open: wide.matches }, h("summary", null, t("facet.heading")), h("div", { class: "facet-list" }, makeFacets()));
+  tools.facets = h("details", { class: "facets", open: wide.matches }, h("summary", null, t("facet.heading")), tools.facetList);
   wide.addEventListener("change", () => { tools.facets.open = wide.matches; });
   byId("finding-tools").replaceChildren(
     h("div", { class: "filter-line" }, h("div", { class: "field grow" }, h("label", { for: "filter" }, t("findings.filter")), tools.filter), group.field, size.field),
@@ -47,6 +48,7 @@ function renderFindings(state) {
 }
 
 function renderList(target, state) {
+  if (!facets.length) tools.facetList.append(...makeFacets());
   const terms = readQuery(state.q, FINDING_NAMES);
   found = selectWithFacets(terms);
   showCounts(found, terms);

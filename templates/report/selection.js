@@ -76,7 +76,7 @@ function showWaivers() {
   const failed = actedOn().filter((row) => rows.status[row] === FAIL), listed = failed.slice(0, MOST_WAIVERS);
   const dialog = byId("text");
   const left = actedOn().length - listed.length;
-  dialog.replaceChildren(h("h2", { id: "h-text" }, t("select.waivers_of", listed.length)), h("p", null, t("select.waivers_lead")), left > 0 && h("p", null, t("select.waivers_left", left)),
-    listed.length ? block(listed.map(waiverText).join("\n\n") + "\n", t("card.accept")) : "", h("button", { type: "button", click: () => dialog.close() }, t("close")));
+  dialog.replaceChildren(h("div", { class: "dialog-head" }, h("h2", { id: "h-text" }, t("select.waivers_of", listed.length)), h("button", { type: "button", click: () => dialog.close() }, t("close"))), h("p", null, t("select.waivers_lead")), left > 0 && h("p", null, t("select.waivers_left", left)),
+    listed.length ? block(listed.map(waiverText).join("\n\n") + "\n", t("card.accept")) : "");
   dialog.showModal();
 }

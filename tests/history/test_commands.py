@@ -159,6 +159,7 @@ def test_trend() -> None:
     ]
     found = json.loads(twolocks("history", "trend", "1", "--history", DB, "--format", "json").out)
     counts = {"critical": 0, "high": 2, "medium": 0, "low": 0, "info": 0, "undecided": 0, "unknown": None}
+    counts |= {"opened": 0, "closed": 0}
     assert found[2] == {"taken": taken(3), **counts}
 
 

@@ -252,15 +252,6 @@ def test_a_first_step_names_the_resource(reader: Reader, make: Make) -> None:
     assert page.get_by_text(f"az x show --name {name} --ids {finding['resource']} --query {{y}}").is_visible()
 
 
-def test_hcl_keeps_its_line_breaks(reader: Reader, make: Make) -> None:
-    document = sample.document(30, hostile=False)
-    finding = next(f for f in document["findings"] if f["status"] == "fail")
-    page = reader.open(make(document), f"#findings?f={finding['fingerprint']}")
-    page.get_by_role("tab", name="Terraform").click()
-    shown = page.get_by_role("region", name="Terraform").inner_text()
-    assert shown == document["rules"][finding["rule"]]["remediation"]["terraform"]
-
-
 def test_a_lock_of_which_nothing_is_known_is_not_drawn_as_open(reader: Reader, make: Make) -> None:
     document = sample.document(30, hostile=False)
     worst = next(row for row in document["exposures"] if row["severity"] == "critical")
@@ -278,20 +269,6 @@ def test_the_keyboard_reaches_a_copied_command_in_two_keys(reader: Reader, repor
     expect(page.locator("#toast")).to_have_text("Copied")
     copied = page.evaluate("navigator.clipboard.readText()")
     assert copied == page.locator("#endpoint-list .exposure .cmd code").first.text_content()
-
-
-def test_the_bicep_of_a_finding_is_that_of_its_fix(reader: Reader, make: Make) -> None:
-    document = sample.document(40, hostile=False)
-    bicep = "resource target 'a/b@2026-01-01' = {\n  name: 'x'\n  properties: {\n    on: false\n  }\n}\n"
-    for row in document["findings"]:
-        if row["status"] == "fail":
-            row["fix"] = {"commands": ["az x --ids a"], "bicep": bicep}
-    page = reader.open(make(document), "#findings?q=status:fail")
-    page.locator(".open-row").first.click()
-    page.get_by_role("tab", name="Bicep").first.click()
-    expect(page.get_by_role("tabpanel", name="Bicep").first.locator("pre code")).to_have_text(
-        bicep, use_inner_text=True
-    )
 
 
 RANGES = [

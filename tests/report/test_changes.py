@@ -143,7 +143,8 @@ def test_zero_is_drawn_as_a_scan_that_saw_none() -> None:
 
 
 def test_opened_and_closed_stand_above_and_below() -> None:
-    assert drawn_trend(sample.trend(3))["moves"] is None
+    unknown = {"opened": None, "closed": None}
+    assert drawn_trend([row | unknown for row in sample.trend(3)])["moves"] is None
     rows = [row | {"opened": 4 * at, "closed": at} for at, row in enumerate(sample.trend(3))]
     moves = drawn_trend(rows)["moves"]
     assert moves["axis"] == ["10", "0", "10"]

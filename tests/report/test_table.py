@@ -93,7 +93,7 @@ def test_the_least_severe_first_keeps_the_statuses_in_order(reader: Reader, repo
     assert page.locator(f"{ROWS} .badge").first.inner_text() == "Info"
 
 
-FACETS = {
+FACETS: dict[str, Callable[[dict[str, Any], oracle.Row], list[str]]] = {
     "Severity": lambda document, row: [row.severity.title()] if row.severity else [],
     "Category": lambda document, row: [document["rules"][row.rule]["category"]],
     "Subscription": lambda document, row: [sample.SUBSCRIPTIONS[document["resources"][row.resource]["subscription"]]],
