@@ -240,6 +240,7 @@ function makeMap() {
   const model = modelOfMap(), narrow = matchMedia("(max-width: 900px)");
   const some = pathsOfMap().drawn.length > 0;
   byId("map-lead").replaceChildren(...mapLead().flat(Infinity).filter(Boolean));
+  byId("map-list").hidden = !some;
   if (!some) {
     byId("map-picture").replaceChildren(h("p", { class: "nothing" }, t("map.none")));
     return;
