@@ -240,6 +240,7 @@ function makeMap() {
   const model = modelOfMap(), narrow = matchMedia("(max-width: 900px)");
   const some = pathsOfMap().drawn.length > 0;
   byId("map-lead").replaceChildren(...mapLead().flat(Infinity).filter(Boolean));
+  byId("map-list").hidden = !some;
   if (!some) {
     byId("map-picture").replaceChildren(h("p", { class: "nothing" }, t("map.none")));
     return;
@@ -250,7 +251,7 @@ function makeMap() {
   const parts = [["from", model.sources], ["through", model.entries], ["to", model.places]];
   const list = byId("map-list");
   list.replaceChildren(h("summary", null, t("map.list")), ...parts.map(([name, root]) => h("section", null, h("h2", null, t("map." + name)), mapList(root.sorted))));
-  const follow = () => { if (narrow.matches) list.open = true; };
+  const follow = () => { list.open = narrow.matches; };
   narrow.addEventListener("change", follow);
   follow();
 }

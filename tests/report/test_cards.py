@@ -234,7 +234,7 @@ def test_html_validate_finds_nothing(reader: Reader, make: Make, tmp_path: Path)
     (tmp_path / ".htmlvalidate.json").write_text(json.dumps(config), "utf-8")
     shutil.copy(path, tmp_path / "file.html")
     page = reader.page()
-    for at, state in enumerate(("#endpoints", "#findings?q=status:fail", "#findings?group=rule", "#changes")):
+    for at, state in enumerate(("#endpoints", "#findings?q=status:fail", "#findings?group=rule", "#changes", "#map")):
         show(page, path, state)
         card = page.locator(".view.current button.open-row, .view.current button.fold").first
         if card.count():
