@@ -14,11 +14,12 @@ RUN := .venv/.setup
 DEV := .venv/.setup-dev
 FUZZ := .venv/.setup-fuzz
 AZ := .venv-az/.setup
+SITE := .venv-site/.setup
 NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check locale machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +50,11 @@ $(AZ): tests/commands/requirements.lock $(RUN)
 	$(BIN)/python -m uv pip install --quiet --python .venv-az --require-hashes -r tests/commands/requirements.lock
 	@touch $@
 
+$(SITE): docs/requirements.lock $(RUN)
+	$(BIN)/python -m uv venv --quiet --clear --python $(BIN)/python .venv-site
+	$(BIN)/python -m uv pip install --quiet --python .venv-site --require-hashes -r docs/requirements.lock
+	@touch $@
+
 $(NODE): tests/output/package-lock.json
 	npm ci --prefix tests/output --ignore-scripts --no-audit --no-fund --loglevel error >/dev/null
 	@chmod u+x tests/output/node_modules/@microsoft/sarif-multitool-linux/Sarif.Multitool
@@ -70,8 +76,9 @@ format: $(DEV)  ## Put files into shape
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
-docs: $(RUN)  ## Write the generated pages
+docs: $(RUN)  ## Write the generated pages, and the picture of the README where Chromium is installed
 	$(BIN)/python -m docs.build
+	@$(BIN)/python -m docs.pictures
 
 docs-check: $(RUN)
 	$(BIN)/python -m docs.build --check
@@ -79,6 +86,11 @@ docs-check: $(RUN)
 
 locale: $(RUN)  ## Update the catalogues of translations; list what is not translated
 	$(BIN)/python -m docs.translations --list
+
+site: $(SITE)  ## The pages as a web site with search, and a sample report, in build/site; works without a server
+	$(BIN)/python -m docs.site
+	NO_MKDOCS_2_WARNING=1 .venv-site/bin/python -m mkdocs build --quiet --clean -f docs/mkdocs.yml
+	@echo "Open build/site/index.html"
 
 machine:
 	@tests/machine
@@ -104,7 +116,7 @@ paths: $(DEV)  ## Pin the paths that rules read, as the models of the SDKs have 
 	$(BIN)/python -m tests.rules.sdk_paths
 	$(BIN)/python -m tests.rules.kept
 
-bench: $(DEV)  ## The figures of docs/performance.md
+bench: $(DEV)  ## The figures of docs/dev/performance.md
 	$(BIN)/python -m tests.benchmarks
 
 real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
@@ -134,10 +146,11 @@ lock: $(RUN)  ## Renew the pins
 	$(COMPILE) --group setup -o requirements-setup.lock
 	$(COMPILE) --group commands -o tests/commands/requirements.lock
 	$(COMPILE) --group fuzz -o tests/fuzz/requirements.lock
+	$(COMPILE) --group site -o docs/requirements.lock
 
 release-check: test commands  ## What must hold before a release
 	@$(MAKE) wheel sbom
 	TWOLOCKS_NEWEST=1 $(BIN)/python -m pytest -q tests/test_packaging.py
 
 clean:
-	rm -rf .fuzz .venv .venv-az dist build twolocks-demo .same
+	rm -rf .fuzz .venv .venv-az .venv-site dist build twolocks-demo .same

@@ -29,7 +29,7 @@ CLUSTER = ResourceType(
 POWER = "properties.powerState.code"
 START_FIRST = Remedy(
     steps=(
-        "A stopped cluster can only be started or deleted (aks/start-stop-cluster): start it and close it then, or delete it",
+        "A stopped cluster can only be started or deleted (aks/start-stop-cluster): start it and restrict it then, or delete it",
     )
 )
 PRIVATE = "properties.apiServerAccessProfile.enablePrivateCluster"

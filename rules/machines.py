@@ -120,9 +120,9 @@ def stopped(machine: Resource) -> bool:
     try:
         view = machine.child(VIEW)
         statuses = view.items("statuses") if view is not None else []
+        codes = [str(value_at(each, "code")).lower() for each in statuses]
     except Unread:
         return False
-    codes = [str(value_at(each, "code")).lower() for each in statuses]
     return any(code in ("powerstate/deallocated", "powerstate/stopped") for code in codes)
 
 

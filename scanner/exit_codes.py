@@ -122,10 +122,15 @@ def clean_words(counts: Counts, fail_on: str) -> str:
 
 
 def _incomplete(result: EvaluationResult, *, checks: bool = False) -> str:
-    checks_left, gaps = result.counts.inconclusive, result.counts.unaccepted_gaps
+    counts = result.counts
+    checks_left, gaps = counts.unaccepted_checks, counts.unaccepted_gaps
     if not checks_left and not gaps:
-        unknown = result.counts.not_assessed
-        return f", {many(unknown, 'endpoint')} not assessed" if unknown else ": part of the scope could not be assessed"
+        missing = counts.not_fully_assessed.total()
+        if missing:
+            return f", {many(missing, 'endpoint')} not fully assessed"
+        return ": part of the scope could not be assessed"
     some = checks_left and (checks or not gaps)
     said = f", {many(checks_left, 'check')} inconclusive" if some else ""
-    return said + (f" ({many(gaps, 'gap')})" if gaps else "")
+    said += " and not accepted" if some and counts.accepted_inconclusive else ""
+    left = " not accepted" if counts.accepted_gaps else ""
+    return said + (f" ({many(gaps, 'gap')}{left})" if gaps else "")

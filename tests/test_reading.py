@@ -1,4 +1,4 @@
-"""docs/reading.md names a test for each statement on how Azure is read; each of them exists."""
+"""docs/dev/reading.md names a test for each statement on how Azure is read; each of them exists."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "reading.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "dev" / "reading.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (?!behaviour|---)(.+?) \| (.+?) \|$", PAGE, re.M)
 HEADINGS = (
     "Credentials and connections", "The management clients", "Read-only", "Bulk reads", "Visibility", "Perimeters",

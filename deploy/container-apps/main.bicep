@@ -1,4 +1,4 @@
-// A scan every night as a Container Apps job: identity, storage for reports, logs, alerts. README.md says how to deploy it, and what it may read.
+// A scan once a day as a Container Apps job: identity, storage for reports, logs, alerts. README.md says how to deploy it, and what it may read.
 // No secret is made or kept: the identity signs in, the storage account and the workspace refuse keys.
 
 @description('Names everything; lower-case letters and digits')
@@ -35,13 +35,13 @@ param schedule string = '0 2 * * *'
 @description('How many days earlier reports and findings are kept')
 param keepDays int = 90
 
-@description('Ids of action groups: who is told when an alert fires')
+@description('Ids of action groups: who is notified when an alert fires')
 param actionGroups array = []
 
 var blobContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var storageName = 'st${name}${uniqueString(resourceGroup().id)}'
 
-// What each exit code means: severity 1 where the night saw nothing or too little to be trusted, 2 where it found something.
+// What each exit code means: severity 1 where the run saw nothing or too little to be trusted, 2 where it found something.
 var codes = [
   { code: '1', severity: 2, text: 'Found: an endpoint or finding at or above fail-on, or a rule that crashed' }
   { code: '2', severity: 1, text: 'Wrong input, or the history could not be written' }
@@ -90,7 +90,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' = {
   resource blobs 'blobServices' = {
     name: 'default'
     properties: {
-      // The names stay the same every night; an earlier night is an earlier version.
+      // The names stay the same in every run; an earlier run is an earlier version.
       isVersioningEnabled: true
       deleteRetentionPolicy: {
         enabled: true
@@ -116,7 +116,7 @@ resource storage 'Microsoft.Storage/storageAccounts@2024-01-01' = {
       policy: {
         rules: [
           {
-            name: 'earlier-nights'
+            name: 'earlier-runs'
             enabled: true
             type: 'Lifecycle'
             definition: {
@@ -334,7 +334,7 @@ resource ended 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [for each i
     evaluationFrequency: 'PT1H'
     windowSize: 'PT2H'
     autoMitigate: true
-    // The table is there only after the first night.
+    // The table is there only after the first run.
     skipQueryValidation: true
     criteria: {
       allOf: [

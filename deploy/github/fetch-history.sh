@@ -3,7 +3,7 @@
 #
 #   fetch-history.sh DIR       BASELINE=true: start without one. Needs GH_TOKEN with `actions: read`.
 #
-# Where there is none, it ends with 1: with a history that was lost in silence, the night would be a baseline, in which nothing is new.
+# Where there is none, it ends with 1: with a history that was lost without an error, the run would be a baseline, in which nothing is new.
 set -euo pipefail
 
 dir=$1

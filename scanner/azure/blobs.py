@@ -50,7 +50,7 @@ class BlobAccountOptions:
     """How an account is reached: with `connection` (from the environment), else at `endpoint` with the scan's login.
 
     `prompt` is called with what a person must do to sign in. `token_cache` keeps tokens from one connection to the
-    next, so that nobody signs in twice.
+    next, so that one sign-in is enough.
     """
 
     endpoint: str = ""

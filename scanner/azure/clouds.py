@@ -123,7 +123,7 @@ def described(arm: str, metadata: Any, named: str = "") -> Cloud:
 
 
 def _authority(arm: str, login: Mapping[str, Any]) -> str:
-    """Return the authority that an endpoint names. Raises InputError for one that nobody else names."""
+    """Return the authority that an endpoint names. Raises InputError for one that only this endpoint names."""
     authority = str(login["loginEndpoint"]).rstrip("/").removesuffix("/adfs")
     if os.environ.get(AUTHORITY_VARIABLE, "").strip() or origin(authority) in AUTHORITIES:
         return authority

@@ -66,12 +66,16 @@ class ScopeAccess:
 
 @dataclass(frozen=True, slots=True)
 class MissingAction:
-    """A missing action, the rules that it leaves inconclusive, and the scopes (names and ids) without it."""
+    """A missing action, the rules that it leaves inconclusive, and the scopes (names and ids) without it.
+
+    `for_view`: its refusal shows that a subscription is visible in part; a scan reports the same gap.
+    """
 
     action: str
     rules: tuple[str, ...]
     names: tuple[str, ...]
     scopes: tuple[str, ...]
+    for_view: bool = False
 
 
 def wanted(rules: RuleSet, effective: bool = False) -> dict[str, bool]:
@@ -133,6 +137,16 @@ def missing(rules: RuleSet, places: Sequence[ScopeAccess], effective: bool = Fal
     return sorted(rows, key=lambda row: (-len(row.rules), row.action.lower()))
 
 
+def for_view(places: Sequence[ScopeAccess], refused: Mapping[str, str]) -> list[MissingAction]:
+    """Return the action that was refused for each subscription (lower case) that is visible in part or not at all."""
+    named = {place.rights.id.lower(): place.rights.name for place in places}
+    return [
+        MissingAction(action, (), (named[id],), (f"/subscriptions/{id}",), for_view=True)
+        for id, action in sorted(refused.items())
+        if id in named
+    ]
+
+
 # The answer
 
 
@@ -166,8 +180,9 @@ def role(settings: Settings) -> int:
 
 
 def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
-    places = assess(rules, _asked(rules, settings, screen, stop), settings["effective"])
-    lacks = missing(rules, places, settings["effective"])
+    found, refused = _asked(rules, settings, screen, stop)
+    places = assess(rules, found, settings["effective"])
+    lacks = [*missing(rules, places, settings["effective"]), *for_view(places, refused)]
     code, why = end(places, lacks, len(rules.enabled))
     if settings["format"] == "json":
         print_json(_document(places, lacks, rules, code))
@@ -199,7 +214,10 @@ def end(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: in
         said.append("scan --effective would be incomplete")
     if said:
         return INCOMPLETE, "; ".join(said)
-    return FINE, f"all {count:,} rules can be evaluated in {_named([each.name for each in places])}"
+    return (
+        FINE,
+        f"the roles of this identity allow all reads of {count:,} rules in {_named([each.name for each in places])}",
+    )
 
 
 def _named(names: Sequence[str]) -> str:
@@ -229,6 +247,8 @@ def _text(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: 
 
 
 def _affected(row: MissingAction) -> str:
+    if row.for_view:
+        return "visibility"
     return "scan --effective" if row.action in EFFECTIVE else many(len(row.rules), "rule")
 
 
@@ -291,13 +311,22 @@ class _AccountAndScopes:
 
     def __init__(self, screen: Screen) -> None:
         self.account, self.scope = screen.account, screen.scope
+        self.refused: dict[str, str] = {}
+        """The action that was refused for a subscription (its id in lower case)."""
 
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None: ...
     def reading(self, what: str, done: int, total: int, of: str) -> None: ...
-    def gap(self, url: str, status: int, code: str, action: str) -> None: ...
+
+    def gap(self, url: str, status: int, code: str, action: str) -> None:
+        if action:
+            self.refused[subscription_of(url)] = action
 
 
-def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> list[SubscriptionPermissions]:
+Asked = tuple[list[SubscriptionPermissions], dict[str, str]]
+"""The permissions in each scope, and the action that was refused for each subscription that is not visible in full."""
+
+
+def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> Asked:
     screen.begin("Checking", lambda: "permissions of this identity")
     try:
         return stop.run(_ask(rules, settings, screen))
@@ -305,15 +334,15 @@ def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> li
         screen.finish()
 
 
-async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[SubscriptionPermissions]:
+async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> Asked:
     from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import view_subscriptions
 
     way = ConnectionOptions.of(settings)
     scope, groups = _scope_of(settings)
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
-        store = Store(Header(taken="", cloud=reader.cloud))
-        seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, _AccountAndScopes(screen))
+        store, progress = Store(Header(taken="", cloud=reader.cloud)), _AccountAndScopes(screen)
+        seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, progress)
         screen.counts(0, 0, 0, 0)
         granted = {each.id.lower(): each.roles for each in seen}
         found = [
@@ -322,7 +351,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> list[Subsc
             for named in groups.get(id.lower(), [()])
         ]
         await read_group_roles(reader, found, wanted(rules, settings["effective"]))
-    return found
+    return found, progress.refused
 
 
 def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]]]]:

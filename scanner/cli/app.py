@@ -1,5 +1,6 @@
 """The command line, generated from `scanner.config.commands`. `--help` imports only this, the rows and click."""
 
+import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -7,7 +8,7 @@ from typing import Any
 
 import click
 
-from scanner.cli import help
+from scanner.cli import completion, help
 from scanner.config.commands import COMMANDS, Command
 from scanner.config.options import Option
 from scanner.terminal import streams
@@ -17,7 +18,7 @@ class _Command(click.Command):
     """A command with the help of its row."""
 
     def __init__(self, row: Command) -> None:
-        params: list[click.Parameter] = [_argument(place, word) for place, word in enumerate(row.arguments)]
+        params: list[click.Parameter] = [_argument(row.name, place, word) for place, word in enumerate(row.arguments)]
         params += [_option(each) for each in row.rows if isinstance(each, Option)]
         super().__init__(row.name.rpartition(" ")[2], params=params, callback=_callback(row))
         self.row = row
@@ -41,16 +42,17 @@ class _Group(click.Group):
         return list(self.commands)
 
 
-def _argument(place: int, word: str) -> click.Argument:
-    name = [f"argument_{place}"]
+def _argument(command: str, place: int, word: str) -> click.Argument:
+    name, completes = [f"argument_{place}"], completion.of_argument(command, word)
     if word.startswith("["):
-        return click.Argument(name, metavar=word.strip("[]"), required=False, default="")
-    return click.Argument(name, metavar=word)
+        return click.Argument(name, metavar=word.strip("[]"), required=False, default="", shell_complete=completes)
+    return click.Argument(name, metavar=word, shell_complete=completes)
 
 
 def _option(option: Option) -> click.Option:
     names = [*([option.short] if option.short else []), f"--{option.name}", option.key]
-    return click.Option(names, is_flag=option.flag or None, multiple=option.many)
+    completes = completion.of_option(option)
+    return click.Option(names, is_flag=option.flag or None, multiple=option.many, shell_complete=completes)
 
 
 def _callback(row: Command) -> Callable[..., int]:
@@ -79,7 +81,9 @@ def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
 def root() -> click.Group:
     """Return `twolocks`, with all its commands."""
     group = _Group(COMMANDS[""])
-    group.params.append(click.Option(["--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version))
+    version = click.Option(["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version)
+    group.params += [version, *completion.options()]
+    group.context_settings["help_option_names"] = ["-h", "--help"]
     return group
 
 
@@ -100,6 +104,9 @@ def main(arguments: list[str] | None = None) -> None:
 def _run(words: list[str]) -> int:
     """Run a command and return its code. `click.Command.main` would end with 1 where the reader of a pipe left."""
     group = root()
+    if (asked := os.environ.get(completion.VARIABLE)) and (text := completion.answer(group, asked)) is not None:
+        sys.stdout.write(text)
+        return 0
     try:
         with group.make_context("twolocks", list(words)) as context:
             code = group.invoke(context)

@@ -15,7 +15,7 @@ def show(settings: Settings) -> int:
     if settings["format"] == "json":
         print_json([{"name": name, "value": value, "source": source} for name, value, source in rows])
     else:
-        table(rows, sys.stdout, os.environ, 1)
+        table(rows, sys.stdout, os.environ, 1, heads=("setting", "value", "source"))
     return 0
 
 

@@ -14,7 +14,9 @@ from scanner.config.settings import Settings, Value, resolve
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, decide
 from scanner.scan import pipeline
+from scanner.scan.answer_lines import severity_lines, worst_lines
 from scanner.scan.job import prepare
+from scanner.scan.last_screen import COMMANDS, WORST
 from scanner.scan.outcome import Outcome
 from scanner.terminal.lines import Line, error_lines
 from scanner.terminal.screen import Screen
@@ -95,7 +97,8 @@ def _end(outcome: Outcome, settings: Settings, folder: Path, screen: Screen) -> 
         Line(f"az login, then: {command()} scan --out report.html", "Next", whole=True),
     ]
     if screen.mode == "live":
-        lines = lines[1:]
+        found = [*worst_lines(counts, WORST, COMMANDS), *severity_lines(counts), Line()]
+        lines = [*found, *lines[1:]]
     if screen.mode == "quiet" and settings["fail-on"] != "never" and summary.quiet():
         screen.plain([Line(summary.quiet(), column=0, whole=True)])
     for error in outcome.errors:

@@ -17,6 +17,8 @@ from scanner.terminal.lines import Line, table
 from scanner.terminal.screen import Screen
 from scanner.terminal.streams import json_output
 
+DIFF_HEADS = ("change", "severity", "name", "fingerprint", "reason")
+
 
 def run(settings: Settings, old: str, new: str) -> int:
     """Print and write the differences, and return the exit code. Raises InputError."""
@@ -34,8 +36,10 @@ def run(settings: Settings, old: str, new: str) -> int:
     if settings["format"] == "json" or any(out.format == STDOUT for out in outs):
         differences.write_json(found, json_output())
     else:
-        sys.stdout.write(differences.sentence(found) + "\n")
-        table(differences.rows(found), sys.stdout, os.environ, 2)
+        rows, said = differences.rows(found), differences.sentence(found)
+        if not sys.stdout.isatty():
+            sys.stdout.write(said + "\n")
+        table(rows, sys.stdout, os.environ, 2, heads=DIFF_HEADS if rows else (), summary=said)
     lines = [Line(note, "Note") for note in found.notes]
     screen.last([*lines, *([Line(", ".join(wrote), "Wrote", whole=True)] if wrote else [])])
     show_broken(rules.broken)

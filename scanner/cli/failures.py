@@ -34,7 +34,7 @@ def report(error: BaseException, words: Sequence[str]) -> int:
         return code
     if isinstance(error, OutputLost):
         return _print(lost_output(error))
-    if "--verbose" in words or os.environ.get("TWOLOCKS_SCAN_VERBOSE"):
+    if "--verbose" in words or "-v" in words or os.environ.get("TWOLOCKS_SCAN_VERBOSE"):
         sys.stderr.writelines(_traceback(error))
     return _print(error if isinstance(error, UserError) else _defect(error))
 

@@ -65,7 +65,7 @@ def _rows(rows: tuple[Option | str, ...], note: str) -> Iterator[str]:
             break_long_words=False,
             break_on_hyphens=False,
         )
-    yield f"  {'--help':<{wide + 5}}{note}".rstrip()
+    yield f"  {'-h, --help':<{wide + 5}}{note}".rstrip()
 
 
 def _signature(option: Option) -> str:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from scanner.terminal.streams import json_output
 from scanner.terminal.text import many
 
 Row = tuple[str, ...]
+_HEADS = ("change", "severity", "name", "fingerprint")
 
 
 def list_scans(settings: Settings) -> int:
@@ -33,8 +34,9 @@ def list_scans(settings: Settings) -> int:
         found = questions.all_scans(history)
     if settings["format"] == "json":
         return _json([_scan(each) for each in found])
-    _table((str(each.number), *_facts(each)) for each in found)
-    return _say(f"{many(len(found), 'scan')}. Details: twolocks history show NUMBER" if found else "No scans yet")
+    said = f"{many(len(found), 'scan')}. Details: twolocks history show NUMBER" if found else "No scans yet"
+    heads = ("number", "time", "open", "complete", "subscriptions", "id", "selection")
+    return _table([(str(each.number), *_facts(each)) for each in found], said, heads)
 
 
 def show(settings: Settings, scan: str) -> int:
@@ -46,8 +48,9 @@ def show(settings: Settings, scan: str) -> int:
         return _json({"scan": _scan(found.scan), "changes": rows, "open": [_item(each) for each in found.open]})
     changes = [each for each in found.changes if each.item.is_counted]
     stands = [each for each in found.open if each.is_counted]
-    _table([*map(_changed, changes), *(("open", *_named(each), _age(each, found.scan.taken)) for each in stands)], 2)
-    return _say(f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} open")
+    said = f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} open"
+    opened = (("open", *_named(each), _age(each, found.scan.taken)) for each in stands)
+    return _table([*map(_changed, changes), *opened], said, (*_HEADS, "reason or age"), 2)
 
 
 def diff(settings: Settings, first: str, then: str) -> int:
@@ -58,8 +61,8 @@ def diff(settings: Settings, first: str, then: str) -> int:
         rows = [_change(each) for each in found.changes]
         return _json({"from": _scan(old), "to": _scan(new), "changes": rows, "same": found.same})
     changes = [each for each in found.changes if each.item.is_counted]
-    _table(map(_changed, changes), 2)
-    return _say(f"From {old.taken} to {new.taken}: {_sums(changes)}; {found.same:,} unchanged")
+    said = f"From {old.taken} to {new.taken}: {_sums(changes)}; {found.same:,} unchanged"
+    return _table(list(map(_changed, changes)), said, (*_HEADS, "reason"), 2)
 
 
 def trend(settings: Settings, scan: str) -> int:
@@ -72,9 +75,9 @@ def trend(settings: Settings, scan: str) -> int:
     names = ("taken", *SEVERITIES, "undecided", "unknown")
     values = [[getattr(row, name) for name in names] for row in found]
     rows = [tuple("-" if value is None else str(value) for value in row) for row in values]
-    _table([("taken", *SEVERITIES, "inconclusive", "not assessed"), *rows] if sys.stdout.isatty() else rows)
     said = f"{many(len(found), 'scan')} with the selection of scan {asked.number}"
-    return _say(f"{said}: open findings by severity, inconclusive checks, endpoints not assessed")
+    said += ": open findings by severity, inconclusive checks, endpoints not assessed"
+    return _table(rows, said, ("taken", *SEVERITIES, "inconclusive", "not assessed"))
 
 
 def prune(settings: Settings) -> int:
@@ -149,8 +152,11 @@ def _day(settings: Settings) -> str:
 # Text
 
 
-def _table(rows: Iterable[Row], name: int = -1) -> None:
-    table(list(rows), sys.stdout, os.environ, name)
+def _table(rows: Sequence[Row], said: str, heads: Row, name: int = -1) -> int:
+    """Print a table and a sentence: first on a terminal, else afterwards on standard error."""
+    if not table(rows, sys.stdout, os.environ, name, heads=heads, summary=said):
+        say(said)
+    return 0
 
 
 def _say(text: str) -> int:

@@ -3,27 +3,37 @@
 import re
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from scanner.cli.common import stopping
+from scanner.cli.common import print_json, stopping
+from scanner.cli.reach_names import (
+    MACHINE,
+    NotCovered,
+    Question,
+    ambiguous,
+    find_caller,
+    find_target,
+    nics_of,
+    not_covered,
+    unknown_resource,
+)
 from scanner.config.settings import Settings
 from scanner.document.schema import now
-from scanner.errors import InputError, UserError, nearest
+from scanner.errors import InputError, UserError
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import FINE, INCOMPLETE
-from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
+from scanner.model.addresses import BadAddress, parse
 from scanner.model.exposure import Exposure, Hop
-from scanner.model.ids import name_of, root_of, segments, subscription_of, type_of
-from scanner.model.json_paths import get_path, same
-from scanner.model.resource import Bundle, Resource
+from scanner.model.ids import name_of, root_of, subscription_of, type_of
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Unread
 from scanner.output.storage import Storage
 from scanner.reach.answers import ReachAnswer
-from scanner.reach.callers import INTERNET, Caller, caller_of_resource
+from scanner.reach.callers import Caller
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
 from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, internal_paths, parse_port, port_of_endpoint
-from scanner.reach.public_addresses import public_addresses
 from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.kept import kept_paths
@@ -57,18 +67,8 @@ SERVES = {
     "mongo": 10260,
 }
 """The TCP ports of endpoints without a port in their name; all others use 443."""
-_MACHINE = "microsoft.compute/virtualmachines"
 _SCALE_SET = "microsoft.compute/virtualmachinescalesets"
 _NAME = re.compile(r"[\w.() -]+", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """The options of the command. `port` "": every endpoint."""
-
-    resource: str
-    source: str
-    port: str
 
 
 def run(settings: Settings, resource: str) -> int:
@@ -84,29 +84,48 @@ def _ask(resource: str, settings: Settings, screen: Screen, stop: Stop) -> int:
     named = parse_port(question.port)
     if "/" in question.port and named is None:
         raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
-    if settings["from"]:
-        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
-            found = answers(question, read_verified(storage, settings, path, key_of(settings)), rules)
+    try:
+        found = _found(question, rules, settings, screen, stop)
+    except NotCovered as error:
+        found = [ReachAnswer("not known", error.what, ())]
+    if settings["format"] == "json":
+        print_json(found)
     else:
-        taken = of_store(_collected(question, rules, settings, screen, stop))
-        found = answers(question, taken, rules)
-    for line in _lines(found):
-        for row in line.render(width_of(sys.stdout), coloured(sys.stdout, {})):
-            sys.stdout.write(row + "\n")
+        _print(found)
     if any(each.verdict == "not known" for each in found):
         screen.last([Line(f"Exit {INCOMPLETE}", column=0)])
         return INCOMPLETE
     return FINE
 
 
-def _lines(found: Sequence[ReachAnswer]) -> Iterator[Line]:
+def _found(question: Question, rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> list[ReachAnswer]:
+    """Return the answers of a snapshot, or of Azure."""
+    if settings["from"]:
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
+        with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
+            return answers(question, read_verified(storage, settings, path, key_of(settings)), rules)
+    return answers(question, of_store(_collected(question, rules, settings, screen, stop)), rules)
+
+
+def _print(found: Sequence[ReachAnswer]) -> None:
+    for line in _lines(found, not sys.stdout.isatty()):
+        for row in line.render(width_of(sys.stdout), coloured(sys.stdout, {})):
+            sys.stdout.write(row + "\n")
+
+
+def _lines(found: Sequence[ReachAnswer], whole: bool) -> Iterator[Line]:
+    """Yield the lines of the answers. `whole`: in a pipe, where none is wrapped."""
     for each in found:
-        yield Line(f"{each.verdict}: {each.sentence}", column=0, whole=True)
+        named = each.verdict == "not known" and each.endpoint and each.endpoint not in each.sentence
+        place = f"{'every port' if each.endpoint == '*/*' else clean(each.endpoint)}: " if named else ""
+        yield Line(f"{each.verdict}: {place}{each.sentence}", column=0, whole=whole)
         for hop in each.hops:
             name = clean(SHORT.get(hop.kind, hop.name) if not hop.resource else hop.name)
             text = f"{WORDS[hop.allows]:<8}{name:<{NAME - 1}} {hop.detail}"
-            yield Line(text.rstrip(), column=2, whole=True)
+            if whole:
+                yield Line(text.rstrip(), column=2, whole=True)
+            else:
+                yield Line(hop.detail, f"  {WORDS[hop.allows]:<8}{name}", 2 + 8 + NAME)
         for said in each.also_published:
             yield Line(f"{'also':<8}{clean(said)}", column=2, whole=True)
 
@@ -118,6 +137,8 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
     """Return the answers for the endpoints of a resource. Raise InputError if it or the caller does not exist."""
     try:
         return _answers(question, taken, rules)
+    except NotCovered as error:
+        return [ReachAnswer("not known", f"{error.what}{f'; {error.do}' if error.do else ''}", ())]
     except Unread as missing:
         name = name_of(question.resource)
         hop = Hop("resource", name, f"{missing.what}: {missing.why}", "", None)
@@ -126,9 +147,9 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
 
 def _answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
     evaluation = Evaluation(taken, rules)
-    bundle, others, instances = _target(question, evaluation)
+    bundle, others, instances = find_target(question, evaluation)
     topologies = topology(evaluation.index)
-    caller = _caller(question.source, others, topologies)
+    caller = find_caller(question.source, others, topologies)
     top = bundle.top
     if top is None:
         gap = next(iter(bundle.gaps.values()), None)
@@ -161,11 +182,13 @@ def _of_kind(
     named = parse_port(question.port)
     if kind.path_function is None:
         chosen = [each for each in exposures if not question.port or _serves(each.endpoint, question.port, named)]
-        if not chosen:
+        if not chosen and exposures:
             ends = ", ".join(dict.fromkeys(each.endpoint for each in exposures))
             raise InputError(
                 f"{top.name} has no endpoint on {question.port}", at=f"--port {question.port}", do=f"known: {ends}"
             )
+        if not exposures:
+            return [ReachAnswer("no", f"{top.name} has no endpoint", ())]
         return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
     if question.port and named is None:
         raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
@@ -174,9 +197,10 @@ def _of_kind(
         led, _, missing = kind.path_function(top, found)
     except Unread as stop:
         led, missing = [], (stop,)
-    inside = internal_paths(caller, found, _nics(top)) if caller.in_network else []
+    inside = internal_paths(caller, found, nics_of(top)) if caller.in_network else []
     if named is not None:
-        return [_with_front_ends(ask_port(named, [*inside, *led], missing, top, caller, found, exposures), exposures)]
+        answer = ask_port(named, [*inside, *led], missing, top, caller, found, exposures)
+        return [_with_front_ends(replace(answer, endpoint=f"{named.protocol}/{named.number}"), exposures)]
     places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.inconclusive]
     for path in inside:
         labels = [each.label for each in path.open_ranges(found.fabric)]
@@ -186,10 +210,13 @@ def _of_kind(
         return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
     every = [*inside, *led]
     found_at = [
-        ask_port(
-            port, [each for each in every if each.front_end.address == address], missing, top, caller, found, exposures
+        replace(
+            ask_port(
+                port, [each for each in every if each.front_end.address == at], missing, top, caller, found, exposures
+            ),
+            endpoint=f"{port.protocol}/{port.number}",
         )
-        for port, address in ports
+        for port, at in ports
         if port is not None
     ]
     return [_with_front_ends(each, exposures) for each in found_at]
@@ -198,7 +225,8 @@ def _of_kind(
 def _with_front_ends(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
     """Return the answer with other resources that publish these endpoints, in the words of the report."""
     published = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
-    return replace(found, also_published=tuple(published))
+    endpoint = exposures[0].endpoint if len(exposures) == 1 and not found.endpoint else found.endpoint
+    return replace(found, also_published=tuple(published), endpoint=endpoint)
 
 
 def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
@@ -209,155 +237,6 @@ def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
     if endpoint.startswith(("tcp/", "udp/", "*/")):
         return endpoint_covers(endpoint, named)
     return named.protocol == "tcp" and named.number == SERVES.get(endpoint.partition("/")[0], 443)
-
-
-def _nics(machine: Resource) -> list[str]:
-    """Return the ids of the network interfaces of a virtual machine; [] for any other resource."""
-    if not same(machine.type, _MACHINE):
-        return []
-    value = machine.get("properties.networkProfile.networkInterfaces")
-    ids = [get_path(each, "id") for each in value] if isinstance(value, list) else []
-    return [each for each in ids if isinstance(each, str)]
-
-
-# Finding resources by name
-
-
-@dataclass(slots=True)
-class _Matches:
-    """What a snapshot has under the names of a query: resources with endpoints, callers, instances of scale sets.
-
-    `judged`: the types (lower case) with endpoints; `uncovered`: the types without, of resources of the name.
-    """
-
-    question: Question
-    judged: set[str]
-    fits: dict[str, Bundle] = field(default_factory=dict)
-    callers: list[Resource] = field(default_factory=list)
-    instances: list[Resource] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-    uncovered: set[str] = field(default_factory=set)
-
-    def add(self, bundle: Bundle) -> None:
-        named, type = _names(self.question.resource, bundle.id), type_of(bundle.id)
-        if bundle.top is not None:
-            self._add_top(bundle.top)
-        if type.lower() in self.judged:
-            self.names.add(bundle.id.rsplit("/", 1)[-1])
-            if named:
-                self.fits[bundle.id.lower()] = bundle
-        elif named:
-            self.uncovered.add(type)
-
-    def _add_top(self, top: Resource) -> None:
-        if _names(self.question.source, top.id):
-            self.callers.append(top)
-        owner = top.get("properties.virtualMachineScaleSet.id") if same(top.type, _MACHINE) else None
-        if isinstance(owner, str) and _names(self.question.resource, owner):
-            self.instances.append(top)
-
-
-def _target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource], list[Resource]]:
-    """Return the bundle of the resource, the resources that the caller may be, and the instances of a scale set."""
-    judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
-    found = _Matches(question, judged)
-    for bundle in evaluation.snapshot.bundles():
-        found.add(bundle)
-    fits = found.fits
-    if question.resource.startswith("/") and len(fits) > 1:
-        longest = max(fits, key=len)
-        fits = {longest: fits[longest]}
-    if len(fits) == 1:
-        return next(iter(fits.values())), found.callers, found.instances
-    if fits:
-        raise _ambiguous(
-            question.resource, [each.top.id if each.top else each.id for each in fits.values()], "RESOURCE"
-        )
-    asked = "/".join(type_of(question.resource).split("/")[:2]) if question.resource.startswith("/") else ""
-    if asked and asked.lower() not in judged:
-        found.uncovered.add(asked)
-    raise _unknown_resource(question.resource, found.names, found.uncovered)
-
-
-def _names(word: str, id: str) -> bool:
-    """Return whether a word names a resource: its name, its id, or the id of something below it."""
-    if not word.startswith("/"):
-        return same(word, name_of(id))
-    asked, own = segments(word), segments(id)
-    return asked[: len(own)] == own
-
-
-def _ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
-    return InputError(
-        f'"{word}" matches {len(ids)} resources', at=at, do=f"give the id: {', '.join(sorted(ids, key=str.lower)[:3])}"
-    )
-
-
-def _unknown_resource(word: str, names: set[str], uncovered: set[str]) -> InputError:
-    """Return the error for a name without an endpoint. `uncovered`: the types of resources of that name."""
-    short = name_of(word)
-    if uncovered:
-        return InputError(
-            f"{short} is of a type without evaluated endpoints: {', '.join(sorted(uncovered))}",
-            do="this is no verdict: whether it is reachable is not known to Twolocks",
-        )
-    known = {name.lower(): name for name in names}
-    near = [known[each] for each in nearest(short, known)]
-    if word.startswith("/") and type_of(root_of(word) or word) and not near:
-        return InputError(f"no endpoint on {word}", do="give the id of a resource that was collected")
-    do = f"nearest: {', '.join(near)}" if near else f"{len(names):,} resources with endpoints were collected"
-    return InputError(f'no resource "{short}" with an endpoint', do=do)
-
-
-def _caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
-    """Return the caller: the internet, an address or range, or a resource."""
-    if source.lower() in ("", "internet", "*"):
-        return INTERNET
-    try:
-        addresses = parse(source)
-    except BadAddress:
-        return _inside_caller(source, others, found)
-    if not PUBLIC_ADDRESSES.covers(addresses):
-        raise InputError(
-            f"{source} is not a public address; name an inside caller as a resource",
-            at=f"--source {source}",
-            do="give the name or id of a machine, a subnet or a network",
-        )
-    return Caller(source, addresses)
-
-
-def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
-    fabric = found.fabric
-    ids = {each.id.lower(): each.id for each in others}
-    for known in (*fabric.nics, *fabric.subnets, *public_addresses(found.index)):
-        if _exact(source, known):
-            ids.setdefault(known, known)
-    if not ids:
-        names = {name_of(each) for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
-        near = nearest(name_of(source), names)
-        hint = f"nearest: {', '.join(near)}; or " if near else ""
-        raise InputError(
-            f'"{source}" is not an address or a collected resource',
-            at=f"--source {source}",
-            do=f"{hint}internet, an address, or the name or id of a machine, a subnet or a network",
-        )
-    if len(ids) > 1:
-        raise _ambiguous(source, list(ids.values()), f"--source {source}")
-    id = next(iter(ids.values()))
-    name = name_of(id)
-    nics = _nics(others[0]) if others else []
-    made = caller_of_resource(name, id, found, nics)
-    if made is None:
-        raise InputError(
-            f"the network position of {name} is not known",
-            at=f"--source {source}",
-            do="give a machine, a network interface, a subnet, a network or a public address",
-        )
-    return made
-
-
-def _exact(word: str, key: str) -> bool:
-    return segments(word) == segments(key) if word.startswith("/") else same(word, name_of(key))
 
 
 # Live
@@ -380,17 +259,17 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
 
     way = ConnectionOptions.of(settings)
     kinds = [kind for kind in rules.kinds if kind.endpoint_function is not None]
-    judged = {type.lower() for kind in kinds for type in kind.types}
+    evaluated = {type.lower() for kind in kinds for type in kind.types}
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         finder = _IdFinder(reader, settings["subscription"])
-        target = await finder.id(question.resource, judged, "RESOURCE")
+        target = await finder.id(question.resource, evaluated, "RESOURCE")
         ids, beside = [target], []
         source = question.source
         if source and source.lower() not in ("internet", "*") and not _is_address(source):
             other = await finder.id(source, set(), f"--source {source}")
             beside.append(subscription_of(other))
-            if type_of(root_of(other)).lower() == _MACHINE:
+            if type_of(root_of(other)).lower() == MACHINE:
                 ids.append(other)
         scope = Scope(
             resources=tuple(dict.fromkeys(ids)), index_subscriptions=tuple(dict.fromkeys(beside)), admin_rules=True
@@ -435,21 +314,23 @@ class _IdFinder:
         self.reader = reader
         self.wanted = wanted
 
-    async def id(self, word: str, judged: set[str], at: str) -> str:
+    async def id(self, word: str, evaluated: set[str], at: str) -> str:
         """Return the id that a word names. Raise InputError."""
         if word.startswith("/"):
             return word
         if not _NAME.fullmatch(word):
             raise InputError(f'"{word}" is not a resource name', at=at, do="give its id")
         named = await self._query(f"resources | where name =~ '{word}' | project id | order by id asc")
-        rows = [each for each in named if not judged or type_of(each).lower() in judged]
+        rows = [each for each in named if not evaluated or type_of(each).lower() in evaluated]
         if len(rows) == 1:
             return rows[0]
         if rows:
-            raise _ambiguous(word, rows, at)
+            raise ambiguous(word, rows, at)
         every = await self._query("resources | project id | order by id asc")
-        names = {name_of(each) for each in every if not judged or type_of(each).lower() in judged}
-        raise _unknown_resource(word, names, {type_of(each) for each in named})
+        names = {name_of(each) for each in every if not evaluated or type_of(each).lower() in evaluated}
+        if named:
+            raise not_covered(word, {type_of(each).lower(): type_of(each) for each in named}.values())
+        raise unknown_resource(word, names)
 
     async def _query(self, kql: str) -> list[str]:
         from scanner.azure.clients import AzureReader

@@ -1,5 +1,7 @@
 """`twolocks report`: creates a report from a findings file."""
 
+import shlex
+
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -12,14 +14,14 @@ from scanner.terminal.screen import Screen
 
 def run(settings: Settings, file: str) -> int:
     """Write the findings of a file in the formats of `--out`, and return the exit code. Raises InputError."""
-    if not settings["out"]:
-        raise InputError("no output file is set", do=f"twolocks report {file} --out report.html")
+    if not settings["out"] and not settings["format"]:
+        raise InputError("no output file is set", do=f"twolocks report {shlex.quote(file)} --out report.html")
+    targets = parse_targets(settings["out"], settings.at, format=settings["format"])
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        wrote = convert(
-            file, parse_targets(settings["out"], settings.at), storage, settings.at, settings.report_language
-        )
+        targets = parse_targets(settings["out"], settings.at)
+        wrote = convert(file, targets, storage, settings.at, screen.busy, settings.report_language)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
     return 0

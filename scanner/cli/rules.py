@@ -28,14 +28,19 @@ def list_rules(settings: Settings) -> int:
     """Print the rules, one per line, and return the exit code. Raises InputError."""
     rules = chosen(settings, Screen())
     found = wanted(rules, settings)
+    types = len({type for rule in found for type in rule.types})
+    said = f"{many(len(found), 'rule')} on {many(types, 'type')}."
+    said += ' "exposure": the severity depends on the exposure. Details: twolocks rules show ID'
+    is_said = False
     if settings["format"] == "json":
         print_json([facts(rule) for rule in found])
     else:
-        table([(rated(rule), rule.id, rule.category, rule.title + off(rule)) for rule in found], sys.stdout, os.environ)
+        rows = [(rated(rule), rule.id, rule.category, rule.title + off(rule)) for rule in found]
+        heads = ("severity", "id", "category", "title")
+        is_said = table(rows, sys.stdout, os.environ, heads=heads, summary=said)
     show_broken(rules.broken)
-    types = len({type for rule in found for type in rule.types})
-    said = f"{many(len(found), 'rule')} on {many(types, 'type')}."
-    say(f'{said} "exposure": the severity depends on the exposure. Details: twolocks rules show ID')
+    if not is_said:
+        say(said)
     return 2 if rules.broken else 0
 
 
@@ -160,8 +165,9 @@ def _fix(rule: Rule) -> Iterator[Line]:
         ("Portal", fix.portal),
     ):
         if text:
+            is_command = text.startswith("az ") and sys.stdout.isatty()
             is_whole = text.startswith("az ") or label == "Bicep"
-            yield Line(template(text), label, _COLUMN, whole=is_whole)
+            yield Line(template(text), label, _COLUMN, whole=is_whole, command=is_command)
     for label, code in (("Bicep", generated), ("Terraform", fix.terraform)):
         for place, line in enumerate(code.splitlines()):
             yield Line(line, "" if place else label, _COLUMN, whole=True)

@@ -1,8 +1,11 @@
 """`twolocks sandbox`: serves the sample environment, or a snapshot, until Ctrl-C."""
 
 import asyncio
+import os
+import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
@@ -11,10 +14,15 @@ from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
+_MOST = {"port": 65535, "latency": 600_000}
+"""The options that are numbers, and their highest values."""
+
 
 def run(settings: Settings, file: str) -> int:
     """Serve until Ctrl-C, which raises Stopped."""
     screen = Screen()
+    if settings["env"]:
+        return _background(file, settings)
     with stopping(screen) as stop:
         _serve(Path(file) if file else None, settings, screen, stop)
     return 0
@@ -26,13 +34,13 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
     from scanner.sandbox.server import sandbox
     from scanner.sandbox.snapshot_estate import load
 
-    port = _number(settings, "port", 65535)
+    port = _number(settings, "port", _MOST["port"])
     try:
         estate = load(file) if file else load_estate()
     except InputError as error:
         error.at = error.at.removeprefix("--from ")
         raise
-    box = sandbox(estate, port=port, latency=_number(settings, "latency", 600_000) / 1000)
+    box = sandbox(estate, port=port, latency=_number(settings, "latency", _MOST["latency"]) / 1000)
 
     async def serve() -> None:
         try:
@@ -52,6 +60,32 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
             await box.stop()
 
     stop.run(serve())
+
+
+def _background(file: str, settings: Settings) -> int:
+    """Start another process that serves, print its variables and its id, and return the exit code.
+
+    It has its own group, so that Ctrl-C in the shell does not stop it. Where it ends at once, its errors are printed.
+    """
+    numbers = {name: str(_number(settings, name, most)) for name, most in _MOST.items()}
+    options = [word for name, number in numbers.items() for word in (f"--{name}", number)]
+    command = [sys.executable, "-m", "scanner", "sandbox", *([file] if file else []), *options]
+    pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    served = subprocess.Popen(command, process_group=0, **pipes)  # noqa: S603 - this program itself
+    assert served.stdout is not None
+    assert served.stderr is not None
+    with served.stdout, served.stderr:
+        said = b""
+        while b"Serving" not in said:
+            line = served.stderr.readline()
+            if not line:
+                sys.stderr.write(said.decode(errors="replace"))
+                return served.wait()
+            said += line
+        variables = os.read(served.stdout.fileno(), 65536).decode()
+    sys.stdout.write(f"{variables}export SANDBOX_PID={served.pid}\n")
+    Screen().last([Line(f"in the background until: kill {served.pid}", "Serving", whole=True)])
+    return 0
 
 
 def _number(settings: Settings, name: str, most: int) -> int:

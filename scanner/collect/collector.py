@@ -9,6 +9,7 @@ from scanner.collect.bodies import display_name, quoted_path
 from scanner.collect.children import BundleReader
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
+from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView
 from scanner.collect.visibility import VisibilityReader
@@ -16,6 +17,7 @@ from scanner.errors import InputError
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.resource_type import ResourceType
+from scanner.snapshot.format import DELETED
 from scanner.snapshot.store import LineWriter
 
 if TYPE_CHECKING:
@@ -58,15 +60,6 @@ async def _run(work: Callable[[], Awaitable[T]]) -> T:
         raise _first(group) from None
 
 
-def _says_gone(error: ReadError) -> bool:
-    """Return whether ARM says that the resource does not exist.
-
-    A subscription that is not visible to the identity, an unknown type, and the page of a gateway do not say so.
-    """
-    code = error.code.lower()
-    return error.status == 404 and error.named and code.endswith("notfound") and code != "subscriptionnotfound"
-
-
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
     first = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
@@ -81,9 +74,10 @@ class _Collection:
         self.visibility = VisibilityReader(self.context)
         self.index = IndexReader(self.context)
         self.bundles = BundleReader(self.context)
+        self.groups = NamedGroups(self.context, scope)
         self.lists = ListReader(self.context, self.bundles, scope)
-        self.gone: dict[str, str] = {}
-        """The named ids that do not exist, with ARM's error code, by id in lower case."""
+        self.gone: dict[str, tuple[str, str, ResourceType]] = {}
+        """The named ids that do not exist as they are spelt, with ARM's error code and type, by id in lower case."""
         self.refused: list[ReadError] = []
 
     async def run(self) -> None:
@@ -91,20 +85,22 @@ class _Collection:
         known = await self._known()
         if self.scope.resources:
             await self._named_resources(known)
-            self._check_named()
+            await self._check_named()
             return
         targets = await self._targets(known)
         views = await self.visibility.read(targets)
         if self.scope.graph:
             await self.visibility.read_existing_types(views)
+        await self.groups.read(views)
         await self.index.read(views, self.scope.graph)
-        self.lists.set_existing(views)
+        self.lists.set_groups(self.groups)
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
             for subscription in views:
                 for type, resource_type in self.context.plan.types():
                     if not nested(type):
                         jobs.add((subscription.id, "lists"), self.lists.job(jobs, subscription, type, resource_type))
+        self.lists.tags.check()
 
     async def view_subscriptions(self) -> list[SubscriptionView]:
         """Return how much of each subscription in scope is visible."""
@@ -192,14 +188,14 @@ class _Collection:
             for id, resource_type in tops.values():
                 tasks.create_task(self._read_named(jobs, views[subscription_of(id)], id, resource_type))
 
-    def _check_named(self) -> None:
-        """Raise InputError where a named resource does not exist, and NothingReadable where none can be read."""
-        if self.gone:
-            raise InputError(
-                f"no such resource: {min(self.gone.values())}",
-                at="--resource",
-                do="az resource list --output table",
-            )
+    async def _check_named(self) -> None:
+        """Raise InputError where a named resource does not exist and no earlier scan has seen it, and NothingReadable
+        where none can be read.
+        """
+        for id, code, resource_type in sorted(self.gone.values(), key=lambda each: each[0]):
+            if not self.scope.is_known(id.lower()):
+                raise await no_such_resource(self.context, id, code, resource_type)
+            self.context.store.skip(id, DELETED)
         if self.refused and len(self.refused) == len({root.lower() for root in self._roots()}):
             error = self.refused[0]
             raise NothingReadable(
@@ -236,8 +232,8 @@ class _Collection:
         try:
             body = await self.context.reader.get(quoted_path(id), resource_type.api)
         except ReadError as error:
-            if _says_gone(error):
-                self.gone[id.lower()] = f"{id} ({error.code})"
+            if says_gone(error):
+                self.gone[id.lower()] = (id, error.code, resource_type)
             else:
                 self.refused.append(error)
                 self.context.add_failure(self.context.store, id, error)

@@ -3,11 +3,12 @@
 How depends on what the identity may list.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, has_usable_id, is_group_name, list_path, quoted_path
 from scanner.collect.children import BundleReader
+from scanner.collect.named import GROUPS, NamedGroups, NamedTags
 from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, Job, JobQueue, SubscriptionView
 from scanner.model.ids import group_of, type_of
@@ -15,9 +16,6 @@ from scanner.model.json_paths import member
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.format import DELETED
-
-GROUPS = "2025-04-01"
-"""The api-version with which resource groups are listed."""
 
 
 class ListReader:
@@ -29,15 +27,15 @@ class ListReader:
         self.scope = scope
         self.groups = {group.lower() for group in scope.groups}
         self.groups_of: dict[str, list[str]] = {}
-        self.all_groups_exist = False
-        """Whether Resource Graph knows every resource group that the scope names."""
+        self.tags = NamedTags(scope)
+        self.absent_groups: set[tuple[str, str]] = set()
+        self.are_groups_known = False
+        """Whether it is known of every resource group that the scope names if it exists."""
 
-    def set_existing(self, views: Iterable[SubscriptionView]) -> None:
-        """Note whether the named groups exist. A list is left out for a group only where every group exists."""
-        existing = {
-            group.lower() for each in views for groups in (each.existing_types or {}).values() for group in groups or ()
-        }
-        self.all_groups_exist = self.groups <= existing
+    def set_groups(self, found: NamedGroups) -> None:
+        """Note which of the named groups exist. A list is left out for a group only where that is known of all."""
+        self.absent_groups = found.absent
+        self.are_groups_known = self.groups <= found.existing | {group for _, group in found.absent}
 
     def job(self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType) -> Job:
         """Return the job that lists one type in one subscription, where it exists."""
@@ -49,7 +47,7 @@ class ListReader:
                 await self._list_groups(jobs, subscription, type, resource_type)
             for path in paths:
                 await self._list(jobs, subscription, path, type, resource_type)
-            if not paths and self.groups and self.all_groups_exist:
+            if not paths and self.groups and self.are_groups_known:
                 self.context.store.skip(list_path(subscription.id, type), "none in the named groups")
 
         return run
@@ -61,8 +59,12 @@ class ListReader:
         if groups == [] and type.lower() not in subscription.first_pages:
             return []
         if self.groups:
+            visible = None if groups is None else {group.lower() for group in groups}
+            absent = {group for place, group in self.absent_groups if place == subscription.id.lower()}
             wanted = [
-                group for group in self.scope.groups if groups is None or group.lower() in {g.lower() for g in groups}
+                group
+                for group in self.scope.groups
+                if group.lower() not in absent and (visible is None or group.lower() in visible)
             ]
             return [list_path(subscription.id, type, group) for group in wanted]
         if subscription.view == "partial":
@@ -109,6 +111,7 @@ class ListReader:
             if error.code.lower() == UNREGISTERED:
                 self.context.store.read(path, 0, "list")
             elif not await self._read_each(jobs, subscription, path, resource_type, error):
+                self.tags.is_whole = False
                 left = self._not_read(subscription, path, type, len(ids))
                 self.context.add_failure(self.context.store, path, error, resources=left)
         else:
@@ -220,5 +223,4 @@ class ListReader:
         resource = Resource(row)
         if self.groups and resource.group.lower() not in self.groups:
             return False
-        tags = {name.lower(): value for name, value in resource.known_tags.items()}
-        return all(tags.get(name.lower()) == value for name, value in self.scope.tags)
+        return self.tags.matches(resource.known_tags.items())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, is_group_name
-from scanner.collect.lists import GROUPS
+from scanner.collect.named import GROUPS, hint, names
 from scanner.collect.visibility import read_roles
 from scanner.errors import InputError
 
@@ -78,7 +78,13 @@ async def read_group_roles(
         if NO_GROUP in place.reasons.values():
             name = next(each for each in place.named if place.reasons.get(each) == NO_GROUP)
             what = f'resource group "{name}" does not exist in {place.name}'
-            raise InputError(what, at="--scope", do="az group list --output table")
+            raise InputError(what, at="--scope", do=await _near(reader, place, name))
+
+
+async def _near(reader: "AzureReader", place: SubscriptionPermissions, name: str) -> str:
+    """Return the nearest names of resource groups, and how to list all."""
+    known = await names(reader, f"/subscriptions/{place.id}/resourcegroups")
+    return hint(name, known, "az group list --output table")
 
 
 def _settled(place: SubscriptionPermissions, wanted: Mapping[str, bool]) -> bool:
@@ -90,17 +96,17 @@ def _settled(place: SubscriptionPermissions, wanted: Mapping[str, bool]) -> bool
 
 
 async def _read_groups(reader: "AzureReader", place: SubscriptionPermissions) -> None:
-    names = place.named
-    if not names:
+    groups = place.named
+    if not groups:
         try:
             path = f"/subscriptions/{place.id}/resourcegroups"
             rows = await reader.rows(path, GROUPS)
         except ReadError as error:
             place.groups["*"], place.reasons["*"] = None, _why(error)
             return
-        names = tuple(name if isinstance(name := row.get("name"), str) else "?" for row in rows)
+        groups = tuple(name if isinstance(name := row.get("name"), str) else "?" for row in rows)
     async with asyncio.TaskGroup() as tasks:
-        for name in names:
+        for name in groups:
             tasks.create_task(_read_group(reader, place, name))
 
 

@@ -1,6 +1,6 @@
 """What a collection reads (`Scope` and `Plan`), and what it reports to (`Progress`)."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -40,6 +40,8 @@ class Scope:
     is read, and `admin_rules` adds the security admin rules, which only Resource Graph lists.
     `groups`, `tags`: filters on resource groups and tags (name and value).
     `graph`: False lists everything through ARM instead of asking Resource Graph.
+    `is_known`: whether an earlier scan saw something at or below an id. `is_repeated`: whether there was an earlier
+    scan of the same selection.
     """
 
     subscriptions: tuple[str, ...] = ()
@@ -50,6 +52,8 @@ class Scope:
     groups: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
     graph: bool = True
+    is_known: Callable[[str], bool] = lambda id: False
+    is_repeated: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from scanner.config.options import (
     NOTIFY,
     ONLY,
     OUT,
+    OUT_FORMAT,
     OWN_RULES,
     QUIET,
     RECORD,
@@ -28,6 +29,7 @@ from scanner.config.options import (
     RESOURCE_GROUP,
     RUN_CODE,
     SECRET_FILE,
+    SHOWN_SEVERITY,
     SIGN,
     SIGN_IN,
     SKIP,
@@ -88,7 +90,9 @@ _ROWS = (
         beside="Find Azure endpoints that lack a lock.",
         outro="""\
 Exit: 0 passed, 1 findings, 2 wrong input, 3 incomplete, 4 nothing was read.
-Help on a command: twolocks COMMAND --help. Version: twolocks --version.""",
+Help on a command: twolocks COMMAND -h. Version: twolocks -V.
+Completion: twolocks --install-completion [bash|zsh|fish], or
+--show-completion to print the script.""",
     ),
     Command(
         "demo",
@@ -116,11 +120,11 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             *(ONLY, SKIP, *OWN_RULES, WAIVERS, FAIL_ON_SCAN),
             "Output",
             saying(OUT, f"{_SUFFIXES.about}. Also a blob: az://CONTAINER/PATH, with --auth"),
-            *(LANGUAGE, SNAPSHOT, KEEP_ALL, SIGN, HISTORY, TOKEN_HOST, NOTIFY, SECRET_FILE),
+            *(OUT_FORMAT, LANGUAGE, SNAPSHOT, KEEP_ALL, SIGN, HISTORY, TOKEN_HOST, NOTIFY, SECRET_FILE),
             "Sign-in and reads",
             *(*SIGN_IN, NO_GRAPH, EFFECTIVE, RECORD),
             "Terminal",
-            *(QUIET, VERBOSE, CONFIG),
+            *(SHOWN_SEVERITY, QUIET, VERBOSE, CONFIG),
         ),
         example="fail-on",
     ),
@@ -137,7 +141,7 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
                 "internet",
             ),
             Option("port", "PORT", "tcp/22, or the name of an endpoint (default: every endpoint)"),
-            *(FROM, VERIFY),
+            *(FROM, VERIFY, FORMAT),
             "Sign-in and reads (reads only the resource, its children and the networks)",
             saying(SUBSCRIPTION, "Subscription in which the name is looked up"),
             *shared(*SIGN_IN, NO_RULE_PACKAGES),
@@ -147,6 +151,9 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
 Check who can connect to a resource: yes, in part (of a range), no or not known,
 with the rule that allows or blocks at each hop. RESOURCE is an id or a unique
 name. Exits with 3 for not known, else with 0.""",
+        outro="""\
+JSON: [{verdict: yes, in part, no or not known, sentence, hops: [{kind, name,
+detail, resource, allows: true, false or null}], also_published: [text]}].""",
     ),
     Command("rules", "List and show rules; write and test your own"),
     Command("rules list", "List all rules", "rules:list_rules", rows=(ONLY, SKIP, *OWN_RULES, FORMAT)),
@@ -237,10 +244,11 @@ Check before a scan how many of the enabled rules this identity can evaluate in
 each subscription, and which actions are missing. Actions that affect the most
 rules come first. Queries Azure for permissions, and reads only the first page
 of one list to determine visibility. Azure's response does not include deny
-assignments. Exits with 0 if all rules can be evaluated, else with 3.""",
+assignments. Exits with 0 if the roles allow all reads of the rules, else 3.""",
         outro="""\
 In a pipe, the text is tab-separated: name, count, view, scope; then "missing",
-number of affected rules, action, where, rule ids.
+number of affected rules, action, where, rule ids. The refused read that shows
+partial visibility has "visibility" in place of a number, and no rules.
 JSON: {tool, rules, scopes: [{scope, name, view: full, partial or none, decided,
 undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
 [{action, rules, scopes}], exit}.""",
@@ -276,7 +284,7 @@ secrets, no writes. Sends no requests.""",
         "Create a report from a findings file",
         "report:run",
         arguments=("FILE",),
-        rows=(needed(_SUFFIXES), LANGUAGE, AUTH, TENANT, CLOUD, CONFIG),
+        rows=(needed(_SUFFIXES), OUT_FORMAT, LANGUAGE, AUTH, TENANT, CLOUD, CONFIG),
         intro="""\
 Create a report from a findings file (scan --out findings.json). Each FILE may
 be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
@@ -392,7 +400,7 @@ open findings stay, with the day on which they were first seen.""",
         "history export",
         "Export everything as JSON lines",
         "history:export",
-        rows=(Option("out", "FILE", "Default: stdout", path=True), *_WHERE, CONFIG),
+        rows=(Option("out", "FILE", "Default: stdout", path=True, short="-o"), *_WHERE, CONFIG),
         intro="""\
 Export the whole history as JSON lines: {"history": {id, schema}}, then
 {"scans": {...}}, {"scan_subscriptions": {...}}, {"looks": {...}},
@@ -450,11 +458,13 @@ An option overrides a variable, a variable the file, the file the default.""",
         rows=(
             Option("port", "PORT", "Default: a free port", "0"),
             Option("latency", "MS", "Delay before each response", "0"),
+            Option("env", about="Serve in the background, print the variables and end"),
         ),
         intro="""\
 Emulate Microsoft Entra ID, Azure Resource Manager and Resource Graph on this
 machine, with the sample environment or the resources of a snapshot. Prints the
-variables for twolocks scan and the Azure SDKs. Ctrl-C stops it.""",
+variables for twolocks scan and the Azure SDKs. Ctrl-C stops it. For a shell:
+eval "$(twolocks sandbox --env)", and afterwards kill $SANDBOX_PID.""",
     ),
 )
 COMMANDS = {command.name: command for command in _ROWS}

@@ -122,7 +122,7 @@ FAIL_ON_DEMO = Option(
 
 # What to write
 
-OUT = Option("out", "FILE", many=True, path=True, effect=Effect.write)
+OUT = Option("out", "FILE", many=True, path=True, short="-o", effect=Effect.write)
 LANGUAGE = Option(
     "language",
     "en|nb",
@@ -155,6 +155,21 @@ SECRET_FILE = Option(
     "secret-file", "NAME=PATH", "File with the secret TWOLOCKS_SECRET_NAME", many=True, shared=True, in_file=False
 )
 """No setting of a file: otherwise whoever writes the file could send any file of the user as a password."""
+OUT_FORMAT = Option(
+    "format",
+    "FORMAT",
+    "Format of --out in place of its suffix; json alone is --out -",
+    known=("html", "json", "csv", "md", "sarif", "junit.xml"),
+    in_file=False,
+)
+"""Of `scan` and `report`."""
+SHOWN_SEVERITY = Option(
+    "severity",
+    "SEVERITY",
+    "List only this and above on the terminal; all count for files and exit code",
+    known=SEVERITIES,
+    in_file=False,
+)
 FORMAT = Option("format", "FORMAT", "text (default) or json", "text", known=FORMATS)
 
 # How to read
@@ -171,7 +186,7 @@ RECORD = Option("record", "FILE", "Log requests, without bodies", path=True, eff
 
 # How to print
 
-QUIET = Option("quiet", about="Print nothing if the exit code is 0", effect=Effect.hide)
-VERBOSE = Option("verbose", about="Print a line for each request", effect=Effect.harmless)
+QUIET = Option("quiet", about="Print nothing if the exit code is 0", short="-q", effect=Effect.hide)
+VERBOSE = Option("verbose", about="Print a line for each request", short="-v", effect=Effect.harmless)
 CONFIG = Option("config", "FILE", "Settings file (default: your own, see docs)", path=True)
 """Names the settings file, so it is not a setting itself."""

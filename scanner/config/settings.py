@@ -9,7 +9,7 @@ from typing import Any
 from scanner.config import places, toml
 from scanner.config.commands import COMMANDS, SCAN, Command
 from scanner.config.keys import TABLES, option_key
-from scanner.config.options import CONFIG, Option
+from scanner.config.options import CONFIG, OUT_FORMAT, Option
 from scanner.config.places import FILE, SettingsPlace
 from scanner.config.settings_file import Tables, read_tables, table_of
 from scanner.config.toml import TomlFile
@@ -61,7 +61,8 @@ class Settings(Tables):
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and source of every setting."""
-        options = [(option.name, self.options[option.name]) for option in SCAN if option.name in self.options]
+        known = (option for option in SCAN if option.name in self.options and option is not OUT_FORMAT)
+        options = [(option.name, self.options[option.name]) for option in known]
         rows = [(f"scan.{name}", shown(each.value), each.source) for name, each in options]
         more: list[tuple[str, Any]] = [(f"networks.{name}", ranges) for name, ranges in self.networks.items()]
         more += self._values("network")
@@ -167,7 +168,8 @@ def _options(
 ) -> dict[str, Value]:
     if _shows_scan(row):
         own = {option.name: _option(row.word, option, given, environ, None) for option in row.options}
-        return {**own, **{option.name: _option("scan", option, given, environ, file) for option in SCAN}}
+        scan = (option for option in SCAN if row.word == "scan" or option.name not in own)
+        return {**own, **{option.name: _option("scan", option, given, environ, file) for option in scan}}
     return {option.name: _option(row.word, option, given, environ, file) for option in row.options}
 
 
@@ -228,9 +230,10 @@ def _path(option: Option, text: str, folder: Path) -> str:
 
 def _known(settings: Settings, row: Command) -> None:
     """Raise InputError for an unknown value of an option."""
-    for option in SCAN if _shows_scan(row) else row.options:
+    own = {option.name for option in row.options}
+    for option in (*row.options, *(each for each in SCAN if _shows_scan(row) and each.name not in own)):
         given = settings.options[option.name]
-        if not option.known or given.value in (*option.known, option.unset):
+        if not option.known or given.value in (*option.known, option.unset) or given.source == DEFAULT:
             continue
         near = nearest(str(given.value), option.known, 1)
         listed = [each for each in option.known if not each.startswith("new:")]

@@ -124,7 +124,7 @@ def _unknown(file: TomlFile, word: str, known: list[str], *key: str) -> None:
 
 
 def _check_effects(file: TomlFile, options: tuple[Option, ...]) -> None:
-    """Collect faults for what a file that nobody named may not say: settings that can run, send, write or hide."""
+    """Collect faults for what a file that was not named may not say: settings that can run, send, write or hide."""
     keys = {table: {key.name: key.effect for key in keys or ()} for table, keys in TABLES.items()}
     keys["scan"] = {option.name: option.effect for option in options}
     for table, value in file.data.items():
@@ -140,7 +140,7 @@ def _check_effects(file: TomlFile, options: tuple[Option, ...]) -> None:
 def _not_allowed(file: TomlFile, what: str, effect: Effect | None, *key: str) -> None:
     why = f"can {effect}" if effect else "is not known to be harmless"
     file.fault(
-        f"{what} {why}, and nobody named this file: it was found in the current folder",
+        f"{what} {why}, and this file was not named: it was found in the current folder",
         *key,
         do=f"if you trust this file: --config ./{file.path.name}",
     )

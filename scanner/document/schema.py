@@ -1,7 +1,7 @@
 """The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,8 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     fingerprint: str
     waiver: "WaiverRow | msgspec.UnsetType" = msgspec.UNSET
     """The waiver that accepts it, where its state is `waived`."""
+    gaps: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Where it was not fully assessed: the URLs of the failed reads that are a reason; [] where no read failed."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -170,7 +172,7 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
 
     @property
     def is_counted(self) -> bool:
-        """Whether it is counted itself. The endpoints of a lock finding are counted in its place."""
+        """Whether it is an item itself. The endpoints of a lock finding are counted in its place."""
         return not (self.category in LOCKS and self.endpoints)
 
 
@@ -236,6 +238,68 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     resources: int
     reads: int
     complete: bool
+    owner_tag: str | msgspec.UnsetType = msgspec.UNSET
+    """The tag whose value is the owner of a resource, where the settings name one."""
+
+    @property
+    def evaluated(self) -> str:
+        """When it was evaluated, where that was later than the scan: from a snapshot. "" where both are one run."""
+        return self.finished if _time(self.started) > _time(self.taken) else ""
+
+
+def _time(text: str) -> datetime:
+    """Return an ISO 8601 time; the earliest time for any other text."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        return datetime.min.replace(tzinfo=UTC)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+class ReasonsRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A number of things that were not assessed, and each of them under one reason; the reasons sum up to `total`.
+
+    `missing_permission`: Azure refused a read and named the permission. `failed_read`: a read failed for another
+    reason. `no_value`: every read succeeded, and Azure returned no value, or one that is not known.
+    """
+
+    total: int
+    missing_permission: int
+    failed_read: int
+    no_value: int
+
+
+class NumbersRow(msgspec.Struct, kw_only=True, frozen=True):
+    """The numbers of a scan, as every format shows them; docs/concepts.md explains each.
+
+    `states`: endpoints by state, whose sum is `endpoints`. `severities`: open endpoints by severity, whose sum is
+    `states.open`. `public`, `public_apps`: publicly accessible without authentication, and apps without platform
+    sign-in. `accepted_public`: those of both that are waived or intended, which are not in them.
+    `nearly_public`: without authentication, from any Azure tenant or broad ranges. `shared_key_only`:
+    protected only by a shared key or password. `not_fully_assessed`: endpoints not assessed, or in part. `in_part`:
+    those of them that are not in the state `unknown`. `other_findings`: failed findings without an endpoint, by
+    severity. `checks`: by status. `inconclusive`: the checks with the status `unknown`; `accepted_inconclusive`,
+    `accepted_gaps`: those that a waiver accepts. `gaps`: failed reads.
+    """
+
+    endpoints: int
+    states: dict[str, int]
+    severities: dict[str, int]
+    public: int
+    public_apps: int
+    accepted_public: int
+    nearly_public: int
+    shared_key_only: int
+    not_fully_assessed: ReasonsRow
+    in_part: int
+    other_findings: dict[str, int]
+    checks: dict[str, int]
+    inconclusive: ReasonsRow
+    accepted_inconclusive: int
+    resources: int
+    reads: int
+    gaps: int
+    accepted_gaps: int
 
 
 class Remediation(msgspec.Struct, kw_only=True, frozen=True):
@@ -248,6 +312,8 @@ class Remediation(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A rule. `pass_title`: what holds where it passed; "" in documents of earlier versions."""
+
     title: str
     category: str
     severity: str | None
@@ -255,6 +321,7 @@ class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
     remediation: Remediation
     controls: dict[str, list[str]]
     references: list[str]
+    pass_title: str = ""
 
 
 class CellRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -285,7 +352,8 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     """One scan of the same selection: its time, the open items by severity, and the inconclusive checks.
 
-    `unknown`: the endpoints that were not assessed; null where they were not counted.
+    `unknown`: the endpoints that were not assessed; null where they were not counted. `opened`: the items that were new
+    or reopened in the scan; `closed`: those that were fixed.
     """
 
     taken: str
@@ -296,6 +364,8 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     info: int
     undecided: int
     unknown: int | None = None
+    opened: int | None = None
+    closed: int | None = None
 
 
 class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -318,19 +388,21 @@ class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class Document(msgspec.Struct, kw_only=True):
-    """A whole findings document, in memory; `Writer` writes one as a stream."""
+    """A whole findings document; its rows are in memory, or read from a file when they are used (`open_document`)."""
 
     schema: str
     scan: ScanRow
     rules: dict[str, RuleRow]
-    resources: dict[str, ResourceRow]
-    exposures: list[ExposureRow]
-    findings: list[FindingRow]
-    passed: dict[str, list[str]]
-    not_applicable: dict[str, dict[str, str]]
+    resources: Mapping[str, ResourceRow]
+    exposures: Sequence[ExposureRow]
+    findings: Sequence[FindingRow]
+    passed: Mapping[str, list[str]]
+    not_applicable: Mapping[str, dict[str, str]]
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None
+    numbers: NumbersRow | msgspec.UnsetType = msgspec.UNSET
+    """For programs. Reports count the rows themselves."""
 
 
 def fingerprint(*parts: str) -> str:
@@ -386,12 +458,25 @@ def with_known_words(document: Document) -> Document:
     another word would be counted nowhere.
     """
     for number, exposure in enumerate(document.exposures):
-        for name, severity in (("severity", exposure.severity), ("worst", exposure.worst)):
-            _check_word(severity, _SEVERITIES, f"$.exposures[{number}].{name}")
+        check_words(exposure, f"$.exposures[{number}]")
     for number, finding in enumerate(document.findings):
-        _check_word(finding.severity, _SEVERITIES, f"$.findings[{number}].severity")
-        _check_word(finding.status, STATUSES, f"$.findings[{number}].status")
+        check_words(finding, f"$.findings[{number}]")
     return document
+
+
+def check_words(row: object, at: str) -> None:
+    """Raise msgspec.ValidationError where the row at a path is an exposure or a finding with an unknown word.
+
+    So does an open endpoint without a severity, because it would be counted nowhere.
+    """
+    if isinstance(row, ExposureRow):
+        _check_word(row.severity, _SEVERITIES, f"{at}.severity")
+        _check_word(row.worst, _SEVERITIES, f"{at}.worst")
+        if row.state == "open" and row.severity is None:
+            raise msgspec.ValidationError(f"An open endpoint has a severity - at `{at}.severity`")
+    elif isinstance(row, FindingRow):
+        _check_word(row.severity, _SEVERITIES, f"{at}.severity")
+        _check_word(row.status, STATUSES, f"{at}.status")
 
 
 def _check_word(word: str | None, known: Collection[str | None], at: str) -> None:

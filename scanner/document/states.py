@@ -17,7 +17,7 @@ def state_word(state: str) -> str:
 
 
 def proven_state(severity: object, worst: object) -> Literal["open", "unknown", "closed"]:
-    """Return the state of an endpoint that nobody accepted, by its proven and its worst severity (None: closed)."""
+    """Return the state of an endpoint that is not accepted, by its proven and its worst severity (None: closed)."""
     if severity is not None:
         return "open"
     return "closed" if worst is None else "unknown"

@@ -13,6 +13,7 @@ from scanner.document.schema import (
     ExposureRow,
     FindingRow,
     GapRow,
+    NumbersRow,
     ResourceRow,
     RuleRow,
     ScanRow,
@@ -74,6 +75,7 @@ class Writer:
         gaps: list[GapRow],
         coverage: Coverage,
         changes: ChangesRow | None = None,
+        numbers: NumbersRow | None = None,
     ) -> None:
         """Write the document; may be called once for each output."""
         out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
@@ -96,6 +98,8 @@ class Writer:
         out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage))
         if changes is not None:
             out.write(b',\n"changes": ' + _encoder.encode(changes))
+        if numbers is not None:
+            out.write(b',\n"numbers": ' + _encoder.encode(numbers))
         out.write(b"}\n")
 
     def close(self) -> None:

@@ -183,7 +183,7 @@ def _check_lock(
     group: Sequence[Exposure],
     endpoints: _Endpoints,
 ) -> None:
-    """Check a lock rule on the endpoints of one subject. The finding names those that nobody accepted, if any."""
+    """Check a lock rule on the endpoints of one subject. The finding names those that are not accepted, if any."""
     found = locks.evaluate(rule.category, group, rule.credentials)
     result.describe(subject, endpoints.top)
     if not isinstance(found.verdict, Fail):
@@ -268,7 +268,7 @@ def _why_unknown(exposure: Exposure) -> str:
 
 
 def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | None, str | None]:
-    """Return the fix of an endpoint, and what it breaks: of those that nobody accepted, one that closes it, then
+    """Return the fix of an endpoint, and what it breaks: of those that are not accepted, one that closes it, then
     one with commands, then the cheapest.
     """
     left = [each for each in failures if each.waiver is None] or failures

@@ -1,24 +1,35 @@
-"""The numbers of a scan. Every output takes its numbers from here, while rows are made or from a decoded document."""
+"""The numbers of a scan, counted once. Every output takes its numbers from here, while rows are made or from a decoded
+document. `docs/concepts.md` explains each number.
+"""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
 
 from scanner.document import schema as rows
 from scanner.document.states import STATES
-from scanner.model.ids import name_of, type_of
+from scanner.model.exposure import LOCKS
+from scanner.model.ids import name_of, root_of, type_of
 from scanner.model.verdict import SEVERITIES, Severity
 
+CHECKS = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
+"""The statuses of checks, in the order in which people read them."""
 _RANKS = {name: place for place, name in enumerate(SEVERITIES)}
+UNTRUSTED = ("azure", "wide")
+"""The reaches besides `internet` that are not one's own networks: any Azure tenant, and broad ranges."""
 GROUPS = 200
 """The number of fix groups that are kept, the worst ones."""
 
 
 @dataclass(slots=True)
 class FixGroup:
-    """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one."""
+    """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one.
+
+    `rule_title`: the title of the rule that names the worst one, "" where none does; `rule_rank`: the place of its
+    category in LOCKS.
+    """
 
     resource: str
     fix: rows.FixRow | None
@@ -26,6 +37,8 @@ class FixGroup:
     title: str
     endpoints: list[str] = field(default_factory=list)
     fingerprint: str = ""
+    rule_title: str = ""
+    rule_rank: int = len(LOCKS)
 
     @property
     def name(self) -> str:
@@ -34,6 +47,12 @@ class FixGroup:
     def sentence(self) -> str:
         more = len(self.endpoints) - 1
         return f"{self.name}: {self.endpoints[0]}{f' and {more:,} more' if more else ''}. {self.title}"
+
+    def named_by(self, row: rows.FindingRow) -> None:
+        """Take the title of a rule that names the worst endpoint, unless one on an earlier lock gave its own."""
+        place = LOCKS.index(row.category)
+        if place < self.rule_rank and self.endpoints[0] in row.endpoints:
+            self.rule_title, self.rule_rank = row.title, place
 
 
 @dataclass(slots=True)
@@ -62,14 +81,24 @@ class Counts:
     """Open exposures by severity name."""
     states: Counter[str] = field(default_factory=Counter)
     """Exposures by state, one of STATES; their sum is `endpoints`."""
-    without_authentication: int = 0
-    """Open exposures rated critical."""
+    public: int = 0
+    """Open data and admin endpoints without authentication that are reachable from the internet."""
+    public_apps: int = 0
+    """Open apps without platform sign-in that are reachable from the internet."""
+    accepted_public: int = 0
+    """Waived and intended endpoints, apps too, that would otherwise be `public` or `public_apps`."""
+    nearly_public: int = 0
+    """Open data and admin endpoints without authentication that are reachable from any Azure tenant or broad ranges."""
     shared_key_only: int = 0
     """Open data and admin endpoints behind a shared key or password, reachable from the internet, any Azure tenant or
     broad ranges.
     """
-    may_be_worse: int = 0
-    """Exposures that are open, waived or intended, and that an unread part could make worse, up to high or critical."""
+    in_part: int = 0
+    """Exposures that are open, waived or intended, and that an unread part could make worse."""
+    not_fully_assessed: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Exposures in the state `unknown` and those `in_part`, by the URLs of the gaps that are a reason (lower case)."""
+    inconclusive: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    """Inconclusive checks, by the URLs of the gaps that are a reason (lower case)."""
     statuses: Counter[str] = field(default_factory=Counter)
     """Checks by status: `fail`, `unknown`, `error`, `waived`, `pass`, `not-applicable`."""
     other_failures: Counter[str] = field(default_factory=Counter)
@@ -83,16 +112,20 @@ class Counts:
     accepted_inconclusive: int = 0
     """Inconclusive checks that a waiver file accepts."""
     inconclusive_by_gap: Counter[str] = field(default_factory=Counter)
-    """Inconclusive checks by the URL of each gap that makes them so; "" where no gap does and nobody accepted it."""
+    """Inconclusive checks by the URL of each gap that makes them so; "" where no gap does and it is not accepted."""
     worst_by_gap: dict[str, Severity] = field(default_factory=dict)
     """The worst severity that those checks could have, by the same URL."""
     gaps: int = 0
     accepted_gaps: int = 0
+    refused: set[str] = field(default_factory=set)
+    """The URLs (lower case) of the gaps where a permission is missing."""
     resources: int = 0
     reads: int = 0
     """Reads that were answered."""
     types: list[rows.TypeRow] = field(default_factory=list)
     _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
+    _of_root: dict[str, list[FixGroup]] = field(default_factory=dict)
+    """The fix groups by the id of the bundle of their resource (lower case)."""
 
     @property
     def checks(self) -> int:
@@ -109,8 +142,8 @@ class Counts:
         return {state: self.states[state] for state in STATES}
 
     @property
-    def inconclusive(self) -> int:
-        """Inconclusive checks that nobody accepted."""
+    def unaccepted_checks(self) -> int:
+        """Inconclusive checks that are not accepted."""
         return self.statuses["unknown"] - self.accepted_inconclusive
 
     @property
@@ -136,15 +169,15 @@ class Counts:
         """Count an exposure."""
         self.endpoints += 1
         self.states[row.state] += 1
-        if row.state != "unknown":
-            self.may_be_worse += rank(row.worst) < rank(row.severity) and row.worst in ("critical", "high")
+        self.in_part += is_in_part(row)
+        if row.state == "unknown" or is_in_part(row):
+            self.not_fully_assessed[_urls(row.gaps or ())] += 1
         if row.state != "open":
+            is_public = row.authentication == "anonymous" and row.reach == "internet"
+            self.accepted_public += is_public and row.state in ("waived", "intended")
             return
         self.open[str(row.severity)] += 1
-        if row.severity == "critical":
-            self.without_authentication += 1
-        elif row.kind != "app" and row.authentication == "shared":
-            self.shared_key_only += row.reach in ("internet", "azure", "wide")
+        self._locks(row)
         if row.severity:
             self._group(row)
 
@@ -154,6 +187,9 @@ class Counts:
         if row.status == "fail":
             failures = self.other_failures if row.is_counted else self.endpoint_failures
             failures[str(row.severity)] += 1
+            if row.category in LOCKS and row.endpoints:
+                for group in self._of_root.get(root_of(row.resource), ()):
+                    group.named_by(row)
         if row.status == "fail" and row.severity == "info":
             type = type_of(row.resource)
             self.info.setdefault(type.lower(), InfoGroup(type)).rules[row.rule] += 1
@@ -172,6 +208,8 @@ class Counts:
         """Count a gap."""
         self.gaps += 1
         self.accepted_gaps += row.accepted
+        if misses_permission(row):
+            self.refused.add(row.url.lower())
 
     def fix_groups(self) -> list[FixGroup]:
         """Return the fix groups, the worst first, then in the order of the document; at least the first `GROUPS`."""
@@ -181,7 +219,50 @@ class Counts:
         """Return the findings of severity info by type, the type with the most findings first."""
         return sorted(self.info.values(), key=lambda group: (-group.rules.total(), group.type.lower()))
 
+    def reasons(self, found: Counter[tuple[str, ...]]) -> rows.ReasonsRow:
+        """Return how many of these things were not assessed for which reason, a missing permission first."""
+        refused = sum(count for urls, count in found.items() if not self.refused.isdisjoint(urls))
+        return rows.ReasonsRow(
+            total=found.total(),
+            missing_permission=refused,
+            failed_read=found.total() - refused - found[()],
+            no_value=found[()],
+        )
+
+    def numbers(self) -> rows.NumbersRow:
+        """Return all numbers of the scan."""
+        return rows.NumbersRow(
+            endpoints=self.endpoints,
+            states=self.by_state,
+            severities={name: self.open[name] for name in SEVERITIES},
+            public=self.public,
+            public_apps=self.public_apps,
+            accepted_public=self.accepted_public,
+            nearly_public=self.nearly_public,
+            shared_key_only=self.shared_key_only,
+            not_fully_assessed=self.reasons(self.not_fully_assessed),
+            in_part=self.in_part,
+            other_findings={name: self.other_failures[name] for name in SEVERITIES},
+            checks={name: self.statuses[name] for name in CHECKS},
+            inconclusive=self.reasons(self.inconclusive),
+            accepted_inconclusive=self.accepted_inconclusive,
+            resources=self.resources,
+            reads=self.reads,
+            gaps=self.gaps,
+            accepted_gaps=self.accepted_gaps,
+        )
+
+    def _locks(self, row: rows.ExposureRow) -> None:
+        """Count an open exposure by its two locks."""
+        if row.authentication == "anonymous":
+            self.public_apps += row.kind == "app" and row.reach == "internet"
+            self.public += row.kind != "app" and row.reach == "internet"
+            self.nearly_public += row.kind != "app" and row.reach in UNTRUSTED
+        elif row.authentication == "shared" and row.kind != "app":
+            self.shared_key_only += row.reach == "internet" or row.reach in UNTRUSTED
+
     def _inconclusive(self, row: rows.FindingRow) -> None:
+        self.inconclusive[_urls(row.gaps)] += 1
         self.accepted_inconclusive += row.waiver is not None
         for url in row.gaps or (("",) if row.waiver is None else ()):
             self.inconclusive_by_gap[url] += 1
@@ -198,11 +279,31 @@ class Counts:
             severity = str(row.severity)
             # What it closes elsewhere is known once every row is written.
             fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes_count=0, also_closes=[])
-            self._groups[key] = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
+            made = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
+            self._groups[key] = made
+            beside = self._of_root.setdefault(root_of(row.resource), [])
+            beside[:] = [*(each for each in beside if each is not group), made]
         else:
             group.endpoints.append(row.endpoint)
         if len(self._groups) > 2 * GROUPS:
             self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
+            self._of_root = {}
+            for kept in self._groups.values():
+                self._of_root.setdefault(root_of(kept.resource), []).append(kept)
+
+
+def is_in_part(row: rows.ExposureRow) -> bool:
+    """Return whether an endpoint that is open, waived or intended may be more severe than what is proven."""
+    return row.state in ("open", "waived", "intended") and rank(row.worst) < rank(row.severity)
+
+
+def misses_permission(gap: rows.GapRow) -> bool:
+    """Return whether a role resolves a gap: Azure refused and named the permission."""
+    return bool(gap.action) and gap.status in (401, 403)
+
+
+def _urls(gaps: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted({each.lower() for each in gaps}))
 
 
 def count(document: rows.Document) -> Counts:
@@ -212,7 +313,7 @@ def count(document: rows.Document) -> Counts:
         reads=document.scan.reads,
         types=document.coverage.types,
     )
-    for exposure in document.exposures:
+    for exposure in _with_gaps(document):
         counts.exposure(exposure)
     for finding in document.findings:
         counts.finding(finding)
@@ -223,6 +324,22 @@ def count(document: rows.Document) -> Counts:
     for gap in document.gaps:
         counts.gap(gap)
     return counts
+
+
+def _with_gaps(document: rows.Document) -> Iterable[rows.ExposureRow]:
+    """Return the exposures. Those of older documents do not name their gaps: the findings about them do."""
+    if all(row.gaps is not msgspec.UNSET for row in document.exposures if row.state == "unknown" or is_in_part(row)):
+        return document.exposures
+    found: dict[tuple[str, str], list[str]] = {}
+    for finding in document.findings:
+        for endpoint in finding.endpoints if finding.gaps else ():
+            found.setdefault((root_of(finding.resource), endpoint), []).extend(finding.gaps)
+    return (
+        msgspec.structs.replace(row, gaps=found.get((root_of(row.resource), row.endpoint), []))
+        if row.gaps is msgspec.UNSET
+        else row
+        for row in document.exposures
+    )
 
 
 def rank(severity: str | None) -> int:

@@ -88,7 +88,7 @@ class GapLedger:
         )
 
     def _waiver(self, url: str) -> WaiverRow | None:
-        """Return who accepted the gap of this URL. Nobody accepts what is no gap of the snapshot."""
+        """Return who accepted the gap of this URL. What is no gap of the snapshot is not accepted."""
         if url not in self._accepted and url in self._gaps:
             self._accepted[url] = self._waivers.accepted_gap(self._gaps[url][0])
         return self._accepted.get(url)

@@ -126,6 +126,12 @@ def managed(top: Resource) -> tuple[Evidence, ...]:
     return ()
 
 
+def _gaps(exposure: Exposure) -> list[str]:
+    """Return the failed reads that leave the locks of an endpoint unread."""
+    possible = (*exposure.reach.possible_grants, *exposure.authentication.possible_grants)
+    return list(dict.fromkeys(each.missing.gap for each in possible if each.missing.gap))
+
+
 class ExposureRows:
     """Makes exposure rows. What endpoints of one resource share (mostly the reach) is made once."""
 
@@ -177,6 +183,7 @@ class ExposureRows:
             breaks=breaks,
             fingerprint=exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
             waiver=waiver or msgspec.UNSET,
+            gaps=_gaps(exposure) if exposure.inconclusive else msgspec.UNSET,
         )
 
     def _share(self, exposure: Exposure, top: Resource) -> None:
@@ -257,6 +264,7 @@ def rule_row(rule: Rule) -> RuleRow:
         remediation=remediation(rule.fix),
         controls={framework: list(ids) for framework, ids in rule.controls.items()},
         references=list(rule.references),
+        pass_title=rule.pass_title,
     )
 
 

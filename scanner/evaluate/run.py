@@ -3,6 +3,8 @@
 import heapq
 from collections.abc import Collection, Iterator, Sequence
 
+from msgspec import UNSET
+
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.writer import Writer
 from scanner.evaluate.bicep import versions_of
@@ -179,7 +181,7 @@ class Evaluation:
     def rule_rows(self) -> dict[str, RuleRow]:
         return {id: rule_row(rule) for id, rule in self.rules.enabled.items()}
 
-    def scan_row(self, *, started: str, finished: str, tool: str, mark: str = "") -> ScanRow:
+    def scan_row(self, *, started: str, finished: str, tool: str, mark: str = "", owner_tag: str = "") -> ScanRow:
         """Return the row of the scan. `mark` tells two equal scans apart that start in the same second."""
         head, scopes = self.snapshot.header, sorted(scope.subscription for scope in self.snapshot.scopes)
         return ScanRow(
@@ -194,6 +196,7 @@ class Evaluation:
             resources=self.counts.resources,
             reads=self.counts.reads,
             complete=self.result.complete,
+            owner_tag=owner_tag or UNSET,
         )
 
 

@@ -119,8 +119,8 @@ class AcceptedLocks:
         return (id(exposure), True) in self.locks or (id(exposure), False) in self.locks
 
     def unresolved(self, exposure: Exposure) -> Iterator[str]:
-        """Yield the gaps that leave open how bad an endpoint is; "" for a possible grant without a gap that nobody
-        accepted.
+        """Yield the gaps that leave open how bad an endpoint is; "" for a possible grant without a gap that is
+        not accepted.
         """
         for is_network, lock in ((True, exposure.reach), (False, exposure.authentication)):
             accepted = self.locks.get((id(exposure), is_network), False)

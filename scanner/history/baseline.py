@@ -154,10 +154,19 @@ def selection(settings: Settings, snapshot: Snapshot) -> str:
         parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.scopes})]
         named = (("resource", head.resources), ("resource-group", head.groups), ("tag", head.tags))
         parts += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
-    else:
-        above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
-        parts = sorted(above) or ["all"]
-        parts += [f"tenant={settings['tenant']}"] if settings["tenant"] else []
+        return _with_filters(parts, settings)
+    return live_selection(settings)
+
+
+def live_selection(settings: Settings) -> str:
+    """Return the selection of a scan of Azure."""
+    above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
+    parts = sorted(above) or ["all"]
+    parts += [f"tenant={settings['tenant']}"] if settings["tenant"] else []
+    return _with_filters(parts, settings)
+
+
+def _with_filters(parts: list[str], settings: Settings) -> str:
     for name in ("resource", "resource-group", "tag", "only", "skip"):
         parts += sorted(f"{name}={each.lower()}" for each in settings[name])
     return " ".join(parts)

@@ -1,5 +1,6 @@
 """`twolocks diff`: two findings files, or snapshots, compared without a history."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
@@ -8,8 +9,10 @@ from pathlib import Path
 import msgspec
 
 from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order, read_document
+from scanner.document.states import State
 from scanner.document.writer import Writer
 from scanner.errors import InputError
+from scanner.evaluate.counts import count
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import change_row, first_ids
 from scanner.history.compare import EvaluatedBefore, compare
@@ -32,14 +35,30 @@ LISTS = {
 """The lists of changes in a diff document, and the kinds that each holds."""
 
 
+class EndpointsRow(msgspec.Struct, frozen=True, kw_only=True):
+    """How many endpoints of a file have the same locks, severity and state; `severity` is null where none is proven."""
+
+    kind: str
+    authentication: str
+    reach: str
+    severity: str | None
+    state: State
+    count: int
+
+
 class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
-    """One of the two files: its name, and the scan that it holds."""
+    """One of the two files: its name, and the scan that it holds.
+
+    `severities`: what is open by severity, endpoints and failed findings without one. `endpoints`: all its endpoints.
+    """
 
     file: str
     scan: str
     taken: str
     tool: str
     complete: bool
+    severities: dict[str, int] = {}
+    endpoints: list[EndpointsRow] = []
 
 
 class DiffDocument(msgspec.Struct, kw_only=True):
@@ -177,7 +196,20 @@ def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
 
 def _side(file: str, document: Document) -> DiffSide:
     scan = document.scan
-    return DiffSide(file=file, scan=scan.id, taken=scan.taken, tool=scan.tool, complete=scan.complete)
+    found = Counter((row.kind, row.authentication, row.reach, row.severity, row.state) for row in document.exposures)
+    endpoints = [
+        EndpointsRow(kind=kind, authentication=authentication, reach=reach, severity=severity, state=state, count=n)
+        for (kind, authentication, reach, severity, state), n in sorted(found.items(), key=str)
+    ]
+    return DiffSide(
+        file=file,
+        scan=scan.id,
+        taken=scan.taken,
+        tool=scan.tool,
+        complete=scan.complete,
+        severities=dict(count(document).by_severity),
+        endpoints=endpoints,
+    )
 
 
 def _notes(old: Document, new: Document) -> list[str]:

@@ -184,7 +184,7 @@ class ScanRecord:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What a notification was told of a selection before a scan.
+    """What was reported to a notification of a selection before a scan.
 
     `last` is the last scan after which nothing was left to report; None where there is none or it was pruned.
     `missed` are the alerts since then that were not reported and whose items are still open.

@@ -1,4 +1,4 @@
-"""What notifications were told, so that each alert is reported with the next scan if it was missed, and only once."""
+"""What was reported to notifications, so that a missed alert is sent with the next scan, and only once."""
 
 from collections.abc import Iterable, Set
 
@@ -10,7 +10,7 @@ from scanner.history.tables import events, items, reported_items, reported_scans
 
 
 def start(history: History, names: Iterable[str], selection: str) -> None:
-    """Let notifications that are told of a selection for the first time start with the scan that is written next."""
+    """Let notifications that are new to a selection start with the scan that is written next."""
     with history.writing() as connection:
         query = select(reported_scans.c.name).where(reported_scans.c.selection == selection)
         known = set(connection.execute(query).scalars())
@@ -21,7 +21,7 @@ def start(history: History, names: Iterable[str], selection: str) -> None:
 
 
 def reported(history: History, name: str, selection: str, scan: str, subscriptions: Set[str]) -> Reported:
-    """Return what a notification was told before a scan (its id), and missed of these subscriptions (lower case).
+    """Return what a notification got before a scan (its id), and missed of these subscriptions (lower case).
 
     Scans of other selections count too: what a scan by hand finds first is not new in the next scheduled run.
     """
@@ -49,7 +49,7 @@ def reported(history: History, name: str, selection: str, scan: str, subscriptio
 
 
 def mark_reported(history: History, name: str, selection: str, scan: str, keys: Iterable[ItemKey]) -> None:
-    """Write that a notification was told of these items, and that nothing up to a scan is left to report to it."""
+    """Write that these items were reported to a notification, and that nothing up to a scan is left to report to it."""
     with history.writing() as connection:
         number = _number(connection, scan)
         if not number:

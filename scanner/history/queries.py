@@ -48,7 +48,7 @@ def all_scans(history: History) -> list[ScanRecord]:
 def find(history: History, word: str = "") -> ScanRecord:
     """Return the scan with that number, or that id (or its beginning), or the last scan of that day.
 
-    Without a word it is the last scan of all. Raises InputError where there is none.
+    An empty `word` is the last scan of all. Raises InputError where there is none.
     """
     with history.reading() as connection:
         return _find(connection, history, word)

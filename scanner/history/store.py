@@ -6,13 +6,14 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, and_, bindparam, case, func, insert, not_, select, update
 
 from scanner.document.schema import TrendRow
 from scanner.history.compare import EvaluatedBefore
 from scanner.history.database import Database, SchemaState, database_at, revisions, schema_state, upgrade_schema
-from scanner.history.items import Change, Changes, Item, ItemKey, ScanRecord, lineage
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord, lineage
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
+from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
 from scanner.model.verdict import SEVERITIES
 
@@ -89,10 +90,15 @@ class History:
     def trend(self, selection: str, count: int = 60) -> list[TrendRow]:
         """Return the last scans of a selection, the oldest first."""
         wanted = ("taken", *SEVERITIES, "undecided", "unknown")
-        query = select(*(scans.c[name] for name in wanted)).where(scans.c.selection == selection)
+        query = select(scans.c.number, *(scans.c[name] for name in wanted)).where(scans.c.selection == selection)
         with self.reading() as connection:
             rows = connection.execute(query.order_by(scans.c.number.desc()).limit(count)).all()
-        return [TrendRow(**dict(zip(wanted, row, strict=True))) for row in reversed(rows)]
+            moves = _moves(connection, [row.number for row in rows])
+        none = {"opened": 0, "closed": 0}
+        return [
+            TrendRow(**{**dict(zip(wanted, row[1:], strict=True)), **moves.get(row.number, none)})
+            for row in reversed(rows)
+        ]
 
     # What a scan writes
 
@@ -242,6 +248,23 @@ def _next(connection: Connection, column: Any) -> int:
 
 
 # Writing
+
+
+def _moves(connection: Connection, numbers: Sequence[int]) -> dict[int, dict[str, int]]:
+    """Return, by the number of the scan, how many counted items it opened (new, reopened) and closed (fixed)."""
+    kinds = {"opened": (ChangeKind.new, ChangeKind.reopened), "closed": (ChangeKind.fixed,)}
+    sums = [
+        func.sum(case((events.c.news.in_([each.value for each in found]), 1), else_=0)).label(name)
+        for name, found in kinds.items()
+    ]
+    is_counted = not_(and_(items.c.category.in_(LOCKS), items.c.endpoint != ""))
+    query = (
+        select(events.c.scan, *sums)
+        .join(items, items.c.number == events.c.item)
+        .where(events.c.scan.in_(numbers), is_counted)
+        .group_by(events.c.scan)
+    )
+    return {row.scan: {name: int(row._mapping[name]) for name in kinds} for row in connection.execute(query)}
 
 
 def _scan_row(scan: ScanRecord, number: int) -> dict[str, Any]:

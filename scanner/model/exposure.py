@@ -350,7 +350,8 @@ class Exposure:
     @property
     def inconclusive(self) -> bool:
         """Return whether a possible grant raises the severity."""
-        return (self.worst_severity or -1) > (self.severity if self.severity is not None else -1)
+        severity, worst = self.severity, self.worst_severity
+        return worst is not None and (severity is None or worst > severity)
 
 
 def closed(endpoint: str, kind: EndpointKind, why: str, *evidence: Evidence, display_name: str = "") -> Exposure:

@@ -33,6 +33,11 @@ def group_of(resource_id: str) -> str:
     return parts[3] if len(parts) > 3 and parts[2].lower() == "resourcegroups" else ""
 
 
+def subnet_name(subnet: str) -> str:
+    """Return `vnet-a/snet-b` for the id of a subnet, "" for ""."""
+    return "/".join(subnet.rstrip("/").split("/")[-3::2])
+
+
 _OWN_BUNDLES = frozenset({"microsoft.web/sites/slots"})
 """Nested types of which each resource is a bundle of its own."""
 
@@ -69,6 +74,16 @@ def root_of(url: str) -> str:
 def is_own_list(url: str) -> bool:
     """Return whether a path is the list, below a resource, of resources that are bundles of their own (slots)."""
     return type_of(f"{url}/name").lower() in _OWN_BUNDLES
+
+
+def path_of(resource_id: str) -> str:
+    """Return the name of a resource after those of its parents, `stplankart/planer`; `default` only at the end."""
+    rest = [part for part in resource_id.split("/") if part]
+    lower = [part.lower() for part in rest]
+    if "providers" in lower:
+        rest = rest[len(lower) - lower[::-1].index("providers") + 1 :]
+    names = rest[1::2]
+    return "/".join([each for each in names[:-1] if each.lower() != "default"] + names[-1:]) or name_of(resource_id)
 
 
 def name_of(resource_id: str) -> str:

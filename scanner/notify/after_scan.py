@@ -47,7 +47,7 @@ def checked(settings: Settings) -> tuple[Target, ...]:
         if each.owner and not settings.owner_tag:
             what = f'notification "{each.name}" filters by owner, but no owner tag is set; nothing was read'
             raise InputError(what, at=settings.at_key("notify", each.name, "owner"), do="set owner-tag in [report]")
-        if CHANNELS[each.kind].on_stdout and "-" in settings["out"]:
+        if CHANNELS[each.kind].on_stdout and ("-" in settings["out"] or (settings["format"] and not settings["out"])):
             what = f'notification "{each.name}" writes to standard output, and so does --out -; nothing was read'
             raise InputError(what, at=settings.at("notify", each.name), do="write the findings to a file")
     return found

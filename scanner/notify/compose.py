@@ -148,6 +148,7 @@ def _scan(result: ScanResult) -> NoticeScan:
     return NoticeScan(
         id=scan.id,
         taken=scan.taken,
+        evaluated=scan.evaluated,
         tool=scan.tool,
         cloud=scan.cloud,
         subscriptions=[names.get(each.lower()) or each for each in scan.scopes],

@@ -52,10 +52,11 @@ class ExpiringWaiver(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class NoticeScan(msgspec.Struct, kw_only=True, frozen=True):
-    """The scan that a notice is about, and how it ended."""
+    """The scan that a notice is about, and how it ended. `evaluated`: when, if later than `taken`, else ""."""
 
     id: str
     taken: str
+    evaluated: str = ""
     tool: str
     cloud: str
     subscriptions: list[str]

@@ -15,7 +15,8 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
-from scanner.report.words import Words, parse_time
+from scanner.report.headline import inconclusive
+from scanner.report.words import Words, parse_time, scanned
 from scanner.terminal.text import clean, middle
 
 WIDTH = 400
@@ -95,13 +96,12 @@ def remarks(
 
 
 def _incomplete(result: EvaluationResult, words: Words) -> str:
-    named = (
-        ("reads", result.counts.unaccepted_gaps),
-        ("endpoints", result.counts.not_assessed),
-        ("checks", result.counts.inconclusive),
-    )
-    said = ", ".join(words(f"notice_remark.{name}", count) for name, count in named if count)
-    return words("notice_remark.incomplete_by", what=said) if said else words("notice_remark.incomplete")
+    counts = result.counts
+    named = (("endpoints", counts.not_fully_assessed.total()), ("reads", counts.gaps))
+    said = [words(f"notice_remark.{name}", count) for name, count in named if count]
+    said += [text] if (text := inconclusive(counts, words)) else []
+    what = ", ".join(said)
+    return words("notice_remark.incomplete_by", what=what) if what else words("notice_remark.incomplete")
 
 
 # Sentences
@@ -140,7 +140,7 @@ def scan_sentence(scan: NoticeScan, words: Words) -> str:
     names = ", ".join(short(each) for each in scan.subscriptions[:3])
     if len(scan.subscriptions) > 3:
         names = words("notice.and_more_scopes", len(scan.subscriptions) - 3, names=names)
-    time = words.date_and_time(scan.taken) if parse_time(scan.taken) else clean(scan.taken)
+    time = scanned(words, scan.taken, scan.evaluated) if parse_time(scan.taken) else clean(scan.taken)
     return words("notice.scan", names=names, time=time, code=scan.exit, why=line(scan.why))
 
 

@@ -24,20 +24,27 @@ class OutputTarget:
 
 
 def parse_targets(
-    names: Iterable[str], at: Callable[[str, object], str], formats: Sequence[Format] = FORMATS
+    names: Iterable[str], at: Callable[[str, object], str], formats: Sequence[Format] = FORMATS, format: str = ""
 ) -> tuple[OutputTarget, ...]:
     """Return the target of each name, once each. `at` returns the source of an option, for errors.
 
-    Raises InputError for a suffix of no format, and for a folder that does not exist.
+    `format`: the suffix of a format without its dot, which then counts in place of those of the names; without a name
+    JSON goes to standard output. Raises InputError for a suffix of no format, and for a folder that does not exist.
     """
-    return tuple(_parse_target(name, at("out", name), formats) for name in dict.fromkeys(names))
+    names = list(dict.fromkeys(names))
+    if format and format != "json" and (not names or STDOUT in names):
+        what = f"{format} is not written to standard output; nothing was read"
+        raise InputError(what, at=at("format", format), do=f"add --out FILE.{format}")
+    if format and not names:
+        names = [STDOUT]
+    return tuple(_parse_target(name, at("out", name), formats, format) for name in names)
 
 
-def _parse_target(name: str, at: str, formats: Sequence[Format]) -> OutputTarget:
+def _parse_target(name: str, at: str, formats: Sequence[Format], format: str) -> OutputTarget:
     if name == STDOUT:
         return OutputTarget(name, STDOUT)
     refuse_other_urls(name, at)
-    found = format_of(name, formats)
+    found = format_of(f".{format}" if format else name, formats)
     if found is None:
         if is_blob(name) and "?" in name:
             parse_blob_name(name, at)

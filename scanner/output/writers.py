@@ -1,11 +1,18 @@
 """Writes the outputs that are made of a findings file, or of the difference between two."""
 
-from collections.abc import Callable, Collection, Sequence
+import os
+import shlex
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from functools import partial
+from io import BytesIO
 from pathlib import Path
+from shutil import copyfileobj
 from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
+from scanner.document.reader import open_document
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
 
 _FORMATS = {each.suffix: each for each in FORMATS}
 _DIFF_FORMATS = {each.suffix: each for each in DIFF_FORMATS}
+Busy = Callable[[str, Callable[[], str]], AbstractContextManager[None]]
+"""Shows a verb and a sentence that changes, during a `with` block."""
 
 
 def write(
@@ -39,33 +48,34 @@ def convert(
     targets: Sequence[OutputTarget],
     storage: Storage,
     at: Callable[[str, object], str] = lambda option, value: str(value),
+    busy: Busy = lambda verb, says: nullcontext(),
     language: str = "en",
 ) -> list[str]:
-    """Write each target from a findings file; return the names of the written ones.
+    """Write each target from a findings file; return the names of the written ones. `busy` shows progress.
 
     Raises InputError for a file that holds no findings, and for a target that cannot be written.
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
-    with storage.reading(file, file) as path:
-        text = _read(path)
-        document = _decode(path, text)
     wrote: list[str] = []
-    for target in sorted(targets, key=lambda each: each.format == STDOUT):
-        if target.format == STDOUT:
-            out = json_output()
-            out.write(text)
-            out.flush()
-            continue
-        try:
-            with storage.writing(target.name) as out:
-                if _FORMATS[target.format].writer:
-                    write(target.format, document, out, language=language)
-                else:
-                    out.write(text)
-        except OSError as error:
-            raise write_error(target.name, error, wrote, file) from None
-        wrote.append(target.name)
+    with storage.reading(file, file) as path, _opened(path, file, busy) as (source, document):
+        for target in sorted(targets, key=lambda each: each.format == STDOUT):
+            if target.format == STDOUT:
+                out = json_output()
+                _copy(source, out)
+                out.flush()
+                continue
+            try:
+                with storage.writing(target.name) as out, busy("Writing", partial(str, target.name)):
+                    if _FORMATS[target.format].writer:
+                        write(target.format, document, out, language=language)
+                    else:
+                        _copy(source, out)
+            except OSError as error:
+                raise write_error(target.name, error, wrote, file) from None
+            except msgspec.DecodeError:
+                raise InputError("the file changed while it was read", at=file, do="run the command again") from None
+            wrote.append(target.name)
     return wrote
 
 
@@ -82,15 +92,36 @@ def write_difference(found: "DiffDocument", targets: Sequence[OutputTarget], sto
     return wrote
 
 
-def _read(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{file} cannot be read: {error.strerror}",
-            at=str(file),
-            do="create it with: twolocks scan --out findings.json",
-        ) from None
+@contextmanager
+def _opened(path: Path, name: str, busy: Busy) -> Iterator[tuple[IO[bytes], Document]]:
+    """Give the bytes and the document of a file. Only a file of another form than our own stands in memory."""
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("rb"))
+            found = _read(path, file, name, busy)
+        except OSError as error:
+            raise InputError(
+                f"{path} cannot be read: {error.strerror}",
+                at=str(path),
+                do="create it with: twolocks scan --out findings.json",
+            ) from None
+        yield found
+
+
+def _read(path: Path, file: IO[bytes], name: str, busy: Busy) -> tuple[IO[bytes], Document]:
+    at, size = [0], os.fstat(file.fileno()).st_size / 1e6
+    with busy("Reading", lambda: f"{name}, {at[0] / 1e6:,.0f} of {size:,.0f} MB"):
+        if file.seekable():
+            if document := open_document(file, partial(at.__setitem__, 0)):
+                return file, document
+            file.seek(0)
+        text = file.read()
+        return BytesIO(text), _decode(path, text)
+
+
+def _copy(source: IO[bytes], out: IO[bytes]) -> None:
+    source.seek(0)
+    copyfileobj(source, out, 1 << 20)
 
 
 def _decode(file: Path, text: bytes) -> Document:
@@ -109,7 +140,11 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
     try:
         document = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if text.startswith(_SNAPSHOTS):
+            raise _snapshot(file) from None
         raise InputError(f"the file is not JSON: {error}", at=str(file), do=make) from None
+    if isinstance(document, dict) and "snapshot" in document:
+        raise _snapshot(file)
     if not isinstance(document, dict) or "findings" not in document:
         raise InputError("the JSON contains no findings", at=str(file), do=make)
     if document.get("schema") not in (SCHEMA, FIRST_SCHEMA):
@@ -118,6 +153,18 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
         return with_known_words(msgspec.convert(document, Document))
     except msgspec.ValidationError as error:
         raise InputError(f"the file is not a findings file: {error}", at=str(file), do=make) from None
+
+
+_SNAPSHOTS = (b'{"snapshot":', b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+"""The first bytes of a snapshot: its header, gzip, Zstandard."""
+
+
+def _snapshot(file: Path) -> InputError:
+    return InputError(
+        "the file is a snapshot, which holds resources and no findings",
+        at=str(file),
+        do=f"evaluate it: twolocks scan --from {shlex.quote(str(file))} --out report.html",
+    )
 
 
 def _other_schema(file: Path, schema: object) -> InputError:

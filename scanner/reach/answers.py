@@ -22,6 +22,7 @@ ReachVerdict = Literal["yes", "in part", "no", "not known"]
 class ReachAnswer:
     """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
 
+    `endpoint`: its name, or the port; "" where the answer is about a whole resource.
     `also_published`: what else leads to the endpoint besides these hops: a gateway that publishes it, a name in DNS.
     """
 
@@ -29,6 +30,7 @@ class ReachAnswer:
     sentence: str
     hops: tuple[Hop, ...]
     also_published: tuple[str, ...] = ()
+    endpoint: str = ""
 
 
 def unseen_text(exposures: Iterable[Exposure], caller: Caller) -> str:

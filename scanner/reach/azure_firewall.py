@@ -69,8 +69,8 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
                 continue
             hop = Hop("firewall", firewall.name, "its rules could not be read completely", firewall.id, None)
             front = FrontEnd("", "inside", hops=(hop,), allowed_sources=OUTSIDE_SOURCES, missing=(missing,))
-            for area, doubt in areas:
-                _publish(front, "", area, doubt, balancers)
+            for area, uncertain in areas:
+                _publish(front, "", area, uncertain, balancers)
             continue
         rule = found.body
         allowed, open_question = _allowed_sources(index, rule)
@@ -80,8 +80,8 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
                 continue
             for front in _front_ends(rule, address, firewall, allowed):
                 published = replace(front, translated_addresses=inside or None, missing=missing_parts, dnat=found)
-                for area, doubt in areas:
-                    _translate(published if doubt is None else published.without(doubt), rule, area, balancers)
+                for area, uncertain in areas:
+                    _translate(published if uncertain is None else published.without(uncertain), rule, area, balancers)
 
 
 def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[AnyArea, Unread | None]]:
@@ -248,6 +248,6 @@ def _translate(front: FrontEnd, rule: Any, area: AnyArea, balancers: LoadBalance
     _publish(front, address, area, None, balancers)
 
 
-def _publish(front: FrontEnd, address: str, area: AnyArea, doubt: Unread | None, balancers: LoadBalancers) -> None:
+def _publish(front: FrontEnd, address: str, area: AnyArea, uncertain: Unread | None, balancers: LoadBalancers) -> None:
     """Add a front end that leads to a private address ("": not known) in an area."""
-    balancers.front_ends.publish(front if doubt is None else front.without(doubt), address, area)
+    balancers.front_ends.publish(front if uncertain is None else front.without(uncertain), address, area)

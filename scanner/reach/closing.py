@@ -25,7 +25,7 @@ class Closing(NamedTuple):
     """What must be narrowed or removed, so that a range is closed to all callers of some reach and more.
 
     `rules`: ids of security rules. `admin`: ids (keys) of deployed security admin rules. `dnat`: rules of firewalls.
-    `steps`: why that does not close it, as steps; then the rest says little. `rest`: the sources that still get in.
+    `steps`: why that is not sufficient, as steps; then the rest says little. `rest`: the sources that still get in.
     """
 
     rules: tuple[str, ...] = ()

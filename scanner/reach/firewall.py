@@ -7,7 +7,7 @@ network security perimeter, the service's own rules. Private endpoints are acces
 from dataclasses import dataclass
 
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possible
-from scanner.model.ids import subscription_of
+from scanner.model.ids import subnet_name, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
@@ -152,8 +152,8 @@ def _injected(resource: Resource, index: Index, row: Firewall) -> Lock | None:
         subnet = injection_subnet(resource, path)
         if subnet:
             ways = grants_from_ids(resource, index, path, (subnet,), "a subnet")
-            name = "/".join(subnet.rstrip("/").split("/")[-3::2])
-            return Lock(ways, hops=(source_hop(Lock(ways)), Hop("subnet", name, "inside a virtual network", subnet)))
+            hop = Hop("subnet", subnet_name(subnet), "inside a virtual network", subnet)
+            return Lock(ways, hops=(source_hop(Lock(ways)), hop))
     return None
 
 

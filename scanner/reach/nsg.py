@@ -249,14 +249,14 @@ class DeployedRule(NamedTuple):
 
     `rank`: the place of its manager among those of the network, 0 the highest scope; the priority counts within a rank.
     `ordered`: False where two managers share the rank, and which of them comes first is not known.
-    `body` None: the rules of a whole configuration (`id`) could not be read. `doubt`: why it may not apply, or "".
+    `body` None: the rules of a whole configuration (`id`) could not be read. `uncertain`: why it may not apply, or "".
     """
 
     rank: int
     ordered: bool
     id: str
     body: Any
-    doubt: str = ""
+    uncertain: str = ""
 
 
 def admin_rules(network: str, deployed: Iterable[DeployedRule]) -> AdminRules:
@@ -294,14 +294,14 @@ def _admin_list(
 
 def _admin_pair(deployed: DeployedRule, always: bool) -> RulePair:
     if deployed.body is None:
-        allow = _allow_everything(deployed.doubt, BEFORE_ALL_RULES, deployed.id)
-        return replace(allow, allow=False), allow, deployed.doubt
+        allow = _allow_everything(deployed.uncertain, BEFORE_ALL_RULES, deployed.id)
+        return replace(allow, allow=False), allow, deployed.uncertain
     row = packed_admin_rule(deployed.id, deployed.body, always)
     if row is None:
         return None, None, ""
     certain, possible, unclear = rule_pair(row)
-    if not deployed.doubt:
+    if not deployed.uncertain:
         return certain, possible, unclear
     certain = None if certain is None or certain.allow else certain
     possible = possible if possible is not None and possible.allow else None
-    return certain, possible, f"{row.name}: {deployed.doubt}"
+    return certain, possible, f"{row.name}: {deployed.uncertain}"

@@ -8,7 +8,7 @@ from typing import Final
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
-from scanner.model.ids import name_of
+from scanner.model.ids import name_of, subnet_name
 from scanner.model.index import Index
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.closing import NOTHING, Closing, closing_of
@@ -142,7 +142,8 @@ def _nothing(step: FilterStep) -> bool:
 def subnet_port_lock(index: Index, subnet: str, port: int, *before: Hop) -> Lock:
     """Return the lock of a TCP port of a service that is in a subnet (its id) and has a public address there."""
     chain = filter_chain(fabric_of(index), Destination(subnet), "standard")
-    found = [open_range_lock(each, index, before) for each in chain.within("tcp", port, port)]
+    end = Hop("subnet", subnet_name(subnet), "inside a virtual network", subnet)
+    found = [open_range_lock(each, index, before, (end,)) for each in chain.within("tcp", port, port)]
     if found:
         return found[0]
     steps = chain.explain("tcp", port)

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
-from scanner.model.ids import name_of
+from scanner.model.ids import name_of, subnet_name
 from scanner.model.json_paths import get_path, is_absent, text_at
 from scanner.model.verdict import Unread
 from scanner.reach.areas import AnyArea
@@ -255,9 +255,12 @@ class NetworkPath:
 
     @property
     def end_hops(self) -> tuple[Hop, ...]:
-        """Return the last hop, the network interface; none for an instance of a scale set."""
-        detail = self.destination.address or "its private address is not known"
-        return (Hop("network-interface", name_of(self.nic), detail, self.nic),) if self.nic else ()
+        """Return the last hop, the network interface and its network; without an interface the subnet alone."""
+        address, place = self.destination.address, subnet_name(self.destination.subnet)
+        if not self.nic:
+            return (Hop("subnet", place, "inside a virtual network", self.destination.subnet),) if place else ()
+        detail = f"{address or 'its private address is not known'}{f' in {place}' if place else ''}"
+        return (Hop("network-interface", name_of(self.nic), detail, self.nic),)
 
     def explain(self, fabric: Fabric) -> tuple[FilterStep, ...]:
         """Return what the filter chain decides at the port behind; at port 22 where the path takes every port."""

@@ -33,12 +33,12 @@ def is_connected(peering: Any) -> bool:
 class Link(NamedTuple):
     """What two peered networks exchange: the subnets (keys) of each side, None for all of them.
 
-    `doubt`: why no traffic may flow; None where it does.
+    `uncertain`: why no traffic may flow; None where it does.
     """
 
     own: frozenset[str] | None = None
     other: frozenset[str] | None = None
-    doubt: Unread | None = None
+    uncertain: Unread | None = None
 
 
 def links_of(index: Index) -> dict[str, dict[str, Link]]:
@@ -78,7 +78,7 @@ def _links(index: Index) -> dict[str, dict[str, Link]]:
         link = _link(network, peer, body, sides.get((peer, network)))
         if link is not None:
             found.setdefault(network, {})[peer] = link
-            found.setdefault(peer, {})[network] = Link(link.other, link.own, link.doubt)
+            found.setdefault(peer, {})[network] = Link(link.other, link.own, link.uncertain)
     return found
 
 
@@ -92,15 +92,15 @@ def _link(network: str, peer: str, body: Any, back: Any) -> Link | None:
     if len(closed) == 2 and all(closed):
         return None
     what = f"the peering of {name_of(network)} and {name_of(peer)}"
-    doubt = Unread(what, "one of its sides does not allow access to the other network") if any(closed) else None
+    uncertain = Unread(what, "one of its sides does not allow access to the other network") if any(closed) else None
     own, other = _peered_subnets(body, network, peer)
     if back is not None:
         back_other, back_own = _peered_subnets(back, peer, network)
         own, other = _both(own, back_own), _both(other, back_other)
     partial = any(same(get_path(each, "properties.peerCompleteVnets"), False) for each in seen)
     if partial and (own is None or other is None):
-        doubt = doubt or malformed(f"the subnets of {what}")
-    return Link(own, other, doubt)
+        uncertain = uncertain or malformed(f"the subnets of {what}")
+    return Link(own, other, uncertain)
 
 
 def _peered_subnets(peering: Any, local: str, remote: str) -> tuple[frozenset[str] | None, frozenset[str] | None]:
@@ -138,10 +138,10 @@ def areas_of_subnet(index: Index, subnet: str) -> list[tuple[AnyArea, Unread | N
     found: list[tuple[AnyArea, Unread | None]] = [(Area((certain,)), None)]
     for peer, link in links_of(index).get(network, {}).items():
         if link.own is None or subnet in link.own:
-            if link.doubt is None:
+            if link.uncertain is None:
                 certain[peer] = link.other
             else:
-                found.append((Area(({peer: link.other},)), link.doubt))
+                found.append((Area(({peer: link.other},)), link.uncertain))
     if not peerings_known(index, network):
         found.append((None, malformed(f"the peerings of {name_of(network)}")))
     return found
@@ -151,8 +151,8 @@ def areas_of_hub(index: Index, hub: str) -> list[tuple[AnyArea, Unread | None]]:
     """Return where a virtual hub (key) sends to: the networks that are connected to it, and those that may be."""
     found, known = index.resources.get(hub), cached(index, "networks of hubs", HubNetworks)
     own, others = known.connected_to(hub), known.others(found)
-    doubt = Unread(f"the networks of the virtual hub {name_of(hub)}", "whether this one is connected is not known")
-    return [(own, None)] if others.is_empty() else [(own, None), (others, doubt)]
+    uncertain = Unread(f"the networks of the virtual hub {name_of(hub)}", "whether this one is connected is not known")
+    return [(own, None)] if others.is_empty() else [(own, None), (others, uncertain)]
 
 
 class HubNetworks:

@@ -330,9 +330,9 @@ def _why_not_linked(caller: Caller, index: Index, network: str, subnet: str) -> 
         if link is None or (link.own is not None and own not in link.own):
             continue
         if link.other is None or subnet in link.other:
-            if link.doubt is None:
+            if link.uncertain is None:
                 return None
-            why = link.doubt
+            why = link.uncertain
     return why
 
 

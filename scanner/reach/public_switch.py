@@ -27,7 +27,7 @@ class PublicSwitch:
     detail: str
     possible: Unread | None = None
     unknown: bool = False
-    """Whether nothing is known of the switch: then not even closed rules prove that the lock is closed."""
+    """Whether nothing is known of the switch: then not even closed rules prove that no network has access."""
 
 
 def public_switch(reading: FirewallReading, private: Lock) -> PublicSwitch:

@@ -133,11 +133,11 @@ class SecurityAdmin:
             applies = True if applies is None and len(collections) == 1 else applies
             if applies is False or (services == "allowrulesonly" and same(_access(known[id]), "Deny")):
                 continue
-            doubt = NOT_PROVISIONED if applied.state not in ("", "succeeded") else ""
-            doubt = doubt or (OTHER_COLLECTION if applies is None else "")
-            doubt = doubt or (OLD_SNAPSHOT if ids is None and _is_repeated(id, chosen) else "")
-            doubt = doubt or (UNKNOWN_SERVICES if services == "" else "")
-            yield DeployedRule(rank, ordered, id, known[id], doubt)
+            uncertain = NOT_PROVISIONED if applied.state not in ("", "succeeded") else ""
+            uncertain = uncertain or (OTHER_COLLECTION if applies is None else "")
+            uncertain = uncertain or (OLD_SNAPSHOT if ids is None and _is_repeated(id, chosen) else "")
+            uncertain = uncertain or (UNKNOWN_SERVICES if services == "" else "")
+            yield DeployedRule(rank, ordered, id, known[id], uncertain)
 
     def _committed(self, applied: AppliedConfiguration, region: str) -> tuple[str, ...] | None:
         """Return the snapshots of rules that the last commit deployed; None where no row lists them."""

@@ -9,6 +9,7 @@ from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingR
 from scanner.model.ids import subscription_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import scope_names
+from scanner.report.naming import path_name
 from scanner.report.summary import rating
 from scanner.report.text import effect, has_invisible, split_fix
 from scanner.report.words import Words, parse_time
@@ -21,14 +22,21 @@ class ResourceNames:
 
     def __init__(self, document: Document) -> None:
         self._scopes = scope_names(document)
-        self._resources = {id.lower(): row for id, row in document.resources.items()}
+        self._rows = document.resources
+        self._ids = {id.lower(): id for id in document.resources}
 
     def of(self, resource: str) -> dict[str, str]:
-        """Return `name`, `sub` (subscription), `group` and `region` of a resource id; "" for what is not known."""
-        row = self._resources.get(resource.lower())
+        """Return `name`, `path` (the name with its parent's), `sub` (subscription), `group` and `region` of a resource.
+
+        "" stands for what is not known.
+        """
+        id = self._ids.get(resource.lower())
+        row = None if id is None else self._rows[id]
+        name = (row.name if row else "") or resource.rpartition("/")[2]
         subscription = (row.subscription if row else "") or subscription_of(resource)
         return {
-            "name": (row.name if row else "") or resource.rpartition("/")[2],
+            "name": name,
+            "path": path_name(resource, row.parent if row else None, name),
             "sub": self._scopes.get(subscription.lower(), subscription),
             "group": row.resource_group if row else "",
             "region": row.location if row else "",
@@ -85,7 +93,7 @@ def exposure_card(exposure: ExposureRow, names: ResourceNames, words: Words, tak
         "rating": rated,
         "word": rating_word(words, rated),
         "title": exposure.title or exposure.endpoint,
-        "name": name,
+        "name": names.of(exposure.resource)["path"],
         "endpoint": exposure.endpoint,
         "place": names.place(exposure.resource),
         "new": bool(exposure.new),
@@ -136,12 +144,12 @@ def finding_card(finding: FindingRow, names: ResourceNames, words: Words, taken:
     status, place = finding.status, names.of(finding.resource)
     severity = finding.severity if status == "fail" and finding.severity in SEVERITIES else None
     title = finding.title or finding.rule
-    parts = (place["name"], ", ".join(finding.endpoints), place["sub"], place["group"], place["region"])
+    parts = (", ".join(finding.endpoints), place["sub"], place["group"], place["region"])
     return {
         **remedy(finding.fix if status == "fail" else None, words),
         "look": severity or status,
         "word": words(f"severity.{severity}" if severity else f"status.{status}"),
-        "title": title if status == "fail" else words("title." + status, title=title),
+        "title": f"{title if status == 'fail' else words('title.' + status, title=title)} - {place['path']}",
         "rule": finding.rule,
         "place": " · ".join(filter(None, parts)),
         "evidence": [_evidence(each, words) for each in finding.evidence[:_MOST_EVIDENCE]],

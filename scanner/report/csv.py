@@ -21,7 +21,7 @@ COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
     "subscription_name", "resource_group", "type", "name", "location", "endpoint", "kind", "address", "reach",
     "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "tags",
-    "fingerprint", "resource", "waiver_lapsed",
+    "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated",
 )  # fmt: skip
 """The columns in their order; `docs/formats.md` describes each. A new one is added at the end."""
 
@@ -75,12 +75,13 @@ def _cell(text: str) -> str:
 def _rows(document: Document) -> Iterator[Row]:
     names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
     resources = document.resources
+    times: Row = {"taken": document.scan.taken, "evaluated": document.scan.evaluated}
     for exposure in document.exposures:
-        yield _resource(exposure.resource, resources, names) | _exposure(exposure)
+        yield _resource(exposure.resource, resources, names) | _exposure(exposure) | times
     for finding in document.findings:
-        yield _resource(finding.resource, resources, names) | _finding(finding)
+        yield _resource(finding.resource, resources, names) | _finding(finding) | times
     for gap in document.gaps:
-        yield _resource(gap.url, resources, names) | _gap(gap)
+        yield _resource(gap.url, resources, names) | _gap(gap) | times
 
 
 def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str, str]) -> Row:

@@ -1,4 +1,4 @@
-"""The data block of the report: tables once, everything else as columns of indexes into them, gzip in base64.
+"""The data block of the report: tables once, everything else as columns of indexes into them, packed by `Packer`.
 
 Texts that name their resource are kept as patterns: U+0001 and a letter stand for the resource's id (i), name (n),
 group (g), subscription (s) and its parent's id (q) and name (p); `data_block.js` puts them back. So a command or a
@@ -7,12 +7,15 @@ patterns of JSON remain JSON.
 """
 
 import base64
-import gzip
 import json
 import re
+import sys
+import zlib
+from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -21,6 +24,7 @@ from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, R
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import scope_names
+from scanner.report.naming import PORTALS, path_name, type_name
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
@@ -39,6 +43,11 @@ _FINDING = (
 )  # fmt: skip
 Columns = dict[str, Any]
 _Row = TypeVar("_Row", ExposureRow, FindingRow)
+_TEXTS = ("last", "name", "path")
+"""The columns of resources that are no indexes."""
+_BATCH = 1024
+_GZIP = 31
+"""What zlib calls a window of 32 kB with the head and the tail of gzip."""
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -56,16 +65,20 @@ class IndexTable(dict[Any, int]):
 class ResourceTable:
     """The table of resources: each id as a prefix and its last segment, with the names that cards show."""
 
-    def __init__(self, known: Mapping[str, ResourceRow], subscription_names: Mapping[str, str]) -> None:
-        self._known = {id.lower(): (id, row) for id, row in known.items()}
+    def __init__(self, document: Document) -> None:
+        self._rows = document.resources
+        self._ids = {id.lower(): id for id in document.resources}
         self._index: dict[str, int] = {}
-        self._names = subscription_names
+        self._names = scope_names(document)
+        self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
+        self._owner_tag = (document.scan.owner_tag or "").lower()
         self._marks: list[list[tuple[str, str]]] = []
         """For each resource, pairs of a text and the mark that stands for it, the longest text first."""
-        self.subscriptions, self.groups, self.types, self.regions = (IndexTable("") for _ in range(4))
+        self.subscriptions, self.groups, self.types, self.regions, self.owners = (IndexTable("") for _ in range(5))
         self.prefixes = IndexTable("")
-        self.columns: dict[str, list[Any]] = {
-            name: [] for name in ("prefix", "last", "name", "sub", "group", "type", "region", "parent")
+        self.columns: dict[str, list[Any] | array[int]] = {
+            name: [] if name in _TEXTS else array("i")
+            for name in ("prefix", "last", "name", "path", "sub", "group", "type", "region", "parent", "owner")
         }
 
     def at(self, resource: str) -> int:
@@ -81,33 +94,47 @@ class ResourceTable:
         return index
 
     def _add(self, resource: str) -> int:
-        own, row = self._known.get(resource.lower(), (resource, None))
+        own, row = self._known(resource)
         parent = (row.parent if row else "") or ""
         above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
+        parent, top = self._known(parent)
         head, slash, last = own.rpartition("/")
         name = (row.name if row else "") or last
+        path = path_name(own, parent, name) if above >= 0 else name
         group = (row.resource_group if row else "") or group_of(own)
         subscription = ((row.subscription if row else "") or subscription_of(own)).lower()
         values = (
             self.prefixes[head + slash],
             last,
             0 if name == last else name,
+            0 if path == name else path,
             self.subscriptions[subscription],
             self.groups[group],
             self.types[(row.type if row else "") or type_of(own)],
             self.regions[row.location if row else ""],
             above,
+            self.owners[self._owner(row) or self._owner(top)],
         )
         index = len(self._marks)
         for column, value in zip(self.columns.values(), values, strict=True):
-            column.append(value)
+            column.append(value)  # type: ignore[arg-type]
         letters = [(own, "i"), (last, "n"), (group, "g"), (subscription, "s")]
         if above >= 0:
-            parent, _ = self._known.get(parent.lower(), (parent, None))
             letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
         letters.sort(key=lambda each: -len(each[0]))
         self._marks.append([(text, MARK + letter) for text, letter in letters if _PLAIN.fullmatch(text)])
         return index
+
+    def _known(self, resource: str) -> tuple[str, ResourceRow | None]:
+        """Return a resource id as the document writes it, and its row."""
+        id = self._ids.get(resource.lower())
+        return (resource, None) if id is None else (id, self._rows[id])
+
+    def _owner(self, row: ResourceRow | None) -> str:
+        """Return the value of the owner tag, "" without one. The names of tags are compared without case."""
+        if row is None or not self._owner_tag:
+            return ""
+        return next((value for name, value in row.tags.items() if name.lower() == self._owner_tag), "")
 
     def pattern(self, text: str, index: int) -> str:
         """Return a text with marks in place of the names of its resource."""
@@ -123,19 +150,21 @@ class ResourceTable:
         return {
             **self.columns,
             "prefixes": list(self.prefixes),
-            "subs": [[each, self._names.get(each, each)] for each in self.subscriptions],
+            "subs": [[each, self._names.get(each, each), self._tenants.get(each, "")] for each in self.subscriptions],
             "groups": list(self.groups),
             "types": list(self.types),
+            "typeNames": [type_name(each) for each in self.types],
             "regions": list(self.regions),
+            "owners": list(self.owners),
         }
 
 
 class DataBlock:
-    """Collects the columns of one document."""
+    """Collects the columns of one document, whose endpoints and findings are given in the order of the page."""
 
-    def __init__(self, document: Document, exposures: Sequence[ExposureRow], findings: Sequence[FindingRow]) -> None:
+    def __init__(self, document: Document, exposures: Iterable[ExposureRow], findings: Iterable[FindingRow]) -> None:
         self.document = document
-        self.resources = ResourceTable(document.resources, scope_names(document))
+        self.resources = ResourceTable(document)
         self.strings = IndexTable("")
         self.gap_sets = IndexTable(())
         self.rules = IndexTable()
@@ -221,18 +250,18 @@ class DataBlock:
         return {"history": True, "taken": self.document.scan.taken, "changed": changed}
 
     def _passed(self) -> list[Any]:
-        by_rule: dict[int, list[int]] = defaultdict(list)
-        for resource, rules in sorted(self.document.passed.items()):
+        by_rule: dict[int, array[int]] = defaultdict(lambda: array("i"))
+        for resource in sorted(self.document.passed):
             at = self.resources.at(resource)
-            for rule in rules:
+            for rule in self.document.passed[resource]:
                 by_rule[self.rules[rule]].append(at)
         return [[rule, by_rule[rule]] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
 
     def _not_applicable(self) -> list[Any]:
-        by_rule: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-        for resource, rules in sorted(self.document.not_applicable.items()):
+        by_rule: dict[int, tuple[array[int], array[int]]] = defaultdict(lambda: (array("i"), array("i")))
+        for resource in sorted(self.document.not_applicable):
             at = self.resources.at(resource)
-            for rule, reason in rules.items():
+            for rule, reason in self.document.not_applicable[resource].items():
                 resources, reasons = by_rule[self.rules[rule]]
                 resources.append(at)
                 reasons.append(self._text(reason, at))
@@ -254,6 +283,8 @@ class DataBlock:
             "lang": words.language,
             "words": words.catalogue,
             **self._history(),
+            "portal": PORTALS.get(self.document.scan.cloud, ""),
+            "ownerTag": (self.document.scan.owner_tag or "") if len(self.resources.owners) > 1 else "",
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,
@@ -269,19 +300,23 @@ class DataBlock:
         }
 
 
-def _columns(rows: Sequence[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]) -> Columns:
+def _columns(rows: Iterable[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]) -> Columns:
     """Return the columns of rows by name; `indexes` gives the values of a row in the order of the names."""
-    columns: Columns = {
-        name: _column(values) for name, values in zip(names, zip(*map(indexes, rows), strict=True), strict=False)
-    }
-    columns["fingerprint"] = "".join([row.fingerprint[:16].ljust(16) for row in rows])
-    columns["length"] = len(rows)
-    return columns
+    columns = [array("i") for _ in names]
+    fingerprints = []
+    every = iter(rows)
+    while batch := list(islice(every, _BATCH)):
+        for column, values in zip(columns, zip(*map(indexes, batch), strict=True), strict=True):
+            column.extend(values)
+        fingerprints.append("".join([row.fingerprint[:16].ljust(16) for row in batch]))
+    length = len(columns[0])
+    found: Columns = dict(zip(names, map(_column, columns), strict=True)) if length else {}
+    return {**found, "fingerprint": "".join(fingerprints), "length": length}
 
 
-def _column(values: tuple[int, ...]) -> Any:
+def _column(values: "array[int]") -> Any:
     """Return a column, or its one value where all are the same."""
-    return values[0] if len(set(values)) == 1 else values
+    return values[0] if values.count(values[0]) == len(values) else values
 
 
 def _json(value: Any) -> str:
@@ -291,6 +326,61 @@ def _json(value: Any) -> str:
         return json.dumps(msgspec.to_builtins(value), sort_keys=True)
 
 
-def pack(block: Columns) -> str:
-    """Return a block as base64 of gzip of JSON. The same block gives the same text."""
-    return base64.b64encode(gzip.compress(_json(block).encode("utf-8"), 6, mtime=0)).decode("ascii")
+class Packer:
+    """Packs a block as base64 of gzip: JSON in one line, then the columns of whole numbers as bytes.
+
+    In the JSON a column is `at` (bytes after the line), `length` and `bytes` (of a number: 1, 2 or 4, signed, little
+    endian), so that the page uses it without parsing. Numbers and texts never stand in memory as one text.
+    """
+
+    def __init__(self, block: Columns) -> None:
+        self._block = block
+        self._columns: list[bytes] = []
+        self._size = 0
+        self._encoder = msgspec.json.Encoder(order="sorted", enc_hook=self._place)
+
+    def pack(self) -> Iterator[bytes]:
+        """Yield the packed block in pieces. The same block gives the same text."""
+        packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
+        rest = b""
+        for piece in chain(self._pieces(self._block), (b"\n",), self._numbers(), (None,)):
+            packed = rest + (packer.flush() if piece is None else packer.compress(piece))
+            whole = len(packed) if piece is None else len(packed) // 3 * 3
+            rest = packed[whole:]
+            yield base64.b64encode(packed[:whole])
+
+    def _pieces(self, block: Columns) -> Iterator[bytes]:
+        yield b"{"
+        for at, name in enumerate(sorted(block)):
+            yield b"%b%b:" % (b"," if at else b"", _encode(name))
+            value = block[name]
+            yield from self._pieces(value) if isinstance(value, dict) else (self._encoded(value),)
+        yield b"}"
+
+    def _encoded(self, value: Any) -> bytes:
+        try:
+            return self._encoder.encode(value)
+        except UnicodeEncodeError:
+            return json.dumps(msgspec.to_builtins(value, enc_hook=self._place), sort_keys=True).encode()
+
+    def _place(self, column: "array[int]") -> dict[str, int]:
+        """Keep a column for the end of the block, and return what stands for it in the JSON."""
+        narrow = next(filter(None, (_narrow(column, code) for code in "bh")), column)
+        if sys.byteorder == "big":
+            narrow.byteswap()
+        text = narrow.tobytes()
+        place = {"at": self._size, "length": len(narrow), "bytes": narrow.itemsize}
+        self._columns.append(text + bytes(-len(text) % 4))
+        self._size += len(self._columns[-1])
+        return place
+
+    def _numbers(self) -> Iterator[bytes]:
+        yield from self._columns
+
+
+def _narrow(column: "array[int]", code: str) -> "array[int] | None":
+    """Return a column in fewer bytes, None where its numbers do not fit."""
+    try:
+        return array(code, column)
+    except OverflowError:
+        return None

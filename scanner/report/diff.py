@@ -9,6 +9,8 @@ from scanner.document.schema import ChangeRow
 from scanner.history.documents import LISTS, DiffDocument
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
+from scanner.report.before_after import before_after
+from scanner.report.cards import rating_word
 from scanner.report.changes import cell_text
 from scanner.report.html import joined, policy, template_environment, trusted
 from scanner.report.markdown import code, text
@@ -36,7 +38,9 @@ _ICONS = {
 }  # fmt: skip
 _LOOKS = {"fixed": "pass", "accepted": "waived", "unknown": "unknown", "vanished": "unknown"}
 """The look of a list without a current rating. Rows of other lists have the look of their severity."""
-_STYLES = ("tokens.css", "page.css", "cards.css", "changes.css", "print.css")
+_STYLES = (
+    "tokens.css", "page.css", "matrix.css", "cards.css", "changes.css", "print.css", "print_first.css", "diff.css",
+)  # fmt: skip
 
 
 def sentence(found: DiffDocument) -> str:
@@ -124,6 +128,10 @@ def write_html(found: DiffDocument, out: IO[bytes]) -> None:
         .get_template("diff.html.j2")
         .render(
             found=found,
+            t=words,
+            n=words.number,
+            rating_word=lambda rating: rating_word(words, rating),
+            numbers=before_after(found, words),
             headline=_headline(found),
             sentence=f"{_rest(found)}.",
             lists=[_list(name, found, words) for name in WORDS],
@@ -150,10 +158,11 @@ def _list(name: str, found: DiffDocument, words: Words) -> dict[str, Any]:
     }
 
 
-def _card(name: str, row: ChangeRow, words: Words) -> dict[str, str]:
+def _card(name: str, row: ChangeRow, words: Words) -> dict[str, Any]:
     severity = row.severity if row.severity in SEVERITIES else "info"
     return {
         "look": _LOOKS.get(name, severity),
+        "was": _was(name, row, words),
         "badge": WORDS[name].capitalize() if name in _LOOKS else words(f"severity.{severity}"),
         "title": f"Was: {row.title}" if name in ("fixed", "accepted") else row.title,
         "name": name_of(row.resource),
@@ -162,6 +171,12 @@ def _card(name: str, row: ChangeRow, words: Words) -> dict[str, str]:
         "resource": row.resource,
         "fingerprint": row.fingerprint,
     }
+
+
+def _was(name: str, row: ChangeRow, words: Words) -> tuple[str, str] | None:
+    """Return look and word of the severity before, where a row changed it."""
+    before = row.was.severity if name == "changed" and row.was else ""
+    return (before, words(f"severity.{before}")) if before in SEVERITIES and before != row.severity else None
 
 
 def _remark(name: str, row: ChangeRow, words: Words) -> str:

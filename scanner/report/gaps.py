@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
-from scanner.evaluate.counts import rank
+from scanner.evaluate.counts import misses_permission, rank
 from scanner.model.ids import subscription_of
 from scanner.report.words import Words
 from scanner.rulebook.permissions import askable
@@ -109,11 +109,6 @@ def scope_names(document: Document) -> dict[str, str]:
 def answer(gap: GapRow) -> str:
     """Return the response of Azure to a failed read: `403 AuthorizationFailed`."""
     return " ".join(str(part) for part in (gap.status, gap.code) if part)
-
-
-def misses_permission(gap: GapRow) -> bool:
-    """Return whether a role resolves a gap: Azure refused and named the permission."""
-    return bool(gap.action) and gap.status in (401, 403)
 
 
 def group_gaps(document: Document, words: Words) -> NotAssessed:

@@ -1,9 +1,9 @@
-"""The first sentence of a result: what was not assessed, then what is open. The same on every output."""
+"""The first sentences of a result: what was not fully assessed, then what is open. The same on every output."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scanner.document.schema import ScopeRow, TypeRow
+from scanner.document.schema import ReasonsRow, ScopeRow, TypeRow
 from scanner.evaluate.counts import Counts
 from scanner.report.words import Words
 
@@ -13,13 +13,16 @@ _TYPES = 2
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """`missing`: what was not assessed, "" where everything was. `found`: what is open of the rest; `more`: what is
-    protected only by a shared key, "" where `found` says it. Each is a clause without a full stop.
+    """`missing`: what was not fully assessed, "" where everything was; `explained`: the same with the reasons. `found`:
+    what is open of the rest; `more`: what is open beyond that, "" where `found` says it. `reasons`: how many endpoints
+    were not fully assessed for which reason. Each is a clause without a full stop.
     """
 
     missing: str
     found: str
     more: str = ""
+    explained: str = ""
+    reasons: str = ""
 
     @property
     def result(self) -> str:
@@ -27,7 +30,7 @@ class Headline:
         return capital("; ".join(filter(None, (self.found, self.more))))
 
     def __str__(self) -> str:
-        """Return all as one sentence without a full stop."""
+        """Return all but the reasons as one sentence without a full stop."""
         return capital("; ".join(filter(None, (self.missing, self.found, self.more))))
 
 
@@ -44,15 +47,45 @@ def headline(counts: Counts, scopes: Sequence[ScopeRow], words: Words, *, comple
     accepted = complete and (counts.accepted_gaps or counts.accepted_inconclusive)
     key = "headline.missing_accepted" if accepted else "headline.missing"
     missing = words(key, what=", ".join(what)) if what else ""
-    return Headline(missing, *_found(counts, words, whole=not what))
+    endpoints = counts.reasons(counts.not_fully_assessed)
+    if not endpoints.total:
+        return Headline(missing, *_found(counts, words, whole=not what), missing)
+    explained = words(key, what=", ".join([f"{what[0]} ({reasons(endpoints, words)})", *what[1:]]))
+    return Headline(missing, *_found(counts, words, whole=False), explained, endpoint_reasons(counts, words))
+
+
+def reasons(found: ReasonsRow, words: Words) -> str:
+    """Return how many things were not assessed for which reason, "" where there is none."""
+    named = (
+        ("reason.missing_permission", found.missing_permission),
+        ("reason.failed_read", found.failed_read),
+        ("reason.no_value", found.no_value),
+    )
+    return ", ".join(words(name, count) for name, count in named if count)
+
+
+def endpoint_reasons(counts: Counts, words: Words) -> str:
+    """Return how many endpoints were not fully assessed for which reason, as one sentence; "" without any."""
+    found = counts.reasons(counts.not_fully_assessed)
+    return words("headline.endpoint_reasons", found.total, said=reasons(found, words)) if found.total else ""
+
+
+def inconclusive(counts: Counts, words: Words) -> str:
+    """Return how many checks are inconclusive, and for which reasons, as one sentence; "" without any."""
+    total, accepted = counts.statuses["unknown"], counts.accepted_inconclusive
+    if not total:
+        return ""
+    said = words("headline.inconclusive", total)
+    said += words("headline.inconclusive_accepted", accepted) if accepted else ""
+    why = reasons(counts.reasons(counts.inconclusive), words)
+    return f"{said}: {why}" if why else said
 
 
 def _missing(counts: Counts, scopes: Sequence[ScopeRow], words: Words) -> Iterator[str]:
     """Yield what was not assessed: endpoints, types, subscriptions; checks or reads where it is none of these."""
     is_named = False
     named = (
-        ("headline.missing_endpoints", counts.not_assessed),
-        ("headline.missing_may", counts.may_be_worse),
+        ("headline.missing_endpoints", counts.not_fully_assessed.total()),
         ("headline.missing_scopes", sum(scope.view != "full" for scope in scopes)),
     )
     for key, count in named:
@@ -78,10 +111,27 @@ def _type(row: TypeRow, words: Words) -> str:
 
 def _found(counts: Counts, words: Words, *, whole: bool) -> tuple[str, str]:
     """Return `found` and `more`. Only where the `whole` scope was assessed they say that no endpoint is open."""
-    public, shared = counts.without_authentication, counts.shared_key_only
-    if public:
-        return words("headline.open", public), words("headline.shared_more", shared) if shared else ""
-    only = words("headline.shared_only", shared) if shared else ""
+    said = list(_open(counts, words))
+    if said:
+        if not counts.public and not counts.nearly_public and counts.public_apps and whole:
+            said.insert(1, words("headline.none_other"))
+        return said[0], "; ".join(said[1:])
+    only = words("headline.shared_only", counts.shared_key_only) if counts.shared_key_only else ""
     if whole:
-        return words("headline.none"), only or words("headline.none_shared")
+        accepted = counts.accepted_public
+        none = words("headline.none_but_accepted", accepted) if accepted else words("headline.none")
+        return none, only or words("headline.none_shared")
     return only or words("headline.unsure"), ""
+
+
+def _open(counts: Counts, words: Words) -> Iterator[str]:
+    """Yield what is accessible without authentication, and then what is protected only by a shared key."""
+    public, apps, nearly = counts.public, counts.public_apps, counts.nearly_public
+    if public:
+        yield words("headline.open", public) + (words("headline.open_apps", apps) if apps else "")
+    elif apps:
+        yield words("headline.open_apps_only", apps)
+    if nearly:
+        yield words("headline.nearly_more" if public or apps else "headline.nearly", nearly)
+    if counts.shared_key_only and (public or apps or nearly):
+        yield words("headline.shared_more", counts.shared_key_only)

@@ -2,8 +2,11 @@
 
 import base64
 import hashlib
-from collections.abc import Callable, Collection, Sequence
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
@@ -15,16 +18,27 @@ from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
+from scanner.report.data_block import DataBlock, Packer
 from scanner.report.localized import localized
 from scanner.report.page import cell_label, context
+from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import escaped
 from scanner.report.words import Words
 
-_STYLES = ("tokens.css", "page.css", "matrix.css", "cards.css", "changes.css", "print.css")
-_SCRIPTS = (
-    "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "endpoints.js", "finding_card.js",
-    "groups.js", "findings.js", "changes.js", "print.js", "keys.js", "main.js",
+_STYLES = (
+    "tokens.css", "page.css", "first.css", "matrix.css", "cards.css", "table.css", "changes.css", "map.css",
+    "print.css", "print_first.css",
 )  # fmt: skip
+_SCRIPTS = (
+    "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "links.js", "tabs.js", "table.js",
+    "endpoints.js", "finding_card.js", "csv.js", "selection.js", "facets.js", "groups.js", "findings.js", "changes.js",
+    "legend.js", "map_model.js", "map.js", "print.js", "keys.js", "main.js",
+)  # fmt: skip
+
+
+_ISLAND = b'<script type="application/octet-stream" id="island">'
+_SHORT_ACTION = 45
+"""Characters of an action on the first screen."""
 
 
 def write_html(
@@ -34,19 +48,36 @@ def write_html(
 
     `own_actions`: those of the user's own rules (lower case) that the role to copy may hold.
 
-    Raises OSError where `out` cannot be written. Nothing is written before the whole page is made.
+    Raises OSError where `out` cannot be written. Nothing is written before the page is made; only its data block is
+    packed while it is written.
     """
     with without_cycle_collector():
         words = Words(language)
-        page = render(localized(document, words), words, own_actions).encode("utf-8", "backslashreplace")
-    if isinstance(out, Path):
-        out.write_bytes(page)
-    else:
-        out.write(page)
+        pieces = page_pieces(localized(document, words), words, own_actions)
+        first = next(pieces)
+        with out.open("wb") if isinstance(out, Path) else nullcontext(out) as file:
+            file.writelines(chain((first,), pieces))
 
 
 def render(document: Document, words: Words, own_actions: Collection[str] = ()) -> str:
     """Return the page as text."""
+    return b"".join(page_pieces(document, words, own_actions)).decode()
+
+
+def page_pieces(document: Document, words: Words, own_actions: Collection[str] = ()) -> Iterator[bytes]:
+    """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest."""
+    exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
+    variables = context(document, words, exposures, findings, own_actions)
+    page = _without_data(words, variables).encode("utf-8", "backslashreplace")
+    block = DataBlock(document, exposures, findings).export(words)
+    head, island, tail = page.rpartition(_ISLAND)
+    yield head + island
+    yield from Packer(block).pack()
+    yield tail
+
+
+def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
+    """Return the page with an empty data block."""
     css, head_script = joined(_STYLES), joined(["head.js"])
     script = '"use strict";(() => {\n' + joined(_SCRIPTS) + "})();\n"
     environment = template_environment(content("templates") / "report", keep_trailing_newline=True)
@@ -55,6 +86,8 @@ def render(document: Document, words: Words, own_actions: Collection[str] = ()) 
         "cell_href": lambda cell: href("endpoints", cell.query),
         "cell_label": partial(cell_label, words),
         "rating_word": partial(rating_word, words),
+        "command_words": command_words,
+        "short_action": short_action,
     }
     environment.filters |= filters
     environment.globals |= {"t": words, "n": words.number}
@@ -64,7 +97,7 @@ def render(document: Document, words: Words, own_actions: Collection[str] = ()) 
         script=trusted(script),
         csp=policy(css, head_script, script),
         sprite=trusted(joined(["sprite.svg"])),
-        **context(document, words, own_actions),
+        **variables,
     )
 
 
@@ -80,6 +113,24 @@ def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -
     filters: dict[str, Callable[..., Any]] = {"escaped": escaped}
     environment.filters |= filters
     return environment
+
+
+def command_words(text: str) -> Markup:
+    """Return a command as HTML, each word in a span in which no line breaks; as `commandText` in `dom.js`."""
+    words = re.split("( +|\n)", text)
+    parts = [
+        Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
+        for word in words
+    ]
+    return Markup("<bdi>{}</bdi>").format(Markup("").join(parts))
+
+
+def short_action(action: str) -> str:
+    """Return a long action without its middle: `Microsoft.Storage/.../containers/read`."""
+    segments = action.split("/")
+    if len(action) <= _SHORT_ACTION or len(segments) < 4:
+        return action
+    return "/".join([segments[0], "...", *segments[-2:]])
 
 
 def href(view: str, query: str) -> str:

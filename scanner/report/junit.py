@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
-from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, WaiverRow
+from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, ScanRow, WaiverRow
 from scanner.document.states import STATES
 from scanner.model.ids import subscription_of
 from scanner.report.gaps import answer, waiver_of
@@ -49,7 +49,7 @@ def write_junit(document: Document, out: IO[bytes]) -> None:
     for subscription in sorted(suites.keys() | states.keys()):
         name = _attribute("name", names.get(subscription, subscription) or ELSEWHERE) + _attribute("id", subscription)
         lines.append(f"<testsuite{name}{taken}{_counts(suites[subscription])}>")
-        lines += _properties(states[subscription])
+        lines += _properties(states[subscription], document.scan)
         out.write(("\n".join(lines) + "\n").encode())
         lines = [line for test in suites[subscription] for line in _test_case(test, document.rules)]
         lines.append("</testsuite>")
@@ -64,11 +64,13 @@ def _states(document: Document) -> dict[str, Counter[str]]:
     return states
 
 
-def _properties(states: Mapping[str, int]) -> Iterator[str]:
+def _properties(states: Mapping[str, int], scan: ScanRow) -> Iterator[str]:
+    yield "<properties>"
+    times = (("taken", scan.taken), ("evaluated", scan.finished))
+    yield from (f"<property{_attribute('name', name)}{_attribute('value', value)}/>" for name, value in times)
     if states:
-        yield "<properties>"
         yield from (f'<property name="endpoints.{state}" value="{states[state]}"/>' for state in STATES)
-        yield "</properties>"
+    yield "</properties>"
 
 
 def _suites(document: Document) -> dict[str, list[_Test]]:

@@ -16,11 +16,11 @@ from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.headline import headline
+from scanner.report.headline import headline, inconclusive
 from scanner.report.localized import localized
-from scanner.report.summary import ReportSummary, may_be_worse, summarize
+from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
-from scanner.report.words import ENGLISH, Words
+from scanner.report.words import ENGLISH, Words, scanned
 
 MOST_BYTES = 900_000
 """GitHub refuses a summary above 1 MiB (1,048,576 bytes)."""
@@ -75,7 +75,7 @@ def _parts(document: Document, words: Words) -> Iterator[str]:
     yield from _endpoints(document, words)
     yield from _other_findings(document, words)
     yield from _info(summary.counts, words)
-    yield from _not_assessed(document, words)
+    yield from _not_assessed(document, summary.counts, words)
     yield from _uncovered(document, words)
     yield from _notes(document, words)
 
@@ -85,7 +85,8 @@ def _headline(document: Document, summary: ReportSummary, words: Words) -> str:
     if not document.exposures and not summary.counts.checks and summary.complete:
         return f"# {words('summary.title', text=words('headline.empty'))}\n"
     found = headline(summary.counts, document.coverage.scopes, words, complete=summary.complete)
-    return f"# {words('summary.title', text=text(found))}\n"
+    why = f"\n{text(found.reasons)}.\n" if found.reasons else ""
+    return f"# {words('summary.title', text=text(found))}\n{why}"
 
 
 def _scope(document: Document, words: Words) -> str:
@@ -100,7 +101,7 @@ def _scope(document: Document, words: Words) -> str:
         words(
             "summary.scope" if named else "summary.scope_of_none",
             resources=words("count.resources", scan.resources),
-            time=words.date_and_time(scan.taken),
+            time=scanned(words, scan.taken, scan.evaluated),
             state=words("summary.complete" if scan.complete else "summary.incomplete"),
             scopes=", ".join(named),
         )
@@ -235,17 +236,16 @@ def _info(counts: Counts, words: Words) -> Iterator[str]:
     yield ""
 
 
-def _not_assessed(document: Document, words: Words) -> Iterator[str]:
+def _not_assessed(document: Document, counts: Counts, words: Words) -> Iterator[str]:
     missing = group_gaps(document, words)
     if not (missing.groups or missing.unexplained or missing.accepted):
         return
     yield f"## {words('summary.not_assessed')}\n"
-    unknown = sum(row.state == "unknown" for row in document.exposures)
-    if unknown:
-        yield f"{words('summary.may_be_open', unknown)}\n"
-    worse = sum(row.state != "unknown" and may_be_worse(row) for row in document.exposures)
-    if worse:
-        yield f"{words('summary.may_be_worse', worse)}\n"
+    for name, count in (("may_be_open", counts.not_assessed), ("may_be_worse", counts.in_part)):
+        if count:
+            yield f"{words(f'summary.{name}', count)}\n"
+    if said := inconclusive(counts, words):
+        yield f"{text(said)}.\n"
     yield from (_gap(group, words) for group in missing.groups[:GAPS])
     if len(missing.groups) > GAPS:
         yield f"- {words('summary.and_more', len(missing.groups) - GAPS)}"

@@ -1,52 +1,66 @@
 """The variables of the report template."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from scanner.document.schema import Document
-from scanner.report.cards import ResourceNames, exposure_card, finding_card, rating_word
+from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.model.verdict import SEVERITIES
+from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
-from scanner.report.data_block import DataBlock, pack
+from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.gaps import scope_names
 from scanner.report.headline import capital, headline
 from scanner.report.page_gaps import coverage, not_assessed
+from scanner.report.print_pages import print_pages
 from scanner.report.summary import (
     COLUMNS,
+    ROWS,
     MatrixCell,
     ReportSummary,
     matrix,
-    ordered_exposures,
-    ordered_findings,
     summarize,
 )
 from scanner.report.text import plain
-from scanner.report.words import Words
+from scanner.report.words import Words, scanned
 
+_LEGEND_STATES = ("unknown", "waived", "intended", "closed")
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
 
-def context(document: Document, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
-    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`."""
+def context(
+    document: Document,
+    t: Words,
+    exposures: Sequence[ExposureRow],
+    findings: Sequence[FindingRow],
+    own: Collection[str] = (),
+) -> dict[str, Any]:
+    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`.
+
+    Endpoints and findings are those of the document, in the order of the page.
+    """
     summary, names, taken = summarize(document), ResourceNames(document), document.scan.taken
-    exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
     changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
     return {
         "words": t,
         "statuses": summary.counts.statuses,
         "complete": summary.complete,
-        "data_block": pack(DataBlock(document, exposures, findings).export(t)),
-        "date": t.date_and_time(document.scan.finished),
+        "date": scanned(t, taken, document.scan.evaluated),
         "changes": changes,
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
         "matrix": _matrix(document),
         "columns": COLUMNS,
+        "severity_bar": severity_bar(summary.counts, t),
+        "by_subscription": by_subscription(document, t),
+        "sparkline": sparkline(document.changes, t),
+        "legend": {"rows": ROWS, "columns": COLUMNS, "severities": SEVERITIES, "states": _LEGEND_STATES},
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
         "exposures_total": len(exposures),
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary, with_history=changes is not None),
         **_headings(document, summary, t),
+        **print_pages(document, exposures, names, t),
         **_without_scripts(len(findings), t),
         **not_assessed(document, summary, t, own),
         **coverage(document.coverage, t),
@@ -62,9 +76,9 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
         "empty": empty,
         "missing": "" if empty else plain(found.missing),
         "headline": text if empty else found.found if found.missing else capital(found.found),
-        "lead": "" if empty or not found.more else f"{capital(found.more)}.",
+        "lead": "" if empty else plain(f"{capital(found.more)}." if found.more else ""),
         "states": [(state, n) for state, n in counts.by_state.items() if n],
-        "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.finished))}",
+        "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.taken))}",
     }
 
 
@@ -101,14 +115,10 @@ def _matrix(document: Document) -> list[list[list[MatrixCell]]]:
 
 
 def cell_label(t: Words, cell: MatrixCell) -> str:
-    """Return the label of a cell of the matrix for screen readers."""
-    label = t(
-        "matrix.cell",
-        cell.count,
-        word=rating_word(t, cell.rating),
-        locks=t("matrix.locks", row=t("row." + cell.row), column=t("column." + cell.column)),
-    )
-    return f"{label}, {t('matrix.cell_may', cell.worse)}" if cell.worse and cell.rating != "unknown" else label
+    """Return what screen readers say of a cell of the matrix after its number and word."""
+    locks = t("matrix.locks", row=t("row." + cell.row), column=t("column." + cell.column))
+    more = f", {t('matrix.cell_may', cell.worse)}" if cell.worse and cell.rating != "unknown" else ""
+    return f", {locks}{more}"
 
 
 def _without_scripts(total: int, t: Words) -> dict[str, Any]:

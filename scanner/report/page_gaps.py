@@ -7,11 +7,13 @@ from scanner.document.schema import Coverage, Document
 from scanner.model.ids import name_of
 from scanner.report import gaps
 from scanner.report.gaps import AcceptedChecks
+from scanner.report.headline import endpoint_reasons
+from scanner.report.headline import inconclusive as sentence
 from scanner.report.summary import ReportSummary
 from scanner.report.words import Words
 
-_GROUPS, _PARTIAL_SCOPES, _NAMED_CHECKS = 200, 2, 20
-"""The most groups on the page, scopes on the first screen, and checks of an accepted group."""
+_GROUPS, _NAMED_CHECKS = 200, 20
+"""The most groups on the page, and checks of an accepted group."""
 
 
 def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
@@ -51,12 +53,14 @@ def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
     lead = t("not_assessed.lead") + (
         " " + t("not_assessed.reads_done", done=done, all=every) if summary.all_reads else ""
     )
+    why = [each for each in (sentence(counts, t), endpoint_reasons(counts, t)) if each]
+    lead = " ".join([lead, *(f"{each}." for each in why)])
     return {
         "inconclusive": inconclusive,
         "gaps_headline": t("not_assessed.heading", inconclusive, reads=reads)
         if inconclusive
         else t("not_assessed.no_checks", reads=reads),
-        "gaps_lead": lead if inconclusive or failed else all_read,
+        "gaps_lead": lead if inconclusive or failed or why else all_read,
         "all_read_line": all_read,
     }
 
@@ -75,9 +79,7 @@ def _partial_scopes(document: Document, t: Words) -> dict[str, Any]:
         for scope in document.coverage.scopes
         if scope.view in keys
     ]
-    more = len(lines) - _PARTIAL_SCOPES
-    first = lines[:_PARTIAL_SCOPES] + ([t("not_assessed.more_partial", more)] if more > 0 else [])
-    return {"partial": lines, "partial_first": first}
+    return {"partial": lines}
 
 
 def coverage(found: Coverage, t: Words) -> dict[str, Any]:

@@ -56,12 +56,13 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
         "semanticVersion": document.scan.tool.rpartition(" ")[2],
         "rules": [_descriptor(key, document.rules.get(key.partition(".")[0])) for key in keys],
     }
+    counts = count(document)
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"twolocks/{_category(document)}/"},
         "invocations": [_invocation(document, findings[MOST:])],
         "columnKind": "unicodeCodePoints",
-        "properties": {"endpoints": count(document).by_state},
+        "properties": {"endpoints": counts.by_state, "numbers": counts.numbers()},
     }
     head = {"$schema": SCHEMA, "version": "2.1.0"}
     out.write(_encoder.encode(head)[:-1] + b',"runs":[\n' + _encoder.encode(run)[:-1] + b',"results":[')
@@ -287,10 +288,15 @@ def _invocation(document: Document, omitted: Sequence[FindingRow]) -> dict[str, 
     return {
         # A run with failed reads is not successful either.
         "executionSuccessful": scan.complete and not crashed,
-        "startTimeUtc": scan.started,
+        "startTimeUtc": scan.taken,
         "endTimeUtc": scan.finished,
         "toolExecutionNotifications": notifications,
-        "properties": {"complete": scan.complete, "taken": scan.taken, "leftOff": len(omitted)},
+        "properties": {
+            "complete": scan.complete,
+            "taken": scan.taken,
+            "evaluated": scan.finished,
+            "leftOff": len(omitted),
+        },
     }
 
 

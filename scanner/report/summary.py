@@ -1,17 +1,21 @@
 """The numbers of the first screen, the matrix of the two locks, and the order of endpoints and findings."""
 
-from collections.abc import Iterable
+from array import array
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar, overload
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
-from scanner.evaluate.counts import Counts, count, rank
+from scanner.evaluate.counts import CHECKS, Counts, count, is_in_part, rank
 
-STATUSES = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
+STATUSES = CHECKS
+"""fail, unknown, error, waived, pass and not-applicable."""
 ROWS = ("anonymous", "shared", "identity", "app_open", "app_guarded", "unknown")
 COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown")
 RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
 """The order of endpoints: one that was not assessed ranks below a proven high and above a proven medium."""
 
+_Row = TypeVar("_Row")
 _ROW_QUERY = {
     "anonymous": "kind:data,admin auth:anonymous",
     "shared": "kind:data,admin auth:shared",
@@ -23,11 +27,6 @@ _ROW_QUERY = {
 """The filter of the page that selects the endpoints of a row of the matrix."""
 
 
-def may_be_worse(exposure: ExposureRow) -> bool:
-    """Return whether unread parts could raise the rating of an endpoint above the proven one."""
-    return rank(exposure.worst) < rank(exposure.severity)
-
-
 def rating(exposure: ExposureRow) -> str:
     """Return the rating on the badge of an endpoint, one of RATINGS: of an open one its severity, else its state."""
     return exposure.severity or "closed" if exposure.state == "open" else exposure.state
@@ -36,7 +35,7 @@ def rating(exposure: ExposureRow) -> str:
 def _order(exposure: ExposureRow) -> int:
     """Return the place of an endpoint in lists: one that may be high or critical is beside those not assessed."""
     place = RATINGS.index(rating(exposure))
-    may_be_high = exposure.state == "open" and may_be_worse(exposure) and rank(exposure.worst) <= rank("high")
+    may_be_high = exposure.state == "open" and is_in_part(exposure) and rank(exposure.worst) <= rank("high")
     return min(place, RATINGS.index("unknown")) if may_be_high else place
 
 
@@ -59,20 +58,23 @@ def matrix_column(exposure: ExposureRow) -> str:
 class MatrixCell:
     """A cell of the matrix. `query` selects its endpoints, `rating` is that of the first one by RATINGS.
 
-    `worse` counts the endpoints whose rating unread parts could raise.
+    `open`: those of its endpoints that are open; the headline counts them. `worse`: those that were assessed in part or
+    not at all.
     """
 
     row: str
     column: str
     query: str
     count: int = 0
+    open: int = 0
     worse: int = 0
     rating: str = "closed"
 
     def add(self, exposure: ExposureRow) -> None:
         """Count an endpoint."""
         self.count += 1
-        self.worse += may_be_worse(exposure)
+        self.open += exposure.state == "open"
+        self.worse += exposure.state == "unknown" or is_in_part(exposure)
         self.rating = min(self.rating, rating(exposure), key=RATINGS.index)
 
 
@@ -113,21 +115,53 @@ def summarize(document: Document) -> ReportSummary:
     )
 
 
-def ordered_exposures(exposures: Iterable[ExposureRow]) -> list[ExposureRow]:
+class Ordered(Sequence[_Row]):
+    """Rows in another order. Rows of a file stay in the file."""
+
+    def __init__(self, rows: Sequence[_Row], key: Callable[[_Row], Any]) -> None:
+        keys = [key(row) for row in rows]
+        self._rows = rows
+        self._order = array("i", sorted(range(len(keys)), key=keys.__getitem__))
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    @overload
+    def __getitem__(self, at: int) -> _Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[_Row]: ...
+    def __getitem__(self, at: int | slice) -> _Row | list[_Row]:
+        if isinstance(at, slice):
+            return [self._rows[each] for each in self._order[at]]
+        return self._rows[self._order[at]]
+
+
+def ordered_exposures(exposures: Sequence[ExposureRow]) -> Sequence[ExposureRow]:
     """Return endpoints by RATINGS, then by resource id, endpoint and address."""
-    return sorted(exposures, key=lambda each: (_order(each), each.resource.lower(), each.endpoint, each.address))
+    same = _Same()
+    return Ordered(
+        exposures, lambda each: (_order(each), same[each.resource.lower()], same[each.endpoint], each.address)
+    )
 
 
-def ordered_findings(findings: Iterable[FindingRow]) -> list[FindingRow]:
+def ordered_findings(findings: Sequence[FindingRow]) -> Sequence[FindingRow]:
     """Return findings by status, severity, rule, resource id and endpoints."""
-    status = {name: at for at, name in enumerate(STATUSES)}
-    return sorted(
+    status, same = {name: at for at, name in enumerate(STATUSES)}, _Same()
+    return Ordered(
         findings,
-        key=lambda each: (
+        lambda each: (
             status.get(each.status, 1),
             rank(each.severity),
-            each.rule,
-            each.resource.lower(),
+            same[each.rule],
+            same[each.resource.lower()],
             each.endpoints,
         ),
     )
+
+
+class _Same(dict[str, str]):
+    """Gives one text for equal texts, so that the keys of many rows need little memory."""
+
+    def __missing__(self, text: str) -> str:
+        self[text] = text
+        return text

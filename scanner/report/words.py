@@ -78,6 +78,12 @@ class Words:
         return f"{self.date(iso)}, {time:%H:%M} {self('utc')}" if time else iso
 
 
+def scanned(words: Words, taken: str, evaluated: str) -> str:
+    """Return when a scan read Azure, and beside it when that was evaluated, "" where both are one run."""
+    said = words.date_and_time(taken)
+    return words("evaluated", taken=said, evaluated=words.date_and_time(evaluated)) if evaluated else said
+
+
 def source(name: str) -> dict[str, Any]:
     """Return the English texts of a set: a table of tables of texts, or of `one` and `other` where it has plurals."""
     return tomllib.loads((content("templates") / name / "en.toml").read_text("utf-8"))

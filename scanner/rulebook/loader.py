@@ -34,7 +34,7 @@ PATHS = "paths.toml"
 
 @dataclass(slots=True)
 class RuleSet:
-    """The rules that were loaded; `enabled` are those that this scan judges."""
+    """The rules that were loaded; `enabled` are those that this scan evaluates."""
 
     kinds: list[ResourceType] = field(default_factory=list)
     rules: dict[str, Rule] = field(default_factory=dict)

@@ -76,7 +76,7 @@ _MORE = {
 
 
 def needs(rule: Rule) -> frozenset[str]:
-    """The actions without which a rule may stay undecided: of its type, of what it reads below, of what it looks up."""
+    """The actions without which a rule is inconclusive: of its type, of what it reads below, of what it looks up."""
     wanted = [f"{type}/read" for type in rule.resource_type.types]
     wanted += [action for child in reads_of(rule) for action in child.actions]
     return frozenset(wanted) | looks(rule)

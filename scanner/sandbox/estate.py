@@ -272,14 +272,20 @@ class _Builder:
             } | ({"managedBy": self._reference(group["managed_by"][1:], name)} if "managed_by" in group else {})
 
     def _grants(self) -> Iterator[Json]:
+        """Yield the roles of the identity. An action that a group lacks is granted on the other groups alone."""
         for name, one in self.frame["subscriptions"].items():
-            if one["view"] == "full":
-                yield {"scope": f"/subscriptions/{one['id']}"}
+            groups = {key: group for key, group in self.frame["groups"].items() if group["subscription"] == name}
+            scope = f"/subscriptions/{one['id']}"
+            if one["view"] != "full":
+                seen = (key for key, group in groups.items() if group.get("seen", True))
+                yield from ({"scope": f"{scope}/resourceGroups/{key}"} for key in seen)
                 continue
-            groups = [key for key, group in self.frame["groups"].items() if group["subscription"] == name]
-            for group in groups:
-                if self.frame["groups"][group].get("seen", True):
-                    yield {"scope": f"/subscriptions/{one['id']}/resourceGroups/{group}"}
+            lacking = sorted({action for group in groups.values() for action in group.get("lacks", ())})
+            yield {"scope": scope, "not_actions": lacking}
+            for key, group in groups.items():
+                actions = [action for action in lacking if action not in group.get("lacks", ())]
+                if actions:
+                    yield {"scope": f"{scope}/resourceGroups/{key}", "actions": actions}
 
     def _refusal(self, given: Json) -> Json:
         return {"path": self._reference(given["path"][1:], "refusal")} | {

@@ -70,7 +70,7 @@ class Job:
 
 def prepare(settings: Settings, screen: Screen) -> Job:
     """Check everything that can be checked without reading. Raises InputError."""
-    outs = parse_targets(settings["out"], settings.at)
+    outs = parse_targets(settings["out"], settings.at, format=settings["format"])
     if settings["snapshot"]:
         name = settings["snapshot"]
         refuse_other_urls(name, settings.at("snapshot", name))

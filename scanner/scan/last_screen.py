@@ -3,28 +3,32 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scanner.document import schema as rows
 from scanner.document.states import STATES, state_word
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
-from scanner.report.headline import headline
-from scanner.report.text import field_lines, split_fix, uncovered_types
+from scanner.report.headline import headline, inconclusive
+from scanner.report.text import uncovered_types
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
+from scanner.scan.answer_lines import is_shown, next_lines, severity_lines, worst_lines
 from scanner.scan.change_lines import ChangeLines
-from scanner.scan.not_assessed import INDENT, NotAssessedLines
+from scanner.scan.not_assessed import NotAssessedLines
 from scanner.terminal.lines import Line, rows_of
-from scanner.terminal.text import many, odd, span
+from scanner.terminal.text import many, span
 
-WORST, GAPS, INFO, INFO_RULES = 5, 3, 5, 3
+WORST, INFO, INFO_RULES = 10, 5, 3
+GAPS, LEAST_GAPS = 10, 3
+COMMANDS, TALL = 3, 60
+"""How many of the worst entries have their commands; on a terminal of `TALL` rows, all have."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastScreen:
     """The last screen of a scan. `took`: seconds of reading, None if nothing was read from Azure. `wrote`: names of
-    files. `role`: the command that makes a role with the missing permissions.
+    files. `role`: the command that makes a role with the missing permissions. `again`: the words of the same scan.
+    `shown`: the least severity that is listed (`--severity`), "" for all.
     """
 
     evaluation: EvaluationResult
@@ -35,6 +39,8 @@ class LastScreen:
     fail_on: str
     role: str = "twolocks access role > role.json"
     news: ChangeLines | None = None
+    again: Sequence[str] = ("twolocks", "scan")
+    shown: str = ""
 
     @property
     def counts(self) -> Counts:
@@ -51,22 +57,32 @@ class LastScreen:
     # The screen
 
     def body(self, height: int, width: int) -> list[Line]:
-        """Return the lines above the result. The lines from the gaps to the exit code take at most `height` rows."""
+        """Return the lines above the numbers. The lines from the gaps to the exit code take at most `height` rows,
+        unless these are the first `LEAST_GAPS`.
+        """
         room = height - rows_of(self.tail(), width)
         left = self.not_assessed
-        gaps = next((count for count in range(GAPS, 1, -1) if rows_of(left.lines(count), width) <= room), 1)
+        fitting = (count for count in range(GAPS, LEAST_GAPS, -1) if rows_of(left.lines(count), width) <= room)
+        gaps = next(fitting, LEAST_GAPS)
         return [
             Line(self.read(), "Read"),
             Line(self.evaluated(), "Evaluated"),
-            *self.worst(WORST),
-            *self.info(INFO),
+            *worst_lines(self.counts, WORST, WORST if height >= TALL else COMMANDS, self.shown),
+            *(self.info(INFO) if is_shown("info", self.shown) else ()),
             *(self.news.lines() if self.news is not None else ()),
             *left.lines(gaps),
         ]
 
     def tail(self) -> list[Line]:
-        """Return result, files and exit."""
-        return [Line(), *self.result(), *self.files(), Line(self.end.why, f"Exit {self.end.code}")]
+        """Return the numbers by severity, result, files, the next command and exit."""
+        return [
+            *severity_lines(self.counts),
+            Line(),
+            *self.result(),
+            *self.files(),
+            *next_lines(self.counts, self.wrote, self.again),
+            Line(self.end.why, f"Exit {self.end.code}"),
+        ]
 
     def read(self) -> str:
         counts = self.counts
@@ -98,18 +114,6 @@ class LastScreen:
             said += uncovered_types(rest, Words())
         return said
 
-    def worst(self, count: int) -> Iterator[Line]:
-        groups = self.counts.fix_groups()
-        shown = groups[:count]
-        if not shown:
-            return
-        yield Line()
-        listed = sum(len(group.endpoints) for group in shown)
-        yield Line(f"Worst {listed:,} of {many(self.counts.endpoints, 'endpoint')}", column=0)
-        for group in shown:
-            yield Line(group.sentence(), group.severity, 10, group.severity)
-            yield from closing(group.fix)
-
     def info(self, count: int) -> Iterator[Line]:
         """Yield the findings of severity info, one line a type."""
         groups = self.counts.info_groups()
@@ -138,15 +142,14 @@ class LastScreen:
             where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
             return [f"No resource of a supported type was found in {where}"]
         found = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
-        said = [found.missing, found.result] if found.missing else [str(found)]
-        if not evaluation.complete and (checks := counts.inconclusive):
-            are = "is" if checks == 1 else "are"
-            failed = f": {many(counts.unaccepted_gaps, 'read')} failed" if counts.unaccepted_gaps else ""
-            said.append(f"{many(checks, 'check')} {are} inconclusive{failed}. None of them counts as passed")
-        elif self.not_assessed.accepted():
+        said = [found.explained, found.result] if found.missing else [str(found)]
+        if checks := inconclusive(counts, Words()):
+            failed = f"; {many(counts.gaps, 'read')} failed" if counts.gaps else ""
+            said.append(f"{checks}{failed}. None of them counts as passed")
+        if evaluation.complete and self.not_assessed.accepted():
             what = "inconclusive checks" if counts.unaccepted_gaps == counts.gaps else "gaps"
             said.append(f"The {what} are accepted, not resolved")
-        elif not found.missing and self.took is not None:
+        elif evaluation.complete and not found.missing and self.took is not None:
             said.append(f"Everything in scope was read: {counts.reads:,} of {many(counts.reads, 'read')}")
         return said
 
@@ -156,19 +159,20 @@ class LastScreen:
     # The log
 
     def found(self) -> str:
-        """Return the endpoints by severity and state: `5 critical, 14 high, 1 not assessed, 26 closed`.
-
-        Each endpoint is counted once.
+        """Return the endpoints by severity and state, then the other findings by severity: `5 critical, 14 high,
+        1 not assessed, 26 closed; other findings: 2 medium`. Each endpoint is counted once.
         """
         counts = self.counts
         said = [f"{counts.open[name]:,} {name}" for name in SEVERITIES if counts.open[name]]
         rest = [state for state in STATES if state != "open" and counts.states[state]]
         said += [f"{counts.states[name]:,} {state_word(name)}" for name in rest]
-        said += [f"{counts.may_be_worse:,} open or accepted may be more severe"] if counts.may_be_worse else []
-        said += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
-        by_rule = self.evaluation.accepted_by_rule
-        said += [f"{many(by_rule, 'inconclusive check')} accepted"] if by_rule else []
-        return ", ".join(said) or "no endpoint"
+        more = [f"{counts.in_part:,} open or accepted may be more severe"] if counts.in_part else []
+        others = [f"{counts.other_failures[name]:,} {name}" for name in SEVERITIES if counts.other_failures[name]]
+        more += [f"other findings: {', '.join(others)}"] if others else []
+        more += [f"{many(counts.accepted_gaps, 'gap')} accepted"] if counts.accepted_gaps else []
+        accepted = counts.accepted_inconclusive
+        more += [f"{many(accepted, 'inconclusive check')} accepted"] if accepted else []
+        return "; ".join([", ".join(said) or "no endpoint", *more])
 
     def found_lines(self) -> list[str]:
         """Return the exposed endpoints at or above `--fail-on` (never: high), the worst first."""
@@ -177,7 +181,7 @@ class LastScreen:
             f"{group.severity} {' '.join((group.name, group.endpoints[0]))}"
             f"{f' and {len(group.endpoints) - 1} more' if len(group.endpoints) > 1 else ''} {group.fingerprint}"
             for group in self.counts.fix_groups()
-            if Severity[group.severity] >= least
+            if Severity[group.severity] >= least and is_shown(group.severity, self.shown)
         ]
 
     def quiet(self) -> str:
@@ -191,23 +195,6 @@ class LastScreen:
         """Return the reason for the exit code in one line, with the number of new findings from the history."""
         news = self.news.quiet() if self.news is not None and "new" not in self.end.why else ""
         return f"{self.end.log or self.end.why}{f'; {news}' if news else ''}"
-
-
-def closing(fix: rows.FixRow | None) -> Iterator[Line]:
-    """Yield the commands that fix an endpoint, each on a line of its own, and a line for each of their fields.
-
-    None if a name in them has hidden characters.
-    """
-    sentence, commands = split_fix(fix)
-    if char := next(filter(None, map(odd, commands)), ""):
-        yield Line(f"No command is shown because the name contains {char}. Use the portal.", column=INDENT)
-        return
-    if sentence and not commands:
-        yield Line(sentence, column=INDENT)
-    for each in commands:
-        yield Line(each, column=INDENT, whole=True)
-    for each in field_lines(fix):
-        yield Line(each, column=INDENT)
 
 
 def _listed(names: Sequence[str]) -> str:

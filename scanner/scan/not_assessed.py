@@ -60,7 +60,7 @@ class NotAssessedLines:
     def lines(self, count: int) -> Iterator[Line]:
         """Yield the block, with at most `count` gaps."""
         gaps = self.gaps()
-        inconclusive = self.evaluation.counts.inconclusive
+        inconclusive = self.evaluation.counts.unaccepted_checks
         accepted = self.accepted()
         if gaps or inconclusive or accepted:
             yield Line()
@@ -98,11 +98,12 @@ class NotAssessedLines:
     def _more(self, more: int, gaps: Sequence[ShownGap]) -> Iterator[Line]:
         cured = sum(bool(gap.action) for gap in gaps)
         which = "it" if len(gaps) == 1 else "all" if cured == len(gaps) else f"{cured:,} of the {len(gaps):,}"
-        role = f"To create a role that resolves {which}: {self.role}" if cured else ""
-        if more > 0:
-            yield Line(f"and {many(more, 'more gap')}{f'. {role}' if role else ''}", column=0)
-        elif role:
-            yield Line(role, column=0)
+        role = f"To create a role that resolves {which}:" if cured else ""
+        if more > 0 or role:
+            said = [f"and {many(more, 'more gap')}"] if more > 0 else []
+            yield Line(". ".join([*said, role] if role else said), column=0)
+        if role:
+            yield Line(self.role, column=INDENT, whole=True)
 
     def gaps(self) -> list[ShownGap]:
         """Return the gaps that were not accepted, the worst first."""

@@ -8,7 +8,7 @@ from typing import IO, NamedTuple, cast
 
 import msgspec
 
-from scanner.document.schema import ChangesRow, Coverage, Document, GapRow, RuleRow, ScanRow
+from scanner.document.schema import ChangesRow, Coverage, Document, GapRow, NumbersRow, RuleRow, ScanRow
 from scanner.document.writer import Writer
 from scanner.errors import UserError
 from scanner.output.storage import Storage, is_blob
@@ -28,6 +28,7 @@ class Sections(NamedTuple):
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None
+    numbers: NumbersRow
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -17,6 +18,7 @@ from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
 from scanner.output.storage import Storage, is_blob
+from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, snapshot_names
 from scanner.scan.last_screen import LastScreen
@@ -114,13 +116,13 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
 
 def _collect(context: _Context, limits: bool) -> Store:
     """Read Azure, with progress."""
-    job, _, _, screen, stop = context
+    job, screen, stop = context.job, context.screen, context.stop
     store = Store(job.header())
     for note in store.header.notes:
         screen.write([Line(note, "Note")], "found", note)
     screen.begin("Reading")
     try:
-        stop.run(_read(job, screen, store, limits))
+        stop.run(_read(context, store, limits))
     except Stopped:
         screen.finish()
         known = f"{screen.progress.done:,} of {screen.progress.done + screen.progress.to_come:,} known reads"
@@ -132,12 +134,13 @@ def _collect(context: _Context, limits: bool) -> Store:
     return store
 
 
-async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
+async def _read(context: _Context, store: Store, limits: bool) -> None:
     """Read Azure into a store, with the settings of the scan."""
     # The SDKs are imported here, after the first line was printed.
     from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import Plan, Scope, collect
 
+    job, session, screen = context.job, context.session, context.screen
     settings, rules = job.settings, job.rules
     scope = Scope(
         subscriptions=settings["subscription"],
@@ -147,6 +150,8 @@ async def _read(job: Job, screen: Screen, store: Store, limits: bool) -> None:
         tags=tuple((name.strip(), value) for name, _, value in (tag.partition("=") for tag in settings["tag"])),
         graph=not settings["no-graph"],
     )
+    if session is not None:
+        scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
     way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
@@ -204,11 +209,14 @@ def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
     result = evaluation.result
     _show_notes(evaluation.notes(), screen)
     mark = secrets.token_hex(8)
-    scan = evaluation.scan_row(started=started, finished=now(), tool=job.tool, mark=mark)
+    scan = evaluation.scan_row(
+        started=started, finished=now(), tool=job.tool, mark=mark, owner_tag=job.settings.owner_tag
+    )
     if session is not None:
         session.compare(scan, taken, result.counts, writer)
     changes = session.row if session is not None else None
-    sections = Sections(scan, evaluation.rule_rows(), result.gaps, evaluation.coverage(), changes)
+    numbers = result.counts.numbers()
+    sections = Sections(scan, evaluation.rule_rows(), result.gaps, evaluation.coverage(), changes, numbers)
     outputs.write_documents(job.outs, writer, sections)
     if session is not None:
         session.write(scan, taken, result.counts, writer)
@@ -238,7 +246,17 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
     wrote = [name for name in asked if name in outputs.wrote]
     if session is not None and job.whom:
         errors += _notify(context, session, evaluation.result, scan, end, wrote)
-    summary = LastScreen(evaluation.result, job.rules, took, wrote, end, job.settings["fail-on"], news=_news(session))
+    summary = LastScreen(
+        evaluation.result,
+        job.rules,
+        took,
+        wrote,
+        end,
+        job.settings["fail-on"],
+        news=_news(session),
+        again=again(job.settings),
+        shown=job.settings["severity"],
+    )
     return Outcome(end, summary, errors)
 
 

@@ -12,9 +12,9 @@ from scanner.evaluate.counts import Counts
 from scanner.history import baseline as baselines
 from scanner.history import reverify
 from scanner.history.baseline import Baseline, HistoryWriter
-from scanner.history.items import Changes, Item, ItemKey, ScanRecord
+from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.reverify import Reverification
-from scanner.model.ids import root_of
+from scanner.model.ids import root_of, subscription_of
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.reverify import Reverifier, show_gaps, wanted
 from scanner.snapshot.bundles import Snapshot
@@ -73,6 +73,25 @@ class HistorySession:
         self.errors.append(error)
         self.baseline, self.changes, self.row = Baseline(), None, None
 
+    # Before anything is read
+
+    def knows(self, id: str) -> bool:
+        """Return whether an earlier scan saw a resource at or below an id (lower case)."""
+        try:
+            with self.open() as history:
+                found = history.known({subscription_of(id)})
+        except HistoryError:
+            return False
+        return any(f"{item.resource.lower()}/".startswith(f"{id}/") for item in found.values())
+
+    def has_selection(self) -> bool:
+        """Return whether the history has a scan of the same selection."""
+        try:
+            with self.open() as history:
+                return history.last(baselines.live_selection(self.settings)) is not None
+        except HistoryError:
+            return False
+
     # Before the evaluation
 
     def writer(self, taken: Snapshot) -> Writer:
@@ -126,6 +145,8 @@ class HistorySession:
             taken=scan.taken,
             undecided=counts.statuses["unknown"],
             unknown=counts.not_assessed,
+            opened=len(self.changes.counted(ChangeKind.new, ChangeKind.reopened)),
+            closed=len(self.changes.counted(ChangeKind.fixed)),
             **counts.by_severity,
         )
         self.row = baselines.changes_row(

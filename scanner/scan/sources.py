@@ -9,12 +9,11 @@ from scanner.terminal.screen import Screen
 def show(settings: Settings, screen: Screen, *, always: bool = True) -> None:
     """Print the settings file and the sources of rules, before any of them runs.
 
-    `always`: in a log also that there is no settings file, and only built-in rules.
+    `always`: also where only built-in rules are used; in a log then also that there is no settings file.
     """
     file, rules = str(settings.place or "none"), rule_sources(settings)
-    if always or settings.place:
-        screen.write([Line(file, "Settings", whole=True)] if settings.place else [], "settings", file)
     if always or ";" in rules:
+        screen.write([Line(file, "Settings", whole=True)] if settings.place else [], "settings", file)
         screen.write([Line(rules, "Rules", whole=True)] if ";" in rules else [], "rules", rules)
 
 

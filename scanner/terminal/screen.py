@@ -200,9 +200,9 @@ class Screen:
             self._thread.start()
 
     @contextmanager
-    def busy(self, verb: str, says: str) -> Iterator[None]:
-        """Show progress during a `with` block."""
-        self.begin(verb, lambda: says)
+    def busy(self, verb: str, says: str | Callable[[], str]) -> Iterator[None]:
+        """Show progress during a `with` block: a sentence, or what returns the current one."""
+        self.begin(verb, says if callable(says) else lambda: says)
         try:
             yield
         finally:

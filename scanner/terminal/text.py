@@ -82,6 +82,34 @@ def wrap(text: str, width: int, column: int) -> Iterator[str]:
     yield line
 
 
+_PART = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:[^"\\]|\\.)*"|['"\\])+""")
+"""A word of a POSIX shell, with what its quotes hold."""
+
+
+def wrap_command(text: str, width: int, column: int) -> Iterator[str]:
+    """Yield a command as lines of at most `width` - `column` columns, each but the last with a backslash at its end.
+
+    An option stays beside its value, and a word is never divided: such a line may be longer.
+    """
+    parts: list[str] = []
+    for word in _PART.findall(text):
+        starts = not parts or word.startswith("-") or word in ("|", "&&", ">")
+        parts = [*parts, word] if starts else [*parts[:-1], f"{parts[-1]} {word}"]
+    if " ".join(parts) != text:
+        yield text
+        return
+    line, room = "", width - column - 2
+    for place, part in enumerate(parts):
+        last = place == len(parts) - 1
+        indent = "  " if place else ""
+        if not line or cells(line) + 1 + cells(part) <= room + 2 * last:
+            line = f"{line} {part}" if line else part
+        else:
+            yield f"{line} \\"
+            line = indent + part
+    yield line
+
+
 def span(seconds: float) -> str:
     """Return a duration as text: `38 s`, `4 min 12 s`, `2 h 5 min`."""
     whole = max(0, round(seconds))

@@ -9,9 +9,18 @@ async function unpack() {
   const text = element.textContent;
   const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const block = JSON.parse(await new Response(stream).text());
+  const unpacked = new Uint8Array(await new Response(stream).arrayBuffer()), end = unpacked.indexOf(10);
+  const block = JSON.parse(new TextDecoder().decode(unpacked.subarray(0, end)));
   element.remove();
+  readColumns(block, unpacked.slice(end + 1).buffer);
   return block;
+}
+
+/** Puts the columns of numbers in their places; they follow the JSON as bytes (data_block.py, `Packer`). */
+function readColumns(block, bytes) {
+  const kinds = { 1: Int8Array, 2: Int16Array, 4: Int32Array }, column = (place) => new kinds[place.bytes](bytes, place.at, place.length);
+  for (const table of [block.exposures, block.findings, block.resources]) for (const [name, value] of Object.entries(table)) if (value.bytes) table[name] = column(value);
+  for (const lists of [block.passed, block.notApplicable]) for (const list of lists) list.splice(1, 2, ...list.slice(1).map(column));
 }
 
 function useData(block) {
@@ -57,6 +66,11 @@ const groupOf = (resource) => data.resources.groups[data.resources.group[resourc
 const typeOf = (resource) => data.resources.types[data.resources.type[resource]];
 const regionOf = (resource) => data.resources.regions[data.resources.region[resource]];
 const parentOf = (resource) => data.resources.parent[resource];
+/** The name with that of the parent, `stplankart/planer`. */
+const pathOf = (resource) => data.resources.path[resource] || nameOf(resource);
+const typeName = (type) => data.resources.typeNames[type];
+const typeNameOf = (resource) => typeName(data.resources.type[resource]);
+const ownerOf = (resource) => data.resources.owners[data.resources.owner[resource]];
 
 /** A text of the table with what its resource gives it put back (data_block.py lists the letters). */
 function expand(index, resource) {
@@ -86,7 +100,12 @@ const ruleOf = (row) => data.rules[rows.rule[row]];
 const statusOf = (row) => data.statuses[rows.status[row]];
 const severityOf = (row) => data.severities[rows.severity[row]] || "";
 const ruleTitle = (row) => text(row, "title") || ruleOf(row).title || ruleOf(row).id;
-const titleOf = (row) => (rows.status[row] === FAIL ? ruleTitle(row) : t("title." + statusOf(row), null, { title: ruleTitle(row) }));
+/** What a finding says: the fault, or what holds where it passed. */
+function titleOf(row) {
+  if (rows.status[row] === PASS && ruleOf(row).pass_title) return ruleOf(row).pass_title;
+  return rows.status[row] === FAIL ? ruleTitle(row) : t("title." + statusOf(row), null, { title: ruleTitle(row) });
+}
+const standingTitle = (row) => `${titleOf(row)} - ${pathOf(rows.resource[row])}`;
 const isExpiring = (row) => [WAIVED, UNKNOWN].includes(rows.status[row]) && (json(row, "waiver", {}).expires || "9") < data.expiringBefore;
 
 const exposure = (at, name) => data.strings[data.exposures[name][at]];

@@ -42,9 +42,14 @@ const separated = (parts, by = " · ") => parts.filter(Boolean).flatMap((part, a
 const severities = new Set(["critical", "high", "medium", "low", "info"]);
 const ratingWord = (look) => t(severities.has(look) ? "severity." + look : "standing." + look);
 
+/** The words of a command; lines break between them and never inside one. */
+function commandText(text) {
+  return h("bdi", null, text.split(/( +|\n)/).map((word) => (/[^\w\s]/.test(word) ? h("span", { class: "word" }, word) : word)));
+}
+
 /** A command with its Copy button; `join`: the text between several values of a field. */
 function command(text, join = "") {
-  const code = h("code", text.search(FIELD) >= 0 ? { "data-command": text, "data-join": join || null } : null, visible(withFields(text, join)));
+  const code = h("code", text.search(FIELD) >= 0 ? { "data-command": text, "data-join": join || null } : null, commandText(withFields(text, join)));
   return h("div", { class: "cmd" }, code, h("button", { type: "button", class: "copy" }, t("copy")));
 }
 
@@ -94,7 +99,7 @@ function withFields(text, join) {
 
 /** Fills every command of the page again. */
 function refill() {
-  for (const code of document.querySelectorAll("code[data-command]")) code.replaceChildren(visible(withFields(code.dataset.command, code.dataset.join)));
+  for (const code of document.querySelectorAll("code[data-command]")) code.replaceChildren(commandText(withFields(code.dataset.command, code.dataset.join)));
 }
 
 /** The input of a field; the same field stands under several findings. */

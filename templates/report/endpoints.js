@@ -1,6 +1,5 @@
 // Cards of endpoints, the worst first, filtered by the matrix.
 const EXPOSURES_A_STEP = 20;
-const commands = new WeakMap();
 
 /** The hops of an endpoint, with the endpoint as the last one. */
 function hopsOf(at) {
@@ -57,11 +56,11 @@ function exposureDetails(at) {
     section("endpoints.admits", admits.filter((each) => !isFrontEnd(each))),
     h("h4", null, t("endpoints.checks")),
     rowsHere.length ? h("ul", { class: "plain" }, rowsHere.map(checkLine)) : h("p", null, t("endpoints.no_checks")),
-    h("p", { class: "id" }, mono(idOf(data.exposures.resource[at]))),
+    h("p", { class: "id" }, pathText(idOf(data.exposures.resource[at])), h("br"), portalLink(data.exposures.resource[at])),
   ];
 }
 
-const checkLine = (row) => h("li", null, rowBadge(row), " ", h("a", { href: hashOf({ view: "findings", f: fingerprint(row) }) }, visible(titleOf(row))));
+const checkLine = (row) => h("li", null, rowBadge(row), " ", h("a", { href: hashOf({ view: "findings", f: fingerprint(row) }) }, visible(standingTitle(row))));
 
 /** A `details` that is filled when it is first opened; a button-free summary. */
 function lazyDetails(summary, make, attributes) {
@@ -87,10 +86,10 @@ function exposureCard(at) {
   const card = h("article", { class: "exposure " + look, tabindex: "-1", "data-card": "" },
     h("div", { class: "exposure-summary" },
       h("h3", null, badge(look, ratingWord(look)), " ", h("span", null, visible(exposureText(at, "title") || exposure(at, "endpoint")))),
-      h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(nameOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
+      h("p", { class: "where" }, data.exposures.new[at] === 1 && [newBadge(), " "], h("b", null, visible(pathOf(resource))), " · ", visible(exposure(at, "endpoint")), " · ", visible(where), age && [" · ", age]),
       because(exposureJson(at, "hops", [])),
       reason && h("p", { class: "because" }, visible(reason))),
-    h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said" }, effect), possibleGrantNote(at), toggle),
+    h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said effect" }, effect), possibleGrantNote(at), toggle),
     rest);
   commands.set(card, commandsOf(fix));
   return card;
@@ -116,6 +115,14 @@ function markCell(q) {
   return label;
 }
 
+/** Below a filter by one severity: the failed findings of it that do not concern an endpoint, which the severity bar counts too. */
+function showOthers(terms) {
+  const [term] = terms.filter((each) => each.key === "severity" && !each.compare && !each.negated && each.values.length === 1);
+  const severity = term && terms.length === 2 && terms.some((each) => each.token === "status:open") ? term.values[0] : "";
+  const q = `status:fail severity:${severity} is:other`, others = severity ? select(rows.length, readQuery(q, FINDING_NAMES), FINDING_KEYS).length : 0;
+  byId("endpoint-note").replaceChildren(...(others ? [t("bar.note", others), " ", h("a", { href: linkTo("findings", q) }, t("bar.show"))] : []));
+}
+
 function renderExposures(state) {
   const label = markCell(state.q);
   const terms = readQuery(state.q, EXPOSURE_NAMES);
@@ -126,6 +133,7 @@ function renderExposures(state) {
   heading.replaceChildren(t("endpoints.heading"), " ", h("small", null, small));
   heading.parentElement.querySelector(":scope > a")?.remove();
   if (state.q) heading.after(h("a", { href: "#endpoints" }, t("endpoints.all", data.exposures.length)));
+  showOthers(terms);
   const list = byId("endpoint-list");
   list.replaceChildren(...hits.slice(0, count).map(exposureCard));
   if (!hits.length) list.append(h("p", { class: "nothing" }, t(state.q ? "endpoints.no_match" : "endpoints.none")));

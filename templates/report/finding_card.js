@@ -1,12 +1,7 @@
-// A finding: its closed row, and its contents, which are made when it is opened.
+// The card of a finding, made when its row is opened.
 const lookOf = (row) => (rows.status[row] === FAIL ? severityOf(row) || "info" : statusOf(row));
 const wordOf = (row) => (rows.status[row] === FAIL && severityOf(row) ? t("severity." + severityOf(row)) : t("status." + statusOf(row)));
 const rowBadge = (row) => badge(lookOf(row), wordOf(row));
-
-function whereOf(row) {
-  const resource = rows.resource[row];
-  return separated([nameOf(resource), endpointsOf(row).join(", "), subOf(resource)[1], groupOf(resource), regionOf(resource)].filter(Boolean).map(visible));
-}
 
 /** How long something has been known, "" where that is not kept; as first_seen in cards.py. */
 function firstSeen(index, short) {
@@ -21,23 +16,12 @@ function firstSeen(index, short) {
 
 const isNew = (row) => row < rows.own && data.findings.new[row] === 1;
 
-/** The closed row of a finding, as `details` that fills itself when it is opened. */
-function findingCard(row, options) {
-  const { open = false, bare = false } = options || {};
-  const card = h("details", { class: "finding", "data-card": "", toggle: () => { if (card.open) openCard(card, row); } },
-    h("summary", { click: () => openCard(card, row) }, rowBadge(row), h("span", { class: "ft" }, visible(titleOf(row)), isNew(row) && [" ", newBadge()], isExpiring(row) && [" ", badge("waived", t("expiring"))]),
-      !bare && mono(ruleOf(row).id), h("span", { class: "fw" }, whereOf(row))));
-  commands.set(card, commandOf(row));
-  if (open) {
-    openCard(card, row);
-    card.open = true;
-  }
-  return card;
-}
-
-function openCard(card, row) {
-  if (card.childElementCount > 1) return;
-  card.append(h("div", { class: "body" }, h("div", null, leftColumn(row)), h("div", null, rightColumn(row)), pathsOf(row)));
+/** The card below an opened row: a title that stands alone, what is wrong, how to fix it, the network paths. */
+function findingBody(row) {
+  return h("div", { class: "body" },
+    h("h2", { class: "body-title" }, visible(titleOf(row)), " - ", visible(pathOf(rows.resource[row]))),
+    h("div", null, whySection(row)), h("div", null, mainSection(row)),
+    h("div", { class: "evidence-part" }, evidenceSection(row)), h("div", { class: "about" }, aboutSection(row)), pathsOf(row));
 }
 
 const quoted = (value) => (/^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`);
@@ -57,21 +41,25 @@ function filled(template, resource) {
 const READS_ONLY = /^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)/;
 
 const commandOf = (row) => (rows.status[row] === FAIL ? commandsOf(fixOf(text(row, "fix"))) : "");
-// One level below the view's or the group's heading.
-const heading = (...content) => h(readState().group === "none" ? "h2" : "h3", { class: "sub" }, content);
+const heading = (...content) => h("h3", { class: "sub" }, content);
 const titled = (key, ...content) => [heading(t(key)), content];
 
-function leftColumn(row) {
+function whySection(row) {
   const rule = ruleOf(row), message = text(row, "message");
-  const evidence = json(row, "evidence", []);
   return [
-    titled("card.why", rule.why && h("p", null, rule.why), message && rows.status[row] !== UNKNOWN && h("p", null, visible(message))),
     rows.status[row] === PASS && h("p", null, t("card.passed")),
+    titled("card.why", rule.why && h("p", null, rule.why), message && ![UNKNOWN, ERROR].includes(rows.status[row]) && h("p", null, visible(message))),
     rows.status[row] === NOT_APPLICABLE && titled("card.not_applicable", h("p", null, visible(whyNot(row)))),
-    rows.status[row] < PASS && titled("card.evidence", evidence.length ? evidenceTable(evidence, rows.status[row] === FAIL) : h("p", null, t("card.no_evidence"))),
-    h("p", { class: "id" }, mono(idOf(rows.resource[row]))),
   ];
 }
+
+function evidenceSection(row) {
+  const evidence = json(row, "evidence", []);
+  return rows.status[row] < PASS && titled("card.evidence", evidence.length ? evidenceTable(evidence, rows.status[row] === FAIL) : h("p", null, t("card.no_evidence")));
+}
+
+/** A path that may break after its dots and slashes. */
+const pathText = (path) => h("code", null, path.split(/(?<=[./])/).map((part) => [visible(part), h("wbr")]));
 
 function written(value) {
   if (value === undefined || value === "absent") return h("i", null, t("card.absent"));
@@ -82,7 +70,7 @@ function written(value) {
 function evidenceTable(evidence, failed) {
   const line = ({ path, value, expected }) => {
     const compared = expected !== undefined && expected !== null;
-    return h("tr", null, h("td", null, mono(path)), h("td", { class: compared && failed && JSON.stringify(value) !== JSON.stringify(expected) ? "bad" : "" }, written(value)),
+    return h("tr", null, h("td", null, pathText(path)), h("td", { class: compared && failed && JSON.stringify(value) !== JSON.stringify(expected) ? "bad" : "" }, written(value)),
       h("td", { class: compared ? "good" : "" }, compared ? written(expected) : h("i", null, t("card.context"))));
   };
   return h("table", { class: "evidence" },
@@ -90,23 +78,35 @@ function evidenceTable(evidence, failed) {
     h("tbody", null, evidence.map(line)));
 }
 
-function rightColumn(row) {
+function mainSection(row) {
   const make = { [FAIL]: fixSection, [UNKNOWN]: gapSection, [ERROR]: crashed, [WAIVED]: waived }[rows.status[row]];
-  return [make && make(row), controls(row), references(row), rows.status[row] === FAIL && waiverToPaste(row), row < rows.own && footer(row)];
+  return make && make(row);
+}
+
+/** The resource, the controls and references of the rule, the waiver to paste, age and fingerprint. */
+function aboutSection(row) {
+  const resource = rows.resource[row], portal = portalLink(resource);
+  return [
+    titled("card.resource", h("p", { class: "id" }, pathText(idOf(resource))), portal && h("p", null, portal)),
+    controls(row), references(row), rows.status[row] === FAIL && waiverToPaste(row), row < rows.own && footer(row),
+  ];
 }
 
 function fixSection(row) {
   const { breaks = "", first_step: firstStep = "", ...ofRule } = ruleOf(row).remediation || {};
   const fix = fixOf(text(row, "fix")), effect = effectOf(fix);
-  const forms = fix && fix.bicep ? { ...ofRule, bicep: fix.bicep } : ofRule;
   const first = (fix && fix.check_first) || (firstStep && filled(firstStep, rows.resource[row]));
+  const forms = { bicep: (fix && fix.bicep) || ofRule.bicep, terraform: ofRule.terraform };
+  const tabs = [
+    { name: "cli", label: t("card.cli"), make: () => remedy(fix, t("card.no_fix")) },
+    ...["bicep", "terraform"].filter((form) => forms[form]).map((form) => ({ name: form, label: t("card." + form), make: () => block(forms[form], t("card." + form)) })),
+    ofRule.portal && { name: "portal", label: t("card.portal"), make: () => h("p", { class: "said" }, ofRule.portal) },
+  ].filter(Boolean);
   return [
-    titled("card.close", remedy(fix, t("card.no_fix"))),
+    titled("card.close", tabList(t("card.close"), tabs)),
     effect && h("p", { class: "said" }, effect),
     breaks && h("p", { class: "said" }, t("endpoints.cuts", null, { text: breaks })),
     first && h("details", null, h("summary", null, t(READS_ONLY.test(first) ? "card.check_first" : "card.try_first")), remedy({ commands: [first] })),
-    ["bicep", "terraform", "portal"].filter((form) => forms[form]).map((form) => h("details", null, h("summary", null, t("card." + form)),
-      form === "portal" ? h("p", null, forms[form]) : block(forms[form], t("card." + form)))),
   ];
 }
 
@@ -137,19 +137,16 @@ function controls(row) {
   return list.length > 0 && titled("card.controls", h("p", null, separated(list.map((name) => h("a", { href: linkTo("findings", `control:"${name}"`) }, name)))));
 }
 
-/** Where to read more; shown as text, since nothing in this file leads outside. */
+/** Where to read more. */
 function references(row) {
   const list = (ruleOf(row).references || []).filter((each) => typeof each === "string");
-  return list.length > 0 && h("details", null, h("summary", null, t("card.references")), h("ul", { class: "plain" }, list.map((each) => h("li", null, mono(each)))));
+  return list.length > 0 && h("details", null, h("summary", null, t("card.references")), h("ul", { class: "plain" }, list.map((each) => h("li", null, reference(each)))));
 }
 
 const escaped = (char) => (char > "\uffff" || char.length > 1 ? "\\U" + char.codePointAt(0).toString(16).padStart(8, "0") : "\\u" + char.charCodeAt(0).toString(16).padStart(4, "0"));
 const tomlString = (value) => JSON.stringify(value).replace(/[^\x00-\x7e]/gu, escaped);
 
-function waiverToPaste(row) {
-  const toml = ["[[waiver]]", `rule = ${tomlString(ruleOf(row).id)}`, `resource = ${tomlString(idOf(rows.resource[row]))}`, 'reason = ""', 'owner = ""', 'ticket = ""', `expires = ${data.waiverExpires}`].join("\n");
-  return lazyDetails(t("card.accept"), () => block(toml, t("card.accept")));
-}
+const waiverToPaste = (row) => lazyDetails(t("card.accept"), () => block(waiverText(row), t("card.accept")));
 
 function footer(row) {
   const seen = firstSeen(data.findings.since[row]), mark = fingerprint(row).trim();

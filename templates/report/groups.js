@@ -1,11 +1,11 @@
-// Findings in groups: a heading with counts each; a group's cards are drawn when it is opened.
+// Findings in groups: a line with counts each; a group's rows are drawn when it is opened.
 const FOLDED_FROM = 30;
 const CARDS = 100;
 
 const GROUP_KEYS = {
   type: { of: (row) => data.resources.type[rows.resource[row]], name: (row) => typeOf(rows.resource[row]), term: (row) => `status:fail severity:info type:"${typeOf(rows.resource[row])}"` },
-  rule: { of: (row) => rows.rule[row], name: (row) => ruleOf(row).id, term: (row) => `rule:${ruleOf(row).id}` },
-  resource: { of: (row) => rows.resource[row], name: (row) => nameOf(rows.resource[row]), term: (row) => `"${idOf(rows.resource[row]).replaceAll('"', "")}"` },
+  rule: { of: (row) => rows.rule[row], name: (row) => ruleOf(row).title || ruleOf(row).id, term: (row) => `rule:${ruleOf(row).id}` },
+  resource: { of: (row) => rows.resource[row], name: (row) => pathOf(rows.resource[row]), term: (row) => `"${idOf(rows.resource[row]).replaceAll('"', "")}"` },
   subscription: { of: (row) => data.resources.sub[rows.resource[row]], name: (row) => subOf(rows.resource[row])[1], term: (row) => `sub:${subOf(rows.resource[row])[0]}` },
   category: { of: (row) => ruleOf(row).category, name: (row) => ruleOf(row).category || "", term: (row) => `category:${ruleOf(row).category}` },
 };
@@ -28,27 +28,31 @@ function groupCounts(list) {
   return { failed: failed.length, worst: data.severities[worst], commands: [...new Set(failed.slice(0, 1000).map(commandOf).filter(Boolean))] };
 }
 
-function groupSection(list, key, state, draw) {
+function groupBody(list, key, draw) {
   const first = list[0], { failed, worst, commands: fixes } = groupCounts(list);
-  const body = h("div", { class: "group-body" });
   const button = h("button", { type: "button", class: "fold", "aria-expanded": "false" }, visible(GROUP_KEYS[key].name(first) || t("findings.none_group")));
-  const section = h("section", { class: "group" },
-    h("div", { class: "group-head" }, h("h2", null, button, key === "rule" && h("small", null, ruleOf(first).title)),
-      worst && badge(worst, t("severity." + worst)), h("span", null, separated([t("count.findings", list.length), t("count.failed", failed)])),
-      key === "rule" && fixes.length > 0 && h("button", { type: "button", class: "copy-all", click: () => copyText(fixes.join("\n")) }, t("findings.copy_commands", fixes.length))), body);
-  const group = { section, button, body, list, open: false };
+  const head = h("tr", { class: "group-head" }, h("td", { colspan: columnsOf().length }, h("div", { class: "group-line" },
+    h("span", { class: "group-name" }, button, key === "rule" && h("small", null, mono(ruleOf(first).id))),
+    worst && badge(worst, t("severity." + worst)), h("span", null, separated([t("count.findings", list.length), t("count.failed", failed)])),
+    key === "rule" && fixes.length > 0 && h("button", { type: "button", class: "copy-all", click: () => copyText(fixes.join("\n")) }, t("findings.copy_commands", fixes.length)))));
+  const group = { body: h("tbody", { class: "group" }, head), head, button, list, open: false };
   button.addEventListener("click", () => draw(group, !group.open));
   return group;
 }
 
-function fillGroup(group, key, state, count) {
-  const kept = group.list.slice(0, count);
-  group.body.replaceChildren(...kept.map((row) => findingCard(row, { bare: key === "rule" })));
-  const rest = group.list.length - kept.length;
-  if (rest) {
+/** Draws the rows of a group, or takes them away. */
+function drawGroup(group, key, state, open) {
+  group.open = open;
+  group.button.setAttribute("aria-expanded", String(open));
+  shownRows = shownRows.filter((row) => !group.list.includes(row));
+  group.body.replaceChildren(group.head);
+  if (open) {
+    const kept = group.list.slice(0, CARDS), rest = group.list.length - kept.length;
+    group.body.append(...kept.flatMap((row) => findingRow(row)));
     const q = [state.q, GROUP_KEYS[key].term(group.list[0])].filter(Boolean).join(" ");
-    group.body.append(h("p", null, h("a", { href: hashOf({ ...state, q, group: "none", p: 1 }) }, t("findings.group_more", rest))));
+    if (rest) group.body.append(h("tr", null, h("td", { colspan: columnsOf().length }, h("a", { href: hashOf({ ...state, q, group: "none", p: 1 }) }, t("findings.group_more", rest)))));
   }
+  showSelection();
 }
 
 /** The entries of a list: rows, and the failures of severity info as one list a type, where the first of them stood. */
@@ -64,34 +68,22 @@ function entriesOf(hits) {
 }
 
 /** One closed line for the failures of severity info on a type. */
-function infoSection(list, state) {
-  const draw = (group, open) => {
-    group.open = open;
-    group.button.setAttribute("aria-expanded", String(open));
-    if (open) fillGroup(group, "type", state, CARDS);
-    else group.body.replaceChildren();
-  };
-  return groupSection(list, "type", state, draw).section;
-}
+const infoSection = (list, state) => groupBody(list, "type", (group, open) => drawGroup(group, "type", state, open)).body;
 
-/** Draws groups; at most a hundred cards are open at a time, the group that was opened first folds first. */
+/** Draws groups; at most a hundred rows are open at a time, the group that was opened first folds first. */
 function drawGroups(target, groups, key, state) {
   const opened = [];
   const size = (group) => Math.min(group.list.length, CARDS);
   const draw = (group, open) => {
-    group.open = open;
-    group.button.setAttribute("aria-expanded", String(open));
-    if (!open) {
-      group.body.replaceChildren();
-      opened.splice(opened.indexOf(group), 1);
-      return;
+    if (!open) opened.splice(opened.indexOf(group), 1);
+    else {
+      while (opened.length && opened.reduce((sum, each) => sum + size(each), size(group)) > CARDS) draw(opened[0], false);
+      opened.push(group);
     }
-    while (opened.length && opened.reduce((sum, each) => sum + size(each), size(group)) > CARDS) draw(opened[0], false);
-    opened.push(group);
-    fillGroup(group, key, state, CARDS);
+    drawGroup(group, key, state, open);
   };
-  const made = groups.map((list) => groupSection(list, key, state, draw));
-  target.replaceChildren(...made.map((group) => group.section));
+  const made = groups.map((list) => groupBody(list, key, draw));
+  target.replaceChildren(findingsTable(made.map((group) => group.body), state.sort));
   if (groups.length > FOLDED_FROM) return;
   let room = CARDS;
   for (const group of made) {

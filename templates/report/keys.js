@@ -7,13 +7,13 @@ function showMessage(message) {
   showMessage.timer = setTimeout(() => { byId("toast").textContent = ""; }, 2500);
 }
 
-async function copyText(template) {
+async function copyText(template, said = t("copied")) {
   const value = withFields(template);
   try {
     await navigator.clipboard.writeText(value);
-    showMessage(t("copied"));
+    showMessage(said);
   } catch {
-    showMessage(t(copyBySelection(value) ? "copied" : "not_copied"));
+    showMessage(copyBySelection(value) ? said : t("not_copied"));
   }
 }
 
@@ -57,7 +57,7 @@ function step(by) {
   const list = cards();
   const at = list.indexOf(currentCard());
   const next = list[at < 0 ? (by > 0 ? 0 : list.length - 1) : Math.min(list.length - 1, Math.max(0, at + by))];
-  if (next) (next.querySelector(":scope > summary") || next).focus();
+  if (next) (next.querySelector(".open-row") || next).focus();
 }
 
 function copyCurrent() {
@@ -88,7 +88,7 @@ const LETTERS = {
 };
 
 document.addEventListener("keydown", (event) => {
-  if (!data || event.ctrlKey || event.altKey || event.metaKey || byId("keys").open) return;
+  if (!data || event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
   if (event.key === "Escape") return escape();
   if (event.target.closest("input, select, textarea")) return undefined;
   if (event.key === "Enter") return openCurrent(event);

@@ -9,12 +9,22 @@ function showView(name) {
   }
 }
 
+const pageTitle = document.title;
+/** Names the view, and the one finding that is shown, before the name of the report. */
+function nameView(state) {
+  const row = state.view === "findings" && state.f ? rowWith(state.f) : -1;
+  const name = row < 0 ? t("view." + state.view.replace("-", "_")) : plain(standingTitle(row));
+  document.title = `${name}${state.q ? ` (${plain(state.q)})` : ""} · ${pageTitle}`;
+}
+
 function render() {
   const state = readState();
   showView(state.view);
+  nameView(state);
   if (state.view === "endpoints") renderExposures(state);
   if (state.view === "findings") renderFindings(state);
   if (state.view === "changes") renderChanges(state);
+  if (state.view === "map") renderMap();
   if (lastView && lastView !== state.view) {
     byId("main").focus({ preventScroll: true });
     window.scrollTo(0, 0);
@@ -38,6 +48,8 @@ async function start() {
     makeKeys();
     makeFields();
     makeChanges();
+    makeAllRoving();
+    makeLegend();
     nameTheme();
     byId("theme").addEventListener("click", switchTheme);
     byId("help").addEventListener("click", showKeys);

@@ -1,5 +1,5 @@
 // The drawing of a network path: source, hops, authentication, endpoint; six in a row. Narrow pages show a list instead.
-const BOX = { width: 166, height: 84, gap: 28, top: 34, row: 138, perRow: 6 };
+const BOX = { width: 166, height: 84, gap: 28, top: 34, between: 54, perRow: 6 };
 const MOST_HOPS = 12;
 const isLock = (hop) => !["source", "endpoint", "authentication"].includes(hop.kind);
 
@@ -33,8 +33,6 @@ const lockState = (hops) => (hops.some((hop) => hop.lets === false) ? "blocks" :
 const lockWord = (name, state, words) => (state === "unknown" ? t("path.unknown") : state === "blocks" && name === "network" ? t("path.restricted") : words[name]);
 const hopClass = (hop) => (hop.kind === "source" || hop.kind === "endpoint" ? hop.kind : hop.lets === true ? "open" : hop.lets === false ? "blocks" : "unknown");
 const hopState = (hop) => ({ open: t("path.allows"), blocks: t("path.blocks"), unknown: t("path.not_assessed") })[hopClass(hop)] || "";
-const place = (at) => ({ x: 2 + (at % BOX.perRow) * (BOX.width + BOX.gap), y: BOX.top + Math.floor(at / BOX.perRow) * BOX.row });
-
 const pen = document.createElement("canvas").getContext("2d");
 const fonts = { name: "12.5px", detail: "11.5px" };
 function widthOf(text, font) {
@@ -42,65 +40,75 @@ function widthOf(text, font) {
   return pen.measureText(text).width;
 }
 
-/** The longest start of a text that fits, with an ellipsis where it is cut. */
-function cut(text, room, font) {
-  if (widthOf(text, font) <= room) return text;
+/** The longest start of a text that fits, at least one character. */
+function startThatFits(text, room, font) {
   let length = text.length;
-  while (length > 1 && widthOf(text.slice(0, length) + "…", font) > room) length--;
-  return text.slice(0, length) + "…";
+  while (length > 1 && widthOf(text.slice(0, length), font) > room) length--;
+  return text.slice(0, length);
 }
 
-/** A text in at most so many lines of so many units; what does not fit ends in an ellipsis. */
-function lines(text, room, most, font) {
-  const words = plain(text).split(" ");
-  const found = [];
-  while (words.length && found.length < most - 1) {
+const MOST_LINES = 40;
+/** A text in lines of so many units. Nothing is cut, because the end of a value may decide; a text without end stops at forty lines. */
+function lines(text, room, font) {
+  const words = plain(text).split(" "), made = [];
+  while (words.length && made.length < MOST_LINES) {
     let line = words.shift();
     while (words.length && widthOf(line + " " + words[0], font) <= room) line += " " + words.shift();
-    if (widthOf(line, font) > room) {
-      const start = cut(line, room, font).slice(0, -1);
-      words.unshift(line.slice(start.length));
-      line = start;
-    }
-    found.push(line);
+    const start = startThatFits(line, room, font);
+    if (start.length < line.length) words.unshift(line.slice(start.length));
+    made.push(start);
   }
-  return words.length ? [...found, cut(words.join(" "), room, font)] : found;
+  return words.length ? [...made.slice(0, -1), "…"] : made;
 }
 
-function drawHop(hop, at) {
-  const { x, y } = place(at);
-  const look = hopClass(hop);
-  const inset = look === "source" ? 24 : 11;
-  const room = BOX.width - inset - (look === "source" ? 20 : 7);
-  const name = lines(hop.name, room, hop.kind === "folded" ? 3 : 1, "name");
-  const detail = hop.detail ? lines(hop.detail, room, 2, "detail") : [];
-  return s("g", { class: "hop " + look },
+/** A hop with the lines of its texts and the height that they take. */
+function measured(hop) {
+  const look = hopClass(hop), inset = look === "source" ? 24 : 11, room = BOX.width - inset - (look === "source" ? 20 : 7);
+  const name = lines(hop.name, room, "name"), detail = hop.detail ? lines(hop.detail, room, "detail") : [];
+  return { ...hop, look, inset, nameLines: name, detailLines: detail, height: Math.max(BOX.height, 12 + (name.length + detail.length) * 15 + (hopState(hop) ? 22 : 8)) };
+}
+
+/** The place of each hop: rows of six, each as high as its highest hop. */
+function placed(hops) {
+  let y = BOX.top;
+  const found = [];
+  for (let start = 0; start < hops.length; start += BOX.perRow) {
+    const row = hops.slice(start, start + BOX.perRow), height = Math.max(...row.map((hop) => hop.height));
+    row.forEach((_, at) => found.push({ x: 2 + at * (BOX.width + BOX.gap), y, height }));
+    y += height + BOX.between;
+  }
+  return found;
+}
+
+function drawHop(hop, { x, y, height }) {
+  const nameEnd = y + 5 + hop.nameLines.length * 15;
+  return s("g", { class: "hop " + hop.look },
     s("title", null, plain([hop.name, hop.detail, hopState(hop)].filter(Boolean).join(": "))),
-    s("rect", { x, y, width: BOX.width, height: BOX.height, rx: look === "source" ? 42 : 7 }),
-    name.map((line, row) => s("text", { x: x + inset, y: y + 20 + row * 15, class: "hop-name" }, line)),
-    detail.map((line, row) => s("text", { x: x + inset, y: y + 37 + row * 15, class: "hop-detail" }, line)),
-    hopState(hop) && s("text", { x: x + inset, y: y + 73, class: "hop-says" }, hopState(hop)));
+    s("rect", { x, y, width: BOX.width, height, rx: hop.look === "source" ? 42 : 7 }),
+    hop.nameLines.map((line, row) => s("text", { x: x + hop.inset, y: y + 20 + row * 15, class: "hop-name" }, line)),
+    hop.detailLines.map((line, row) => s("text", { x: x + hop.inset, y: nameEnd + 17 + row * 15, class: "hop-detail" }, line)),
+    hopState(hop) && s("text", { x: x + hop.inset, y: y + height - 11, class: "hop-says" }, hopState(hop)));
 }
 
 /** An arrow to hop `at`; one that turns to the next row ends above the bracket there, where there is one. */
-function drawArrow(at, bracketed) {
-  const { x, y } = place(at);
-  const middle = y + BOX.height / 2;
+function drawArrow(at, places, bracketed) {
+  const { x, y, height } = places[at];
+  const middle = y + height / 2;
   const head = `M${x - 12} ${middle - 5}l10 5-10 5z`;
   if (at % BOX.perRow) return s("g", { class: "arrow" }, s("path", { d: `M${x - BOX.gap + 2} ${middle}H${x - 10}` }), s("path", { class: "head", d: head }));
-  const from = place(at - 1);
-  const turn = from.y + BOX.height + 10;
+  const from = places[at - 1];
+  const turn = from.y + from.height + 10;
   const end = y - (bracketed ? 26 : 2);
-  return s("g", { class: "arrow" }, s("path", { d: `M${from.x + BOX.width / 2} ${from.y + BOX.height + 2}V${turn}H${x + BOX.width / 2}V${end - 6}` }),
+  return s("g", { class: "arrow" }, s("path", { d: `M${from.x + BOX.width / 2} ${from.y + from.height + 2}V${turn}H${x + BOX.width / 2}V${end - 6}` }),
     s("path", { class: "head", d: `M${x + BOX.width / 2 - 5} ${end - 10}l5 10 5-10z` }));
 }
 
 /** A bracket over hops `first` to `last`, once for each row that they are in; the first one has the label. */
-function drawBracket(first, last, state, label) {
+function drawBracket({ first, last, state, label }, places) {
   const parts = [];
   for (let start = first; start <= last; start = (Math.floor(start / BOX.perRow) + 1) * BOX.perRow) {
     const end = Math.min(last, (Math.floor(start / BOX.perRow) + 1) * BOX.perRow - 1);
-    const from = place(start), to = place(end);
+    const from = places[start], to = places[end];
     const top = from.y - 8;
     parts.push(s("path", { d: `M${from.x} ${top + 5}V${top}H${to.x + BOX.width}V${top + 5}` }));
     if (start === first) {
@@ -116,7 +124,7 @@ function drawBracket(first, last, state, label) {
  * such a lock is not open where the hops that were read allow the connection. `words` has the words of an open network and of authentication.
  */
 function pathFigure(hops, unknownLocks, words) {
-  const folded = foldHops(hops);
+  const folded = foldHops(hops).map(measured), places = placed(folded);
   const network = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => isLock(hop));
   const asks = folded.map((hop, at) => ({ hop, at })).filter(({ hop }) => hop.kind === "authentication");
   const brackets = [["network", network], ["authentication", asks]].filter(([, list]) => list.length).map(([name, list]) => {
@@ -126,12 +134,12 @@ function pathFigure(hops, unknownLocks, words) {
   });
   const count = folded.length;
   const width = Math.min(count, BOX.perRow) * (BOX.width + BOX.gap) - BOX.gap + 4;
-  const height = Math.floor((count - 1) / BOX.perRow) * BOX.row + BOX.top + BOX.height + 4;
+  const height = places[count - 1].y + places[count - 1].height + 4;
   const path = folded.map((hop) => [hop.name, hop.detail, hopState(hop)].filter(Boolean).join(", ")).join("; then ");
   const label = plain([t("path.label"), ...brackets.map((bracket) => bracket.label), path].join(". "));
   const drawing = s("svg", { class: "path-drawing", role: "img", "aria-label": label, viewBox: `0 0 ${width} ${height}`, width, height },
-    brackets.map((each) => drawBracket(each.first, each.last, each.state, each.label)),
-    folded.map((hop, at) => (at ? drawArrow(at, brackets.some((each) => each.first <= at && at <= each.last)) : null)), folded.map(drawHop));
+    brackets.map((each) => drawBracket(each, places)),
+    folded.map((hop, at) => (at ? drawArrow(at, places, brackets.some((each) => each.first <= at && at <= each.last)) : null)), folded.map((hop, at) => drawHop(hop, places[at])));
   const list = h("ol", { class: "path-list" }, folded.map((hop) => h("li", null, h("b", null, visible(hop.name)), " ", hop.detail && visible(hop.detail), " ", h("span", { class: "hop-state " + hopClass(hop) }, hopState(hop)))));
   const locks = h("p", { class: "path-locks" }, separated(brackets.map((each) => each.label)));
   return h("div", { class: "path" }, drawing, locks, list);

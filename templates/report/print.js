@@ -36,6 +36,7 @@ function closeLists() {
 function printFindings(state) {
   const target = byId("finding-list"), before = [...target.childNodes];
   const list = sorted(found, state.sort).slice(0, PRINTED);
-  target.replaceChildren(h("p", { class: "part" }, t("print.part", null, { from: number(1), to: number(list.length), all: number(found.length) })), ...list.map((row) => findingCard(row)));
-  afterPrint = () => target.replaceChildren(...before);
+  const shown = shownRows;
+  target.replaceChildren(h("p", { class: "part" }, t("print.part", null, { from: number(1), to: number(list.length), all: number(found.length) })), findingsTable(bodiesOf(list), state.sort));
+  afterPrint = () => { target.replaceChildren(...before); shownRows = shown; };
 }

@@ -29,7 +29,9 @@ function readTerm(token, keys) {
 const readQuery = (query, keys) => tokens(query).map((token) => readTerm(token, keys)).filter((term) => term.values.length);
 
 const whole = (values) => (value) => values.includes(value.toLowerCase());
-const part = (values) => (value) => { const lower = value.toLowerCase(); return values.some((each) => lower.includes(each)); };
+/** Whether a value contains one of these, or is one of those that begin with "=". */
+const part = (values) => (value) => { const lower = value.toLowerCase(); return values.some((each) => (each.length > 1 && each[0] === "=" ? lower === each.slice(1) : lower.includes(each))); };
+const contains = (word) => (value) => value.toLowerCase().includes(word);
 
 /** since:2026-11 is a beginning, since>=2026-11-01 a bound; what has no first day never matches. */
 function sinceTest({ compare, values }) {
@@ -47,6 +49,10 @@ function historyTest(values, columns) {
     || (values.includes("first") && columns.new[at] === 0 && columns.since[at] !== 0 && data.strings[columns.since[at]] === data.taken)
     || (lists.size > 0 && lists.has(print(at)));
 }
+
+const LOCK_CATEGORIES = ["anonymous-access", "authentication", "network"];
+/** Whether a finding is counted itself; those of the locks that name endpoints are counted as these. */
+const isOther = (row) => !(LOCK_CATEGORIES.includes(ruleOf(row).category) && data.findings.endpoints[row]);
 
 /** The numbers below `length` for which `test` is true, as a lookup table. */
 function table(length, test) {
@@ -100,14 +106,15 @@ function gapTest(values) {
 }
 
 function findingWord(word) {
-  const has = part([word]);
+  const has = contains(word);
   const rules = byRule((rule) => has(rule.id) || has(rule.title || ""));
+  const passed = byRule((rule) => has(rule.id) || has(rule.pass_title || rule.title || ""));
   const resources = byResource((at) => has(idOf(at)));
   const inText = remembered((index, resource) => has(expand(index, resource)));
   const hex = /^[0-9a-f]{4,16}$/.test(word);
   return (row) => {
     if (resources[rows.resource[row]]) return true;
-    if (row >= rows.own) return rules[rows.rule[row]] === 1;
+    if (row >= rows.own) return (rows.status[row] === PASS ? passed : rules)[rows.rule[row]] === 1;
     const title = data.findings.title[row], endpoints = data.findings.endpoints[row], resource = rows.resource[row];
     if (title ? inText(title, resource) || has(ruleOf(row).id) : rules[rows.rule[row]]) return true;
     return (endpoints !== 0 && inText(endpoints, resource)) || (hex && fingerprint(row).includes(word));
@@ -134,7 +141,7 @@ const FINDING_KEYS = {
   auth: (term) => exposureTest("auth", term.values),
   reach: (term) => exposureTest("reach", term.values),
   gap: (term) => gapTest(term.values),
-  is: ({ values }) => { const test = historyTest(values, data.findings); return (row) => row < rows.own && (test(row) || (values.includes("expiring") && isExpiring(row))); },
+  is: ({ values }) => { const test = historyTest(values, data.findings); return (row) => row < rows.own && (test(row) || (values.includes("expiring") && isExpiring(row)) || (values.includes("other") && isOther(row))); },
   since: (term) => { const test = sinceTest(term); return (row) => row < rows.own && test(data.findings.since[row]); },
   "": (term) => findingWord(term.values[0]),
 };
@@ -142,7 +149,7 @@ for (const [key, make] of Object.entries(RESOURCE_KEYS)) FINDING_KEYS[key] = (te
 for (const [key, make] of Object.entries(RULE_KEYS)) FINDING_KEYS[key] = (term) => { const hits = make(term.values); return (row) => hits[rows.rule[row]] === 1; };
 
 function exposureWord(word) {
-  const has = part([word]);
+  const has = contains(word);
   const resources = byResource((at) => has(idOf(at)));
   const print = (at) => data.exposures.fingerprint.slice(at * 16, at * 16 + 16);
   return (at) => resources[data.exposures.resource[at]] === 1 || has(exposure(at, "endpoint")) || has(exposureText(at, "title")) || has(exposureText(at, "address")) || has(print(at));

@@ -1,7 +1,11 @@
-// The state is the address's hash and nothing else: #view?q=..&group=..&sort=..&p=..&f=..
-const VIEWS = ["endpoints", "findings", "not-assessed", ...(byId("changes") ? ["changes"] : [])];
+// The state is the address's hash and nothing else: #view?q=..&group=..&sort=..&n=..&p=..&f=..
+const VIEWS = ["endpoints", "findings", "not-assessed", ...(byId("changes") ? ["changes"] : []), "map"];
 const GROUPS = ["none", "rule", "resource", "subscription", "category"];
-const SORTS = ["severity", "resource", "rule", "newest"];
+const SORTS = ["severity", "title", "resource", "place", "age", "owner"];
+const SIZES = [50, 100];
+
+/** The columns that the data can sort by; "-" before a name turns the order round. */
+const sortsOf = () => SORTS.filter((name) => (name !== "age" || (data && data.history)) && (name !== "owner" || (data && data.ownerTag)));
 
 function readState() {
   const [name, query] = location.hash.slice(1).split("?", 2);
@@ -11,7 +15,8 @@ function readState() {
     view: VIEWS.includes(name) ? name : "endpoints",
     q: parameters.get("q") || "",
     group: choice("group", GROUPS),
-    sort: choice("sort", data && data.history ? SORTS : SORTS.slice(0, 3)),
+    sort: choice("sort", sortsOf().flatMap((name) => [name, "-" + name])),
+    n: Number(choice("n", SIZES.map(String))),
     p: Math.max(1, parseInt(parameters.get("p"), 10) || 1),
     f: parameters.get("f") || "",
   };
@@ -20,7 +25,7 @@ function readState() {
 const encoded = (value) => encodeURIComponent(value).replace(/%20/g, "+").replace(/%3A/g, ":").replace(/%2C/g, ",").replace(/%2F/g, "/");
 
 function hashOf(state) {
-  const defaults = { q: "", group: "none", sort: "severity", p: 1, f: "" };
+  const defaults = { q: "", group: "none", sort: "severity", n: SIZES[0], p: 1, f: "" };
   const parts = Object.entries(defaults).filter(([key, value]) => state[key] !== undefined && state[key] !== value).map(([key]) => `${key}=${encoded(state[key])}`);
   return "#" + state.view + (parts.length ? "?" + parts.join("&") : "");
 }

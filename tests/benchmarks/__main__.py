@@ -1,4 +1,4 @@
-"""`make bench`: every figure of docs/performance.md, medians of fresh processes; writes that page.
+"""`make bench`: every figure of docs/dev/performance.md, medians of fresh processes; writes that page.
 
 python -m tests.benchmarks [NAME...]        only these: startup, rules, evaluate, copies, report, network, history, scan
 """
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-PAGE = Path("docs/performance.md")
+PAGE = Path("docs/dev/performance.md")
 RUNS = 5
 Figures = dict[str, Any]
 
@@ -277,7 +277,7 @@ Findings are not written again in each scan: an item has one row, and one event 
 
 Without the start of the command. Limited by: SQLAlchemy's rows, and PostgreSQL's new version of each row whose
 `seen` changes. Pages are filled to 45 %, so that it fits on the same page
-([decision 0043](decisions/0043-postgresql-fills-pages-to-45-percent.md))."""
+([decision 0043](../decisions/0043-postgresql-fills-pages-to-45-percent.md))."""
 
 
 def scanned(found: Figures) -> str:

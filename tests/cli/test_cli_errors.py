@@ -360,7 +360,7 @@ def test_a_disk_that_is_full(snapshot_file: str, monkeypatch: pytest.MonkeyPatch
     Path("report.html").write_text("the old one")
     import scanner.report.html
 
-    def full(document: Any, out: Any, language: str = "en") -> None:
+    def full(document: Any, out: Any, language: str = "en", **_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(scanner.report.html, "write_html", full)
@@ -417,7 +417,7 @@ def test_a_findings_file_that_is_none(snapshot_file: str) -> None:
 def test_a_hostile_name_forges_no_line() -> None:
     ended = twolocks("scan", "--from", "a\n::error::b\x1b[2J\u202e.jsonl")
     assert ended.code == 2
-    assert "a<U+000A>::error::b<U+001B>[2J<U+202E>.jsonl" in ended.err
+    assert "a<U+000A><U+003A>:error::b<U+001B>[2J<U+202E>.jsonl" in ended.err
     assert not [line for line in ended.last if line.startswith("::")]
 
 

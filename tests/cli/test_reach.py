@@ -1,12 +1,14 @@
 """`twolocks reach`: over a file and live, what it prints and how it ends."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scanner.cli.reach import Question, answers
+from scanner.cli.reach import answers
+from scanner.cli.reach_names import Question
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox, running
@@ -86,15 +88,58 @@ def test_a_type_without_evaluated_endpoints_is_no_verdict(tmp_path: Path) -> Non
     for bodies, word in (([OPEN], id), ([OPEN, {"id": id, "name": "hdi", "properties": {}}], "hdi")):
         file.write_text(json.dumps({"value": bodies}))
         ended = twolocks("reach", word, "--from", file)
-        assert ended.code == 2
-        assert "hdi is of a type without evaluated endpoints: microsoft.hdinsight/clusters" in ended.err.lower()
+        assert (ended.code, ended.err) == (3, "Exit 3\n")
+        said = "not known: hdi is of a type without evaluated endpoints: microsoft.hdinsight/clusters\n"
+        assert ended.out.lower() == said
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("demo")
+    assert twolocks("demo", "--dir", folder, "-q").code == 0
+    return folder / "snapshot.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("nic-gammel",), 3, "networkInterfaces; it belongs to vm-gammel: ask for that"),
+        (("kubernetes",), 3, "not known: kubernetes is of a type without evaluated endpoints: microsoft.network/load"),
+        (("vmss-flex",), 3, "not known: vmss-flex: no virtual machine of this scale set was collected"),
+        (("vm-ukjent",), 3, "not known: tcp/3389: nsg-drift, on the path to vm-ukjent, could not be assessed"),
+        (("vm-gammel", "--port", "tcp/22"), 0, "yes: the internet can open tcp/22 on vm-gammel"),
+    ],
+)
+def test_every_resource_has_an_answer(words: tuple[str, ...], code: int, said: str, demo: Path) -> None:
+    ended = twolocks("reach", *words, "--from", demo)
+    assert ended.code == code
+    assert said in ended.out
+    rows = json.loads(twolocks("reach", *words, "--from", demo, "--format", "json").out)
+    assert [row["verdict"] for row in rows] == [
+        line.partition(":")[0] for line in ended.out.splitlines() if not line.startswith("  ")
+    ]
+
+
+def test_the_reach_examples_of_the_pages_work_on_the_demo(demo: Path) -> None:
+    pages = [Path("README.md"), *Path("docs").glob("*.md")]
+    found = {
+        tuple(line.split()[2:])
+        for page in pages
+        if page.name != "cli.md"
+        for line in re.findall(r"`?(twolocks reach [^`\n]+)", page.read_text())
+    }
+    assert found
+    for words in found:
+        assert twolocks("reach", *words, "--from", demo).code == 0, words
 
 
 def test_what_is_not_known_ends_with_3(tmp_path: Path) -> None:
     odd = account("stodd", publicNetworkAccess="Perhaps", allowBlobPublicAccess=False)
     ended = twolocks("reach", "stodd", "--port", "blob", "--from", snapshot(tmp_path / "a.jsonl", odd))
     assert (ended.code, ended.err) == (3, "Exit 3\n")
-    assert ended.out.startswith("not known: publicNetworkAccess of stodd: unrecognized value 'Perhaps'\n  unknown ")
+    assert ended.out.startswith(
+        "not known: blob: publicNetworkAccess of stodd: unrecognized value 'Perhaps'\n  unknown "
+    )
 
 
 @pytest.mark.parametrize("source", ["internet", "vm"])
@@ -259,7 +304,10 @@ def test_a_file_of_resources_is_taken_as_whole_and_a_load_balancer_elsewhere_is_
     ended = twolocks("reach", "vm", "--port", "tcp/22", "--from", file)
     assert (ended.code, ended.out.split(":")[0]) == (0, "no")
     inside = twolocks("reach", "vm", "--port", "tcp/22", "--source", "a", "--from", file)
-    assert (inside.code, inside.out.splitlines()[0]) == (3, "not known: the private address of a: it is not known")
+    assert (inside.code, inside.out.splitlines()[0]) == (
+        3,
+        "not known: tcp/22: the private address of a: it is not known",
+    )
     pool = f"{net.replace('5a', '5b')}/loadBalancers/lb/backendAddressPools/p"
     inner["loadBalancerBackendAddressPools"] = [{"id": pool}]
     file.write_text(json.dumps({"value": named}))

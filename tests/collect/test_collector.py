@@ -498,7 +498,9 @@ def test_what_a_group_does_not_hold_is_a_skip_and_a_group_that_is_nowhere_skips_
         return {url.lower().split("/providers/")[1] for url in urls if url.lower().count("/") in (5, 7)} & types
 
     assert reported(result) == types
-    assert reported(scanned(box(), Scope(groups=("typo",)))) < types
+    with pytest.raises(InputError, match='resource group "typo" does not exist in the 2 subscriptions'):
+        scanned(box(), Scope(groups=("typo",)))
+    assert reported(scanned(box(), Scope(groups=("typo",), is_known=lambda id: id.endswith("/typo")))) == types
 
 
 def test_named_resources_say_that_nothing_was_listed() -> None:

@@ -1,4 +1,4 @@
-"""What a settings file that nobody named may say: every setting has an effect, and the harmless ones are these."""
+"""What a settings file that was not named may say: every setting has an effect, and the harmless ones are these."""
 
 from scanner.config.commands import SCAN_SETTINGS
 from scanner.config.keys import EFFECTS, TABLES

@@ -9,7 +9,7 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from scanner.config import toml
-from scanner.config.commands import COMMANDS, SCAN, Command
+from scanner.config.commands import COMMANDS, SCAN, SCAN_SETTINGS, Command
 from scanner.config.keys import LIMITS, TABLES
 from scanner.config.limits import Limits, size
 from scanner.config.options import HISTORY
@@ -58,6 +58,8 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "arm-endpoint": "",
             "arm-audience": "",
             "keep-all": "1",
+            "format": "csv",
+            "severity": "low",
         }.get(option.name, "x")
         name = f"TWOLOCKS_SCAN_{option.key}".upper()
         found = resolve("scan", {}, {name: text}, config=tmp_path / "twolocks.toml")
@@ -368,7 +370,7 @@ def test_config_show_lists_everything_that_a_file_may_say(tmp_path: Path) -> Non
     )
     names = [name for name, _, _ in resolve("config show", {}, {}, config=tmp_path / "twolocks.toml").rows()]
     for table, keys in TABLES.items():
-        for key in SCAN if table == "scan" else keys or ():
+        for key in SCAN_SETTINGS if table == "scan" else keys or ():
             assert f"{table}.{key.name}" in names
     assert {"networks.a", "intended.1", "severity.r", "notify.n.kind"} <= set(names)
 

@@ -487,7 +487,7 @@ def test_files_that_are_no_findings_or_no_waivers() -> None:
     assert said.endswith(" does not exist")
 
 
-@pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb", "\udcff"])
+@pytest.mark.parametrize("text", ["one\ntwo", "a\u202eb"])
 def test_a_reason_is_one_line_of_text(text: str) -> None:
     reported = refused("9b01c2", "--in", "f.json", "--owner", "kari", "--expires", LATER, "--reason", text)
     assert reported[0] == "error: --reason must be one line of text"

@@ -48,7 +48,7 @@ def test_each_number_is_what_the_document_holds(evaluated: tuple[Counts, Documen
     opened = [row for row in document.exposures if row.state == "open"]
     assert counts.endpoints == len(document.exposures)
     assert counts.open.total() == counts.states["open"] == len(opened)
-    assert counts.without_authentication == sum(row.severity == "critical" for row in opened)
+    assert counts.public + counts.nearly_public == sum(row.severity == "critical" for row in opened)
     failed = [row for row in document.findings if row.status == "fail"]
     locks = ("anonymous-access", "authentication", "network")
     of_locks = [row for row in failed if row.category in locks]
@@ -104,5 +104,5 @@ def test_an_accepted_check_is_counted_apart() -> None:
     for waiver in (None, {"reason": "r", "owner": "kari", "expires": ""}):
         row = finding(status="unknown")
         counts.finding(msgspec.convert({**msgspec.to_builtins(row), "waiver": waiver}, type(row)))
-    assert (counts.statuses["unknown"], counts.inconclusive, counts.accepted_inconclusive) == (2, 1, 1)
+    assert (counts.statuses["unknown"], counts.unaccepted_checks, counts.accepted_inconclusive) == (2, 1, 1)
     assert counts.inconclusive_by_gap == {"": 1}

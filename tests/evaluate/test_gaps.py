@@ -91,7 +91,7 @@ def test_an_accepted_gap_ends_with_0_and_is_reported_and_passes_nothing() -> Non
 def test_a_new_gap_ends_with_3_and_only_its_checks_are_counted() -> None:
     ended = scheduled_run("st1", "st2", accepted=gap(containers("st1")))
     assert ended.code == 3
-    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
+    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive and not accepted (1 gap not accepted)")
     assert {row["url"].split("/")[8]: row["accepted"] for row in document()["gaps"]} == {"st1": True, "st2": False}
     screen = scheduled_run("st1", "st2", accepted=gap(containers("st1")), tty=True).err
     assert "Not assessed: 1 gap leaves 1 check inconclusive; none of them counts as passed" in screen
@@ -116,7 +116,7 @@ def test_a_check_that_hangs_on_another_gap_too_is_not_settled() -> None:
     both = (perimeters,)
     ended = scheduled_run("st1", accepted=gap(containers("st1")), more=both)
     assert ended.code == 3
-    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap)")
+    assert ended.last[-1].endswith("exit 3: incomplete, 1 check inconclusive (1 gap not accepted)")
     ended = scheduled_run("st1", accepted=gap(containers("st1")) + gap(perimeters), more=both)
     assert ended.code == 0
 
@@ -198,7 +198,11 @@ def test_checks_and_gaps_that_are_accepted_are_distinguished() -> None:
 
 
 def test_another_resource_or_rule_is_not_accepted() -> None:
-    assert values("st1", "st2", accepted=check()).last[-1].endswith("exit 3: incomplete, 1 check inconclusive")
+    assert (
+        values("st1", "st2", accepted=check())
+        .last[-1]
+        .endswith("exit 3: incomplete, 1 check inconclusive and not accepted")
+    )
     assert {row["resource"][-3:]: row["waiver"] is None for row in document()["findings"]} == {
         "st1": False,
         "st2": True,

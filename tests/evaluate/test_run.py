@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from scanner.document import schema as finding
@@ -88,6 +89,13 @@ def run(made: Store, rules: loader.RuleSet, policy: Policy | None = None) -> tup
     writer.finish(out, scan, evaluation.rule_rows(), evaluation.result.gaps, evaluation.coverage())
     writer.close()
     return json.loads(out.getvalue()), evaluation
+
+
+def test_the_row_of_a_scan_names_the_owner_tag_only_where_the_settings_do(tmp_path: Path) -> None:
+    _, evaluation = run(store(), rules(tmp_path))
+    scan = evaluation.scan_row(started="", finished="", tool="t", owner_tag="owner")
+    assert scan.owner_tag == "owner"
+    assert "owner_tag" not in json.loads(msgspec.json.encode(evaluation.scan_row(started="", finished="", tool="t")))
 
 
 def rules(tmp_path: Path, body: str = "pass") -> loader.RuleSet:

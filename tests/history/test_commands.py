@@ -159,6 +159,7 @@ def test_trend() -> None:
     ]
     found = json.loads(twolocks("history", "trend", "1", "--history", DB, "--format", "json").out)
     counts = {"critical": 0, "high": 2, "medium": 0, "low": 0, "info": 0, "undecided": 0, "unknown": None}
+    counts |= {"opened": 0, "closed": 0}
     assert found[2] == {"taken": taken(3), **counts}
 
 
@@ -282,7 +283,7 @@ def test_a_name_from_azure_cannot_forge_a_line() -> None:
         forged = item(8, 4, endpoint="a\n::error::\tb\u202e")
         history.record(scan(4), comparison_of(4, [forged], closed=False))
     out = twolocks("history", "show", "--history", DB).out
-    assert "st00008: a<U+000A>::error::<U+0009>b<U+202E>" in out
+    assert "st00008: a<U+000A><U+003A>:error::<U+0009>b<U+202E>" in out
 
 
 # What is imported

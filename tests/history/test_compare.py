@@ -517,7 +517,7 @@ def test_a_word_that_is_on_no_scale_ranks_below_all() -> None:
 def test_of_a_document_each_row_counts() -> None:
     rows: list[Row] = [exposure(), exposure(endpoint="file"), finding(), finding(rule="anonymous")]
     made = document(rows, {account("a"): ["x"], account("b"): ["plain-http"]}, [account("a"), account("b")])
-    made.not_applicable[account("b")] = {"x": "", "anonymous": ""}
+    made.not_applicable = {**made.not_applicable, account("b"): {"x": "", "anonymous": ""}}
     known = items(
         finding(account("b")), finding(account("b"), "anonymous"), exposure(account("a")), exposure(account("b"))
     )

@@ -45,13 +45,15 @@ def document(
     passed: dict[str, list[str]] | None = None,
 ) -> Document:
     made = rows_of(rows, passed or {}, resources)
-    made.not_applicable.clear()
+    made.not_applicable = {}
     made.scan = msgspec.structs.replace(made.scan, taken=taken)
     made.coverage.scopes[:] = [ScopeRow(subscription=SUB.upper(), name="prod", tenant="t", view=view)]
     made.rules.clear()
     made.rules.update(dict.fromkeys(rules))  # type: ignore[arg-type]
-    for id, row in made.resources.items():
-        made.resources[id] = msgspec.structs.replace(row, parent=account("st") if id.startswith(BLOB) else None)
+    made.resources = {
+        id: msgspec.structs.replace(row, parent=account("st") if id.startswith(BLOB) else None)
+        for id, row in made.resources.items()
+    }
     return made
 
 

@@ -131,7 +131,7 @@ def test_a_report_of_the_first_schema_counts_what_was_not_assessed() -> None:
     old = first_schema(taken("old.jsonl", keyed("stto", publicNetworkAccess="Sometimes")))
     assert twolocks("report", old, "--out", "again.csv", "--out", "again.md").code == 0
     assert '"exposure","unknown"' in Path("again.csv").read_text()
-    assert "Not assessed" in Path("again.md").read_text().splitlines()[0]
+    assert "Not fully assessed" in Path("again.md").read_text().splitlines()[0]
 
 
 def test_a_rule_that_was_not_evaluated_before_is_not_new() -> None:

@@ -58,6 +58,12 @@ def test_open_then_unknown_is_no_longer_visible_and_is_seen_again(url: str) -> N
         assert [each.kind for each in found.changes] == [ChangeKind.no_longer_visible]
 
 
+def test_the_trend_counts_what_each_scan_opened_and_closed(url: str) -> None:
+    runs(url, None, OPEN, CLOSED, OPEN, UNKNOWN)
+    with History.open(url) as history:
+        assert [(row.opened, row.closed) for row in history.trend("all")] == [(0, 0), (1, 0), (0, 1), (1, 0), (0, 0)]
+
+
 def test_what_is_hidden_stays_open_and_is_fixed_by_a_verdict_only(url: str) -> None:
     assert runs(url, OPEN, UNKNOWN, CLOSED)[1:] == [["unseen blob"], ["fixed blob"]]
 

@@ -141,6 +141,15 @@ def test_nothing_sure_is_unknown_and_could_be_the_worst() -> None:
     assert exposure.inconclusive
 
 
+def test_what_could_be_info_is_inconclusive_too() -> None:
+    """Info is 0, which counted as no severity."""
+    exposure = Exposure(
+        "blob", "data", possible(Reach.internet, GAP), IDENTITY, max_severity=Severity.info, justification="limited"
+    )
+    assert (exposure.severity, exposure.worst_severity) == (None, Severity.info)
+    assert exposure.inconclusive
+
+
 def test_an_endpoint_that_is_off_is_closed_and_says_why() -> None:
     exposure = closed("sftp", "data", "SFTP is not switched on", display_name="SFTP")
     assert exposure.severity is None

@@ -146,7 +146,9 @@ def test_a_gap_that_is_new_is_reported_once(watch: Watch) -> None:
     notice = watch.one()
     assert notice["title"] == "The scan is incomplete, the previous one was complete"
     assert notice["items"] == []
-    assert notice["remarks"][0].startswith("The scan is incomplete: 2 reads failed")
+    assert notice["remarks"][0].startswith(
+        "The scan is incomplete: 2 endpoints were not fully assessed, 2 reads failed"
+    )
     assert not notice["scan"]["complete"]
     assert {each["status"] for each in notice["gaps"]} == {403}
     assert notice["counts"]["fixed"] == 0
@@ -174,7 +176,7 @@ def test_a_notice_of_an_incomplete_scan_says_so_first(watch: Watch) -> None:
     watch.scheduled_run(estate(ssh="Internet"), refusals=[REFUSED])
     notice = watch.one()
     assert endpoints(notice) == {"new vm-hopp: tcp/22"}
-    assert notice["remarks"][0].startswith("The scan is incomplete: 1 read failed")
+    assert notice["remarks"][0].startswith("The scan is incomplete: 1 endpoint was not fully assessed, 1 read failed")
 
 
 # Waivers

@@ -100,7 +100,7 @@ MUTANTS = (
     Mutant("the subnet of the sender is not compared", PEERINGS, "if link.own is None or subnet in link.own:", "if True:"),
     Mutant("the subnet of the target is not compared", PATHS, "elif subnet in subnets:", "else:"),
     Mutant("a peering that is not connected carries traffic", PEERINGS, "if remote and is_connected(each):", "if remote:"),
-    Mutant("the firewall of a hub leads everywhere", PEERINGS, "return [(own, None)] if others.is_empty() else [(own, None), (others, doubt)]", "return [(None, None)]"),
+    Mutant("the firewall of a hub leads everywhere", PEERINGS, "return [(own, None)] if others.is_empty() else [(own, None), (others, uncertain)]", "return [(None, None)]"),
     Mutant("a default route to None closes the port", FILTERING, "    levels: list[FilterLevel] = []\n    admin = ", '    gone = subnet is not None and subnet.table and fabric.tables[subnet.table].default == "none"\n    levels: list[FilterLevel] = [FilterLevel("route", "", (), ())] if gone else []\n    admin = '),
     Mutant("VirtualNetwork holds the public address that floating IP keeps", RULES, "return None if target.public and", "return None if False and", TOPOLOGY),
     Mutant("a failed deployment counts", ADMIN, 'if applied.state not in ("", "succeeded")', 'if applied.state in ("never",)'),

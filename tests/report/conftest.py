@@ -37,7 +37,8 @@ class Reader:
         page.on("pageerror", lambda error: self.said.append(str(error)))
         page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
         page.on(
-            "request", lambda request: self.said.append(request.url) if not request.url.startswith("file:") else None
+            "request",
+            lambda request: self.said.append(request.url) if not request.url.startswith(("file:", "blob:")) else None,
         )
         return page
 
@@ -96,15 +97,17 @@ def report(document: dict[str, Any], make: Callable[[dict[str, Any]], Path]) -> 
 
 @pytest.fixture(scope="session")
 def accessible() -> Callable[[Page], None]:
-    """Return a check of a page with axe-core: as it is, narrow, and the contrast of the dark scheme when narrow.
+    """Return a check of a page with every rule of axe-core: as it is, narrow, and the contrast of the dark scheme.
 
     Only contrast depends on the scheme. A narrow page shows everything that a wide one shows; drawings become lists.
     """
     axe = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 
     def violations(page: Page, *rules: str) -> list[tuple[str, str]]:
-        options = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
-        found = page.evaluate("(options) => axe.run(document, options)", options)["violations"]
+        script = """(wanted) => axe.run(document, {resultTypes: ["violations"],
+            ...(wanted.length ? {runOnly: wanted} : {}),
+            rules: Object.fromEntries(axe.getRules().map((rule) => [rule.ruleId, {enabled: true}]))})"""
+        found = page.evaluate(script, list(rules))["violations"]
         return [(each["id"], each["nodes"][0]["html"]) for each in found]
 
     def check(page: Page) -> None:
@@ -115,7 +118,7 @@ def accessible() -> Callable[[Page], None]:
         page.set_viewport_size({"width": 390, "height": 844})
         assert violations(page) == []
         page.emulate_media(color_scheme="dark")
-        assert violations(page, "color-contrast") == []
+        assert violations(page, "color-contrast", "color-contrast-enhanced") == []
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(wide)
 
@@ -130,3 +133,16 @@ def scrolls_sideways(page: Page) -> list[int]:
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             found.append(width)
     return found
+
+
+ALLOWED = {"https://learn.microsoft.com/azure/security/fundamentals/network-best-practices"}
+"""The references of the sample's rules."""
+
+
+def outside_links(page: Page) -> set[str]:
+    """Return where the links of a page lead that are no fragments. Each opens in a new tab without a referrer."""
+    script = """() => [...document.querySelectorAll('a')].filter((a) => a.getAttribute('href')[0] !== '#')
+        .map((a) => [a.getAttribute('href'), a.target, a.rel])"""
+    found = page.evaluate(script)
+    assert all(each[1:] == ["_blank", "noopener noreferrer"] for each in found)
+    return {each[0] for each in found}

@@ -637,8 +637,8 @@ def trend(scans: int) -> list[dict[str, Any]]:
     return [
         {"taken": f"{scheduled_run:%Y-%m-%dT%H:%M:%SZ}", "info": 0}
         | {name: pick.randrange(most) for name, most in (("critical", 4), ("high", 20), ("medium", 60), ("low", 9))}
-        | {"undecided": pick.randrange(5)}
-        for scheduled_run in runs
+        | {"undecided": pick.randrange(5), "opened": at % 4, "closed": at * 3 % 7 if at % 3 else 0}
+        for at, scheduled_run in enumerate(runs)
     ]
 
 

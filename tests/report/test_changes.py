@@ -17,7 +17,7 @@ from scanner.document.schema import TrendRow
 from scanner.model.exposure import LOCKS
 from scanner.report.cards import first_seen
 from scanner.report.html import render, write_html
-from scanner.report.trend import trend
+from scanner.report.trend import top, trend
 from scanner.report.words import Words
 from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, estate
@@ -98,30 +98,64 @@ def test_the_list_of_what_is_new_is_as_long_as_its_count(document: dict[str, Any
 # The trend
 
 
-def lanes(scans: list[dict[str, Any]]) -> dict[str, Any]:
+def drawn_trend(scans: list[dict[str, Any]]) -> dict[str, Any]:
     drawn = trend(msgspec.convert(scans, list[TrendRow]), Words())
     assert drawn
-    return {lane["look"]: lane for lane in drawn["lanes"]}
+    return drawn
 
 
-def middles(path: str) -> list[float]:
-    return [float(left) + float(width) / 2 for left, width in re.findall(r"M([\d.]+) 40V[\d.]+h([\d.]+)", path)]
+def columns(path: str) -> list[tuple[float, float, float]]:
+    """The middle, the bottom and the top of each column."""
+    found = re.findall(r"M([\d.]+) ([\d.]+)V([\d.]+)h([\d.]+)", path)
+    return [(float(left) + float(width) / 2, float(bottom), float(top)) for left, bottom, top, width in found]
+
+
+def bar(drawn: dict[str, Any], severity: str) -> list[tuple[float, float, float]]:
+    return columns(next(each["path"] for each in drawn["chart"]["bars"] if each["severity"] == severity))
+
+
+ZERO = dict.fromkeys(("critical", "high", "medium", "low", "info"), 0)
 
 
 def test_a_scan_stands_at_its_time() -> None:
     days = [0, 1, 2, 10]
     rows = [row | {"taken": f"2026-11-{1 + day:02}T02:00:00Z"} for row, day in zip(sample.trend(4), days, strict=True)]
-    places = middles(lanes([row | {"high": 3} for row in rows])["high"]["columns"])
-    assert places == pytest.approx([10 + day * 98 for day in days], abs=0.2)
-    drawn = trend(msgspec.convert(rows, list[TrendRow]), Words())
-    assert drawn
+    drawn = drawn_trend([row | {"high": 3} for row in rows])
+    assert [x for x, _, _ in bar(drawn, "high")] == pytest.approx([10 + day * 98 for day in days], abs=0.2)
     assert drawn["paused"] == "Grey: no scan from 3 November 2026 to 11 November 2026"
 
 
+def test_severities_stand_on_each_other_on_one_scale() -> None:
+    rows = [row | ZERO | {"critical": 5, "high": 10, "low": 20} for row in sample.trend(2)]
+    drawn = drawn_trend(rows)
+    assert drawn["chart"]["axis"] == ["40", "20", "0"]
+    assert [bar(drawn, name)[0][1:] for name in ("critical", "high", "low")] == [
+        (100, 87.5),
+        (87.5, 62.5),
+        (62.5, 12.5),
+    ]
+
+
 def test_zero_is_drawn_as_a_scan_that_saw_none() -> None:
-    rows = [row | {"critical": at % 2} for at, row in enumerate(sample.trend(6))]
-    critical = lanes(rows)["critical"]
-    assert (len(middles(critical["columns"])), len(middles(critical["zeros"]))) == (3, 3)
+    rows = [row | ZERO | {"critical": at % 2} for at, row in enumerate(sample.trend(6))]
+    drawn = drawn_trend(rows)
+    assert (len(bar(drawn, "critical")), len(columns(drawn["chart"]["zeros"]))) == (3, 3)
+
+
+def test_opened_and_closed_stand_above_and_below() -> None:
+    unknown = {"opened": None, "closed": None}
+    assert drawn_trend([row | unknown for row in sample.trend(3)])["moves"] is None
+    rows = [row | {"opened": 4 * at, "closed": at} for at, row in enumerate(sample.trend(3))]
+    moves = drawn_trend(rows)["moves"]
+    assert moves["axis"] == ["10", "0", "10"]
+    assert [each[1:] for each in columns(moves["opened"])] == [(50, 30), (50, 10)]
+    assert [each[1:] for each in columns(moves["closed"])] == [(55, 50), (60, 50)]
+    assert moves["label"] == "12 opened and 3 closed in 3 scans"
+
+
+@pytest.mark.parametrize(("most", "end"), [(0, 2), (2, 2), (3, 4), (5, 10), (11, 20), (350, 400), (401, 1000)])
+def test_an_axis_ends_at_a_round_number(most: int, end: int) -> None:
+    assert top(most) == end
 
 
 @pytest.mark.parametrize("scans", [0, 1])
@@ -130,16 +164,16 @@ def test_one_scan_is_no_trend(scans: int) -> None:
 
 
 def test_two_scans_stand_at_the_ends() -> None:
-    rows = [row | {"low": 2} for row in sample.trend(2)]
-    assert middles(lanes(rows)["low"]["columns"]) == [10, 990]
-    assert lanes(rows)["low"]["range"] == "steady"
+    drawn = drawn_trend([row | {"low": 2} for row in sample.trend(2)])
+    assert [x for x, _, _ in bar(drawn, "low")] == [10, 990]
+    assert next(lane["range"] for lane in drawn["lanes"] if lane["look"] == "low") == "steady"
 
 
 def test_scans_of_one_moment_and_a_clock_that_went_back_are_drawn() -> None:
     row = sample.trend(1)[0] | {"high": 1}
-    assert lanes([row, row])["high"]["columns"]
+    assert bar(drawn_trend([row, row]), "high")
     back = [row, row | {"taken": "2026-11-20T02:00:00Z"}, row | {"taken": "2026-11-23T02:00:00Z"}]
-    assert middles(lanes(back)["high"]["columns"])[:2] == [990, 10]
+    assert [x for x, _, _ in bar(drawn_trend(back), "high")][:2] == [990, 10]
 
 
 def test_no_more_than_sixty_scans_are_drawn() -> None:
@@ -231,7 +265,7 @@ def test_tiles_lead_to_their_lists_and_items_to_their_cards(
     page.go_back()
     section(page, "better").locator("a.to-card").first.click()
     expect(page.locator("#finding-list .finding")).to_have_count(1)
-    assert page.locator("#finding-list .finding").get_attribute("open") is not None
+    expect(page.locator("#finding-list .detail")).to_be_visible()
     page.go_back()
     expect(page.locator("#changes")).to_be_visible()
     assert section(page, "fixed").locator("a").count() == 0
@@ -261,14 +295,14 @@ def test_what_is_new_says_so_everywhere(reader: Reader, report: Path, document: 
     assert "First seen in this scan" in page.locator("#endpoint-list .exposure").first.inner_text()
     page.get_by_role("link", name=f"{findings} new findings").click()
     expect(page.locator(".status")).to_have_text(re.compile(f"^{findings} of "))
-    page.locator("#finding-list summary").first.click()
-    assert "First seen in this scan" in page.locator("#finding-list .finding").first.inner_text()
+    page.locator("#finding-list .open-row").first.click()
+    assert "First seen in this scan" in page.locator("#finding-list .detail").first.inner_text()
     page.locator("#filter").fill("status:fail")
-    page.get_by_label("Sort by").select_option("newest")
+    page.get_by_role("button", name="Age", exact=True).click()
     assert page.locator("#finding-list .badge.new").count() == findings
     last = page.locator("#finding-list .finding").nth(findings)
-    last.locator("summary").click()
-    assert "First seen 34 days ago, on 22 October 2026" in last.inner_text()
+    last.locator(".open-row").click()
+    assert "First seen 34 days ago, on 22 October 2026" in page.locator("#finding-list .detail").inner_text()
 
 
 def test_the_first_screen_shows_two_whole_endpoints_with_history_too(reader: Reader, report: Path) -> None:
@@ -310,7 +344,7 @@ def test_filters_on_history(reader: Reader, report: Path, document: dict[str, An
         show(page, report, f"#endpoints?q=is:{name}")
         rows = changes[name] if name != "new" else [row for row in document["exposures"] if row.get("new")]
         assert page.locator("#h-endpoints small").inner_text().startswith(f"{len(rows)} endpoint"), name
-    assert "since>=2026-11-25" in page.locator("label[for=filter]").inner_text()
+    assert "since>=2026-11-25" in page.locator("#filter-help").inner_text()
 
 
 def test_at_the_baseline_all_is_seen_for_the_first_time(reader: Reader, make: Make) -> None:
@@ -350,8 +384,10 @@ def test_without_scripts_changes_follow_the_summary(reader: Reader, report: Path
     assert page.locator("#changes button:visible, #changes a.to-card:visible").count() == 0
     page.get_by_text("The trend in numbers").click()
     assert page.locator("#changes tbody tr").count() == 40
-    lane = page.locator("#changes").get_by_role("img").first.get_attribute("aria-label") or ""
-    assert re.fullmatch(r"Critical: \d now, between \d and \d from \d+ October 2026 to 25 November 2026", lane)
+    said = page.locator("#changes").get_by_role("img").first.get_attribute("aria-label") or ""
+    assert re.fullmatch(
+        r"Open at each scan: \d+ now, between \d+ and \d+ from \d+ October 2026 to 25 November 2026", said
+    )
 
 
 def test_on_paper_changes_follow_the_summary(reader: Reader, report: Path) -> None:
@@ -399,4 +435,4 @@ def test_fifty_thousand_findings_are_small_and_usable(reader: Reader, tmp_path: 
             query,
         )
         assert spent < 1000
-        assert page.locator("#finding-list .finding").count() == 100
+        assert page.locator("#finding-list .finding").count() == 50

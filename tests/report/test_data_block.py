@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+from array import array
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.report.data_block import DataBlock, pack
+from scanner.report.data_block import DataBlock, Packer
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.words import Words
 from tests.report import sample
@@ -44,12 +45,26 @@ class Opened:
         return column[at] if isinstance(column, list) else column
 
 
+def unpacked(text: bytes) -> Any:
+    """Return the block with its columns in their places."""
+    head, _, numbers = gzip.decompress(base64.b64decode(text)).partition(b"\n")
+
+    def placed(found: dict[str, Any]) -> Any:
+        if found.keys() != {"at", "length", "bytes"}:
+            return found
+        column = array({1: "b", 2: "h", 4: "i"}[found["bytes"]])
+        column.frombytes(numbers[found["at"] : found["at"] + found["length"] * found["bytes"]])
+        return column.tolist()
+
+    return json.loads(head, object_hook=placed)
+
+
 def opened(document: dict[str, Any]) -> tuple[Opened, list[Any], list[Any]]:
     made = sample.typed(document)
     exposures, findings = ordered_exposures(made.exposures), ordered_findings(made.findings)
-    text = pack(DataBlock(made, exposures, findings).export(Words()))
-    opened = Opened(json.loads(gzip.decompress(base64.b64decode(text))))
-    return opened, msgspec.to_builtins(exposures), msgspec.to_builtins(findings)
+    text = b"".join(Packer(DataBlock(made, exposures, findings).export(Words())).pack())
+    opened = Opened(unpacked(text))
+    return opened, msgspec.to_builtins(list(exposures)), msgspec.to_builtins(list(findings))
 
 
 def check(document: dict[str, Any]) -> None:

@@ -4,20 +4,27 @@ import io
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page
 
 from scanner.document.schema import CellRow, ChangeRow
-from scanner.history.documents import LISTS, DiffDocument, DiffSide
+from scanner.document.states import State
+from scanner.history.documents import LISTS, DiffDocument, DiffSide, EndpointsRow
 from scanner.report.diff import MOST_SHOWN, write_html
 from scanner.report.html import policy
 from tests.report import sample
 from tests.report.conftest import Reader, scrolls_sideways
 
 
-def side(name: str) -> DiffSide:
-    return DiffSide(file=name, scan="one", taken="2026-11-25T02:00:00Z", tool="twolocks 0.1.0", complete=True)
+def side(name: str, **more: Any) -> DiffSide:
+    return DiffSide(file=name, scan="one", taken="2026-11-25T02:00:00Z", tool="twolocks 0.1.0", complete=True, **more)
+
+
+def endpoints(reach: str, severity: str | None, count: int) -> EndpointsRow:
+    state: State = "open" if severity else "closed"
+    return EndpointsRow(kind="data", authentication="shared", reach=reach, severity=severity, state=state, count=count)
 
 
 def row(at: int, name: str, severity: str = "high") -> ChangeRow:
@@ -40,7 +47,13 @@ def row(at: int, name: str, severity: str = "high") -> ChangeRow:
 
 
 def found(count: int = 6) -> DiffDocument:
-    made = DiffDocument(old=side(sample.HOSTILE[2]), newer=side("new.json"), same=34)
+    old = side(
+        sample.HOSTILE[2],
+        severities={"high": 1204, "low": 2},
+        endpoints=[endpoints("internet", "high", 1204), endpoints("private", "low", 2), endpoints("none", None, 7)],
+    )
+    newer = side("new.json", severities={"high": 1198}, endpoints=[endpoints("internet", "high", 1198)])
+    made = DiffDocument(old=old, newer=newer, same=34)
     names = (*sample.HOSTILE, *sample.WORDS)
     for at, name in enumerate(LISTS):
         rows = [row(each, names[(each + at) % len(names)], sample.RANKS[each % 5]) for each in range(count)]
@@ -124,3 +137,15 @@ def test_on_paper(reader: Reader, file: Path) -> None:
     opened.emulate_media(media="print", color_scheme="dark")
     assert not opened.locator(".bar").is_visible()
     assert opened.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+
+
+def test_the_numbers_of_both_files_stand_side_by_side(reader: Reader, file: Path) -> None:
+    opened = reader.page(java_script_enabled=False)
+    opened.goto(file.as_uri())
+    rows = [re.split(r"\s+", text.strip()) for text in opened.locator(".severities tbody tr").all_inner_texts()]
+    assert rows == [["High", "1,204", "1,198", "\u22126"], ["Low", "2", "0", "\u22122"]]
+    cells = opened.locator(".matrix .cell:not(.empty)").all_inner_texts()
+    said = [re.sub(r"\s+", " ", text).strip() for text in cells]
+    assert said == ["1,204 Before → 1,198 High", "2 Before → 0 none left", "7 Before → 0 none left"]
+    assert "1,206 before, 1,198 after" in opened.locator("#h-severities").inner_text()
+    assert "Two locks" not in page(DiffDocument(old=side("a"), newer=side("b"), same=3))

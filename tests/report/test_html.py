@@ -46,7 +46,7 @@ def test_the_order_of_answers_changes_nothing(document: dict[str, Any]) -> None:
 
 def test_nothing_is_written_when_rendering_fails(tmp_path: Path) -> None:
     document = sample.typed(sample.document(5))
-    document.findings[0] = msgspec.structs.replace(document.findings[0], status="strange")
+    document.findings = [msgspec.structs.replace(document.findings[0], status="strange"), *document.findings[1:]]
     with pytest.raises(KeyError):
         write_html(document, tmp_path / "report.html")
     assert not list(tmp_path.iterdir())

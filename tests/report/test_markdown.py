@@ -93,8 +93,9 @@ def test_a_hostile_estate_makes_only_our_own_structure() -> None:
 def test_it_says_what_the_terminal_says(document: dict[str, Any]) -> None:
     made = written(document)
     headline = (
-        r"# Twolocks: Not assessed\\: [\d,]+ endpoints? in part, part of 1 subscription; [\d,]+ endpoints are publicly "
-        r"accessible without authentication; [\d,]+ more are protected only by a shared key or password\n"
+        r"# Twolocks: Not fully assessed\\: [\d,]+ endpoints?, part of 1 subscription; [\d,]+ endpoints are "
+        r"publicly accessible without authentication; [\d,]+ more from any Azure tenant or "
+        r"broad ranges; [\d,]+ more are protected only by a shared key or password\n"
     )
     assert re.match(headline, made)
     assert "**incomplete**: see what was not assessed" in made
@@ -108,7 +109,7 @@ def test_zero_never_stands_alone_while_a_read_is_missing() -> None:
     document |= {"exposures": [], "findings": [row for row in document["findings"] if row["status"] == "unknown"]}
     assert document["findings"]
     assert re.match(
-        r"# Twolocks: Not assessed\\: [^;]+; no exposed endpoint was found in the rest\n", written(document)
+        r"# Twolocks: Not fully assessed\\: [^;]+; no exposed endpoint was found in the rest\n", written(document)
     )
 
 

@@ -138,19 +138,31 @@ NONE = "No endpoint is publicly accessible without authentication"
     [
         (with_exposures(exposure(), exposure()), "2 endpoints are publicly accessible without authentication"),
         (with_exposures(exposure()), "1 endpoint is publicly accessible without authentication"),
-        (with_exposures(exposure(state="waived")), NONE),
+        (with_exposures(exposure(state="waived")), f"{NONE}, except 1 that is accepted"),
+        (
+            with_exposures(exposure(), *[exposure(kind="app", severity="medium", worst="medium")] * 2),
+            "1 endpoint is publicly accessible without authentication, and 2 apps without platform sign-in",
+        ),
+        (
+            with_exposures(exposure(kind="app", severity="low", worst="low")),
+            "1 app is publicly accessible without platform sign-in",
+        ),
+        (
+            with_exposures(exposure(reach="azure")),
+            "1 endpoint is accessible without authentication from any Azure tenant or broad ranges",
+        ),
         (sample.typed(sample.clean()), NONE),
         (
             sample.typed(sample.clean() | {"gaps": [GAP]}),
-            "Not assessed: 1 read;</span> no exposed endpoint was found in the rest",
+            "Not fully assessed: 1 read;</span> no exposed endpoint was found in the rest",
         ),
         (
-            with_exposures(exposure(severity="medium")),
-            "Not assessed: 1 endpoint in part;</span> no exposed endpoint was found in the rest",
+            with_exposures(exposure(severity="medium", authentication="identity")),
+            "Not fully assessed: 1 endpoint;</span> no exposed endpoint was found in the rest",
         ),
         (
             with_exposures(exposure(), exposure(**UNKNOWN)),
-            "Not assessed: 1 endpoint;</span> 1 endpoint is publicly accessible without authentication",
+            "Not fully assessed: 1 endpoint;</span> 1 endpoint is publicly accessible without authentication",
         ),
         (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
     ],
@@ -163,7 +175,7 @@ def test_headline(document: Document, headline: str) -> None:
 def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
     document = sample.typed(sample.clean())
     document.scan = msgspec.structs.replace(document.scan, complete=False)
-    assert "Not assessed: part of the scope;</span> no exposed endpoint was found in the rest</h1>" in render(
+    assert "Not fully assessed: part of the scope;</span> no exposed endpoint was found in the rest</h1>" in render(
         document, Words()
     )
 
@@ -173,7 +185,7 @@ def test_the_lead_counts_copied_keys_and_what_may_be_open() -> None:
     counts = summarize(
         with_exposures(exposure(), exposure(**key), exposure(**key, reach="selected"), exposure(**UNKNOWN))
     ).counts
-    assert (counts.without_authentication, counts.shared_key_only, counts.not_assessed) == (1, 1, 1)
+    assert (counts.public, counts.shared_key_only, counts.not_assessed) == (1, 1, 1)
 
 
 def test_that_everything_was_read_is_said() -> None:

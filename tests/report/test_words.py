@@ -12,6 +12,7 @@ FOLDER = content("templates") / "report"
 SOURCES = [
     *FOLDER.glob("*.js"),
     *FOLDER.glob("*.j2"),
+    *FOLDER.parent.glob("*.j2"),
     *(content("templates").parent / "scanner" / "report").glob("*.py"),
     *(content("templates").parent / "scanner" / "notify").rglob("*.py"),
 ]

@@ -14,7 +14,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from scanner.cli.reach import Question, answers
+from scanner.cli.reach import answers
+from scanner.cli.reach_names import Question
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.policy import Policy

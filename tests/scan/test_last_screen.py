@@ -1,5 +1,7 @@
 """The last screen, word for word, on an estate that is small enough to count by hand."""
 
+import shlex
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,24 +81,57 @@ def test_the_last_screen(tmp_path: Path) -> None:
     assert lines[1] == "Account   kari, as of 2026-11-25T02:00:00Z"
     assert lines[2] == f"Scope     prod-journal  {SUB}  full visibility"
     worst = next(place for place, line in enumerate(lines) if line.startswith("Worst "))
-    assert lines[worst + 1].startswith("critical  stjournal: blob/eksport. Container eksport ")
+    fingerprint = lines[worst + 1].split()[1]
+    assert lines[worst + 1] == f"critical  {fingerprint}  Blob container allows anonymous access"
+    assert lines[worst + 2].startswith("          stjournal: blob/eksport. Container eksport ")
     container = f"{STORAGE}/stjournal/blobServices/default/containers/eksport"
-    assert f"  az resource update --ids {container} --set properties.publicAccess=None" in lines
+    command = lines.index("  az resource update \\")
+    assert lines[command + 1 : command + 3] == [f"    --ids {container} \\", "    --set properties.publicAccess=None"]
     place = next(place for place, line in enumerate(lines) if line.startswith("Not assessed: "))
     assert lines[place - 1] == ""
     assert lines[place].startswith("Not assessed: 1 gap leaves 1 check inconclusive")
-    assert lines[place + 1 :][:3] == [
+    assert lines[place + 1 :][:4] == [
         "up to critical  1 check: containers of stvedlegg, 403 AuthorizationFailed",
         "  missing Microsoft.Storage/storageAccounts/blobServices/containers/read",
-        "To create a role that resolves it: twolocks access role > role.json",
+        "To create a role that resolves it:",
+        "  twolocks access role > role.json",
     ]
-    assert lines[-5] == "Result    Not assessed: 2 endpoints, 1 endpoint in part"
-    assert lines[-4].endswith("  2 endpoints are publicly accessible without authentication")
-    assert lines[-3].endswith("  1 check is inconclusive: 1 read failed. None of them counts as passed")
-    assert lines[-2] == "Wrote     report.html"
+    assert lines[place + 5 :][:8] == [
+        "",
+        "Severity      endpoints  other findings",
+        "critical              2               0",
+        "high                  0               0",
+        "medium               10               0",
+        "low                   0               0",
+        "info                  0               0",
+        "not assessed          2",
+    ]
+    assert lines[-10:-1] == [
+        "Result    Not fully assessed: 3 endpoints (1 for a missing permission, 2 because Azure",
+        "          returned no value)",
+        "          2 endpoints are publicly accessible without authentication",
+        "          1 check is inconclusive: 1 for a missing permission; 1 read failed. None of them",
+        "          counts as passed",
+        "Wrote     report.html",
+        "Next      after a fix, to check that resource alone:",
+        "          twolocks scan \\",
+        f"            --resource {STORAGE}/stjournal",
+    ]
     assert lines[-1].startswith("Exit 1    2 endpoints at high or above; also incomplete (1 gap)")
     assert len(lines) - place <= 24
     assert max(len(line) for line in lines if not line.startswith("  ")) <= 90
+
+
+def test_the_fingerprint_of_the_worst_one_is_what_waive_takes(tmp_path: Path) -> None:
+    estate(tmp_path / "n.jsonl")
+    ended = twolocks("scan", "--from", "n.jsonl", *RULES, "--out", "report.html", "--out", "f.json", tty=True)
+    lines = ended.err.splitlines()
+    place = lines.index("Next      to accept the worst one, with your reason, name and date:")
+    command = shlex.split(" ".join(line.strip().removesuffix("\\") for line in lines[place + 1 : -1]))
+    words = {"TEXT": "agreed", "NAME": "kari", "YYYY-MM-DD": f"{datetime.now(UTC).date() + timedelta(days=30)}"}
+    waived = twolocks(*(words.get(word, word) for word in command[1:]))
+    assert waived.code == 0, waived.err
+    assert "stjournal: blob/eksport" in waived.err
 
 
 def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
@@ -105,9 +140,14 @@ def test_gaps_and_nothing_found_is_never_zero_alone(tmp_path: Path) -> None:
     lines = ended.err.splitlines()
     result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
     assert lines[result:] == [
-        "Result    Not assessed: 1 endpoint, 1 endpoint in part",
+        "Result    Not fully assessed: 2 endpoints (1 for a missing permission, 1 because Azure",
+        "          returned no value)",
         "          No exposed endpoint was found in the rest",
-        "          1 check is inconclusive: 1 read failed. None of them counts as passed",
+        "          1 check is inconclusive: 1 for a missing permission; 1 read failed. None of them",
+        "          counts as passed",
+        "Next      to write a report with all findings and fixes:",
+        "          twolocks scan --from n.jsonl --only storage-anonymous-blob-access \\",
+        "            --out report.html",
         "Exit 3    incomplete (1 gap)",
     ]
 
@@ -140,11 +180,14 @@ def test_findings_of_severity_info_are_one_line_a_type(tmp_path: Path) -> None:
 def test_all_clean(tmp_path: Path) -> None:
     estate(tmp_path / "n.jsonl", quiet=True)
     ended = twolocks("scan", "--from", "n.jsonl", *RULES, tty=True)
-    assert ended.err.splitlines()[-3:] == [
+    lines = ended.err.splitlines()
+    result = next(place for place, line in enumerate(lines) if line.startswith("Result"))
+    assert lines[result : result + 2] == [
         "Result    No endpoint is publicly accessible without authentication; none is protected",
         "          only by a shared key or password",
-        "Exit 0    nothing at high or above",
     ]
+    assert lines[-1] == "Exit 0    nothing at high or above"
+    assert "Severity" not in ended.err
     assert "Worst" not in ended.err
     assert "Not assessed" not in ended.err
 

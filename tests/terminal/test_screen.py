@@ -2,10 +2,12 @@
 
 import io
 import re
+import subprocess
 import time
 import unicodedata
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,10 +17,11 @@ from hypothesis import strategies as st
 
 from scanner.document.schema import FieldRow, FixRow
 from scanner.errors import InputError
-from scanner.scan.last_screen import closing
+from scanner.scan.answer_lines import closing
 from scanner.terminal.lines import Line, coloured, error_lines, prepare, table
 from scanner.terminal.screen import Screen, mode_of
 from scanner.terminal.text import cells, clean, middle, named, odd, span, wrap
+from tests.terminal.recordings import in_terminal
 
 ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -111,7 +114,8 @@ def test_no_name_is_a_command_wherever_it_stands_in_a_line(name: str, shown: str
 
 def test_a_command_is_whole_and_a_hidden_character_in_it_is_reported() -> None:
     command = "az storage account update -n " + "x" * 200
-    assert list(next(closing(FixRow(commands=[command]))).render(80, False)) == [f"  {command}"]
+    rows = list(next(closing(FixRow(commands=[command]))).render(80, False))
+    assert rows == ["  az storage account update \\", f"    -n {'x' * 200}"]
     lines = [
         row
         for line in closing(FixRow(commands=["az storage account delete -n 'a\u202eb'"]))
@@ -120,6 +124,23 @@ def test_a_command_is_whole_and_a_hidden_character_in_it_is_reported() -> None:
     assert lines == ["  No command is shown because the name contains U+202E. Use the portal."]
     fix = FixRow(commands=["az x <YOUR_RANGE>"], steps=["Close it."], fields=[FieldRow("YOUR_RANGE", "what stays")])
     assert [line.text for line in closing(fix)] == ["az x <YOUR_RANGE>", "<YOUR_RANGE>: what stays"]
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_command_is_wrapped_between_options_and_stays_the_same(width: int) -> None:
+    command = (
+        "printf %s+ --ids /subscriptions/a/b --set properties.x='a  b --c' --name \"x y\" -r '.[] | .id' --no-wait"
+    )
+    rows = list(Line(command, column=2, command=True).render(width, False))
+    ran = [
+        subprocess.run(["sh", "-c", text], capture_output=True, check=True).stdout
+        for text in (command, "\n".join(rows))
+    ]
+    assert ran[0] == ran[1]
+    assert all(row.endswith(" \\") for row in rows[:-1])
+    assert not [row for row in rows if row.removesuffix(" \\").endswith(("--ids", "--set", "--name", "-r"))]
+    strange = "az x  'unbalanced -- and more " + "word " * 30
+    assert list(Line(strange.rstrip(), column=0, command=True).render(width, False)) == [strange.rstrip()]
 
 
 def test_a_letter_that_the_stream_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,10 +205,39 @@ def test_tables_are_columns_on_a_terminal_and_tabs_in_a_pipe() -> None:
     screen = Stream()
     table(rows, screen, TTY)
     first, second = screen.getvalue().splitlines()
-    assert first.startswith("\x1b[31mhigh\x1b[0m      a   xxx")
+    assert first == f"\x1b[31mhigh\x1b[0m      a   {'x' * 120}"
     assert second == "exposure  bb  y<U+0009>z"
-    assert len(ANSI.sub("", first)) <= 100
     table([], screen, TTY)
+
+
+def test_the_summary_and_the_heads_come_first_and_the_last_column_is_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [("high", "storage-plain-http", "word " * 20 + "end"), ("low", "b", "short")]
+    screen = Stream()
+    assert table(
+        rows, screen, {"TERM": "xterm", "NO_COLOR": "1"}, heads=("severity", "id", "title"), summary="2 rules."
+    )
+    lines = screen.getvalue().splitlines()
+    assert lines[:3] == ["2 rules.", "", "SEVERITY  ID                  TITLE"]
+    assert lines[3] == "high      storage-plain-http  " + "word " * 9 + "word"
+    assert lines[4] == " " * 30 + "word " * 9 + "word"
+    assert lines[5:] == [" " * 30 + "end", "low       b                   short"]
+    pipe = Stream(tty=False)
+    assert not table(rows, pipe, {}, heads=("severity", "id", "title"), summary="2 rules.")
+    assert pipe.getvalue().splitlines()[1:] == ["low\tb\tshort"]
+
+
+@pytest.mark.parametrize(("rows", "is_paged"), [(20, True), (900, False)])
+def test_a_table_that_is_longer_than_the_terminal_goes_through_the_pager(
+    rows: int, is_paged: bool, tmp_path: Path
+) -> None:
+    pager = tmp_path / "pager"
+    pager.write_text("#!/bin/sh\necho paged\nexec cat\n")
+    pager.chmod(0o755)
+    text = in_terminal(["rules", "list"], columns=80, rows=rows, env={"PAGER": str(pager)})
+    assert text.startswith("paged\n") is is_paged
+    assert "rules on" in text.splitlines()[is_paged]
+    assert text.rstrip().splitlines()[-1].startswith(("medium ", "low ", "exposure ", "high ", " "))
 
 
 def test_a_long_name_in_the_middle_of_a_row_is_cut_and_the_sentence_behind_it_is_whole(
@@ -197,9 +247,10 @@ def test_a_long_name_in_the_middle_of_a_row_is_cut_and_the_sentence_behind_it_is
     screen = Stream()
     why = "the resource was not visible, and its deletion is not confirmed"
     table([("new", "n" * 90, "0123456789abcdef", ""), ("unseen", "kort", "0123456789abcdef", why)], screen, TTY, 1)
-    first, second = screen.getvalue().splitlines()
+    first, second, *more = screen.getvalue().splitlines()
     assert first == f"new     {'n' * 18}...{'n' * 27}  0123456789abcdef"
-    assert second == f"unseen  kort{' ' * 46}0123456789abcdef  {why}"
+    assert second == f"unseen  kort{' ' * 46}0123456789abcdef  the resource was not"
+    assert " ".join(line.strip() for line in more) == "visible, and its deletion is not confirmed"
 
 
 # Progress

@@ -1,8 +1,8 @@
-# A scan every night as a Container Apps job: identity, storage for reports, logs, alerts. ../README.md says how to use it.
+# A scan once a day as a Container Apps job: identity, storage for reports, logs, alerts. ../README.md says how to use it.
 # No secret is made or kept: the identity signs in, the storage account and the workspace refuse keys.
 
 locals {
-  # What each exit code means: severity 1 where the night saw nothing or too little to be trusted, 2 where it found something.
+  # What each exit code means: severity 1 where the run saw nothing or too little to be trusted, 2 where it found something.
   codes = {
     "1"  = { severity = 2, text = "Found: an endpoint or finding at or above fail-on, or a rule that crashed" }
     "2"  = { severity = 1, text = "Wrong input, or the history could not be written" }
@@ -62,7 +62,7 @@ resource "azurerm_storage_account" "reports" {
   }
 
   blob_properties {
-    # The names stay the same every night; an earlier night is an earlier version.
+    # The names stay the same in every run; an earlier run is an earlier version.
     versioning_enabled = true
 
     delete_retention_policy {
@@ -85,7 +85,7 @@ resource "azurerm_storage_management_policy" "reports" {
   storage_account_id = azurerm_storage_account.reports.id
 
   rule {
-    name    = "earlier-nights"
+    name    = "earlier-runs"
     enabled = true
 
     filters {
@@ -250,7 +250,7 @@ resource "azurerm_monitor_scheduled_query_rules_alert_v2" "ended" {
   scopes               = [azurerm_log_analytics_workspace.logs.id]
   evaluation_frequency = "PT1H"
   window_duration      = "PT2H"
-  # The table is there only after the first night.
+  # The table is there only after the first run.
   skip_query_validation   = true
   auto_mitigation_enabled = true
 

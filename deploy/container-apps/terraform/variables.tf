@@ -90,7 +90,7 @@ variable "keep_days" {
 }
 
 variable "action_groups" {
-  description = "Ids of action groups: who is told when an alert fires"
+  description = "Ids of action groups: who is notified when an alert fires"
   type        = list(string)
   default     = []
 }

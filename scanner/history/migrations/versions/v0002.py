@@ -1,4 +1,4 @@
-"""What notifications were told."""
+"""What was reported to notifications."""
 
 import sqlalchemy as sa
 from alembic import op

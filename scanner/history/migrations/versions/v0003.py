@@ -1,6 +1,6 @@
 """New rule ids: the items, evaluated rules and selections of renamed rules get the new ids.
 
-An item keeps its number, so that its events, and what notifications were told, stay with it.
+An item keeps its number, so that its events, and what was reported to notifications, stay with it.
 """
 
 import hashlib

@@ -1,0 +1,208 @@
+"""The resources that a reach query names: the target, the caller, the instances of a scale set."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from scanner.errors import InputError, nearest
+from scanner.evaluate.run import Evaluation
+from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
+from scanner.model.ids import name_of, root_of, segments, type_of
+from scanner.model.json_paths import get_path, same
+from scanner.model.resource import Bundle, Resource
+from scanner.model.verdict import Unread
+from scanner.reach.callers import INTERNET, Caller, caller_of_resource
+from scanner.reach.public_addresses import public_addresses
+from scanner.reach.topology import Topology, topology
+
+MACHINE = "microsoft.compute/virtualmachines"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The options of the command. `port` "": every endpoint."""
+
+    resource: str
+    source: str
+    port: str
+
+
+def nics_of(machine: Resource) -> list[str]:
+    """Return the ids of the network interfaces of a virtual machine; [] for any other resource."""
+    if not same(machine.type, MACHINE):
+        return []
+    value = machine.get("properties.networkProfile.networkInterfaces")
+    ids = [get_path(each, "id") for each in value] if isinstance(value, list) else []
+    return [each for each in ids if isinstance(each, str)]
+
+
+@dataclass(slots=True)
+class _Matches:
+    """What a snapshot has under the names of a query: resources with endpoints, callers, instances.
+
+    `judged`: the types (lower case) with endpoints; `uncovered`: the types without, by lower case, of resources of the
+    name.
+    """
+
+    question: Question
+    judged: set[str]
+    fits: dict[str, Bundle] = field(default_factory=dict)
+    callers: list[Resource] = field(default_factory=list)
+    instances: list[Resource] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    uncovered: dict[str, str] = field(default_factory=dict)
+    uncovered_ids: list[str] = field(default_factory=list)
+    related: list[str] = field(default_factory=list)
+    """Names of resources with endpoints that are attached to an uncovered one."""
+
+    def add(self, bundle: Bundle) -> None:
+        named, type = _names(self.question.resource, bundle.id), type_of(bundle.id)
+        if bundle.top is not None:
+            self._add_top(bundle.top)
+        if type.lower() in self.judged:
+            self.names.add(bundle.id.rsplit("/", 1)[-1])
+            if named:
+                self.fits[bundle.id.lower()] = bundle
+            elif bundle.top is not None and any(_is_attached(bundle.top, each) for each in self.uncovered_ids):
+                self.related.append(bundle.top.name)
+        elif named:
+            self.uncovered.setdefault(type.lower(), type)
+            self.uncovered_ids.append(bundle.id.lower())
+
+    def _add_top(self, top: Resource) -> None:
+        if _names(self.question.source, top.id):
+            self.callers.append(top)
+        owner = top.get("properties.virtualMachineScaleSet.id") if same(top.type, MACHINE) else None
+        if isinstance(owner, str) and _names(self.question.resource, owner):
+            self.instances.append(top)
+
+
+def find_target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource], list[Resource]]:
+    """Return the bundle of the resource, the resources that the caller may be, and the instances of a scale set."""
+    judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
+    found = _Matches(question, judged)
+    nics = [id for id in topology(evaluation.index).fabric.nics if _exact(question.resource, id)]
+    if nics:
+        # The networks of the index hold these; they are not kept as bundles.
+        found.uncovered_ids += nics
+        found.uncovered["microsoft.network/networkinterfaces"] = "Microsoft.Network/networkInterfaces"
+    for bundle in evaluation.snapshot.bundles():
+        found.add(bundle)
+    fits = found.fits
+    if question.resource.startswith("/") and len(fits) > 1:
+        longest = max(fits, key=len)
+        fits = {longest: fits[longest]}
+    if len(fits) == 1:
+        return next(iter(fits.values())), found.callers, found.instances
+    if fits:
+        raise ambiguous(question.resource, [each.top.id if each.top else each.id for each in fits.values()], "RESOURCE")
+    asked = "/".join(type_of(question.resource).split("/")[:2]) if question.resource.startswith("/") else ""
+    if asked and asked.lower() not in judged:
+        found.uncovered.setdefault(asked.lower(), asked)
+    if found.uncovered:
+        raise not_covered(question.resource, found.uncovered.values(), found.related)
+    raise unknown_resource(question.resource, found.names)
+
+
+def _names(word: str, id: str) -> bool:
+    """Return whether a word names a resource: its name, its id, or the id of something below it."""
+    if not word.startswith("/"):
+        return same(word, name_of(id))
+    asked, own = segments(word), segments(id)
+    return asked[: len(own)] == own
+
+
+def ambiguous(word: str, ids: Sequence[str], at: str) -> InputError:
+    return InputError(
+        f'"{word}" matches {len(ids)} resources', at=at, do=f"give the id: {', '.join(sorted(ids, key=str.lower)[:3])}"
+    )
+
+
+class NotCovered(InputError):
+    """A resource of a type whose endpoints are not evaluated: the answer is `not known`."""
+
+
+def not_covered(word: str, types: Iterable[str], related: Sequence[str] = ()) -> NotCovered:
+    """Return the answer for a resource of these types. `related`: names of resources that it is attached to."""
+    names = list(dict.fromkeys(related))
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    ask = f"it belongs to {', '.join(names[:3])}{more}: ask for that" if names else ""
+    return NotCovered(f"{name_of(word)} is of a type without evaluated endpoints: {', '.join(sorted(types))}", do=ask)
+
+
+def _is_attached(top: Resource, id: str) -> bool:
+    """Return whether a resource holds an id (lower case), as far as its properties were kept."""
+    try:
+        return id in map(str.lower, nics_of(top)) or _names_id(top.body, id)
+    except Unread:
+        return False
+
+
+def _names_id(value: object, id: str) -> bool:
+    """Return whether JSON holds an id (lower case), or one below it."""
+    if isinstance(value, dict):
+        return any(_names_id(each, id) for each in value.values())
+    if isinstance(value, list):
+        return any(_names_id(each, id) for each in value)
+    return isinstance(value, str) and (value.lower() == id or value.lower().startswith(f"{id}/"))
+
+
+def unknown_resource(word: str, names: set[str]) -> InputError:
+    """Return the error for a name without an endpoint."""
+    short = name_of(word)
+    known = {name.lower(): name for name in names}
+    near = [known[each] for each in nearest(short, known)]
+    if word.startswith("/") and type_of(root_of(word) or word) and not near:
+        return InputError(f"no endpoint on {word}", do="give the id of a resource that was collected")
+    do = f"nearest: {', '.join(near)}" if near else f"{len(names):,} resources with endpoints were collected"
+    return InputError(f'no resource "{short}" with an endpoint', do=do)
+
+
+def find_caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
+    """Return the caller: the internet, an address or range, or a resource."""
+    if source.lower() in ("", "internet", "*"):
+        return INTERNET
+    try:
+        addresses = parse(source)
+    except BadAddress:
+        return _inside_caller(source, others, found)
+    if not PUBLIC_ADDRESSES.covers(addresses):
+        raise InputError(
+            f"{source} is not a public address; name an inside caller as a resource",
+            at=f"--source {source}",
+            do="give the name or id of a machine, a subnet or a network",
+        )
+    return Caller(source, addresses)
+
+
+def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
+    fabric = found.fabric
+    ids = {each.id.lower(): each.id for each in others}
+    for known in (*fabric.nics, *fabric.subnets, *public_addresses(found.index)):
+        if _exact(source, known):
+            ids.setdefault(known, known)
+    if not ids:
+        names = {name_of(each) for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
+        near = nearest(name_of(source), names)
+        hint = f"nearest: {', '.join(near)}; or " if near else ""
+        raise InputError(
+            f'"{source}" is not an address or a collected resource',
+            at=f"--source {source}",
+            do=f"{hint}internet, an address, or the name or id of a machine, a subnet or a network",
+        )
+    if len(ids) > 1:
+        raise ambiguous(source, list(ids.values()), f"--source {source}")
+    id = next(iter(ids.values()))
+    name = name_of(id)
+    nics = nics_of(others[0]) if others else []
+    made = caller_of_resource(name, id, found, nics)
+    if made is None:
+        raise InputError(
+            f"the network position of {name} is not known",
+            at=f"--source {source}",
+            do="give a machine, a network interface, a subnet, a network or a public address",
+        )
+    return made
+
+
+def _exact(word: str, key: str) -> bool:
+    return segments(word) == segments(key) if word.startswith("/") else same(word, name_of(key))

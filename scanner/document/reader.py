@@ -1,0 +1,202 @@
+"""Reads a findings document row by row, so that a large one never stands whole in memory.
+
+`Writer` writes one row a line. `open_document` reads a file of that form once: it checks every row, and keeps where it
+stands. A row is decoded again whenever it is used, which costs a few microseconds.
+"""
+
+import os
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import IO, Any, TypeVar, overload
+
+import msgspec
+
+from scanner.document.schema import (
+    SCHEMA,
+    ChangesRow,
+    Coverage,
+    Document,
+    ExposureRow,
+    FindingRow,
+    GapRow,
+    ResourceRow,
+    RuleRow,
+    ScanRow,
+    check_words,
+)
+
+_FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
+_AT_ONCE = 1 << 18
+"""Bytes that are read at once where rows are used in their order."""
+_Row = TypeVar("_Row")
+_Decode = Callable[[bytes], _Row]
+
+
+class _OtherForm(Exception):
+    """The file is not written one row a line."""
+
+
+class RowSequence(Sequence[_Row]):
+    """The rows of a list of a file, decoded when they are used; the file must stay open and unchanged."""
+
+    def __init__(self, number: int, starts: "array[int]", decode: _Decode[_Row]) -> None:
+        self._number = number
+        self._starts = starts
+        """Where each row begins; the last element is where the last row ends."""
+        self._decode = decode
+
+    def __len__(self) -> int:
+        return len(self._starts) - 1
+
+    @overload
+    def __getitem__(self, at: int) -> _Row: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[_Row]: ...
+    def __getitem__(self, at: int | slice) -> _Row | list[_Row]:
+        if isinstance(at, slice):
+            return [self[each] for each in range(*at.indices(len(self)))]
+        at = range(len(self))[at]
+        start, end = self._starts[at], self._starts[at + 1]
+        return self._decode(_row(_read(self._number, start, end)))
+
+    def __iter__(self) -> Iterator[_Row]:
+        starts, first = self._starts, 0
+        while first < len(self):
+            last = max(first + 1, bisect_right(starts, starts[first] + _AT_ONCE) - 1)
+            for line in _read(self._number, starts[first], starts[last]).split(b"\n")[:-1]:
+                yield self._decode(_row(line))
+            first = last
+
+
+class RowMapping(Mapping[str, _Row]):
+    """The rows of an object of a file by their keys, decoded when they are used."""
+
+    def __init__(self, keys: list[str], rows: RowSequence[dict[str, _Row]]) -> None:
+        self._rows = rows
+        self._places = {key: place for place, key in enumerate(keys)}
+        if len(self._places) != len(keys):
+            raise _OtherForm
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __getitem__(self, key: str) -> _Row:
+        return self._rows[self._places[key]][key]
+
+
+def open_document(file: IO[bytes], read: Callable[[int], object] = lambda size: None) -> Document | None:
+    """Return the document of an open file, whose rows are read when they are used.
+
+    None where it is not of the form of `Writer`, or not a findings document of this schema. `read` is told how many
+    bytes were read.
+    """
+    try:
+        return _Parser(file, read).document()
+    except (_OtherForm, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class _Parser:
+    """Reads a file once, line by line."""
+
+    def __init__(self, file: IO[bytes], read: Callable[[int], object]) -> None:
+        self._file = file
+        self._number = file.fileno()
+        self._at = 0
+        self._read = read
+
+    def document(self) -> Document:
+        self._file.seek(0)
+        if self._line() != _FIRST_LINE:
+            raise _OtherForm
+        document = Document(
+            schema=SCHEMA,
+            scan=self._part(b'"scan": ', ScanRow),
+            rules=dict(self._mapping("rules", RuleRow)),
+            resources=self._mapping("resources", ResourceRow),
+            exposures=self._rows("exposures", ExposureRow),
+            findings=self._rows("findings", FindingRow),
+            passed=self._mapping("passed", list[str]),
+            not_applicable=self._mapping("not_applicable", dict[str, str]),
+            gaps=list(self._rows("gaps", GapRow)),
+            coverage=self._part(b'"coverage": ', Coverage),
+        )
+        if self._ends:
+            return document
+        document.changes = self._part(b'"changes": ', ChangesRow)
+        if not self._ends:
+            raise _OtherForm
+        return document
+
+    def _line(self) -> bytes:
+        line = self._file.readline()
+        self._at += len(line)
+        self._read(self._at)
+        return line
+
+    def _part(self, head: bytes, type: Callable[..., _Row]) -> _Row:
+        """Return a part that is one line. `_ends` is then whether it is the last one."""
+        line = self._line()
+        self._ends = line.endswith(b"}\n") and not self._file.read(1)
+        end = -2
+        if not line.startswith(head) or not (self._ends or line.endswith(b",\n")):
+            raise _OtherForm
+        found: _Row = msgspec.json.decode(line[len(head) : end], type=type)
+        return found
+
+    def _lines(self, name: str, brackets: bytes) -> Iterator[bytes]:
+        """Return the rows of a section, each with its end of line."""
+        if self._line() != b'"%s": %c\n' % (name.encode(), brackets[0]):
+            raise _OtherForm
+        return self._until(b"%c,\n" % brackets[1])
+
+    def _until(self, closing: bytes) -> Iterator[bytes]:
+        more = None
+        while (line := self._line()) != closing:
+            if more is False or not line:
+                raise _OtherForm
+            more = line.endswith(b",\n")
+            yield line
+        if more:
+            raise _OtherForm
+
+    def _rows(self, name: str, type: Callable[..., _Row]) -> RowSequence[_Row]:
+        decode = msgspec.json.Decoder[_Row](type).decode
+        lines = self._lines(name, b"[]")
+        starts = array("q", [self._at])
+        for number, line in enumerate(lines):
+            check_words(decode(_row(line)), f"$.{name}[{number}]")
+            starts.append(self._at)
+        return RowSequence(self._number, starts, decode)
+
+    def _mapping(self, name: str, type: Any) -> RowMapping[Any]:
+        decode = msgspec.json.Decoder(dict[str, type]).decode
+        lines, keys = self._lines(name, b"{}"), list[str]()
+        starts = array("q", [self._at])
+        for line in lines:
+            keys.extend(_pair(decode, line))
+            starts.append(self._at)
+        return RowMapping(keys, RowSequence(self._number, starts, lambda row: _pair(decode, row)))
+
+
+def _row(line: bytes) -> bytes:
+    """Return a line without its end, and without the comma that parts it from the next one."""
+    return line.rstrip(b"\n").removesuffix(b",")
+
+
+def _pair(decode: _Decode[dict[str, _Row]], line: bytes) -> dict[str, _Row]:
+    found = decode(b"{%b}" % _row(line))
+    if len(found) != 1:
+        raise _OtherForm
+    return found
+
+
+def _read(number: int, start: int, end: int) -> bytes:
+    text = os.pread(number, end - start, start)
+    if len(text) != end - start:
+        raise OSError("the findings file changed while it was read")
+    return text

@@ -1,0 +1,79 @@
+"""Names of resources and types as people read them, and where Azure's portal shows a resource."""
+
+import re
+
+TYPE_NAMES = {
+    "microsoft.apimanagement/service": "API Management",
+    "microsoft.app/containerapps": "Container app",
+    "microsoft.app/managedenvironments": "Container Apps environment",
+    "microsoft.cache/redis": "Redis cache",
+    "microsoft.cache/redisenterprise": "Managed Redis",
+    "microsoft.cdn/profiles": "Front Door profile",
+    "microsoft.cognitiveservices/accounts": "AI services account",
+    "microsoft.containerregistry/registries": "Container registry",
+    "microsoft.containerservice/managedclusters": "AKS cluster",
+    "microsoft.datafactory/factories": "Data factory",
+    "microsoft.dbformysql/flexibleservers": "MySQL server",
+    "microsoft.dbforpostgresql/flexibleservers": "PostgreSQL server",
+    "microsoft.documentdb/databaseaccounts": "Cosmos DB account",
+    "microsoft.documentdb/mongoclusters": "Cosmos DB cluster (vCore)",
+    "microsoft.eventgrid/domains": "Event Grid domain",
+    "microsoft.eventgrid/namespaces": "Event Grid namespace",
+    "microsoft.eventgrid/topics": "Event Grid topic",
+    "microsoft.eventhub/namespaces": "Event Hubs namespace",
+    "microsoft.keyvault/managedhsms": "Managed HSM",
+    "microsoft.keyvault/vaults": "Key vault",
+    "microsoft.machinelearningservices/workspaces": "Machine Learning workspace",
+    "microsoft.network/frontdoors": "Front Door (classic)",
+    "microsoft.network/publicipaddresses": "Public IP address",
+    "microsoft.search/searchservices": "AI Search service",
+    "microsoft.servicebus/namespaces": "Service Bus namespace",
+    "microsoft.sql/managedinstances": "SQL managed instance",
+    "microsoft.sql/servers": "SQL server",
+    "microsoft.sql/servers/databases": "SQL database",
+    "microsoft.storage/storageaccounts/blobservices/containers": "Blob container",
+    "microsoft.storage/storageaccounts/fileservices/shares": "File share",
+    "microsoft.synapse/workspaces": "Synapse workspace",
+    "microsoft.web/sites": "App Service app",
+    "microsoft.web/sites/functions": "Function",
+    "microsoft.web/sites/slots": "App Service slot",
+}
+"""Types whose last segment does not say what they are. Other types are named by that segment."""
+
+PORTALS = {
+    "public": "https://portal.azure.com",
+    "us-government": "https://portal.azure.us",
+    "china": "https://portal.azure.cn",
+}
+"""The portal of each cloud, by `scan.cloud`. The only hosts, besides those of references, that a report links to."""
+
+_WORDS = re.compile(r"[A-Z]{2,}(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_PLURALS = (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ss", "ss"), ("us", "us"), ("s", ""))
+
+
+def type_name(type: str) -> str:
+    """Return a resource type in a few words: `Blob container`, and `Load balancer` for `.../loadBalancers`."""
+    known = TYPE_NAMES.get(type.lower())
+    if known:
+        return known
+    words = _WORDS.findall(type.rpartition("/")[2])
+    if not words:
+        return type
+    first, *others = (word if word.isupper() and len(word) > 1 else word.lower() for word in words)
+    text = " ".join([first, *others])
+    ending = next((each for each in _PLURALS if text.endswith(each[0])), ("", ""))
+    text = text.removesuffix(ending[0]) + ending[1] if ending[0] else text
+    return text[:1].upper() + text[1:]
+
+
+def path_name(id: str, parent: str | None, name: str) -> str:
+    """Return the name of a resource with its parent's, `stplankart/planer`; just the `name` of a top-level resource.
+
+    The names between the two are given too, but for `default`. `findings_table.js` has the same.
+    """
+    if not parent or not id.lower().startswith(parent.lower() + "/"):
+        return name
+    below = id[len(parent) + 1 :].split("/")
+    pairs = zip(below[::2], below[1::2], strict=False)
+    names = [last for type, last in pairs if type.lower() != "providers" and last.lower() != "default"]
+    return "/".join([parent.rpartition("/")[2], *(names or [name])])

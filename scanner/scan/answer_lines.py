@@ -1,0 +1,129 @@
+"""The blocks of a last screen that people act on: numbers by severity, the worst endpoints, the next command."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+
+from scanner.config.commands import SCAN
+from scanner.config.settings import Settings
+from scanner.document import schema as rows
+from scanner.evaluate.counts import Counts, FixGroup
+from scanner.model.ids import path_of
+from scanner.model.verdict import SEVERITIES, Severity
+from scanner.report.text import field_lines, split_fix
+from scanner.terminal.lines import Line
+from scanner.terminal.text import many, odd
+
+INDENT = 2
+_COLUMN = 14
+_NO_PART = ("out", "snapshot", "quiet", "verbose", "format", "severity")
+"""The options of `scan` that the next command leaves out."""
+
+
+def severity_lines(counts: Counts) -> Iterator[Line]:
+    """Yield open endpoints and other findings by severity, then the endpoints that were not assessed.
+
+    Nothing where all are 0.
+    """
+    table = [(name, counts.open[name], counts.other_failures[name]) for name in SEVERITIES]
+    if not any(endpoints or others for _, endpoints, others in table) and not counts.not_assessed:
+        return
+    yield Line()
+    yield Line(f"{'endpoints':>9}  {'other findings':>14}", "Severity", _COLUMN, whole=True)
+    for name, endpoints, others in table:
+        yield Line(f"{endpoints:>9,}  {others:>14,}", name, _COLUMN, name, whole=True)
+    if counts.not_assessed:
+        yield Line(f"{counts.not_assessed:>9,}", "not assessed", _COLUMN, "not assessed", whole=True)
+
+
+def worst_lines(counts: Counts, count: int, commands: int, least: str = "") -> Iterator[Line]:
+    """Yield the worst `count` entries: fingerprint and title, then resource and reason; the first with commands.
+
+    `least`: the value of `--severity`; lower ones are not listed.
+    """
+    groups = counts.fix_groups()
+    listed_groups = [group for group in groups if is_shown(group.severity, least)]
+    shown = listed_groups[:count]
+    if least and len(listed_groups) < len(groups):
+        yield Line()
+        yield Line(
+            f"Endpoints below {least} are not listed (--severity); they count in the numbers and files", column=0
+        )
+    if not shown:
+        return
+    yield Line()
+    listed = sum(len(group.endpoints) for group in shown)
+    yield Line(f"Worst {listed:,} of {many(counts.endpoints, 'endpoint')}", column=0)
+    for place, group in enumerate(shown):
+        yield from _entry(group)
+        if place < commands:
+            yield from closing(group.fix)
+
+
+def is_shown(severity: str, least: str) -> bool:
+    """Return whether `--severity` lists a severity; "" lists all."""
+    return not least or Severity[severity] >= Severity[least]
+
+
+def _entry(group: FixGroup) -> Iterator[Line]:
+    more = len(group.endpoints) - 1
+    where = f"{path_of(group.resource)}: {group.endpoints[0]}{f' and {more:,} more' if more else ''}"
+    yield Line(f"{group.fingerprint}  {group.rule_title or where}", group.severity, 10, group.severity)
+    yield Line(f"{where}. {group.title}" if group.rule_title else group.title, column=10)
+
+
+def closing(fix: rows.FixRow | None) -> Iterator[Line]:
+    """Yield the commands that fix an endpoint, each on a line of its own, and a line for each of their fields.
+
+    None if a name in them has hidden characters.
+    """
+    sentence, commands = split_fix(fix)
+    if char := next(filter(None, map(odd, commands)), ""):
+        yield Line(f"No command is shown because the name contains {char}. Use the portal.", column=INDENT)
+        return
+    if sentence and not commands:
+        yield Line(sentence, column=INDENT)
+    for each in commands:
+        yield Line(each, column=INDENT, command=True)
+    for each in field_lines(fix):
+        yield Line(each, column=INDENT)
+
+
+def again(settings: Settings) -> list[str]:
+    """Return the words of the same scan, without its outputs."""
+    words = ["twolocks", "scan"]
+    for option in SCAN:
+        found = settings.options[option.name]
+        if option.name in _NO_PART or not found.source.startswith("--"):
+            continue
+        if option.flag:
+            words.append(f"--{option.name}")
+            continue
+        values = found.value if isinstance(found.value, tuple) else (found.value,)
+        words += [word for each in values for word in (f"--{option.name}", str(each))]
+    return words
+
+
+def next_lines(counts: Counts, wrote: Sequence[str], words: Sequence[str]) -> Iterator[Line]:
+    """Yield the next command: to write a report where none was written, else to accept the worst finding.
+
+    `wrote`: the names of the files. `words`: see `again`.
+    """
+    groups = counts.fix_groups()
+    findings = next((each for each in wrote if each.endswith(".json")), "")
+    if not any(each.endswith(".html") for each in wrote):
+        said, command = "to write a report with all findings and fixes:", [*words, "--out", "report.html"]
+        if findings:
+            command = ["twolocks", "report", findings, "--out", "report.html"]
+    elif not groups:
+        return
+    elif findings:
+        said = "to accept the worst one, with your reason, name and date:"
+        given = ("--reason", "TEXT", "--owner", "NAME", "--expires", "YYYY-MM-DD")
+        command = ["twolocks", "waive", groups[0].fingerprint, "--in", findings, *given]
+    else:
+        said = "after a fix, to check that resource alone:"
+        command = ["twolocks", "scan", "--resource", groups[0].resource]
+    if any(map(odd, command)):
+        return
+    yield Line(said, "Next")
+    yield Line(shlex.join(command), command=True)

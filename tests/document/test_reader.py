@@ -1,0 +1,115 @@
+"""Reading rows from a file: what it gives is what reading the whole file gives, or nothing."""
+
+import random
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scanner.document.reader import open_document
+from scanner.document.schema import Document, decode_document
+from scanner.document.writer import Writer
+from tests.report import sample
+
+
+def written(document: Document, path: Path) -> Path:
+    """Write a document with the `Writer`."""
+    writer = Writer()
+    for row in document.exposures:
+        writer.exposure(row)
+    for finding in document.findings:
+        writer.finding(finding)
+    for id, resource in document.resources.items():
+        writer.resource(id, resource)
+    for id, passed in document.passed.items():
+        writer.passed(id, passed)
+    for id, rules in document.not_applicable.items():
+        writer.not_applicable(id, rules)
+    with path.open("wb") as out:
+        writer.finish(out, document.scan, document.rules, document.gaps, document.coverage, document.changes)
+    writer.close()
+    return path
+
+
+def by_rows(path: Path) -> Document | None:
+    """Return the document of a file, all its rows read one after the other."""
+    with path.open("rb") as file:
+        found = open_document(file)
+        if found is None:
+            return None
+        assert [found.exposures[at] for at in range(len(found.exposures))] == list(found.exposures)
+        assert found.findings[-2:] == list(found.findings)[-2:]
+        return msgspec.structs.replace(
+            found,
+            exposures=list(found.exposures),
+            findings=list(found.findings),
+            resources=dict(found.resources),
+            passed=dict(found.passed),
+            not_applicable=dict(found.not_applicable),
+        )
+
+
+@pytest.mark.parametrize(
+    "made",
+    [sample.document(900), sample.document(3, hostile=False), sample.clean(), sample.with_history(60)],
+    ids=["large", "small", "clean", "history"],
+)
+def test_the_rows_are_those_of_the_whole_file(made: object, tmp_path: Path) -> None:
+    path = written(msgspec.convert(made, Document), tmp_path / "findings.json")
+    whole = decode_document(path.read_bytes())
+    assert by_rows(path) == whole
+    assert list(whole.resources) == list(msgspec.convert(made, Document).resources)
+
+
+def test_an_empty_document_has_no_rows(tmp_path: Path) -> None:
+    nothing: dict[str, object] = {
+        "resources": {},
+        "exposures": [],
+        "findings": [],
+        "passed": {},
+        "not_applicable": {},
+        "gaps": [],
+    }
+    made = msgspec.convert(sample.clean() | nothing | {"rules": {}}, Document)
+    path = written(made, tmp_path / "findings.json")
+    assert by_rows(path) == decode_document(path.read_bytes())
+
+
+OTHER_FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "indented": lambda text: msgspec.json.format(text, indent=2),
+    "two rows on a line": lambda text: text.replace(b"},\n{", b"}, {", 1),
+    "a comma after the last row": lambda text: text.replace(b"}\n],\n", b"},\n],\n", 1),
+    "no comma between rows": lambda text: text.replace(b"},\n{", b"}\n{", 1),
+    "a key twice": lambda text: re.sub(rb'("resources": {\n)(.*?,\n)', rb"\1\2\2", text, count=1),
+    "an unknown word": lambda text: text.replace(b'"worst":"', b'"worst":"un', 1),
+    "text after the end": lambda text: text + b"{}",
+    "cut": lambda text: text[: len(text) // 2],
+    "another schema": lambda text: text.replace(b"twolocks/2", b"twolocks/3", 1),
+    "not a document": lambda text: b"[]\n",
+}
+
+
+@pytest.mark.parametrize("form", OTHER_FORMS)
+def test_a_file_of_another_form_is_left_to_those_that_read_it_whole(form: str, tmp_path: Path) -> None:
+    path = written(sample.typed(sample.document(40)), tmp_path / "findings.json")
+    text = path.read_bytes()
+    path.write_bytes(OTHER_FORMS[form](text))
+    assert path.read_bytes() != text
+    assert by_rows(path) is None
+
+
+def test_no_change_of_a_byte_makes_other_rows_than_the_whole_file_has(tmp_path: Path) -> None:
+    pick = random.Random(11)
+    path = written(sample.typed(sample.document(5)), tmp_path / "findings.json")
+    text, read = path.read_bytes(), 0
+    for _ in range(1500):
+        at = pick.randrange(len(text))
+        change = pick.choice([b"", b"\n", b",", b"}", b"]", b'"', b" ", b"\r", b"0", b"\\", b"\xff", b"},\n{"])
+        path.write_bytes(text[:at] + change + text[at + pick.randrange(3) :])
+        found = by_rows(path)
+        if found is not None:
+            read += 1
+            assert found == decode_document(path.read_bytes())
+    assert read > 100

@@ -1,0 +1,415 @@
+"""The numbers that each output shows, parsed from the output itself, and a table of those of the demo.
+
+`python -m tests.report.numbers [FINDINGS]` scans the demo's estate with every output, a history and a web hook, or
+reads a findings file. It prints each number, where it shows, and its value, and ends with 1 where two places disagree.
+"""
+
+import csv
+import json
+import re
+import sys
+import tempfile
+import xml.etree.ElementTree as ET
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from html import unescape
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+from scanner.document.schema import Document, decode_document
+from scanner.document.states import STATES, state_word
+from scanner.model.verdict import SEVERITIES
+from scanner.report.csv import write_csv
+from scanner.report.html import render
+from scanner.report.junit import write_junit
+from scanner.report.markdown import write_markdown
+from scanner.report.sarif import write_sarif
+from scanner.report.words import Words
+
+Numbers = dict[str, int]
+UNTRUSTED = ("internet", "azure", "wide")
+WORDS = {state_word(state): state for state in STATES}
+
+# What is to be shown, counted from the rows alone
+
+
+def counted(document: Mapping[str, Any]) -> Numbers:
+    """Count the rows of a JSON document, without the code of the product."""
+    found: Counter[str] = Counter()
+    refused = {gap["url"].lower() for gap in document["gaps"] if gap["action"] and gap["status"] in (401, 403)}
+    for row in document["exposures"]:
+        found["endpoints"] += 1
+        found[f"endpoints {row['state']}"] += 1
+        locks, app = (row["authentication"], row["reach"]), row["kind"] == "app"
+        found[f"cell {_row(row)} {row['reach']}"] += 1
+        in_part = row["state"] in ("open", "waived", "intended") and _rank(row["worst"]) < _rank(row["severity"])
+        found["in part"] += in_part
+        if row["state"] == "unknown" or in_part:
+            found["not fully assessed"] += 1
+            found[f"not fully assessed: {_reason(row['gaps'], refused)}"] += 1
+        if row["state"] == "open":
+            found[f"open {row['severity']}"] += 1
+            found[f"items {row['severity']}"] += 1
+            found["public apps" if app else "public"] += locks == ("anonymous", "internet")
+            found["nearly public"] += not app and locks[0] == "anonymous" and locks[1] in ("azure", "wide")
+            found["shared key only"] += not app and locks[0] == "shared" and locks[1] in UNTRUSTED
+    for row in document["findings"]:
+        found[f"checks {row['status']}"] += 1
+        of_lock = row["category"] in ("anonymous-access", "authentication", "network")
+        if row["status"] == "fail" and not (of_lock and row["endpoints"]):
+            found[f"other {row['severity']}"] += 1
+            found[f"items {row['severity']}"] += 1
+        if row["status"] == "unknown":
+            found["accepted checks"] += row.get("waiver") is not None
+            found[f"inconclusive: {_reason(row['gaps'], refused)}"] += 1
+    for each in document["passed"].values():
+        found["checks pass"] += len(each)
+    for each in document["not_applicable"].values():
+        found["checks not-applicable"] += len(each)
+    found["reads failed"] = len(document["gaps"])
+    found["accepted gaps"] = sum(gap.get("accepted", False) for gap in document["gaps"])
+    return Counter(found)
+
+
+def _row(row: Mapping[str, Any]) -> str:
+    if row["kind"] == "app" and row["authentication"] != "unknown":
+        return "app_open" if row["authentication"] == "anonymous" else "app_guarded"
+    return str(row["authentication"])
+
+
+def _rank(severity: str | None) -> int:
+    return SEVERITIES.index(severity) if severity else len(SEVERITIES)
+
+
+def _reason(gaps: Iterable[str], refused: Iterable[str]) -> str:
+    urls = {each.lower() for each in gaps}
+    return "missing permission" if urls & set(refused) else "failed read" if urls else "no value"
+
+
+# What each output shows
+
+
+def in_numbers(row: Mapping[str, Any]) -> Numbers:
+    """The section `numbers` of JSON, and the property of the same name in SARIF."""
+    found = {"endpoints": row["endpoints"], "public": row["public"], "public apps": row["public_apps"]}
+    found |= {"nearly public": row["nearly_public"], "shared key only": row["shared_key_only"]}
+    found |= {f"endpoints {state}": number for state, number in row["states"].items()}
+    found |= {f"open {name}": number for name, number in row["severities"].items()}
+    found |= {f"other {name}": number for name, number in row["other_findings"].items()}
+    found |= {f"items {name}": row["severities"][name] + row["other_findings"][name] for name in SEVERITIES}
+    found |= {f"checks {name}": number for name, number in row["checks"].items()}
+    found |= {"in part": row["in_part"], "not fully assessed": row["not_fully_assessed"]["total"]}
+    for name, key in (("not fully assessed", "not_fully_assessed"), ("inconclusive", "inconclusive")):
+        reasons = row[key]
+        found |= {f"{name}: {why.replace('_', ' ')}": n for why, n in reasons.items() if why != "total"}
+    found |= {"checks unknown": row["inconclusive"]["total"], "accepted checks": row["accepted_inconclusive"]}
+    return found | {"reads failed": row["gaps"], "accepted gaps": row["accepted_gaps"]}
+
+
+SENTENCES = {
+    "not fully assessed": r"Not fully assessed(?:, and accepted)?: ([\d,]+) endpoints?",
+    "public": r"([\d,]+) endpoints? (?:is|are) publicly accessible without authentication",
+    "public apps": r"(?:and ([\d,]+) apps? without|([\d,]+) apps? (?:is|are) publicly accessible without) platform",
+    "nearly public": r"([\d,]+) (?:more|endpoints? (?:is|are) accessible without authentication) from any Azure",
+    "shared key only": r"([\d,]+) (?:more|endpoints?) (?:is|are) protected only by a shared key",
+    "checks unknown": r"([\d,]+) checks? (?:is|are) inconclusive",
+    "accepted checks": r"inconclusive, ([\d,]+) of them accepted",
+    "reads failed": r"; ([\d,]+) reads? failed",
+}
+REASONS = {
+    "missing permission": r"([\d,]+) for a missing permission",
+    "failed read": r"([\d,]+) because a read failed",
+    "no value": r"([\d,]+) because Azure returned no value",
+}
+
+
+def in_sentences(text: str) -> Numbers:
+    """The numbers of the headline, and of the sentences about what was not assessed, in any output."""
+    found = {name: _number(next(filter(None, hit.groups()))) for name, hit in _hits(SENTENCES, text)}
+    places = {
+        "not fully assessed": r"(?:Not fully assessed[^;]*? endpoints? \(|not fully assessed: )(.*?)(?:\)|\.|$)",
+        "inconclusive": r"inconclusive(?:, [\d,]+ of them accepted)?:? \(?(.*?)(?:[;).]|$)",
+    }
+    for name, place in _hits(places, text):
+        found |= {f"{name}: {why}": _number(hit[1]) for why, hit in _hits(REASONS, place[1])}
+    return found
+
+
+def _hits(patterns: Mapping[str, str], text: str) -> Iterator[tuple[str, re.Match[str]]]:
+    return ((name, hit) for name, pattern in patterns.items() if (hit := re.search(pattern, text)))
+
+
+def in_log(found: str) -> Numbers:
+    """The line `found` of a log: endpoints by severity and state, then the other findings."""
+    first, *rest = found.split("; ")
+    seen = _listed(first, {**{name: f"open {name}" for name in SEVERITIES}, **_states()})
+    for part in rest:
+        if part.startswith("other findings: "):
+            seen |= _listed(part.removeprefix("other findings: "), {name: f"other {name}" for name in SEVERITIES})
+        elif hit := re.match(r"([\d,]+) open or accepted may be more severe", part):
+            seen["in part"] = _number(hit[1])
+        elif hit := re.match(r"([\d,]+) gaps? accepted", part):
+            seen["accepted gaps"] = _number(hit[1])
+        elif hit := re.match(r"([\d,]+) inconclusive checks? accepted", part):
+            seen["accepted checks"] = _number(hit[1])
+    return seen
+
+
+def _states() -> dict[str, str]:
+    return {word: f"endpoints {state}" for word, state in WORDS.items()}
+
+
+def _listed(text: str, names: Mapping[str, str]) -> Numbers:
+    """The numbers of `5 critical, 12 not assessed`."""
+    return {names[word]: _number(number) for number, word in re.findall(r"([\d,]+) ([a-z ]+)", text) if word in names}
+
+
+def in_csv(data: bytes) -> Numbers:
+    rows = list(csv.DictReader(StringIO(data.decode("utf-8-sig"))))
+    found: Counter[str] = Counter()
+    for row in rows:
+        match row["record"]:
+            case "exposure":
+                found["endpoints"] += 1
+                found[f"endpoints {row['status']}"] += 1
+                found[f"cell {_row(row)} {row['reach']}"] += 1
+                found[f"open {row['severity']}"] += row["status"] == "open"
+            case "finding":
+                found[f"checks {row['status']}"] += 1
+                of_endpoints = row["category"] in ("anonymous-access", "authentication", "network") and row["endpoint"]
+                found[f"other {row['severity']}"] += row["status"] == "fail" and not of_endpoints
+            case _:
+                found["reads failed"] += 1
+                found["accepted gaps"] += row["status"] == "accepted"
+    return found
+
+
+def in_markdown(text: str) -> Numbers:
+    text = re.sub(r"\\(.)", r"\1", text)
+    found = in_sentences(text.partition("## ")[0].replace("\n\n", "\n"))
+    found |= {
+        name: number
+        for severity, opened, others in re.findall(r"^\| (\w+) \| ([\d,]+) \| ([\d,]+) \|$", text, re.MULTILINE)
+        for name, number in ((f"open {severity}", _number(opened)), (f"other {severity}", _number(others)))
+    }
+    patterns = {
+        "checks unknown": r"([\d,]+) checks? inconclusive; none",
+        "checks error": r"([\d,]+) checks? crashed",
+        "endpoints": r"([\d,]+) endpoints: ",
+        "endpoints unknown": r"^([\d,]+) endpoints? may be publicly accessible",
+        "in part": r"^([\d,]+) endpoints? may be more exposed",
+    }
+    found |= {name: _number(hit[1]) for name, pattern in patterns.items() if (hit := re.search(pattern, text, re.M))}
+    if states := re.search(r"[\d,]+ endpoints: (.*?)(?:; |\.\n)", text):
+        found |= _listed(states[1], _states())
+    if lines := re.search(r"^([\d,]+ checks? (?:is|are) inconclusive.*)$", text, re.MULTILINE):
+        found |= in_sentences(lines[1])
+    return found
+
+
+def in_html(page: str) -> Numbers:
+    """The first screen and its chips, the matrix, the states, and the heading of what was not assessed."""
+    body = unescape(re.sub(r"<script.*?</script>", "", page, flags=re.S))
+    title = re.search(r"<h1.*?</h1>(?:\s*<p class=\"lead\">.*?</p>)?", body, re.S)
+    found = in_sentences(_plain(title[0])) if title else {}
+    chips = re.findall(r'href="#findings\?q=status:([\w-]+)">(?:(?!</a>).)*?<b>([\d,]+)</b>', body)
+    found |= {f"checks {status}": _number(number) for status, number in chips}
+    states = re.findall(r'href="#endpoints\?q=status:(\w+)"><b>([\d,]+)</b>', body)
+    found |= {f"endpoints {state}": _number(number) for state, number in states}
+    rows = {
+        "kind:data,admin+auth:anonymous": "anonymous", "kind:data,admin+auth:shared": "shared",
+        "kind:data,admin+auth:identity": "identity", "kind:app+auth:anonymous": "app_open",
+        "kind:app+auth:shared,identity": "app_guarded", "auth:unknown": "unknown",
+    }  # fmt: skip
+    cells = re.findall(r'class="cell \w+" href="#endpoints\?q=([^"]*?)\+reach:(\w+)".*?<b[^>]*>([\d,]+)</b>', body)
+    found |= {f"cell {rows[query]} {column}": _number(number) for query, column, number in cells}
+    bar = re.search(r'class="severity-bar".*?</ul>', body, re.S)
+    parts = re.findall(r'<li class="(\w+)">.*?<b>([\d,]+)</b>', bar[0]) if bar else []
+    found |= {f"items {name}": _number(number) for name, number in parts}
+    if hit := re.search(r'id="h-matrix">.*?<small>([\d,]+) endpoint', body, re.S):
+        found["endpoints"] = _number(hit[1])
+    if hit := re.search(r"<h1>([\d,]+) checks? (?:is|are) inconclusive: ([\d,]+) reads? failed</h1>", body):
+        found |= {"checks unknown": _number(hit[1]), "reads failed": _number(hit[2])}
+    if lead := re.search(r'<section id="not-assessed".*?<p class="lead">(.*?)</p>', body, re.S):
+        found |= in_sentences(_plain(lead[1]))
+    return found
+
+
+def _plain(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def in_sarif(data: bytes) -> dict[str, Numbers]:
+    """The property `numbers`, and the results themselves."""
+    run = json.loads(data)["runs"][0]
+    results = Counter(f"checks {each['properties']['status']}" for each in run["results"])
+    states = {f"endpoints {state}": number for state, number in run["properties"]["endpoints"].items()}
+    return {"SARIF numbers": in_numbers(run["properties"]["numbers"]), "SARIF results": {**results, **states}}
+
+
+def in_junit(data: bytes) -> Numbers:
+    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+    for suite in ET.fromstring(data).iter("testsuite"):
+        for each in suite.iter("property"):
+            if each.attrib["name"].startswith("endpoints."):
+                found[f"endpoints {each.attrib['name'].removeprefix('endpoints.')}"] += int(each.attrib["value"])
+        for case in suite.iter("testcase"):
+            is_read = case.attrib["name"].startswith("everything-was-read")
+            outcome = next((each.tag for each in case), "pass")
+            kind = next((each.attrib.get("type", "") for each in case), "")
+            outcomes[f"read {outcome}" if is_read else f"{outcome} {kind}".strip()] += 1
+    failures = {name: number for name, number in outcomes.items() if name.startswith("failure")}
+    found["checks fail"] = sum(failures.values())
+    found["checks pass"] = outcomes["pass"]
+    found["checks error"] = outcomes["error rule crashed"]
+    found["reads failed"] = outcomes["read error"] + outcomes["read skipped"]
+    found["accepted gaps"] = outcomes["read skipped"]
+    found["skipped or inconclusive"] = outcomes["error inconclusive"] + outcomes["skipped"]
+    return found
+
+
+def in_trend(row: Mapping[str, Any]) -> Numbers:
+    """A row of the history or of the trend: open items by severity, inconclusive checks, endpoints not assessed."""
+    found = {f"items {name}": row[name] for name in SEVERITIES}
+    return found | {"checks unknown": row["undecided"], "endpoints unknown": row["unknown"]}
+
+
+def in_notice(body: Mapping[str, Any]) -> Numbers:
+    """The body of a web hook, and the sentence about an incomplete scan in it."""
+    found = {f"items {name}": number for name, number in body["open"].items()}
+    found |= {f"endpoints {state}": number for state, number in body["endpoints"].items()}
+    for remark in body["remarks"]:
+        if hit := re.search(r"([\d,]+) endpoints? (?:was|were) not fully assessed", remark):
+            found["not fully assessed"] = _number(hit[1])
+        if hit := re.search(r"[:,] ([\d,]+) reads? failed", remark):
+            found["reads failed"] = _number(hit[1])
+        found |= {name: n for name, n in in_sentences(remark).items() if name != "not fully assessed"}
+    return found
+
+
+def _number(text: str) -> int:
+    return int(text.replace(",", ""))
+
+
+# All of one document
+
+
+def written(write: Callable[[Document, BytesIO], None], document: Document) -> bytes:
+    out = BytesIO()
+    write(document, out)
+    return out.getvalue()
+
+
+def of_document(document: Document) -> dict[str, Numbers]:
+    """What each format of a document shows."""
+    return {
+        "CSV": in_csv(written(write_csv, document)),
+        "Markdown": in_markdown(written(write_markdown, document).decode()),
+        "HTML": in_html(render(document, Words())),
+        **in_sarif(written(write_sarif, document)),
+        "JUnit": in_junit(written(write_junit, document)),
+    }
+
+
+def expected(document: Mapping[str, Any]) -> Numbers:
+    """The numbers of a JSON document, with the sum that JUnit alone shows: what it skips, and what is inconclusive."""
+    found = Counter(counted(document))
+    found["skipped or inconclusive"] = found["checks waived"] + found["checks unknown"]
+    return found
+
+
+def differences(right: Numbers, shown: Mapping[str, Numbers]) -> list[str]:
+    """The places that show another number than the rows give."""
+    return [
+        f"{place}: {name} is {number}, the rows give {right.get(name, 0)}"
+        for place, numbers in shown.items()
+        for name, number in numbers.items()
+        if right.get(name, 0) != number
+    ]
+
+
+# The demo
+
+
+def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
+    """Scan the estate of the demo with every output, as a log and on a terminal. Return its JSON, and what each place
+    shows.
+    """
+    from scanner.sandbox.estate import load_estate
+    from scanner.sandbox.server import serve
+    from tests.notify.receivers import web
+    from tests.terminals import twolocks
+
+    outs = [str(folder / f"findings{suffix}") for suffix in (".json", ".csv", ".md", ".html", ".sarif", ".junit.xml")]
+    asked = [word for out in outs for word in ("--out", out)]
+    database, config = str(folder / "history.db"), folder / "twolocks.toml"
+    named = "url-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'"
+    config.write_text(f"[notify.ops]\nkind = 'webhook'\n{named}\n")
+    with serve(load_estate()) as box, web() as hook:
+        secrets = {"TWOLOCKS_SECRET_HOOK": f"{hook.url}/hook", "TWOLOCKS_SECRET_KEY": "0123456789abcdef" * 2}
+        env = {**box.environment(), **secrets}
+        asked += ["--snapshot", str(folder / "s.jsonl"), "--history", database, "--notify", "ops"]
+        log = twolocks("scan", "--config", config, *asked, env=env)
+        bodies = [each.json for each in hook.received]
+    # The same snapshot again, on a terminal.
+    screen = twolocks("scan", "--from", folder / "s.jsonl", env={"COLUMNS": "1000"}, tty=True)
+    if not Path(outs[0]).exists():
+        raise SystemExit(log.err)
+    document = json.loads(Path(outs[0]).read_bytes())
+    trend = json.loads(twolocks("history", "trend", "--history", database, "--format", "json").out)
+    listed = json.loads(twolocks("history", "list", "--history", database, "--format", "json").out)
+    lines = [line.split(" ", 1)[1].strip() for line in log.err.splitlines() if " found " in line]
+    standing = listed[0]["standing"] | {name: listed[0][name] for name in ("undecided", "unknown")}
+    shown = {
+        "log": {**in_log(lines[0].removeprefix("found").strip()), **in_sentences("; ".join(lines))},
+        "terminal": in_sentences(_result(screen.err)),
+        "JSON numbers": in_numbers(document["numbers"]),
+        "CSV": in_csv(Path(outs[1]).read_bytes()),
+        "Markdown": in_markdown(Path(outs[2]).read_text("utf-8")),
+        "HTML": in_html(Path(outs[3]).read_text("utf-8")),
+        **in_sarif(Path(outs[4]).read_bytes()),
+        "JUnit": in_junit(Path(outs[5]).read_bytes()),
+        "history trend": in_trend(trend[-1]),
+        "history list": in_trend(standing),
+        "web hook": in_notice(bodies[0]),
+    }
+    return document, shown
+
+
+def _result(screen: str) -> str:
+    """The lines of the result on the last screen, as one text."""
+    lines = screen.splitlines()
+    start = next(place for place, line in enumerate(lines) if line.startswith("Result"))
+    end = next(place for place, line in enumerate(lines) if place > start and line[:1].strip())
+    return " ".join(line.strip() for line in lines[start:end])
+
+
+def table(shown: Mapping[str, Numbers]) -> Iterator[str]:
+    """Yield a line for each number: its name, its value, and the places where it shows."""
+    places: dict[str, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
+    for place, numbers in shown.items():
+        for name, number in numbers.items():
+            places[name][number].append(place)
+    yield "| number | value | places |"
+    yield "| --- | ---: | --- |"
+    for name in sorted(places):
+        for number, where in sorted(places[name].items()):
+            yield f"| {name} | {number:,} | {', '.join(where)} |"
+
+
+def main() -> int:
+    if len(sys.argv) > 1:
+        data = Path(sys.argv[1]).read_bytes()
+        document, shown = json.loads(data), of_document(decode_document(data))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            document, shown = demo(Path(folder))
+    wrong = differences(expected(document), shown)
+    sys.stdout.write("\n".join([*table({"rows of the JSON": expected(document), **shown}), *wrong, ""]))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""The steps of docs/quickstart.md that need no Azure account end as the page says."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "quickstart.md").read_text("utf-8")
+LOCAL = {"2": 1, "3": 0, "4": 1, "5": 0}
+"""The exit code of the last command of each step that runs on the sample environment."""
+
+
+def step(number: str) -> str:
+    found = re.search(rf"^## {number}\. .*?```sh\n(.*?)```", PAGE, re.DOTALL | re.MULTILINE)
+    assert found
+    return found[1]
+
+
+def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run lines of the page with the command of this working copy."""
+    start = f'twolocks() {{ "{sys.executable}" -m scanner "$@"; }}\n'
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = ["bash", "-c", start + script]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_each_step_ends_as_the_page_says(tmp_path: Path) -> None:
+    assert run("twolocks demo --quiet", tmp_path).returncode == 0
+    ended = {number: run(step(number), tmp_path) for number in LOCAL}
+    assert {number: each.returncode for number, each in ended.items()} == LOCAL, ended
+    assert "1 waived" in ended["4"].stdout + ended["4"].stderr
+    assert "exit 3" in ended["5"].stderr
+    assert "baseline" in ended["5"].stderr
+
+
+def test_what_the_readme_asks_is_what_the_page_asks() -> None:
+    asked = re.search(r"twolocks reach .*", step("3"))
+    assert asked
+    assert asked[0] in (ROOT / "README.md").read_text("utf-8")
