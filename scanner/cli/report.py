@@ -20,7 +20,6 @@ def run(settings: Settings, file: str) -> int:
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        targets = parse_targets(settings["out"], settings.at)
         wrote = convert(file, targets, storage, settings.at, screen.busy, settings.report_language)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])

@@ -91,8 +91,8 @@ class RowMapping(Mapping[str, _Row]):
 def open_document(file: IO[bytes], read: Callable[[int], object] = lambda size: None) -> Document | None:
     """Return the document of an open file, whose rows are read when they are used.
 
-    None where it is not of the form of `Writer`, or not a findings document of this schema. `read` is told how many
-    bytes were read.
+    None where it is not of the form of `Writer`, or not a findings document of this schema. `read` is called
+    with the number of bytes that were read.
     """
     try:
         return _Parser(file, read).document()

@@ -68,7 +68,8 @@ def _entry(group: FixGroup) -> Iterator[Line]:
     more = len(group.endpoints) - 1
     where = f"{path_of(group.resource)}: {group.endpoints[0]}{f' and {more:,} more' if more else ''}"
     yield Line(f"{group.fingerprint}  {group.rule_title or where}", group.severity, 10, group.severity)
-    yield Line(f"{where}. {group.title}" if group.rule_title else group.title, column=10)
+    # No name from Azure stands first on a line.
+    yield Line(f"on {where}. {group.title}" if group.rule_title else group.title, column=10)
 
 
 def closing(fix: rows.FixRow | None) -> Iterator[Line]:

@@ -81,14 +81,15 @@ class Line:
     def render(self, width: int, colour: bool) -> Iterator[str]:
         text, label = printable(self.text), printable(self.label)
         head = paint(label, self.tone, colour) + " " * (self.column - len(label)) if label else " " * self.column
+        below = self.column or 2  # a name never stands first on a line
         if label and len(label) >= self.column:
             head = paint(label, self.tone, colour) + ("  " if self.tone else " ")
         if self.command:
             rows = list(wrap_command(text, width, self.column))
         else:
-            rows = [text] if self.whole else list(wrap(text, width, self.column))
+            rows = [text] if self.whole else list(wrap(text, width, below))
         for place, row in enumerate(rows):
-            yield ((head if place == 0 else " " * self.column) + row).rstrip()
+            yield ((head if place == 0 else " " * below) + row).rstrip()
 
 
 def rows_of(lines: Iterable[Line], width: int) -> int:

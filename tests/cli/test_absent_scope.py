@@ -38,7 +38,7 @@ def test_a_resource_group_that_does_not_exist_is_an_error_with_the_nearest_names
     assert ended.last[-4:-1] == [
         said,
         "--> --resource-group rg-karl",
-        "hint: nearest: rg-kart, rg-maskiner; all: az group list --output table",
+        "hint: nearest: rg-kart, rg-maskiner, rg-kart-utsnitt; all: az group list --output table",
     ]
 
 

@@ -399,7 +399,7 @@ def test_a_defect_of_ours(snapshot_file: str, monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_findings_file_that_is_none(snapshot_file: str) -> None:
     ended = twolocks("report", snapshot_file, "--out", "report.html")
-    assert (ended.code, "error: the file is not JSON" in ended.err) == (2, True)
+    assert (ended.code, "error: the file is a snapshot, which holds" in ended.err) == (2, True)
     Path("old.json").write_text('{"schema": "twolocks/0", "findings": []}')
     ended = twolocks("report", "old.json", "--out", "report.html")
     assert (ended.code, "error: the file has schema twolocks/0; this version supports twolocks/2" in ended.err) == (

@@ -131,7 +131,7 @@ def test_a_history_that_could_not_be_read_is_reported_each_scan() -> None:
     made = notice(target(), facts(known=False, lost=["another process has locked the history for 30 s"]), YESTERDAY)
     assert made is not None
     assert (made.kind, made.items) == ("unknown", [])
-    assert made.title.startswith("Changes are unknown because the history could not be read: 17 open")
+    assert made.title.startswith("Changes are unknown because the read of the history failed: 17 open")
     assert made.remarks == [
         "The history was not written: another process has locked the history for 30 s. "
         "The same items may be reported again"

@@ -327,7 +327,7 @@ def test_a_history_that_cannot_be_read_is_reported_and_never_as_all_clear(watch:
     assert reported.ended.code == 2
     notice = watch.one()
     assert (notice["kind"], notice["items"]) == ("unknown", [])
-    assert notice["title"].startswith("Changes are unknown because the history could not be read: ")
+    assert notice["title"].startswith("Changes are unknown because the read of the history failed: ")
     assert notice["remarks"][0].startswith("The history was not written: ")
 
 

@@ -83,7 +83,7 @@ def test_the_last_screen(tmp_path: Path) -> None:
     worst = next(place for place, line in enumerate(lines) if line.startswith("Worst "))
     fingerprint = lines[worst + 1].split()[1]
     assert lines[worst + 1] == f"critical  {fingerprint}  Blob container allows anonymous access"
-    assert lines[worst + 2].startswith("          stjournal: blob/eksport. Container eksport ")
+    assert lines[worst + 2].startswith("          on stjournal: blob/eksport. Container eksport ")
     container = f"{STORAGE}/stjournal/blobServices/default/containers/eksport"
     command = lines.index("  az resource update \\")
     assert lines[command + 1 : command + 3] == [f"    --ids {container} \\", "    --set properties.publicAccess=None"]
