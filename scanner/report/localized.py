@@ -78,9 +78,14 @@ class _Texts:
         return msgspec.structs.replace(row, breaks=self.text("impact", row.breaks or "") or row.breaks)
 
     def with_message(self, row: FindingRow) -> FindingRow:
-        """Return a finding with its message, where that is a title or a sentence about an endpoint."""
-        said = f"{self.title(row.message.removesuffix('.'))}."
-        return msgspec.structs.replace(row, message=said) if row.message.endswith(".") else row
+        """Return a finding with its message, where that is a title, or sentences about endpoints."""
+        if not row.message.endswith("."):
+            return row
+        sentences = row.message.removesuffix(".").split(". ")
+        found = [self.title(each) for each in sentences]
+        if any(said == each for said, each in zip(found, sentences, strict=True)):
+            return row
+        return msgspec.structs.replace(row, message=f"{'. '.join(found)}.")
 
     def changes(self, found: ChangesRow) -> ChangesRow:
         lists = {name: [self.with_fix(row) for row in getattr(found, name)] for name in _CHANGES}

@@ -421,3 +421,18 @@ def test_the_defaults_of_the_keys_are_those_of_the_limits() -> None:
     assert {key.key: size(key.default) if isinstance(key.default, str) else key.default for key in LIMITS} == asdict(
         Limits()
     )
+
+
+def test_the_language_of_reports_comes_from_the_option_the_variable_or_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "twolocks.toml"
+    file.write_text('[report]\nlanguage = "nb"\n')
+    for command in ("scan", "report"):
+        assert resolve(command, {}, {}, config=file).report_language == "nb"
+        assert resolve(command, {}, {"TWOLOCKS_SCAN_LANGUAGE": "en"}, config=file).report_language == "en"
+        variables = {"TWOLOCKS_SCAN_LANGUAGE": "en"}
+        assert resolve(command, {"language": "nb"}, variables, folder=tmp_path / "none").report_language == "nb"
+        assert resolve(command, {}, {}, folder=tmp_path / "none").report_language == "en"
+    assert resolve("notify test", {}, {}, config=file).report_language == "nb"
+    with pytest.raises(InputError, match='unknown language "no"'):
+        resolve("report", {"language": "no"}, {})
+    assert faults('[report]\nlanguage = "no"\n', tmp_path)[0][0] == "report.language must be one of en, nb"

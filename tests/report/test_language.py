@@ -167,6 +167,27 @@ def test_a_rule_of_the_users_own_stays_in_english() -> None:
     assert localized(sample.typed(made), Words("nb")).rules[name].title == "Our own rule"
 
 
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (
+            "blob is reachable from the internet and accepts account keys. dfs and web are reachable from the internet "
+            "and allow anonymous access.",
+            "blob kan nås fra internett og godtar kontonøkler. dfs og web kan nås fra internett og tillater anonym "
+            "tilgang.",
+        ),
+        (
+            "blob is reachable from the internet and accepts account keys. Something else is wrong.",
+            "blob is reachable from the internet and accepts account keys. Something else is wrong.",
+        ),
+    ],
+)
+def test_a_message_is_translated_as_a_whole_or_not_at_all(message: str, said: str) -> None:
+    made = sample.document(20)
+    made["findings"][0]["message"] = message
+    assert localized(sample.typed(made), Words("nb")).findings[0].message == said
+
+
 # Sentences about endpoints
 
 
