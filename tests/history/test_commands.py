@@ -165,8 +165,10 @@ def test_trend() -> None:
 
 @pytest.mark.usefixtures("runs")
 def test_a_terminal_gets_columns_and_the_trend_a_heading() -> None:
-    lines = twolocks("history", "trend", "--history", DB, tty=True).out.splitlines()
-    assert lines[0].split() == ["taken", "critical", "high", "medium", "low", "info", "inconclusive", "not", "assessed"]
+    summary, _, table = twolocks("history", "trend", "--history", DB, tty=True).out.partition("\n\n")
+    assert summary.startswith("3 scans with the selection of scan 3")
+    lines = table.splitlines()
+    assert lines[0].split() == ["TAKEN", "CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO", "INCONCLUSIVE", "NOT", "ASSESSED"]
     assert lines[1].split() == [taken(1), "0", "3", "0", "0", "0", "0", "-"]
 
 
