@@ -166,7 +166,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
                 "  allows  pip-drift         192.0.2.30, Standard",
                 "  allows  lb-drift          rdp: tcp/50001 to port 3389",
                 "  allows  nsg-hopp          fjernstyring (100): * to tcp/22, tcp/3389",
-                "  allows  nic-nat01         10.40.1.7",
+                "  allows  nic-nat01         10.40.1.7 in vnet-maskiner/snet-hopp",
             ],
         ),
         (
@@ -185,7 +185,7 @@ def test_a_name_from_azure_stays_on_its_line(tmp_path: Path) -> None:
                 "yes: vm-fag03 can open tcp/22 on vm-fag04",
                 "  allows  vnet-maskiner     inside the virtual network or its peers",
                 "  allows  nsg-lukket        AllowVnetInBound (65000): VirtualNetwork to *",
-                "  allows  nic-fag04         10.40.3.6",
+                "  allows  nic-fag04         10.40.3.6 in vnet-maskiner/snet-lukket",
             ],
         ),
         (
