@@ -55,8 +55,13 @@ def installed(name: str) -> str:
 
 def test_the_wheel_installs_one_name(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        tops = {name.split("/")[0] for name in archive.namelist()}
-    assert {name for name in tops if not name.endswith(".dist-info")} == {"scanner"}
+        names = archive.namelist()
+    data = "twolocks-0.1.0.data"
+    assert {top for top in (name.split("/")[0] for name in names) if not top.endswith(".dist-info")} == {
+        "scanner",
+        data,
+    }
+    assert [name for name in names if name.startswith(data)] == [f"{data}/data/share/man/man1/twolocks.1"]
 
 
 def test_every_rule_template_and_data_file_is_in_the_wheel(wheel: Path) -> None:

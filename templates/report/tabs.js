@@ -24,12 +24,12 @@ function tabList(label, forms) {
   return h("div", { class: "tabs" }, h("div", { role: "tablist", "aria-label": label, keydown: move }, buttons), panels);
 }
 
-/** Links of a group as one stop of the Tab key: arrow keys, Home and End move within it. */
+/** Links and buttons of a group as one stop of the Tab key: arrow keys, Home and End move within it. */
 function makeRoving(group) {
-  const links = [...group.querySelectorAll("a")];
+  const links = [...group.querySelectorAll("a, button")];
   const stop = (link) => links.forEach((each) => { each.tabIndex = each === link ? 0 : -1; });
   if (links.length) stop(links.find((link) => link.tabIndex === 0 && link.hasAttribute("aria-current")) || links[0]);
-  group.addEventListener("focusin", (event) => { const link = event.target.closest("a"); if (links.includes(link)) stop(link); });
+  group.addEventListener("focusin", (event) => { const link = event.target.closest("a, button"); if (links.includes(link)) stop(link); });
   group.addEventListener("keydown", (event) => {
     const at = links.indexOf(document.activeElement);
     if (at < 0 || event.ctrlKey || event.altKey || event.metaKey) return;
