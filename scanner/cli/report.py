@@ -3,6 +3,8 @@
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
+from scanner.output.part_files import need_files
+from scanner.output.parts import parse_split
 from scanner.output.storage import Storage
 from scanner.output.targets import parse_targets
 from scanner.output.writers import convert
@@ -14,10 +16,13 @@ def run(settings: Settings, file: str) -> int:
     """Write the findings of a file in the formats of `--out`, and return the exit code. Raises InputError."""
     if not settings["out"]:
         raise InputError("no output file is set", do=f"twolocks report {file} --out report.html")
+    targets, at = parse_targets(settings["out"], settings.at), settings.at("split", settings["split"])
+    by = parse_split(settings["split"], at)
+    need_files(targets, by, at)
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        wrote = convert(file, parse_targets(settings["out"], settings.at), storage, settings.at)
+        wrote = convert(file, targets, storage, settings.at, by)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
     return 0

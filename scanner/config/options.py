@@ -121,6 +121,7 @@ FAIL_ON_DEMO = Option(
 # What to write
 
 OUT = Option("out", "FILE", many=True, path=True, effect=Effect.write)
+SPLIT = Option("split", "BY", "Also a report an owner: tag:NAME, subscription, resource-group", effect=Effect.write)
 SNAPSHOT = Option(
     "snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True, effect=Effect.write
 )

@@ -9,6 +9,8 @@ import msgspec
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
+from scanner.output.part_files import INDEX, PartFiles, require_tag
+from scanner.output.parts import SplitBy
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
 from scanner.terminal.streams import json_output
@@ -35,16 +37,20 @@ def convert(
     targets: Sequence[OutputTarget],
     storage: Storage,
     at: Callable[[str, object], str] = lambda option, value: str(value),
+    by: SplitBy | None = None,
 ) -> list[str]:
     """Write each target from a findings file; return the names of the written ones.
 
-    Raises InputError for a file that holds no findings, and for a target that cannot be written.
+    `by`: what to split it by; then the index of the parts is a name too. Raises InputError for a file that holds no
+    findings, and for a target that cannot be written.
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
     with storage.reading(file, file) as path:
         text = _read(path)
         document = _decode(path, text)
+    if by is not None:
+        require_tag(document, by, at("split", by))
     wrote: list[str] = []
     for target in sorted(targets, key=lambda each: each.format == STDOUT):
         if target.format == STDOUT:
@@ -61,7 +67,20 @@ def convert(
         except OSError as error:
             raise write_error(target.name, error, wrote, file) from None
         wrote.append(target.name)
-    return wrote
+    return wrote + (_write_parts(document, targets, PartFiles(storage, by, write), wrote, file) if by else [])
+
+
+def _write_parts(
+    document: Document, targets: Sequence[OutputTarget], files: PartFiles, wrote: Sequence[str], source: str
+) -> list[str]:
+    """Write the parts of a document. Return the names of their indexes."""
+    made: list[str] = []
+    try:
+        for name in files.files(document, targets, source):
+            made.append(name)  # noqa: PERF402 - the names so far are needed on an error
+    except OSError as error:
+        raise write_error(made[-1], error, [*wrote, *made[:-1]], source) from None
+    return [name for name in made if name.endswith(INDEX)]
 
 
 def write_difference(found: "DiffDocument", targets: Sequence[OutputTarget], storage: Storage) -> list[str]:

@@ -11,6 +11,7 @@ import msgspec
 from scanner.document.schema import ChangesRow, Coverage, Document, GapRow, RuleRow, ScanRow
 from scanner.document.writer import Writer
 from scanner.errors import UserError
+from scanner.output.parts import SplitBy
 from scanner.output.storage import Storage, is_blob
 from scanner.output.targets import STDOUT, OutputTarget, write_error
 from scanner.rulebook.loader import RuleSet
@@ -75,8 +76,10 @@ class Outputs:
                 # A kill between the two renames leaves a snapshot without a signature, never with an older one.
                 Path(beside).unlink(missing_ok=True)
 
-    def write_documents(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections) -> None:
-        """Write every output of a document, those that need no decoding first."""
+    def write_documents(
+        self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections, by: SplitBy | None = None
+    ) -> None:
+        """Write every output of a document, those that need no decoding first; last a report an owner."""
         document: Document | None = None
         for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
             try:
@@ -94,6 +97,23 @@ class Outputs:
                 self._failed(out.name, error)
             else:
                 self.wrote += [out.name] if out.format != STDOUT else []
+        if by is not None:
+            self._write_parts(outs, _decoded(writer, sections) if document is None else document, by)
+
+    def _write_parts(self, outs: Sequence[OutputTarget], document: Document, by: SplitBy) -> None:
+        from scanner.output.part_files import PartFiles
+        from scanner.output.writers import write
+
+        def report(suffix: str, part: Document, file: IO[bytes]) -> None:
+            write(suffix, part, file, of_own_rules(self.rules))
+
+        names: list[str] = []
+        try:
+            for name in PartFiles(self.storage, by, report).files(document, outs):
+                names.append(name)  # noqa: PERF402 - the names so far are needed on an error
+        except OSError as error:
+            self._failed(names.pop(), error)
+        self.wrote += names
 
     def _write_report(self, out: OutputTarget, document: Document) -> None:
         from scanner.output.writers import write
