@@ -112,3 +112,5 @@ class ScanResult:
     history_errors: Sequence[str] = ()
     """The errors of the history, which was not written in that case."""
     files: Sequence[str] = ()
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The files of each owner (casefolded), where reports are split by the owner tag."""

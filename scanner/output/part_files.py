@@ -9,7 +9,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from typing import IO
 
@@ -39,6 +39,8 @@ class PartFiles:
     storage: Storage
     by: SplitBy
     write: Callable[[str, Document, IO[bytes]], None]
+    of_owners: dict[str, list[str]] = field(default_factory=dict)
+    """The names of the files of each part, by its key."""
 
     def files(self, document: Document, targets: Iterable[OutputTarget], source: str = "") -> Iterator[str]:
         """Write every part for every target, then the indexes. Yield the name of each file that is about to be written,
@@ -53,6 +55,7 @@ class PartFiles:
         for target in named:
             for part in parts:
                 name = part_name(target, slugs[part.key])
+                self.of_owners.setdefault(part.key, []).append(name)
                 yield name
                 with self.storage.writing(name) as out:
                     self._write(target.format, part.document, out)

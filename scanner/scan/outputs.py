@@ -43,6 +43,8 @@ class Outputs:
     wrote: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    """The files of each owner that were written, by the key of its part."""
     unheard: bool = False
     """Whether standard output was closed before everything was written."""
 
@@ -107,13 +109,15 @@ class Outputs:
         def report(suffix: str, part: Document, file: IO[bytes]) -> None:
             write(suffix, part, file, of_own_rules(self.rules))
 
+        files = PartFiles(self.storage, by, report)
         names: list[str] = []
         try:
-            for name in PartFiles(self.storage, by, report).files(document, outs):
+            for name in files.files(document, outs):
                 names.append(name)  # noqa: PERF402 - the names so far are needed on an error
         except OSError as error:
             self._failed(names.pop(), error)
         self.wrote += names
+        self.parts = {key: [name for name in own if name in names] for key, own in files.of_owners.items()}
 
     def _write_report(self, out: OutputTarget, document: Document) -> None:
         from scanner.output.writers import write

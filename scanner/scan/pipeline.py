@@ -254,7 +254,7 @@ def _notify(
 ) -> list[UserError]:
     job, screen, stop = context.job, context.screen, context.stop
     try:
-        return notify(job, session, result, scan, end, wrote, screen)
+        return notify(job, session, result, scan, end, wrote, context.outputs.parts, screen)
     except Stopped:
         screen.finish()
         stopped(job, screen, stop.code, "while sending notices", wrote, left="everything was written")
