@@ -5,6 +5,8 @@ import shlex
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
+from scanner.output.part_files import need_files
+from scanner.output.parts import parse_split
 from scanner.output.storage import Storage
 from scanner.output.targets import parse_targets
 from scanner.output.writers import convert
@@ -17,10 +19,13 @@ def run(settings: Settings, file: str) -> int:
     if not settings["out"] and not settings["format"]:
         raise InputError("no output file is set", do=f"twolocks report {shlex.quote(file)} --out report.html")
     targets = parse_targets(settings["out"], settings.at, format=settings["format"])
+    at = settings.at("split", settings["split"])
+    by = parse_split(settings["split"], at)
+    need_files(targets, by, at)
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        wrote = convert(file, targets, storage, settings.at, screen.busy, settings.report_language)
+        wrote = convert(file, targets, storage, settings.at, screen.busy, settings.report_language, by)
     if wrote:
         screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
     return 0

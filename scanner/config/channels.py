@@ -40,7 +40,17 @@ def _secret(name: str, about: str, needed: bool = True) -> Key:
     return Key(f"{name}-env", f"Environment variable {SECRET}NAME that contains {about}", needed=needed)
 
 
-_URL = (_secret("url", "the URL, which is a secret"),)
+def _owners(about: str, do: str) -> Key:
+    return Key("owners", about, dict[str, ONE], "a table of owners", do)
+
+
+_URL = (
+    _secret("url", "the URL, which is a secret"),
+    _owners(
+        f"Owners with a notice of their own: for each the variable {SECRET}NAME that contains its URL",
+        f'owners = {{ "Team A" = "{SECRET}TEAM_A" }}',
+    ),
+)
 COMMON = (
     Key("kind", "Channel of the notification"),
     Key("min-severity", "Lowest severity to report (default: high)", known=SEVERITIES),
@@ -61,6 +71,16 @@ _MAIL = (
     ),
     Key("user", "User name, if the server requires a login"),
     _secret("password", "the password of the user", needed=False),
+    _owners(
+        "Owners with a notice of their own: for each its address", 'owners = { "Team A" = "team-a@agency.example" }'
+    ),
+    Key(
+        "owner-domains",
+        "Owners whose tag is an address in one of these domains get a notice of their own",
+        Annotated[list[ONE], Meta(min_length=1)],
+        "a list of domains",
+        'owner-domains = ["agency.example"]',
+    ),
 )
 CHANNELS: Mapping[str, Channel] = {
     "teams": Channel("teams:attempt", _URL),

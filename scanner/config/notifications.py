@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
@@ -23,6 +23,9 @@ LITERAL = ("url", "secret", "password")
 _VARIABLE = re.compile(rf"{SECRET}[A-Z0-9_]*[A-Z0-9](?<!{FILE_SUFFIX})")
 _OLD_NAME = re.compile(r"[A-Z]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 """The name of a variable, not a secret that was written in its place."""
+_DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+MOST_OWNERS = 100
+"""The most owners with an address of their own. Whoever can write tags must not be able to send more mails."""
 _ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 
 
@@ -52,6 +55,27 @@ def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
         _present(file, place, key, table)
     if kind == "mail":
         _mail(file, place, table)
+    _owners(file, place, table)
+
+
+def _owners(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) -> None:
+    """Collect the faults of owners with an address of their own."""
+    owners, domains = table.get("owners"), table.get("owner-domains")
+    if table.get("owner") and (owners or domains):
+        file.fault("owner and owners exclude each other", *place, "owner", do="remove one of them")
+    for owner, text in owners.items() if isinstance(owners, dict) else ():
+        if not isinstance(text, str):
+            continue
+        at = (*place, "owners", owner)
+        if table["kind"] == "mail" and not _ADDRESS.fullmatch(text):
+            file.fault(f'"{text}" is not a mail address', *at, do="write name@agency.example, in ASCII")
+        elif table["kind"] != "mail" and not _VARIABLE.fullmatch(text):
+            # The value is not repeated: it may be the secret itself.
+            do = f'write "{_new_name(place[1])}_OWNER", and set that variable'
+            file.fault(f"notify.{place[1]}.owners must name a variable {SECRET}... for each owner", *at, do=do)
+    for each in domains if isinstance(domains, list) else ():
+        if isinstance(each, str) and not _DOMAIN.fullmatch(each):
+            file.fault(f'"{each}" is not a domain', *place, "owner-domains", do="write agency.example, in ASCII")
 
 
 def _value(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None:
@@ -135,6 +159,28 @@ class Target:
     url: str = field(default="", repr=False)
     secret: str = field(default="", repr=False)
     mail: Mailbox | None = None
+    owners: "tuple[tuple[str, Target], ...]" = ()
+    """The targets of owners (casefolded) with an address of their own. Each has that owner as `owner`."""
+    domains: tuple[str, ...] = field(default=())
+    """The domains (lower case) in which the address of an owner may lie."""
+    is_part: bool = False
+    """Whether it is such a target of another one."""
+
+    def with_owners(self, tags: Iterable[str]) -> "Target":
+        """Return the target with those of owners whose tag is an address in its domains, at most MOST_OWNERS in all."""
+        found = dict(self.owners)
+        for tag in sorted(set(tags)):
+            if len(found) < MOST_OWNERS and self.mail is not None and self._may_send(tag):
+                found.setdefault(tag.casefold(), self.of_owner(tag, tag))
+        return replace(self, owners=tuple(found.items()), domains=())
+
+    def _may_send(self, tag: str) -> bool:
+        return bool(_ADDRESS.fullmatch(tag)) and tag.rpartition("@")[2].lower() in self.domains
+
+    def of_owner(self, owner: str, address: str) -> "Target":
+        mail = None if self.mail is None else replace(self.mail, to=(address,))
+        url = "" if mail is not None else address
+        return replace(self, owner=owner, url=url, mail=mail, owners=(), domains=(), is_part=True)
 
     @property
     def host(self) -> str:
@@ -158,6 +204,7 @@ def secret_files(
     `tables`: the notifications. `at` says how a value was given. Raise InputError for what none of them can mean.
     """
     known = {value for table in tables.values() for key, value in table.items() if key.endswith("-env")}
+    known |= {each for table in tables.values() if table["kind"] != "mail" for each in table.get("owners", {}).values()}
     found: dict[str, SecretFile] = {}
     for text in given:
         name, _, path = text.partition("=")
@@ -189,8 +236,8 @@ def target(
     `files`: those that the command line names, by variable. They override the environment.
     """
 
-    def secret(word: str) -> str:
-        variable = table.get(f"{word}-env", "")
+    def secret(word: str, variable: str = "") -> str:
+        variable = variable or table.get(f"{word}-env", "")
         if file := (files or {}).get(variable):
             return _of_file(name, word, file.path, file.at)
         return _read(name, word, variable, at, environ)
@@ -206,8 +253,15 @@ def target(
         secret=secret("secret"),
         mail=_mailbox(table, secret("password")) if kind == "mail" else None,
     )
-    if found.url:
-        _address(found)
+    found = replace(found, domains=tuple(each.lower() for each in table.get("owner-domains", ())))
+    owners = {
+        owner.strip().casefold(): found.of_owner(owner.strip(), text if kind == "mail" else secret("url", text))
+        for owner, text in table.get("owners", {}).items()
+    }
+    found = replace(found, owners=tuple(owners.items()))
+    for each in (found, *owners.values()):
+        if each.url:
+            _address(each)
     if found.secret and len(found.secret) < LEAST_SECRET:
         what = f'the secret of notification "{name}" has fewer than {LEAST_SECRET} characters; nothing was read'
         raise InputError(what, at=at, do="openssl rand -hex 32")

@@ -123,6 +123,7 @@ FAIL_ON_DEMO = Option(
 # What to write
 
 OUT = Option("out", "FILE", many=True, path=True, short="-o", effect=Effect.write)
+SPLIT = Option("split", "BY", "Also a report an owner: tag:NAME, subscription, resource-group", effect=Effect.write)
 LANGUAGE = Option(
     "language",
     "en|nb",

@@ -50,8 +50,10 @@ class Settings(Tables):
 
     @property
     def kept_tags(self) -> tuple[str, ...]:
-        """Return the tags of findings: those to show, and the owner tag."""
-        return tuple(dict.fromkeys([*self.tags, *([self.owner_tag] if self.owner_tag else [])]))
+        """Return the tags of findings: those to show, the owner tag, and the one that reports are split by."""
+        split = str(self.options["split"].value) if "split" in self.options else ""
+        by = split[4:].strip() if split[:4].lower() == "tag:" else ""
+        return tuple(dict.fromkeys([*self.tags, *(each for each in (self.owner_tag, by) if each)]))
 
     @property
     def report_language(self) -> str:

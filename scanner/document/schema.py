@@ -222,6 +222,8 @@ class Coverage(msgspec.Struct, kw_only=True, frozen=True):
     types: list[TypeRow]
     rules_off: list[str]
     notes: list[str] = []
+    rules_broken: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """The files and rules that were not loaded, absent where all were; they make the scan incomplete."""
 
 
 class ScanRow(msgspec.Struct, kw_only=True, frozen=True):

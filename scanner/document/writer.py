@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from typing import IO
 
 import msgspec
@@ -10,6 +11,7 @@ from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
     Coverage,
+    Document,
     ExposureRow,
     FindingRow,
     GapRow,
@@ -105,3 +107,20 @@ class Writer:
     def close(self) -> None:
         for spool in self._spools.values():
             spool.close()
+
+
+def write_document(document: Document, out: IO[bytes]) -> None:
+    """Write a whole document as a scan writes it. The same document gives the same bytes."""
+    with closing(Writer()) as writer:
+        for id, resource in document.resources.items():
+            writer.resource(id, resource)
+        for exposure in document.exposures:
+            writer.exposure(exposure)
+        for finding in document.findings:
+            writer.finding(finding)
+        for id, rules in document.passed.items():
+            writer.passed(id, rules)
+        for id, reasons in document.not_applicable.items():
+            writer.not_applicable(id, reasons)
+        numbers = document.numbers or None
+        writer.finish(out, document.scan, document.rules, document.gaps, document.coverage, document.changes, numbers)

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Collection, Iterator, Sequence
+from pathlib import PurePath
 
 from msgspec import UNSET
 
@@ -168,6 +169,7 @@ class Evaluation:
             types=self.counts.types,
             rules_off=self.rules.off(),
             notes=[*self.snapshot.header.notes, *self.notes()],
+            rules_broken=[PurePath(each.file).name for each in self.rules.broken] or UNSET,
         )
 
     def notes(self) -> list[str]:

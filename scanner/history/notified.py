@@ -48,14 +48,19 @@ def reported(history: History, name: str, selection: str, scan: str, subscriptio
     return Reported(last, tuple(missed.values()))
 
 
-def mark_reported(history: History, name: str, selection: str, scan: str, keys: Iterable[ItemKey]) -> None:
-    """Write that these items were reported to a notification, and that nothing up to a scan is left to report to it."""
+def mark_reported(
+    history: History, name: str, selection: str, scan: str, keys: Iterable[ItemKey], *, in_part: bool = False
+) -> None:
+    """Write that these items were reported to a notification, and that nothing up to a scan is left to report to it.
+
+    `in_part`: others are left to report, because the notice to one of its owners was not delivered.
+    """
     with history.writing() as connection:
         number = _number(connection, scan)
         if not number:
             return
         here = and_(reported_scans.c.name == name, reported_scans.c.selection == selection)
-        if not connection.execute(update(reported_scans).where(here).values(scan=number)).rowcount:
+        if not in_part and not connection.execute(update(reported_scans).where(here).values(scan=number)).rowcount:
             connection.execute(insert(reported_scans), {"name": name, "selection": selection, "scan": number})
         table = reported_items
         for chunk in chunks(sorted(_items(connection, keys))):

@@ -11,7 +11,7 @@ from scanner.config.settings import Settings
 from scanner.errors import HistoryError, InputError, UserError, nearest
 from scanner.history.items import Reported
 from scanner.notify import compose
-from scanner.notify.notice import NoticeItem, ScanResult
+from scanner.notify.notice import Notice, NoticeItem, ScanResult
 from scanner.notify.send import DeliveryLimits, not_delivered, send_all
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
@@ -44,7 +44,7 @@ def checked(settings: Settings) -> tuple[Target, ...]:
         raise InputError(what, at=settings.at("notify", names[0]), do="add --history FILE")
     found = targets(settings, names)
     for each in found:
-        if each.owner and not settings.owner_tag:
+        if (each.owner or each.owners or each.domains) and not settings.owner_tag:
             what = f'notification "{each.name}" filters by owner, but no owner tag is set; nothing was read'
             raise InputError(what, at=settings.at_key("notify", each.name, "owner"), do="set owner-tag in [report]")
         if CHANNELS[each.kind].on_stdout and ("-" in settings["out"] or (settings["format"] and not settings["out"])):
@@ -62,28 +62,39 @@ class ReportLog(Protocol):
     def mark_reported(self, name: str, items: Sequence[NoticeItem]) -> None:
         """Record that these items were reported, or that nothing was new. Raises HistoryError."""
 
+    def mark_in_part(self, name: str, items: Sequence[NoticeItem]) -> None:
+        """Record that these items were reported, and that others were not. Raises HistoryError."""
+
 
 def notify(
     targets: Sequence[Target], result: ScanResult, log: ReportLog, screen: Screen, limits: DeliveryLimits | None = None
 ) -> list[UserError]:
-    """Send each target its changes. Return an error for each failed delivery."""
-    composed = {each: compose.notice(each, result, log.reported(each.name)) for each in targets}
-    notices = {each: notice for each, notice in composed.items() if notice is not None}
+    """Send each target and each of its owners with an address its changes. Return an error for each failure."""
+    composed: dict[Target, dict[Target, Notice]] = {}
+    for each in targets:
+        reported, whole = log.reported(each.name), each.with_owners(result.owners.values())
+        made = {to: compose.notice(to, result, reported) for to in (whole, *dict(whole.owners).values())}
+        composed[each] = {to: notice for to, notice in made.items() if notice is not None}
+    notices = {to: notice for sent in composed.values() for to, notice in sent.items()}
     failed: dict[Target, str] = {}
     if notices:
         with screen.busy("Notifying", ", ".join(each.name for each in notices)):
             failed = send_all(notices, result.scan.tool, limits)
     errors: list[UserError] = [not_delivered(each, why, LATER.format(name=each.name)) for each, why in failed.items()]
-    for each, notice in composed.items():
-        if each in failed:
+    for each, sent in composed.items():
+        delivered = {to: notice for to, notice in sent.items() if to not in failed}
+        if sent and not delivered:
             continue
+        items = [item for notice in delivered.values() for item in notice.items]
         try:
-            log.mark_reported(each.name, notice.items if notice is not None else ())
+            mark = log.mark_reported if len(delivered) == len(sent) else log.mark_in_part
+            mark(each.name, items)
         except HistoryError as error:
             what = f'{error.what}; items already reported to "{each.name}" may be reported again'
             errors.append(HistoryError(what, at=error.at, do=error.do))
-        if notice is not None:
-            said = f"notice to {each.name}: {notice.title}"
+        for to, notice in delivered.items():
+            whom = f"{each.name} ({to.owner})" if to.is_part else each.name
+            said = f"notice to {whom}: {notice.title}"
             screen.write([Line(said, "Wrote")], "wrote", said)
     return errors
 

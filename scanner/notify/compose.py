@@ -56,7 +56,7 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
         items=items,
         waivers=expiring if kind == "news" else [],
         gaps=_gaps(result.evaluation.gaps),
-        files=list(result.files),
+        files=list(result.parts.get(target.owner.casefold(), ()) if target.is_part else result.files),
         language=result.language,
     )
 
@@ -97,7 +97,9 @@ def _items(target: Target, result: ScanResult, reported: Reported) -> list[Notic
 
 
 def _is_for(target: Target, owner: str) -> bool:
-    return not target.owner or owner.casefold() == target.owner.casefold()
+    if target.owner:
+        return owner.casefold() == target.owner.casefold()
+    return owner.casefold() not in dict(target.owners)
 
 
 def _item(change: Change, result: ScanResult, *, late: bool) -> NoticeItem:

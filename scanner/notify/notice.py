@@ -117,3 +117,5 @@ class ScanResult:
     files: Sequence[str] = ()
     language: str = "en"
     """The language of notices."""
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """The files of each owner (casefolded), where reports are split by the owner tag."""

@@ -16,6 +16,8 @@ from scanner.document.reader import open_document
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
+from scanner.output.part_files import INDEX, PartFiles, require_tag
+from scanner.output.parts import SplitBy
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
 from scanner.terminal.streams import json_output
@@ -50,15 +52,19 @@ def convert(
     at: Callable[[str, object], str] = lambda option, value: str(value),
     busy: Busy = lambda verb, says: nullcontext(),
     language: str = "en",
+    by: SplitBy | None = None,
 ) -> list[str]:
     """Write each target from a findings file; return the names of the written ones. `busy` shows progress.
 
-    Raises InputError for a file that holds no findings, and for a target that cannot be written.
+    `by`: what to split it by; then the index of the parts is a name too. Raises InputError for a file that holds no
+    findings, and for a target that cannot be written.
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
     wrote: list[str] = []
     with storage.reading(file, file) as path, _opened(path, file, busy) as (source, document):
+        if by is not None:
+            require_tag(document, by, at("split", by))
         for target in sorted(targets, key=lambda each: each.format == STDOUT):
             if target.format == STDOUT:
                 out = json_output()
@@ -76,7 +82,23 @@ def convert(
             except msgspec.DecodeError:
                 raise InputError("the file changed while it was read", at=file, do="run the command again") from None
             wrote.append(target.name)
+        if by is not None:
+            report = partial(write, language=language)
+            wrote += _write_parts(document, targets, PartFiles(storage, by, report), wrote, file)
     return wrote
+
+
+def _write_parts(
+    document: Document, targets: Sequence[OutputTarget], files: PartFiles, wrote: Sequence[str], source: str
+) -> list[str]:
+    """Write the parts of a document. Return the names of their indexes."""
+    made: list[str] = []
+    try:
+        for name in files.files(document, targets, source):
+            made.append(name)  # noqa: PERF402 - the names so far are needed on an error
+    except OSError as error:
+        raise write_error(made[-1], error, [*wrote, *made[:-1]], source) from None
+    return [name for name in made if name.endswith(INDEX)]
 
 
 def write_difference(found: "DiffDocument", targets: Sequence[OutputTarget], storage: Storage) -> list[str]:

@@ -12,11 +12,14 @@ from scanner.config.waivers import WaiverFile
 from scanner.document.schema import now
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
+from scanner.output.part_files import need_files
+from scanner.output.parts import SplitBy, parse_split
 from scanner.output.storage import Storage, is_blob, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
+from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
 from scanner.terminal.screen import Screen
@@ -39,6 +42,8 @@ class Job:
     storage: Storage | None = None
     is_stop_shown: bool = False
     """Whether it was stopped and that was shown."""
+    by: SplitBy | None = None
+    """What reports are split by."""
     whom: tuple[Target, ...] = ()
     """The notifications that `--notify` names."""
     signer: Signer | None = None
@@ -71,6 +76,8 @@ class Job:
 def prepare(settings: Settings, screen: Screen) -> Job:
     """Check everything that can be checked without reading. Raises InputError."""
     outs = parse_targets(settings["out"], settings.at, format=settings["format"])
+    by = parse_split(settings["split"], settings.at("split", settings["split"]))
+    need_files(outs, by, settings.at("split", settings["split"]))
     if settings["snapshot"]:
         name = settings["snapshot"]
         refuse_other_urls(name, settings.at("snapshot", name))
@@ -98,7 +105,8 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         tags=settings.kept_tags,
         part=any(settings[each] for each in ("resource", "resource-group", "tag")),
     )
-    return Job(settings, rules, policy, outs, whom=_whom(settings), signer=_signer(settings), verifier=key_of(settings))
+    whom, signer = _whom(settings), _signer(settings)
+    return Job(settings, rules, policy, outs, by=by, whom=whom, signer=signer, verifier=key_of(settings))
 
 
 def snapshot_names(settings: Settings) -> list[str]:
@@ -128,6 +136,18 @@ def _keys_need_a_snapshot(settings: Settings) -> None:
         unused = not settings[other] or (option == "sign" and settings["from"])
         if settings[option] and unused and settings.options[option].source.startswith("--"):
             raise InputError(f"{what}; nothing was read", at=settings.at(option, settings[option]), do=f"use {do}")
+
+
+def require_kept_tag(job: Job, taken: Snapshot) -> None:
+    """Raise InputError where reports are split by a tag that a snapshot does not hold: nobody would own anything."""
+    head, by = taken.header, job.by
+    if by is None or not by.tag or head.kept is None or by.tag.casefold() in map(str.casefold, head.kept_tags):
+        return
+    raise InputError(
+        f'the snapshot does not hold the tag "{by.tag}"',
+        at=job.settings.at("split", by),
+        do=f"take it again: twolocks scan --split {by} --snapshot FILE; or split by subscription or resource-group",
+    )
 
 
 def load_rules(settings: Settings, screen: Screen, *, always: bool = False) -> RuleSet:

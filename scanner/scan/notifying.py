@@ -1,6 +1,6 @@
 """Notifications after a scan, and their records in the history."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ def notify(
     scan: ScanRow,
     end: Exit,
     wrote: Sequence[str],
+    parts: Mapping[str, Sequence[str]],
     screen: Screen,
 ) -> list[UserError]:
     """Send the notifications that `--notify` names. Return the errors of those that were not delivered."""
@@ -43,6 +44,7 @@ def notify(
         history_errors=[error.what for error in session.errors],
         files=wrote,
         language=job.settings.report_language,
+        parts=parts if job.by is not None and job.by.tag.casefold() == job.settings.owner_tag.casefold() else {},
     )
     return after_scan.notify(job.whom, facts, HistoryReportLog(session), screen)
 
@@ -77,6 +79,13 @@ class HistoryReportLog:
 
     def mark_reported(self, name: str, items: "Sequence[NoticeItem]") -> None:
         """Record that a notification has reported these items. Raises HistoryError."""
+        self._mark(name, items, in_part=False)
+
+    def mark_in_part(self, name: str, items: "Sequence[NoticeItem]") -> None:
+        """Record that a notification has reported these items and not others. Raises HistoryError."""
+        self._mark(name, items, in_part=True)
+
+    def _mark(self, name: str, items: "Sequence[NoticeItem]", *, in_part: bool) -> None:
         from scanner.history import notified
 
         record = self._record
@@ -84,4 +93,4 @@ class HistoryReportLog:
             return
         keys = [(each.kind, each.fingerprint) for each in items]
         with self._session.open() as history:
-            notified.mark_reported(history, name, record.selection, record.id, keys)
+            notified.mark_reported(history, name, record.selection, record.id, keys, in_part=in_part)

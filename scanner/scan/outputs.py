@@ -19,6 +19,7 @@ from scanner.document.schema import (
 )
 from scanner.document.writer import Writer
 from scanner.errors import UserError
+from scanner.output.parts import SplitBy
 from scanner.output.storage import Storage, is_blob
 from scanner.output.targets import STDOUT, OutputTarget, write_error
 from scanner.rulebook.loader import RuleSet
@@ -55,6 +56,8 @@ class Outputs:
     wrote: list[str] = field(default_factory=list)
     unwritten: list[str] = field(default_factory=list)
     errors: list[UserError] = field(default_factory=list)
+    parts: dict[str, list[str]] = field(default_factory=dict)
+    """The files of each owner that were written, by the key of its part."""
     unheard: bool = False
     """Whether standard output was closed before everything was written."""
 
@@ -88,8 +91,10 @@ class Outputs:
                 # A kill between the two renames leaves a snapshot without a signature, never with an older one.
                 Path(beside).unlink(missing_ok=True)
 
-    def write_documents(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections) -> None:
-        """Write every output of a document, those that need no decoding first."""
+    def write_documents(
+        self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections, by: SplitBy | None = None
+    ) -> None:
+        """Write every output of a document, those that need no decoding first; last a report an owner."""
         document: Document | None = None
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
             for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
@@ -108,6 +113,25 @@ class Outputs:
                     self._failed(out.name, error)
                 else:
                     self.wrote += [out.name] if out.format != STDOUT else []
+            if by is not None:
+                self._write_parts(outs, _decoded(writer, sections, whole) if document is None else document, by)
+
+    def _write_parts(self, outs: Sequence[OutputTarget], document: Document, by: SplitBy) -> None:
+        from scanner.output.part_files import PartFiles
+        from scanner.output.writers import write
+
+        def report(suffix: str, part: Document, file: IO[bytes]) -> None:
+            write(suffix, part, file, of_own_rules(self.rules), language=self.language)
+
+        files = PartFiles(self.storage, by, report)
+        names: list[str] = []
+        try:
+            for name in files.files(document, outs):
+                names.append(name)  # noqa: PERF402 - the names so far are needed on an error
+        except OSError as error:
+            self._failed(names.pop(), error)
+        self.wrote += names
+        self.parts = {key: [name for name in own if name in names] for key, own in files.of_owners.items()}
 
     def _write_report(self, out: OutputTarget, document: Document) -> None:
         from scanner.output.writers import write

@@ -17,10 +17,11 @@ from scanner.evaluate.policy import Waivers
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
+from scanner.output.part_files import INDEX
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
-from scanner.scan.job import Job, snapshot_names
+from scanner.scan.job import Job, require_kept_tag, snapshot_names
 from scanner.scan.last_screen import LastScreen
 from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
@@ -96,6 +97,7 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
         outputs.write_snapshot(store, job.settings["snapshot"], job.signer)
     taken = of_store(store) if store is not None else read_verified(job.storage, job.settings, source, job.verifier)
     if store is None:
+        require_kept_tag(job, taken)
         _show_source(taken, screen, job.verifier)
     _show_expired(job.policy.waivers, screen)
     try:
@@ -217,7 +219,7 @@ def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
     changes = session.row if session is not None else None
     numbers = result.counts.numbers()
     sections = Sections(scan, evaluation.rule_rows(), result.gaps, evaluation.coverage(), changes, numbers)
-    outputs.write_documents(job.outs, writer, sections)
+    outputs.write_documents(job.outs, writer, sections, job.by)
     if session is not None:
         session.write(scan, taken, result.counts, writer)
     return scan
@@ -244,6 +246,7 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
     )
     asked = (*(out.name for out in job.outs), *snapshot_names(job.settings))
     wrote = [name for name in asked if name in outputs.wrote]
+    wrote += [name for name in outputs.wrote if name.endswith(INDEX) and name not in wrote]
     if session is not None and job.whom:
         errors += _notify(context, session, evaluation.result, scan, end, wrote)
     summary = LastScreen(
@@ -270,7 +273,7 @@ def _notify(
 ) -> list[UserError]:
     job, screen, stop = context.job, context.screen, context.stop
     try:
-        return notify(job, session, result, scan, end, wrote, screen)
+        return notify(job, session, result, scan, end, wrote, context.outputs.parts, screen)
     except Stopped:
         screen.finish()
         stopped(job, screen, stop.code, "while sending notices", wrote, left="everything was written")

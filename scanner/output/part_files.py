@@ -1,0 +1,150 @@
+"""Writes a report an owner beside the whole one, and the index that says which file is whose.
+
+`report.html` has the parts `report.SLUG-HASH.html` and the index `report.index.csv`. A slug is made of ASCII letters
+and digits alone, so no value of a tag can lead out of the folder or to another file.
+"""
+
+import csv
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import IO
+
+from scanner.document.schema import Document
+from scanner.document.writer import write_document
+from scanner.errors import InputError
+from scanner.evaluate.counts import count
+from scanner.model.verdict import SEVERITIES
+from scanner.output.formats import FORMATS
+from scanner.output.parts import Part, SplitBy, split
+from scanner.output.storage import Storage
+from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
+from scanner.report.csv import cell
+
+INDEX = ".index.csv"
+_SLUG = 40
+"""The most characters of a slug. File systems allow 255 bytes for a name."""
+_WIDTHS = (8, 16, 32, 64)
+"""Hex digits of SHA-256 in a name; more where two parts would have one name."""
+_FORMATS = {each.suffix: each for each in FORMATS}
+
+
+@dataclass(frozen=True, slots=True)
+class PartFiles:
+    """The files of the parts of one scan. `write` writes a document in the format of a suffix."""
+
+    storage: Storage
+    by: SplitBy
+    write: Callable[[str, Document, IO[bytes]], None]
+    of_owners: dict[str, list[str]] = field(default_factory=dict)
+    """The names of the files of each part, by its key."""
+
+    def files(self, document: Document, targets: Iterable[OutputTarget], source: str = "") -> Iterator[str]:
+        """Write every part for every target, then the indexes. Yield the name of each file that is about to be written,
+        so that an error while it is written can name it. Raises OSError as `Storage.writing`, and InputError where a
+        part would replace `source`, the file that is read.
+        """
+        named = [each for each in targets if each.format != STDOUT]
+        parts = split(document, self.by)
+        slugs = slugs_of(parts)
+        names = [part_name(target, slugs[part.key]) for target in named for part in parts]
+        refuse_inputs(((name, f"--split {self.by}") for name in names), [(source, "the file to read")])
+        for target in named:
+            for part in parts:
+                name = part_name(target, slugs[part.key])
+                self.of_owners.setdefault(part.key, []).append(name)
+                yield name
+                with self.storage.writing(name) as out:
+                    self._write(target.format, part.document, out)
+        for stem in dict.fromkeys(map(stem_of, named)):
+            own = [target for target in named if stem_of(target) == stem]
+            yield stem + INDEX
+            with self.storage.writing(stem + INDEX) as out:
+                out.write(index(parts, slugs, own, document))
+
+    def _write(self, suffix: str, document: Document, out: IO[bytes]) -> None:
+        if _FORMATS[suffix].writer:
+            self.write(suffix, document, out)
+        else:
+            write_document(document, out)
+
+
+def need_files(targets: Sequence[OutputTarget], by: SplitBy | None, at: str) -> None:
+    """Raise InputError where there is something to split by and no file to split."""
+    if by is not None and all(each.format == STDOUT for each in targets):
+        raise InputError(
+            "--split writes files, and no file is set; nothing was read", at=at, do="add --out report.html"
+        )
+    indexes = {(stem_of(each) + INDEX).lower() for each in targets if each.format != STDOUT}
+    for target in targets if by is not None else ():
+        if target.name.lower() in indexes:
+            raise InputError(f"{target.name} is the index that --split writes; nothing was read", at=at)
+
+
+def require_tag(document: Document, by: SplitBy, at: str) -> None:
+    """Raise InputError where no resource of a findings file has the tag: the scan did not store it."""
+    tags = {name for row in document.resources.values() for name in row.tags}
+    if by.kind == "tag" and by.tag.casefold() not in {each.casefold() for each in tags}:
+        known = f"; tags in the file: {', '.join(sorted(tags)[:5])}" if tags else ""
+        raise InputError(
+            f'no resource in the file has the tag "{by.tag}"', at=at, do=f"scan again with --split {by}{known}"
+        )
+
+
+def stem_of(target: OutputTarget) -> str:
+    """Return the name of a target without its suffix."""
+    return target.name[: -len(target.format)]
+
+
+def part_name(target: OutputTarget, slug: str) -> str:
+    """Return the file or blob of a part: beside the whole one, with the same suffix."""
+    return f"{stem_of(target)}.{slug}{target.format}"
+
+
+def slugs_of(parts: Sequence[Part]) -> dict[str, str]:
+    """Return a name for each key, no two of them equal, also where a file system ignores case."""
+    for width in _WIDTHS:
+        found = {part.key: f"{_slug(part.label)}-{_hash(part.key)[:width]}" for part in parts}
+        if len(set(found.values())) == len(found):
+            break
+    return found
+
+
+def _slug(label: str) -> str:
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:_SLUG].strip("-") or "owner"
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def index(parts: Sequence[Part], slugs: Mapping[str, str], targets: Collection[OutputTarget], whole: Document) -> bytes:
+    """Return the table of all parts, and of the whole in its last row, as CSV for a spreadsheet."""
+    text = StringIO(newline="")
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
+    writer.writerow(
+        ("owner", "files", "complete", "resources", "endpoints", "not_assessed", *SEVERITIES, "failed_reads")
+    )
+    for part in parts:
+        names = [part_name(target, slugs[part.key]) for target in targets]
+        writer.writerow(_index_row(part.label, names, part.document))
+    writer.writerow(_index_row("(whole)", [target.name for target in targets], whole))
+    return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace")
+
+
+def _index_row(label: str, names: Iterable[str], document: Document) -> list[str]:
+    counts = count(document)
+    files = " ".join(name.rpartition("/")[2] for name in names)
+    numbers = (
+        document.scan.resources,
+        counts.endpoints,
+        counts.not_assessed,
+        *counts.by_severity.values(),
+        counts.gaps,
+    )
+    complete = "yes" if document.scan.complete else "no"
+    return [cell(label), cell(files), complete, *(str(each) for each in numbers)]

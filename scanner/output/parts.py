@@ -1,0 +1,361 @@
+"""Splits a findings document into one document an owner: by a tag, by subscription or by resource group. Pure.
+
+Endpoints, findings, resources and passed checks are in exactly one part, so their numbers add up to those of the whole.
+What was not read is in every part that it may concern, so no part says more than the scan knows.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import msgspec
+
+from scanner.document.schema import (
+    ChangesRow,
+    Coverage,
+    Document,
+    ExposureRow,
+    FindingRow,
+    GapRow,
+    ScopeRow,
+    TrendRow,
+    TypeRow,
+)
+from scanner.errors import InputError, nearest
+from scanner.evaluate.counts import Counts, count
+from scanner.model.ids import group_of, subscription_of, type_of
+
+Kind = Literal["tag", "subscription", "resource-group"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_TAG = "tag:"
+_LISTS = ("reopened", "worse", "better", "fixed", "unseen")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitBy:
+    """What a document is split by. `tag`: the name of the tag, where `kind` is `tag`."""
+
+    kind: Kind
+    tag: str = ""
+
+    def __str__(self) -> str:
+        return f"{_TAG}{self.tag}" if self.tag else self.kind
+
+    @property
+    def rest(self) -> str:
+        """Return the label of the part with what belongs to no owner."""
+        return f"without {self.tag or self.kind.replace('-', ' ')}"
+
+
+def parse_split(text: str, at: str) -> SplitBy | None:
+    """Return what `--split` names, None for "". Raises InputError."""
+    if not text:
+        return None
+    if text[: len(_TAG)].lower() == _TAG and (tag := text[len(_TAG) :].strip()):
+        return SplitBy("tag", tag)
+    for kind in KINDS:
+        if kind == text.lower() != "tag":
+            return SplitBy(kind)
+    near = nearest(text, KINDS[1:], 1)
+    hint = f"nearest: {near[0]}; " if near else ""
+    raise InputError(
+        f'"{text}" is nothing to split by; nothing was read',
+        at=at,
+        do=f"{hint}known: tag:NAME, subscription, resource-group",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The document of one owner. `key` is equal for equal owners, "" for what belongs to none; `label` is shown."""
+
+    key: str
+    label: str
+    document: Document
+
+
+class Owners:
+    """Finds the owner of each resource id of a document."""
+
+    def __init__(self, document: Document, by: SplitBy) -> None:
+        self._by = by
+        self._names = {each.subscription.lower(): each.name for each in document.coverage.scopes}
+        self._rows = {id.lower(): row for id, row in document.resources.items()}
+        self._found: dict[str, str | None] = {}
+        self.labels: dict[str, str] = {}
+
+    def of(self, id: str) -> str | None:
+        """Return the key of the owner of a resource, "" for none, None where its tags are not known."""
+        if self._by.kind == "subscription":
+            return self._labelled(subscription_of(id))
+        if self._by.kind == "resource-group":
+            return self._group(id)
+        lower = id.lower().rstrip("/")
+        if lower not in self._found:
+            self._found[lower] = self._tagged(lower)
+        return self._found[lower]
+
+    def _labelled(self, subscription: str) -> str:
+        if subscription:
+            self.labels[subscription] = self._names.get(subscription) or subscription
+        return subscription
+
+    def _group(self, id: str) -> str:
+        subscription, group = subscription_of(id), group_of(id)
+        if not group:
+            return ""
+        key = f"{subscription}/{group.lower()}"
+        self.labels.setdefault(key, f"{self._names.get(subscription) or subscription}/{group}")
+        return key
+
+    def _tagged(self, id: str) -> str | None:
+        """Return the value of the tag of a resource, else of the one that it lies below."""
+        known = False
+        while id:
+            row = self._rows.get(id)
+            if row is not None:
+                known = True
+                if value := _tag(row.tags, self._by.tag):
+                    key = value.casefold()
+                    self.labels[key] = min(self.labels.get(key, value), value)
+                    return key
+            parent = ((row.parent if row is not None else None) or "").lower()
+            id = parent if parent and len(parent) < len(id) else id.rpartition("/")[0]
+        return "" if known else None
+
+
+def _tag(tags: Mapping[str, str], name: str) -> str:
+    """Return the value of a tag, "" without one. Azure compares the names of tags without case."""
+    found = tags.get(name)
+    if found is None:
+        found = next((value for key, value in tags.items() if key.casefold() == name.casefold()), "")
+    return found.strip()
+
+
+@dataclass(slots=True)
+class _Rows:
+    """The rows of one owner."""
+
+    resources: list[str] = field(default_factory=list)
+    exposures: list[ExposureRow] = field(default_factory=list)
+    findings: list[FindingRow] = field(default_factory=list)
+    passed: list[str] = field(default_factory=list)
+    not_applicable: list[str] = field(default_factory=list)
+    gaps: set[str] = field(default_factory=set)
+    subscriptions: set[str] = field(default_factory=set)
+
+
+def split(document: Document, by: SplitBy) -> list[Part]:
+    """Return a part for each owner, by label, and last the part of what belongs to no owner, which always exists."""
+    return _Splitter(document, by).parts()
+
+
+class _Splitter:
+    """One document that is being split."""
+
+    def __init__(self, document: Document, by: SplitBy) -> None:
+        self.whole, self.by = document, by
+        self.owners = Owners(document, by)
+        self.rows: dict[str, _Rows] = defaultdict(_Rows)
+        self._shared: list[GapRow] = []
+        """The gaps that may concern several owners."""
+        self._of_scope: set[str] = set()
+        """The subscriptions (lower case) with an inconclusive check of a whole list."""
+        self._broken = bool(document.coverage.rules_broken) or (
+            not document.scan.complete and not _explains(document, document.findings)
+        )
+
+    def parts(self) -> list[Part]:
+        self._distribute()
+        labels = self.owners.labels
+        keys = sorted((key for key in self.rows if key), key=lambda key: (labels[key].casefold(), key))
+        made = {key: self._document(self.rows[key]) for key in keys}
+        rest = self._rest(self._document(self.rows[""], is_rest=True), list(made.values()))
+        for each in (*made.values(), rest):
+            each.numbers = count(each).numbers()
+        return [*(Part(key, labels[key], made[key]) for key in keys), Part("", self.by.rest, rest)]
+
+    def _distribute(self) -> None:
+        whole = self.whole
+        for id in whole.resources:
+            self._at(id).resources.append(id)
+        for exposure in whole.exposures:
+            self._at(exposure.resource).exposures.append(exposure)
+        for finding in whole.findings:
+            rows = self._at(finding.resource)
+            rows.findings.append(finding)
+            rows.gaps.update(url.lower() for url in finding.gaps)
+            if not type_of(finding.resource):
+                self._of_scope.add(subscription_of(finding.resource))
+        for id in whole.passed:
+            self._at(id).passed.append(id)
+        for id in whole.not_applicable:
+            self._at(id).not_applicable.append(id)
+        for gap in whole.gaps:
+            self._gap(gap)
+
+    def _at(self, id: str) -> _Rows:
+        rows = self.rows[self.owners.of(id) or ""]
+        rows.subscriptions.add(subscription_of(id))
+        return rows
+
+    def _gap(self, gap: GapRow) -> None:
+        """Give a gap to its owner; what may concern several, or an owner that is not known, to all of these."""
+        owner = self.owners.of(gap.url)
+        # A list of a subscription has a provider and no name.
+        if owner:
+            self.rows[owner].gaps.add(gap.url.lower())
+            self.rows[owner].subscriptions.add(subscription_of(gap.url))
+        elif owner == "" and self.by.kind == "tag":
+            self.rows[""].gaps.add(gap.url.lower())
+        else:
+            self._shared.append(gap)
+
+    def _concerns(self, subscription: str, rows: _Rows, *, is_rest: bool) -> bool:
+        """Return whether what is not known of a subscription may concern an owner.
+
+        Whose resources were not read is not known by tags; a resource group lies in one subscription.
+        """
+        is_open = self.by.kind == "tag" or (self.by.kind == "resource-group" and is_rest)
+        return is_open or not subscription or subscription in rows.subscriptions
+
+    def _document(self, rows: _Rows, *, is_rest: bool = False) -> Document:
+        whole = self.whole
+        shared = {
+            gap.url.lower() for gap in self._shared if self._concerns(subscription_of(gap.url), rows, is_rest=is_rest)
+        }
+        gaps = [gap for gap in whole.gaps if gap.url.lower() in shared or gap.url.lower() in rows.gaps]
+        scopes = list(self._scopes(rows, shared, is_rest=is_rest))
+        seen = {each.subscription.lower() for each in scopes}
+        of_scope = bool(self._of_scope & seen)
+        made = Document(
+            schema=whole.schema,
+            scan=whole.scan,
+            rules=whole.rules,
+            resources={id: whole.resources[id] for id in rows.resources},
+            exposures=rows.exposures,
+            findings=rows.findings,
+            passed={id: whole.passed[id] for id in rows.passed},
+            not_applicable={id: whole.not_applicable[id] for id in rows.not_applicable},
+            gaps=gaps,
+            coverage=msgspec.structs.replace(whole.coverage, scopes=scopes),
+        )
+        made.coverage = self._coverage(made, of_scope=of_scope)
+        made.scan = msgspec.structs.replace(
+            whole.scan,
+            scopes=[each for each in whole.scan.scopes if each.lower() in seen],
+            resources=len(rows.resources),
+            complete=whole.scan.complete or not self._is_incomplete(made, seen),
+        )
+        made.changes = self._changes(made)
+        return made
+
+    def _is_incomplete(self, part: Document, seen: set[str]) -> bool:
+        of_scope = (each for each in self.whole.findings if not type_of(each.resource))
+        findings = [*part.findings, *(each for each in of_scope if subscription_of(each.resource) in seen)]
+        return self._broken or _explains(part, findings)
+
+    def _scopes(self, rows: _Rows, shared: Iterable[str], *, is_rest: bool) -> Iterator[ScopeRow]:
+        """Yield the subscriptions of a part: those with rows, and those of which something was not read."""
+        named = rows.subscriptions | {subscription_of(url) for url in shared}
+        for each in self.whole.coverage.scopes:
+            subscription = each.subscription.lower()
+            is_unread = each.view != "full" or subscription in self._of_scope
+            if subscription in named or (is_unread and self._concerns(subscription, rows, is_rest=is_rest)):
+                yield each
+
+    def _coverage(self, part: Document, *, of_scope: bool) -> Coverage:
+        """Return the coverage of a part, with its types."""
+        found = Counter(row.type.lower() for row in part.resources.values())
+        known = {id.lower() for id in part.resources}
+        unread = {type_of(gap.url).lower() for gap in part.gaps}
+        unread |= {type_of(each.resource).lower() for each in part.findings if each.resource.lower() not in known}
+        is_partial = of_scope or any(each.view != "full" for each in part.coverage.scopes)
+        explained = {type_of(gap.url).lower() for gap in self.whole.gaps}
+
+        def types() -> Iterator[TypeRow]:
+            for row in self.whole.coverage.types:
+                type = row.type.lower()
+                is_whole = row.complete or not (is_partial or type in unread or type not in explained)
+                if found[type] or not is_whole:
+                    yield msgspec.structs.replace(row, resources=found[type], complete=is_whole)
+
+        return msgspec.structs.replace(part.coverage, types=list(types()))
+
+    def _changes(self, part: Document) -> ChangesRow | None:
+        whole = self.whole.changes
+        if whole is None:
+            return None
+        fingerprints = {row.fingerprint for row in part.exposures} | {row.fingerprint for row in part.findings}
+        ids = {id.lower() for id in part.resources}
+        lists = {
+            name: [
+                row for row in getattr(whole, name) if row.fingerprint in fingerprints or row.resource.lower() in ids
+            ]
+            for name in _LISTS
+        }
+        counts = count(part)
+        new = sum(bool(row.new) for row in part.exposures)
+        new += sum(bool(row.new) and row.is_counted for row in part.findings)
+        numbers = {name: len(rows) for name, rows in lists.items()}
+        numbers |= {"new": new, "open": sum(counts.by_severity.values())}
+        return msgspec.structs.replace(
+            whole,
+            counts={name: numbers.get(name, 0) for name in whole.counts},
+            trend=[_trend(self.whole, counts)] if whole.trend else [],
+            **lists,
+        )
+
+    def _rest(self, rest: Document, others: list[Document]) -> Document:
+        """Add what cannot be told by the document to the part of no owner: other resources, and what is gone."""
+        whole = self.whole
+        resources = whole.scan.resources - sum(each.scan.resources for each in others)
+        rest.scan = msgspec.structs.replace(rest.scan, resources=max(resources, len(rest.resources)))
+        taken = Counter[str]()
+        for each in others:
+            taken.update({row.type.lower(): row.resources for row in each.coverage.types})
+        incomplete = {row.type.lower() for row in rest.coverage.types if not row.complete}
+        types = []
+        for row in whole.coverage.types:
+            left, complete = max(row.resources - taken[row.type.lower()], 0), row.type.lower() not in incomplete
+            if left or not complete:
+                types.append(msgspec.structs.replace(row, resources=left, complete=complete))
+        rest.coverage = msgspec.structs.replace(rest.coverage, types=types)
+        if whole.changes is not None and rest.changes is not None:
+            rest.changes = _rest_of_changes(whole.changes, rest.changes, [each.changes for each in others])
+        return rest
+
+
+def _rest_of_changes(whole: ChangesRow, rest: ChangesRow, others: list[ChangesRow | None]) -> ChangesRow:
+    """Return the changes that no other part has: the tags of what is gone are not known."""
+    known = [each for each in others if each is not None]
+    lists = {}
+    for name in _LISTS:
+        taken = {(row.kind, row.fingerprint) for each in known for row in getattr(each, name)}
+        lists[name] = [row for row in getattr(whole, name) if (row.kind, row.fingerprint) not in taken]
+    counts = {name: max(value - sum(each.counts[name] for each in known), 0) for name, value in whole.counts.items()}
+    return msgspec.structs.replace(rest, counts=counts, **lists)
+
+
+def _explains(document: Document, findings: Iterable[FindingRow]) -> bool:
+    """Return whether a document shows that something was not assessed, and that nobody accepted it."""
+    accepted = {gap.url.lower() for gap in document.gaps if gap.accepted}
+    return (
+        any(not gap.accepted for gap in document.gaps)
+        or any(
+            scope.view != "full" and f"/subscriptions/{scope.subscription.lower()}" not in accepted
+            for scope in document.coverage.scopes
+        )
+        or any(row.status == "unknown" and row.waiver is None for row in findings)
+        or any(row.state == "unknown" or row.may is not None for row in document.exposures)
+    )
+
+
+def _trend(whole: Document, counts: Counts) -> TrendRow:
+    return TrendRow(
+        taken=whole.scan.taken,
+        undecided=counts.statuses["unknown"],
+        unknown=counts.not_assessed,
+        **counts.by_severity,
+    )
