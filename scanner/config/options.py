@@ -122,6 +122,7 @@ FAIL_ON_DEMO = Option(
 
 OUT = Option("out", "FILE", many=True, path=True, effect=Effect.write)
 SPLIT = Option("split", "BY", "Also a report an owner: tag:NAME, subscription, resource-group", effect=Effect.write)
+REDACT = Option("redact", about="Replace names by pseudonyms in every --out file", effect=Effect.hide)
 SNAPSHOT = Option(
     "snapshot", "FILE", "Store what was read (.jsonl, .gz, .zst); also a blob", path=True, effect=Effect.write
 )

@@ -1,16 +1,19 @@
 """Writes the outputs that are made of a findings file, or of the difference between two."""
 
 from collections.abc import Callable, Collection, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 import msgspec
 
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
+from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.part_files import INDEX, PartFiles, require_tag
 from scanner.output.parts import SplitBy
+from scanner.output.redact import redact
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
 from scanner.terminal.streams import json_output
@@ -32,17 +35,25 @@ def write(suffix: str, document: Document, out: IO[bytes], own_actions: Collecti
     writer(format)(document, out, **more)
 
 
+def encoded(document: Document) -> bytes:
+    """Return a document as a findings file."""
+    out = BytesIO()
+    write_document(document, out)
+    return out.getvalue()
+
+
 def convert(
     file: str,
     targets: Sequence[OutputTarget],
     storage: Storage,
     at: Callable[[str, object], str] = lambda option, value: str(value),
     by: SplitBy | None = None,
+    key: bytes | None = None,
 ) -> list[str]:
     """Write each target from a findings file; return the names of the written ones.
 
-    `by`: what to split it by; then the index of the parts is a name too. Raises InputError for a file that holds no
-    findings, and for a target that cannot be written.
+    `by`: what to split it by; then the index of the parts is a name too. `key`: redact it by this
+    key. Raises InputError for a file that holds no findings, and for a target that cannot be written.
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
@@ -51,6 +62,9 @@ def convert(
         document = _decode(path, text)
     if by is not None:
         require_tag(document, by, at("split", by))
+    if key is not None:
+        document = redact(document, key)
+        text = encoded(document)
     wrote: list[str] = []
     for target in sorted(targets, key=lambda each: each.format == STDOUT):
         if target.format == STDOUT:

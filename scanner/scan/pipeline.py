@@ -62,7 +62,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     try:
         job.storage.check(job.blobs())
         with job.storage.reading(source, job.settings.at("from", source)) as path:
-            context = _Context(job, _history(job, screen), Outputs(job.storage, job.rules), screen, stop)
+            context = _Context(job, _history(job, screen), Outputs(job.storage, job.rules, key=job.key), screen, stop)
             return _run(context, path, limits)
     except Stopped:
         if not job.is_stop_shown:
