@@ -1,5 +1,6 @@
 """`twolocks report`: creates a report from a findings file."""
 
+import os
 import shlex
 
 from scanner.cli.common import stopping
@@ -7,6 +8,7 @@ from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.output.part_files import need_files
 from scanner.output.parts import parse_split
+from scanner.output.redact import key_for
 from scanner.output.storage import Storage
 from scanner.output.targets import parse_targets
 from scanner.output.writers import convert
@@ -22,10 +24,12 @@ def run(settings: Settings, file: str) -> int:
     at = settings.at("split", settings["split"])
     by = parse_split(settings["split"], at)
     need_files(targets, by, at)
+    key, note = key_for(settings, os.environ)
     screen = Screen()
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        wrote = convert(file, targets, storage, settings.at, screen.busy, settings.report_language, by)
+        wrote = convert(file, targets, storage, settings.at, screen.busy, settings.report_language, by, key)
     if wrote:
-        screen.last([Line(", ".join(wrote), "Wrote", whole=True)])
+        lines = [Line(note, "Note")] if note else []
+        screen.last([*lines, Line(", ".join(wrote), "Wrote", whole=True)])
     return 0

@@ -124,6 +124,7 @@ FAIL_ON_DEMO = Option(
 
 OUT = Option("out", "FILE", many=True, path=True, short="-o", effect=Effect.write)
 SPLIT = Option("split", "BY", "Also a report an owner: tag:NAME, subscription, resource-group", effect=Effect.write)
+REDACT = Option("redact", about="Replace names by pseudonyms in every --out file", effect=Effect.hide)
 LANGUAGE = Option(
     "language",
     "en|nb",

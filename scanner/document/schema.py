@@ -467,10 +467,7 @@ def with_known_words(document: Document) -> Document:
 
 
 def check_words(row: object, at: str) -> None:
-    """Raise msgspec.ValidationError where the row at a path is an exposure or a finding with an unknown word.
-
-    So does an open endpoint without a severity, because it would be counted nowhere.
-    """
+    """Raise msgspec.ValidationError for a row with an unknown word, and for an open endpoint without a severity."""
     if isinstance(row, ExposureRow):
         _check_word(row.severity, _SEVERITIES, f"{at}.severity")
         _check_word(row.worst, _SEVERITIES, f"{at}.worst")

@@ -109,18 +109,23 @@ class Writer:
             spool.close()
 
 
+def fill(writer: Writer, document: Document) -> None:
+    """Write the rows of a whole document into a writer."""
+    for id, resource in document.resources.items():
+        writer.resource(id, resource)
+    for exposure in document.exposures:
+        writer.exposure(exposure)
+    for finding in document.findings:
+        writer.finding(finding)
+    for id, rules in document.passed.items():
+        writer.passed(id, rules)
+    for id, reasons in document.not_applicable.items():
+        writer.not_applicable(id, reasons)
+
+
 def write_document(document: Document, out: IO[bytes]) -> None:
     """Write a whole document as a scan writes it. The same document gives the same bytes."""
     with closing(Writer()) as writer:
-        for id, resource in document.resources.items():
-            writer.resource(id, resource)
-        for exposure in document.exposures:
-            writer.exposure(exposure)
-        for finding in document.findings:
-            writer.finding(finding)
-        for id, rules in document.passed.items():
-            writer.passed(id, rules)
-        for id, reasons in document.not_applicable.items():
-            writer.not_applicable(id, reasons)
+        fill(writer, document)
         numbers = document.numbers or None
         writer.finish(out, document.scan, document.rules, document.gaps, document.coverage, document.changes, numbers)

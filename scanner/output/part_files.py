@@ -19,7 +19,7 @@ from scanner.errors import InputError
 from scanner.evaluate.counts import count
 from scanner.model.verdict import SEVERITIES
 from scanner.output.formats import FORMATS
-from scanner.output.parts import Part, SplitBy, split
+from scanner.output.parts import OwnerPart, SplitBy, split
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
 from scanner.report.csv import cell
@@ -104,7 +104,7 @@ def part_name(target: OutputTarget, slug: str) -> str:
     return f"{stem_of(target)}.{slug}{target.format}"
 
 
-def slugs_of(parts: Sequence[Part]) -> dict[str, str]:
+def slugs_of(parts: Sequence[OwnerPart]) -> dict[str, str]:
     """Return a name for each key, no two of them equal, also where a file system ignores case."""
     for width in _WIDTHS:
         found = {part.key: f"{_slug(part.label)}-{_hash(part.key)[:width]}" for part in parts}
@@ -122,7 +122,9 @@ def _hash(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def index(parts: Sequence[Part], slugs: Mapping[str, str], targets: Collection[OutputTarget], whole: Document) -> bytes:
+def index(
+    parts: Sequence[OwnerPart], slugs: Mapping[str, str], targets: Collection[OutputTarget], whole: Document
+) -> bytes:
     """Return the table of all parts, and of the whole in its last row, as CSV for a spreadsheet."""
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")

@@ -67,7 +67,7 @@ def parse_split(text: str, at: str) -> SplitBy | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OwnerPart:
     """The document of one owner. `key` is equal for equal owners, "" for what belongs to none; `label` is shown."""
 
     key: str
@@ -146,7 +146,7 @@ class _Rows:
     subscriptions: set[str] = field(default_factory=set)
 
 
-def split(document: Document, by: SplitBy) -> list[Part]:
+def split(document: Document, by: SplitBy) -> list[OwnerPart]:
     """Return a part for each owner, by label, and last the part of what belongs to no owner, which always exists."""
     return _Splitter(document, by).parts()
 
@@ -166,7 +166,7 @@ class _Splitter:
             not document.scan.complete and not _explains(document, document.findings)
         )
 
-    def parts(self) -> list[Part]:
+    def parts(self) -> list[OwnerPart]:
         self._distribute()
         labels = self.owners.labels
         keys = sorted((key for key in self.rows if key), key=lambda key: (labels[key].casefold(), key))
@@ -174,7 +174,7 @@ class _Splitter:
         rest = self._rest(self._document(self.rows[""], is_rest=True), list(made.values()))
         for each in (*made.values(), rest):
             each.numbers = count(each).numbers()
-        return [*(Part(key, labels[key], made[key]) for key in keys), Part("", self.by.rest, rest)]
+        return [*(OwnerPart(key, labels[key], made[key]) for key in keys), OwnerPart("", self.by.rest, rest)]
 
     def _distribute(self) -> None:
         whole = self.whole

@@ -14,10 +14,12 @@ import msgspec
 
 from scanner.document.reader import open_document
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
+from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
 from scanner.output.part_files import INDEX, PartFiles, require_tag
 from scanner.output.parts import SplitBy
+from scanner.output.redact import redact
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
 from scanner.terminal.streams import json_output
@@ -45,6 +47,13 @@ def write(
     writer(format)(document, out, **more)
 
 
+def encoded(document: Document) -> bytes:
+    """Return a document as a findings file."""
+    out = BytesIO()
+    write_document(document, out)
+    return out.getvalue()
+
+
 def convert(
     file: str,
     targets: Sequence[OutputTarget],
@@ -53,18 +62,23 @@ def convert(
     busy: Busy = lambda verb, says: nullcontext(),
     language: str = "en",
     by: SplitBy | None = None,
+    key: bytes | None = None,
 ) -> list[str]:
     """Write each target from a findings file; return the names of the written ones. `busy` shows progress.
 
-    `by`: what to split it by; then the index of the parts is a name too. Raises InputError for a file that holds no
-    findings, and for a target that cannot be written.
+    `by`: what to split it by; then the index of the parts is a name too. `key`: redact it by this
+    key. Raises InputError for a file that holds no findings, and for a target that cannot be written.
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
     wrote: list[str] = []
-    with storage.reading(file, file) as path, _opened(path, file, busy) as (source, document):
+    with storage.reading(file, file) as path, _opened(path, file, busy) as opened:
+        source, document = opened
         if by is not None:
             require_tag(document, by, at("split", by))
+        if key is not None:
+            document = redact(document, key)
+            source = BytesIO(encoded(document))
         for target in sorted(targets, key=lambda each: each.format == STDOUT):
             if target.format == STDOUT:
                 out = json_output()

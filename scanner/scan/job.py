@@ -14,6 +14,7 @@ from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.output.part_files import need_files
 from scanner.output.parts import SplitBy, parse_split
+from scanner.output.redact import key_for
 from scanner.output.storage import Storage, is_blob, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.kept import kept_paths
@@ -22,6 +23,7 @@ from scanner.scan import sources
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
+from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 
 KEPT_ALL = (
@@ -42,6 +44,8 @@ class Job:
     storage: Storage | None = None
     is_stop_shown: bool = False
     """Whether it was stopped and that was shown."""
+    key: bytes | None = None
+    """The key of the pseudonyms, where the outputs are redacted."""
     by: SplitBy | None = None
     """What reports are split by."""
     whom: tuple[Target, ...] = ()
@@ -78,6 +82,9 @@ def prepare(settings: Settings, screen: Screen) -> Job:
     outs = parse_targets(settings["out"], settings.at, format=settings["format"])
     by = parse_split(settings["split"], settings.at("split", settings["split"]))
     need_files(outs, by, settings.at("split", settings["split"]))
+    key, note = key_for(settings, os.environ)
+    if note:
+        screen.write([Line(note, "Note")], "settings", note)
     if settings["snapshot"]:
         name = settings["snapshot"]
         refuse_other_urls(name, settings.at("snapshot", name))
@@ -106,7 +113,7 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         part=any(settings[each] for each in ("resource", "resource-group", "tag")),
     )
     whom, signer = _whom(settings), _signer(settings)
-    return Job(settings, rules, policy, outs, by=by, whom=whom, signer=signer, verifier=key_of(settings))
+    return Job(settings, rules, policy, outs, key=key, by=by, whom=whom, signer=signer, verifier=key_of(settings))
 
 
 def snapshot_names(settings: Settings) -> list[str]:

@@ -1,6 +1,7 @@
 """Step 4 of a scan: the files that it writes, and those that it could not write."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
@@ -17,8 +18,9 @@ from scanner.document.schema import (
     ScanRow,
     decode_document,
 )
-from scanner.document.writer import Writer
+from scanner.document.writer import Writer, fill
 from scanner.errors import UserError
+from scanner.evaluate.counts import count
 from scanner.output.parts import SplitBy
 from scanner.output.storage import Storage, is_blob
 from scanner.output.targets import STDOUT, OutputTarget, write_error
@@ -58,6 +60,8 @@ class Outputs:
     errors: list[UserError] = field(default_factory=list)
     parts: dict[str, list[str]] = field(default_factory=dict)
     """The files of each owner that were written, by the key of its part."""
+    key: bytes | None = None
+    """The key of the pseudonyms, where the outputs are redacted."""
     unheard: bool = False
     """Whether standard output was closed before everything was written."""
 
@@ -95,6 +99,14 @@ class Outputs:
         self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections, by: SplitBy | None = None
     ) -> None:
         """Write every output of a document, those that need no decoding first; last a report an owner."""
+        if self.key is None:
+            self._write_all(outs, writer, sections, by)
+            return
+        # From here on no output takes anything of the whole document.
+        with closing(Writer()) as other:
+            self._write_all(outs, other, self._redacted(writer, sections, other, self.key), None)
+
+    def _write_all(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections, by: SplitBy | None) -> None:
         document: Document | None = None
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
             for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
@@ -115,6 +127,16 @@ class Outputs:
                     self.wrote += [out.name] if out.format != STDOUT else []
             if by is not None:
                 self._write_parts(outs, _decoded(writer, sections, whole) if document is None else document, by)
+
+    @staticmethod
+    def _redacted(writer: Writer, sections: Sections, other: Writer, key: bytes) -> Sections:
+        """Write the rows of the redacted document into another writer. Return its other sections."""
+        from scanner.output.redact import redact
+
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
+            made = redact(_decoded(writer, sections, whole), key)
+            fill(other, made)
+        return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, count(made).numbers())
 
     def _write_parts(self, outs: Sequence[OutputTarget], document: Document, by: SplitBy) -> None:
         from scanner.output.part_files import PartFiles
@@ -137,7 +159,8 @@ class Outputs:
         from scanner.output.writers import write
 
         with self.storage.writing(out.name) as file:
-            write(out.format, document, file, of_own_rules(self.rules), language=self.language)
+            own = of_own_rules(self.rules) if self.key is None else ()
+            write(out.format, document, file, own, language=self.language)
 
     def _lost(self, error: OutputLost) -> None:
         discard()

@@ -64,7 +64,7 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
     try:
         job.storage.check(job.blobs())
         with job.storage.reading(source, job.settings.at("from", source)) as path:
-            outputs = Outputs(job.storage, job.rules, job.settings.report_language)
+            outputs = Outputs(job.storage, job.rules, job.settings.report_language, key=job.key)
             context = _Context(job, _history(job, screen), outputs, screen, stop)
             return _run(context, path, limits)
     except Stopped:

@@ -17,7 +17,7 @@ from scanner.document.writer import write_document
 from scanner.evaluate.counts import count
 from scanner.model.ids import subscription_of
 from scanner.output.part_files import slugs_of
-from scanner.output.parts import Part, SplitBy, parse_split, split
+from scanner.output.parts import OwnerPart, SplitBy, parse_split, split
 from scanner.report.headline import headline
 from scanner.report.summary import matrix
 from scanner.report.words import Words
@@ -173,7 +173,7 @@ def test_nothing_unread_is_clean_in_a_part(way: str, document: Document) -> None
         _check_headline(part)
 
 
-def _check_headline(part: Part) -> None:
+def _check_headline(part: OwnerPart) -> None:
     made = part.document
     counts = count(made)
     is_unread = made.gaps or counts.not_assessed or counts.inconclusive

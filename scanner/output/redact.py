@@ -1,0 +1,437 @@
+"""Makes a findings document that may leave the organisation: names become pseudonyms, what is not known is left out.
+
+Nothing is searched for in texts, because a name that is missed is a name that leaks. A redacted document is built of
+what is known to be harmless: the words of the built-in rules, numbers, times, and pseudonyms. Severities, states and
+statuses stay, so its numbers are those of the whole document.
+"""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from scanner.config.settings import Settings
+from scanner.document.schema import (
+    CellRow,
+    ChangeRow,
+    ChangesRow,
+    Coverage,
+    Document,
+    EvidenceRow,
+    ExposureRow,
+    FindingRow,
+    GapRow,
+    HopRow,
+    May,
+    Remediation,
+    ResourceRow,
+    RuleRow,
+    ScanRow,
+    ScopeRow,
+    TypeRow,
+    WaiverRow,
+)
+from scanner.errors import InputError
+from scanner.model.ids import name_of
+from scanner.model.levels import Auth, Reach
+from scanner.model.rule import CATEGORIES
+from scanner.output.vocabulary import Vocabulary, vocabulary
+
+NOTE = "This report is redacted: names are pseudonyms, and texts of Azure and of the organisation are left out"
+WITHHELD = "withheld"
+VARIABLE = "TWOLOCKS_SECRET_REDACT"
+_LEAST_KEY = 16
+_DIGITS = 16
+"""Hex digits of a pseudonym: two of 100,000 names are equal in one of 4 billion documents."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d))?")
+_TOOL = re.compile(r"twolocks \d{1,4}(\.\d{1,4}){1,3}")
+_REACHES = frozenset({*Reach.__members__, "unknown"})
+_AUTHS = frozenset({*Auth.__members__, "unknown"})
+_VIEWS = frozenset({"full", "partial", "none"})
+_CLOUDS = frozenset({"AzureCloud", "AzureUSGovernment", "AzureChinaCloud", "public", "us-government", "china"})
+_HOPS = frozenset(
+    [
+        "admin-rules",
+        "authentication",
+        "endpoint",
+        "environment",
+        "firewall",
+        "gateway-load-balancer",
+        "load-balancer",
+        "network-interface",
+        "nfs",
+        "nic-nsg",
+        "no-nsg",
+        "perimeter",
+        "private-cluster",
+        "private-endpoint",
+        "public-ip",
+        "source",
+        "subnet",
+        "subnet-nsg",
+        "switch",
+    ]
+)
+_NO_REMEDIATION = Remediation(az="", bicep="", terraform="", portal="", breaks="", first_step="")
+
+
+def redact(document: Document, key: bytes) -> Document:
+    """Return the redacted document. The same key gives the same pseudonyms."""
+    return _Redactor(document, key, vocabulary()).document()
+
+
+class _Pseudonyms:
+    """Replaces names. `key`: the key of the HMAC, without which nobody can tell the name of a pseudonym."""
+
+    def __init__(self, key: bytes, known: Vocabulary) -> None:
+        self._key, self._known = key, known
+        self._ids: dict[str, str] = {}
+
+    def digest(self, kind: str, name: str) -> str:
+        text = f"{kind}\0{name.lower()}".encode("utf-8", "surrogatepass")
+        return hmac.new(self._key, text, hashlib.sha256).hexdigest()
+
+    def word(self, kind: str, name: str) -> str:
+        """Return `kind-DIGITS` for a name, "" for none."""
+        return f"{kind}-{self.digest(kind, name)[:_DIGITS]}" if name else ""
+
+    def uuid(self, kind: str, name: str) -> str:
+        """Return a pseudonym that looks like the id of a subscription or tenant, "" for none."""
+        digest = self.digest(kind, name)
+        return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])) if name else ""
+
+    def segment(self, segment: str) -> str:
+        """Return a segment of a type as the rules spell it, else a pseudonym."""
+        return self._known.types.get(segment.lower()) or self.word("type", segment)
+
+    def type(self, type: str) -> str:
+        return "/".join(map(self.segment, type.split("/"))) if type else ""
+
+    def id(self, id: str) -> str:
+        """Return the id of a resource, or the path of a read, with pseudonyms for its names."""
+        found = self._ids.get(id)
+        if found is None:
+            found = self._ids[id] = "/".join(("", *self._segments(id))) if id else ""
+        return found
+
+    def _segments(self, id: str) -> Iterator[str]:
+        """Yield the segments. Names hold the whole path before them, so equal names of two resources stay two names."""
+        parts = [part for part in id.partition("?")[0].split("/") if part]
+        is_name, kind = False, ""
+        for at, part in enumerate(parts):
+            lower = part.lower()
+            if is_name and kind == "subscriptions":
+                yield self.uuid("subscription", part)
+                is_name = False
+            elif is_name:
+                path = "/".join(parts[: at + 1])
+                yield self.word("rg" if kind == "resourcegroups" else "name", path)
+                is_name = False
+            elif lower in ("subscriptions", "resourcegroups") and kind != "providers":
+                yield "subscriptions" if lower == "subscriptions" else "resourceGroups"
+                is_name, kind = True, lower
+            elif lower == "providers":
+                yield "providers"
+                kind = "providers"
+            elif kind == "providers":
+                yield self.segment(part)
+                kind = "type"
+            else:
+                yield self.segment(part)
+                is_name = True
+
+
+class _Redactor:
+    """One document that is being redacted."""
+
+    def __init__(self, document: Document, key: bytes, known: Vocabulary) -> None:
+        self.whole, self.known = document, known
+        self.names = _Pseudonyms(key, known)
+
+    def document(self) -> Document:
+        whole, names = self.whole, self.names
+        passed: dict[str, list[str]] = {}
+        for id, rules in whole.passed.items():
+            passed.setdefault(names.id(id), []).extend(map(self._rule, rules))
+        reasons: dict[str, dict[str, str]] = {}
+        for id, why in whole.not_applicable.items():
+            reasons.setdefault(names.id(id), {}).update({self._rule(rule): WITHHELD for rule in why})
+        return Document(
+            schema=whole.schema,
+            scan=self._scan(whole.scan),
+            rules=dict(map(self._rule_row, whole.rules, whole.rules.values())),
+            resources={names.id(id): self._resource(id, row) for id, row in whole.resources.items()},
+            exposures=list(map(self._exposure, whole.exposures)),
+            findings=list(map(self._finding, whole.findings)),
+            passed=passed,
+            not_applicable=reasons,
+            gaps=list(map(self._gap, whole.gaps)),
+            coverage=self._coverage(whole.coverage),
+            changes=self._changes(whole.changes) if whole.changes is not None else None,
+        )
+
+    # Words
+
+    def _rule(self, id: str) -> str:
+        return id if id in self.known.rules else self.names.word("own-rule", id)
+
+    def _rule_row(self, id: str, row: RuleRow) -> tuple[str, RuleRow]:
+        """Return a rule: a built-in one with its own texts, whatever the document says; another one without texts."""
+        known = self.known.rules.get(id)
+        if known is not None:
+            return id, msgspec.structs.replace(known, severity=row.severity)
+        own = self._rule(id)
+        texts: dict[str, Any] = {"why": "", "remediation": _NO_REMEDIATION, "controls": {}, "references": []}
+        return own, RuleRow(title=own, category=_one_of(CATEGORIES, row.category), severity=row.severity, **texts)
+
+    def _title(self, rule: str) -> str:
+        known = self.known.rules.get(rule)
+        return known.title if known is not None else self._rule(rule)
+
+    def _endpoint(self, endpoint: str, resource: str) -> str:
+        """Return an endpoint: its kind as the rules name it, and a pseudonym for what Azure calls it."""
+        if not endpoint or endpoint in self.known.endpoints or self.known.is_port(endpoint):
+            return endpoint
+        head, _, name = endpoint.partition("/")
+        if head in self.known.endpoints and name:
+            rest = name if name == "*" or name.isdecimal() else self.names.word("name", f"{resource}/{name}")
+            return f"{head}/{rest}"
+        return self.names.word("endpoint", f"{resource}/{endpoint}")
+
+    def _fingerprint(self, fingerprint: str) -> str:
+        return self.names.digest("fingerprint", fingerprint)[:16] if fingerprint else ""
+
+    def _waiver(self, waiver: WaiverRow) -> WaiverRow:
+        return WaiverRow(
+            reason=WITHHELD,
+            owner=self.names.word("owner", waiver.owner),
+            expires=_time(waiver.expires),
+            ticket=self.names.word("ticket", waiver.ticket),
+        )
+
+    def _evidence(self, row: EvidenceRow) -> EvidenceRow:
+        # A path may follow the name of a child or of the resource that decides.
+        path = row.path.rpartition(" ")[2]
+        path = path if path.lower() in self.known.paths else WITHHELD
+        return EvidenceRow(path=path, value=self._value(row.value), expected=self._value(row.expected))
+
+    def _value(self, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            count = len(value)
+            return list(value) if all(map(self.known.is_value, value)) else f"{count:,} withheld"
+        return value if self.known.is_value(value) else WITHHELD
+
+    # Rows
+
+    def _scan(self, row: ScanRow) -> ScanRow:
+        return msgspec.structs.replace(
+            row,
+            id=self._fingerprint(row.id),
+            started=_time(row.started),
+            finished=_time(row.finished),
+            taken=_time(row.taken),
+            tool=row.tool if _TOOL.fullmatch(row.tool) else "twolocks",
+            cloud=row.cloud if row.cloud in _CLOUDS else self.names.word("cloud", row.cloud),
+            principal=self.names.word("principal", row.principal),
+            scopes=[self.names.uuid("subscription", each) for each in row.scopes],
+            owner_tag=msgspec.UNSET,
+        )
+
+    def _resource(self, id: str, row: ResourceRow) -> ResourceRow:
+        own = self.names.id(id)
+        parts = own.split("/")
+        has_group = len(parts) > 4 and parts[3] == "resourceGroups"
+        return ResourceRow(
+            type=self.names.type(row.type),
+            name=name_of(own),
+            location=self.names.word("region", row.location),
+            subscription=self.names.uuid("subscription", row.subscription),
+            resource_group=parts[4] if has_group else self.names.word("rg", row.resource_group),
+            tags={},
+            parent=self.names.id(row.parent) if row.parent else row.parent,
+        )
+
+    def _exposure(self, row: ExposureRow) -> ExposureRow:
+        reach, auth = _one_of(_REACHES, row.reach), _one_of(_AUTHS, row.authentication)
+        may = row.may
+        return ExposureRow(
+            resource=self.names.id(row.resource),
+            endpoint=self._endpoint(row.endpoint, row.resource),
+            kind=_one_of(("data", "admin", "app"), row.kind),
+            address=self.names.word("address", row.address),
+            reach=reach,
+            authentication=auth,
+            may=may
+            and May(
+                may.reach and _one_of(_REACHES, may.reach), may.authentication and _one_of(_AUTHS, may.authentication)
+            ),
+            severity=row.severity,
+            worst=row.worst,
+            state=row.state,
+            reason=WITHHELD if row.reason else "",
+            title=f"Reach: {reach}; authentication: {auth}",
+            evidence=list(map(self._evidence, row.evidence)),
+            hops=[self._hop(hop) for hop in row.hops],
+            admits=[WITHHELD for _ in row.admits],
+            fix=None,
+            breaks=None,
+            fingerprint=self._fingerprint(row.fingerprint),
+            gaps=list(map(self.names.id, row.gaps)) if isinstance(row.gaps, list) else msgspec.UNSET,
+            waiver=self._waiver(row.waiver) if isinstance(row.waiver, WaiverRow) else msgspec.UNSET,
+            new=row.new,
+            since=_time(row.since) if isinstance(row.since, str) else msgspec.UNSET,
+        )
+
+    def _hop(self, hop: HopRow) -> HopRow:
+        kind = _one_of(_HOPS, hop.kind)
+        resource = self.names.id(hop.resource)
+        return HopRow(
+            kind=kind, name=name_of(resource) if resource else kind, detail="", resource=resource, lets=hop.lets
+        )
+
+    def _finding(self, row: FindingRow) -> FindingRow:
+        title = self._title(row.rule)
+        return FindingRow(
+            rule=self._rule(row.rule),
+            title=title,
+            category=_one_of(CATEGORIES, row.category),
+            status=row.status,
+            severity=row.severity,
+            resource=self.names.id(row.resource),
+            endpoints=[self._endpoint(each, row.resource) for each in row.endpoints],
+            message=f"{title}.",
+            evidence=list(map(self._evidence, row.evidence)),
+            fix=None,
+            gaps=list(map(self.names.id, row.gaps)),
+            fingerprint=self._fingerprint(row.fingerprint),
+            waiver=self._waiver(row.waiver) if row.waiver is not None else None,
+            lapsed=self._waiver(row.lapsed) if isinstance(row.lapsed, WaiverRow) else msgspec.UNSET,
+            new=row.new,
+            since=_time(row.since) if isinstance(row.since, str) else msgspec.UNSET,
+        )
+
+    def _gap(self, row: GapRow) -> GapRow:
+        return GapRow(
+            url=self.names.id(row.url),
+            status=row.status,
+            code=self.known.code(row.code) if row.code else "",
+            action=row.action if row.action.lower() in self.known.actions else self.names.word("action", row.action),
+            rules=list(map(self._rule, row.rules)),
+            accepted=row.accepted,
+            waiver=self._waiver(row.waiver) if isinstance(row.waiver, WaiverRow) else msgspec.UNSET,
+        )
+
+    def _coverage(self, row: Coverage) -> Coverage:
+        names = self.names
+        broken = row.rules_broken
+        return Coverage(
+            scopes=[
+                ScopeRow(
+                    subscription=names.uuid("subscription", each.subscription),
+                    name=names.word("subscription", each.subscription),
+                    tenant=names.uuid("tenant", each.tenant),
+                    view=_one_of(_VIEWS, each.view, "none"),
+                )
+                for each in row.scopes
+            ],
+            types=[self._type(each) for each in row.types],
+            rules_off=list(map(self._rule, row.rules_off)),
+            notes=[NOTE],
+            rules_broken=list(map(partial(names.word, "file"), broken)) if isinstance(broken, list) else msgspec.UNSET,
+        )
+
+    def _type(self, row: TypeRow) -> TypeRow:
+        return msgspec.structs.replace(row, type=self.names.type(row.type))
+
+    def _changes(self, row: ChangesRow) -> ChangesRow:
+        return ChangesRow(
+            since=_time(row.since) if row.since is not None else None,
+            baseline=row.baseline,
+            confirmed=row.confirmed,
+            notes=[],
+            counts={name: count for name, count in row.counts.items() if name.isascii() and name in _COUNTS},
+            trend=[msgspec.structs.replace(each, taken=_time(each.taken)) for each in row.trend],
+            **{name: list(map(self._change, getattr(row, name))) for name in _LISTS},
+        )
+
+    def _change(self, row: ChangeRow) -> ChangeRow:
+        return ChangeRow(
+            kind=_one_of(("exposure", "finding"), row.kind),
+            fingerprint=self._fingerprint(row.fingerprint),
+            resource=self.names.id(row.resource),
+            endpoint=self._endpoint(row.endpoint, row.resource),
+            address=self.names.word("address", row.address),
+            rule=self._rule(row.rule) if row.rule else "",
+            title=self._title(row.rule) if row.rule else f"Reach: {_one_of(_REACHES, row.reach)}",
+            severity=_one_of(_SEVERITIES, row.severity, ""),
+            reach=_one_of(_REACHES, row.reach, ""),
+            authentication=_one_of(_AUTHS, row.authentication, ""),
+            since=_time(row.since),
+            last_seen=_time(row.last_seen),
+            why=WITHHELD if row.why else "",
+            was=row.was and self._cell(row.was),
+        )
+
+    def _cell(self, row: CellRow) -> CellRow:
+        return CellRow(
+            severity=_one_of(_SEVERITIES, row.severity, ""),
+            reach=_one_of(_REACHES, row.reach, ""),
+            authentication=_one_of(_AUTHS, row.authentication, ""),
+        )
+
+
+_LISTS = ("reopened", "worse", "better", "fixed", "unseen")
+_COUNTS = frozenset({*_LISTS, "new", "first_looked", "open", "accepted", "again"})
+_SEVERITIES = ("critical", "high", "medium", "low", "info")
+
+
+def _one_of(known: Iterable[str], word: str, other: str = "unknown") -> str:
+    return word if word in known else other
+
+
+def _time(text: str) -> str:
+    return text if _TIME.fullmatch(text) else ""
+
+
+def is_redacted(document: Document) -> bool:
+    """Return whether a document is redacted."""
+    return NOTE in document.coverage.notes
+
+
+def key_of(environ: Mapping[str, str]) -> tuple[bytes, bool]:
+    """Return the key of the pseudonyms, and whether it is one for this run alone. Raises InputError."""
+    text, file = environ.get(VARIABLE, "").strip(), environ.get(f"{VARIABLE}_FILE", "").strip()
+    if text and file:
+        raise InputError(f"{VARIABLE} and {VARIABLE}_FILE exclude each other; nothing was read", do="unset one of them")
+    if file:
+        try:
+            text = Path(file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            why = getattr(error, "strerror", None) or "it is not text"
+            raise InputError(f"{file} cannot be read: {why}; nothing was read", at=f"{VARIABLE}_FILE") from None
+    elif not text:
+        return secrets.token_bytes(32), True
+    if len(text) < _LEAST_KEY:
+        what = f"{VARIABLE} has fewer than {_LEAST_KEY} characters; nothing was read"
+        raise InputError(what, at="the environment", do="openssl rand -hex 32")
+    return text.encode(), False
+
+
+def key_for(settings: Settings, environ: Mapping[str, str]) -> tuple[bytes | None, str]:
+    """Return the key where `--redact` is set, and what to print about it. Raises InputError."""
+    if not settings["redact"]:
+        return None, ""
+    if settings["split"]:
+        raise InputError(
+            "--split and --redact exclude each other; nothing was read",
+            at=settings.at("split", settings["split"]),
+            do="redact a part: twolocks report PART.json --redact --out redacted.html",
+        )
+    key, is_random = key_of(environ)
+    return key, f"the pseudonyms are for this run alone; {VARIABLE} makes them stable" if is_random else ""

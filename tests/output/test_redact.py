@@ -1,0 +1,218 @@
+"""A redacted report: no name of the estate is in any format, and its numbers are those of the whole."""
+
+import base64
+import gzip
+import html
+import json
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanner.document.schema import Document, decode_document
+from scanner.output.redact import VARIABLE, redact
+from scanner.output.writers import encoded, write
+from tests.output.test_parts import numbers
+from tests.report import sample
+from tests.terminals import account, snapshot, twolocks
+
+KEY = b"0123456789abcdef"
+SUFFIXES = (".html", ".csv", ".md", ".sarif", ".junit.xml", ".json")
+ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b", re.IGNORECASE)
+HOST = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b", re.IGNORECASE)
+GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    """The findings of the sample estate."""
+    folder = tmp_path_factory.mktemp("demo")
+    assert twolocks("demo", "--dir", folder, "--quiet").code == 0
+    return decode_document((folder / "findings.json").read_bytes())
+
+
+def texts(document: Document) -> dict[str, str]:
+    """A document in every format, in lower case, with what the formats encode decoded."""
+    found = {".json": encoded(document).decode()}
+    for suffix in SUFFIXES[:-1]:
+        out = BytesIO()
+        write(suffix, document, out)
+        found[suffix] = out.getvalue().decode()
+    block = re.search(r'<script[^>]*id="island"[^>]*>([A-Za-z0-9+/=\s]+)<', found[".html"])
+    assert block is not None
+    found[".html"] = found[".html"].replace(block[1], "")
+    found["data block"] = gzip.decompress(base64.b64decode(block[1])).decode()
+    return {name: html.unescape(re.sub(r"\\(?=\W)", "", text)).lower() for name, text in found.items()}
+
+
+def names(document: Document) -> set[str]:
+    """Every name that the estate has, in lower case."""
+    raw = encoded(document).decode()
+    found = {each for pattern in (ADDRESS, HOST, GUID, MAIL) for each in pattern.findall(raw)}
+    for id, row in document.resources.items():
+        found |= {row.name, row.resource_group, row.subscription, row.location, *row.tags, *row.tags.values()}
+        found |= set(_names_in(id))
+    for scope in document.coverage.scopes:
+        found |= {scope.subscription, scope.name, scope.tenant}
+    for exposure in document.exposures:
+        kind, _, name = exposure.endpoint.partition("/")
+        # The number of a port is none of its names.
+        found |= {exposure.address, exposure.fingerprint, *([] if kind in ("tcp", "udp") else [name])}
+        found |= {each.name for each in exposure.hops if each.resource} | set(_names_in(exposure.resource))
+    for finding in document.findings:
+        found |= {finding.fingerprint, *_names_in(finding.resource)}
+        found |= {text for each in finding.evidence for id in _strings(each.value) for text in _names_in(id)}
+    for gap in document.gaps:
+        found |= set(_names_in(gap.url))
+    return {each.lower() for each in found | {document.scan.principal, document.scan.cloud, document.scan.id}}
+
+
+def _names_in(id: str) -> Iterator[str]:
+    parts = [part for part in id.split("/") if part]
+    if id.startswith("/subscriptions/"):
+        yield from parts[1:4:2]
+        yield from parts[7::2]
+
+
+def _strings(value: Any) -> Iterable[str]:
+    return (
+        [value]
+        if isinstance(value, str)
+        else [each for each in value or () if isinstance(each, str)]
+        if isinstance(value, list)
+        else []
+    )
+
+
+def empty(document: Document) -> Document:
+    """The same scan of an estate with nothing in it: what a format says without any name."""
+    nothing: dict[str, Any] = {"resources": {}, "exposures": [], "findings": [], "passed": {}, "not_applicable": {}}
+    coverage = msgspec.structs.replace(document.coverage, scopes=[])
+    scan = msgspec.structs.replace(document.scan, scopes=[], principal="", cloud="")
+    return msgspec.structs.replace(document, **nothing, gaps=[], coverage=coverage, scan=scan)
+
+
+def test_no_name_of_the_demo_is_in_a_redacted_report(demo: Document) -> None:
+    ours = texts(redact(empty(demo), KEY))
+    # A name that our own texts hold tells nothing: a database "master", a container "web".
+    words = "\n".join((*ours.values(), json.dumps([each.split("/") for each in _vocabulary()]).lower()))
+    told = {each for each in names(demo) if len(each) > 2 and each not in words and not each.isdecimal()}
+    assert len(told) > 900
+    found = texts(redact(demo, KEY))
+    leaked = [(suffix, name) for suffix, text in found.items() for name in told if name in text]
+    assert leaked == []
+
+
+def _vocabulary() -> Iterable[str]:
+    from scanner.output.vocabulary import vocabulary
+
+    known = vocabulary()
+    return [*known.endpoints, *known.types, *known.paths, *known.values, *known.actions]
+
+
+def test_the_numbers_of_the_demo_are_those_of_the_whole(demo: Document) -> None:
+    made = redact(demo, KEY)
+    assert _counted(made) == _counted(demo)
+    assert Counter(row.severity for row in made.exposures) == Counter(row.severity for row in demo.exposures)
+    assert [row.status for row in made.findings] == [row.status for row in demo.findings]
+    assert len(made.resources) == len(demo.resources)
+    assert len({row.fingerprint for row in made.findings}) == len({row.fingerprint for row in demo.findings})
+    assert decode_document(encoded(made)) == made
+
+
+def _counted(document: Document) -> list[tuple[str, int]]:
+    """The numbers, with those of types by themselves: the name of one may be a pseudonym."""
+    return sorted(
+        (name.partition(" ")[0] if name[:5] == "type " else name, count) for name, count in numbers(document).items()
+    )
+
+
+def test_pseudonyms_are_those_of_the_key(demo: Document) -> None:
+    assert encoded(redact(demo, KEY)) == encoded(redact(demo, KEY))
+    other = redact(demo, b"fedcba9876543210")
+    assert not other.resources.keys() & redact(demo, KEY).resources.keys()
+
+
+# Hex digits do not have these letters, so a pseudonym never holds such a name.
+LETTERS = "ghijklmnopqrstuvwxyz"
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_no_random_name_is_left_wherever_it_stands(seed: int) -> None:
+    made, chosen = sample.document(12, hostile=False), random.Random(seed)
+    known: list[str] = []
+
+    def named(text: str) -> str:
+        known.append("".join(chosen.choices(LETTERS, k=chosen.randint(9, 14))))
+        return text + known[-1]
+
+    document = msgspec.convert(_poisoned(made, named), Document)
+    found = texts(redact(document, KEY))
+    assert numbers(redact(document, KEY))["endpoints"] == numbers(document)["endpoints"]
+    assert [(suffix, name) for suffix, text in found.items() for name in known if name in text] == []
+
+
+STAY = {"schema", "severity", "worst", "state", "status"}
+"""Fields whose words the reader of a document checks."""
+
+
+def _poisoned(made: dict[str, Any], named: Any) -> dict[str, Any]:
+    """A document in which every text, and every key, holds a name."""
+
+    def poison(value: Any, key: str) -> Any:
+        if isinstance(value, str):
+            return value if key in STAY else named(value)
+        if isinstance(value, list):
+            return [poison(each, key) for each in value[:2]]
+        if isinstance(value, dict):
+            free = key in ("rules", "resources", "passed", "not_applicable", "tags", "controls")
+            return {named(name) if free else name: poison(each, name) for name, each in list(value.items())[:30]}
+        return value
+
+    poisoned: dict[str, Any] = poison(made, "")
+    return poisoned
+
+
+def test_a_scan_and_a_report_are_redacted_in_each_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    snapshot(tmp_path / "taken.jsonl", account("stverysecretname", allowBlobPublicAccess=True))
+    env = {VARIABLE: "0123456789abcdef0123456789abcdef"}
+    outs = [word for suffix in SUFFIXES for word in ("--out", f"r{suffix}")]
+    ended = twolocks("scan", "--from", "taken.jsonl", "--redact", *outs, "--out", "-", "--fail-on", "never", env=env)
+    assert ended.code in (0, 3), ended.err
+    written = [path.read_text().lower() for path in tmp_path.glob("r.*")] + [ended.out.lower()]
+    assert len(written) == len(SUFFIXES) + 1
+    assert not any("stverysecretname" in each or "prod-journal" in each or "kari" in each for each in written)
+    assert twolocks("scan", "--from", "taken.jsonl", "--out", "whole.json", "--fail-on", "never").code in (0, 3)
+    ended = twolocks("report", "whole.json", "--redact", "--out", "again.json", "--out", "-", env=env)
+    assert ended.code == 0, ended.err
+    again, first = (json.loads(Path(each).read_bytes()) for each in ("again.json", "r.json"))
+    assert again["findings"] == first["findings"] == json.loads(ended.out)["findings"]
+
+
+@pytest.mark.parametrize(
+    ("words", "env", "said"),
+    [
+        ("--redact --split subscription", {}, "exclude each other"),
+        ("--redact", {VARIABLE: "short"}, "fewer than 16 characters"),
+        ("--redact", {f"{VARIABLE}_FILE": "nowhere"}, "cannot be read"),
+        ("--redact", {VARIABLE: "0123456789abcdef", f"{VARIABLE}_FILE": "f"}, "exclude each other"),
+    ],
+)
+def test_what_cannot_be_redacted_is_refused(
+    words: str, env: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("f.json").write_bytes(encoded(msgspec.convert(sample.document(5), Document)))
+    ended = twolocks("report", "f.json", "--out", "r.html", *words.split(), env=env)
+    assert (ended.code, said in ended.err, Path("r.html").exists()) == (2, True, False), ended.err
