@@ -339,7 +339,7 @@ def _rest_of_changes(whole: ChangesRow, rest: ChangesRow, others: list[ChangesRo
 
 
 def _explains(document: Document, findings: Iterable[FindingRow]) -> bool:
-    """Return whether a document shows that something was not assessed, and that nobody accepted it."""
+    """Return whether a document shows that something was not assessed, and that no waiver accepts it."""
     accepted = {gap.url.lower() for gap in document.gaps if gap.accepted}
     return (
         any(not gap.accepted for gap in document.gaps)

@@ -87,7 +87,7 @@ def redact(document: Document, key: bytes) -> Document:
 
 
 class _Pseudonyms:
-    """Replaces names. `key`: the key of the HMAC, without which nobody can tell the name of a pseudonym."""
+    """Replaces names. `key`: the key of the HMAC, without which no one can find the name of a pseudonym."""
 
     def __init__(self, key: bytes, known: Vocabulary) -> None:
         self._key, self._known = key, known

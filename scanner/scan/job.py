@@ -146,7 +146,7 @@ def _keys_need_a_snapshot(settings: Settings) -> None:
 
 
 def require_kept_tag(job: Job, taken: Snapshot) -> None:
-    """Raise InputError where reports are split by a tag that a snapshot does not hold: nobody would own anything."""
+    """Raise InputError where reports are split by a tag that a snapshot does not hold: no part had an owner."""
     head, by = taken.header, job.by
     if by is None or not by.tag or head.kept is None or by.tag.casefold() in map(str.casefold, head.kept_tags):
         return

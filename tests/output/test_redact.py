@@ -50,7 +50,7 @@ def texts(document: Document) -> dict[str, str]:
     block = re.search(r'<script[^>]*id="island"[^>]*>([A-Za-z0-9+/=\s]+)<', found[".html"])
     assert block is not None
     found[".html"] = found[".html"].replace(block[1], "")
-    found["data block"] = gzip.decompress(base64.b64decode(block[1])).decode()
+    found["data block"] = gzip.decompress(base64.b64decode(block[1])).decode("utf-8", "replace")
     return {name: html.unescape(re.sub(r"\\(?=\W)", "", text)).lower() for name, text in found.items()}
 
 
