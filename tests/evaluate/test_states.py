@@ -85,7 +85,7 @@ def in_csv(made: Document) -> Counter[str]:
 def in_markdown(made: Document) -> Counter[str]:
     out = BytesIO()
     write_markdown(made, out)
-    line = re.search(r"([\d,]+) endpoints: (.*?)(?:; |\.\n)", out.getvalue().decode())
+    line = re.search(r"([\d,]+) endpoints?: (.*?)(?:; |\.\n)", out.getvalue().decode())
     assert line
     assert int(line[1].replace(",", "")) == len(made.exposures)
     return Counter({word: int(number) for number, word in re.findall(r"(\d+) ([a-z ]+)", line[2])})

@@ -144,7 +144,7 @@ def test_diff() -> None:
         ["fixed", "high", "st00003: storage-plain-http"],
         ["no longer visible", "high", "st00004: blob"],
     ]
-    assert ended.err.endswith(": 1 new, 1 raised, 1 fixed, 1 no longer visible; 0\nunchanged\n")
+    assert ended.err.endswith(": 1 new, 1 raised, 1 fixed, 1 no longer visible;\n  0 unchanged\n")
     found = json.loads(twolocks("history", "diff", "1", "3", "--history", DB, "--format", "json").out)
     assert (found["from"]["number"], found["to"]["number"], found["same"]) == (1, 3, 0)
     assert len(found["changes"]) == 4
