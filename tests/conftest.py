@@ -2,12 +2,17 @@
 
 import signal
 
+from hypothesis import settings
+
 # A busy machine is slow, and a test that is timed fails there without a cause.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
 def pytest_configure() -> None:
-    # A shell that runs the tests in the background ignores Ctrl-C for all its children; some tests send it to one.
+    # A shell that runs the tests in the background ignores Ctrl-C for all its children, and nohup SIGHUP; some tests
+    # send these to one.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
