@@ -23,7 +23,7 @@ import msgspec
 from playwright.sync_api import Page, sync_playwright
 
 from scanner.document.schema import Document, ScopeRow, decode_document
-from scanner.document.writer import Writer
+from scanner.document.writer import Writer, fill
 
 COPIES = 145
 _ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -64,16 +64,7 @@ def make(file: Path, copies: int) -> dict[str, Any]:
     first, gaps = decode_document(text), []
     for number in range(copies):
         made = copy(text, number)
-        for row in made.exposures:
-            writer.exposure(row)
-        for finding in made.findings:
-            writer.finding(finding)
-        for id, resource in made.resources.items():
-            writer.resource(id, resource)
-        for id, passed in made.passed.items():
-            writer.passed(id, passed)
-        for id, rules in made.not_applicable.items():
-            writer.not_applicable(id, rules)
+        fill(writer, made)
         gaps += made.gaps
         scopes += [msgspec.structs.replace(scope, name=f"{scope.name} {number:03}") for scope in made.coverage.scopes]
     scan = msgspec.structs.replace(first.scan, resources=first.scan.resources * copies, cloud="public")

@@ -3,22 +3,13 @@
 from pathlib import Path
 
 from scanner.document.schema import Document
-from scanner.document.writer import Writer
+from scanner.document.writer import Writer, fill
 
 
 def filled(document: Document) -> Writer:
     """Return a writer with the rows of a document."""
     writer = Writer()
-    for row in document.exposures:
-        writer.exposure(row)
-    for finding in document.findings:
-        writer.finding(finding)
-    for id, resource in document.resources.items():
-        writer.resource(id, resource)
-    for id, passed in document.passed.items():
-        writer.passed(id, passed)
-    for id, rules in document.not_applicable.items():
-        writer.not_applicable(id, rules)
+    fill(writer, document)
     return writer
 
 

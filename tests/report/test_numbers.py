@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from scanner.document.schema import Document, GapRow, ScanRow, decode_document
 from scanner.document.states import proven_state
-from scanner.document.writer import Writer
+from scanner.document.writer import Writer, fill
 from scanner.evaluate.counts import CHECKS, Counts, count, rank
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import decide
@@ -140,14 +140,7 @@ def documents(draw: st.DrawFn) -> Document:
 def in_json(made: Document, counts: Counts) -> dict[str, Any]:
     """The JSON that a scan with these rows writes."""
     writer, out = Writer(), BytesIO()
-    for exposure in made.exposures:
-        writer.exposure(exposure)
-    for finding in made.findings:
-        writer.finding(finding)
-    for id, rules in made.passed.items():
-        writer.passed(id, rules)
-    for id, reasons in made.not_applicable.items():
-        writer.not_applicable(id, reasons)
+    fill(writer, made)
     writer.finish(out, made.scan, made.rules, made.gaps, made.coverage, None, counts.numbers())
     writer.close()
     document: dict[str, Any] = json.loads(out.getvalue())
