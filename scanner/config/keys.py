@@ -153,6 +153,17 @@ LIMITS = (
     number("list-rows", "Rows of one list, all its pages", 1, 10**9, 300_000, Effect.exhaust),
     number("subscriptions", "Subscriptions of one scan", 1, 10**6, 10_000, Effect.exhaust),
 )
+TENANT = (
+    Key("name", "Name of the tenant in reports", needed=True, do='add name = "..."'),
+    Key("id", "Id of the tenant", needed=True, do="add its id: az account show --query tenantId"),
+    Key("auth", "Kind of its login; default: that of --auth"),
+    Key("client-id", "App, or user-assigned identity, that signs in; default: AZURE_CLIENT_ID"),
+    Key("secret-env", "Environment variable TWOLOCKS_SECRET_NAME that contains the client secret of the app"),
+    Key("certificate-env", "The same with a certificate and its private key (PEM)"),
+    Key("subscriptions", "Names or ids; default: all that the login can see", NAMES, "a list of texts"),
+    Key("management-groups", "Ids; all subscriptions below them", NAMES, "a list of texts"),
+)
+"""An entry [[tenant]]."""
 VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS, "limits": LIMITS}
 """The tables of single values."""
 TABLES: Mapping[str, tuple[Key, ...] | None] = {
@@ -161,6 +172,7 @@ TABLES: Mapping[str, tuple[Key, ...] | None] = {
     "networks": None,
     "severity": None,
     "intended": None,
+    "tenant": None,
     "notify": None,
 }
 """The tables of a settings file and their keys; None for free keys, () for the options of `scan`."""
@@ -168,6 +180,7 @@ EFFECTS: Mapping[str, Effect] = {
     "networks": Effect.hide,
     "severity": Effect.hide,
     "intended": Effect.hide,
+    "tenant": Effect.send,
     "notify": Effect.send,
 }
 """What the tables with free keys can do in a file that somebody else wrote."""

@@ -2,25 +2,22 @@
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from scanner.config.channels import CHANNELS, FILE_SUFFIX, NAME, SECRET, keys_of
 from scanner.config.keys import Key
+from scanner.config.secrets import VARIABLE, Secret, SecretFile, new_name, read_secret
 from scanner.config.toml import TomlFile
-from scanner.errors import InputError, nearest
+from scanner.errors import InputError
 from scanner.model.verdict import Severity
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 LEAST_SECRET = 16
-MOST_BYTES = 64 << 10
-"""The number of bytes to read of a file with a secret."""
 LITERAL = ("url", "secret", "password")
 """Keys whose values are never in the settings."""
-_VARIABLE = re.compile(rf"{SECRET}[A-Z0-9_]*[A-Z0-9](?<!{FILE_SUFFIX})")
 _OLD_NAME = re.compile(r"[A-Z]+|[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 """The name of a variable, not a secret that was written in its place."""
 _DOMAIN = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
@@ -41,10 +38,10 @@ def check(file: TomlFile, name: str, table: Mapping[str, Any]) -> None:
     known_keys = {key.name: key for key in keys_of(kind)}
     for given, value in table.items():
         if given in LITERAL:
-            do = f'use {given}-env = "{_new_name(name)}"'
+            do = f'use {given}-env = "{new_name(name)}"'
             file.fault(f"{given} is a secret and must not be in the settings", *place, given, do=do)
         elif given.removesuffix("-file") in LITERAL:
-            word, new = given.removesuffix("-file"), _new_name(name)
+            word, new = given.removesuffix("-file"), new_name(name)
             do = f'write {word}-env = "{new}", and set {new}{FILE_SUFFIX} to the path of the file'
             file.fault(f"{given}: a settings file names no file with a secret", *place, given, do=do)
         elif given not in known_keys:
@@ -69,9 +66,9 @@ def _owners(file: TomlFile, place: tuple[str, str], table: Mapping[str, Any]) ->
         at = (*place, "owners", owner)
         if table["kind"] == "mail" and not _ADDRESS.fullmatch(text):
             file.fault(f'"{text}" is not a mail address', *at, do="write name@agency.example, in ASCII")
-        elif table["kind"] != "mail" and not _VARIABLE.fullmatch(text):
+        elif table["kind"] != "mail" and not VARIABLE.fullmatch(text):
             # The value is not repeated: it may be the secret itself.
-            do = f'write "{_new_name(place[1])}_OWNER", and set that variable'
+            do = f'write "{new_name(place[1])}_OWNER", and set that variable'
             file.fault(f"notify.{place[1]}.owners must name a variable {SECRET}... for each owner", *at, do=do)
     for each in domains if isinstance(domains, list) else ():
         if isinstance(each, str) and not _DOMAIN.fullmatch(each):
@@ -85,16 +82,10 @@ def _value(file: TomlFile, place: tuple[str, str], key: Key, value: Any) -> None
         file.fault(f"{what} must be {key.takes}", *at, do=key.do)
     elif key.known and value not in key.known:
         file.unknown(f'unknown {what} "{value}"', value, key.known, *at, more=f"known: {', '.join(key.known)}")
-    elif key.name.endswith("-env") and not _VARIABLE.fullmatch(value):
+    elif key.name.endswith("-env") and not VARIABLE.fullmatch(value):
         # The value is not repeated unless it looks like a variable: it may be the secret itself.
-        new = _new_name(value if _OLD_NAME.fullmatch(value) else place[1])
+        new = new_name(value if _OLD_NAME.fullmatch(value) else place[1])
         file.fault(f"{what} must name a variable {SECRET}...", *at, do=f'write "{new}", and set that variable')
-
-
-def _new_name(name: str) -> str:
-    """Return the variable of a secret, from the name of an old variable or of the notification."""
-    plain = re.sub(r"[^A-Z0-9]+", "_", name.upper()).strip("_").removesuffix(FILE_SUFFIX)
-    return plain if plain.startswith(SECRET) else f"{SECRET}{plain or 'NAME'}"
 
 
 def _present(file: TomlFile, place: tuple[str, str], key: Key, table: Mapping[str, Any]) -> None:
@@ -102,7 +93,7 @@ def _present(file: TomlFile, place: tuple[str, str], key: Key, table: Mapping[st
     word = key.name.removesuffix("-env")
     if not key.needed or not table.keys().isdisjoint((key.name, word, f"{word}-file")):
         return
-    value = '["..."]' if key.name == "to" else f'"{_new_name(place[1])}"' if word != key.name else '"..."'
+    value = '["..."]' if key.name == "to" else f'"{new_name(place[1])}"' if word != key.name else '"..."'
     file.fault(f"notify.{place[1]} requires {key.name}", *place, do=f"add {key.name} = {value}")
 
 
@@ -188,40 +179,11 @@ class Target:
         return self.mail.host if self.mail is not None else urlsplit(self.url).hostname or ""
 
 
-@dataclass(frozen=True, slots=True)
-class SecretFile:
-    """A file with a secret that the user named, and the option that names it."""
-
-    path: str
-    at: str
-
-
-def secret_files(
-    given: Iterable[str], tables: Mapping[str, Mapping[str, Any]], at: Callable[[str], str]
-) -> dict[str, SecretFile]:
-    """Return the files of `--secret-file NAME=PATH` by the variables that they stand for.
-
-    `tables`: the notifications. `at` says how a value was given. Raise InputError for what none of them can mean.
-    """
+def variables(tables: Mapping[str, Mapping[str, Any]]) -> set[str]:
+    """Return the variables with secrets that the notifications name."""
     known = {value for table in tables.values() for key, value in table.items() if key.endswith("-env")}
-    known |= {each for table in tables.values() if table["kind"] != "mail" for each in table.get("owners", {}).values()}
-    found: dict[str, SecretFile] = {}
-    for text in given:
-        name, _, path = text.partition("=")
-        variable = name if name.startswith(SECRET) else f"{SECRET}{name}"
-        if not path.strip() or not _VARIABLE.fullmatch(variable):
-            what, do = f'"{text}" is not NAME=PATH', "write --secret-file OPS=PATH, for TWOLOCKS_SECRET_OPS"
-        elif variable in found:
-            what, do = f"{variable} has two files", "name one of them"
-        elif variable not in known:
-            near = nearest(variable.lower(), [each.lower() for each in known], 1)
-            what = f"no notification has the secret {variable}"
-            do = f"nearest: {near[0].upper()}" if near else f"name it in a table: url-env = {variable}"
-        else:
-            found[variable] = SecretFile(path, at(text))
-            continue
-        raise InputError(f"{what}; nothing was read", at=at(text), do=do)
-    return found
+    owners = (table.get("owners", {}).values() for table in tables.values() if table["kind"] != "mail")
+    return known | {each for values in owners for each in values}
 
 
 def target(
@@ -238,9 +200,7 @@ def target(
 
     def secret(word: str, variable: str = "") -> str:
         variable = variable or table.get(f"{word}-env", "")
-        if file := (files or {}).get(variable):
-            return _of_file(name, word, file.path, file.at)
-        return _read(name, word, variable, at, environ)
+        return read_secret(Secret(f'notification "{name}"', word, variable, at), environ, files or {})
 
     kind = table["kind"]
     found = Target(
@@ -279,38 +239,6 @@ def _mailbox(table: Mapping[str, Any], password: str) -> Mailbox:
         user=table.get("user", ""),
         password=password,
     )
-
-
-def _read(name: str, word: str, variable: str, at: str, environ: Mapping[str, str]) -> str:
-    """Return a secret, from its variable or from the file that VARIABLE_FILE names; "" where there is no variable."""
-    if not variable:
-        return ""
-    given, file = environ.get(variable, "").strip(), environ.get(variable + FILE_SUFFIX, "").strip()
-    if given and file:
-        what = f"{variable} and {variable}{FILE_SUFFIX} exclude each other; nothing was read"
-        raise InputError(what, at="the environment", do="unset one of them")
-    if given:
-        return given
-    if not file:
-        what = f'notification "{name}" requires the variable {variable}, which is not set; nothing was read'
-        do = f"set {variable} from your secret store, or {variable}{FILE_SUFFIX} to the path of a file"
-        do += f", or --secret-file {variable.removeprefix(SECRET)}=PATH"
-        raise InputError(what, at=at, do=do)
-    return _of_file(name, word, file, f"{variable}{FILE_SUFFIX}")
-
-
-def _of_file(name: str, word: str, file: str, at: str) -> str:
-    """Return the secret in a file that the user names."""
-    try:
-        with Path(file).open("rb") as opened:
-            text: str = opened.read(MOST_BYTES).decode().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is not text"
-        what = f'notification "{name}" requires the file {file}, which cannot be read: {why}; nothing was read'
-        raise InputError(what, at=at, do=f"write the {word} to this file") from None
-    if not text:
-        raise InputError(f'the file {file} of notification "{name}" is empty; nothing was read', at=at)
-    return text
 
 
 def _address(found: Target) -> None:

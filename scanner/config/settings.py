@@ -2,16 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from scanner.config import places, toml
+from scanner.config import notifications, places, toml
 from scanner.config.commands import COMMANDS, SCAN, Command
 from scanner.config.keys import TABLES, option_key
 from scanner.config.options import CONFIG, OUT_FORMAT, Option
 from scanner.config.places import FILE, SettingsPlace
+from scanner.config.secrets import SecretFile, secret_files
 from scanner.config.settings_file import Tables, read_tables, table_of
+from scanner.config.tenants import chosen
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError, nearest
 
@@ -48,6 +50,12 @@ class Settings(Tables):
         """Return `file:line` of a key of the settings file, such as `at_key("notify", "ops")`; "" without a file."""
         return self.read.at(*key) if self.read is not None else ""
 
+    def secret_files(self) -> dict[str, SecretFile]:
+        """Return the files of `--secret-file`, by variable. Raise InputError for a secret that no table names."""
+        known = notifications.variables(self.notify) | {each for tenant in self.tenants for each in tenant.variables}
+        given = self["secret-file"] if "secret-file" in self.options else ()
+        return secret_files(given, known, lambda text: self.at("secret-file", text))
+
     @property
     def kept_tags(self) -> tuple[str, ...]:
         """Return the tags of findings: those to show, the owner tag, and the one that reports are split by."""
@@ -71,6 +79,10 @@ class Settings(Tables):
         more += [
             (f"intended.{place}", f"{each.resource} {each.endpoint}: {each.reason}")
             for place, each in enumerate(self.intended, 1)
+        ]
+        more += [
+            (f"tenant.{place}", f"{each.name} {each.id}, {each.auth or self['auth']}")
+            for place, each in enumerate(self.tenants, 1)
         ]
         more += [(f"severity.{rule}", f"{to.name}: {self.reasons[rule]}") for rule, to in self.severities.items()]
         more += [*self._values("report"), *self._values("waivers"), *self._values("limits")]
@@ -130,7 +142,7 @@ def resolve(
     _history(found)
     _notifications(found)
     _contradictions(found)
-    return found
+    return _tenants(found)
 
 
 def _shows_scan(row: Command) -> bool:
@@ -291,6 +303,28 @@ def _notifications(settings: Settings) -> None:
                 do=(f"nearest: {near[0]}; " if near else "")
                 + (f"known: {known}" if known else f"add [notify.{name}] with its kind to {FILE}"),
             )
+
+
+def _tenants(settings: Settings) -> Settings:
+    """Return the settings with the tenants that `--tenant` chooses. Raise InputError for options that they exclude."""
+    given = settings.options.get("tenant")
+    if given is None or not settings.tenants:
+        return settings
+    if given.source.startswith(settings.file):
+        do = "remove it; to scan one of the tenants: --tenant NAME"
+        raise InputError("scan.tenant and [[tenant]] exclude each other", at=given.source, do=do)
+    found = chosen(settings.tenants, given.value, settings.at("tenant", given.value))
+    for name in ("subscription", "management-group"):
+        option = settings.options.get(name)
+        own = [each for each in found if each.subscriptions or each.management_groups]
+        if option is not None and option.value and option.source.startswith(settings.file) and own:
+            do = f"write {name}s into the entries [[tenant]]"
+            raise InputError(f"scan.{name} and {name}s of [[tenant]] exclude each other", at=option.source, do=do)
+        if name == "management-group" and option is not None and option.value and len(found) > 1:
+            do = "choose one tenant by --tenant, or write management-groups into the entries [[tenant]]"
+            raise InputError("a management group belongs to one tenant", at=settings.at(name, option.value[0]), do=do)
+    id = found[0].id if given.value else ""
+    return replace(settings, tenants=found, options={**settings.options, "tenant": replace(given, value=id)})
 
 
 def _contradictions(settings: Settings) -> None:

@@ -9,6 +9,7 @@ from scanner.config.keys import EFFECTS, INTENDED, MAX_DAYS, SEVERITY, TABLES, V
 from scanner.config.limits import Limits, size
 from scanner.config.options import Effect, Option
 from scanner.config.places import SettingsPlace
+from scanner.config.tenants import TenantSettings, read_tenants
 from scanner.config.toml import TomlFile
 from scanner.model.addresses import AddressSet, breadth, parse, union
 from scanner.model.verdict import SEVERITIES, Severity
@@ -26,6 +27,7 @@ class Tables:
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
     intended: "tuple[Intended, ...]" = ()
+    tenants: tuple[TenantSettings, ...] = ()
     severities: Mapping[str, Severity] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
@@ -76,6 +78,7 @@ def read_tables(file: TomlFile, place: SettingsPlace, options: tuple[Option, ...
         "networks": networks,
         "own": own,
         "intended": _intended(file, sources),
+        "tenants": read_tenants(file, sources),
         "severities": severities,
         "reasons": reasons,
         "notify": _notify(file, sources),

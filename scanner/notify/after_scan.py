@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from scanner.config.channels import CHANNELS
-from scanner.config.notifications import Target, secret_files, target
+from scanner.config.notifications import Target, target
 from scanner.config.places import FILE
 from scanner.config.settings import Settings
 from scanner.errors import HistoryError, InputError, UserError, nearest
@@ -31,9 +31,7 @@ def named(settings: Settings, name: str) -> Target:
         hint = f"nearest: {near[0]}; " if near else ""
         do = hint + (f"known: {known}" if known else f"write [notify.{name}] with its kind into {FILE}")
         raise InputError(f'there is no notification "{name}"', do=do)
-    at, given = settings.at_key("notify", name), settings["secret-file"]
-    files = secret_files(given, settings.notify, lambda text: settings.at("secret-file", text))
-    return target(name, settings.notify[name], at, os.environ, files)
+    return target(name, settings.notify[name], settings.at_key("notify", name), os.environ, settings.secret_files())
 
 
 def checked(settings: Settings) -> tuple[Target, ...]:

@@ -161,8 +161,8 @@ def test_a_file_that_the_command_line_names_wins_over_the_environment(
         (["hook=x"], '"hook=x" is not NAME=PATH'),
         (["HOOK_FILE=x"], '"HOOK_FILE=x" is not NAME=PATH'),
         (["HOOK=x", "TWOLOCKS_SECRET_HOOK=y"], "TWOLOCKS_SECRET_HOOK has two files"),
-        (["HOKK=x"], "no notification has the secret TWOLOCKS_SECRET_HOKK"),
-        (["PATH=x"], "no notification has the secret TWOLOCKS_SECRET_PATH"),
+        (["HOKK=x"], "no notification or tenant has the secret TWOLOCKS_SECRET_HOKK"),
+        (["PATH=x"], "no notification or tenant has the secret TWOLOCKS_SECRET_PATH"),
     ],
 )
 def test_a_secret_file_that_cannot_be_meant(
