@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode, urljoin, urlsplit
+from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import aiohttp
 import msgspec
@@ -30,6 +30,8 @@ Json = dict[str, Any]
 AGENT = "twolocks"
 ROWS_LOST = "RowsLost"
 """The code of a list that has fewer rows than it counts."""
+OTHER_TENANT = "OtherTenant"
+"""The code of a read that would have sent a token for a subscription of another tenant."""
 EFFECTIVE_API = "2025-05-01"
 EFFECTIVE_SECONDS = 120.0
 """The seconds that Azure may take to work out effective rules, while the caller polls."""
@@ -42,7 +44,8 @@ GARBAGE_BYTES = 32 << 20
 class ArmClient:
     """Reads of ARM with one login.
 
-    `answered`: whether any answer came. Before that, a failed connection or login ends the scan.
+    `answered`: whether any answer came. Before that, a failed connection or login ends the scan. `foreign`: the ids
+    (lower case) of subscriptions that another login of the scan reads; nothing is sent for them.
     """
 
     cloud: Cloud
@@ -53,10 +56,11 @@ class ArmClient:
     agent: str = AGENT
     effective: bool = False
     answered: bool = False
+    foreign: frozenset[str] = frozenset()
     _clients: dict[str, Any] = field(default_factory=dict)
     _decoded_bytes: int = 0
     spool: Spool = field(default_factory=Spool)
-    _slots: asyncio.Semaphore = field(default_factory=request_slots)
+    slots: asyncio.Semaphore = field(default_factory=request_slots)
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""
@@ -102,6 +106,8 @@ class ArmClient:
 
     async def post_query(self, body: Json, meter: ListMeter) -> Json:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
+        for each in body["subscriptions"]:
+            self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
         request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
         found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
@@ -228,7 +234,13 @@ class ArmClient:
             gc.collect()
             self._decoded_bytes = size
 
+    def _refuse_foreign(self, target: str, path: str) -> None:
+        """Raise ReadError for a path in a subscription that another login reads."""
+        if self.foreign and subscription_of(unquote(target)) in self.foreign:
+            raise ReadError(path, 0, OTHER_TENANT, message="another login of this scan reads this subscription")
+
     async def _send(self, request: HttpRequest, key: LimitKey, path: str) -> AsyncHttpResponse:
+        self._refuse_foreign(urlsplit(request.url).path, path)
         try:
             client = self._client(request.method, key.provider, path)
             response: AsyncHttpResponse = await client.send_request(request, limit_key=key)
@@ -254,7 +266,7 @@ class ArmClient:
                 "credential_scopes": [self.cloud.scope],
                 "transport": self.http.transport,
                 "policies": policies(
-                    self.cloud, self.tokens, self.limiters, self._slots, self.on_request, self.agent, self.effective
+                    self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.agent, self.effective
                 ),
             }
             self._clients[name] = _make_client(name, self.tokens, options)

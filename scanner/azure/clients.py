@@ -1,22 +1,25 @@
 """The connection of a scan to Azure: login, cloud, trusted certificates, limits and record put together."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from scanner.azure import credentials, graph
-from scanner.azure import subscriptions as subscription_lists
+from scanner.azure import credentials
 from scanner.azure.answers import DEFAULTS
-from scanner.azure.arm import ArmClient, Json, resolve_cloud
-from scanner.azure.credentials import SignedInAccount
+from scanner.azure.arm import ArmClient, resolve_cloud
 from scanner.azure.limits import OnWait, RateLimiters
-from scanner.azure.pipeline import OnRequest, RecordFile
-from scanner.azure.subscriptions import Listing, Subscription
+from scanner.azure.logins import TenantLogin
+from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
+from scanner.azure.reader import AzureReader
+from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
 from scanner.config.settings import Settings
-from scanner.snapshot.spool import Spool, SpooledRows
+from scanner.snapshot.spool import Spool
+
+__all__ = ["AzureReader", "ConnectionOptions", "connect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class ConnectionOptions:
 
     `record`: the file of `--record`. `append_record`: add to the record of an earlier connection.
     `limits`: keep the documented limits of Azure. `answers`: our own limits of answers and lists. `agent`: the user
-    agent. `effective`: allow the POSTs of `--effective`.
+    agent. `effective`: allow the POSTs of `--effective`. `tenants`: the logins of several tenants, in place of `auth`
+    and `tenant`.
     """
 
     cloud: str = "public"
@@ -39,6 +43,7 @@ class ConnectionOptions:
     effective: bool = False
     append_record: bool = False
     answers: Limits = DEFAULTS
+    tenants: tuple[TenantLogin, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings, *, agent: str = "twolocks", **fields: bool) -> "ConnectionOptions":
@@ -53,71 +58,32 @@ class ConnectionOptions:
             record=Path(record) if record else None,
             agent=agent.replace(" ", "/"),
             answers=settings.limits,
+            tenants=_logins(settings),
             **fields,
         )
 
 
-@dataclass(slots=True)
-class AzureReader:
-    """Reads of Azure for a collection, signed in as `account`."""
-
-    cloud: str
-    account: SignedInAccount
-    _arm: ArmClient
-    _known: Listing | None = field(default=None)
-
-    @property
-    def spool(self) -> Spool:
-        """Return the spool of what was read and not written yet."""
-        return self._arm.spool
-
-    async def subscriptions(self) -> list[Subscription]:
-        """Return all subscriptions that the identity can see. Raises ReadError."""
-        return list((await self.listed()).found.values())
-
-    async def listed(self) -> Listing:
-        """Return the same, with what is wrong with the list. Raises ReadError."""
-        if self._known is None:
-            self._known = await subscription_lists.visible(self._arm)
-            self._arm.limiters.names.update({id: each.name for id, each in self._known.found.items()})
-        return self._known
-
-    async def named(self, wanted: Sequence[str]) -> list[Subscription]:
-        """Return the subscriptions that `-s` names. Raises InputError, WrongTenant, ReadError."""
-        return await subscription_lists.named(self._arm, wanted, await self.subscriptions(), self.account)
-
-    async def below(self, groups: Sequence[str]) -> list[Listing]:
-        """Return the subscriptions below management groups. Raises InputError, NothingReadable, ReadError."""
-        return await subscription_lists.below(self._arm, groups, await self.subscriptions())
-
-    async def tenants(self) -> list[tuple[str, str]]:
-        """Return ids and names of the tenants that the identity belongs to; [] where they cannot be read."""
-        return await subscription_lists.tenants(self._arm)
-
-    def pages(
-        self, path: str, api: str, region: str = "", query: Mapping[str, str] | None = None
-    ) -> AsyncIterator[list[Json]]:
-        """Yield the pages of an ARM list. Raises ReadError."""
-        return self._arm.pages(path, api, region=region, query=query)
-
-    async def rows(self, path: str, api: str) -> SpooledRows:
-        """Return all rows of an ARM list. Raises ReadError."""
-        return await self._arm.rows(path, api)
-
-    async def get(self, path: str, api: str, region: str = "") -> Json:
-        """Return one resource. Raises ReadError."""
-        return await self._arm.get(path, api, region=region)
-
-    async def effective(self, path: str) -> Json:
-        """Return the rules that Azure applies to a network interface or a network. Raises ReadError.
-
-        Needs `ConnectionOptions.effective`.
-        """
-        return await self._arm.post_effective(path)
-
-    async def query(self, kql: str, subscriptions: Sequence[str], batch: int = graph.BATCH) -> SpooledRows:
-        """Return all rows of a Resource Graph query. Raises ReadError."""
-        return await graph.query(self._arm, kql, subscriptions, batch=batch)
+def _logins(settings: Settings) -> tuple[TenantLogin, ...]:
+    """Return the logins of [[tenant]] with their secrets. Raises InputError for a secret that is not given."""
+    files = settings.secret_files() if settings.tenants else {}
+    found = []
+    for each in settings.tenants:
+        secret, certificate = each.secrets(os.environ, files)
+        auth = each.auth or ("environment" if each.variables else settings["auth"])
+        found.append(
+            TenantLogin(
+                name=each.name,
+                id=each.id,
+                auth=auth,
+                client=each.client,
+                secret=secret,
+                certificate=certificate,
+                at=each.at,
+                subscriptions=each.subscriptions,
+                management_groups=each.management_groups,
+            )
+        )
+    return tuple(found)
 
 
 @asynccontextmanager
@@ -145,14 +111,42 @@ async def connect(
                 record.add(method, path, status, milliseconds)
 
         cloud = await resolve_cloud(options.cloud, options.arm_endpoint, options.arm_audience, http, report)
-        tokens = credentials.tokens(options.auth, cloud, options.tenant, http, context, prompt)
-        limiters = RateLimiters(on=options.limits, on_wait=on_wait)
-        arm = ArmClient(cloud, tokens, limiters, http, report, options.agent, options.effective)
+        clients: list[ArmClient] = []
+        spool, slots = Spool(), request_slots()
+
+        def client(auth: str, tenant: str, own: TenantLogin | None) -> ArmClient:
+            ask = prompt if own is None else lambda text: prompt(f"{own.name}: {text}")
+            tokens = credentials.tokens(auth, cloud, tenant, http, context, ask, own)
+            limiters = RateLimiters(on=options.limits, on_wait=on_wait)
+            clients.append(
+                ArmClient(
+                    cloud, tokens, limiters, http, report, options.agent, options.effective, spool=spool, slots=slots
+                )
+            )
+            return clients[-1]
+
         try:
-            yield AzureReader(cloud.name, await tokens.account(), arm)
+            if options.tenants:
+                yield await _in_tenants(cloud.name, options.tenants, client)
+            else:
+                arm = client(options.auth, options.tenant, None)
+                yield AzureReader(cloud.name, await arm.tokens.account(), arm)
         finally:
-            await arm.close()
+            for each in clients:
+                await each.close()
     finally:
         if record:
             record.close()
         await http.close()
+
+
+async def _in_tenants(
+    cloud: str, logins: Sequence[TenantLogin], client: Callable[[str, str, TenantLogin], ArmClient]
+) -> TenantsReader:
+    """Return a reader over several tenants, each signed in. Raises NothingReadable where no login works."""
+    # All clients are made first, so that an unknown kind of login is found before anyone signs in.
+    pairs = [(ConnectedTenant(login), client(login.auth, login.id, login)) for login in logins]
+    for tenant, arm in pairs:
+        await tenant.open(arm)
+        arm.limiters.names.update({id: each.name for id, each in tenant.listing.found.items()})
+    return TenantsReader(cloud, [tenant for tenant, _ in pairs])

@@ -13,8 +13,9 @@ from azure.identity import CredentialUnavailableError
 
 from scanner.azure.claims import claims_of
 from scanner.azure.clouds import Cloud
+from scanner.azure.errors import WrongTenant
 from scanner.azure.login_errors import ENTRA_CODE, NAMES, login_error, no_login, unavailable
-from scanner.azure.logins import KINDS, Credential, Login, LoginFactory
+from scanner.azure.logins import KINDS, Credential, Login, LoginFactory, TenantLogin
 from scanner.azure.transport import HttpSession
 from scanner.errors import AccessError, InputError, nearest
 
@@ -45,6 +46,8 @@ class TokenCache:
     logins: list[Login]
     cloud: Cloud
     tenant: str = ""
+    pinned: bool = False
+    """Whether only tokens of `tenant` are given: it is one of several tenants, and another login reads the others."""
     used: Login | None = None
     _credential: Credential | None = None
     _tokens: dict[tuple[Any, ...], AccessTokenInfo] = field(default_factory=dict)
@@ -57,7 +60,7 @@ class TokenCache:
         """Return a token that is valid for at least 10 seconds more."""
         wanted: TokenRequestOptions = {**(options or {})}
         if self.tenant:
-            wanted.setdefault("tenant_id", self.tenant)
+            wanted["tenant_id"] = self.tenant if self.pinned else wanted.get("tenant_id") or self.tenant
         key = (scopes, wanted.get("tenant_id", "").lower(), wanted.get("claims"))
         async with self._locks.setdefault(key, asyncio.Lock()):
             kept = self._tokens.get(key)
@@ -111,7 +114,11 @@ class TokenCache:
             "",
         )
         kind = self.used.kind if self.used else ""
-        return SignedInAccount(name[:200], kind, str(claims.get("tid") or self.tenant)[:200])
+        tenant = str(claims.get("tid") or self.tenant)[:200]
+        if self.pinned and tenant.lower() != self.tenant.lower():
+            what = f"the {NAMES.get(kind, kind)} login signs in to tenant {tenant}, not to tenant {self.tenant}"
+            raise WrongTenant(what, do="use a login of that tenant: auth in [[tenant]]")
+        return SignedInAccount(name[:200], kind, tenant)
 
     async def close(self) -> None:
         """Close all credentials."""
@@ -173,16 +180,27 @@ class TokenCache:
 
 
 def tokens(
-    kind: str, cloud: Cloud, tenant: str, http: HttpSession, context: ssl.SSLContext, prompt: Callable[[str], None]
+    kind: str,
+    cloud: Cloud,
+    tenant: str,
+    http: HttpSession,
+    context: ssl.SSLContext,
+    prompt: Callable[[str], None],
+    own: TenantLogin | None = None,
 ) -> TokenCache:
     """Return the token cache for a kind of `--auth`. Nothing is requested yet. Raises InputError for an unknown kind.
 
-    `prompt` is called with what a person must do to sign in (the sentence of the device code).
+    `prompt` is called with what a person must do to sign in (the sentence of the device code). `own`: what a tenant of
+    several has of its own; then only tokens of that tenant are given.
     """
     if kind not in KINDS:
         near = nearest(kind, KINDS, 1)
         hint = f"nearest: {near[0]}; " if near else ""
-        raise InputError(f'unknown login method "{kind}"', at=f"--auth {kind}", do=f"{hint}known: {', '.join(KINDS)}")
-    factory = LoginFactory(cloud, tenant, http, context, prompt, kind == "default")
+        raise InputError(
+            f'unknown login method "{kind}"',
+            at=own.at if own else f"--auth {kind}",
+            do=f"{hint}known: {', '.join(KINDS)}",
+        )
+    factory = LoginFactory(cloud, tenant, http, context, prompt, kind == "default", own)
     chain = ("environment", "workload-identity", "cli", "managed-identity") if kind == "default" else (kind,)
-    return TokenCache([factory.login(each) for each in chain], cloud, tenant)
+    return TokenCache([factory.login(each) for each in chain], cloud, tenant, own is not None)

@@ -5,7 +5,7 @@ import json
 import os
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
@@ -14,7 +14,9 @@ from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.identity import CredentialUnavailableError, DeviceCodeCredential, InteractiveBrowserCredential
 from azure.identity.aio import (
     AzureCliCredential,
+    CertificateCredential,
     ClientAssertionCredential,
+    ClientSecretCredential,
     EnvironmentCredential,
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
@@ -50,6 +52,25 @@ REQUIRED_VARIABLES = {
 """The environment variables that a kind of login needs."""
 
 
+@dataclass(frozen=True, slots=True)
+class TenantLogin:
+    """The login of one tenant of several, with what it has of its own, and what of the tenant is read.
+
+    `auth`: a kind of `--auth`. `client`, `secret`, `certificate` (PEM with its key): "" for those of the environment.
+    `at`: the place in the settings. `subscriptions`, `management_groups`: empty for all that is visible.
+    """
+
+    name: str
+    id: str
+    auth: str = "default"
+    client: str = ""
+    secret: str = field(default="", repr=False)
+    certificate: str = field(default="", repr=False)
+    at: str = ""
+    subscriptions: tuple[str, ...] = ()
+    management_groups: tuple[str, ...] = ()
+
+
 class Credential(Protocol):
     """What azure-identity's asynchronous credentials offer."""
 
@@ -79,12 +100,15 @@ class LoginFactory:
     context: ssl.SSLContext
     prompt: Callable[[str], None]
     chained: bool
+    own: TenantLogin | None = None
 
     def login(self, kind: str) -> Login:
         """Return the login of a kind."""
         make: dict[str, Callable[[], Credential]] = {
-            "environment": lambda: EnvironmentCredential(**self._options()),
-            "workload-identity": lambda: WorkloadIdentityCredential(**self._tenant_option(), **self._options()),
+            "environment": self._environment,
+            "workload-identity": lambda: WorkloadIdentityCredential(
+                **self._tenant_option(), **self._client_option(), **self._options()
+            ),
             "cli": lambda: AzureCliCredential(
                 tenant_id=self.tenant, additionally_allowed_tenants=["*"], process_timeout=30
             ),
@@ -100,12 +124,12 @@ class LoginFactory:
                 InteractiveBrowserCredential(**self._tenant_option(), **self._blocking_options())
             ),
         }
-        return Login(kind, make[kind], _missing(kind))
+        return Login(kind, make[kind], _missing(kind, self.own))
 
     def _options(self) -> dict[str, Any]:
         return {
             "authority": self.cloud.authority,
-            "additionally_allowed_tenants": ["*"],
+            "additionally_allowed_tenants": [] if self.own is not None else ["*"],
             "transport": self.http.transport,
             "retry_total": 3,
             "disable_instance_discovery": not self.cloud.known,
@@ -113,6 +137,27 @@ class LoginFactory:
 
     def _tenant_option(self) -> dict[str, Any]:
         return {"tenant_id": self.tenant} if self.tenant else {}
+
+    def _client_option(self) -> dict[str, Any]:
+        return {"client_id": self.own.client} if self.own is not None and self.own.client else {}
+
+    def _client_id(self) -> str:
+        return (self.own.client if self.own is not None else "") or os.environ["AZURE_CLIENT_ID"]
+
+    def _environment(self) -> Credential:
+        """Return the credential of a service principal. What a tenant has of its own replaces the variables."""
+        own = self.own
+        if own is None:
+            return EnvironmentCredential(**self._options())
+        secret = own.secret or ("" if own.certificate else os.environ.get("AZURE_CLIENT_SECRET", ""))
+        if secret:
+            return ClientSecretCredential(own.id, self._client_id(), secret, **self._options())
+        if own.certificate:
+            given: dict[str, Any] = {"certificate_data": own.certificate.encode()}
+        else:
+            given = {"certificate_path": os.environ["AZURE_CLIENT_CERTIFICATE_PATH"]}
+            given["password"] = os.environ.get("AZURE_CLIENT_CERTIFICATE_PASSWORD")
+        return CertificateCredential(own.id, self._client_id(), **given, **self._options())
 
     def _blocking_options(self) -> dict[str, Any]:
         """Return the options of the two credentials without an asyncio form. They trust the same, through requests."""
@@ -124,7 +169,7 @@ class LoginFactory:
         }
 
     def _managed(self) -> Credential:
-        client = os.environ.get("AZURE_CLIENT_ID")
+        client = (self.own.client if self.own is not None else "") or os.environ.get("AZURE_CLIENT_ID")
         session = HttpSession(self.context, proxies=False)
         credential = ManagedIdentityCredential(client_id=client, transport=session.transport, retry_total=2)
         has_endpoint = bool(os.environ.get("IDENTITY_ENDPOINT") or os.environ.get("MSI_ENDPOINT"))
@@ -138,7 +183,7 @@ class LoginFactory:
             return github_assertion(url, bearer, self.context)
 
         tenant = self.tenant or os.environ["AZURE_TENANT_ID"]
-        return ClientAssertionCredential(tenant, os.environ["AZURE_CLIENT_ID"], assertion, **self._options())
+        return ClientAssertionCredential(tenant, self._client_id(), assertion, **self._options())
 
     def _pipelines(self) -> Credential:
         """Return a credential like azure-identity's own, whose asynchronous form sends nothing with our transport."""
@@ -149,8 +194,9 @@ class LoginFactory:
             return pipelines_assertion(url, connection, bearer, self.context)
 
         tenant = self.tenant or os.environ["AZURESUBSCRIPTION_TENANT_ID"]
+        own = self.own.client if self.own is not None else ""
         return ClientAssertionCredential(
-            tenant, os.environ["AZURESUBSCRIPTION_CLIENT_ID"], assertion, **self._options()
+            tenant, own or os.environ["AZURESUBSCRIPTION_CLIENT_ID"], assertion, **self._options()
         )
 
     def _show_code(self, address: str, code: str, _expires: object) -> None:
@@ -204,16 +250,22 @@ class _SessionCredential:
         await self._http.close()
 
 
-def _missing(kind: str) -> str:
-    """Return which variables of a kind of login are not set, "" where none is missing."""
-    unset = [
-        name
-        for name in REQUIRED_VARIABLES.get(kind, ())
-        if not any(os.environ.get(each) for each in name.split(" or "))
-    ]
+def _missing(kind: str, own: TenantLogin | None = None) -> str:
+    """Return which variables of a kind of login are not set, "" where none is missing. A tenant replaces some."""
+    needed = [each for each in REQUIRED_VARIABLES.get(kind, ()) if own is None or not _replaced(each, own)]
+    unset = [name for name in needed if not any(os.environ.get(each) for each in name.split(" or "))]
     if not unset:
         return ""
     return "not set" if len(unset) == len(REQUIRED_VARIABLES[kind]) else f"{', '.join(unset)} not set"
+
+
+def _replaced(variable: str, own: TenantLogin) -> bool:
+    """Return whether a tenant has of its own what a variable gives."""
+    if variable.endswith("TENANT_ID"):
+        return True
+    if variable.endswith("CLIENT_ID"):
+        return bool(own.client)
+    return variable.startswith("AZURE_CLIENT_SECRET") and bool(own.secret or own.certificate)
 
 
 def github_assertion(url: str, bearer: str, context: ssl.SSLContext) -> str:

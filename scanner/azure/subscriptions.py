@@ -27,12 +27,16 @@ _TENANT = re.compile(r"match the tenant '(?:https://[^/']+/)?([0-9a-f-]{36})", r
 
 @dataclass(frozen=True, slots=True)
 class Subscription:
-    """One subscription. `state` is Azure's, "" for a subscription of which only the id is known."""
+    """One subscription. `state` is Azure's, "" for a subscription of which only the id is known.
+
+    `fault`: the code of its gap, where its tenant could not be read.
+    """
 
     id: str
     name: str
     tenant: str
     state: str = ""
+    fault: str = ""
 
     @property
     def readable(self) -> bool:
@@ -66,6 +70,11 @@ class Listing:
         self.fault = self.fault or fault
 
 
+def is_subscription_id(text: str) -> bool:
+    """Return whether a text is the id of a subscription, not a name."""
+    return _ID.fullmatch(text) is not None
+
+
 async def visible(arm: ArmClient) -> Listing:
     """Return all subscriptions that the identity can see in its tenant. Raises ReadError."""
     listing = Listing("/subscriptions", arm.limits.subscriptions)
@@ -82,7 +91,7 @@ async def visible(arm: ArmClient) -> Listing:
 
 def _add(listing: Listing, row: Json) -> None:
     """Add a row of the list of subscriptions. Its id becomes part of paths, so it must be one."""
-    id, state, tenant = row.get("subscriptionId"), row.get("state", ""), row.get("tenantId")
+    id, state, tenant = row.get("subscriptionId"), row.get("state", ""), row.get("homeTenantId") or row.get("tenantId")
     if not isinstance(id, str) or not _ID.fullmatch(id):
         listing.lose("BadSubscriptionId")
         return

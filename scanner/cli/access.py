@@ -20,6 +20,7 @@ from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import chosen
+from scanner.scan.sources import show_logins
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line, table
@@ -341,6 +342,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> Asked:
     way = ConnectionOptions.of(settings)
     scope, groups = _scope_of(settings)
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+        show_logins(reader.notes, screen)
         store, progress = Store(Header(taken="", cloud=reader.cloud)), _AccountAndScopes(screen)
         seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, progress)
         screen.counts(0, 0, 0, 0)

@@ -39,6 +39,7 @@ from scanner.reach.topology import Topology, topology
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import key_of, load_rules
+from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.format import Header
@@ -262,6 +263,8 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
     evaluated = {type.lower() for kind in kinds for type in kind.types}
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
+        store.header.tenants = dict(reader.labels)
+        show_logins(reader.notes, screen)
         finder = _IdFinder(reader, settings["subscription"])
         target = await finder.id(question.resource, evaluated, "RESOURCE")
         ids, beside = [target], []
@@ -333,8 +336,8 @@ class _IdFinder:
         raise unknown_resource(word, names)
 
     async def _query(self, kql: str) -> list[str]:
-        from scanner.azure.clients import AzureReader
         from scanner.azure.errors import ReadError
+        from scanner.azure.reader import AzureReader
 
         reader = self.reader
         assert isinstance(reader, AzureReader)

@@ -21,7 +21,7 @@ from scanner.snapshot.format import DELETED
 from scanner.snapshot.store import LineWriter
 
 if TYPE_CHECKING:
-    from scanner.azure.clients import AzureReader
+    from scanner.azure.reader import AzureReader
     from scanner.azure.subscriptions import Subscription
 
 __all__ = ["INDEX_APIS", "Plan", "Progress", "Scope", "collect", "reread", "view_subscriptions"]
@@ -87,7 +87,7 @@ class _Collection:
             await self._named_resources(known)
             await self._check_named()
             return
-        targets = await self._targets(known)
+        targets = await self._targets()
         views = await self.visibility.read(targets)
         if self.scope.graph:
             await self.visibility.read_existing_types(views)
@@ -104,22 +104,17 @@ class _Collection:
 
     async def view_subscriptions(self) -> list[SubscriptionView]:
         """Return how much of each subscription in scope is visible."""
-        return await self.visibility.read(await self._targets(await self._known()))
+        await self._known()
+        return await self.visibility.read(await self._targets())
 
     async def _known(self) -> "Sequence[Subscription]":
         """Return the subscriptions that the identity can see, and report the identity."""
         async with asyncio.TaskGroup() as tasks:
             subscriptions = tasks.create_task(self._subscriptions())
-            tenants = tasks.create_task(self.context.reader.tenants())
-        known = subscriptions.result()
-        self._report_account(tenants.result())
-        return known
-
-    def _report_account(self, tenants: list[tuple[str, str]]) -> None:
-        account = self.context.reader.account
-        names = dict(tenants)
-        others = [name or id for id, name in tenants if id.lower() != account.tenant.lower()]
-        self.context.progress.account(account.name, account.kind, names.get(account.tenant) or account.tenant, others)
+            identities = tasks.create_task(self.context.reader.identities())
+        for each in identities.result():
+            self.context.progress.account(each.account.name, each.account.kind, each.tenant, each.others)
+        return subscriptions.result()
 
     async def _subscriptions(self) -> "Sequence[Subscription]":
         try:
@@ -134,18 +129,9 @@ class _Collection:
                 do="try again later, or request the Reader role",
             ) from error
 
-    async def _targets(self, known: "Sequence[Subscription]") -> "list[Subscription]":
+    async def _targets(self) -> "list[Subscription]":
         """Return the subscriptions in scope. Raises NothingReadable where none of them can be read."""
-        scope = self.scope
-        targets = list(known)
-        listings = [await self.context.reader.listed()]
-        if scope.subscriptions or scope.management_groups:
-            listings = await self.context.reader.below(scope.management_groups)
-            found = [
-                *await self.context.reader.named(scope.subscriptions),
-                *(each for listing in listings for each in listing.found.values()),
-            ]
-            targets = list({each.id.lower(): each for each in found}.values())
+        targets, listings = await self.context.reader.targets(self.scope.subscriptions, self.scope.management_groups)
         for listing in (each for each in listings if each.fault):
             self.context.add_gap(self.context.store, listing.path, 0, listing.fault, "")
         if not any(each.readable for each in targets):

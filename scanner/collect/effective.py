@@ -14,7 +14,7 @@ from scanner.snapshot.bundles import of_store
 from scanner.snapshot.store import Store
 
 if TYPE_CHECKING:
-    from scanner.azure.clients import AzureReader
+    from scanner.azure.reader import AzureReader
 
 WIDTH = 16
 """The number of requests that are under way at once."""

@@ -17,7 +17,7 @@ from scanner.model.ids import name_of, subscription_of
 from scanner.model.resource_type import ResourceType
 
 if TYPE_CHECKING:
-    from scanner.azure.clients import AzureReader
+    from scanner.azure.reader import AzureReader
 
 GROUPS = "2025-04-01"
 """The api-version with which resource groups are read."""

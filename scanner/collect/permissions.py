@@ -15,7 +15,7 @@ from scanner.collect.visibility import read_roles
 from scanner.errors import InputError
 
 if TYPE_CHECKING:
-    from scanner.azure.clients import AzureReader
+    from scanner.azure.reader import AzureReader
 
 PATH = "providers/Microsoft.Authorization/permissions"
 NO_GROUP = "it does not exist"

@@ -14,7 +14,7 @@ from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer, LineWriter
 
 if TYPE_CHECKING:
-    from scanner.azure.clients import AzureReader
+    from scanner.azure.reader import AzureReader
 
 QueueKey = tuple[str, ...]
 Job = Callable[[], Awaitable[None]]

@@ -13,7 +13,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 
 if TYPE_CHECKING:
-    from scanner.azure.clients import AzureReader
+    from scanner.azure.reader import AzureReader
     from scanner.azure.subscriptions import Subscription
 
 PERMISSIONS = "2022-04-01"
@@ -58,6 +58,8 @@ class VisibilityReader:
             if each.readable and view == "partial":
                 refusal = next(iter(views[each.id].refused.values()))
                 self.context.add_gap(self.context.store, url, refusal.status, refusal.code, refusal.action)
+            elif each.fault:
+                self.context.add_gap(self.context.store, url, 0, each.fault, "")
             elif not each.readable and each.state:
                 self.context.add_gap(self.context.store, url, 0, f"Subscription{letters_of(each.state)}", "")
             elif not each.readable:

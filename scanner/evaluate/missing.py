@@ -15,6 +15,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     """Return the index of a snapshot: network resources, what of them is missing, and the networks of the settings."""
     index = Index(
         subscriptions={scope.subscription.lower(): scope.tenant for scope in snapshot.scopes if scope.view != "none"},
+        tenants=frozenset(snapshot.header.tenants),
         networks=policy.networks,
         wide_ipv4=policy.wide_ipv4,
         wide_ipv6=policy.wide_ipv6,

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from scanner.config.settings import Settings
+from scanner.config.tenants import TenantSettings
 from scanner.document import schema as rows
 from scanner.document.writer import Writer
 from scanner.history.compare import EvaluatedBefore, compare
@@ -162,8 +163,20 @@ def live_selection(settings: Settings) -> str:
     """Return the selection of a scan of Azure."""
     above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
     parts = sorted(above) or ["all"]
-    parts += [f"tenant={settings['tenant']}"] if settings["tenant"] else []
+    if settings.tenants:
+        parts = [] if parts == ["all"] else parts
+        parts += sorted(_selected_in(each, whole=not parts) for each in settings.tenants)
+    elif settings["tenant"]:
+        parts += [f"tenant={settings['tenant']}"]
     return _with_filters(parts, settings)
+
+
+def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
+    """Return what is selected in one of several tenants; `whole`: by its own entry, not by the command line."""
+    below = [f"management-group:{each.lower()}" for each in tenant.management_groups]
+    below += [f"subscription:{each.lower()}" for each in tenant.subscriptions]
+    own = ",".join(sorted(below)) if whole else ""
+    return f"tenant={tenant.id}" + (f"({own})" if own else "")
 
 
 def _with_filters(parts: list[str], settings: Settings) -> str:

@@ -73,7 +73,8 @@ class Index:
 
     `live`: made of a collection, so that what no complete listing covers is Unread. A file of bare resources
     (`live=False`) counts as holding all perimeters that are in use.
-    `subscriptions`: the ids that this identity can see, in lower case, with their tenants.
+    `subscriptions`: the ids that this identity can see, in lower case, with their tenants. `tenants`: the ids (lower
+    case) of several tenants that belong to one organisation and were read together.
     """
 
     resources: dict[str, Resource] = field(default_factory=dict)
@@ -83,6 +84,7 @@ class Index:
     unlisted: dict[str, dict[str, Unread]] = field(default_factory=dict)
     """Why a type (lower case) is not known in a subscription (lower case), where it is known which ones lack it."""
     subscriptions: Mapping[str, str] = field(default_factory=dict)
+    tenants: frozenset[str] = frozenset()
     networks: AddressSet = NO_ADDRESSES
     wide_ipv4: int = 65536
     wide_ipv6: int = 48
@@ -116,6 +118,10 @@ class Index:
         if found is None:
             raise not_listed(resource_id)
         return found
+
+    def same_owner(self, tenant: str, other: str) -> bool:
+        """Return whether two tenants are one, or belong to one organisation."""
+        return tenant.lower() == other.lower() or {tenant.lower(), other.lower()} <= self.tenants
 
     def is_visible(self, resource_id: str) -> bool:
         """Return whether this identity can see the subscription that an id names."""

@@ -31,10 +31,12 @@ MANAGED_PROVIDERS: Final = {
 
 
 def in_other_tenant(resource: Resource, index: Index, other: str) -> bool:
-    """Return whether an id is proven to be of another tenant: both subscriptions are visible, their tenants differ."""
+    """Return whether an id is proven to be of an external tenant: both subscriptions are visible, their tenants differ
+    and were not read together as one organisation.
+    """
     tenant = index.subscriptions.get(subscription_of(other), "")
     home = index.subscriptions.get(resource.subscription, "")
-    return bool(tenant and home) and tenant.lower() != home.lower()
+    return bool(tenant and home) and not index.same_owner(tenant, home)
 
 
 def managed_by(endpoint: str) -> str:

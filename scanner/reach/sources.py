@@ -54,7 +54,9 @@ def private_range_evidence(path: str, addresses: AddressSet) -> tuple[Evidence, 
 
 
 def in_own_tenant(resource: Resource, index: Index, other: str) -> bool:
-    """Return whether an id names something in a visible subscription of the resource's tenant."""
+    """Return whether an id names something in a visible subscription of the resource's tenant, or of one that was
+    read together with it.
+    """
     subscription = subscription_of(other)
     if not subscription:
         return False
@@ -62,7 +64,7 @@ def in_own_tenant(resource: Resource, index: Index, other: str) -> bool:
         return True
     tenant = index.subscriptions.get(subscription)
     home = index.subscriptions.get(resource.subscription)
-    return tenant is not None and (not home or not tenant or tenant.lower() == home.lower())
+    return tenant is not None and (not home or not tenant or index.same_owner(tenant, home))
 
 
 def grants_from_ids(resource: Resource, index: Index, path: str, ids: Iterable[str], what: str) -> tuple[Grant, ...]:

@@ -27,6 +27,7 @@ from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
 from scanner.scan.session import HistorySession
+from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.signature import Verifier
@@ -157,6 +158,8 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
+        store.header.tenants = dict(reader.labels)
+        store.header.notes += show_logins(reader.notes, screen)
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
         await collect(reader, scope, Plan(rules.read(), rules.reads()), store, screen)

@@ -1,9 +1,12 @@
-"""What a scan uses besides Twolocks itself: its settings file, rules folders and installed rule packages."""
+"""What a scan uses besides Twolocks itself: its settings file, rules folders, installed rule packages and logins."""
+
+from collections.abc import Sequence
 
 from scanner.config.settings import Settings
 from scanner.rulebook.loader import installed
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
+from scanner.text.masks import masked
 
 
 def show(settings: Settings, screen: Screen, *, always: bool = True) -> None:
@@ -32,4 +35,12 @@ def rule_sources(settings: Settings) -> str:
 def folders(settings: Settings, option: str) -> tuple[str, ...]:
     """Return the folders of `--rules` or `--rules-code`; none for a command without this option."""
     found: tuple[str, ...] = settings[option] if option in settings.options else ()
+    return found
+
+
+def show_logins(notes: Sequence[str], screen: Screen) -> list[str]:
+    """Print what must be known of the logins of several tenants. Return it without what looks like a secret."""
+    found = [masked(each) for each in notes]
+    for each in found:
+        screen.write([Line(each, "Note")], "account", each)
     return found

@@ -36,7 +36,8 @@ class Header(msgspec.Struct, kw_only=True):
     snapshot holds.
     `live`: read from Azure. False for a file of bare resources.
     `kept`: the paths that were kept of each ARM type (`scanner.model.kept`), None where bodies are whole. `kept_tags`:
-    the names of the tags that were kept.
+    the names of the tags that were kept. `tenants`: the names of the tenants that the settings list, by their ids in
+    lower case; none where one login read all.
     """
 
     version: int = VERSION
@@ -53,6 +54,7 @@ class Header(msgspec.Struct, kw_only=True):
     notes: list[str] = []
     kept: dict[str, list[str]] | None = None
     kept_tags: list[str] = []
+    tenants: dict[str, str] = {}
 
     def kept_paths(self, why: str = WITHOUT) -> KeptPaths | None:
         """Return what was kept of each type, None where bodies are whole. `why`: why anything else is unread."""
