@@ -164,7 +164,7 @@ class SandboxArm:
         known = self.estate.subscriptions.get(name.lower())
         if known is None:
             return errors.no_subscription(name)
-        if known["tenantId"].lower() != request.tenant.lower():
+        if not self.estate.serves(known, request.tenant):
             text = (
                 f"The access token is from the wrong issuer. It must match the tenant '{known['tenantId']}' "
                 "associated with this subscription."
@@ -236,8 +236,7 @@ class SandboxArm:
             return errors.forbidden(estate.principal, at.action, at.scope)
         if estate.refused(at.action, at.scope, at.path):
             return errors.forbidden(estate.principal, at.action, at.scope)
-        own = [s for s in estate.subscriptions.values() if s["tenantId"].lower() == request.tenant.lower()]
-        rows = [s for s in own if estate.enters(s["subscriptionId"])]
+        rows = [each for each in estate.subscriptions.values() if estate.shows(each, request.tenant)]
         return answer({"value": rows, "count": {"type": "Total", "value": len(rows)}})
 
     def _permissions(self, request: ArmRequest) -> HttpAnswer:

@@ -28,15 +28,24 @@ class IssuedToken(msgspec.Struct, frozen=True):
 
 
 class SandboxEntra:
-    """The token service of one sandbox. It remembers the tokens that it issued."""
+    """The token service of one sandbox. It remembers the tokens that it issued.
+
+    `apps`: client id and secret of the app of a tenant; the other tenants have the app `client`.
+    """
 
     def __init__(
-        self, estate: ServedEstate, lifetime: float = 3600.0, client: str = CLIENT, secret: str = SECRET
+        self,
+        estate: ServedEstate,
+        lifetime: float = 3600.0,
+        client: str = CLIENT,
+        secret: str = SECRET,
+        apps: Mapping[str, tuple[str, str]] | None = None,
     ) -> None:
         self.estate = estate
         self.lifetime = lifetime
         self.client = client
         self.secret = secret
+        self.apps = {tenant.lower(): app for tenant, app in (apps or {}).items()}
         self.tokens: dict[str, IssuedToken] = {}
         self.devices: dict[str, str] = {}
 
@@ -110,7 +119,7 @@ class SandboxEntra:
     def _token(self, tenant: str, form: Mapping[str, str], base: str) -> HttpAnswer:
         match form.get("grant_type", ""):
             case "client_credentials":
-                return self._credentials(form) or answer(self._issue(tenant, form))
+                return self._credentials(tenant, form) or answer(self._issue(tenant, form))
             case "urn:ietf:params:oauth:grant-type:device_code" | "device_code":
                 if form.get("device_code", "") not in self.devices:
                     return _refused(400, "expired_token", 70000, "The device code is not known.")
@@ -120,12 +129,13 @@ class SandboxEntra:
             case other:
                 return _refused(400, "unsupported_grant_type", 70003, f"The grant type '{other}' is not supported.")
 
-    def _credentials(self, form: Mapping[str, str]) -> HttpAnswer | None:
+    def _credentials(self, tenant: str, form: Mapping[str, str]) -> HttpAnswer | None:
         client = form.get("client_id", "")
-        if client.lower() != self.client.lower():
+        known, secret = self.apps.get(tenant, (self.client, self.secret))
+        if client.lower() != known.lower():
             text = f"Application with identifier '{client}' was not found in the directory."
             return _refused(400, "unauthorized_client", 700016, text)
-        if "client_secret" in form and form["client_secret"] != self.secret:
+        if "client_secret" in form and form["client_secret"] != secret:
             return _refused(401, "invalid_client", 7000215, "Invalid client secret provided.")
         if "client_secret" not in form and form.get("client_assertion", "").count(".") != 2:
             return _refused(401, "invalid_client", 50027, "JWT token is invalid or malformed.")

@@ -95,8 +95,8 @@ class SandboxGraph:
         return found
 
     def _scoped(self, name: str, request: Json, tenant: str) -> list[kusto.Row]:
-        """Return the rows of a table in the subscriptions of the request and in the tenant of the caller."""
-        own = {k for k, s in self.estate.subscriptions.items() if s["tenantId"].lower() == tenant.lower()}
+        """Return the rows of a table in the subscriptions of the request that the caller's tenant may read."""
+        own = {key for key, each in self.estate.subscriptions.items() if self.estate.serves(each, tenant)}
         if request.get("subscriptions"):
             own &= {str(s).lower() for s in request["subscriptions"]}
         return [row for row in self._table(name) if str(row["subscriptionId"]).lower() in own]

@@ -2,7 +2,8 @@
 
 Each format is also accepted as a plain dict with the same names:
 
-- subscriptions: ARM dicts (`subscriptionId`, `displayName`, `tenantId`, `state`) or bare ids
+- subscriptions: ARM dicts (`subscriptionId`, `displayName`, `tenantId`, `state`) or bare ids; `managed_by`: the ids of
+  the tenants that a subscription is delegated to
 - resources: ARM dicts with `id`, children included; resource groups too (missing ones are node)
 - grants: `RoleGrant(scope, actions, not_actions)`; default: `*/read` on everything
 - refusals: `Refusal(path, action, scope, denied_by)`, or text: a path pattern (starts with `/`) or an action pattern
@@ -63,6 +64,7 @@ class ResponseOverrides(msgspec.Struct, frozen=True):
     `since`: `type:property.path` -> the api-version before which ARM does not return the property.
     `no_permissions`: the status (404, 405) with which the permissions of a whole subscription are refused, because ARM
     documents them for groups and resources only. 0: they are answered.
+    `not_shown`: `tenant/subscription` for a subscription that a login of that tenant has no role in.
     """
 
     replies: tuple[ErrorReply, ...] = ()
@@ -71,6 +73,7 @@ class ResponseOverrides(msgspec.Struct, frozen=True):
     empty_pages: tuple[str, ...] = ()
     since: Mapping[str, str] = {}
     no_permissions: int = 0
+    not_shown: tuple[str, ...] = ()
 
 
 class ServedResource(msgspec.Struct, frozen=True):
@@ -221,6 +224,16 @@ class ServedEstate:
             return False
         return any(below(grant.scope, node.id) and _allows(grant, action) for grant in self.grants)
 
+    def serves(self, subscription: Json, tenant: str) -> bool:
+        """Return whether a token of a tenant may read a subscription: of its own tenant, or delegated to it."""
+        managed = (each["tenantId"].lower() for each in subscription["managedByTenants"])
+        return tenant.lower() in (subscription["tenantId"].lower(), *managed)
+
+    def shows(self, subscription: Json, tenant: str) -> bool:
+        """Return whether the list of subscriptions of a tenant has a subscription."""
+        hidden = f"{tenant}/{subscription['subscriptionId']}".lower() in map(str.lower, self.overrides.not_shown)
+        return self.serves(subscription, tenant) and not hidden and self.enters(subscription["subscriptionId"])
+
     def enters(self, subscription: str) -> bool:
         """Return whether the caller has a role in or above a subscription. ARM lists only those."""
         scope = f"/subscriptions/{subscription}"
@@ -248,7 +261,7 @@ def subscription_json(given: Json | str, tenant: str) -> Json:
     return {
         "id": f"/subscriptions/{name}",
         "authorizationSource": "RoleBased",
-        "managedByTenants": [],
+        "managedByTenants": [{"tenantId": each} for each in data.get("managed_by", ())],
         "subscriptionId": name,
         "tenantId": data.get("tenantId") or data.get("tenant") or tenant,
         "displayName": data.get("displayName") or data.get("name") or name,

@@ -35,7 +35,7 @@ class RecordedRequest(msgspec.Struct, frozen=True):
     """A request that was answered.
 
     `url`: path and query as sent. `status`: 0 where the connection was cut. `ms`: milliseconds, with the latency.
-    `body`: kept of Resource Graph queries only.
+    `body`: kept of Resource Graph queries only. `tenant`: that of its token, "" without one.
     """
 
     method: str
@@ -43,6 +43,7 @@ class RecordedRequest(msgspec.Struct, frozen=True):
     status: int
     ms: float
     body: str = ""
+    tenant: str = ""
 
     @property
     def path(self) -> str:
@@ -54,7 +55,7 @@ class Sandbox:
 
     Options: `page_size`, `api_versions` (see `SandboxArm`); `faults` and `seed` (see `Fault`); `latency` in seconds a
     call; `limits` (`ThrottleLimits()` are Azure's; None: no throttling); `payload` (bytes of a Resource Graph page);
-    `token_lifetime` in seconds; `port` (0: any); `recorded` and `whole` (see `from_exchanges`). The others go to
+    `token_lifetime` in seconds; `apps` (see `SandboxEntra`); `port` (0: any); `recorded` and `whole` (see `from_exchanges`). The others go to
     `ServedEstate`: refusals, grants, overrides, management_groups, unregistered, tenant, principal.
     """
 
@@ -75,12 +76,13 @@ class Sandbox:
         recorded: RecordedAnswers | None = None,
         whole: bool = False,
         disagrees: Iterable[str] = (),
+        apps: Mapping[str, tuple[str, str]] | None = None,
         **estate: Any,
     ) -> None:
         self.estate = ServedEstate(resources, subscriptions, **estate)
         self.arm = SandboxArm(self.estate, page_size, api_versions)
         self.graph = SandboxGraph(self.estate, payload)
-        self.entra = SandboxEntra(self.estate, token_lifetime)
+        self.entra = SandboxEntra(self.estate, token_lifetime, apps=apps)
         self.faults = FaultPlan(faults, seed)
         self.throttle = Throttle(limits)
         self.latency = latency
@@ -204,7 +206,10 @@ class Sandbox:
         kept = body.decode("utf-8", "replace") if path.lower() == GRAPH_PATH else ""
         gone = fault is not None and fault.kind in ("reset", "cut")
         status = 0 if gone else found.status
-        self.requests.append(RecordedRequest(request.method, url, status, (time.perf_counter() - began) * 1000, kept))
+        token = self.entra.check(request.headers.get("Authorization"))
+        tenant = token.tenant if isinstance(token, IssuedToken) else ""
+        took = (time.perf_counter() - began) * 1000
+        self.requests.append(RecordedRequest(request.method, url, status, took, kept, tenant))
         return await _send(request, found, headers, fault)
 
     def _answer(
