@@ -292,4 +292,5 @@ def _no_tenant(tenants: Sequence[ConnectedTenant]) -> NothingReadable:
     """Return the error for when no login works."""
     errors = [(each.name, each.error) for each in tenants if each.error is not None]
     at = "; ".join(f"{name}: {error.what}" for name, error in errors)
-    return NothingReadable("no tenant of the settings could be read", at=at, do=errors[0][1].do if errors else "")
+    do = "check auth, client-id and the secret of each entry [[tenant]]"
+    return NothingReadable("no tenant of the settings could be read", at=at, do=do)

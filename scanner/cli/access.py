@@ -181,20 +181,23 @@ def role(settings: Settings) -> int:
 
 
 def _check(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> int:
-    found, refused = _asked(rules, settings, screen, stop)
-    places = assess(rules, found, settings["effective"])
-    lacks = [*missing(rules, places, settings["effective"]), *for_view(places, refused)]
-    code, why = end(places, lacks, len(rules.enabled))
+    asked = _asked(rules, settings, screen, stop)
+    places = assess(rules, asked.found, settings["effective"])
+    lacks = [*missing(rules, places, settings["effective"]), *for_view(places, asked.refused)]
+    code, why = end(places, lacks, len(rules.enabled), asked.unread)
     if settings["format"] == "json":
-        print_json(_document(places, lacks, rules, code))
+        document = _document(places, lacks, rules, code)
+        print_json(document | ({"not-read": asked.unread} if asked.unread else {}))
     else:
         _text(places, lacks, len(rules.enabled))
     screen.last([*_notes(places, lacks, settings), Line(why, f"Exit {code}")])
     return code
 
 
-def end(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int) -> tuple[int, str]:
-    """Return the exit code and its reason."""
+def end(
+    places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: int, unread: Sequence[str] = ()
+) -> tuple[int, str]:
+    """Return the exit code and its reason. `unread`: what of the scope could not be listed."""
     short = [each for each in places if each.inconclusive]
     partly = [each.name for each in places if each.rights.view == "partial"]
     said = []
@@ -211,6 +214,8 @@ def end(places: Sequence[ScopeAccess], lacks: Sequence[MissingAction], count: in
         said.append(
             f"{_named(partly)} {'has' if len(partly) == 1 else 'have'} partial visibility; other resources may exist"
         )
+    if unread:
+        said.append(f"{_and(unread)} could not be read")
     if any(each.action in EFFECTIVE for each in lacks):
         said.append("scan --effective would be incomplete")
     if said:
@@ -314,6 +319,8 @@ class _AccountAndScopes:
         self.account, self.scope = screen.account, screen.scope
         self.refused: dict[str, str] = {}
         """The action that was refused for a subscription (its id in lower case)."""
+        self.unread: list[str] = []
+        """The paths of the lists of subscriptions that failed: of a tenant, or of a management group."""
 
     def counts(self, done: int, to_come: int, resources: int, failed: int) -> None: ...
     def reading(self, what: str, done: int, total: int, of: str) -> None: ...
@@ -321,13 +328,22 @@ class _AccountAndScopes:
     def gap(self, url: str, status: int, code: str, action: str) -> None:
         if action:
             self.refused[subscription_of(url)] = action
+        if not subscription_of(url):
+            self.unread.append(url)
 
 
-Asked = tuple[list[SubscriptionPermissions], dict[str, str]]
-"""The permissions in each scope, and the action that was refused for each subscription that is not visible in full."""
+@dataclass(frozen=True, slots=True)
+class AskedPermissions:
+    """The permissions in each scope, the action that was refused for each subscription that is not visible in full, and
+    what of the scope could not be listed.
+    """
+
+    found: list[SubscriptionPermissions]
+    refused: dict[str, str]
+    unread: list[str] = field(default_factory=list)
 
 
-def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> Asked:
+def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> AskedPermissions:
     screen.begin("Checking", lambda: "permissions of this identity")
     try:
         return stop.run(_ask(rules, settings, screen))
@@ -335,14 +351,14 @@ def _asked(rules: RuleSet, settings: Settings, screen: Screen, stop: Stop) -> As
         screen.finish()
 
 
-async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> Asked:
+async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> AskedPermissions:
     from scanner.azure.clients import ConnectionOptions, connect
     from scanner.collect.collector import view_subscriptions
 
     way = ConnectionOptions.of(settings)
     scope, groups = _scope_of(settings)
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
-        show_logins(reader.notes, screen)
+        show_logins(reader.labels, reader.notes, screen)
         store, progress = Store(Header(taken="", cloud=reader.cloud)), _AccountAndScopes(screen)
         seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, progress)
         screen.counts(0, 0, 0, 0)
@@ -353,7 +369,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> Asked:
             for named in groups.get(id.lower(), [()])
         ]
         await read_group_roles(reader, found, wanted(rules, settings["effective"]))
-    return found, progress.refused
+    return AskedPermissions(found, progress.refused, [screen.named(url) for url in progress.unread])
 
 
 def _scope_of(settings: Settings) -> tuple[Scope, dict[str, list[tuple[str, ...]]]]:

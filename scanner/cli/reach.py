@@ -264,7 +264,7 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.tenants = dict(reader.labels)
-        show_logins(reader.notes, screen)
+        show_logins(reader.labels, reader.notes, screen)
         finder = _IdFinder(reader, settings["subscription"])
         target = await finder.id(question.resource, evaluated, "RESOURCE")
         ids, beside = [target], []

@@ -164,7 +164,8 @@ class _Collection:
                 name = found.name if found else subscription
                 self.context.store.scope(views[subscription].id, name, found.tenant if found else "", "full")
                 self.context.store.skip(f"/subscriptions/{views[subscription].id}", "only the named resources")
-                self.context.progress.scope(views[subscription].id, name, "full")
+                label = self.context.labelled(name, found.tenant if found else "")
+                self.context.progress.scope(views[subscription].id, label, "full")
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
             has_paths = any(resource_type.path_function is not None for _, resource_type in tops.values())

@@ -130,6 +130,11 @@ class CollectionContext:
         self.spool = reader.spool
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
+    def labelled(self, name: str, tenant: str) -> str:
+        """Return the name of a subscription, with that of its tenant (by id) where several are read: `Nord / prod`."""
+        label = self.reader.labels.get(tenant.lower())
+        return f"{label} / {name}" if label else name
+
     def kept(self, body: Json, type: str) -> Json:
         """Return what the store keeps of a body that waits for others of its bundle."""
         return body if self.store.kept is None else self.store.kept.cut(body, type)

@@ -53,7 +53,7 @@ class VisibilityReader:
         for each in subscriptions:
             view = views[each.id].view if each.id in views else "none"
             self.context.store.scope(each.id, each.name, each.tenant, view)
-            self.context.progress.scope(each.id, each.name, view)
+            self.context.progress.scope(each.id, self.context.labelled(each.name, each.tenant), view)
             url = f"/subscriptions/{each.id}"
             if each.readable and view == "partial":
                 refusal = next(iter(views[each.id].refused.values()))

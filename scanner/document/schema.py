@@ -242,6 +242,8 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     complete: bool
     owner_tag: str | msgspec.UnsetType = msgspec.UNSET
     """The tag whose value is the owner of a resource, where the settings name one."""
+    tenants: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
+    """The names of several tenants that were scanned together, by their ids in lower case."""
 
     @property
     def evaluated(self) -> str:

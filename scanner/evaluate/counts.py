@@ -10,6 +10,7 @@ import msgspec
 
 from scanner.document import schema as rows
 from scanner.document.states import STATES
+from scanner.document.tenants import tenant_of
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import name_of, root_of, type_of
 from scanner.model.verdict import SEVERITIES, Severity
@@ -117,6 +118,8 @@ class Counts:
     """The worst severity that those checks could have, by the same URL."""
     gaps: int = 0
     accepted_gaps: int = 0
+    missing_tenants: int = 0
+    """Tenants that were not read, and that no waiver accepts."""
     refused: set[str] = field(default_factory=set)
     """The URLs (lower case) of the gaps where a permission is missing."""
     resources: int = 0
@@ -208,6 +211,7 @@ class Counts:
         """Count a gap."""
         self.gaps += 1
         self.accepted_gaps += row.accepted
+        self.missing_tenants += bool(tenant_of(row.url)) and not row.accepted
         if misses_permission(row):
             self.refused.add(row.url.lower())
 

@@ -59,12 +59,14 @@ class BundleResult:
 class EvaluationResult:
     """The result of a whole evaluation.
 
-    `accepted_by_rule`: of the accepted inconclusive checks, those that a waiver file accepts by their rule.
+    `accepted_by_rule`: of the accepted inconclusive checks, those that a waiver file accepts by their rule. `tenants`:
+    the names of several tenants, by id.
     """
 
     counts: Counts = field(default_factory=Counts)
     gaps: list[GapRow] = field(default_factory=list)
     scopes: list[ScopeRow] = field(default_factory=list)
+    tenants: dict[str, str] = field(default_factory=dict)
     crashes: list[Crash] = field(default_factory=list)
     accepted_by_rule: int = 0
     complete: bool = True

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from msgspec import UNSET
 
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
+from scanner.document.tenants import tenant_of
 from scanner.document.writer import Writer
 from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
@@ -52,7 +53,7 @@ class Evaluation:
             snapshot.load(self.kinds.keys())
         self.index = index or index_of(snapshot, self.policy)
         self.counts = counts or Counts()
-        self.result = EvaluationResult(self.counts, scopes=snapshot.scopes)
+        self.result = EvaluationResult(self.counts, scopes=snapshot.scopes, tenants=snapshot.header.tenants)
         self._gaps = GapLedger(self.policy.waivers)
         versions = versions_of(rules.kinds)
         self._context = Context(rules, self.policy, self.index, self._gaps, self.result.crashes, versions=versions)
@@ -177,7 +178,8 @@ class Evaluation:
         part = self.policy.part or self.snapshot.header.part
         scopes = [] if part else self.snapshot.scopes
         seen = {scope.subscription.lower() for scope in scopes if scope.view == "full"}
-        whole = not part and len(seen) == len(scopes)
+        is_seen = not any(tenant_of(gap.url) for gap in self.snapshot.gaps)
+        whole = not part and is_seen and len(seen) == len(scopes)
         return self.policy.waivers.notes(self.rules.enabled.values(), seen, whole=whole)
 
     def rule_rows(self) -> dict[str, RuleRow]:
@@ -199,6 +201,7 @@ class Evaluation:
             reads=self.counts.reads,
             complete=self.result.complete,
             owner_tag=owner_tag or UNSET,
+            tenants=head.tenants or UNSET,
         )
 
 

@@ -1,12 +1,16 @@
 """Compose the notice for a notification after a scan, None where nothing is new for it. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from typing import Literal
 
+import msgspec
+
 from scanner.config.notifications import Target
-from scanner.document.schema import GapRow
+from scanner.document.tenants import scope_labels, tenant_labels, tenant_of
+from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import Change, ChangeKind, Changes, Item, Reported, rank, top_of
+from scanner.model.ids import subscription_of
 from scanner.model.verdict import Severity
 from scanner.notify import wording
 from scanner.notify.notice import (
@@ -55,7 +59,7 @@ def notice(target: Target, result: ScanResult, reported: Reported) -> Notice | N
         endpoints=result.evaluation.counts.by_state,
         items=items,
         waivers=expiring if kind == "news" else [],
-        gaps=_gaps(result.evaluation.gaps),
+        gaps=_gaps(result.evaluation),
         files=list(result.parts.get(target.owner.casefold(), ()) if target.is_part else result.files),
         language=result.language,
     )
@@ -91,7 +95,8 @@ def _items(target: Target, result: ScanResult, reported: Reported) -> list[Notic
     found = {each.item.key: (each, False) for each in changes.alerts(target.least)}
     for each in changes.uncovered([each for each in reported.missed if rank(each.item.severity) >= target.least]):
         found.setdefault(each.item.key, (each, True))
-    made = [_item(change, result, late=late) for change, late in found.values()]
+    tenants = tenant_labels(result.evaluation.scopes, result.scan)
+    made = [_item(change, result, tenants, late=late) for change, late in found.values()]
     wanted = [each for each in made if _is_for(target, each.owner)]
     return sorted(wanted, key=lambda each: (-Severity[each.severity], each.resource.lower(), each.endpoint, each.rule))
 
@@ -102,7 +107,7 @@ def _is_for(target: Target, owner: str) -> bool:
     return owner.casefold() not in dict(target.owners)
 
 
-def _item(change: Change, result: ScanResult, *, late: bool) -> NoticeItem:
+def _item(change: Change, result: ScanResult, tenants: Mapping[str, str], *, late: bool) -> NoticeItem:
     item = change.item
     return NoticeItem(
         news=_NEWS[change.kind],
@@ -120,6 +125,7 @@ def _item(change: Change, result: ScanResult, *, late: bool) -> NoticeItem:
         since=item.since,
         late=late,
         fingerprint=item.fingerprint,
+        tenant=tenants.get(subscription_of(item.resource), msgspec.UNSET),
     )
 
 
@@ -139,14 +145,23 @@ def _is_due(expires: date, today: date, before: date | None) -> bool:
     return any(left <= days < known for days in WARNING_DAYS)
 
 
-def _gaps(gaps: Iterable[GapRow]) -> list[NoticeGap]:
-    found = [each for each in gaps if not each.accepted][:GAPS]
-    return [NoticeGap(url=each.url, status=each.status, code=each.code, action=each.action) for each in found]
+def _gaps(result: EvaluationResult) -> list[NoticeGap]:
+    found = sorted((each for each in result.gaps if not each.accepted), key=lambda each: not tenant_of(each.url))
+    return [
+        NoticeGap(
+            url=each.url,
+            status=each.status,
+            code=each.code,
+            action=each.action,
+            tenant=result.tenants.get(tenant_of(each.url), msgspec.UNSET),
+        )
+        for each in found[:GAPS]
+    ]
 
 
 def _scan(result: ScanResult) -> NoticeScan:
     scan = result.scan
-    names = {scope.subscription.lower(): scope.name for scope in result.evaluation.scopes}
+    names = scope_labels(result.evaluation.scopes, scan)
     return NoticeScan(
         id=scan.id,
         taken=scan.taken,

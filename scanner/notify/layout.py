@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from scanner.history.items import first_segments, top_of
 from scanner.model.ids import group_of, name_of, type_of
 from scanner.notify.notice import NoticeItem
@@ -31,7 +33,11 @@ class ResourceSection:
         """Type and group: `Microsoft.Storage/storageAccounts in rg-journal`."""
         group = group_of(self.resource)
         type = short(type_of(self.resource) or self.words("notice.subscription"))
-        return self.words("notice.type_in", type=type, group=short(group)) if group else type
+        about = self.words("notice.type_in", type=type, group=short(group)) if group else type
+        tenant = self.items[0].tenant
+        if tenant is msgspec.UNSET:
+            return about
+        return f"{about}, {self.words('notice.tenant', name=short(tenant))}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,8 @@ class NoticeItem(msgspec.Struct, kw_only=True, frozen=True):
     since: str
     late: bool
     fingerprint: str
+    tenant: str | msgspec.UnsetType = msgspec.UNSET
+    """The tenant of the resource, where the scan had several."""
 
 
 class ExpiringWaiver(msgspec.Struct, kw_only=True, frozen=True):
@@ -72,6 +74,8 @@ class NoticeGap(msgspec.Struct, kw_only=True, frozen=True):
     status: int
     code: str
     action: str
+    tenant: str | msgspec.UnsetType = msgspec.UNSET
+    """The tenant that was not read at all."""
 
 
 class Notice(msgspec.Struct, kw_only=True, frozen=True):

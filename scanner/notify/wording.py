@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 
+import msgspec
+
 from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, top_of
 from scanner.model.ids import segments
@@ -132,7 +134,8 @@ def waiver_sentence(waiver: ExpiringWaiver, words: Words) -> str:
 def gap_sentence(gap: NoticeGap, words: Words) -> str:
     """Return the path of a failed read, the response, and the missing permission."""
     key = "notice.gap_missing" if gap.action else "notice.gap"
-    return line(words(key, url=gap.url, answer=f"{gap.status} {gap.code}", action=gap.action))
+    url = gap.url if gap.tenant is msgspec.UNSET else words("notice.tenant", name=gap.tenant)
+    return line(words(key, url=url, answer=f"{gap.status} {gap.code}", action=gap.action))
 
 
 def scan_sentence(scan: NoticeScan, words: Words) -> str:

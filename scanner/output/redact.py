@@ -126,13 +126,16 @@ class _Pseudonyms:
         is_name, kind = False, ""
         for at, part in enumerate(parts):
             lower = part.lower()
-            if is_name and kind == "subscriptions":
-                yield self.uuid("subscription", part)
+            if is_name and kind in ("subscriptions", "tenants"):
+                yield self.uuid(kind.removesuffix("s"), part)
                 is_name = False
             elif is_name:
                 path = "/".join(parts[: at + 1])
                 yield self.word("rg" if kind == "resourcegroups" else "name", path)
                 is_name = False
+            elif lower == "tenants" and at == 0:
+                yield lower
+                is_name, kind = True, lower
             elif lower in ("subscriptions", "resourcegroups") and kind != "providers":
                 yield "subscriptions" if lower == "subscriptions" else "resourceGroups"
                 is_name, kind = True, lower
@@ -241,7 +244,13 @@ class _Redactor:
             principal=self.names.word("principal", row.principal),
             scopes=[self.names.uuid("subscription", each) for each in row.scopes],
             owner_tag=msgspec.UNSET,
+            tenants=self._tenants(row.tenants),
         )
+
+    def _tenants(self, tenants: dict[str, str] | msgspec.UnsetType) -> dict[str, str] | msgspec.UnsetType:
+        if tenants is msgspec.UNSET:
+            return tenants
+        return {self.names.uuid("tenant", id): self.names.word("tenant", id) for id in tenants}
 
     def _resource(self, id: str, row: ResourceRow) -> ResourceRow:
         own = self.names.id(id)

@@ -79,6 +79,14 @@ _CODES = frozenset(
         "BadSubscriptionId",
         "DuplicateId",
         "RowsLost",
+        "NoCredential",
+        "ExpiredLogin",
+        "LoginRefused",
+        "WrongTenant",
+        "NotVisibleInHomeTenant",
+        "NoReadableSubscription",
+        "OtherTenant",
+        "NotInTheseTenants",
     ]
 )
 

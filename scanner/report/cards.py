@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 
 from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, FixRow, HopRow
+from scanner.document.tenants import scope_labels
 from scanner.model.ids import subscription_of
 from scanner.model.verdict import SEVERITIES
-from scanner.report.gaps import scope_names
 from scanner.report.naming import path_name
 from scanner.report.summary import rating
 from scanner.report.text import effect, has_invisible, split_fix
@@ -21,7 +21,7 @@ class ResourceNames:
     """The names of resources, of their groups and subscriptions, as cards show them."""
 
     def __init__(self, document: Document) -> None:
-        self._scopes = scope_names(document)
+        self._scopes = scope_labels(document.coverage.scopes, document.scan)
         self._rows = document.resources
         self._ids = {id.lower(): id for id in document.resources}
 

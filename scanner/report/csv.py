@@ -13,6 +13,7 @@ from typing import IO
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.tenants import tenant_labels, tenant_names, tenant_of
 from scanner.model.ids import name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.text import plain
@@ -24,6 +25,9 @@ COLUMNS = (
     "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated",
 )  # fmt: skip
 """The columns in their order; `docs/formats.md` describes each. A new one is added at the end."""
+
+TENANT_COLUMNS = ("tenant", "tenant_name")
+"""The columns after them, where the subscriptions are of more than one tenant."""
 
 LONGEST = 32_000
 """Characters of a cell. A spreadsheet moves what exceeds 32,767 characters into the next row."""
@@ -39,10 +43,12 @@ def write_csv(document: Document, out: IO[bytes]) -> None:
     """Write a findings document as CSV. The same document gives the same bytes."""
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
-    writer.writerow(COLUMNS)
+    tenants = tenant_labels(document.coverage.scopes, document.scan)
+    columns = (*COLUMNS, *(TENANT_COLUMNS if tenants else ()))
+    writer.writerow(columns)
     out.write(b"\xef\xbb\xbf")
     for number, row in enumerate(_rows(document), 1):
-        writer.writerow([cell(row.get(name)) for name in COLUMNS])
+        writer.writerow([cell(row.get(name)) for name in columns])
         if number % _ROWS == 0:
             _flush(text, out)
     _flush(text, out)
@@ -74,14 +80,22 @@ def _cell(text: str) -> str:
 
 def _rows(document: Document) -> Iterator[Row]:
     names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
+    tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
+    labels, every = tenant_labels(document.coverage.scopes, document.scan), tenant_names(document.scan)
+
+    def tenant(url: str) -> Row:
+        subscription, id = subscription_of(url), tenant_of(url)
+        id = id or tenants.get(subscription, "")
+        return {"tenant": id, "tenant_name": labels.get(subscription) or every.get(id, "")}
+
     resources = document.resources
     times: Row = {"taken": document.scan.taken, "evaluated": document.scan.evaluated}
     for exposure in document.exposures:
-        yield _resource(exposure.resource, resources, names) | _exposure(exposure) | times
+        yield _resource(exposure.resource, resources, names) | _exposure(exposure) | times | tenant(exposure.resource)
     for finding in document.findings:
-        yield _resource(finding.resource, resources, names) | _finding(finding) | times
+        yield _resource(finding.resource, resources, names) | _finding(finding) | times | tenant(finding.resource)
     for gap in document.gaps:
-        yield _resource(gap.url, resources, names) | _gap(gap) | times
+        yield _resource(gap.url, resources, names) | _gap(gap) | times | tenant(gap.url)
 
 
 def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str, str]) -> Row:

@@ -21,6 +21,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, ResourceRow
+from scanner.document.tenants import tenant_labels
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import scope_names
@@ -71,6 +72,7 @@ class ResourceTable:
         self._index: dict[str, int] = {}
         self._names = scope_names(document)
         self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
+        self._labels = tenant_labels(document.coverage.scopes, document.scan)
         self._owner_tag = (document.scan.owner_tag or "").lower()
         self._marks: list[list[tuple[str, str]]] = []
         """For each resource, pairs of a text and the mark that stands for it, the longest text first."""
@@ -150,7 +152,10 @@ class ResourceTable:
         return {
             **self.columns,
             "prefixes": list(self.prefixes),
-            "subs": [[each, self._names.get(each, each), self._tenants.get(each, "")] for each in self.subscriptions],
+            "subs": [
+                [each, self._names.get(each, each), self._tenants.get(each, ""), self._labels.get(each, "")]
+                for each in self.subscriptions
+            ],
             "groups": list(self.groups),
             "types": list(self.types),
             "typeNames": [type_name(each) for each in self.types],

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 
 from scanner.document.schema import ChangesRow, Document
+from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts
 from scanner.model.ids import subscription_of
 from scanner.model.verdict import SEVERITIES
@@ -51,6 +52,7 @@ def by_subscription(document: Document, t: Words) -> dict[str, Any]:
         if row.state == "open" and row.severity:
             found[subscription_of(row.resource).lower()][row.severity] += 1
     names = scope_names(document)
+    labels = scope_labels(document.coverage.scopes, document.scan)
     severities = [name for name in SEVERITIES if name in _EXPOSED or any(each[name] for each in found.values())]
     ordered = sorted(found, key=lambda each: ([-found[each][name] for name in severities], names.get(each, each)))
     taken = Counter(name.lower() for name in names.values())
@@ -61,7 +63,7 @@ def by_subscription(document: Document, t: Words) -> dict[str, Any]:
         term = f'sub:"={name}"' if is_unique and set(name) & set(" ,\t") else f"sub:={name if is_unique else id}"
         query = quote(f"status:open {term}", safe=":,/").replace("%20", "+")
         counts = [found[id][severity] for severity in severities]
-        rows.append({"name": name, "href": f"#endpoints?q={query}", "counts": counts})
+        rows.append({"name": labels.get(id, name), "href": f"#endpoints?q={query}", "counts": counts})
     more = len(ordered) - len(rows)
     return {"severities": severities, "rows": rows, "more": t("exposure.more", more) if more > 0 else ""}
 

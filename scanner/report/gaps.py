@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
+from scanner.document.tenants import scope_labels, tenant_names, tenant_of
 from scanner.evaluate.counts import misses_permission, rank
 from scanner.model.ids import subscription_of
 from scanner.report.words import Words
@@ -113,13 +114,16 @@ def answer(gap: GapRow) -> str:
 
 def group_gaps(document: Document, words: Words) -> NotAssessed:
     """Return the gaps and inconclusive checks of a findings document, in groups."""
-    names = scope_names(document)
+    names = scope_labels(document.coverage.scopes, document.scan)
     groups, by_url = _groups(document.gaps)
     found = NotAssessed(groups)
     _count_checks(document.findings, by_url, found)
     for group in groups:
         group.scope = names.get(group.subscription, group.subscription)
         group.what = describe(group.urls, group.scope, words)
+        if tenant := tenant_of(group.urls[0]):
+            group.scope = tenant_names(document.scan).get(tenant, tenant)
+            group.what = words("not_assessed.tenant", name=group.scope)
         group.accepted_by = accepted_by(group.waiver, words)
         group.query = f"status:unknown gap:{_quoted(group.action)}"
         group.query += f" sub:{group.subscription}" if group.subscription else ""
@@ -148,9 +152,10 @@ def _groups(gaps: Iterable[GapRow]) -> tuple[list[GapGroup], dict[str, GapGroup]
     for gap in gaps:
         refused, waiver = misses_permission(gap), waiver_of(gap)
         action = clean(gap.action if refused else gap.code or gap.status or "")
-        key = (action, subscription_of(gap.url), refused, gap.accepted, waiver)
+        place = subscription_of(gap.url)
+        key = (action, place or tenant_of(gap.url), refused, gap.accepted, waiver)
         if key not in groups:
-            groups[key] = GapGroup(action, key[1], missing_permission=refused, accepted=gap.accepted, waiver=waiver)
+            groups[key] = GapGroup(action, place, missing_permission=refused, accepted=gap.accepted, waiver=waiver)
         groups[key].add(gap)
         by_url[gap.url.lower()] = groups[key]
     return list(groups.values()), by_url

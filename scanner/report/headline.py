@@ -86,6 +86,7 @@ def _missing(counts: Counts, scopes: Sequence[ScopeRow], words: Words) -> Iterat
     is_named = False
     named = (
         ("headline.missing_endpoints", counts.not_fully_assessed.total()),
+        ("headline.missing_tenants", counts.missing_tenants),
         ("headline.missing_scopes", sum(scope.view != "full" for scope in scopes)),
     )
     for key, count in named:

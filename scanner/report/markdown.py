@@ -12,6 +12,7 @@ from typing import IO
 
 from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow, FixRow
 from scanner.document.states import STATES
+from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
@@ -91,10 +92,11 @@ def _headline(document: Document, summary: ReportSummary, words: Words) -> str:
 
 def _scope(document: Document, words: Words) -> str:
     scan, scopes = document.scan, document.coverage.scopes
+    labels = scope_labels(scopes, scan)
     views = {"full": "", "partial": "summary.partial"}
     named = []
     for scope in scopes[:10]:
-        name, view = code(scope.name or scope.subscription), views.get(scope.view, "summary.no_view")
+        name, view = code(labels[scope.subscription.lower()]), views.get(scope.view, "summary.no_view")
         named.append(words(view, name=name) if view else name)
     named += [words("summary.and_more", len(scopes) - 10)] if len(scopes) > 10 else []
     return (

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import Any
 
 from scanner.document.schema import Coverage, Document
+from scanner.document.tenants import scope_labels, tenant_names
 from scanner.model.ids import name_of
 from scanner.report import gaps
 from scanner.report.gaps import AcceptedChecks
@@ -22,7 +23,9 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Coll
     `own`: the actions of the user's own rules that the role may hold.
     """
     found = gaps.group_gaps(document, t)
-    principal = document.scan.principal or t("not_assessed.principal_missing")
+    # With several tenants there are several identities, and a role is assigned to one of them at a time.
+    principal = "" if tenant_names(document.scan) else document.scan.principal
+    principal = principal or t("not_assessed.principal_missing")
     complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
     return {
         "gaps": found.groups[:_GROUPS],
@@ -74,8 +77,9 @@ def _accepted(same: AcceptedChecks, t: Words) -> dict[str, Any]:
 
 def _partial_scopes(document: Document, t: Words) -> dict[str, Any]:
     keys = {"partial": "not_assessed.partial", "none": "not_assessed.no_view"}
+    labels = scope_labels(document.coverage.scopes, document.scan)
     lines = [
-        t(keys[scope.view], name=scope.name or scope.subscription)
+        t(keys[scope.view], name=labels[scope.subscription.lower()])
         for scope in document.coverage.scopes
         if scope.view in keys
     ]

@@ -22,8 +22,9 @@ from urllib.parse import quote
 import msgspec
 
 from scanner.document.schema import ChangesRow, Document, FindingRow, Remediation, RuleRow
+from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import count, rank
-from scanner.model.ids import name_of
+from scanner.model.ids import name_of, subscription_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.text import first_step_label, plain, shortened
@@ -50,7 +51,7 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
     kept = sorted(findings[:MOST], key=lambda row: (row.resource.lower(), row.rule))
     keys = sorted({_descriptor_id(row, document.rules) for row in kept})
     indexes = {key: index for index, key in enumerate(keys)}
-    states = _BaselineStates(document.changes)
+    states, tenants = _BaselineStates(document.changes), tenant_labels(document.coverage.scopes, document.scan)
     driver = {
         "name": "Twolocks",
         "semanticVersion": document.scan.tool.rpartition(" ")[2],
@@ -69,7 +70,8 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
     for number, row in enumerate(kept):
         out.write(b",\n" if number else b"\n")
         key = _descriptor_id(row, document.rules)
-        out.write(_encoder.encode(_result(row, key, indexes[key]) | states.of(row)))
+        properties = _result_properties(row, tenants)
+        out.write(_encoder.encode(_result(row, key, indexes[key], properties) | states.of(row)))
     out.write(b"\n]}]}\n")
 
 
@@ -173,7 +175,7 @@ def _code_blocks(fix: Remediation) -> Iterator[str]:
 # Results
 
 
-def _result(row: FindingRow, key: str, index: int) -> dict[str, Any]:
+def _result(row: FindingRow, key: str, index: int, properties: dict[str, Any]) -> dict[str, Any]:
     severity = row.severity or ""
     inconclusive = row.status in ("unknown", "error")
     level = "none" if inconclusive else "note" if row.status == "waived" else LEVELS.get(severity, "note")
@@ -193,7 +195,7 @@ def _result(row: FindingRow, key: str, index: int) -> dict[str, Any]:
         },
         # By the standard, all results of a run have suppressions, or none has.
         "suppressions": [_suppression(row)] if row.status == "waived" or row.waiver else [],
-        "properties": _result_properties(row),
+        "properties": properties,
     }
 
 
@@ -203,8 +205,10 @@ def _message(row: FindingRow) -> str:
     return f"{name_of(row.resource)}{endpoints}: {prefixes.get(row.status, '')}{row.message}"
 
 
-def _result_properties(row: FindingRow) -> dict[str, Any]:
+def _result_properties(row: FindingRow, tenants: Mapping[str, str]) -> dict[str, Any]:
     found: dict[str, Any] = {"severity": row.severity or "", "status": row.status, "rule": row.rule}
+    tenant = tenants.get(subscription_of(row.resource))
+    found |= {"tenant": plain(tenant)} if tenant else {}
     found |= {"fix": plain("; ".join(row.fix.commands or row.fix.steps))} if row.fix else {}
     found |= {"gaps": [plain(url) for url in row.gaps]} if row.gaps else {}
     history = {"new": row.new, "since": row.since}

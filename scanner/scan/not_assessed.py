@@ -108,7 +108,7 @@ class NotAssessedLines:
     def gaps(self) -> list[ShownGap]:
         """Return the gaps that were not accepted, the worst first."""
         counts = self.evaluation.counts
-        names = {scope.subscription.lower(): scope.name for scope in self.evaluation.scopes}
+        names = {scope.subscription.lower(): scope.name for scope in self.evaluation.scopes} | self.evaluation.tenants
         found = [
             ShownGap(
                 named(gap.url, names),

@@ -159,7 +159,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.tenants = dict(reader.labels)
-        store.header.notes += show_logins(reader.notes, screen)
+        store.header.notes += show_logins(reader.labels, reader.notes, screen)
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
         await collect(reader, scope, Plan(rules.read(), rules.reads()), store, screen)
@@ -300,8 +300,10 @@ def _show_source(taken: Snapshot, screen: Screen, verifier: Verifier | None) -> 
     if verifier is not None:
         said = f"valid for {verifier.name}"
         screen.write([Line(said, "Signature", whole=True)], "account", f"signature {said}")
+    screen.tenants.update(head.tenants)
     for scope in taken.scopes:
-        screen.scope(scope.subscription, scope.name, scope.view)
+        tenant = head.tenants.get(scope.tenant.lower())
+        screen.scope(scope.subscription, f"{tenant} / {scope.name}" if tenant else scope.name, scope.view)
     for note in head.notes:
         screen.write([Line(note, "Note")], "scope", note)
 

@@ -1,6 +1,6 @@
 """What a scan uses besides Twolocks itself: its settings file, rules folders, installed rule packages and logins."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scanner.config.settings import Settings
 from scanner.rulebook.loader import installed
@@ -38,8 +38,12 @@ def folders(settings: Settings, option: str) -> tuple[str, ...]:
     return found
 
 
-def show_logins(notes: Sequence[str], screen: Screen) -> list[str]:
-    """Print what must be known of the logins of several tenants. Return it without what looks like a secret."""
+def show_logins(tenants: Mapping[str, str], notes: Sequence[str], screen: Screen) -> list[str]:
+    """Print what must be known of the logins of several tenants. Return it without what looks like a secret.
+
+    `tenants`: their names by id.
+    """
+    screen.tenants.update(tenants)
     found = [masked(each) for each in notes]
     for each in found:
         screen.write([Line(each, "Note")], "account", each)

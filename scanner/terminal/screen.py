@@ -45,6 +45,7 @@ class Screen:
         self.mode: Mode = mode_of(self.stream, self.environ, quiet=self.quiet, verbose=self.verbose)
         self.colour = coloured(self.stream, self.environ)
         self.progress = ProgressState(self.clock())
+        self.tenants: dict[str, str] = {}
         self._waits: dict[str, float] = {}
         self._counts: dict[str, int] = {}
         self._held: dict[str, int] = {}
@@ -187,7 +188,7 @@ class Screen:
 
     def named(self, url: str) -> str:
         """Return the displayed name of a read: `containers of stjournal`, `sites of prod-journal`."""
-        return named(url, {subscription.lower(): name for subscription, name, _ in self.scopes})
+        return named(url, {**self.tenants, **{subscription.lower(): name for subscription, name, _ in self.scopes}})
 
     # The block that is redrawn
 

@@ -128,16 +128,18 @@ def many(count: int, word: str) -> str:
 def named(url: str, subscriptions: Mapping[str, str]) -> str:
     """Return the displayed name of a read, from its ARM path: `containers of stjournal`.
 
-    `subscriptions`: names by id (lower case).
+    `subscriptions`: names by id (lower case), and those of tenants.
     """
     parts = [part for part in url.split("?", 1)[0].split("/") if part]
     lower = [part.lower() for part in parts]
     where = ""
+    if lower[:1] == ["tenants"] and len(parts) > 1:
+        where = f"tenant {subscriptions.get(lower[1], parts[1])}"
     if lower[:1] == ["subscriptions"] and len(parts) > 1:
         where = subscriptions.get(lower[1], parts[1])
         if lower[2:3] == ["resourcegroups"] and len(parts) > 3:
             where = parts[3]
-    if "providers" not in lower:
+    if "providers" not in lower or lower[0] == "tenants":
         return where or url
     rest = parts[len(parts) - lower[::-1].index("providers") :]
     if len(rest) <= 2:

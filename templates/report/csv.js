@@ -1,5 +1,6 @@
 // CSV of findings, made in the page. Cells are those of scanner/report/csv.py: no spreadsheet reads them as a formula.
 const CSV_COLUMNS = ["record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription", "subscription_name", "resource_group", "type", "name", "location", "endpoint", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "owner", "fingerprint", "resource"];
+const csvColumns = () => (hasTenants() ? [...CSV_COLUMNS, "tenant", "tenant_name"] : CSV_COLUMNS);
 const SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20\ufe62\ufe63\ufe66\ufe6b\u2212";
 const LEAD = new RegExp(`(^|[;,])(?=[\\s\\x1c-\\x1f\\x85"'\`\u2018\u2019\u201c\u201d]*[${SIGNS}])`, "g");
 const LONGEST_CELL = 32000;
@@ -15,7 +16,7 @@ function csvCell(value) {
 
 function csvRow(row) {
   const resource = rows.resource[row], rule = ruleOf(row), status = statusOf(row), severity = severityOf(row);
-  const fix = status === "fail" ? fixOf(text(row, "fix")) : null, waiver = json(row, "waiver", {}), [sub, subName] = subOf(resource);
+  const fix = status === "fail" ? fixOf(text(row, "fix")) : null, waiver = json(row, "waiver", {}), [sub, subName, tenant] = subOf(resource);
   const since = row < rows.own ? data.strings[data.findings.since[row]] : "";
   return {
     record: "finding", status, severity: ["fail", "waived"].includes(status) ? severity : "", worst: severity, since,
@@ -24,14 +25,14 @@ function csvRow(row) {
     type: typeOf(resource), name: nameOf(resource), location: regionOf(resource), endpoint: endpointsOf(row).join(", "),
     message: status === "not-applicable" ? whyNot(row) : text(row, "message"), fix: fix ? (fix.commands || fix.steps || []).join("\n") : "",
     waiver_reason: waiver.reason, waiver_owner: waiver.owner, waiver_expires: waiver.expires, waiver_ticket: waiver.ticket,
-    owner: ownerOf(resource), fingerprint: fingerprint(row), resource: idOf(resource),
+    owner: ownerOf(resource), fingerprint: fingerprint(row), resource: idOf(resource), tenant, tenant_name: tenantOf(resource),
   };
 }
 
 /** The text of a file: a byte order mark, every cell in quotes, CR LF. */
 function csvText(list) {
   const line = (cells) => cells.map((each) => `"${each.replaceAll('"', '""')}"`).join(",") + "\r\n";
-  return "\ufeff" + line(CSV_COLUMNS) + list.map((row) => { const cells = csvRow(row); return line(CSV_COLUMNS.map((name) => csvCell(cells[name]))); }).join("");
+  return "\ufeff" + line(csvColumns()) + list.map((row) => { const cells = csvRow(row); return line(csvColumns().map((name) => csvCell(cells[name]))); }).join("");
 }
 
 /** Saves a text as a file: the page gives it to the browser, nothing is sent. */

@@ -62,6 +62,9 @@ function whyNot(row) {
 const idOf = (resource) => data.resources.prefixes[data.resources.prefix[resource]] + data.resources.last[resource];
 const nameOf = (resource) => data.resources.name[resource] || data.resources.last[resource];
 const subOf = (resource) => data.resources.subs[data.resources.sub[resource]];
+/** The tenant of a resource, "" where the subscriptions are of one tenant. */
+const tenantOf = (resource) => subOf(resource)[3] || "";
+const hasTenants = () => data.resources.subs.some((each) => each[3]);
 const groupOf = (resource) => data.resources.groups[data.resources.group[resource]];
 const typeOf = (resource) => data.resources.types[data.resources.type[resource]];
 const regionOf = (resource) => data.resources.regions[data.resources.region[resource]];

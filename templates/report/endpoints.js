@@ -79,7 +79,7 @@ function exposureCard(at) {
   const look = exposure(at, "standing"), resource = data.exposures.resource[at];
   const fix = fixOf(exposureText(at, "fix")), reason = exposureText(at, "reason");
   const effect = effectOf(fix, exposure(at, "endpoint"));
-  const where = [subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
+  const where = [tenantOf(resource), subOf(resource)[1], groupOf(resource)].filter(Boolean).join(" / ");
   const age = firstSeen(data.exposures.since[at], true);
   const rest = h("div", { class: "exposure-details", hidden: true });
   const toggle = h("button", { type: "button", class: "fold", "aria-expanded": "false", click: () => toggleExposure(at, toggle, rest) }, t("endpoints.path"));

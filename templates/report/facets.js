@@ -54,6 +54,11 @@ function subscriptionFacet() {
   return facet("sub", data.resources.subs.map(([id, name]) => ({ value: "=" + (isUnique(name.toLowerCase()) ? name.toLowerCase() : id), label: name || id, title: id })), (row) => data.resources.sub[rows.resource[row]]);
 }
 
+function tenantFacet() {
+  const { values, at } = distinct(data.resources.subs.map((each) => each[3] || ""));
+  return facet("tenant", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), (row) => at[data.resources.sub[rows.resource[row]]]);
+}
+
 function controlFacet() {
   const { values, at } = distinct(data.rules.flatMap(controlsOf));
   let from = 0;
@@ -67,11 +72,11 @@ function makeFacets() {
     facet("severity", data.severities.map((value) => ({ value, label: t("severity." + value) })), (row) => rows.severity[row]),
     facet("status", data.statuses.map((value) => ({ value, label: t("status." + value) })), (row) => rows.status[row]),
     facet("category", CATEGORIES.map((value) => ({ value, label: value })), (row) => category[rows.rule[row]]),
-    typeFacet(), subscriptionFacet(), controlFacet(),
+    typeFacet(), ...(hasTenants() ? [tenantFacet()] : []), subscriptionFacet(), controlFacet(),
   ];
   const total = facets.map((each) => { const counts = new Int32Array(each.values.length); for (let row = 0; row < rows.length; row++) countRow(each, counts, row); return counts; });
   facets.forEach((each, at) => {
-    if (!["type", "sub", "control"].includes(each.key)) return;
+    if (!["type", "tenant", "sub", "control"].includes(each.key)) return;
     const order = each.boxes.map((_, place) => place).sort((a, b) => total[at][b] - total[at][a] || a - b);
     each.order = order;
     each.field.querySelector("ul").append(...order.map((place) => each.boxes[place].line));

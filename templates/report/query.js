@@ -86,7 +86,8 @@ const controlsOf = (rule) => Object.entries(rule.controls || {}).flatMap(([name,
 /** What the keys about resources mean, for findings and endpoints alike: values -> lookup table. */
 const RESOURCE_KEYS = {
   type: (values) => { const test = part(values); return byResource((at) => test(typeOf(at))); },
-  sub: (values) => { const test = part(values); return byResource((at) => subOf(at).some(test)); },
+  sub: (values) => { const test = part(values); return byResource((at) => subOf(at).slice(0, 3).some(test)); },
+  tenant: (values) => { const test = part(values); return byResource((at) => test(tenantOf(at))); },
   rg: (values) => { const test = part(values); return byResource((at) => test(groupOf(at))); },
   name: (values) => { const test = part(values); return byResource((at) => test(nameOf(at))); },
   region: (values) => { const test = whole(values); return byResource((at) => test(regionOf(at))); },

@@ -35,7 +35,7 @@ function rowCells(row, open) {
     severity: () => h("td", { class: "c-severity" }, rowBadge(row)),
     title: () => h("th", { scope: "row", class: "c-title" }, open, h("small", null, mono(ruleOf(row).id), isExpiring(row) && [" ", badge("waived", t("expiring"))])),
     resource: () => h("td", { class: "c-resource" }, h("span", { class: "strong" }, visible(pathOf(resource))), h("small", null, separated([h("span", { title: plain(typeOf(resource)) }, typeNameOf(resource)), endpoints && visible(endpoints)]))),
-    place: () => h("td", { class: "c-place" }, visible(subscription), h("small", null, visible(groupOf(resource)))),
+    place: () => h("td", { class: "c-place" }, visible(subscription), h("small", null, visible([tenantOf(resource), groupOf(resource)].filter(Boolean).join(" / ")))),
     age: () => h("td", { class: "c-age" }, ageOf(row)),
     owner: () => h("td", { class: "c-owner" }, visible(ownerOf(resource))),
   };
@@ -110,7 +110,7 @@ const byResourceTexts = (name, textOf) => { const found = ranks(name, () => data
 const SORT_KEYS = {
   title: () => { const memory = ranksOf(rowTitles().texts); return (row) => memory[rowTitles().of(row)]; },
   resource: () => byResourceTexts("resource", (at) => pathOf(at) + "\n" + idOf(at)),
-  place: () => byResourceTexts("place", (at) => subOf(at)[1] + "\n" + groupOf(at) + "\n" + idOf(at)),
+  place: () => byResourceTexts("place", (at) => tenantOf(at) + "\n" + subOf(at)[1] + "\n" + groupOf(at) + "\n" + idOf(at)),
   owner: () => byResourceTexts("owner", (at) => ownerOf(at) || "\uffff"),
   age: () => { const order = ranks("age", () => data.strings), last = order.length; return (row) => { const since = row < rows.own ? data.findings.since[row] : 0; return since ? (isNew(row) ? -1 : last - order[since]) : 2 * last; }; },
 };

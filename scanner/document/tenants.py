@@ -1,0 +1,40 @@
+"""The tenants of a findings document, and how its subscriptions are named where they are of more than one."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from scanner.document.schema import ScanRow, ScopeRow
+from scanner.model.ids import segments
+
+
+def tenant_names(scan: ScanRow) -> dict[str, str]:
+    """Return the names of the tenants that were scanned together, by their ids in lower case; {} for a single login."""
+    return {} if scan.tenants is msgspec.UNSET else scan.tenants
+
+
+def tenant_labels(scopes: Iterable[ScopeRow], scan: ScanRow) -> dict[str, str]:
+    """Return the tenant of each subscription (lower case), by name or id; {} where all are of one tenant."""
+    names = tenant_names(scan)
+    found = {scope.subscription.lower(): scope.tenant.lower() for scope in scopes}
+    if len({*names, *found.values()} - {""}) < 2:
+        return {}
+    return {subscription: names.get(tenant, tenant) for subscription, tenant in found.items()}
+
+
+def scope_labels(scopes: Iterable[ScopeRow], scan: ScanRow) -> dict[str, str]:
+    """Return the name of each subscription by its id in lower case: `prod`, or `Nord / prod` with several tenants."""
+    rows = list(scopes)
+    tenants = tenant_labels(rows, scan)
+    return {
+        row.subscription.lower(): " / ".join(
+            filter(None, (tenants.get(row.subscription.lower(), ""), row.name or row.subscription))
+        )
+        for row in rows
+    }
+
+
+def tenant_of(url: str) -> str:
+    """Return the id of the tenant whose gap a path is (`/tenants/ID`), in lower case; "" for other paths."""
+    parts = segments(url)
+    return parts[1] if len(parts) > 1 and parts[0] == "tenants" else ""
