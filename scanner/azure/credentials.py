@@ -13,7 +13,7 @@ from azure.identity import CredentialUnavailableError
 
 from scanner.azure.claims import claims_of
 from scanner.azure.clouds import Cloud
-from scanner.azure.errors import WrongTenant
+from scanner.azure.errors import LoginRefused, WrongTenant
 from scanner.azure.login_errors import ENTRA_CODE, NAMES, login_error, no_login, unavailable
 from scanner.azure.logins import KINDS, Credential, Login, LoginFactory, TenantLogin
 from scanner.azure.transport import HttpSession
@@ -150,7 +150,7 @@ class TokenCache:
             if login.missing:
                 reasons.append(f"{NAMES[login.kind]}: {login.missing}")
                 continue
-            credential = login.make()
+            credential = self._made(login)
             try:
                 token = await self._request(login, credential, scopes, options)
             except CredentialUnavailableError as error:
@@ -163,6 +163,15 @@ class TokenCache:
             self._credential, self.used = credential, login
             return token
         raise no_login(reasons, self.logins[-1].kind)
+
+    def _made(self, login: Login) -> Credential:
+        """Return the credential of a login. Raises LoginRefused for a certificate that cannot be used."""
+        try:
+            return login.make()
+        except (ValueError, OSError) as error:
+            what = f"the certificate of the {NAMES[login.kind]} login cannot be used"
+            why = getattr(error, "strerror", None) or "it is no PEM or PKCS12 with an RSA key"
+            raise LoginRefused(what, at=why, do="give a certificate and its private key, as one PEM") from error
 
     async def _request(
         self, login: Login, credential: Credential, scopes: Iterable[str], options: TokenRequestOptions

@@ -24,6 +24,11 @@ APPS = {
 NAMES = {NORD: "Nord", SYD: "Syd"}
 SECRETS = {f"TWOLOCKS_SECRET_{NAMES[tenant].upper()}": secret for tenant, (_, secret) in APPS.items()}
 ENDPOINT = resource("Microsoft.Network/privateEndpoints", "pe-drift", subscription=DRIFT)
+NETWORK = resource("Microsoft.Network/virtualNetworks", "vnet-drift", subscription=DRIFT)
+NETWORK["properties"] = {
+    "addressSpace": {"addressPrefixes": ["10.9.0.0/16"]},
+    "subnets": [{"id": f"{NETWORK['id']}/subnets/one", "properties": {"addressPrefix": "10.9.1.0/24"}}],
+}
 SUBSCRIPTIONS: list[dict[str, Any]] = [
     {"subscriptionId": PROD, "displayName": "prod", "tenantId": NORD},
     {"subscriptionId": DRIFT, "displayName": "drift", "tenantId": SYD},
@@ -47,7 +52,7 @@ def resources() -> list[dict[str, Any]]:
             }
         ],
     }
-    return [*found, ENDPOINT]
+    return [*found, ENDPOINT, NETWORK]
 
 
 def entry(tenant: str, *lines: str, app: str = "") -> str:
