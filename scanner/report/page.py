@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.document.tenants import scope_labels
 from scanner.model.verdict import SEVERITIES
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
-from scanner.report.gaps import scope_names
 from scanner.report.headline import capital, headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.print_pages import print_pages
@@ -102,7 +102,7 @@ def _chip(view: str, query: str, count: int, word: str, *, icon: str) -> dict[st
 
 def _scope_line(document: Document, t: Words) -> str:
     """Return the subscriptions and the numbers of resources and rules."""
-    names = sorted(scope_names(document).values())
+    names = sorted(scope_labels(document.coverage.scopes, document.scan).values())
     more = [t("more_named", len(names) - _SCOPES)] if len(names) > _SCOPES else []
     counts = [t("count.resources", document.scan.resources), t("count.rules", len(document.rules))]
     return " · ".join([", ".join(names[:_SCOPES] + more), *counts] if names else counts)
