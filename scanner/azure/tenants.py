@@ -11,7 +11,7 @@ from scanner.azure import graph
 from scanner.azure import subscriptions as subscription_lists
 from scanner.azure.arm import ArmClient, Json
 from scanner.azure.credentials import SignedInAccount
-from scanner.azure.errors import NothingReadable, ReadError
+from scanner.azure.errors import NoCredential, NothingReadable, ReadError
 from scanner.azure.logins import TenantLogin
 from scanner.azure.reader import AzureReader, Identity
 from scanner.azure.subscriptions import Listing, Subscription, is_subscription_id
@@ -89,7 +89,7 @@ class TenantsReader(AzureReader):
         self._tenants = tenants
         self._owners: dict[str, ConnectedTenant] = {}
         self._subscriptions: dict[str, Subscription] = {}
-        self.notes += [f'tenant "{each.name}" was not read: {each.error.what}' for each in tenants if each.error]
+        self.notes += [f'tenant "{each.name}" was not read: {_why(each.error)}' for each in tenants if each.error]
         self._assign()
 
     def _assign(self) -> None:
@@ -288,9 +288,14 @@ def _said(shown: Subscription, owner: ConnectedTenant, viewers: Sequence[Connect
     return f'{see}; it was read once, from "{owner.name}", {home}'
 
 
+def _why(error: AccessError) -> str:
+    """Return why a tenant was not read: without what Entra ID adds, which differs each time."""
+    return f"{error.what} ({error.at})" if isinstance(error, NoCredential) and error.at else error.what
+
+
 def _no_tenant(tenants: Sequence[ConnectedTenant]) -> NothingReadable:
     """Return the error for when no login works."""
     errors = [(each.name, each.error) for each in tenants if each.error is not None]
-    at = "; ".join(f"{name}: {error.what}" for name, error in errors)
+    at = "; ".join(f"{name}: {_why(error)}" for name, error in errors)
     do = "check auth, client-id and the secret of each entry [[tenant]]"
     return NothingReadable("no tenant of the settings could be read", at=at, do=do)

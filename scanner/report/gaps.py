@@ -11,7 +11,7 @@ import msgspec
 from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
 from scanner.document.tenants import scope_labels, tenant_names, tenant_of
 from scanner.evaluate.counts import misses_permission, rank
-from scanner.model.ids import subscription_of
+from scanner.model.ids import name_of, segments, subscription_of
 from scanner.report.words import Words
 from scanner.rulebook.permissions import askable
 from scanner.terminal.text import clean
@@ -124,6 +124,8 @@ def group_gaps(document: Document, words: Words) -> NotAssessed:
         if tenant := tenant_of(group.urls[0]):
             group.scope = tenant_names(document.scan).get(tenant, tenant)
             group.what = words("not_assessed.tenant", name=group.scope)
+            if len(segments(group.urls[0])) > 2:
+                group.what = words("not_assessed.part_of", scope=f"{group.scope} / {name_of(group.urls[0])}")
         group.accepted_by = accepted_by(group.waiver, words)
         group.query = f"status:unknown gap:{_quoted(group.action)}"
         group.query += f" sub:{group.subscription}" if group.subscription else ""

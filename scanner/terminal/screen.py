@@ -131,7 +131,8 @@ class Screen:
         text = f"{name} ({kind}), tenant {tenant}"
         lines = [Line(text, "Account", whole=True)]
         if others:
-            lines.append(Line(f"not scanned: {_some(others)}; use --tenant to select one"))
+            how = "add an entry [[tenant]] for each" if self.tenants else "use --tenant to select one"
+            lines.append(Line(f"not scanned: {_some(others)}; {how}"))
         self.write(lines, "account", text + (f"; not scanned: {_some(others)}" if others else ""))
 
     def scope(self, subscription: str, name: str, view: str) -> None:

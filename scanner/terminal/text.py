@@ -135,6 +135,7 @@ def named(url: str, subscriptions: Mapping[str, str]) -> str:
     where = ""
     if lower[:1] == ["tenants"] and len(parts) > 1:
         where = f"tenant {subscriptions.get(lower[1], parts[1])}"
+        where = f"{parts[-1]} of {where}" if len(parts) > 2 else where
     if lower[:1] == ["subscriptions"] and len(parts) > 1:
         where = subscriptions.get(lower[1], parts[1])
         if lower[2:3] == ["resourcegroups"] and len(parts) > 3:

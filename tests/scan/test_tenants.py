@@ -1,8 +1,11 @@
 """Several tenants in one scan: a login each, one snapshot, one document, one history, one exit code."""
 
 import asyncio
+import base64
 import csv
+import gzip
 import json
+import re
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -220,6 +223,31 @@ def test_one_tenant_of_the_settings(both: Estate) -> None:
     assert "hint: nearest: syd; known: Nord, Syd" in ended.err
 
 
+def test_a_tenant_without_any_login_says_what_is_missing(both: Estate) -> None:
+    bare = f'[[tenant]]\nname = "Syd"\nid = "{SYD}"\nauth = "environment"\n'
+    ended = both.scan(settings=entry(NORD) + bare)
+    assert ended.code == 3
+    assert both.gaps()[f"/tenants/{SYD}"] == "NoCredential"
+    missing = "AZURE_CLIENT_ID, AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH not set"
+    assert f'tenant "Syd" was not read: no login was found (environment: {missing})' in ended.err
+
+
+GROUP = [{"id": "mg", "name": "mg", "subscriptions": [DRIFT]}]
+
+
+def test_management_groups_of_a_tenant(tmp_path: Path) -> None:
+    settings = entry(NORD) + entry(SYD, 'management-groups = ["mg"]')
+    with estate(tmp_path, management_groups=GROUP) as found:
+        assert found.scan(settings=settings.replace(entry(NORD), entry(NORD, f'subscriptions = ["{PROD}"]'))).code == 3
+        assert found.views() == {"prod": "full", "drift": "full"}
+    refused = [Fault("refuse", "/providers/microsoft.management/*")]
+    with estate(tmp_path, management_groups=GROUP, faults=refused) as found:
+        ended = found.scan(settings=settings)
+        assert ended.code == 3, ended.err
+        assert f"/tenants/{SYD}/managementGroups/mg" in found.gaps()
+        assert "mg of tenant Syd" in ended.err
+
+
 @pytest.mark.parametrize(
     ("settings", "words", "said"),
     [
@@ -332,6 +360,11 @@ def test_every_format_names_the_tenant(both: Estate) -> None:
     assert "`Nord / prod`" in text["out.md"]
     assert "all subscriptions of tenant Syd" in text["out.md"]
     assert "all subscriptions of tenant Syd" in text["out.html"]
+    block = re.search(r'<script[^>]*id="island"[^>]*>([A-Za-z0-9+/=\s]+)<', text["out.html"])
+    assert block is not None
+    assert f'["{PROD}","prod","{NORD}","Nord"]' in gzip.decompress(base64.b64decode(block[1])).decode(
+        "utf-8", "replace"
+    )
 
 
 def test_a_redacted_document_has_no_name_of_a_tenant(both: Estate) -> None:
