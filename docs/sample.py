@@ -13,7 +13,7 @@ from pathlib import Path
 
 REPORT = Path("docs/sample/report.html")
 INPUTS = ("rules/**/*.toml", "rules/**/*.py", "templates/**/*", "scanner/report/**/*.py", "scanner/sandbox/sample/**/*")
-"""What decides what a report shows, and how. A change elsewhere in the code reaches the sample with the next of these."""
+"""What decides what a report shows, and how. Changes elsewhere in the code are shown with the next of these."""
 FIXED = {
     "id": "0123456789abcdef",
     "started": "2026-11-27T02:14:00Z",
