@@ -25,6 +25,7 @@ EXCLUSIVE = os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, 
 """The flags to create a file that did not exist, without following a link of its name."""
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _HOLDER = ".in-use"
+_BUSY_SECONDS = 5
 _RETRY_SECONDS = 0.05
 
 
@@ -89,6 +90,23 @@ def remove_if_free(path: Path, *, folder: bool) -> None:
             shutil.rmtree(path, ignore_errors=True) if folder else path.unlink()
     finally:
         os.close(number)
+
+
+def rename(part: Path, path: Path) -> None:
+    """Give a file its name, in place of an existing one. Raises OSError.
+
+    Windows refuses it while another process has the existing one open, as a virus scanner does for a moment.
+    """
+    end = time.monotonic() + (0 if has_flock() else _BUSY_SECONDS)
+    while True:
+        try:
+            part.replace(path)
+        except PermissionError:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
 
 
 @contextmanager

@@ -83,7 +83,7 @@ class AtomicFile:
                 if not locks.has_flock():
                     self._file.close()  # Windows does not rename an open file
                 # The lock is held until the file has its name, so that nobody takes it for one that is left over.
-                self.part.replace(self.path)
+                locks.rename(self.part, self.path)
         finally:
             with suppress(OSError):
                 self._file.close()
