@@ -59,7 +59,7 @@ def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
     ):
         ended = subprocess.run(
             [sys.executable, "-c", WITHOUT_POSIX, *line.split()],
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)},
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "TMPDIR": str(tmp_path)},
             cwd=tmp_path,
             capture_output=True,
             text=True,
