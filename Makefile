@@ -76,12 +76,14 @@ format: $(DEV)  ## Put files into shape
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --fix --quiet .
 
-docs: $(RUN)  ## Write the generated pages, and the picture of the README where Chromium is installed
+docs: $(RUN)  ## Write the generated pages and the sample report, and the picture of the README where Chromium is installed
 	$(BIN)/python -m docs.build
+	@$(BIN)/python -m docs.sample
 	@$(BIN)/python -m docs.pictures
 
 docs-check: $(RUN)
 	$(BIN)/python -m docs.build --check
+	@$(BIN)/python -m docs.sample --check
 	@$(BIN)/python -m docs.translations --check
 
 locale: $(RUN)  ## Update the catalogues of translations; list what is not translated

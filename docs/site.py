@@ -1,12 +1,10 @@
 """Stage the pages for the web site: `make site`. They keep their places, so that links hold.
 
-`python -m docs.site` runs from the root of a working copy and writes build/pages, with a sample report.
+`python -m docs.site` runs from the root of a working copy and writes build/pages.
 """
 
 import re
 import shutil
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -18,10 +16,10 @@ PAGES = (
     "docs/*.svg",
     "docs/*.json",
     "docs/*.js",
+    "docs/sample/*.html",
     "deploy/*/README.md",
     "LICENSE",
 )
-SAMPLE = "docs/sample/report.html"
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)#:\s]*)(#[^)]*)?\)")
 
 
@@ -54,18 +52,8 @@ def _link(root: Path, target: Path, page: Path, found: re.Match[str]) -> str:
     return found[0]
 
 
-def sample(target: Path) -> None:
-    """Write the report of the demo."""
-    report = target / SAMPLE
-    folder = target.parent / "demo"
-    subprocess.run([sys.executable, "-m", "scanner", "demo", "--quiet", "--dir", str(folder)], check=True)  # noqa: S603
-    report.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(folder / "report.html", report)
-
-
 def main() -> None:
     stage(Path.cwd(), Path.cwd() / STAGE)
-    sample(Path.cwd() / STAGE)
 
 
 if __name__ == "__main__":

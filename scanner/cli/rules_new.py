@@ -9,7 +9,7 @@ from typing import Any
 from scanner.cli.common import allow_python, say
 from scanner.config.settings import Settings
 from scanner.content import content
-from scanner.document.temporary import edit_lock
+from scanner.document.locks import edit_lock
 from scanner.errors import InputError
 from scanner.model.rule import CATEGORIES
 from scanner.model.verdict import SEVERITIES

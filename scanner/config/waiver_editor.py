@@ -1,7 +1,6 @@
 """`twolocks waive`: accepts a finding, or an endpoint, by new entries at the end of the waiver file."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,8 @@ from scanner.config import toml, waiver_reader
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import NewEntry, Proposal, propose, read_findings
 from scanner.config.waivers import WaiverFile, literal, utc_today
-from scanner.document.temporary import AtomicFile, edit_lock
+from scanner.document.locks import edit_lock
+from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, UserError
 from scanner.rulebook.loader import RuleSet
 from scanner.terminal.lines import Line
@@ -222,10 +222,7 @@ def _entry(new: NewEntry, terms: WaiverTerms) -> Table:
 def _replace(path: Path, text: str) -> None:
     target = path.resolve()
     try:
-        mode = target.stat().st_mode if target.exists() else None
         with AtomicFile(target) as file:
-            if mode is not None:
-                os.fchmod(file.fileno(), mode & 0o7777)
             file.write(text.encode())
     except OSError as error:
         raise InputError(

@@ -196,7 +196,11 @@ def _pair(decode: _Decode[dict[str, _Row]], line: bytes) -> dict[str, _Row]:
 
 
 def _read(number: int, start: int, end: int) -> bytes:
-    text = os.pread(number, end - start, start)
+    if hasattr(os, "pread"):
+        text = os.pread(number, end - start, start)
+    else:  # Windows
+        os.lseek(number, start, os.SEEK_SET)
+        text = os.read(number, end - start)
     if len(text) != end - start:
         raise OSError("the findings file changed while it was read")
     return text

@@ -7,9 +7,9 @@ name holds a mark of this boot too. What bears the mark is removed when its lock
 older than a day.
 """
 
-import fcntl
 import hashlib
 import os
+import platform
 import re
 import secrets
 import shutil
@@ -21,10 +21,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from scanner.document import locks
+
 DAY = 86_400
 """Seconds."""
 FOLDER = "twolocks-tmp-"
 """The beginning of the names of temporary folders."""
+_FRESH = 0 if locks.has_flock() else 60
+"""Seconds in which a file of this machine is left alone. Where it is closed before it is renamed, it is free then."""
 _LONGEST = 180
 """How many bytes of a target's name the name of its part repeats. File systems allow 255."""
 
@@ -37,7 +41,7 @@ def _boot() -> str:
     try:
         id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError):
-        id = os.uname().nodename
+        id = platform.node()
     return hashlib.sha256(id.encode()).hexdigest()[:8]
 
 
@@ -76,8 +80,10 @@ class AtomicFile:
         try:
             if kind is None:
                 self._file.flush()
+                if not locks.has_flock():
+                    self._file.close()  # Windows does not rename an open file
                 # The lock is held until the file has its name, so that nobody takes it for one that is left over.
-                self.part.replace(self.path)
+                locks.rename(self.part, self.path)
         finally:
             with suppress(OSError):
                 self._file.close()
@@ -87,35 +93,24 @@ class AtomicFile:
 
 def _create(path: Path) -> tuple[IO[bytes], Path]:
     """Create and lock a part of a path."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     while True:
         part = path.with_name(f"{_prefix(path)}{BOOT}{secrets.token_hex(8)}.part")
-        number = os.open(part, flags, mode_of_new(part))
+        number = locks.create_held(part, mode_of_new(part))
+        if number is None:
+            continue
         try:
-            with suppress(OSError):
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with suppress(OSError):
-                os.fchmod(number, stat.S_IMODE(path.stat().st_mode))
+            if os.name == "posix":
+                with suppress(OSError):
+                    os.fchmod(number, stat.S_IMODE(path.stat().st_mode))
+            return os.fdopen(number, "w+b"), part
         except BaseException:
             os.close(number)
             part.unlink(missing_ok=True)
             raise
-        if _is_at(number, part):
-            return os.fdopen(number, "w+b"), part
-        os.close(number)
 
 
 def _prefix(path: Path) -> str:
     return f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST])}."
-
-
-def _is_at(number: int, path: Path) -> bool:
-    """Return whether an open file still has its name. A run that cleans up may have removed it before its lock."""
-    try:
-        there, own = os.lstat(path), os.fstat(number)
-    except OSError:
-        return False
-    return (there.st_dev, there.st_ino) == (own.st_dev, own.st_ino)
 
 
 def remove_stale_parts(path: Path) -> None:
@@ -135,33 +130,8 @@ def _remove_stale(path: Path, *, here: bool, folder: bool = False) -> None:
     """Remove a file or folder whose creator is gone. `here`: it was made on this machine since it started."""
     with suppress(OSError):
         found = os.lstat(path)
-        wanted = stat.S_ISDIR if folder else stat.S_ISREG
-        if not wanted(found.st_mode) or found.st_uid != os.getuid():
-            return
-        if not here and time.time() - found.st_mtime < DAY:
-            return
-        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(number, path):
-                shutil.rmtree(path, ignore_errors=True) if folder else path.unlink()
-        finally:
-            os.close(number)
-
-
-@contextmanager
-def edit_lock(folder: Path) -> Iterator[None]:
-    """Wait for other processes that edit files of a folder, and lock it. Raise OSError if it cannot be opened.
-
-    A file system without locks is no error: then two edits at once may lose one.
-    """
-    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with suppress(OSError):
-            fcntl.flock(number, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(number)
+        if locks.is_own(found, folder=folder) and time.time() - found.st_mtime >= (_FRESH if here else DAY):
+            locks.remove_if_free(path, folder=folder)
 
 
 _FOLDER = re.compile(re.escape(FOLDER) + r"([0-9a-f]{8})-[a-z0-9_]{8}")
@@ -179,17 +149,17 @@ def temporary_folder() -> Iterator[Path]:
     try:
         yield path
     finally:
+        if not locks.has_flock():
+            os.close(number)  # Windows does not delete an open file
         shutil.rmtree(path, ignore_errors=True)
-        os.close(number)
+        if locks.has_flock():
+            os.close(number)
 
 
 def _locked_folder() -> tuple[Path, int]:
     while True:
         path = Path(tempfile.mkdtemp(prefix=f"{FOLDER}{BOOT}-"))
         with suppress(OSError):
-            number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            with suppress(OSError):
-                fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _is_at(number, path):
+            number = locks.folder_held(path)
+            if number is not None:
                 return path, number
-            os.close(number)

@@ -5,6 +5,7 @@ A blob is written to a local file first and uploaded when it is complete, so an 
 
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -221,7 +222,11 @@ def _storage_cloud(cloud: str, arm_endpoint: str, at: str) -> str:
 
 def _kept(local: Path) -> Path:
     """Return the path of a result that was not uploaded, moved to a folder that no later run removes."""
-    return local.rename(Path(tempfile.mkdtemp(prefix="twolocks-unsent-")) / local.name)
+    kept = Path(tempfile.mkdtemp(prefix="twolocks-unsent-")) / local.name
+    try:
+        return local.rename(kept)
+    except PermissionError:  # Windows does not rename an open file
+        return Path(shutil.copyfile(local, kept))
 
 
 def _not_stored(name: str, error: UserError, local: Path) -> UserError:

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, TypeVar
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+CODES = {each: 128 + each.value for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGHUP")}
+"""The exit code of each signal. Windows has no SIGHUP."""
 T = TypeVar("T")
 
 

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 PIPE_CLOSED = 141
 """The exit code where the reader of standard output left: 128 and SIGPIPE, as a shell reports it."""
 
-_CLOSED = (errno.EPIPE, errno.EBADF)
+# Windows says EINVAL where the reader of a pipe left.
+_CLOSED = (errno.EPIPE, errno.EBADF, *((errno.EINVAL,) if os.name == "nt" else ()))
 # GitHub runs `::name::` at the start of a line; its agent and that of Azure Pipelines look for `##[` and `##vso[`
 # anywhere in one. A group of an IPv6 address (`fe80::1c`) is no name of a command.
 _COMMAND = re.compile(r"#(?=#)|::(?=[A-Za-z])(?![0-9A-Fa-f]{1,4}(?![\w-]))")
@@ -64,10 +65,14 @@ def json_without_commands(text: bytes, last: bytes = b"") -> bytes:
 
 
 class _Descriptor(io.RawIOBase):
-    """A file descriptor. A write that fails raises OutputLost, or is ignored where `is_required` is False."""
+    """A file descriptor. A write that fails raises OutputLost, or is ignored where `is_required` is False.
 
-    def __init__(self, number: int, *, is_open: bool, is_required: bool) -> None:
+    `console`: what writes in its place, for a console of Windows, which would take the bytes for those of a code page.
+    """
+
+    def __init__(self, number: int, *, is_open: bool, is_required: bool, console: io.RawIOBase | None = None) -> None:
         self._number = number
+        self._console = console
         self._is_open = is_open
         self._is_required = is_required
 
@@ -98,7 +103,7 @@ class _Descriptor(io.RawIOBase):
     def _written(self, data: "Buffer") -> int:
         while True:
             try:
-                return os.write(self._number, data)
+                return os.write(self._number, data) if self._console is None else self._console.write(data) or 0
             except BlockingIOError:
                 select.select([], [self._number], [])
 
@@ -186,9 +191,17 @@ def _is_open(number: int) -> bool:
 
 
 def _stream(number: int, before: TextIO | None, *, is_open: bool, is_required: bool) -> Output:
-    raw = _Descriptor(number, is_open=is_open and before is not None, is_required=is_required)
+    console = _console(before)
+    raw = _Descriptor(number, is_open=is_open and before is not None, is_required=is_required, console=console)
     encoding = before.encoding if before is not None else "utf-8"
     return Output(io.BufferedWriter(raw), encoding, "backslashreplace", line_buffering=number == 2 or raw.isatty())
+
+
+def _console(stream: TextIO | None) -> io.RawIOBase | None:
+    """Return the unbuffered side of a stream that is a console of Windows; None for all others."""
+    kind = getattr(io, "_WindowsConsoleIO", None)
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if kind is not None and isinstance(raw, kind) else None
 
 
 def discard() -> None:

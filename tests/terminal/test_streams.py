@@ -1,5 +1,6 @@
 """Streams that are closed, broken or full, in real processes; and log commands of CI systems on both streams."""
 
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scanner.exit_codes import FINE
+from scanner.terminal import streams
 from scanner.terminal.streams import PIPE_CLOSED, json_without_commands, without_commands
 from tests.terminals import STORAGE, account, snapshot, twolocks
 
@@ -125,3 +127,18 @@ def test_json_says_the_same_without_commands(name: str) -> None:
         assert json.loads(whole) == {"name": name}
         assert b"##" not in whole
         assert not re.search(rb"::[a-z]", whole)
+
+
+def test_a_console_of_windows_is_written_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes of UTF-8 that go to its descriptor are shown in its code page: `Ã¥` for `å`."""
+
+    class Console(io.BytesIO):
+        pass
+
+    console = Console()
+    monkeypatch.setattr(io, "_WindowsConsoleIO", Console, raising=False)
+    before = io.TextIOWrapper(io.BufferedWriter(console), "utf-8")
+    stream = streams._stream(1, before, is_open=True, is_required=True)
+    stream.write("blåbær\n")
+    stream.flush()
+    assert console.getvalue() == "blåbær\n".encode()
