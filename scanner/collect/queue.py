@@ -130,6 +130,12 @@ class CollectionContext:
         self.spool = reader.spool
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
+    def of_lookups(self) -> "CollectionContext":
+        """Return a context that makes only the reads that verdicts on other resources look up."""
+        made = CollectionContext(self.reader, self.plan.looked_up(), self.store, self.progress)
+        made.counts = self.counts
+        return made
+
     def kept(self, body: Json, type: str) -> Json:
         """Return what the store keeps of a body that waits for others of its bundle."""
         return body if self.store.kept is None else self.store.kept.cut(body, type)

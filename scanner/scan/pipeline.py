@@ -23,6 +23,7 @@ from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, require_kept_tag, snapshot_names
 from scanner.scan.last_screen import LastScreen
+from scanner.scan.narrowing import Narrowing
 from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
@@ -96,12 +97,14 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
         took = monotonic() - began
         outputs.write_snapshot(store, job.settings["snapshot"], job.signer)
     taken = of_store(store) if store is not None else read_verified(job.storage, job.settings, source, job.verifier)
-    if store is None:
+    narrowing = Narrowing(job.settings, job.exclusions) if store is None else None
+    if narrowing is not None:
         require_kept_tag(job, taken)
+        narrowing.apply(taken)
         _show_source(taken, screen, job.verifier)
     _show_expired(job.policy.waivers, screen)
     try:
-        found = _evaluate_and_reverify(context, taken, store)
+        found = _evaluate_and_reverify(context, taken, store, narrowing)
         # Its lines are not needed any more, and the documents that are written now take memory.
         store = None
         with closing(found.writer):
@@ -151,6 +154,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         groups=settings["resource-group"],
         tags=tuple((name.strip(), value) for name, _, value in (tag.partition("=") for tag in settings["tag"])),
         graph=not settings["no-graph"],
+        exclusions=job.exclusions,
     )
     if session is not None:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
@@ -159,7 +163,8 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
-        await collect(reader, scope, Plan(rules.read(), rules.reads()), store, screen)
+        plan = Plan(rules.read(), rules.reads())
+        store.header.excluded = await collect(reader, scope, plan, store, screen)
         if settings["effective"]:
             from scanner.collect.effective import differences
 
@@ -170,10 +175,12 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
 # Step 3
 
 
-def _evaluate_and_reverify(context: _Context, taken: Snapshot, store: Store | None) -> _Evaluated:
+def _evaluate_and_reverify(
+    context: _Context, taken: Snapshot, store: Store | None, narrowing: Narrowing | None
+) -> _Evaluated:
     """Evaluate a snapshot; with a history, evaluate again after re-verification of changes."""
     job, session, outputs, screen, stop = context
-    found = _evaluate(context, taken)
+    found = _evaluate(context, taken, narrowing)
     if session is None or store is None:
         return found
     both = session.reverify(store, taken, found.writer, screen, stop)
@@ -184,7 +191,7 @@ def _evaluate_and_reverify(context: _Context, taken: Snapshot, store: Store | No
     return _evaluate(context, of_store(both))
 
 
-def _evaluate(context: _Context, taken: Snapshot) -> _Evaluated:
+def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = None) -> _Evaluated:
     """Evaluate the rules over a snapshot, with progress."""
     job, session, _, screen, _ = context
     writer = session.writer(taken) if session is not None else Writer()
@@ -193,6 +200,9 @@ def _evaluate(context: _Context, taken: Snapshot) -> _Evaluated:
     try:
         evaluation = Evaluation(taken, job.rules, job.policy, counts=counts)
         evaluation.run(writer)
+        if narrowing is not None:
+            narrowing.check(taken, evaluation.selection)
+            evaluation.result.excluded = taken.excluded()
     except BaseException:
         writer.close()
         raise
@@ -297,7 +307,7 @@ def _show_source(taken: Snapshot, screen: Screen, verifier: Verifier | None) -> 
     if verifier is not None:
         said = f"valid for {verifier.name}"
         screen.write([Line(said, "Signature", whole=True)], "account", f"signature {said}")
-    for scope in taken.scopes:
+    for scope in taken.evaluated_scopes:
         screen.scope(scope.subscription, scope.name, scope.view)
     for note in head.notes:
         screen.write([Line(note, "Note")], "scope", note)
