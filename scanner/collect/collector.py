@@ -89,9 +89,8 @@ class _Collection:
     async def run(self) -> list[str]:
         """Read the scope. Return the paths that were excluded."""
         known = await self._known()
-        self.excluded.add_subscriptions(known)
         if self.scope.resources:
-            self._leave_out_resources()
+            self._leave_out_resources(known)
             await self._named_resources(known)
             await self._check_named()
             return list(self.excluded.paths.values())
@@ -112,8 +111,9 @@ class _Collection:
         self.lists.tags.check()
         return list(self.excluded.paths.values())
 
-    def _leave_out_resources(self) -> None:
+    def _leave_out_resources(self, known: "Sequence[Subscription]") -> None:
         """Remove the named resources that are excluded. Raises InputError where none is left."""
+        self.excluded.add_subscriptions(known)
         self.excluded.add_named([subscription_of(id) for id in self.scope.resources])
         selection = self.excluded.selection
         kept = tuple(id for id in self.scope.resources if not selection.is_excluded(id))
@@ -167,6 +167,7 @@ class _Collection:
             targets = list({each.id.lower(): each for each in found}.values())
         for listing in (each for each in listings if each.fault):
             self.context.add_gap(self.context.store, listing.path, 0, listing.fault, "")
+        self.excluded.add_subscriptions([*known, *targets])
         selection = self.excluded.selection
         wanted = [each for each in targets if selection.has_subscription(each.id)]
         if targets and not wanted:

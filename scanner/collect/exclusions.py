@@ -64,9 +64,14 @@ class ExcludedScopes:
         return exclusion.names(subscription, name)
 
     async def _add_group(self, exclusion: Exclusion, views: Sequence[SubscriptionView]) -> None:
-        exist = [await self._may_exist(view, exclusion.group) for view in views]
-        paths = [_path(view.id, exclusion.group) for view, there in zip(views, exist, strict=True) if there]
-        if views and not paths and not any(self.scope.is_known(scope_of(view.id, exclusion.group)) for view in views):
+        there = [await self._may_exist(view, exclusion.group) for view in views]
+        paths = [_path(view.id, exclusion.group) for view, found in zip(views, there, strict=True) if found]
+        if (
+            views
+            and not any(found is None for found in there)
+            and not paths
+            and not any(self.scope.is_known(scope_of(view.id, exclusion.group)) for view in views)
+        ):
             lists = [f"/subscriptions/{view.id}/resourcegroups" for view in views]
             known = [name for path in lists for name in await names(self.context.reader, path)]
             where = "the subscription" if len(views) == 1 else f"the {len(views):,} subscriptions"
@@ -77,15 +82,17 @@ class ExcludedScopes:
             )
         self._add(*paths)
 
-    async def _may_exist(self, view: SubscriptionView, group: str) -> bool:
-        """Return whether a group exists, also where ARM does not say."""
+    async def _may_exist(self, view: SubscriptionView, group: str) -> bool | None:
+        """Return whether a group exists, also where ARM does not say; None where nothing in it is visible."""
         shown = (view.existing_types or {}).values()
         if any(group.lower() in (name.lower() for name in found or ()) for found in shown):
             return True
         try:
             await self.context.reader.get(quoted_path(f"/subscriptions/{view.id}/resourcegroups/{group}"), GROUPS)
         except ReadError as error:
-            return not says_gone(error)
+            # Resource Graph has shown the groups of everything that a partial view can list.
+            is_hidden = view.view == "partial" and view.existing_types is not None
+            return False if says_gone(error) else None if is_hidden else True
         return True
 
     def _add(self, *paths: str) -> None:

@@ -24,6 +24,7 @@ from scanner.document.schema import (
     Coverage,
     Document,
     EvidenceRow,
+    ExcludedRow,
     ExposureRow,
     FindingRow,
     GapRow,
@@ -241,7 +242,11 @@ class _Redactor:
             principal=self.names.word("principal", row.principal),
             scopes=[self.names.uuid("subscription", each) for each in row.scopes],
             owner_tag=msgspec.UNSET,
+            excluded=list(map(self._excluded, row.left_out)) or msgspec.UNSET,
         )
+
+    def _excluded(self, row: ExcludedRow) -> ExcludedRow:
+        return ExcludedRow(scope=self.names.id(row.scope), name=name_of(self.names.id(row.scope)))
 
     def _resource(self, id: str, row: ResourceRow) -> ResourceRow:
         own = self.names.id(id)

@@ -9,7 +9,7 @@ from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.gaps import scope_names
-from scanner.report.headline import capital, headline
+from scanner.report.headline import capital, excluded, headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.print_pages import print_pages
 from scanner.report.summary import (
@@ -105,6 +105,7 @@ def _scope_line(document: Document, t: Words) -> str:
     names = sorted(scope_names(document).values())
     more = [t("more_named", len(names) - _SCOPES)] if len(names) > _SCOPES else []
     counts = [t("count.resources", document.scan.resources), t("count.rules", len(document.rules))]
+    counts += [left_out] if (left_out := excluded(document.scan.left_out, t)) else []
     return " · ".join([", ".join(names[:_SCOPES] + more), *counts] if names else counts)
 
 

@@ -41,6 +41,8 @@ class Narrowing:
             head.notes.append(f"only a part of the snapshot was evaluated: {'; '.join(said)}")
         for each in self.exclusions:
             self._exclude(taken, each)
+        if taken.scopes and not taken.evaluated_scopes:
+            raise InputError("--exclude leaves out every subscription of the snapshot", do="remove one of them")
 
     def _given(self, name: str) -> list[str]:
         option = self.settings.options[name]
