@@ -66,12 +66,8 @@ class ExcludedScopes:
     async def _add_group(self, exclusion: Exclusion, views: Sequence[SubscriptionView]) -> None:
         there = [await self._may_exist(view, exclusion.group) for view in views]
         paths = [_path(view.id, exclusion.group) for view, found in zip(views, there, strict=True) if found]
-        if (
-            views
-            and not any(found is None for found in there)
-            and not paths
-            and not any(self.scope.is_known(scope_of(view.id, exclusion.group)) for view in views)
-        ):
+        paths = paths or [_path(view.id, exclusion.group) for view in views if self._was_seen(view, exclusion.group)]
+        if views and not paths and not any(found is None for found in there):
             lists = [f"/subscriptions/{view.id}/resourcegroups" for view in views]
             known = [name for path in lists for name in await names(self.context.reader, path)]
             where = "the subscription" if len(views) == 1 else f"the {len(views):,} subscriptions"
@@ -94,6 +90,10 @@ class ExcludedScopes:
             is_hidden = view.view == "partial" and view.existing_types is not None
             return False if says_gone(error) else None if is_hidden else True
         return True
+
+    def _was_seen(self, view: SubscriptionView, group: str) -> bool:
+        """Return whether an earlier scan saw something in a group, so that it stays as the history has it."""
+        return self.scope.is_known(scope_of(view.id, group))
 
     def _add(self, *paths: str) -> None:
         self.paths.update({path.lower(): path for path in paths})

@@ -97,11 +97,7 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
         took = monotonic() - began
         outputs.write_snapshot(store, job.settings["snapshot"], job.signer)
     taken = of_store(store) if store is not None else read_verified(job.storage, job.settings, source, job.verifier)
-    narrowing = Narrowing(job.settings, job.exclusions) if store is None else None
-    if narrowing is not None:
-        require_kept_tag(job, taken)
-        narrowing.apply(taken)
-        _show_source(taken, screen, job.verifier)
+    narrowing = _narrowed(context, taken) if store is None else None
     _show_expired(job.policy.waivers, screen)
     try:
         found = _evaluate_and_reverify(context, taken, store, narrowing)
@@ -114,6 +110,19 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
         stopped(job, screen, stop.code, "during evaluation", outputs.wrote)
         raise
     return _outcome(context, found.evaluation, scan, took)
+
+
+def _narrowed(context: _Context, taken: Snapshot) -> Narrowing:
+    """Set what of a snapshot is evaluated, and show it."""
+    job, narrowing = context.job, Narrowing(context.job.settings, context.job.exclusions)
+    try:
+        require_kept_tag(job, taken)
+        narrowing.apply(taken)
+    except BaseException:
+        taken.close()
+        raise
+    _show_source(taken, context.screen, job.verifier)
+    return narrowing
 
 
 # Steps 1 and 2

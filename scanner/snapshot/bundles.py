@@ -1,7 +1,7 @@
 """Snapshots in memory: the lines of a grouped snapshot as an index of network resources and a stream of bundles."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -53,6 +53,12 @@ class Snapshot:
     unread_types: dict[str, Unread] = field(default_factory=dict)
     """Types of the index (lower case) of which a property was not kept that the networks are parsed from, and why."""
     _index: list[Bundle] | None = None
+    _lines: Iterator[SnapshotLine] | None = None
+
+    def close(self) -> None:
+        """Close the file that the bundles come from, where not all of them are read."""
+        if isinstance(self._lines, Generator):
+            self._lines.close()
 
     @property
     def selection(self) -> Selection:
@@ -124,8 +130,9 @@ def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -
 
     `why`: why a property that was not kept is unread.
     """
-    snapshot = Snapshot(header)
-    rest = _bundles(snapshot, _kept_parts(iter(lines), header.kept_paths(why)))
+    source = iter(lines)
+    snapshot = Snapshot(header, _lines=source)
+    rest = _bundles(snapshot, _kept_parts(source, header.kept_paths(why)))
     first = next(rest, None)
     snapshot.remaining = iter(()) if first is None else chain([first], rest)
     return snapshot
