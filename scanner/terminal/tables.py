@@ -51,7 +51,6 @@ def _drawn(rows: Sequence[Row], name: int, width: int, colour: bool) -> Iterator
     """Yield the lines of a table. Where the last column has no room, its cell stands below the others of its row."""
     # It takes 35 ms, which only who sees a table pays.
     from rich.console import Console
-    from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
@@ -75,9 +74,8 @@ def _drawn(rows: Sequence[Row], name: int, width: int, colour: bool) -> Iterator
         screen.print(drawn(rows), highlight=False)
     for row in rows if is_below else ():
         screen.print(drawn([row]), highlight=False)
-        if row[-1]:
-            below = Text(row[-1], overflow="ignore")
-            screen.print(Padding(below, (0, room - width, 0, wide[0] + _GAP)), highlight=False)
+        indent = wide[0] + _GAP
+        file.writelines(f"{' ' * indent}{line}\n" for line in wrap(row[-1], width, indent) if line)
     yield from (line.rstrip() for line in file.getvalue().splitlines())
 
 
@@ -100,7 +98,8 @@ def _lines(parts: Sequence[str], width: int) -> Iterator[str]:
 def _widths(rows: Sequence[Row], name: int, width: int) -> tuple[list[int], bool]:
     """Return the width of each column, and whether the cells of the last one stand below the others.
 
-    The last column, `name`, and columns of several words may be narrower than their content: the last one first, then the widest.
+    The last column, `name`, and columns of several words may be narrower than their content: the last one
+    first, then the widest.
     """
     wide = [max(cells(row[place]) for row in rows) for place in range(len(rows[0]))]
     last, least = len(wide) - 1, list(wide)
