@@ -280,3 +280,17 @@ def test_a_narrowed_snapshot_fixes_nothing_elsewhere(tmp_path: Path) -> None:
         ended = twolocks("scan", "--from", snapshot, "--history", history, "--format", "json", *words)
         changes = document(ended)["changes"]
         assert (changes["counts"]["fixed"], changes["counts"]["new"]) == (0, 0)
+
+
+def test_a_comparison_says_what_was_excluded_and_not_that_it_is_gone(tmp_path: Path) -> None:
+    snapshot, one, two = (tmp_path / name for name in ("s.jsonl", "whole.json", "part.json"))
+    scheduled_run(
+        [*moved("sta", "rg-a"), *moved("stb", "rg-b")], str(tmp_path / "h.db"), tmp_path, "--snapshot", str(snapshot)
+    )
+    twolocks("scan", "--from", snapshot, "--out", one)
+    twolocks("scan", "--from", snapshot, "--out", two, "--exclude", "group:rg-b")
+    gone = document(twolocks("diff", one, two, "--format", "json"))
+    assert (gone["vanished_resources"], gone["fixed"]) == ([], [])
+    assert {each["why"] for each in gone["vanished"]} == {"it was excluded from the new scan"}
+    back = document(twolocks("diff", two, one, "--format", "json"))
+    assert (back["appeared_resources"], back["new"]) == ([], [])
