@@ -49,6 +49,7 @@ def context(
         "changes": changes,
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
+        "excluded_line": excluded(document.scan.left_out, t),
         "matrix": _matrix(document),
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),
@@ -105,7 +106,6 @@ def _scope_line(document: Document, t: Words) -> str:
     names = sorted(scope_names(document).values())
     more = [t("more_named", len(names) - _SCOPES)] if len(names) > _SCOPES else []
     counts = [t("count.resources", document.scan.resources), t("count.rules", len(document.rules))]
-    counts += [left_out] if (left_out := excluded(document.scan.left_out, t)) else []
     return " · ".join([", ".join(names[:_SCOPES] + more), *counts] if names else counts)
 
 
