@@ -23,9 +23,10 @@ from scanner.scan.job import chosen
 from scanner.scan.sources import show_logins
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from scanner.terminal.lines import Line, table
+from scanner.terminal.lines import Line
 from scanner.terminal.screen import VIEWS, Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.tables import table
 from scanner.terminal.text import clean, many
 
 DENIED = "Azure's response does not include deny assignments; one may still block a read that a role allows"

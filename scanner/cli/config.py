@@ -6,7 +6,7 @@ import sys
 from scanner.cli.common import print_json
 from scanner.config.settings import Settings
 from scanner.rulebook.loader import installed
-from scanner.terminal.lines import table
+from scanner.terminal.tables import table
 
 
 def show(settings: Settings) -> int:

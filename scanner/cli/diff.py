@@ -13,9 +13,10 @@ from scanner.output.targets import STDOUT, parse_targets, refuse_inputs
 from scanner.output.writers import write_difference
 from scanner.report import diff as differences
 from scanner.scan.job import chosen
-from scanner.terminal.lines import Line, table
+from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.streams import json_output
+from scanner.terminal.tables import table
 
 DIFF_HEADS = ("change", "severity", "name", "fingerprint", "reason")
 

@@ -20,8 +20,8 @@ from scanner.history.store import History
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.output.targets import refuse_inputs
-from scanner.terminal.lines import table
 from scanner.terminal.streams import json_output
+from scanner.terminal.tables import table
 from scanner.terminal.text import many
 
 Row = tuple[str, ...]

@@ -16,8 +16,9 @@ from scanner.model.rule import Rule
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet, matches
 from scanner.scan.job import chosen, load_rules
-from scanner.terminal.lines import Line, coloured, table, width_of
+from scanner.terminal.lines import Line, coloured, width_of
 from scanner.terminal.screen import Screen
+from scanner.terminal.tables import table
 from scanner.terminal.text import many, named
 
 _COLUMN = 14

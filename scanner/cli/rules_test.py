@@ -20,7 +20,7 @@ from scanner.rulebook import derived
 from scanner.rulebook.examples import Case, CaseFile, read_cases, with_rules
 from scanner.rulebook.loader import PATHS, RuleSet, load, matches
 from scanner.rulebook.pinned_paths import not_returned, read_pins
-from scanner.terminal.lines import table
+from scanner.terminal.tables import table
 from scanner.terminal.text import many
 
 CASES = "cases"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scanner.cli import background
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -21,6 +22,8 @@ _MOST = {"port": 65535, "latency": 600_000}
 def run(settings: Settings, file: str) -> int:
     """Serve until Ctrl-C, which raises Stopped."""
     screen = Screen()
+    if settings["stop"]:
+        return _stop(screen)
     if settings["env"]:
         return _background(file, settings)
     with stopping(screen) as stop:
@@ -42,6 +45,13 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
         raise
     box = sandbox(estate, port=port, latency=_number(settings, "latency", _MOST["latency"]) / 1000)
 
+    def show() -> None:
+        for name, value in box.environment().items():
+            sys.stdout.write(f"export {name}={value}\n")
+        sys.stdout.flush()
+        said = f"{file or 'sample environment'} at {box.url}; Ctrl-C stops it"
+        screen.last([Line(said, "Serving", whole=True)])
+
     async def serve() -> None:
         try:
             await box.start()
@@ -50,16 +60,27 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
                 f"port {port} cannot be used: {error.strerror}", at=settings.at("port", port), do="use another --port"
             ) from None
         try:
-            for name, value in box.environment().items():
-                sys.stdout.write(f"export {name}={value}\n")
-            sys.stdout.flush()
-            said = f"{file or 'sample environment'} at {box.url}; Ctrl-C stops it"
-            screen.last([Line(said, "Serving", whole=True)])
-            await asyncio.Event().wait()
+            shell = os.environ.get(background.VARIABLE, "")
+            if not shell.isdecimal():
+                show()
+                await asyncio.Event().wait()
+            with background.registered([*box.environment(), "SANDBOX_PID"]):
+                show()
+                await background.until_idle(lambda: len(box.requests), int(shell))
         finally:
             await box.stop()
 
     stop.run(serve())
+
+
+def _stop(screen: Screen) -> int:
+    """End the sandboxes in the background, and print what removes their variables from a shell."""
+    count, names = background.stop()
+    if names:
+        sys.stdout.write(f"unset {' '.join(sorted(names))}\n")
+    said = "1 sandbox" if count == 1 else f"{count:,} sandboxes"
+    screen.last([Line(f"{said} in the background", "Stopped", whole=True)])
+    return 0
 
 
 def _background(file: str, settings: Settings) -> int:
@@ -71,7 +92,8 @@ def _background(file: str, settings: Settings) -> int:
     options = [word for name, number in numbers.items() for word in (f"--{name}", number)]
     command = [sys.executable, "-m", "scanner", "sandbox", *([file] if file else []), *options]
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    served = subprocess.Popen(command, process_group=0, **pipes)  # noqa: S603 - this program itself
+    env = {**os.environ, background.VARIABLE: str(background.leader())}
+    served = subprocess.Popen(command, process_group=0, env=env, **pipes)  # noqa: S603 - this program itself
     assert served.stdout is not None
     assert served.stderr is not None
     with served.stdout, served.stderr:
@@ -84,7 +106,7 @@ def _background(file: str, settings: Settings) -> int:
             said += line
         variables = os.read(served.stdout.fileno(), 65536).decode()
     sys.stdout.write(f"{variables}export SANDBOX_PID={served.pid}\n")
-    Screen().last([Line(f"in the background until: kill {served.pid}", "Serving", whole=True)])
+    Screen().last([Line("in the background, until: twolocks sandbox --stop", "Serving", whole=True)])
     return 0
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from scanner.azure.errors import NothingReadable, ReadError
 from scanner.collect.bodies import display_name, quoted_path
 from scanner.collect.children import BundleReader
+from scanner.collect.exclusions import ExcludedScopes
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
@@ -29,9 +31,12 @@ __all__ = ["INDEX_APIS", "Plan", "Progress", "Scope", "collect", "reread", "view
 T = TypeVar("T")
 
 
-async def collect(reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress) -> None:
-    """Read the scope into the store. Raises InputError, or an AccessError where nothing of it can be read."""
-    await _run(_Collection(reader, scope, plan, store, progress).run)
+async def collect(reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress) -> list[str]:
+    """Read the scope into the store, and return the paths that were excluded.
+
+    Raises InputError, or an AccessError where nothing of it can be read.
+    """
+    return await _run(_Collection(reader, scope, plan, store, progress).run)
 
 
 async def reread(
@@ -75,25 +80,28 @@ class _Collection:
         self.index = IndexReader(self.context)
         self.bundles = BundleReader(self.context)
         self.groups = NamedGroups(self.context, scope)
+        self.excluded = ExcludedScopes(self.context, scope)
         self.lists = ListReader(self.context, self.bundles, scope)
         self.gone: dict[str, tuple[str, str, ResourceType]] = {}
         """The named ids that do not exist as they are spelt, with ARM's error code and type, by id in lower case."""
         self.refused: list[ReadError] = []
 
-    async def run(self) -> None:
-        """Read the scope."""
+    async def run(self) -> list[str]:
+        """Read the scope. Return the paths that were excluded."""
         known = await self._known()
         if self.scope.resources:
+            self._leave_out_resources(known)
             await self._named_resources(known)
             await self._check_named()
-            return
-        targets = await self._targets()
+            return list(self.excluded.paths.values())
+        targets = await self._targets(known)
         views = await self.visibility.read(targets)
         if self.scope.graph:
             await self.visibility.read_existing_types(views)
         await self.groups.read(views)
+        await self.excluded.add_groups(views)
         await self.index.read(views, self.scope.graph)
-        self.lists.set_groups(self.groups)
+        self.lists.set_groups(self.groups, self.excluded.selection)
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
             for subscription in views:
@@ -101,11 +109,22 @@ class _Collection:
                     if not nested(type):
                         jobs.add((subscription.id, "lists"), self.lists.job(jobs, subscription, type, resource_type))
         self.lists.tags.check()
+        return list(self.excluded.paths.values())
+
+    def _leave_out_resources(self, known: "Sequence[Subscription]") -> None:
+        """Remove the named resources that are excluded. Raises InputError where none is left."""
+        self.excluded.add_subscriptions(known)
+        self.excluded.add_named([subscription_of(id) for id in self.scope.resources])
+        selection = self.excluded.selection
+        kept = tuple(id for id in self.scope.resources if not selection.is_excluded(id))
+        if not kept:
+            raise InputError("--exclude leaves out every --resource", do="remove one of them")
+        self.scope = replace(self.scope, resources=kept)
 
     async def view_subscriptions(self) -> list[SubscriptionView]:
         """Return how much of each subscription in scope is visible."""
         await self._known()
-        return await self.visibility.read(await self._targets())
+        return await self.visibility.read(await self._targets(await self._known()))
 
     async def _known(self) -> "Sequence[Subscription]":
         """Return the subscriptions that the identity can see, and report the identity."""
@@ -129,14 +148,19 @@ class _Collection:
                 do="try again later, or request the Reader role",
             ) from error
 
-    async def _targets(self) -> "list[Subscription]":
+    async def _targets(self, known: "Sequence[Subscription]") -> "list[Subscription]":
         """Return the subscriptions in scope. Raises NothingReadable where none of them can be read."""
         targets, listings = await self.context.reader.targets(self.scope.subscriptions, self.scope.management_groups)
         for listing in (each for each in listings if each.fault):
             self.context.add_gap(self.context.store, listing.path, 0, listing.fault, "")
-        if not any(each.readable for each in targets):
+        self.excluded.add_subscriptions([*known, *targets])
+        selection = self.excluded.selection
+        wanted = [each for each in targets if selection.has_subscription(each.id)]
+        if targets and not wanted:
+            raise InputError("--exclude leaves out every subscription", do="remove one of them")
+        if not any(each.readable for each in wanted):
             account = self.context.reader.account
-            states = ", ".join(sorted({f"{each.name} is {each.state or 'not visible'}" for each in targets})[:5])
+            states = ", ".join(sorted({f"{each.name} is {each.state or 'not visible'}" for each in wanted})[:5])
             raise NothingReadable(
                 "this login cannot read any subscription" + (f" ({states})" if states else ""),
                 at=f"{account.name}, tenant {account.tenant}",
@@ -201,9 +225,7 @@ class _Collection:
 
     def _add_evaluated_index(self, jobs: JobQueue, views: list[SubscriptionView], named: Collection[str]) -> None:
         """Add jobs that list the index types that rules are about, with the reads that other verdicts look up."""
-        whole = self.context
-        context = CollectionContext(whole.reader, whole.plan.looked_up(), whole.store, whole.progress)
-        context.counts = whole.counts
+        context = self.context.of_lookups()
         bundles = BundleReader(context)
         bundles.found_ids.update(named)
         lists = ListReader(context, bundles, Scope())

@@ -12,10 +12,12 @@ from scanner.collect.named import GROUPS, NamedGroups, NamedTags
 from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, Job, JobQueue, SubscriptionView
 from scanner.model.ids import group_of, type_of
+from scanner.model.index import is_indexed
 from scanner.model.json_paths import member
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.format import DELETED
+from scanner.snapshot.selection import Selection, scope_of
 
 
 class ListReader:
@@ -28,26 +30,40 @@ class ListReader:
         self.groups = {group.lower() for group in scope.groups}
         self.groups_of: dict[str, list[str]] = {}
         self.tags = NamedTags(scope)
+        self._lookups: BundleReader | None = None
+        self.excluded = Selection()
+        """What is not excluded."""
         self.absent_groups: set[tuple[str, str]] = set()
         self.are_groups_known = False
         """Whether it is known of every resource group that the scope names if it exists."""
 
-    def set_groups(self, found: NamedGroups) -> None:
+    @property
+    def lookups(self) -> BundleReader:
+        """The reader of what is not in scope, and what other verdicts need."""
+        if self._lookups is None:
+            self._lookups = BundleReader(self.context.of_lookups())
+        return self._lookups
+
+    def set_groups(self, found: NamedGroups, excluded: Selection) -> None:
         """Note which of the named groups exist. A list is left out for a group only where that is known of all."""
+        self.excluded = excluded
         self.absent_groups = found.absent
         self.are_groups_known = self.groups <= found.existing | {group for _, group in found.absent}
 
     def job(self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType) -> Job:
         """Return the job that lists one type in one subscription, where it exists."""
-        paths = self._list_paths(subscription, type)
+        is_left_out = self._is_left_out(subscription, type)
+        paths = [] if is_left_out else self._list_paths(subscription, type)
         self.context.counts.expect(display_name(type.rsplit("/", 1)[1]), len(paths))
 
         async def run() -> None:
-            if subscription.view == "partial" and subscription.existing_types is None:
+            if is_left_out:
+                self.context.store.skip(list_path(subscription.id, type), "only in what is excluded")
+            elif subscription.view == "partial" and subscription.existing_types is None:
                 await self._list_groups(jobs, subscription, type, resource_type)
             for path in paths:
                 await self._list(jobs, subscription, path, type, resource_type)
-            if not paths and self.groups and self.are_groups_known:
+            if not paths and self.groups and self.are_groups_known and not is_left_out:
                 self.context.store.skip(list_path(subscription.id, type), "none in the named groups")
 
         return run
@@ -58,29 +74,34 @@ class ListReader:
         groups = None if exists is None else exists.get(type.lower(), [])
         if groups == [] and type.lower() not in subscription.first_pages:
             return []
-        if self.groups:
+        if self.groups and not is_indexed(type):
             visible = None if groups is None else {group.lower() for group in groups}
             absent = {group for place, group in self.absent_groups if place == subscription.id.lower()}
             wanted = [
                 group
                 for group in self.scope.groups
-                if group.lower() not in absent and (visible is None or group.lower() in visible)
+                if group.lower() not in absent
+                and (visible is None or group.lower() in visible)
+                and not self._is_excluded(subscription.id, group)
             ]
             return [list_path(subscription.id, type, group) for group in wanted]
         if subscription.view == "partial":
-            return [list_path(subscription.id, type, group) for group in groups or ()]
+            wanted = [each for each in groups or () if is_indexed(type) or not self._is_excluded(subscription.id, each)]
+            return [list_path(subscription.id, type, group) for group in wanted]
         return [list_path(subscription.id, type)]
 
     async def _list_groups(
         self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType
     ) -> None:
         """List a type in each visible group: the subscription is visible in part and Resource Graph is not asked."""
-        if self.groups:
+        if self.groups and not is_indexed(type):
             return
         async with self.context.locks[subscription.id]:
             if subscription.id not in self.groups_of:
                 self.groups_of[subscription.id] = await self._visible_groups(subscription.id)
         for group in self.groups_of[subscription.id]:
+            if not is_indexed(type) and self._is_excluded(subscription.id, group):
+                continue
             self.context.counts.expect(display_name(type.rsplit("/", 1)[1]))
             await self._list(jobs, subscription, list_path(subscription.id, type, group), type, resource_type)
 
@@ -189,16 +210,25 @@ class ListReader:
             yield page
 
     def _add(self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType) -> None:
-        """Add the bundle of a top-level resource that is in scope."""
-        if not self._in_scope(row) or row["id"].lower() in self.bundles.found_ids:
+        """Add the bundle of a top-level resource that is in scope; of one of the index what other verdicts need."""
+        in_scope = self._in_scope(row)
+        if not (in_scope or is_indexed(type_of(row["id"]))) or row["id"].lower() in self.bundles.found_ids:
             return
         self.bundles.found_ids.add(row["id"].lower())
+        bundles = self.bundles if in_scope else self.lookups
         if isinstance(member(row, "properties"), dict):
-            self.bundles.add(jobs, subscription, row, resource_type, "list")
+            bundles.add(jobs, subscription, row, resource_type, "list")
         else:
-            self._add_get(jobs, subscription, row["id"], resource_type)
+            self._add_get(jobs, subscription, row["id"], resource_type, bundles)
 
-    def _add_get(self, jobs: JobQueue, subscription: SubscriptionView, id: str, resource_type: ResourceType) -> None:
+    def _add_get(
+        self,
+        jobs: JobQueue,
+        subscription: SubscriptionView,
+        id: str,
+        resource_type: ResourceType,
+        bundles: BundleReader | None = None,
+    ) -> None:
         """Add a job that reads a resource by GET, because its row in a list says too little."""
         what = display_name(resource_type.type.rsplit("/", 1)[1])
         self.context.counts.expect(what)
@@ -212,15 +242,28 @@ class ListReader:
                 else:
                     self.context.add_failure(self.context.store, id, error)
             else:
-                self.bundles.add(jobs, subscription, {**body, "id": id}, resource_type, "get")
+                (bundles or self.bundles).add(jobs, subscription, {**body, "id": id}, resource_type, "get")
             self.context.counts.finish(what)
 
         jobs.add((subscription.id, "gets", resource_type.type), run)
 
     def _in_scope(self, row: Json) -> bool:
+        if self.excluded.is_excluded(row["id"]):
+            return False
         if not self.groups and not self.scope.tags:
             return True
         resource = Resource(row)
         if self.groups and resource.group.lower() not in self.groups:
             return False
         return self.tags.matches(resource.known_tags.items())
+
+    def _is_excluded(self, subscription: str, group: str) -> bool:
+        return scope_of(subscription, group) in self.excluded.excluded
+
+    def _is_left_out(self, subscription: SubscriptionView, type: str) -> bool:
+        """Return whether every resource of a type is excluded, and other verdicts need none of them."""
+        if is_indexed(type):
+            return False
+        groups = (subscription.existing_types or {}).get(type.lower())
+        only_excluded = bool(groups) and all(self._is_excluded(subscription.id, each) for each in groups or ())
+        return only_excluded or not self.excluded.has_subscription(subscription.id)

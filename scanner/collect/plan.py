@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource_type import Read, ResourceType
+from scanner.snapshot.selection import Exclusion
 
 Json = dict[str, Any]
 
@@ -39,6 +40,7 @@ class Scope:
     `resources`: read these ids only. Then `index_subscriptions` are more subscriptions (ids) of which only the index
     is read, and `admin_rules` adds the security admin rules, which only Resource Graph lists.
     `groups`, `tags`: filters on resource groups and tags (name and value).
+    `exclusions`: subscriptions and resource groups to leave out, but for what other verdicts need of them.
     `graph`: False lists everything through ARM instead of asking Resource Graph.
     `is_known`: whether an earlier scan saw something at or below an id. `is_repeated`: whether there was an earlier
     scan of the same selection.
@@ -51,6 +53,7 @@ class Scope:
     admin_rules: bool = False
     groups: tuple[str, ...] = ()
     tags: tuple[tuple[str, str], ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
     graph: bool = True
     is_known: Callable[[str], bool] = lambda id: False
     is_repeated: Callable[[], bool] = lambda: False

@@ -135,6 +135,12 @@ class CollectionContext:
         label = self.reader.labels.get(tenant.lower())
         return f"{label} / {name}" if label else name
 
+    def of_lookups(self) -> "CollectionContext":
+        """Return a context that makes only the reads that verdicts on other resources look up."""
+        made = CollectionContext(self.reader, self.plan.looked_up(), self.store, self.progress)
+        made.counts = self.counts
+        return made
+
     def kept(self, body: Json, type: str) -> Json:
         """Return what the store keeps of a body that waits for others of its bundle."""
         return body if self.store.kept is None else self.store.kept.cut(body, type)

@@ -8,6 +8,7 @@ from scanner.config.options import (
     CLOUD,
     CONFIG,
     EFFECTIVE,
+    EXCLUDE,
     FAIL_ON_DEMO,
     FAIL_ON_SCAN,
     FORMAT,
@@ -117,7 +118,7 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
         "scan:run",
         rows=(
             "Scope (default: all subscriptions that this identity can read)",
-            *(SUBSCRIPTION, MANAGEMENT_GROUP, RESOURCE, RESOURCE_GROUP, TAG, FROM, VERIFY),
+            *(SUBSCRIPTION, MANAGEMENT_GROUP, RESOURCE, RESOURCE_GROUP, TAG, EXCLUDE, FROM, VERIFY),
             "Rules and waivers",
             *(ONLY, SKIP, *OWN_RULES, WAIVERS, FAIL_ON_SCAN),
             "Output",
@@ -463,12 +464,14 @@ An option overrides a variable, a variable the file, the file the default.""",
             Option("port", "PORT", "Default: a free port", "0"),
             Option("latency", "MS", "Delay before each response", "0"),
             Option("env", about="Serve in the background, print the variables and end"),
+            Option("stop", about="Stop the sandboxes in the background"),
         ),
         intro="""\
 Emulate Microsoft Entra ID, Azure Resource Manager and Resource Graph on this
 machine, with the sample environment or the resources of a snapshot. Prints the
 variables for twolocks scan and the Azure SDKs. Ctrl-C stops it. For a shell:
-eval "$(twolocks sandbox --env)", and afterwards kill $SANDBOX_PID.""",
+eval "$(twolocks sandbox --env)", and afterwards twolocks sandbox --stop. It also
+ends with the terminal, and after an hour without a request.""",
     ),
 )
 COMMANDS = {command.name: command for command in _ROWS}

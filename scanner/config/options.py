@@ -94,6 +94,13 @@ MANAGEMENT_GROUP = Option(
 RESOURCE = Option("resource", "ID", "One resource, to check a fix quickly", many=True, effect=Effect.hide)
 RESOURCE_GROUP = Option("resource-group", "NAME", "Only these resource groups", many=True, effect=Effect.hide)
 TAG = Option("tag", "NAME=VALUE", "Only resources with this tag", many=True, effect=Effect.hide)
+EXCLUDE = Option(
+    "exclude",
+    "WHAT",
+    "Leave out sub:NAME|ID, group:NAME or group:SUBSCRIPTION/NAME",
+    many=True,
+    effect=Effect.hide,
+)
 FROM = Option("from", "FILE", "A snapshot or other JSON; sends no requests", path=True, effect=Effect.hide)
 # In a file that somebody else wrote it would name their key, and their snapshot would pass as verified.
 VERIFY = Option("verify", "KEY", "Evaluate FILE only if FILE.sig is by this key", path=True, effect=Effect.hide)

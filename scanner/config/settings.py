@@ -341,8 +341,6 @@ def _contradictions(settings: Settings) -> None:
         raise InputError("--cloud and --arm-endpoint exclude each other", at=endpoint.source, do="use only one of them")
     if "from" not in options or not options["from"].value:
         return
-    where = ("subscription", "management-group", "resource", "resource-group", "tag")
-    reading = (*where, "record", "snapshot", "effective")
-    for name in reading:
+    for name in ("management-group", "record", "snapshot", "effective"):
         if name in options and options[name].source == f"--{name}":
             raise InputError(f"--from reads a file, so --{name} has no effect", do=f"remove --from or --{name}")

@@ -226,6 +226,13 @@ class Coverage(msgspec.Struct, kw_only=True, frozen=True):
     """The files and rules that were not loaded, absent where all were; they make the scan incomplete."""
 
 
+class ExcludedRow(msgspec.Struct, kw_only=True, frozen=True):
+    """A subscription or resource group that `--exclude` left out: its path, and its name for people."""
+
+    scope: str
+    name: str
+
+
 class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     """The scan that made the document; nothing else in it depends on the time or the order of responses."""
 
@@ -244,6 +251,13 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     """The tag whose value is the owner of a resource, where the settings name one."""
     tenants: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
     """The names of several tenants that were scanned together, by their ids in lower case."""
+    excluded: list[ExcludedRow] | msgspec.UnsetType = msgspec.UNSET
+    """What `--exclude` left out, where anything was: nothing in it was evaluated."""
+
+    @property
+    def left_out(self) -> list[ExcludedRow]:
+        """What was excluded; [] for nothing."""
+        return self.excluded or []
 
     @property
     def evaluated(self) -> str:

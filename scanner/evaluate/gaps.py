@@ -9,6 +9,7 @@ from scanner.evaluate.policy import Waivers
 from scanner.model.resource import Gap
 from scanner.model.rule import Rule
 from scanner.model.verdict import Unknown, Unread
+from scanner.snapshot.selection import Selection
 
 
 def ends(waiver: WaiverRow) -> str:
@@ -25,14 +26,18 @@ class GapLedger:
         self.accepted_by_rule = 0
         self._waivers = waivers
         self._gaps: dict[str, tuple[Gap, set[str]]] = {}
+        self._outside: set[str] = set()
+        """The URLs of gaps outside of what is evaluated: each counts where it leaves something unresolved."""
         self._accepted: dict[str, WaiverRow | None] = {}
         self._unresolved: set[str] = set()
 
-    def add(self, gaps: Iterable[Gap]) -> None:
-        """Add gaps; of one URL the first stays."""
+    def add(self, gaps: Iterable[Gap], selection: Selection | None = None) -> None:
+        """Add gaps; of one URL the first stays. `selection`: what is evaluated."""
         for gap in gaps:
             if gap.url not in self._gaps:
                 self._gaps[gap.url] = (gap, set())
+                if selection is not None and not selection.has_place(gap.url):
+                    self._outside.add(gap.url)
 
     def accept(self, rule: Rule, resource: str, verdict: Unknown) -> WaiverRow | None:
         """Record an inconclusive check. Return who accepted it, None where a reason of it is not accepted.
@@ -64,6 +69,12 @@ class GapLedger:
     def leave_unresolved(self, urls: Iterable[str]) -> None:
         """Record gaps that leave a check or an endpoint unresolved; "" for a reason that is no gap."""
         self._unresolved.update(urls)
+
+    def close(self) -> None:
+        """Forget the gaps outside of what was evaluated on which no result depends. After the last bundle."""
+        for url in self._outside - self._unresolved:
+            if not self._gaps[url][1]:
+                del self._gaps[url]
 
     def rows(self) -> list[GapRow]:
         """Return the gaps with the rules that each makes inconclusive, by URL."""

@@ -90,11 +90,12 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
     `types`: the types (lower case) that rules cover.
     """
     found: dict[tuple[str, str], list[Unread]] = {}
-    for gap in snapshot.gaps:
+    selection = snapshot.selection
+    for gap in (each for each in snapshot.gaps if selection.has_place(each.url)):
         type = type_of(gap.url)
         found.setdefault((subscription_of(gap.url), type.lower()), []).append(unread_of(gap))
     recorded = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
-    for scope in snapshot.scopes if snapshot.header.live else ():
+    for scope in snapshot.evaluated_scopes if snapshot.header.live else ():
         subscription = scope.subscription.lower()
         # A skip of the subscription itself: only named resources were read, and no lists.
         if scope.view != "full" or (subscription, "") in recorded:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from scanner.document.schema import ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
+from scanner.document.schema import ExcludedRow, ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.shared import SharedCauses
 from scanner.model.remedy import Remedy
@@ -70,3 +70,4 @@ class EvaluationResult:
     crashes: list[Crash] = field(default_factory=list)
     accepted_by_rule: int = 0
     complete: bool = True
+    excluded: list[ExcludedRow] = field(default_factory=list)

@@ -1,7 +1,7 @@
 """Step 3 of a scan: evaluate the rules over the bundles of a snapshot, as a stream. Pure; knows no Azure."""
 
 import heapq
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 from msgspec import UNSET
@@ -21,8 +21,8 @@ from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import resource_row, rule_row
 from scanner.evaluate.types import TypeCounts
 from scanner.model.exposure import Exposure
-from scanner.model.ids import root_of, type_of
-from scanner.model.index import Index
+from scanner.model.ids import type_of
+from scanner.model.index import Index, is_indexed
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook.loader import RuleSet
@@ -53,12 +53,18 @@ class Evaluation:
             snapshot.load(self.kinds.keys())
         self.index = index or index_of(snapshot, self.policy)
         self.counts = counts or Counts()
-        self.result = EvaluationResult(self.counts, scopes=snapshot.scopes, tenants=snapshot.header.tenants)
+        self.result = EvaluationResult(
+            self.counts,
+            scopes=snapshot.evaluated_scopes,
+            tenants=snapshot.header.tenants,
+            excluded=snapshot.excluded(),
+        )
         self._gaps = GapLedger(self.policy.waivers)
         versions = versions_of(rules.kinds)
         self._context = Context(rules, self.policy, self.index, self._gaps, self.result.crashes, versions=versions)
         self._types = TypeCounts(self.kinds)
         self._evaluated: set[str] = set()
+        self.selection = snapshot.selection
 
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
@@ -93,8 +99,8 @@ class Evaluation:
 
     def _scopes(self) -> list[BundleResult]:
         """Return the rows of the subscriptions whose types were not listed, or not in whole."""
-        self._gaps.add(self.snapshot.gaps)
-        self._types.add_gaps(self.snapshot.gaps)
+        self._gaps.add(self.snapshot.gaps, self.selection)
+        self._types.add_gaps(gap for gap in self.snapshot.gaps if self.selection.has_place(gap.url))
         found: dict[str, BundleResult] = {}
         for (subscription, type), missing in unlisted(self.snapshot, self.kinds).items():
             self._types.add_incomplete(type)
@@ -105,21 +111,20 @@ class Evaluation:
         return sorted(found.values(), key=lambda each: each.key)
 
     def _bundles(self) -> Iterator[BundleResult]:
-        named = {root_of(id) for id in self.snapshot.header.resources}
         for bundle in self.snapshot.index:
-            self._gaps.add(bundle.gaps.values())
+            self._gaps.add(bundle.gaps.values(), self.selection)
         for bundle in _ordered(self.snapshot):
-            is_wanted = not named or _is_below(bundle.id, named)
-            self._count(bundle, is_wanted)
+            is_wanted = self.selection.has(bundle)
+            if is_wanted or is_indexed(type_of(bundle.id)):
+                self._count(bundle)
             if is_wanted:
+                self._types.add(bundle)
                 yield self.evaluate(bundle)
 
-    def _count(self, bundle: Bundle, is_wanted: bool) -> None:
+    def _count(self, bundle: Bundle) -> None:
         self.counts.resources += len(bundle.resources)
         self.counts.reads += len(bundle.reads)
-        self._gaps.add(bundle.gaps.values())
-        if is_wanted:
-            self._types.add(bundle)
+        self._gaps.add(bundle.gaps.values(), self.selection)
 
     def _write(self, found: BundleResult, writer: Writer) -> None:
         counts = self.counts
@@ -146,6 +151,7 @@ class Evaluation:
         counts.resources += snapshot.parsed_counts.total()
         counts.types = self._types.rows(snapshot.parsed_counts, self._evaluated)
         self._gaps.add(snapshot.history_gaps)
+        self._gaps.close()
         result.gaps = self._gaps.rows()
         for gap in result.gaps:
             counts.gap(gap)
@@ -157,7 +163,7 @@ class Evaluation:
         accepted = {row.url.lower() for row in gaps if row.accepted}
         in_full = all(
             scope.view == "full" or f"/subscriptions/{scope.subscription.lower()}" in accepted
-            for scope in self.snapshot.scopes
+            for scope in self.snapshot.evaluated_scopes
         )
         return in_full and self._gaps.all_accepted(gaps) and not self.rules.broken
 
@@ -166,7 +172,7 @@ class Evaluation:
     def coverage(self) -> Coverage:
         """Return what was evaluated and what was not."""
         return Coverage(
-            scopes=sorted(self.snapshot.scopes, key=lambda scope: scope.subscription),
+            scopes=sorted(self.snapshot.evaluated_scopes, key=lambda scope: scope.subscription),
             types=self.counts.types,
             rules_off=self.rules.off(),
             notes=[*self.snapshot.header.notes, *self.notes()],
@@ -176,7 +182,7 @@ class Evaluation:
     def notes(self) -> list[str]:
         """Return notes on single waivers."""
         part = self.policy.part or self.snapshot.header.part
-        scopes = [] if part else self.snapshot.scopes
+        scopes = [] if part else self.snapshot.evaluated_scopes
         seen = {scope.subscription.lower() for scope in scopes if scope.view == "full"}
         is_seen = not any(tenant_of(gap.url) for gap in self.snapshot.gaps)
         whole = not part and is_seen and len(seen) == len(scopes)
@@ -187,7 +193,7 @@ class Evaluation:
 
     def scan_row(self, *, started: str, finished: str, tool: str, mark: str = "", owner_tag: str = "") -> ScanRow:
         """Return the row of the scan. `mark` tells two equal scans apart that start in the same second."""
-        head, scopes = self.snapshot.header, sorted(scope.subscription for scope in self.snapshot.scopes)
+        head, scopes = self.snapshot.header, sorted(each.subscription for each in self.snapshot.evaluated_scopes)
         return ScanRow(
             id=fingerprint(head.taken, *scopes, started, *([mark] if mark else [])),
             started=started,
@@ -202,6 +208,7 @@ class Evaluation:
             complete=self.result.complete,
             owner_tag=owner_tag or UNSET,
             tenants=head.tenants or UNSET,
+            excluded=self.result.excluded or UNSET,
         )
 
 
@@ -209,8 +216,3 @@ def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
     return heapq.merge(
         sorted(snapshot.index, key=lambda each: order(each.id)), snapshot.remaining, key=lambda each: order(each.id)
     )
-
-
-def _is_below(id: str, roots: Collection[str]) -> bool:
-    """Return whether a bundle is one of these resources, or lies below one (a slot of an app)."""
-    return any(id == root or id.startswith(f"{root}/") for root in roots)

@@ -1,6 +1,6 @@
 """What the history knows when a scan begins, what the scan evaluates, and the section `changes` of its document."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
@@ -12,10 +12,10 @@ from scanner.config.tenants import TenantSettings
 from scanner.document import schema as rows
 from scanner.document.writer import Writer
 from scanner.history.compare import EvaluatedBefore, compare
-from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
+from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import Observation, ScanCoverage
 from scanner.history.reverify import Reverification
-from scanner.model.ids import root_of, subscription_of, type_of
+from scanner.model.ids import group_of, root_of, subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 
@@ -152,8 +152,13 @@ def selection(settings: Settings, snapshot: Snapshot) -> str:
     """Return what was asked for as one line. Scans with the same line are compared, and form one trend."""
     head = snapshot.header
     if settings["from"]:
-        parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.scopes})]
-        named = (("resource", head.resources), ("resource-group", head.groups), ("tag", head.tags))
+        parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.evaluated_scopes})]
+        named = (
+            ("resource", head.resources),
+            ("resource-group", head.groups),
+            ("tag", head.tags),
+            ("excluded", head.excluded),
+        )
         parts += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
         return _with_filters(parts, settings)
     return live_selection(settings)
@@ -180,16 +185,17 @@ def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
 
 
 def _with_filters(parts: list[str], settings: Settings) -> str:
-    for name in ("resource", "resource-group", "tag", "only", "skip"):
+    for name in ("resource", "resource-group", "tag", "exclude", "only", "skip"):
         parts += sorted(f"{name}={each.lower()}" for each in settings[name])
-    return " ".join(parts)
+    return " ".join(dict.fromkeys(parts))
 
 
 def scopes(snapshot: Snapshot) -> tuple[str, ...]:
     """Return the scopes that the rules evaluated, in lower case.
 
     They are subscriptions, or what `--resource`, `--resource-group` and `--tag` left of them. `?bare` marks a file of
-    bare resources, because it does not say which resources it leaves out.
+    bare resources, because it does not say which resources it leaves out. `?without=` names the resource groups of a
+    subscription that `--exclude` left out (`scanner.history.store`).
     """
     head = snapshot.header
     found = [f"/subscriptions/{each}" for each in sorted(visible_subscriptions(snapshot))]
@@ -197,14 +203,24 @@ def scopes(snapshot: Snapshot) -> tuple[str, ...]:
         found = [root_of(each) for each in head.resources]
     elif head.groups:
         found = [f"{scope}/resourcegroups/{group.lower()}" for scope in found for group in head.groups]
+    selection = snapshot.selection
+    found = [each for each in found if not selection.is_excluded(each)]
+    if head.excluded and not head.tags and head.live:
+        found = [_without(each, head.excluded) for each in found]
     tags = "&".join(sorted(head.tags)).lower()
     query = f"?tag={tags}" if tags else "" if head.live else "?bare"
     return tuple(f"{each}{query}" for each in found)
 
 
+def _without(scope: str, excluded: Sequence[str]) -> str:
+    """Return a scope with the names of the excluded resource groups in it."""
+    groups = sorted({group_of(path).lower() for path in excluded if path.lower().startswith(f"{scope}/")})
+    return f"{scope}{WITHOUT}{'&'.join(groups)}" if groups else scope
+
+
 def visible_subscriptions(snapshot: Snapshot) -> frozenset[str]:
     """Return the subscriptions (lower case) of which the scan saw all or a part."""
-    return frozenset(scope.subscription.lower() for scope in snapshot.scopes if scope.view != "none")
+    return frozenset(scope.subscription.lower() for scope in snapshot.evaluated_scopes if scope.view != "none")
 
 
 def coverage(snapshot: Snapshot, rules: RuleSet, baseline: Baseline) -> ScanCoverage:
@@ -213,9 +229,10 @@ def coverage(snapshot: Snapshot, rules: RuleSet, baseline: Baseline) -> ScanCove
         subscriptions=visible_subscriptions(snapshot),
         rules=_enabled(rules),
         types=_types(rules),
-        unfiltered=not snapshot.header.part,
+        unfiltered=not snapshot.header.filtered and not snapshot.header.subscriptions,
         previous_subscriptions=baseline.previous_subscriptions,
-        whole_scopes=frozenset(scopes(snapshot)),
+        whole_scopes=frozenset(each.partition(WITHOUT)[0] for each in scopes(snapshot)),
+        excluded=snapshot.selection.excluded,
     )
 
 
@@ -224,8 +241,8 @@ def gone_by_lists(snapshot: Snapshot) -> Callable[[str], bool]:
 
     It is gone where ARM itself listed its type in a subscription that is fully visible.
     """
-    full = {scope.subscription.lower() for scope in snapshot.scopes if scope.view == "full"}
-    listed = snapshot.listed_by_arm if snapshot.header.live and not snapshot.header.part else frozenset()
+    full = {scope.subscription.lower() for scope in snapshot.evaluated_scopes if scope.view == "full"}
+    listed = snapshot.listed_by_arm if snapshot.header.live and not snapshot.header.filtered else frozenset()
 
     def is_gone(resource: str) -> bool:
         subscription = subscription_of(resource)

@@ -1,7 +1,7 @@
 """`twolocks diff`: two findings files, or snapshots, compared without a history."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -16,7 +16,7 @@ from scanner.evaluate.counts import count
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import change_row, first_ids
 from scanner.history.compare import EvaluatedBefore, compare
-from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, top_of, worst_first
+from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, lineage, top_of, worst_first
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
@@ -117,6 +117,7 @@ class _Pair:
             rules={self.first_id(rule) for rule in self.new.rules},
             types=self.types(self.new),
             unfiltered=False,
+            excluded=_excluded(self.new),
         )
 
     def types(self, document: Document) -> frozenset[str]:
@@ -133,8 +134,13 @@ class _Pair:
     def evaluated_before(self) -> EvaluatedBefore:
         """Return whether the old document's scan evaluated a resource with a rule or type."""
         evaluated = {self.first_id(rule) for rule in self.old.rules} | self.types(self.old)
-        subscriptions = _subscriptions(self.old)
-        return lambda resource, rule_or_type: subscription_of(resource) in subscriptions and rule_or_type in evaluated
+        subscriptions, excluded = _subscriptions(self.old), _excluded(self.old)
+
+        def evaluated_before(resource: str, rule_or_type: str) -> bool:
+            is_in_scope = subscription_of(resource) in subscriptions and not excluded & lineage(resource)
+            return is_in_scope and rule_or_type in evaluated
+
+        return evaluated_before
 
 
 def difference(old: Document, new: Document, files: tuple[str, str], rules: RuleSet) -> DiffDocument:
@@ -149,8 +155,8 @@ def difference(old: Document, new: Document, files: tuple[str, str], rules: Rule
         old=_side(files[0], old),
         newer=_side(files[1], new),
         same=found.same,
-        appeared_resources=sorted((tops[1][id] for id in tops[1].keys() - tops[0].keys()), key=order),
-        vanished_resources=sorted((tops[0][id] for id in tops[0].keys() - tops[1].keys()), key=order),
+        appeared_resources=_only_in(tops[1], tops[0], _excluded(old)),
+        vanished_resources=_only_in(tops[0], tops[1], _excluded(new)),
         notes=_notes(old, new),
     )
     for name, kinds in LISTS.items():
@@ -187,6 +193,8 @@ def _not_evaluated(pair: _Pair, found: Changes) -> list[Change]:
 
 
 def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
+    if coverage.excluded & lineage(item.resource):
+        return "it was excluded from the new scan"
     if subscription_of(item.resource) not in coverage.subscriptions:
         return "its subscription is not in the new file"
     if not pair.now.is_present(item.resource):
@@ -225,6 +233,15 @@ def _notes(old: Document, new: Document) -> list[str]:
 
 def _subscriptions(document: Document) -> frozenset[str]:
     return frozenset(scope.subscription.lower() for scope in document.coverage.scopes if scope.view != "none")
+
+
+def _excluded(document: Document) -> frozenset[str]:
+    return frozenset(row.scope.lower() for row in document.scan.left_out)
+
+
+def _only_in(one: Mapping[str, str], other: Mapping[str, str], excluded: Set[str]) -> list[str]:
+    """Return the resources that one document has and the other has not, without what was excluded from that."""
+    return sorted((one[id] for id in one.keys() - other.keys() if not excluded & lineage(id)), key=order)
 
 
 def _tops(resources: Mapping[str, ResourceRow]) -> list[str]:

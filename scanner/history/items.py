@@ -218,6 +218,10 @@ def top_of(id: str) -> str:
     return "/" + "/".join(segments(id)[:TOP_LEVEL])
 
 
+WITHOUT = "?without="
+"""Between a subscription and the names of the resource groups that a scan of it left out, joined by `&`."""
+
+
 def lineage(id: str) -> set[str]:
     """Return an id and the ids of everything above it, in lower case."""
     parts = segments(id)

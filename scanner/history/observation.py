@@ -165,10 +165,14 @@ class ScanCoverage:
     unfiltered: bool = True
     previous_subscriptions: Set[str] = frozenset()
     whole_scopes: Set[str] = frozenset()
+    excluded: Set[str] = frozenset()
+    """The subscriptions and resource groups that were left out: nothing in them changes."""
 
     def includes(self, item: Item, observation: Observation) -> bool:
         """Return whether the scan would have seen the item, so that its absence means something."""
         subscription = subscription_of(item.resource)
+        if self.excluded & lineage(item.resource):
+            return False
         if subscription not in self.subscriptions and not (
             self.unfiltered and subscription in self.previous_subscriptions
         ):

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, Table, and_, bindparam, case, func, i
 from scanner.document.schema import TrendRow
 from scanner.history.compare import EvaluatedBefore
 from scanner.history.database import Database, SchemaState, database_at, revisions, schema_state, upgrade_schema
-from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord, lineage
+from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, ItemKey, ScanRecord, lineage
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
@@ -204,15 +204,24 @@ def _evaluated(connection: Connection) -> dict[str, set[str]]:
 
 
 def _evaluated_before(found: Mapping[str, Set[str]], own: Iterable[str]) -> EvaluatedBefore:
-    filtered = [scope for scope in own if "?" in scope and scope in found]
+    filtered = [scope for scope in own if "?" in scope and WITHOUT not in scope and scope in found]
+    less = [(*_left_out(scope), words) for scope, words in found.items() if WITHOUT in scope]
 
     def evaluated_before(resource: str, rule_or_type: str) -> bool:
         above = lineage(resource)
-        return any(rule_or_type in found.get(scope, ()) for scope in above) or any(
-            rule_or_type in found[scope] and scope.split("?", 1)[0] in above for scope in filtered
-        )
+        if any(rule_or_type in found.get(scope, ()) for scope in above):
+            return True
+        if any(scope in above and not left & above and rule_or_type in words for scope, left, words in less):
+            return True
+        return any(rule_or_type in found[scope] and scope.split("?", 1)[0] in above for scope in filtered)
 
     return evaluated_before
+
+
+def _left_out(scope: str) -> tuple[str, set[str]]:
+    """Return the subscription of a scope with `WITHOUT`, and the resource groups that it leaves out."""
+    above, _, names = scope.partition(WITHOUT)
+    return above, {f"{above}/resourcegroups/{name}" for name in names.split("&")}
 
 
 def _last(connection: Connection, selection: str) -> ScanRecord | None:

@@ -24,6 +24,7 @@ from scanner.document.schema import (
     Coverage,
     Document,
     EvidenceRow,
+    ExcludedRow,
     ExposureRow,
     FindingRow,
     GapRow,
@@ -245,12 +246,16 @@ class _Redactor:
             scopes=[self.names.uuid("subscription", each) for each in row.scopes],
             owner_tag=msgspec.UNSET,
             tenants=self._tenants(row.tenants),
+            excluded=list(map(self._excluded, row.left_out)) or msgspec.UNSET,
         )
 
     def _tenants(self, tenants: dict[str, str] | msgspec.UnsetType) -> dict[str, str] | msgspec.UnsetType:
         if tenants is msgspec.UNSET:
             return tenants
         return {self.names.uuid("tenant", id): self.names.word("tenant", id) for id in tenants}
+
+    def _excluded(self, row: ExcludedRow) -> ExcludedRow:
+        return ExcludedRow(scope=self.names.id(row.scope), name=name_of(self.names.id(row.scope)))
 
     def _resource(self, id: str, row: ResourceRow) -> ResourceRow:
         own = self.names.id(id)

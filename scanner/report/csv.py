@@ -12,9 +12,9 @@ from typing import IO
 
 import msgspec
 
-from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.schema import Document, ExcludedRow, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
 from scanner.document.tenants import tenant_labels, tenant_names, tenant_of
-from scanner.model.ids import name_of, subscription_of
+from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.text import plain
 
@@ -96,6 +96,8 @@ def _rows(document: Document) -> Iterator[Row]:
         yield _resource(finding.resource, resources, names) | _finding(finding) | times | tenant(finding.resource)
     for gap in document.gaps:
         yield _resource(gap.url, resources, names) | _gap(gap) | times | tenant(gap.url)
+    for row in document.scan.left_out:
+        yield _resource(row.scope, resources, names) | _excluded(row) | times | tenant(row.scope)
 
 
 def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str, str]) -> Row:
@@ -160,6 +162,15 @@ def _gap(row: GapRow) -> Row:
         "message": answer(row) + (f", missing permission {row.action}" if row.action else ""),
         "rule": ", ".join(row.rules),
         **_waiver(row.waiver),
+    }
+
+
+def _excluded(row: ExcludedRow) -> Row:
+    return {
+        "record": "excluded",
+        "status": "not scanned",
+        "message": f"{row.name}: left out by --exclude",
+        "resource_group": group_of(row.scope),
     }
 
 

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scanner.document.schema import ReasonsRow, ScopeRow, TypeRow
+from scanner.document.schema import ExcludedRow, ReasonsRow, ScopeRow, TypeRow
 from scanner.evaluate.counts import Counts
+from scanner.report.text import plain
 from scanner.report.words import Words
 
 _TYPES = 2
 """The most types that a headline names."""
+_EXCLUDED = 6
+"""The most excluded scopes that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,13 @@ def endpoint_reasons(counts: Counts, words: Words) -> str:
     """Return how many endpoints were not fully assessed for which reason, as one sentence; "" without any."""
     found = counts.reasons(counts.not_fully_assessed)
     return words("headline.endpoint_reasons", found.total, said=reasons(found, words)) if found.total else ""
+
+
+def excluded(rows: Sequence[ExcludedRow], words: Words) -> str:
+    """Return how many scopes `--exclude` left out and the first of them, as one sentence; "" for none."""
+    names = [plain(row.name) for row in rows[:_EXCLUDED]]
+    names += [words("more_named", len(rows) - _EXCLUDED)] if len(rows) > _EXCLUDED else []
+    return words("headline.excluded", len(rows), names=", ".join(names)) if rows else ""
 
 
 def inconclusive(counts: Counts, words: Words) -> str:

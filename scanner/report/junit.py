@@ -21,12 +21,13 @@ from scanner.report.text import field_lines, shortened
 
 ELSEWHERE = "outside a subscription"
 READ = "everything-was-read"
+EXCLUDED = "excluded"
 _LONGEST = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Test:
-    """A test: a rule on a resource, or `READ` on the URL of a read.
+    """A test: a rule on a resource, `READ` on the URL of a read, or `EXCLUDED` on a scope that was left out.
 
     `outcome` is `failure`, `error`, `skipped`, or "" for a test that passed. `details` are the lines below the message.
     """
@@ -82,6 +83,9 @@ def _suites(document: Document) -> dict[str, list[_Test]]:
         suites[subscription_of(resource)] += [_Test(rule, resource) for rule in rules]
     for gap in document.gaps:
         suites[subscription_of(gap.url)].append(_gap_test(gap))
+    for row in document.scan.left_out:
+        message = "excluded (--exclude): nothing in it was scanned"
+        suites[subscription_of(row.scope)].append(_Test(EXCLUDED, row.scope, "skipped", message=message))
     for tests in suites.values():
         tests.sort(key=lambda test: (test.resource.lower(), test.rule))
     return suites

@@ -9,7 +9,7 @@ from scanner.model.verdict import SEVERITIES
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
-from scanner.report.headline import capital, headline
+from scanner.report.headline import capital, excluded, headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.print_pages import print_pages
 from scanner.report.summary import (
@@ -49,6 +49,7 @@ def context(
         "changes": changes,
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
+        "excluded_line": excluded(document.scan.left_out, t),
         "matrix": _matrix(document),
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),

@@ -22,6 +22,7 @@ from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
+from scanner.snapshot.selection import Exclusion
 from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
@@ -54,6 +55,8 @@ class Job:
     """The key of `--sign`."""
     verifier: Verifier | None = None
     """The key of `--verify`."""
+    exclusions: tuple[Exclusion, ...] = ()
+    """What `--exclude` names."""
     disagreements: list[str] = field(default_factory=list)
     """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
@@ -100,6 +103,7 @@ def prepare(settings: Settings, screen: Screen) -> Job:
     _refuse_inputs(settings)
     _keys_need_a_snapshot(settings)
     _tags(settings)
+    exclusions(settings)
     rules = chosen(settings, screen, always=True)
     _severities(settings, rules)
     policy = Policy(
@@ -110,10 +114,31 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         severities=settings.severities,
         waivers=_waivers(settings, rules),
         tags=settings.kept_tags,
-        part=any(settings[each] for each in ("resource", "resource-group", "tag")),
+        part=any(settings[each] for each in ("resource", "resource-group", "tag", "exclude")),
     )
     whom, signer = _whom(settings), _signer(settings)
-    return Job(settings, rules, policy, outs, key=key, by=by, whom=whom, signer=signer, verifier=key_of(settings))
+    return Job(
+        settings,
+        rules,
+        policy,
+        outs,
+        key=key,
+        by=by,
+        whom=whom,
+        signer=signer,
+        verifier=key_of(settings),
+        exclusions=exclusions(settings),
+    )
+
+
+def exclusions(settings: Settings) -> tuple[Exclusion, ...]:
+    """Return what `--exclude` names. Raises InputError for what is not in its grammar.
+
+    A snapshot may be of another estate than a settings file is for, so that it need not have what the file names.
+    """
+    is_required = not settings["from"] or settings.options["exclude"].source == "--exclude"
+    given = settings["exclude"]
+    return tuple(Exclusion.parse(each, settings.at("exclude", each), is_required=is_required) for each in given)
 
 
 def snapshot_names(settings: Settings) -> list[str]:

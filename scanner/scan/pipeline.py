@@ -23,6 +23,7 @@ from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, require_kept_tag, snapshot_names
 from scanner.scan.last_screen import LastScreen
+from scanner.scan.narrowing import Narrowing
 from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
@@ -97,12 +98,10 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
         took = monotonic() - began
         outputs.write_snapshot(store, job.settings["snapshot"], job.signer)
     taken = of_store(store) if store is not None else read_verified(job.storage, job.settings, source, job.verifier)
-    if store is None:
-        require_kept_tag(job, taken)
-        _show_source(taken, screen, job.verifier)
+    narrowing = _narrowed(context, taken) if store is None else None
     _show_expired(job.policy.waivers, screen)
     try:
-        found = _evaluate_and_reverify(context, taken, store)
+        found = _evaluate_and_reverify(context, taken, store, narrowing)
         # Its lines are not needed any more, and the documents that are written now take memory.
         store = None
         with closing(found.writer):
@@ -112,6 +111,19 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
         stopped(job, screen, stop.code, "during evaluation", outputs.wrote)
         raise
     return _outcome(context, found.evaluation, scan, took)
+
+
+def _narrowed(context: _Context, taken: Snapshot) -> Narrowing:
+    """Set what of a snapshot is evaluated, and show it."""
+    job, narrowing = context.job, Narrowing(context.job.settings, context.job.exclusions)
+    try:
+        require_kept_tag(job, taken)
+        narrowing.apply(taken)
+    except BaseException:
+        taken.close()
+        raise
+    _show_source(taken, context.screen, job.verifier)
+    return narrowing
 
 
 # Steps 1 and 2
@@ -152,6 +164,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         groups=settings["resource-group"],
         tags=tuple((name.strip(), value) for name, _, value in (tag.partition("=") for tag in settings["tag"])),
         graph=not settings["no-graph"],
+        exclusions=job.exclusions,
     )
     if session is not None:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
@@ -162,7 +175,8 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         store.header.notes += show_logins(reader.labels, reader.notes, screen)
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
-        await collect(reader, scope, Plan(rules.read(), rules.reads()), store, screen)
+        plan = Plan(rules.read(), rules.reads())
+        store.header.excluded = await collect(reader, scope, plan, store, screen)
         if settings["effective"]:
             from scanner.collect.effective import differences
 
@@ -173,10 +187,12 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
 # Step 3
 
 
-def _evaluate_and_reverify(context: _Context, taken: Snapshot, store: Store | None) -> _Evaluated:
+def _evaluate_and_reverify(
+    context: _Context, taken: Snapshot, store: Store | None, narrowing: Narrowing | None
+) -> _Evaluated:
     """Evaluate a snapshot; with a history, evaluate again after re-verification of changes."""
     job, session, outputs, screen, stop = context
-    found = _evaluate(context, taken)
+    found = _evaluate(context, taken, narrowing)
     if session is None or store is None:
         return found
     both = session.reverify(store, taken, found.writer, screen, stop)
@@ -187,7 +203,7 @@ def _evaluate_and_reverify(context: _Context, taken: Snapshot, store: Store | No
     return _evaluate(context, of_store(both))
 
 
-def _evaluate(context: _Context, taken: Snapshot) -> _Evaluated:
+def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = None) -> _Evaluated:
     """Evaluate the rules over a snapshot, with progress."""
     job, session, _, screen, _ = context
     writer = session.writer(taken) if session is not None else Writer()
@@ -196,6 +212,9 @@ def _evaluate(context: _Context, taken: Snapshot) -> _Evaluated:
     try:
         evaluation = Evaluation(taken, job.rules, job.policy, counts=counts)
         evaluation.run(writer)
+        if narrowing is not None:
+            narrowing.check(taken, evaluation.selection)
+            evaluation.result.excluded = taken.excluded()
     except BaseException:
         writer.close()
         raise
@@ -301,7 +320,7 @@ def _show_source(taken: Snapshot, screen: Screen, verifier: Verifier | None) -> 
         said = f"valid for {verifier.name}"
         screen.write([Line(said, "Signature", whole=True)], "account", f"signature {said}")
     screen.tenants.update(head.tenants)
-    for scope in taken.scopes:
+    for scope in taken.evaluated_scopes:
         tenant = head.tenants.get(scope.tenant.lower())
         screen.scope(scope.subscription, f"{tenant} / {scope.name}" if tenant else scope.name, scope.view)
     for note in head.notes:

@@ -1,19 +1,20 @@
 """Snapshots in memory: the lines of a grouped snapshot as an index of network resources and a stream of bundles."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from scanner.document.schema import ScopeRow
+from scanner.document.schema import ExcludedRow, ScopeRow
 from scanner.errors import InputError
-from scanner.model.ids import root_of, type_of
+from scanner.model.ids import group_of, root_of, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
+from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
 from scanner.terminal.text import clean
 from scanner.text.masks import masked
@@ -47,9 +48,37 @@ class Snapshot:
     """The bundles that were not read yet: after `load`, those after the index."""
     fabric: Fabric = field(default_factory=Fabric)
     parsed_counts: Counter[str] = field(default_factory=Counter)
+    groups: dict[str, str] = field(default_factory=dict)
+    """The names of the resource groups of the bundles so far, by their path in lower case."""
     unread_types: dict[str, Unread] = field(default_factory=dict)
     """Types of the index (lower case) of which a property was not kept that the networks are parsed from, and why."""
     _index: list[Bundle] | None = None
+    _lines: Iterator[SnapshotLine] | None = None
+
+    def close(self) -> None:
+        """Close the file that the bundles come from, where not all of them are read."""
+        if isinstance(self._lines, Generator):
+            self._lines.close()
+
+    @property
+    def selection(self) -> Selection:
+        """Return what of the snapshot is evaluated; a new one each time, for one pass over the bundles."""
+        return Selection.of(self.header)
+
+    @property
+    def evaluated_scopes(self) -> list[ScopeRow]:
+        """Return the subscriptions of which something is evaluated."""
+        selection = self.selection
+        return [scope for scope in self.scopes if selection.has_subscription(scope.subscription)]
+
+    def excluded(self) -> list[ExcludedRow]:
+        """Return the scopes that were excluded, with names for people."""
+        names = {scope.subscription.lower(): scope.name for scope in self.scopes}
+        found = []
+        for path in sorted(set(self.header.excluded), key=str.lower):
+            name, group = names.get(subscription_of(path), subscription_of(path)), group_of(path)
+            found.append(ExcludedRow(scope=path, name=f"{name}/{group}" if group else name))
+        return found
 
     @property
     def index(self) -> list[Bundle]:
@@ -101,8 +130,9 @@ def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -
 
     `why`: why a property that was not kept is unread.
     """
-    snapshot = Snapshot(header)
-    rest = _bundles(snapshot, _kept_parts(iter(lines), header.kept_paths(why)))
+    source = iter(lines)
+    snapshot = Snapshot(header, _lines=source)
+    rest = _bundles(snapshot, _kept_parts(source, header.kept_paths(why)))
     first = next(rest, None)
     snapshot.remaining = iter(()) if first is None else chain([first], rest)
     return snapshot
@@ -156,6 +186,8 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
             if bundle is not None:
                 yield bundle
             bundle, root = Bundle(line_root), line_root
+            if group := group_of(url):
+                snapshot.groups.setdefault(scope_of(subscription_of(url), group), group)
         _add_to_bundle(bundle, line)
     if bundle is not None:
         yield bundle

@@ -34,6 +34,9 @@ class Header(msgspec.Struct, kw_only=True):
     evaluated.
     `groups`, `tags`: the filters `--resource-group` and `--tag`. With a filter a list counts more resources than the
     snapshot holds.
+    `subscriptions`: the ids of those that `--subscription` left of a snapshot; [] for all.
+    `excluded`: the paths of the subscriptions and resource groups that `--exclude` left out. What other verdicts need
+    of them is in the snapshot.
     `live`: read from Azure. False for a file of bare resources.
     `kept`: the paths that were kept of each ARM type (`scanner.model.kept`), None where bodies are whole. `kept_tags`:
     the names of the tags that were kept. `tenants`: the names of the tenants that the settings list, by their ids in
@@ -50,6 +53,8 @@ class Header(msgspec.Struct, kw_only=True):
     resources: list[str] = []
     groups: list[str] = []
     tags: list[str] = []
+    subscriptions: list[str] = []
+    excluded: list[str] = []
     live: bool = True
     notes: list[str] = []
     kept: dict[str, list[str]] | None = None
@@ -62,7 +67,12 @@ class Header(msgspec.Struct, kw_only=True):
 
     @property
     def part(self) -> bool:
-        """Return whether only some resources of the scopes were requested."""
+        """Return whether only some resources of the scopes were requested, or some were excluded."""
+        return bool(self.filtered or self.excluded)
+
+    @property
+    def filtered(self) -> bool:
+        """Return whether only some resources, groups or tags were requested."""
         return bool(self.resources or self.groups or self.tags)
 
 

@@ -1,4 +1,4 @@
-"""Lines, tables and errors for a terminal or a pipe; colour and width of a stream."""
+"""Lines and errors for a terminal or a pipe; colour and width of a stream."""
 
 import codecs
 import shutil
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from scanner.errors import UserError
-from scanner.terminal.text import cells, middle, printable, wrap, wrap_command
+from scanner.terminal.text import printable, wrap, wrap_command
 
 COLOURS = {
     "critical": "1;31",
@@ -105,85 +105,3 @@ def error_lines(error: UserError) -> list[Line]:
         lines += [Line(f"--> {fault.at}", column=0, whole=True)] if fault.at else []
         lines += [Line(f"hint: {fault.do}", column=0, whole=True)] if fault.do else []
     return lines
-
-
-_SENTENCE = 24
-"""How many columns of the last cell, a sentence that is never cut, count when the width is shared out."""
-
-
-def table(
-    rows: Sequence[Sequence[str]],
-    stream: TextIO,
-    environ: Mapping[str, str],
-    name: int = -1,
-    *,
-    heads: Sequence[str] = (),
-    summary: str = "",
-) -> bool:
-    """Write one row a line, separated by tabs and whole; on a terminal in columns below `heads`, after `summary`.
-
-    A severity may come first. On a terminal the last column is wrapped between words, and the cells of the column
-    `name` lose their middle where a line is too long (default: none do). What is longer than the screen goes through a
-    pager. Return whether the summary was written.
-    """
-    names = [[printable(cell) for cell in row] for row in rows]
-    colour = coloured(stream, environ)
-    if not stream.isatty():
-        for row in names:
-            stream.write("\t".join([paint(row[0], row[0], colour), *row[1:]]) + "\n")
-        return False
-    width = width_of(stream)
-    lines = [*wrap(printable(summary), width, 0), ""] if summary else []
-    if names:
-        shown = [[*map(str.upper, heads)], *names] if heads else names
-        wide, name = _widths(shown, name, width)
-        lines += [line for row in shown for line in _row(row, wide, name, width, colour)]
-    show(lines, stream, environ)
-    return bool(summary)
-
-
-def _row(row: Sequence[str], wide: Sequence[int], name: int, width: int, colour: bool) -> Iterator[str]:
-    """Yield the lines of a row: more than one where its last cell is wrapped, or stands below the others."""
-    line = ""
-    for place, cell in enumerate(row[:-1]):
-        shown = middle(cell, wide[place]) if place == name else cell
-        line += (paint(shown, shown, colour) if place == 0 else shown) + " " * (wide[place] - cells(shown) + 2)
-    column = sum(wide[: len(row) - 1]) + 2 * (len(row) - 1)
-    last = middle(row[-1], wide[-1]) if name == len(row) - 1 else row[-1]
-    if width - column < min(_SENTENCE, cells(last)) and len(row) > 1:
-        yield line.rstrip()
-        column = wide[0] + 2
-        yield from (" " * column + part for part in wrap(last, width, column))
-        return
-    for place, part in enumerate(wrap(last, width, column)):
-        yield ((line if place == 0 else " " * column) + part).rstrip()
-
-
-def show(lines: Sequence[str], stream: TextIO, environ: Mapping[str, str]) -> None:
-    """Write lines for people, through a pager where they are longer than the screen of the user's own terminal."""
-    if len(lines) < height_of(stream) or not is_terminal(stream, environ) or environ.get("CI") or not _is_own(stream):
-        stream.writelines(f"{line}\n" for line in lines)
-        return
-    import click
-
-    stream.flush()
-    click.echo_via_pager((f"{line}\n" for line in lines), color=coloured(stream, environ))
-
-
-def _is_own(stream: TextIO) -> bool:
-    """Return whether a stream is standard output of this process, and standard input is a terminal too."""
-    try:
-        return stream.fileno() == 1 and sys.stdin is not None and sys.stdin.isatty()
-    except (OSError, ValueError):
-        return False
-
-
-def _widths(rows: Sequence[Sequence[str]], name: int, room: int) -> tuple[list[int], int]:
-    """Return the width of each column, and the place of the column that is cut; -1 for none."""
-    wide = [max((cells(row[place]) for row in rows), default=0) for place in range(max(map(len, rows), default=0))]
-    if not wide or name < 0:
-        return wide, -1
-    others = [*wide[:-1], min(wide[-1], _SENTENCE)]
-    others.pop(name)
-    wide[name] = min(wide[name], max(room - sum(others) - 2 * len(others), 16))
-    return wide, name

@@ -1,14 +1,19 @@
 """Shell completion: what each word is completed with, in bash itself, and where the scripts are written."""
 
 import os
+import pty
+import select
 import shutil
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from scanner.cli.completion import rule_ids
+from scanner.cli.completion import SHELLS, rule_ids
 from scanner.rulebook.loader import load
 from tests.terminals import twolocks
 
@@ -80,6 +85,75 @@ def test_bash_accepts_the_script() -> None:
     made = twolocks("--show-completion", "bash").out
     done = subprocess.run([bash, "-c", f"{made}\ncomplete -p twolocks"], check=True, capture_output=True, text=True)
     assert done.stdout == "complete -o nosort -F _twolocks_completion twolocks\n"
+
+
+# In the shells themselves
+
+WORDS = [("twolocks re", {"reach", "report"}), ("twolocks scan --fail-on new:cr", {"new:critical"})]
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user with nothing but the command on the path, and the script of each shell."""
+    program = tmp_path / "bin/twolocks"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m scanner "$@"\n')
+    program.chmod(0o755)
+    home = {"HOME": str(tmp_path), "PATH": f"{program.parent}:/usr/bin:/bin", "PYTHONPATH": str(Path.cwd())}
+    for shell in SHELLS:
+        assert twolocks("--install-completion", shell, env={"HOME": str(tmp_path)}).code == 0
+    return {**home, "TERM": "dumb", "LC_ALL": "C.UTF-8", "ZDOTDIR": str(tmp_path)}
+
+
+def found(name: str) -> str:
+    """Return the path of a shell. Skips the test where there is none."""
+    return shutil.which(name) or pytest.skip(f"{name} is not installed")
+
+
+def said(command: list[str], env: dict[str, str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True, env=env, timeout=60).stdout
+
+
+@pytest.mark.parametrize(("line", "some"), WORDS)
+def test_bash_completes_a_word(line: str, some: set[str], command: dict[str, str]) -> None:
+    script = f"{command['HOME']}/.local/share/bash-completion/completions/twolocks"
+    words = line.split()
+    program = f"source {script}; COMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _twolocks_completion twolocks"
+    assert some <= set(said([found("bash"), "-c", program + '; printf "%s\\n" "${COMPREPLY[@]}"'], command).split())
+
+
+@pytest.mark.parametrize(("line", "some"), WORDS)
+def test_fish_completes_a_word(line: str, some: set[str], command: dict[str, str]) -> None:
+    offered = said([found("fish"), "-c", f"complete --do-complete '{line}'"], command).splitlines()
+    assert some <= {each.partition("\t")[0] for each in offered}
+
+
+@pytest.mark.parametrize(("line", "some"), WORDS)
+def test_zsh_completes_a_word(line: str, some: set[str], command: dict[str, str]) -> None:
+    """zsh completes in its line editor only, so that it needs a terminal: the Tab, and then what stands there."""
+    shell = found("zsh")
+    Path(command["HOME"], ".zshrc").write_text("PS1='> '\nfpath+=(~/.zfunc)\nautoload -Uz compinit; compinit -u\n")
+    process, terminal = pty.fork()
+    if not process:
+        os.execve(shell, [shell, "-i"], command)
+    try:
+        shown = _until(terminal, lambda text: text.endswith("> "))
+        os.write(terminal, f"{line}\t".encode())
+        shown = _until(terminal, lambda text: all(each in text for each in some))
+        assert all(each in shown for each in some), shown
+    finally:
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        os.close(terminal)
+
+
+def _until(terminal: int, wanted: Callable[[str], bool]) -> str:
+    """Return what a terminal shows until it is what is wanted, or for a minute."""
+    shown, until = "", time.monotonic() + 60
+    while not wanted(shown) and time.monotonic() < until:
+        if select.select([terminal], [], [], 1.0)[0]:
+            shown += os.read(terminal, 4096).decode(errors="replace")
+    return shown
 
 
 def test_another_shell_is_an_error() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from scanner.cli import failures
 from scanner.errors import AccessError, InputError
-from scanner.terminal.lines import Line, error_lines, table
+from scanner.terminal.lines import Line, error_lines
 from scanner.terminal.progress import ProgressState
 from scanner.terminal.screen import Screen
+from scanner.terminal.tables import table
 from scanner.text.masks import masked
 
 ROOT = Path(__file__).parents[2]

@@ -3,6 +3,7 @@
 import io
 import re
 import subprocess
+import sys
 import time
 import unicodedata
 from collections.abc import Iterator
@@ -18,8 +19,9 @@ from hypothesis import strategies as st
 from scanner.document.schema import FieldRow, FixRow
 from scanner.errors import InputError
 from scanner.scan.answer_lines import closing
-from scanner.terminal.lines import Line, coloured, error_lines, prepare, table
+from scanner.terminal.lines import Line, coloured, error_lines, prepare
 from scanner.terminal.screen import Screen, mode_of
+from scanner.terminal.tables import table
 from scanner.terminal.text import cells, clean, middle, named, odd, span, wrap
 from tests.terminal.recordings import in_terminal
 
@@ -204,9 +206,9 @@ def test_tables_are_columns_on_a_terminal_and_tabs_in_a_pipe() -> None:
     assert pipe.getvalue() == f"high\ta\t{'x' * 120}\nexposure\tbb\ty<U+0009>z\n"
     screen = Stream()
     table(rows, screen, TTY)
-    first, second = screen.getvalue().splitlines()
-    assert first == f"\x1b[31mhigh\x1b[0m      a   {'x' * 120}"
-    assert second == "exposure  bb  y<U+0009>z"
+    # A word that is wider than the screen stands below the others, whole.
+    lines = ["\x1b[31mhigh\x1b[0m      a", " " * 10 + "x" * 120, "exposure  bb", " " * 10 + "y<U+0009>z"]
+    assert screen.getvalue().splitlines() == lines
     table([], screen, TTY)
 
 
@@ -240,17 +242,34 @@ def test_a_table_that_is_longer_than_the_terminal_goes_through_the_pager(
     assert text.rstrip().splitlines()[-1].startswith(("medium ", "low ", "exposure ", "high ", " "))
 
 
-def test_a_long_name_in_the_middle_of_a_row_is_cut_and_the_sentence_behind_it_is_whole(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_long_name_in_the_middle_of_a_row_is_broken_after_a_sign(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     screen = Stream()
-    why = "the resource was not visible, and its deletion is not confirmed"
-    table([("new", "n" * 90, "0123456789abcdef", ""), ("unseen", "kort", "0123456789abcdef", why)], screen, TTY, 1)
-    first, second, *more = screen.getvalue().splitlines()
-    assert first == f"new     {'n' * 18}...{'n' * 27}  0123456789abcdef"
-    assert second == f"unseen  kort{' ' * 46}0123456789abcdef  the resource was not"
+    name, why = f"{'n' * 40}.{'m' * 30}/x", "the resource was not visible, and its deletion is not confirmed"
+    table([("new", name, "0123456789abcdef", ""), ("unseen", "kort", "0123456789abcdef", why)], screen, TTY, 1)
+    first, second, third, *more = screen.getvalue().splitlines()
+    assert first == f"new     {'n' * 40}.{' ' * 7}  0123456789abcdef"
+    assert second == f"        {'m' * 30}/x"
+    assert third == f"unseen  kort{' ' * 46}0123456789abcdef  the resource was not"
     assert " ".join(line.strip() for line in more) == "visible, and its deletion is not confirmed"
+
+
+def test_names_are_no_markup_and_colours_can_be_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    rows = [("high", "[red]a[/red]", ":smile: [link=x]\x1b[31mb")]
+    for environ, word in ((TTY, "\x1b[31mhigh\x1b[0m"), ({**TTY, "NO_COLOR": "1"}, "high"), ({"TERM": "dumb"}, "high")):
+        screen = Stream()
+        table(rows, screen, environ)
+        assert screen.getvalue() == f"{word}  [red]a[/red]  :smile: [link=x]<U+001B>[31mb\n"
+
+
+def test_rich_is_imported_only_for_a_table_on_a_terminal() -> None:
+    program = (
+        "import io, sys\nfrom scanner.terminal.tables import table\n"
+        "table([('a', 'b')], io.StringIO(), {})\nprint('rich' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert done.stdout == "False\n"
 
 
 # Progress

@@ -1,0 +1,138 @@
+"""Tables: tabs in a pipe, columns on a terminal, through a pager where they are longer than the screen."""
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from io import StringIO
+from typing import Literal, TextIO
+
+from scanner.terminal.lines import coloured, height_of, is_terminal, paint, width_of
+from scanner.terminal.text import cells, printable, wrap
+
+_GAP = 2
+_SENTENCE = 24
+"""The least width of the last column, which holds sentences; below that they stand below the others."""
+Row = Sequence[str]
+_PARTS = re.compile(r"[^./:_-]+[./:_-]*|[./:_-]+")
+"""A part of a name, with the signs after it."""
+
+
+def table(
+    rows: Sequence[Row],
+    stream: TextIO,
+    environ: Mapping[str, str],
+    name: int = -1,
+    *,
+    heads: Row = (),
+    summary: str = "",
+) -> bool:
+    """Write one row a line, separated by tabs and whole; on a terminal in columns below `heads`, after `summary`.
+
+    A severity may come first. On a terminal the last column and those of several words are wrapped between words, and
+    the column `name` also after a sign, so that nothing is lost; all others keep their width. Return whether the
+    summary was written.
+    """
+    names = [[printable(cell) for cell in row] for row in rows]
+    colour = coloured(stream, environ)
+    if not stream.isatty():
+        for row in names:
+            stream.write("\t".join([paint(row[0], row[0], colour), *row[1:]]) + "\n")
+        return False
+    width = width_of(stream)
+    lines = [*wrap(printable(summary), width, 0), ""] if summary else []
+    if names:
+        shown = [[*map(str.upper, heads)], *names] if heads else names
+        lines += _drawn(shown, name, width, colour)
+    show(lines, stream, environ)
+    return bool(summary)
+
+
+def _drawn(rows: Sequence[Row], name: int, width: int, colour: bool) -> Iterator[str]:
+    """Yield the lines of a table. Where the last column has no room, its cell stands below the others of its row."""
+    # It takes 35 ms, which only who sees a table pays.
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    wide, is_below = _widths(rows, name, width)
+
+    def drawn(part: Sequence[Row]) -> Table:
+        made = Table(box=None, show_header=False, show_edge=False, pad_edge=False, padding=(0, _GAP, 0, 0))
+        for each in wide:
+            made.add_column(width=each, overflow="fold")
+        for row in part:
+            # Names from Azure are text, never markup.
+            rest = [_broken(cell, room) for cell, room in zip(row[1:], wide[1:], strict=False)]
+            made.add_row(Text.from_ansi(paint(row[0], row[0], colour)), *map(Text, rest))
+        return made
+
+    # What does not fit is left to the terminal, because nothing may be lost.
+    file, room = StringIO(), max(width, sum(wide) + _GAP * len(wide))
+    system: Literal["standard"] | None = "standard" if colour else None
+    screen = Console(file=file, width=room, color_system=system, force_terminal=colour, _environ={})
+    if not is_below:
+        screen.print(drawn(rows), highlight=False)
+    for row in rows if is_below else ():
+        screen.print(drawn([row]), highlight=False)
+        indent = wide[0] + _GAP
+        file.writelines(f"{' ' * indent}{line}\n" for line in wrap(row[-1], width, indent) if line)
+    yield from (line.rstrip() for line in file.getvalue().splitlines())
+
+
+def _broken(cell: str, width: int) -> str:
+    """Return a cell whose long words have line breaks after their signs, where they are wider than the column."""
+    words = (_PARTS.findall(word) if cells(word) > width else [word] for word in cell.split(" "))
+    return " ".join("".join(_lines(parts, width)) for parts in words)
+
+
+def _lines(parts: Sequence[str], width: int) -> Iterator[str]:
+    used = 0
+    for part in parts:
+        if used and used + cells(part) > width:
+            yield "\n"
+            used = 0
+        used += cells(part)
+        yield part
+
+
+def _widths(rows: Sequence[Row], name: int, width: int) -> tuple[list[int], bool]:
+    """Return the width of each column, and whether the cells of the last one stand below the others.
+
+    The last column, `name`, and columns of several words may be narrower than their content: the last one
+    first, then the widest.
+    """
+    wide = [max(cells(row[place]) for row in rows) for place in range(len(rows[0]))]
+    last, least = len(wide) - 1, list(wide)
+    for place in range(1, len(wide)):
+        words = [word for row in rows for word in row[place].split(" ")]
+        longest = max(map(cells, words))
+        least[place] = min(wide[place], _SENTENCE) if place == name else longest
+        if place == last:
+            least[place] = min(wide[place], max(_SENTENCE, longest))
+    is_below = last > 1 and sum(least) + _GAP * last > width
+    if is_below:
+        del wide[-1]
+    over = sum(wide) + _GAP * (len(wide) - 1) - width
+    for place in sorted(range(len(wide)), key=lambda place: (place != last, -wide[place])):
+        cut = max(0, min(over, wide[place] - least[place]))
+        wide[place], over = wide[place] - cut, over - cut
+    return wide, is_below
+
+
+def show(lines: Sequence[str], stream: TextIO, environ: Mapping[str, str]) -> None:
+    """Write lines for people, through a pager where they are longer than the screen of the user's own terminal."""
+    if len(lines) < height_of(stream) or not is_terminal(stream, environ) or environ.get("CI") or not _is_own(stream):
+        stream.writelines(f"{line}\n" for line in lines)
+        return
+    import click
+
+    stream.flush()
+    click.echo_via_pager((f"{line}\n" for line in lines), color=coloured(stream, environ))
+
+
+def _is_own(stream: TextIO) -> bool:
+    """Return whether a stream is standard output of this process, and standard input is a terminal too."""
+    try:
+        return stream.fileno() == 1 and sys.stdin is not None and sys.stdin.isatty()
+    except (OSError, ValueError):
+        return False
