@@ -149,7 +149,9 @@ def in_json(made: Document, counts: Counts) -> dict[str, Any]:
 
 def result_of(made: Document, counts: Counts) -> EvaluationResult:
     by_rule = counts.accepted_inconclusive
-    return EvaluationResult(counts, made.gaps, made.coverage.scopes, [], by_rule, complete=made.scan.complete)
+    return EvaluationResult(
+        counts, made.gaps, made.coverage.scopes, accepted_by_rule=by_rule, complete=made.scan.complete
+    )
 
 
 def in_words(made: Document, counts: Counts) -> dict[str, numbers.Numbers]:
