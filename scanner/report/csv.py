@@ -12,7 +12,8 @@ from typing import IO
 
 import msgspec
 
-from scanner.document.schema import Document, ExcludedRow, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.scopes import ExcludedRow
 from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.text import plain
@@ -82,7 +83,7 @@ def _rows(document: Document) -> Iterator[Row]:
         yield _resource(finding.resource, resources, names) | _finding(finding) | times
     for gap in document.gaps:
         yield _resource(gap.url, resources, names) | _gap(gap) | times
-    for row in document.scan.left_out:
+    for row in document.scan.excluded or []:
         yield _resource(row.scope, resources, names) | _excluded(row) | times
 
 
