@@ -41,7 +41,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def folder() -> Path:
-    """Return the folder of the user's sandboxes, which nobody else can write to. Raises InputError."""
+    """Return the folder of the user's sandboxes, which no one else can write to. Raises InputError."""
     given = os.environ.get("XDG_RUNTIME_DIR", "")
     above = Path(given) if Path(given).is_absolute() else Path(tempfile.gettempdir())
     place = above / f"twolocks-{os.getuid()}"
@@ -51,7 +51,7 @@ def folder() -> Path:
     except OSError as error:
         raise InputError(f"the folder of sandboxes cannot be made: {error.strerror}", at=str(place)) from None
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise InputError("the folder of sandboxes is not yours alone", at=str(place), do="remove it")
+        raise InputError("other users can write to the folder of sandboxes", at=str(place), do="remove it")
     return place
 
 

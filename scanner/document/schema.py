@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from scanner.document.scopes import ExcludedRow
 from scanner.document.states import State, set_state_of_first_schema
 from scanner.model.exposure import LOCKS
 from scanner.model.verdict import SEVERITIES
@@ -15,7 +16,6 @@ from scanner.model.verdict import SEVERITIES
 SCHEMA = "twolocks/2"
 FIRST_SCHEMA = "twolocks/1"
 """The schema before: a fix is one text, and there is no state `unknown`. Documents of it are read."""
-
 
 STATUSES = frozenset({"fail", "unknown", "error", "waived"})
 """The statuses of findings."""
@@ -226,13 +226,6 @@ class Coverage(msgspec.Struct, kw_only=True, frozen=True):
     """The files and rules that were not loaded, absent where all were; they make the scan incomplete."""
 
 
-class ExcludedRow(msgspec.Struct, kw_only=True, frozen=True):
-    """A subscription or resource group that `--exclude` left out: its path, and its name for people."""
-
-    scope: str
-    name: str
-
-
 class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     """The scan that made the document; nothing else in it depends on the time or the order of responses."""
 
@@ -253,11 +246,6 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     """The names of several tenants that were scanned together, by their ids in lower case."""
     excluded: list[ExcludedRow] | msgspec.UnsetType = msgspec.UNSET
     """What `--exclude` left out, where anything was: nothing in it was evaluated."""
-
-    @property
-    def left_out(self) -> list[ExcludedRow]:
-        """What was excluded; [] for nothing."""
-        return self.excluded or []
 
     @property
     def evaluated(self) -> str:

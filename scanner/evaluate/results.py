@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from scanner.document.schema import ExcludedRow, ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
+from scanner.document.schema import ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
+from scanner.document.scopes import ExcludedRow
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.shared import SharedCauses
 from scanner.model.remedy import Remedy

@@ -236,7 +236,7 @@ def _subscriptions(document: Document) -> frozenset[str]:
 
 
 def _excluded(document: Document) -> frozenset[str]:
-    return frozenset(row.scope.lower() for row in document.scan.left_out)
+    return frozenset(row.scope.lower() for row in document.scan.excluded or [])
 
 
 def _only_in(one: Mapping[str, str], other: Mapping[str, str], excluded: Set[str]) -> list[str]:

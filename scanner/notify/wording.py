@@ -80,7 +80,7 @@ def remarks(
 
     `expiring`: the number of waivers that expire within so many `days`.
     """
-    if left_out := excluded(result.scan.left_out, words):
+    if left_out := excluded(result.scan.excluded or [], words):
         yield f"{left_out}."
     if not result.scan.complete:
         text = _incomplete(result.evaluation, words)

@@ -24,7 +24,6 @@ from scanner.document.schema import (
     Coverage,
     Document,
     EvidenceRow,
-    ExcludedRow,
     ExposureRow,
     FindingRow,
     GapRow,
@@ -38,6 +37,7 @@ from scanner.document.schema import (
     TypeRow,
     WaiverRow,
 )
+from scanner.document.scopes import ExcludedRow
 from scanner.errors import InputError
 from scanner.model.ids import name_of
 from scanner.model.levels import Auth, Reach
@@ -246,7 +246,7 @@ class _Redactor:
             scopes=[self.names.uuid("subscription", each) for each in row.scopes],
             owner_tag=msgspec.UNSET,
             tenants=self._tenants(row.tenants),
-            excluded=list(map(self._excluded, row.left_out)) or msgspec.UNSET,
+            excluded=list(map(self._excluded, row.excluded or [])) or msgspec.UNSET,
         )
 
     def _tenants(self, tenants: dict[str, str] | msgspec.UnsetType) -> dict[str, str] | msgspec.UnsetType:

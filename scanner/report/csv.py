@@ -12,7 +12,8 @@ from typing import IO
 
 import msgspec
 
-from scanner.document.schema import Document, ExcludedRow, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.scopes import ExcludedRow
 from scanner.document.tenants import tenant_labels, tenant_names, tenant_of
 from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
@@ -96,7 +97,7 @@ def _rows(document: Document) -> Iterator[Row]:
         yield _resource(finding.resource, resources, names) | _finding(finding) | times | tenant(finding.resource)
     for gap in document.gaps:
         yield _resource(gap.url, resources, names) | _gap(gap) | times | tenant(gap.url)
-    for row in document.scan.left_out:
+    for row in document.scan.excluded or []:
         yield _resource(row.scope, resources, names) | _excluded(row) | times | tenant(row.scope)
 
 

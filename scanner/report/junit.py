@@ -83,7 +83,7 @@ def _suites(document: Document) -> dict[str, list[_Test]]:
         suites[subscription_of(resource)] += [_Test(rule, resource) for rule in rules]
     for gap in document.gaps:
         suites[subscription_of(gap.url)].append(_gap_test(gap))
-    for row in document.scan.left_out:
+    for row in document.scan.excluded or []:
         message = "excluded (--exclude): nothing in it was scanned"
         suites[subscription_of(row.scope)].append(_Test(EXCLUDED, row.scope, "skipped", message=message))
     for tests in suites.values():

@@ -99,7 +99,7 @@ def _scope(document: Document, words: Words) -> str:
         name, view = code(labels[scope.subscription.lower()]), views.get(scope.view, "summary.no_view")
         named.append(words(view, name=name) if view else name)
     named += [words("summary.and_more", len(scopes) - 10)] if len(scopes) > 10 else []
-    left_out = excluded(scan.left_out, words)
+    left_out = excluded(scan.excluded or [], words)
     return words(
         "summary.scope" if named else "summary.scope_of_none",
         resources=words("count.resources", scan.resources),

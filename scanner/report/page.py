@@ -49,7 +49,7 @@ def context(
         "changes": changes,
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
-        "excluded_line": excluded(document.scan.left_out, t),
+        "excluded_line": excluded(document.scan.excluded or [], t),
         "matrix": _matrix(document),
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),

@@ -25,7 +25,7 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
         "print_first": {
             "taken": t("print.taken", date=t.date_and_time(scan.taken)),
             "scopes": ", ".join(scopes[:_NAMED_SCOPES] + more),
-            "excluded": excluded(scan.left_out, t),
+            "excluded": excluded(scan.excluded or [], t),
             "counts": " · ".join([t("count.resources", scan.resources), t("count.rules", len(document.rules))]),
             "has_owners": owners.known,
             "worst": [

@@ -320,7 +320,7 @@ def _notifications(document: Document) -> Iterator[dict[str, Any]]:
         if row.status == "error":
             yield _notification(f"Rule {row.rule} crashed: {row.message}", "error", row.resource)
     words = Words()
-    if left_out := excluded(document.scan.left_out, words):
+    if left_out := excluded(document.scan.excluded or [], words):
         yield _notification(f"{left_out}.", "note")
     missing = group_gaps(document, words)
     for group in missing.groups:

@@ -5,7 +5,8 @@ from collections.abc import Collection, Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from scanner.document.schema import ExcludedRow, ScopeRow
+from scanner.document.schema import ScopeRow
+from scanner.document.scopes import ExcludedRow
 from scanner.errors import InputError
 from scanner.model.ids import group_of, root_of, subscription_of, type_of
 from scanner.model.index import is_indexed

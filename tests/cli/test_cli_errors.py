@@ -213,9 +213,9 @@ def test_no_such_file() -> None:
     assert "error: none.jsonl cannot be read: No such file or directory\n--> --from none.jsonl" in ended.err
 
 
-def test_from_reads_a_file_and_no_subscription(snapshot_file: str) -> None:
-    ended = twolocks("scan", "--from", snapshot_file, "-s", "prod")
-    assert (ended.code, "--from reads a file, so --subscription has no effect" in ended.err) == (2, True)
+def test_from_reads_a_file_and_no_management_group(snapshot_file: str) -> None:
+    ended = twolocks("scan", "--from", snapshot_file, "--management-group", "prod")
+    assert (ended.code, "--from reads a file, so --management-group has no effect" in ended.err) == (2, True)
 
 
 def test_a_rule_file_that_does_not_import(snapshot_file: str) -> None:

@@ -91,5 +91,5 @@ def test_a_file_of_a_process_that_has_ended_is_removed(tmp_path: Path) -> None:
 def test_a_folder_that_others_can_write_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     background.folder().chmod(0o777)
-    with pytest.raises(InputError, match="not yours alone"):
+    with pytest.raises(InputError, match="other users can write"):
         background.folder()
