@@ -18,8 +18,9 @@ from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
-from scanner.report.data_block import DataBlock, Packer
+from scanner.report.data_block import DataBlock
 from scanner.report.localized import localized
+from scanner.report.packing import Packer
 from scanner.report.page import cell_label, context
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import escaped
@@ -36,7 +37,8 @@ _SCRIPTS = (
 )  # fmt: skip
 
 
-_ISLAND = b'<script type="application/octet-stream" id="island">'
+_ISLAND, _MORE = (b'<script type="application/octet-stream" id="%b">' % id for id in (b"island", b"island-more"))
+"""Where the data block is written, and below the script, what no first drawing needs."""
 _SHORT_ACTION = 45
 """Characters of an action on the first screen."""
 
@@ -65,14 +67,21 @@ def render(document: Document, words: Words, own_actions: Collection[str] = ()) 
 
 
 def page_pieces(document: Document, words: Words, own_actions: Collection[str] = ()) -> Iterator[bytes]:
-    """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest."""
+    """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest.
+
+    The data block is two: the script between them starts on the first while the browser still reads the second.
+    """
     exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
     variables = context(document, words, exposures, findings, own_actions)
     page = _without_data(words, variables).encode("utf-8", "backslashreplace")
-    block = DataBlock(document, exposures, findings).export(words)
-    head, island, tail = page.rpartition(_ISLAND)
+    block = DataBlock(document, exposures, findings)
+    exported, fingerprints = block.export(words), block.fingerprints()
+    head, island, rest = page.rpartition(_ISLAND)
+    script, more_island, tail = rest.rpartition(_MORE)
     yield head + island
-    yield from Packer(block).pack()
+    yield from Packer(exported).pack()
+    yield script + more_island
+    yield from Packer(fingerprints).pack()
     yield tail
 
 

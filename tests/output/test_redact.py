@@ -47,10 +47,11 @@ def texts(document: Document) -> dict[str, str]:
         out = BytesIO()
         write(suffix, document, out)
         found[suffix] = out.getvalue().decode()
-    block = re.search(r'<script[^>]*id="island"[^>]*>([A-Za-z0-9+/=\s]+)<', found[".html"])
-    assert block is not None
-    found[".html"] = found[".html"].replace(block[1], "")
-    found["data block"] = gzip.decompress(base64.b64decode(block[1])).decode("utf-8", "replace")
+    islands = re.findall(r'<script[^>]*id="island(?:-more)?"[^>]*>([A-Za-z0-9+/=\s]+)<', found[".html"])
+    assert len(islands) == 2
+    for at, island in enumerate(islands):
+        found[".html"] = found[".html"].replace(island, "")
+        found[f"data block {at}"] = gzip.decompress(base64.b64decode(island)).decode("utf-8", "replace")
     return {name: html.unescape(re.sub(r"\\(?=\W)", "", text)).lower() for name, text in found.items()}
 
 
