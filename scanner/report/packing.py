@@ -21,8 +21,8 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 class Texts:
     """A column of texts."""
 
-    def __init__(self, values: Iterable[str]) -> None:
-        self.values = list(values)
+    def __init__(self, values: Iterable[Any]) -> None:
+        self.values: list[str] = list(values)
 
     def encoded(self) -> bytes | None:
         """Return the texts as UTF-8, None where one has half a surrogate pair, which UTF-8 cannot write."""

@@ -112,10 +112,12 @@ function selectWithFacets(terms) {
   const tests = facets.map((each) => terms.filter((term) => isFacetTerm(term) && term.key === each.key).map((term) => FINDING_KEYS[term.key](term)));
   const active = tests.flatMap((list, at) => (list.length ? [at] : [])), misses = facets.map(() => []), hits = active.length ? [] : base;
   if (active.length) {
+    const passes = tests.map((list) => (list.length === 1 ? list[0] : (row) => list.every((test) => test(row))));
     for (const row of base) {
-      const failed = active.filter((at) => !tests[at].every((test) => test(row)));
-      if (!failed.length) hits.push(row);
-      else if (failed.length === 1) misses[failed[0]].push(row);
+      let failed = -1, many = 0;
+      for (const at of active) if (!passes[at](row)) { failed = at; many++; }
+      if (many === 0) hits.push(row);
+      else if (many === 1) misses[failed].push(row);
     }
   }
   const all = tallies(hits);

@@ -46,8 +46,12 @@ function renderFindings(state) {
   showSelection();
 }
 
-function renderList(target, state) {
+function showFacets() {
   if (!facets.length) tools.facetList.append(...makeFacets());
+}
+
+function renderList(target, state) {
+  showFacets();
   const terms = readQuery(state.q, FINDING_NAMES);
   found = selectWithFacets(terms);
   showCounts(found, terms);

@@ -74,7 +74,8 @@ async function start() {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
     await pause();
     render();
-    document.documentElement.dataset.usable = "true";
+    await pause();
+    showFacets();
     await unpackMore();
     writtenLists = [];
     document.documentElement.dataset.ready = "true";

@@ -195,7 +195,11 @@ const everything = new Map();
 /** The numbers from 0 to length for which every term matches. The result is never changed: without a term it is kept. */
 function select(length, terms, meanings) {
   if (!terms.length) {
-    if (!everything.has(length)) everything.set(length, Array.from(new Int32Array(length), (_, at) => at));
+    if (!everything.has(length)) {
+      const all = new Array(length);
+      for (let at = 0; at < length; at++) all[at] = at;
+      everything.set(length, all);
+    }
     return everything.get(length);
   }
   const tests = terms.map((term) => { const test = meanings[term.key](term); return term.negated ? (at) => !test(at) : test; });

@@ -70,7 +70,7 @@ def make(file: Path, copies: int) -> dict[str, Any]:
     scan = msgspec.structs.replace(first.scan, resources=first.scan.resources * copies, cloud="public")
     coverage = msgspec.structs.replace(first.coverage, scopes=scopes)
     with file.open("wb") as out:
-        writer.finish(out, scan, first.rules, gaps, coverage)
+        writer.finish(out, scan, first.rules, gaps, coverage, numbers=first.numbers or None)
     writer.close()
     rows = {name: len(getattr(first, name)) * copies for name in ("exposures", "findings", "resources")}
     return {**rows, "mb": round(file.stat().st_size / 1e6)}
@@ -165,7 +165,7 @@ def _traced(events: list[dict[str, Any]]) -> dict[str, float]:
     ]
 
     def spent(mark: str) -> float:
-        return sum(task.get("tdur", 0) for task in tasks if task["ts"] < marks[mark]["ts"]) / 1000
+        return 0.001 * sum(float(task.get("tdur", 0)) for task in tasks if task["ts"] < marks[mark]["ts"])
 
     longest = max(tasks, key=lambda task: float(task["dur"]))
     return {

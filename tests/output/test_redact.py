@@ -204,7 +204,6 @@ def test_a_scan_and_a_report_are_redacted_in_each_output(tmp_path: Path, monkeyp
 @pytest.mark.parametrize(
     ("words", "env", "said"),
     [
-        ("--redact --split subscription", {}, "exclude each other"),
         ("--redact", {VARIABLE: "short"}, "fewer than 16 characters"),
         ("--redact", {f"{VARIABLE}_FILE": "nowhere"}, "cannot be read"),
         ("--redact", {VARIABLE: "0123456789abcdef", f"{VARIABLE}_FILE": "f"}, "exclude each other"),
