@@ -22,7 +22,7 @@ from scanner.evaluate.counts import count
 from scanner.model.verdict import SEVERITIES
 from scanner.output.formats import FORMATS
 from scanner.output.parts import OwnerPart, SplitBy, split
-from scanner.output.redact import redacted, with_pseudonyms
+from scanner.output.redact import redacted, rest_label, with_pseudonyms
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
 from scanner.report.csv import cell
@@ -102,6 +102,19 @@ def need_files(targets: Sequence[OutputTarget], by: SplitBy | None, at: str) -> 
             raise InputError(f"{target.name} is the index that --split writes; nothing was read", at=at)
 
 
+def certain_names(targets: Iterable[OutputTarget], by: SplitBy | None, *, is_redacted: bool) -> dict[str, str]:
+    """Return the names that are written whoever the owners are, each with its target: the index and the last part.
+
+    Whether they can be written is known before anything is read.
+    """
+    if by is None:
+        return {}
+    label = rest_label(by) if is_redacted else by.rest
+    named = [each for each in targets if each.format != STDOUT]
+    found = {stem_of(each) + INDEX: each.name for each in named}
+    return found | {part_name(each, _file_part(label, "", _WIDTHS[0])): each.name for each in named}
+
+
 def require_tag(document: Document, by: SplitBy, at: str) -> None:
     """Raise InputError where no resource of a findings file has the tag: the scan did not store it."""
     tags = {name for row in document.resources.values() for name in row.tags}
@@ -125,10 +138,14 @@ def part_name(target: OutputTarget, slug: str) -> str:
 def slugs_of(parts: Sequence[OwnerPart]) -> dict[str, str]:
     """Return a name for each key, no two of them equal, also where a file system ignores case."""
     for width in _WIDTHS:
-        found = {part.key: f"{_slug(part.label)}-{_hash(part.mark or part.key)[:width]}" for part in parts}
+        found = {part.key: _file_part(part.label, part.mark or part.key, width) for part in parts}
         if len(set(found.values())) == len(found):
             break
     return found
+
+
+def _file_part(label: str, mark: str, width: int) -> str:
+    return f"{_slug(label)}-{_hash(mark)[:width]}"
 
 
 def _slug(label: str) -> str:

@@ -126,10 +126,13 @@ def with_pseudonyms(parts: Iterable[OwnerPart], by: SplitBy, key: bytes) -> list
         return f"{names.word('subscription', subscription)}/{name_of(id)}"
 
     found = [replace(part, label=(own := label(part)), mark=own) for part in parts if part.key]
-    # A tag may be named after something of the organisation.
-    none = f"without {'owner' if by.kind == 'tag' else by.kind}"
-    rest = [replace(part, label=none) for part in parts if not part.key]
+    rest = [replace(part, label=rest_label(by)) for part in parts if not part.key]
     return [*sorted(found, key=lambda part: part.label), *rest]
+
+
+def rest_label(by: SplitBy) -> str:
+    """Return the label of the part of no owner, without the tag, which may be named after something of an estate."""
+    return "without owner" if by.kind == "tag" else by.rest
 
 
 class Pseudonyms:

@@ -17,7 +17,7 @@ from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_docum
 from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
-from scanner.output.part_files import INDEX, PartFiles, require_tag
+from scanner.output.part_files import INDEX, PartFiles, certain_names, require_tag
 from scanner.output.parts import SplitBy
 from scanner.output.redact import redacted
 from scanner.output.storage import Storage
@@ -71,6 +71,8 @@ def convert(
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
+    parts = certain_names(targets, by, is_redacted=key is not None)
+    storage.check((name, at("out", out)) for name, out in parts.items())
     wrote: list[str] = []
     with ExitStack() as stack:
         path = stack.enter_context(storage.reading(file, file))

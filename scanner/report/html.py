@@ -12,6 +12,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import jinja2
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from scanner.content import content
@@ -110,10 +111,29 @@ def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
     )
 
 
+class _CompiledTemplates(jinja2.BytecodeCache):
+    """Keeps compiled templates in memory: compiling them is most of the work of a small report, and of each part."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill a bucket of Jinja with what is kept for its template, if anything is."""
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what Jinja has compiled."""
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _CompiledTemplates()
+
+
 def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -> jinja2.Environment:
     """Return an environment for the templates of a folder that escapes text and knows the filter `escaped`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
+        bytecode_cache=_COMPILED,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
