@@ -1,9 +1,9 @@
 """The report of a large estate: the demo's findings repeated with other ids, written by `twolocks report`.
 
     python -m tests.benchmarks.large_report make FILE [COPIES]     145 copies: 50,000 findings, 101,000 endpoints
-    python -m tests.benchmarks.large_report write FILE OUT         CPU s and VmHWM MB of one process, MB of OUT
-    python -m tests.benchmarks.large_report page REPORT            Chromium: ms to the first drawing and to data; ms of
-                                                                   a filter; MB of the heap
+    python -m tests.benchmarks.large_report write FILE OUT [OPTION...]
+                                                     `twolocks report`: CPU s and VmHWM MB of one process, MB of OUT
+    python -m tests.benchmarks.large_report page REPORT        Chromium: ms of first drawings, filters and tasks
 
 Each prints JSON.
 """
@@ -76,9 +76,9 @@ def make(file: Path, copies: int) -> dict[str, Any]:
     return {**rows, "mb": round(file.stat().st_size / 1e6)}
 
 
-def write(file: Path, out: str) -> dict[str, Any]:
+def write(file: Path, out: str, *options: str) -> dict[str, Any]:
     """Write a report in a child process."""
-    command = [sys.executable, "-c", _CHILD, "report", str(file), "--out", out]
+    command = [sys.executable, "-c", _CHILD, "report", str(file), "--out", out, *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {**figures, "mb": round(Path(out).stat().st_size / 1e6, 2)}
@@ -183,7 +183,7 @@ def main() -> None:
     if task == "make":
         figures = make(Path(file), int(more[0]) if more else COPIES)
     else:
-        figures = page(Path(file).absolute()) if task == "page" else write(Path(file), more[0])
+        figures = page(Path(file).absolute()) if task == "page" else write(Path(file), *more)
     print(json.dumps({**figures, "wall_s": round(time.perf_counter() - started, 1)}))
 
 
