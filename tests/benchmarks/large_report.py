@@ -167,11 +167,11 @@ def _traced(events: list[dict[str, Any]]) -> dict[str, float]:
     def spent(mark: str) -> float:
         return 0.001 * sum(float(task.get("tdur", 0)) for task in tasks if task["ts"] < marks[mark]["ts"])
 
-    longest = max(tasks, key=lambda task: float(task["dur"]))
+    longest = max(tasks, key=lambda task: float(task.get("dur", 0)))
     return {
         "cpu": spent("at-findings"),
         "whole_cpu": spent("at-whole"),
-        "longest": longest["dur"] / 1000,
+        "longest": longest.get("dur", 0) / 1000,
         "longest_cpu": max(task.get("tdur", 0) for task in tasks) / 1000,
     }
 
