@@ -20,6 +20,7 @@ from scanner.document.schema import (
     ExposureRow,
     FindingRow,
     GapRow,
+    NumbersRow,
     ResourceRow,
     RuleRow,
     ScanRow,
@@ -27,6 +28,7 @@ from scanner.document.schema import (
 )
 
 _FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
+_CHANGES = b'"changes": '
 _AT_ONCE = 1 << 18
 """Bytes that are read at once where rows are used in their order."""
 _Row = TypeVar("_Row")
@@ -125,9 +127,12 @@ class _Parser:
             gaps=list(self._rows("gaps", GapRow)),
             coverage=self._part(b'"coverage": ', Coverage),
         )
-        if self._ends:
-            return document
-        document.changes = self._part(b'"changes": ', ChangesRow)
+        line = b"" if self._ends else self._line()
+        if line.startswith(_CHANGES):
+            document.changes = self._value(line, _CHANGES, ChangesRow)
+            line = b"" if self._ends else self._line()
+        if line:
+            document.numbers = self._value(line, b'"numbers": ', NumbersRow)
         if not self._ends:
             raise _OtherForm
         return document
@@ -140,7 +145,9 @@ class _Parser:
 
     def _part(self, head: bytes, type: Callable[..., _Row]) -> _Row:
         """Return a part that is one line. `_ends` is then whether it is the last one."""
-        line = self._line()
+        return self._value(self._line(), head, type)
+
+    def _value(self, line: bytes, head: bytes, type: Callable[..., _Row]) -> _Row:
         self._ends = line.endswith(b"}\n") and not self._file.read(1)
         end = -2
         if not line.startswith(head) or not (self._ends or line.endswith(b",\n")):

@@ -1,9 +1,8 @@
 """Writing a findings document as a stream of rows."""
 
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO, Any
 
 import msgspec
 
@@ -80,29 +79,16 @@ class Writer:
         numbers: NumbersRow | None = None,
     ) -> None:
         """Write the document; may be called once for each output."""
-        out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
-        for place, (id, rule) in enumerate(sorted(rules.items())):
-            out.write((b",\n" if place else b"\n") + _encoder.encode(id) + b": " + _encoder.encode(rule))
-        out.write(b"\n}")
-        for name in _SECTIONS:
-            opens, closes = (b"[", b"\n]") if name in _LISTS else (b"{", b"\n}")
-            out.write(b',\n"' + name.encode() + b'": ' + opens)
-            self._spill(name)
-            spool = self._spools[name]
-            spool.seek(0)
-            while lines := spool.readlines(1 << 20):
-                text = b"".join(lines)
-                out.write(text if self.fill is None else self.fill(text))
-            out.write(closes)
-        out.write(b',\n"gaps": [')
-        for place, gap in enumerate(gaps):
-            out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
-        out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage))
-        if changes is not None:
-            out.write(b',\n"changes": ' + _encoder.encode(changes))
-        if numbers is not None:
-            out.write(b',\n"numbers": ' + _encoder.encode(numbers))
-        out.write(b"}\n")
+        _write(out, scan, rules, {name: self._pieces(name) for name in _SECTIONS}, gaps, coverage, changes, numbers)
+
+    def _pieces(self, name: str) -> Iterator[bytes]:
+        """Yield the rows of a section in pieces of whole lines."""
+        self._spill(name)
+        spool = self._spools[name]
+        spool.seek(0)
+        while lines := spool.readlines(1 << 20):
+            text = b"".join(lines)
+            yield text if self.fill is None else self.fill(text)
 
     def close(self) -> None:
         for spool in self._spools.values():
@@ -123,9 +109,51 @@ def fill(writer: Writer, document: Document) -> None:
         writer.not_applicable(id, reasons)
 
 
+def _write(
+    out: IO[bytes],
+    scan: ScanRow,
+    rules: dict[str, RuleRow],
+    sections: Mapping[str, Iterable[bytes]],
+    gaps: list[GapRow],
+    coverage: Coverage,
+    changes: ChangesRow | None,
+    numbers: NumbersRow | None,
+) -> None:
+    """Write a document. `sections`: the rows of each in pieces, the first of which begins with an end of line."""
+    out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
+    for place, (id, rule) in enumerate(sorted(rules.items())):
+        out.write((b",\n" if place else b"\n") + _encoder.encode(id) + b": " + _encoder.encode(rule))
+    out.write(b"\n}")
+    for name in _SECTIONS:
+        opens, closes = (b"[", b"\n]") if name in _LISTS else (b"{", b"\n}")
+        out.write(b',\n"' + name.encode() + b'": ' + opens)
+        for piece in sections[name]:
+            out.write(piece)
+        out.write(closes)
+    out.write(b',\n"gaps": [')
+    for place, gap in enumerate(gaps):
+        out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
+    out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage))
+    if changes is not None:
+        out.write(b',\n"changes": ' + _encoder.encode(changes))
+    if numbers is not None:
+        out.write(b',\n"numbers": ' + _encoder.encode(numbers))
+    out.write(b"}\n")
+
+
 def write_document(document: Document, out: IO[bytes]) -> None:
-    """Write a whole document as a scan writes it. The same document gives the same bytes."""
-    with closing(Writer()) as writer:
-        fill(writer, document)
-        numbers = document.numbers or None
-        writer.finish(out, document.scan, document.rules, document.gaps, document.coverage, document.changes, numbers)
+    """Write a whole document as a scan writes it, row by row. The same document gives the same bytes."""
+    sections = {name: _lines(getattr(document, name)) for name in _SECTIONS}
+    numbers = document.numbers or None
+    _write(out, document.scan, document.rules, sections, document.gaps, document.coverage, document.changes, numbers)
+
+
+def _lines(rows: Mapping[str, Any] | Iterable[Any]) -> Iterator[bytes]:
+    """Yield the rows of a section, each with what parts it from the one before."""
+    lines: Iterator[bytes]
+    if isinstance(rows, Mapping):
+        lines = (_encoder.encode(id) + b": " + _encoder.encode(row) for id, row in rows.items())
+    else:
+        lines = map(_encoder.encode, rows)
+    for place, line in enumerate(lines):
+        yield (b",\n" if place else b"\n") + line

@@ -9,17 +9,20 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
 from typing import IO
 
 from scanner.document.schema import Document
+from scanner.document.views import in_memory
 from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.evaluate.counts import count
 from scanner.model.verdict import SEVERITIES
 from scanner.output.formats import FORMATS
 from scanner.output.parts import OwnerPart, SplitBy, split
+from scanner.output.redact import redacted, rest_label, with_pseudonyms
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
 from scanner.report.csv import cell
@@ -34,11 +37,15 @@ _FORMATS = {each.suffix: each for each in FORMATS}
 
 @dataclass(frozen=True, slots=True)
 class PartFiles:
-    """The files of the parts of one scan. `write` writes a document in the format of a suffix."""
+    """The files of the parts of one scan. `write` writes a document in the format of a suffix.
+
+    `secret`: the key of the pseudonyms, where the parts are redacted, with their names and their index.
+    """
 
     storage: Storage
     by: SplitBy
     write: Callable[[str, Document, IO[bytes]], None]
+    secret: bytes | None = None
     of_owners: dict[str, list[str]] = field(default_factory=dict)
     """The names of the files of each part, by its key."""
 
@@ -49,6 +56,8 @@ class PartFiles:
         """
         named = [each for each in targets if each.format != STDOUT]
         parts = split(document, self.by)
+        if self.secret is not None:
+            parts = with_pseudonyms(parts, self.by, self.secret)
         slugs = slugs_of(parts)
         names = [part_name(target, slugs[part.key]) for target in named for part in parts]
         refuse_inputs(((name, f"--split {self.by}") for name in names), [(source, "the file to read")])
@@ -57,13 +66,22 @@ class PartFiles:
                 name = part_name(target, slugs[part.key])
                 self.of_owners.setdefault(part.key, []).append(name)
                 yield name
-                with self.storage.writing(name) as out:
-                    self._write(target.format, part.document, out)
+                with self.storage.writing(name) as out, self._readied(part.document) as made:
+                    self._write(target.format, made, out)
         for stem in dict.fromkeys(map(stem_of, named)):
             own = [target for target in named if stem_of(target) == stem]
             yield stem + INDEX
             with self.storage.writing(stem + INDEX) as out:
                 out.write(index(parts, slugs, own, document))
+
+    @contextmanager
+    def _readied(self, document: Document) -> Iterator[Document]:
+        """Give a part as it is written: a small one in memory, because several passes read it."""
+        if self.secret is None:
+            yield in_memory(document)
+            return
+        with redacted(in_memory(document), self.secret, document.numbers) as (_, made):
+            yield made
 
     def _write(self, suffix: str, document: Document, out: IO[bytes]) -> None:
         if _FORMATS[suffix].writer:
@@ -82,6 +100,19 @@ def need_files(targets: Sequence[OutputTarget], by: SplitBy | None, at: str) -> 
     for target in targets if by is not None else ():
         if target.name.lower() in indexes:
             raise InputError(f"{target.name} is the index that --split writes; nothing was read", at=at)
+
+
+def certain_names(targets: Iterable[OutputTarget], by: SplitBy | None, *, is_redacted: bool) -> dict[str, str]:
+    """Return the names that are written whoever the owners are, each with its target: the index and the last part.
+
+    Whether they can be written is known before anything is read.
+    """
+    if by is None:
+        return {}
+    label = rest_label(by) if is_redacted else by.rest
+    named = [each for each in targets if each.format != STDOUT]
+    found = {stem_of(each) + INDEX: each.name for each in named}
+    return found | {part_name(each, _file_part(label, "", _WIDTHS[0])): each.name for each in named}
 
 
 def require_tag(document: Document, by: SplitBy, at: str) -> None:
@@ -107,10 +138,14 @@ def part_name(target: OutputTarget, slug: str) -> str:
 def slugs_of(parts: Sequence[OwnerPart]) -> dict[str, str]:
     """Return a name for each key, no two of them equal, also where a file system ignores case."""
     for width in _WIDTHS:
-        found = {part.key: f"{_slug(part.label)}-{_hash(part.key)[:width]}" for part in parts}
+        found = {part.key: _file_part(part.label, part.mark or part.key, width) for part in parts}
         if len(set(found.values())) == len(found):
             break
     return found
+
+
+def _file_part(label: str, mark: str, width: int) -> str:
+    return f"{_slug(label)}-{_hash(mark)[:width]}"
 
 
 def _slug(label: str) -> str:

@@ -4,10 +4,12 @@ Endpoints, findings, resources and passed checks are in exactly one part, so the
 What was not read is in every part that it may concern, so no part says more than the scan knows.
 """
 
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from itertools import chain
+from typing import Literal, TypeVar, get_args
 
 import msgspec
 
@@ -15,19 +17,20 @@ from scanner.document.schema import (
     ChangesRow,
     Coverage,
     Document,
-    ExposureRow,
     FindingRow,
     GapRow,
     ScopeRow,
     TrendRow,
     TypeRow,
 )
+from scanner.document.views import chosen, rows_of
 from scanner.errors import InputError, nearest
 from scanner.evaluate.counts import Counts, count
 from scanner.model.ids import group_of, subscription_of, type_of
 
 Kind = Literal["tag", "subscription", "resource-group"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+_Row = TypeVar("_Row")
 _TAG = "tag:"
 _LISTS = ("reopened", "worse", "better", "fixed", "unseen")
 
@@ -68,11 +71,15 @@ def parse_split(text: str, at: str) -> SplitBy | None:
 
 @dataclass(frozen=True, slots=True)
 class OwnerPart:
-    """The document of one owner. `key` is equal for equal owners, "" for what belongs to none; `label` is shown."""
+    """The document of one owner. `key` is equal for equal owners, "" for what belongs to none; `label` is shown.
+
+    `mark`: what names of files are made of in place of `key`, where that must not be found out.
+    """
 
     key: str
     label: str
     document: Document
+    mark: str = ""
 
 
 class Owners:
@@ -81,9 +88,14 @@ class Owners:
     def __init__(self, document: Document, by: SplitBy) -> None:
         self._by = by
         self._names = {each.subscription.lower(): each.name for each in document.coverage.scopes}
-        self._rows = {id.lower(): row for id, row in document.resources.items()}
+        self._rows = dict(self._tags_of(document)) if by.kind == "tag" else {}
         self._found: dict[str, str | None] = {}
         self.labels: dict[str, str] = {}
+
+    def _tags_of(self, document: Document) -> Iterator[tuple[str, tuple[str, str]]]:
+        """Yield the id of each resource with its value of the tag and its parent ("" for none), ids in lower case."""
+        for id, row in document.resources.items():
+            yield id.lower(), (_tag(row.tags, self._by.tag), (row.parent or "").lower())
 
     def of(self, id: str) -> str | None:
         """Return the key of the owner of a resource, "" for none, None where its tags are not known."""
@@ -114,13 +126,14 @@ class Owners:
         known = False
         while id:
             row = self._rows.get(id)
+            parent = ""
             if row is not None:
                 known = True
-                if value := _tag(row.tags, self._by.tag):
+                value, parent = row
+                if value:
                     key = value.casefold()
                     self.labels[key] = min(self.labels.get(key, value), value)
                     return key
-            parent = ((row.parent if row is not None else None) or "").lower()
             id = parent if parent and len(parent) < len(id) else id.rpartition("/")[0]
         return "" if known else None
 
@@ -135,11 +148,11 @@ def _tag(tags: Mapping[str, str], name: str) -> str:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of one owner."""
+    """The rows of one owner: the ids of its resources, and the places of its endpoints and findings."""
 
     resources: list[str] = field(default_factory=list)
-    exposures: list[ExposureRow] = field(default_factory=list)
-    findings: list[FindingRow] = field(default_factory=list)
+    exposures: "array[int]" = field(default_factory=lambda: array("i"))
+    findings: "array[int]" = field(default_factory=lambda: array("i"))
     passed: list[str] = field(default_factory=list)
     not_applicable: list[str] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
@@ -162,6 +175,7 @@ class _Splitter:
         """The gaps that may concern several owners."""
         self._of_scope: set[str] = set()
         """The subscriptions (lower case) with an inconclusive check of a whole list."""
+        self._checks_of_scopes: list[FindingRow] = []
         self._broken = bool(document.coverage.rules_broken) or (
             not document.scan.complete and not _explains(document, document.findings)
         )
@@ -180,14 +194,15 @@ class _Splitter:
         whole = self.whole
         for id in whole.resources:
             self._at(id).resources.append(id)
-        for exposure in whole.exposures:
-            self._at(exposure.resource).exposures.append(exposure)
-        for finding in whole.findings:
+        for place, exposure in enumerate(whole.exposures):
+            self._at(exposure.resource).exposures.append(place)
+        for place, finding in enumerate(whole.findings):
             rows = self._at(finding.resource)
-            rows.findings.append(finding)
+            rows.findings.append(place)
             rows.gaps.update(url.lower() for url in finding.gaps)
             if not type_of(finding.resource):
                 self._of_scope.add(subscription_of(finding.resource))
+                self._checks_of_scopes.append(finding)
         for id in whole.passed:
             self._at(id).passed.append(id)
         for id in whole.not_applicable:
@@ -233,11 +248,11 @@ class _Splitter:
             schema=whole.schema,
             scan=whole.scan,
             rules=whole.rules,
-            resources={id: whole.resources[id] for id in rows.resources},
-            exposures=rows.exposures,
-            findings=rows.findings,
-            passed={id: whole.passed[id] for id in rows.passed},
-            not_applicable={id: whole.not_applicable[id] for id in rows.not_applicable},
+            resources=chosen(whole.resources, rows.resources),
+            exposures=rows_of(whole.exposures, _same, rows.exposures),
+            findings=rows_of(whole.findings, _same, rows.findings),
+            passed=chosen(whole.passed, rows.passed),
+            not_applicable=chosen(whole.not_applicable, rows.not_applicable),
             gaps=gaps,
             coverage=msgspec.structs.replace(whole.coverage, scopes=scopes),
         )
@@ -252,9 +267,8 @@ class _Splitter:
         return made
 
     def _is_incomplete(self, part: Document, seen: set[str]) -> bool:
-        of_scope = (each for each in self.whole.findings if not type_of(each.resource))
-        findings = [*part.findings, *(each for each in of_scope if subscription_of(each.resource) in seen)]
-        return self._broken or _explains(part, findings)
+        of_scope = (each for each in self._checks_of_scopes if subscription_of(each.resource) in seen)
+        return self._broken or _explains(part, chain(part.findings, of_scope))
 
     def _scopes(self, rows: _Rows, shared: Iterable[str], *, is_rest: bool) -> Iterator[ScopeRow]:
         """Yield the subscriptions of a part: those with rows, and those of which something was not read."""
@@ -336,6 +350,10 @@ def _rest_of_changes(whole: ChangesRow, rest: ChangesRow, others: list[ChangesRo
         lists[name] = [row for row in getattr(whole, name) if (row.kind, row.fingerprint) not in taken]
     counts = {name: max(value - sum(each.counts[name] for each in known), 0) for name, value in whole.counts.items()}
     return msgspec.structs.replace(rest, counts=counts, **lists)
+
+
+def _same(row: _Row) -> _Row:
+    return row
 
 
 def _explains(document: Document, findings: Iterable[FindingRow]) -> bool:

@@ -9,14 +9,19 @@ import hashlib
 import hmac
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from scanner.config.settings import Settings
+from scanner.document.reader import open_document
 from scanner.document.schema import (
     CellRow,
     ChangeRow,
@@ -29,6 +34,7 @@ from scanner.document.schema import (
     GapRow,
     HopRow,
     May,
+    NumbersRow,
     Remediation,
     ResourceRow,
     RuleRow,
@@ -38,15 +44,19 @@ from scanner.document.schema import (
     WaiverRow,
 )
 from scanner.document.scopes import ExcludedRow
+from scanner.document.views import mapping_of, rows_of
+from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.model.ids import name_of
 from scanner.model.levels import Auth, Reach
 from scanner.model.rule import CATEGORIES
+from scanner.output.parts import OwnerPart, SplitBy
 from scanner.output.vocabulary import Vocabulary, vocabulary
 
 NOTE = "This report is redacted: names are pseudonyms, and texts of Azure and of the organisation are left out"
 WITHHELD = "withheld"
 VARIABLE = "TWOLOCKS_SECRET_REDACT"
+_Row = TypeVar("_Row")
 _LEAST_KEY = 16
 _DIGITS = 16
 """Hex digits of a pseudonym: two of 100,000 names are equal in one of 4 billion documents."""
@@ -87,7 +97,46 @@ def redact(document: Document, key: bytes) -> Document:
     return _Redactor(document, key, vocabulary()).document()
 
 
-class _Pseudonyms:
+@contextmanager
+def redacted(
+    document: Document, key: bytes, numbers: NumbersRow | msgspec.UnsetType = msgspec.UNSET
+) -> Iterator[tuple[IO[bytes], Document]]:
+    """Give the redacted document as a findings file and as rows. Those of a large one are in a temporary file.
+
+    `numbers`: those that were counted; what a document says of itself is not taken over.
+    """
+    made = redact(document, key)
+    made.numbers = numbers
+    with BytesIO() if isinstance(made.findings, list) else TemporaryFile() as file:
+        write_document(made, file)
+        file.flush()
+        yield file, (made if isinstance(file, BytesIO) else open_document(file)) or made
+
+
+def with_pseudonyms(parts: Iterable[OwnerPart], by: SplitBy, key: bytes) -> list[OwnerPart]:
+    """Return the parts with pseudonyms of their owners, in their order; that of no owner is the last."""
+    names = Pseudonyms(key, vocabulary())
+
+    def label(part: OwnerPart) -> str:
+        if by.kind == "tag":
+            return names.word("owner", part.key)
+        if by.kind == "subscription":
+            return names.word("subscription", part.key)
+        subscription, _, group = part.key.partition("/")
+        id = names.id(f"/subscriptions/{subscription}/resourceGroups/{group}")
+        return f"{names.word('subscription', subscription)}/{name_of(id)}"
+
+    found = [replace(part, label=(own := label(part)), mark=own) for part in parts if part.key]
+    rest = [replace(part, label=rest_label(by)) for part in parts if not part.key]
+    return [*sorted(found, key=lambda part: part.label), *rest]
+
+
+def rest_label(by: SplitBy) -> str:
+    """Return the label of the part of no owner, without the tag, which may be named after something of an estate."""
+    return "without owner" if by.kind == "tag" else by.rest
+
+
+class Pseudonyms:
     """Replaces names. `key`: the key of the HMAC, without which no one can find the name of a pseudonym."""
 
     def __init__(self, key: bytes, known: Vocabulary) -> None:
@@ -156,29 +205,36 @@ class _Redactor:
 
     def __init__(self, document: Document, key: bytes, known: Vocabulary) -> None:
         self.whole, self.known = document, known
-        self.names = _Pseudonyms(key, known)
+        self.names = Pseudonyms(key, known)
 
     def document(self) -> Document:
-        whole, names = self.whole, self.names
-        passed: dict[str, list[str]] = {}
-        for id, rules in whole.passed.items():
-            passed.setdefault(names.id(id), []).extend(map(self._rule, rules))
-        reasons: dict[str, dict[str, str]] = {}
-        for id, why in whole.not_applicable.items():
-            reasons.setdefault(names.id(id), {}).update({self._rule(rule): WITHHELD for rule in why})
+        whole = self.whole
         return Document(
             schema=whole.schema,
             scan=self._scan(whole.scan),
             rules=dict(map(self._rule_row, whole.rules, whole.rules.values())),
-            resources={names.id(id): self._resource(id, row) for id, row in whole.resources.items()},
-            exposures=list(map(self._exposure, whole.exposures)),
-            findings=list(map(self._finding, whole.findings)),
-            passed=passed,
-            not_applicable=reasons,
+            resources=self._mapping(whole.resources, self._last_resource),
+            exposures=rows_of(whole.exposures, self._exposure),
+            findings=rows_of(whole.findings, self._finding),
+            passed=self._mapping(whole.passed, self._passed),
+            not_applicable=self._mapping(whole.not_applicable, self._reasons),
             gaps=list(map(self._gap, whole.gaps)),
             coverage=self._coverage(whole.coverage),
             changes=self._changes(whole.changes) if whole.changes is not None else None,
         )
+
+    def _mapping(self, rows: Mapping[str, Any], make: Callable[[list[str]], _Row]) -> Mapping[str, _Row]:
+        """Return a redacted mapping; several ids may have one pseudonym, because ids are compared without case."""
+        return mapping_of(rows, ((self.names.id(id), id) for id in rows), make)
+
+    def _last_resource(self, ids: list[str]) -> ResourceRow:
+        return self._resource(ids[-1], self.whole.resources[ids[-1]])
+
+    def _passed(self, ids: list[str]) -> list[str]:
+        return [self._rule(rule) for id in ids for rule in self.whole.passed[id]]
+
+    def _reasons(self, ids: list[str]) -> dict[str, str]:
+        return {self._rule(rule): WITHHELD for id in ids for rule in self.whole.not_applicable[id]}
 
     # Words
 
@@ -441,11 +497,5 @@ def key_for(settings: Settings, environ: Mapping[str, str]) -> tuple[bytes | Non
     """Return the key where `--redact` is set, and what to print about it. Raises InputError."""
     if not settings["redact"]:
         return None, ""
-    if settings["split"]:
-        raise InputError(
-            "--split and --redact exclude each other; nothing was read",
-            at=settings.at("split", settings["split"]),
-            do="redact a part: twolocks report PART.json --redact --out redacted.html",
-        )
     key, is_random = key_of(environ)
     return key, f"the pseudonyms are for this run alone; {VARIABLE} makes them stable" if is_random else ""

@@ -17,9 +17,9 @@ from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_docum
 from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
-from scanner.output.part_files import INDEX, PartFiles, require_tag
+from scanner.output.part_files import INDEX, PartFiles, certain_names, require_tag
 from scanner.output.parts import SplitBy
-from scanner.output.redact import redact
+from scanner.output.redact import redacted
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs, write_error
 from scanner.terminal.streams import json_output
@@ -71,14 +71,16 @@ def convert(
     """
     refuse_inputs(((target.name, at("out", target.name)) for target in targets), [(file, "the file to read")])
     storage.check((target.name, at("out", target.name)) for target in targets)
+    parts = certain_names(targets, by, is_redacted=key is not None)
+    storage.check((name, at("out", out)) for name, out in parts.items())
     wrote: list[str] = []
-    with storage.reading(file, file) as path, _opened(path, file, busy) as opened:
-        source, document = opened
+    with ExitStack() as stack:
+        path = stack.enter_context(storage.reading(file, file))
+        opened = stack.enter_context(_opened(path, file, busy))
+        whole = opened[1]
         if by is not None:
-            require_tag(document, by, at("split", by))
-        if key is not None:
-            document = redact(document, key)
-            source = BytesIO(encoded(document))
+            require_tag(whole, by, at("split", by))
+        source, document = stack.enter_context(redacted(whole, key)) if key is not None else opened
         for target in sorted(targets, key=lambda each: each.format == STDOUT):
             if target.format == STDOUT:
                 out = json_output()
@@ -98,7 +100,7 @@ def convert(
             wrote.append(target.name)
         if by is not None:
             report = partial(write, language=language)
-            wrote += _write_parts(document, targets, PartFiles(storage, by, report), wrote, file)
+            wrote += _write_parts(whole, targets, PartFiles(storage, by, report, key), wrote, file)
     return wrote
 
 

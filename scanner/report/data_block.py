@@ -1,21 +1,18 @@
-"""The data block of the report: tables once, everything else as columns of indexes into them, packed by `Packer`.
+"""The data block of the report: tables once, everything else as columns of indexes into them.
 
 Texts that name their resource are kept as patterns: U+0001 and a letter stand for the resource's id (i), name (n),
 group (g), subscription (s) and its parent's id (q) and name (p); `data_block.js` puts them back. So a command or a
 message that differs in the resource alone is stored once. Texts that JSON would escape are never replaced, so that
-patterns of JSON remain JSON.
+patterns of JSON remain JSON. `packing.py` writes it.
 """
 
-import base64
 import json
 import re
-import sys
-import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
-from itertools import chain, islice
+from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
@@ -26,6 +23,7 @@ from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import scope_names
 from scanner.report.naming import PORTALS, path_name, type_name
+from scanner.report.packing import Columns, Differences, Texts
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
@@ -42,13 +40,10 @@ _FINDING = (
     "rule", "resource", "status", "severity", "title", "endpoints", "message", "evidence", "fix", "gaps", "waiver",
     "new", "since",
 )  # fmt: skip
-Columns = dict[str, Any]
 _Row = TypeVar("_Row", ExposureRow, FindingRow)
 _TEXTS = ("last", "name", "path")
 """The columns of resources that are no indexes."""
 _BATCH = 1024
-_GZIP = 31
-"""What zlib calls a window of 32 kB with the head and the tail of gzip."""
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -108,8 +103,8 @@ class ResourceTable:
         values = (
             self.prefixes[head + slash],
             last,
-            0 if name == last else name,
-            0 if path == name else path,
+            "" if name == last else name,
+            "" if path == name else path,
             self.subscriptions[subscription],
             self.groups[group],
             self.types[(row.type if row else "") or type_of(own)],
@@ -150,8 +145,8 @@ class ResourceTable:
     def export(self) -> Columns:
         """Return the table, ready for JSON."""
         return {
-            **self.columns,
-            "prefixes": list(self.prefixes),
+            **{name: Texts(column) if name in _TEXTS else column for name, column in self.columns.items()},
+            "prefixes": Texts(self.prefixes),
             "subs": [
                 [each, self._names.get(each, each), self._tenants.get(each, ""), self._labels.get(each, "")]
                 for each in self.subscriptions
@@ -176,10 +171,12 @@ class DataBlock:
         self.gaps = [
             {"url": gap.url, "status": gap.status, "code": gap.code, "action": gap.action} for gap in document.gaps
         ]
+        for id in sorted({*document.passed, *document.not_applicable}):
+            self.resources.at(id)
         self._gap_at = {gap.url.lower(): at for at, gap in enumerate(document.gaps)}
         self._titles = {id: rule.title for id, rule in document.rules.items()}
-        self.exposures = _columns(exposures, _EXPOSURE, self._exposure)
-        self.findings = _columns(findings, _FINDING, self._finding)
+        self.exposures, self._marks_of_exposures = _columns(exposures, _EXPOSURE, self._exposure)
+        self.findings, self._marks_of_findings = _columns(findings, _FINDING, self._finding)
 
     def _text(self, text: str | None, resource: int) -> int:
         return self.strings[self.resources.pattern(text, resource)] if text else 0
@@ -260,7 +257,7 @@ class DataBlock:
             at = self.resources.at(resource)
             for rule in self.document.passed[resource]:
                 by_rule[self.rules[rule]].append(at)
-        return [[rule, by_rule[rule]] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
+        return [[rule, Differences(by_rule[rule])] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
 
     def _not_applicable(self) -> list[Any]:
         by_rule: dict[int, tuple[array[int], array[int]]] = defaultdict(lambda: (array("i"), array("i")))
@@ -270,7 +267,8 @@ class DataBlock:
                 resources, reasons = by_rule[self.rules[rule]]
                 resources.append(at)
                 reasons.append(self._text(reason, at))
-        return [[rule, *by_rule[rule]] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
+        rules = sorted(by_rule, key=list(self.rules).__getitem__)
+        return [[rule, Differences(by_rule[rule][0]), by_rule[rule][1]] for rule in rules]
 
     def _rules(self) -> list[Columns]:
         known = self.document.rules
@@ -301,12 +299,21 @@ class DataBlock:
             "notApplicable": not_applicable,
             "gaps": self.gaps,
             "gapSets": list(self.gap_sets),
-            "strings": list(self.strings),
+            "strings": Texts(self.strings),
         }
 
+    def fingerprints(self) -> Columns:
+        """Return the fingerprints, 16 characters each. They are apart, because the first drawing needs none of them."""
+        return {"exposures": Texts([self._marks_of_exposures]), "findings": Texts([self._marks_of_findings])}
 
-def _columns(rows: Iterable[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]) -> Columns:
-    """Return the columns of rows by name; `indexes` gives the values of a row in the order of the names."""
+
+def _columns(
+    rows: Iterable[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]
+) -> tuple[Columns, str]:
+    """Return the columns of rows by name, and their fingerprints as one text.
+
+    `indexes` gives the values of a row in the order of the names.
+    """
     columns = [array("i") for _ in names]
     fingerprints = []
     every = iter(rows)
@@ -316,7 +323,7 @@ def _columns(rows: Iterable[_Row], names: Sequence[str], indexes: Callable[[_Row
         fingerprints.append("".join([row.fingerprint[:16].ljust(16) for row in batch]))
     length = len(columns[0])
     found: Columns = dict(zip(names, map(_column, columns), strict=True)) if length else {}
-    return {**found, "fingerprint": "".join(fingerprints), "length": length}
+    return {**found, "length": length}, "".join(fingerprints)
 
 
 def _column(values: "array[int]") -> Any:
@@ -329,63 +336,3 @@ def _json(value: Any) -> str:
         return _encode(value).decode()
     except UnicodeEncodeError:
         return json.dumps(msgspec.to_builtins(value), sort_keys=True)
-
-
-class Packer:
-    """Packs a block as base64 of gzip: JSON in one line, then the columns of whole numbers as bytes.
-
-    In the JSON a column is `at` (bytes after the line), `length` and `bytes` (of a number: 1, 2 or 4, signed, little
-    endian), so that the page uses it without parsing. Numbers and texts never stand in memory as one text.
-    """
-
-    def __init__(self, block: Columns) -> None:
-        self._block = block
-        self._columns: list[bytes] = []
-        self._size = 0
-        self._encoder = msgspec.json.Encoder(order="sorted", enc_hook=self._place)
-
-    def pack(self) -> Iterator[bytes]:
-        """Yield the packed block in pieces. The same block gives the same text."""
-        packer = zlib.compressobj(6, zlib.DEFLATED, _GZIP)
-        rest = b""
-        for piece in chain(self._pieces(self._block), (b"\n",), self._numbers(), (None,)):
-            packed = rest + (packer.flush() if piece is None else packer.compress(piece))
-            whole = len(packed) if piece is None else len(packed) // 3 * 3
-            rest = packed[whole:]
-            yield base64.b64encode(packed[:whole])
-
-    def _pieces(self, block: Columns) -> Iterator[bytes]:
-        yield b"{"
-        for at, name in enumerate(sorted(block)):
-            yield b"%b%b:" % (b"," if at else b"", _encode(name))
-            value = block[name]
-            yield from self._pieces(value) if isinstance(value, dict) else (self._encoded(value),)
-        yield b"}"
-
-    def _encoded(self, value: Any) -> bytes:
-        try:
-            return self._encoder.encode(value)
-        except UnicodeEncodeError:
-            return json.dumps(msgspec.to_builtins(value, enc_hook=self._place), sort_keys=True).encode()
-
-    def _place(self, column: "array[int]") -> dict[str, int]:
-        """Keep a column for the end of the block, and return what stands for it in the JSON."""
-        narrow = next(filter(None, (_narrow(column, code) for code in "bh")), column)
-        if sys.byteorder == "big":
-            narrow.byteswap()
-        text = narrow.tobytes()
-        place = {"at": self._size, "length": len(narrow), "bytes": narrow.itemsize}
-        self._columns.append(text + bytes(-len(text) % 4))
-        self._size += len(self._columns[-1])
-        return place
-
-    def _numbers(self) -> Iterator[bytes]:
-        yield from self._columns
-
-
-def _narrow(column: "array[int]", code: str) -> "array[int] | None":
-    """Return a column in fewer bytes, None where its numbers do not fit."""
-    try:
-        return array(code, column)
-    except OverflowError:
-        return None

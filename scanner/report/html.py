@@ -12,14 +12,16 @@ from typing import IO, Any
 from urllib.parse import quote
 
 import jinja2
+from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
-from scanner.report.data_block import DataBlock, Packer
+from scanner.report.data_block import DataBlock
 from scanner.report.localized import localized
+from scanner.report.packing import Packer
 from scanner.report.page import cell_label, context
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import escaped
@@ -36,7 +38,8 @@ _SCRIPTS = (
 )  # fmt: skip
 
 
-_ISLAND = b'<script type="application/octet-stream" id="island">'
+_ISLAND, _MORE = (b'<script type="application/octet-stream" id="%b">' % id for id in (b"island", b"island-more"))
+"""Where the data block is written, and below the script, what no first drawing needs."""
 _SHORT_ACTION = 45
 """Characters of an action on the first screen."""
 
@@ -65,14 +68,21 @@ def render(document: Document, words: Words, own_actions: Collection[str] = ()) 
 
 
 def page_pieces(document: Document, words: Words, own_actions: Collection[str] = ()) -> Iterator[bytes]:
-    """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest."""
+    """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest.
+
+    The data block is two: the script between them starts on the first while the browser still reads the second.
+    """
     exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
     variables = context(document, words, exposures, findings, own_actions)
     page = _without_data(words, variables).encode("utf-8", "backslashreplace")
-    block = DataBlock(document, exposures, findings).export(words)
-    head, island, tail = page.rpartition(_ISLAND)
+    block = DataBlock(document, exposures, findings)
+    exported, fingerprints = block.export(words), block.fingerprints()
+    head, island, rest = page.rpartition(_ISLAND)
+    script, more_island, tail = rest.rpartition(_MORE)
     yield head + island
-    yield from Packer(block).pack()
+    yield from Packer(exported).pack()
+    yield script + more_island
+    yield from Packer(fingerprints).pack()
     yield tail
 
 
@@ -101,10 +111,29 @@ def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
     )
 
 
+class _CompiledTemplates(jinja2.BytecodeCache):
+    """Keeps compiled templates in memory: compiling them is most of the work of a small report, and of each part."""
+
+    def __init__(self) -> None:
+        self._codes: dict[tuple[str, str], Any] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill a bucket of Jinja with what is kept for its template, if anything is."""
+        bucket.code = self._codes.get((bucket.key, bucket.checksum))
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep what Jinja has compiled."""
+        self._codes[bucket.key, bucket.checksum] = bucket.code
+
+
+_COMPILED = _CompiledTemplates()
+
+
 def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -> jinja2.Environment:
     """Return an environment for the templates of a folder that escapes text and knows the filter `escaped`."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folder),
+        bytecode_cache=_COMPILED,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -12,7 +12,7 @@ from scanner.config.waivers import WaiverFile
 from scanner.document.schema import now
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
-from scanner.output.part_files import need_files
+from scanner.output.part_files import certain_names, need_files
 from scanner.output.parts import SplitBy, parse_split
 from scanner.output.redact import key_for
 from scanner.output.storage import Storage, is_blob, refuse_other_urls
@@ -64,6 +64,8 @@ class Job:
         """Return the blobs to write, each with the option or setting that names it."""
         at = self.settings.at
         names = [(out.name, at("out", out.name)) for out in self.outs]
+        parts = certain_names(self.outs, self.by, is_redacted=self.key is not None)
+        names += [(name, at("out", out)) for name, out in parts.items()]
         names += [(name, at("snapshot", self.settings["snapshot"])) for name in snapshot_names(self.settings)]
         return [(name, given) for name, given in names if is_blob(name)]
 

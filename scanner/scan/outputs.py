@@ -102,11 +102,20 @@ class Outputs:
         if self.key is None:
             self._write_all(outs, writer, sections, by)
             return
-        # From here on no output takes anything of the whole document.
-        with closing(Writer()) as other:
-            self._write_all(outs, other, self._redacted(writer, sections, other, self.key), None)
+        # No output takes anything of the whole document, but parts, which are redacted one by one.
+        with SpooledTemporaryFile(max_size=_IN_MEMORY) as file, closing(Writer()) as other:
+            whole = _decoded(writer, sections, file)
+            self._write_all(outs, other, _redacted(whole, other, self.key), by, whole)
 
-    def _write_all(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections, by: SplitBy | None) -> None:
+    def _write_all(
+        self,
+        outs: Sequence[OutputTarget],
+        writer: Writer,
+        sections: Sections,
+        by: SplitBy | None,
+        to_split: Document | None = None,
+    ) -> None:
+        """Write every output. `to_split`: the document to split, where it is not the one that is written."""
         document: Document | None = None
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
             for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
@@ -126,26 +135,17 @@ class Outputs:
                 else:
                     self.wrote += [out.name] if out.format != STDOUT else []
             if by is not None:
-                self._write_parts(outs, _decoded(writer, sections, whole) if document is None else document, by)
-
-    @staticmethod
-    def _redacted(writer: Writer, sections: Sections, other: Writer, key: bytes) -> Sections:
-        """Write the rows of the redacted document into another writer. Return its other sections."""
-        from scanner.output.redact import redact
-
-        with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
-            made = redact(_decoded(writer, sections, whole), key)
-            fill(other, made)
-        return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, count(made).numbers())
+                self._write_parts(outs, to_split or document or _decoded(writer, sections, whole), by)
 
     def _write_parts(self, outs: Sequence[OutputTarget], document: Document, by: SplitBy) -> None:
         from scanner.output.part_files import PartFiles
         from scanner.output.writers import write
 
         def report(suffix: str, part: Document, file: IO[bytes]) -> None:
-            write(suffix, part, file, of_own_rules(self.rules), language=self.language)
+            own = of_own_rules(self.rules) if self.key is None else ()
+            write(suffix, part, file, own, language=self.language)
 
-        files = PartFiles(self.storage, by, report)
+        files = PartFiles(self.storage, by, report, self.key)
         names: list[str] = []
         try:
             for name in files.files(document, outs):
@@ -172,6 +172,15 @@ class Outputs:
     def _failed(self, name: str, error: OSError) -> None:
         self.errors.append(write_error(name, error, self.wrote))
         self.unwritten.append(name)
+
+
+def _redacted(whole: Document, other: Writer, key: bytes) -> Sections:
+    """Write the rows of the redacted document into another writer. Return its other sections."""
+    from scanner.output.redact import redact
+
+    made = redact(whole, key)
+    fill(other, made)
+    return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, count(made).numbers())
 
 
 def _print(writer: Writer, sections: Sections) -> None:

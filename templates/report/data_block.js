@@ -3,24 +3,105 @@ let data = null;
 let rows = null;
 const FAIL = 0, UNKNOWN = 1, ERROR = 2, WAIVED = 3, PASS = 4, NOT_APPLICABLE = 5;
 
-async function unpack() {
-  const element = byId("island");
+const SLICE = 1 << 17, PAUSE_AFTER = 12;
+let paused = 0;
+
+/** Lets input and drawing in, where the page has worked for some milliseconds since it did. */
+async function pause() {
+  if (performance.now() - paused < PAUSE_AFTER) return;
+  await (window.scheduler && scheduler.yield ? scheduler.yield() : new Promise((done) => setTimeout(done)));
+  paused = performance.now();
+}
+
+const decoded = (text) => (Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));
+
+/** The bytes of a gzip file in base64, unpacked in slices. Its last four bytes are its size. */
+async function inflated(text) {
   if (!("DecompressionStream" in window)) throw new Error("old");
-  const text = element.textContent;
-  const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const unpacked = new Uint8Array(await new Response(stream).arrayBuffer()), end = unpacked.indexOf(10);
-  const block = JSON.parse(new TextDecoder().decode(unpacked.subarray(0, end)));
+  const stream = new DecompressionStream("gzip"), writer = stream.writable.getWriter(), reader = stream.readable.getReader();
+  const tail = decoded(text.slice(-8)), all = new Uint8Array(new DataView(tail.buffer).getUint32(tail.length - 4, true));
+  const feed = async () => {
+    for (let at = 0; at < text.length; at += SLICE) {
+      await pause();
+      await writer.write(decoded(text.slice(at, at + SLICE)));
+    }
+    await writer.close();
+  };
+  const collect = async () => {
+    let size = 0;
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      all.set(value, size);
+      size += value.length;
+    }
+    if (size !== all.length) throw new Error("damaged");
+  };
+  await Promise.all([feed(), collect()]);
+  return all;
+}
+
+/** Unpacks an element: JSON, with its columns (packing.py) in their places. Removes it. */
+async function unpack(id) {
+  const element = byId(id), bytes = await inflated(element.textContent), end = bytes.indexOf(10);
+  const block = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
   element.remove();
-  readColumns(block, unpacked.slice(end + 1).buffer);
+  readColumns(block, bytes.slice(end + 1).buffer);
   return block;
 }
 
-/** Puts the columns of numbers in their places; they follow the JSON as bytes (data_block.py, `Packer`). */
-function readColumns(block, bytes) {
-  const kinds = { 1: Int8Array, 2: Int16Array, 4: Int32Array }, column = (place) => new kinds[place.bytes](bytes, place.at, place.length);
-  for (const table of [block.exposures, block.findings, block.resources]) for (const [name, value] of Object.entries(table)) if (value.bytes) table[name] = column(value);
-  for (const lists of [block.passed, block.notApplicable]) for (const list of lists) list.splice(1, 2, ...list.slice(1).map(column));
+/** Puts the columns of a table, and of the tables and lists in it, in their places. */
+function readColumns(table, bytes) {
+  for (const [name, value] of Object.entries(table)) {
+    if (value === null || typeof value !== "object") continue;
+    if (value.ends) table[name] = textColumn(value, bytes);
+    else if (value.bytes) table[name] = numberColumn(value, bytes);
+    else if (name !== "words" && name !== "rules") readColumns(value, bytes);
+  }
+}
+
+function numberColumn(place, bytes) {
+  const column = new { 1: Int8Array, 2: Int16Array, 4: Int32Array }[place.bytes](bytes, place.at, place.length);
+  if (!place.differences) return column;
+  const sums = new Int32Array(column.length);
+  for (let at = 0, sum = 0; at < sums.length; at++) sums[at] = sum += column[at];
+  return sums;
+}
+
+function textColumn(place, bytes) {
+  const all = new TextDecoder("utf-8", { ignoreBOM: true }).decode(new Uint8Array(bytes, place.at, place.length)), texts = [];
+  let start = 0;
+  for (const length of numberColumn(place.ends, bytes)) texts.push(all.slice(start, start += length));
+  return texts;
+}
+
+// Fingerprints stand below the script, as no first drawing needs one. What needs them waits here.
+let waiting = [];
+const isWhole = () => "fingerprint" in data.findings;
+
+function whenWhole(act) {
+  if (isWhole()) act();
+  else waiting.push(act);
+}
+
+/** An element that needs fingerprints; until they are there, an empty one is in its place. */
+function later(make) {
+  if (isWhole()) return make();
+  const place = h("span");
+  waiting.push(() => fill(place, null, [make()]));
+  return place;
+}
+
+async function unpackMore() {
+  if (document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
+  const more = await unpack("island-more");
+  for (const table of ["exposures", "findings"]) {
+    if (more[table][0].length !== data[table].length * 16) throw new Error("damaged");
+    data[table].fingerprint = more[table][0];
+  }
+  const acts = waiting;
+  waiting = [];
+  for (const act of acts) act();
 }
 
 function useData(block) {

@@ -60,7 +60,7 @@ function exposureDetails(at) {
   ];
 }
 
-const checkLine = (row) => h("li", null, rowBadge(row), " ", h("a", { href: hashOf({ view: "findings", f: fingerprint(row) }) }, visible(standingTitle(row))));
+const checkLine = (row) => h("li", null, rowBadge(row), " ", later(() => h("a", { href: hashOf({ view: "findings", f: fingerprint(row) }) }, visible(standingTitle(row)))));
 
 /** A `details` that is filled when it is first opened; a button-free summary. */
 function lazyDetails(summary, make, attributes) {

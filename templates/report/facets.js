@@ -5,9 +5,12 @@ let facets = [];
 
 const quotedValue = (value) => (/[\s,"]/.test(value) ? `"${value.replaceAll('"', "")}"` : value);
 
-/** A facet: `values` are {value, label, title}, `of(row)` the numbers of the values of a row. */
-function facet(key, values, of) {
-  const made = { key, values, of, all: false, boxes: [], counts: new Int32Array(values.length) };
+/**
+ * A facet: `values` are {value, label, title}. What a row has follows from one of its columns (`by`: severity, status, rule
+ * or resource): `places` has the number of the value for each number of the column, or a list of these; null: the same.
+ */
+function facet(key, values, by, places = null) {
+  const made = { key, values, by, places, all: false, boxes: [], counts: new Int32Array(values.length) };
   made.more = h("button", { type: "button", class: "link", hidden: true, click: () => { made.all = !made.all; showFacet(made); } }, t("facet.more"));
   made.boxes = values.map(({ value, label, title }) => {
     const box = h("input", { type: "checkbox", change: () => toggleValue(key, value, box.checked) }), count = h("b", null, "0");
@@ -45,36 +48,36 @@ function typeFacet() {
   const labels = values.map((type) => typeName(data.resources.types.indexOf(type)));
   for (const label of labels) names.set(label, (names.get(label) || 0) + 1);
   const label = (type, place) => (names.get(labels[place]) > 1 ? `${labels[place]} (${type.split("/")[0].replace(/^microsoft\./i, "")})` : labels[place]);
-  return facet("type", values.map((type, place) => ({ value: "=" + type.toLowerCase(), label: label(type, place), title: plain(type) })), (row) => at[data.resources.type[rows.resource[row]]]);
+  return facet("type", values.map((type, place) => ({ value: "=" + type.toLowerCase(), label: label(type, place), title: plain(type) })), "resource", Array.from(data.resources.type, (type) => at[type]));
 }
 
 function subscriptionFacet() {
   const names = data.resources.subs.map((each) => each[1].toLowerCase());
   const isUnique = (name) => name && names.indexOf(name) === names.lastIndexOf(name) && !name.includes('"');
-  return facet("sub", data.resources.subs.map(([id, name]) => ({ value: "=" + (isUnique(name.toLowerCase()) ? name.toLowerCase() : id), label: name || id, title: id })), (row) => data.resources.sub[rows.resource[row]]);
+  return facet("sub", data.resources.subs.map(([id, name]) => ({ value: "=" + (isUnique(name.toLowerCase()) ? name.toLowerCase() : id), label: name || id, title: id })), "resource", data.resources.sub);
 }
 
 function tenantFacet() {
   const { values, at } = distinct(data.resources.subs.map((each) => each[3] || ""));
-  return facet("tenant", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), (row) => at[data.resources.sub[rows.resource[row]]]);
+  return facet("tenant", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), "resource", Array.from(data.resources.sub, (sub) => at[sub]));
 }
 
 function controlFacet() {
   const { values, at } = distinct(data.rules.flatMap(controlsOf));
   let from = 0;
   const places = data.rules.map((rule) => { const count = controlsOf(rule).length; from += count; return at.slice(from - count, from); });
-  return facet("control", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), (row) => places[rows.rule[row]]);
+  return facet("control", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), "rule", places);
 }
 
 function makeFacets() {
   const category = data.rules.map((rule) => CATEGORIES.indexOf(rule.category));
   facets = [
-    facet("severity", data.severities.map((value) => ({ value, label: t("severity." + value) })), (row) => rows.severity[row]),
-    facet("status", data.statuses.map((value) => ({ value, label: t("status." + value) })), (row) => rows.status[row]),
-    facet("category", CATEGORIES.map((value) => ({ value, label: value })), (row) => category[rows.rule[row]]),
+    facet("severity", data.severities.map((value) => ({ value, label: t("severity." + value) })), "severity"),
+    facet("status", data.statuses.map((value) => ({ value, label: t("status." + value) })), "status"),
+    facet("category", CATEGORIES.map((value) => ({ value, label: value })), "rule", category),
     typeFacet(), ...(hasTenants() ? [tenantFacet()] : []), subscriptionFacet(), controlFacet(),
   ];
-  const total = facets.map((each) => { const counts = new Int32Array(each.values.length); for (let row = 0; row < rows.length; row++) countRow(each, counts, row); return counts; });
+  const all = tallies(select(rows.length, [], FINDING_KEYS)), total = facets.map((each) => countsOf(each, all[each.by]));
   facets.forEach((each, at) => {
     if (!["type", "tenant", "sub", "control"].includes(each.key)) return;
     const order = each.boxes.map((_, place) => place).sort((a, b) => total[at][b] - total[at][a] || a - b);
@@ -84,9 +87,25 @@ function makeFacets() {
   return facets.map((each) => each.field);
 }
 
-function countRow(each, counts, row) {
-  const of = each.of(row);
-  if (typeof of === "number") { if (of >= 0) counts[of]++; } else for (const place of of) counts[place]++;
+/** How many of some rows have each number of a column; the first count is that of -1. */
+function tally(list, by) {
+  const column = rows[by], counts = new Int32Array(sizeOf(by) + 1);
+  for (let at = 0; at < list.length; at++) counts[column[list[at]] + 1]++;
+  return counts;
+}
+
+const sizeOf = (by) => ({ severity: data.severities.length, status: data.statuses.length, rule: data.rules.length, resource: data.resources.last.length })[by];
+const tallies = (list) => Object.fromEntries(["severity", "status", "rule", "resource"].map((by) => [by, tally(list, by)]));
+
+/** The counts of the values of a facet, from those of its column. */
+function countsOf(each, tallied) {
+  const counts = new Int32Array(each.values.length);
+  for (let at = 1; at < tallied.length; at++) {
+    if (!tallied[at]) continue;
+    const place = each.places ? each.places[at - 1] : at - 1;
+    if (typeof place === "number") { if (place >= 0) counts[place] += tallied[at]; } else for (const one of place) counts[one] += tallied[at];
+  }
+  return counts;
 }
 
 /**
@@ -96,15 +115,22 @@ function countRow(each, counts, row) {
 function selectWithFacets(terms) {
   const base = select(rows.length, terms.filter((term) => !isFacetTerm(term)), FINDING_KEYS);
   const tests = facets.map((each) => terms.filter((term) => isFacetTerm(term) && term.key === each.key).map((term) => FINDING_KEYS[term.key](term)));
-  const active = tests.flatMap((list, at) => (list.length ? [at] : []));
-  const counts = facets.map((each) => new Int32Array(each.values.length)), hits = [];
-  for (const row of base) {
-    let failed = -1, misses = 0;
-    for (const at of active) if (!tests[at].every((test) => test(row))) { failed = at; misses++; }
-    if (misses === 0) hits.push(row);
-    else if (misses === 1) countRow(facets[failed], counts[failed], row);
+  const active = tests.flatMap((list, at) => (list.length ? [at] : [])), misses = facets.map(() => []), hits = active.length ? [] : base;
+  if (active.length) {
+    const passes = tests.map((list) => (list.length === 1 ? list[0] : (row) => list.every((test) => test(row))));
+    for (const row of base) {
+      let failed = -1, many = 0;
+      for (const at of active) if (!passes[at](row)) { failed = at; many++; }
+      if (many === 0) hits.push(row);
+      else if (many === 1) misses[failed].push(row);
+    }
   }
-  facets.forEach((each, at) => { for (const row of hits) countRow(each, counts[at], row); });
+  const all = tallies(hits);
+  const counts = facets.map((each, at) => {
+    const own = countsOf(each, all[each.by]);
+    if (misses[at].length) countsOf(each, tally(misses[at], each.by)).forEach((count, place) => { own[place] += count; });
+    return own;
+  });
   facets.forEach((each, at) => {
     const chosen = new Set(terms.filter((term) => isFacetTerm(term) && term.key === each.key).flatMap((term) => term.values));
     each.counts = counts[at];

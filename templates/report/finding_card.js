@@ -149,9 +149,9 @@ const tomlString = (value) => JSON.stringify(value).replace(/[^\x00-\x7e]/gu, es
 const waiverToPaste = (row) => lazyDetails(t("card.accept"), () => block(waiverText(row), t("card.accept")));
 
 function footer(row) {
-  const seen = firstSeen(data.findings.since[row]), mark = fingerprint(row).trim();
-  const link = mark && [t("card.id") + " ", h("a", { href: hashOf({ view: "findings", f: mark }), title: t("card.permalink") }, h("code", null, mark))];
-  return h("p", { class: "where" }, separated([seen, link]));
+  const seen = firstSeen(data.findings.since[row]);
+  const link = (mark) => mark && [t("card.id") + " ", h("a", { href: hashOf({ view: "findings", f: mark }), title: t("card.permalink") }, h("code", null, mark))];
+  return later(() => h("p", { class: "where" }, separated([seen, link(fingerprint(row).trim())])));
 }
 
 /** The network paths to a finding's endpoints; all but the first are folded. */

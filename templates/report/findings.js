@@ -25,8 +25,7 @@ function makeTools() {
 }
 
 function showCounts(hits, terms) {
-  const counts = data.statuses.map(() => 0);
-  for (const row of hits) counts[rows.status[row]]++;
+  const counts = tally(hits, "status").subarray(1);
   const named = { fail: FAIL, unknown: UNKNOWN, waived: WAIVED, pass: PASS };
   const values = Object.fromEntries(Object.entries(named).map(([name, at]) => [name, number(counts[at])]));
   const status = t("findings.status", hits.length, { all: t("count.findings", rows.length), ...values });
@@ -47,8 +46,12 @@ function renderFindings(state) {
   showSelection();
 }
 
-function renderList(target, state) {
+function showFacets() {
   if (!facets.length) tools.facetList.append(...makeFacets());
+}
+
+function renderList(target, state) {
+  showFacets();
   const terms = readQuery(state.q, FINDING_NAMES);
   found = selectWithFacets(terms);
   showCounts(found, terms);

@@ -58,7 +58,10 @@ function drawGroup(group, key, state, open) {
 /** The entries of a list: rows, and the failures of severity info as one list a type, where the first of them stood. */
 function entriesOf(hits) {
   const entries = [], types = new Map(), info = data.severities.indexOf("info");
-  for (const row of hits) {
+  for (let at = 0; at < hits.length; at++) {
+    const row = hits[at];
+    // Only own rows can have failed; they come first.
+    if (row >= rows.own) return entries.concat(hits.slice(at));
     const type = GROUP_KEYS.type.of(row);
     if (rows.status[row] !== FAIL || rows.severity[row] !== info) entries.push(row);
     else if (types.has(type)) types.get(type).push(row);

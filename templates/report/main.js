@@ -17,9 +17,21 @@ function nameView(state) {
   document.title = `${name}${state.q ? ` (${plain(state.q)})` : ""} · ${pageTitle}`;
 }
 
+/** Whether a state shows or searches fingerprints. */
+function needsFingerprints({ view, q, f }) {
+  if (view === "findings" && f) return true;
+  const names = { findings: FINDING_NAMES, endpoints: EXPOSURE_NAMES }[view];
+  return names !== undefined && readQuery(q, names).some(({ key, values }) => key === "is" || (key === "" && /^[0-9a-f]{1,16}$/.test(values[0])));
+}
+
 function render() {
   const state = readState();
   showView(state.view);
+  if (!data) return;
+  if (!isWhole() && needsFingerprints(state)) {
+    if (!waiting.includes(render)) waiting.push(render);
+    return;
+  }
   nameView(state);
   if (state.view === "endpoints") renderExposures(state);
   if (state.view === "findings") renderFindings(state);
@@ -33,17 +45,23 @@ function render() {
   lastView = state.view;
 }
 
+/** The lists as they are written into the page, until everything is unpacked. */
+let writtenLists = ["endpoint-list", "finding-list"].map((id) => [byId(id), [...byId(id).childNodes]]);
+
 function showFailure(error) {
   const line = byId("noscript");
   line.textContent = line.dataset.failed.replace("{reason}", error.message === "old" ? line.dataset.old : line.dataset.damaged);
+  for (const [list, nodes] of writtenLists) list.replaceChildren(...nodes);
+  for (const id of ["finding-tools", "finding-facets", "finding-head"]) byId(id).replaceChildren();
   document.documentElement.className = "";
 }
 
 async function start() {
   try {
-    const blockRead = await unpack();
+    const blockRead = await unpack("island");
     useWords(blockRead);
     useData(blockRead);
+    await pause();
     makeTools();
     makeKeys();
     makeFields();
@@ -54,13 +72,18 @@ async function start() {
     byId("theme").addEventListener("click", switchTheme);
     byId("help").addEventListener("click", showKeys);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
-    window.addEventListener("hashchange", render);
+    await pause();
     render();
+    await pause();
+    showFacets();
+    await unpackMore();
+    writtenLists = [];
     document.documentElement.dataset.ready = "true";
   } catch (error) {
     showFailure(error);
   }
 }
 
+window.addEventListener("hashchange", render);
 showView(readState().view);
 start();

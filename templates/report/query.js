@@ -63,11 +63,10 @@ function table(length, test) {
 
 /** `test(index, resource)` remembered by index, where the text does not depend on the resource. */
 function remembered(test) {
-  const memory = new Map();
+  const UNSEEN = 0, FALSE = 1, TRUE = 2, ANEW = 3, memory = new Uint8Array(data.strings.length);
   return (index, resource) => {
-    if (data.strings[index].includes("\u0001")) return test(index, resource);
-    if (!memory.has(index)) memory.set(index, test(index, resource));
-    return memory.get(index);
+    if (memory[index] === UNSEEN) memory[index] = data.strings[index].includes("\u0001") ? ANEW : test(index, resource) ? TRUE : FALSE;
+    return memory[index] === ANEW ? test(index, resource) : memory[index] === TRUE;
   };
 }
 
@@ -80,17 +79,37 @@ function severityTest({ compare, values }) {
 }
 
 const byResource = (test) => table(data.resources.last.length, test);
+/** The resources whose value in a column of indexes into `values` passes a test. */
+function byColumn(name, values, test) {
+  const hits = values.map((value) => test(value)), column = data.resources[name];
+  return byResource((at) => hits[column[at]]);
+}
+
+const loweredTexts = new Map();
+/** A column of texts in lower case; kept, because each word that is typed needs it. */
+function lowered(name) {
+  if (!loweredTexts.has(name)) loweredTexts.set(name, data.resources[name].map((each) => each.toLowerCase()));
+  return loweredTexts.get(name);
+}
+
+/** The resources whose id contains a word. An id is a prefix, which ends with "/", and its last segment, which has none. */
+function resourcesWith(word) {
+  const cut = word.lastIndexOf("/") + 1, above = word.slice(0, cut), below = word.slice(cut), { prefix } = data.resources, last = lowered("last");
+  const within = lowered("prefixes").map((each) => each.includes(word)), meets = cut ? lowered("prefixes").map((each) => each.endsWith(above)) : [];
+  return byResource((at) => within[prefix[at]] || last[at].includes(word) || (meets[prefix[at]] && last[at].startsWith(below)));
+}
+
 const byRule = (test) => table(data.rules.length, (at) => test(data.rules[at]));
 const controlsOf = (rule) => Object.entries(rule.controls || {}).flatMap(([name, ids]) => ids.map((id) => `${name} ${id}`));
 
 /** What the keys about resources mean, for findings and endpoints alike: values -> lookup table. */
 const RESOURCE_KEYS = {
-  type: (values) => { const test = part(values); return byResource((at) => test(typeOf(at))); },
-  sub: (values) => { const test = part(values); return byResource((at) => subOf(at).slice(0, 3).some(test)); },
-  tenant: (values) => { const test = part(values); return byResource((at) => test(tenantOf(at))); },
-  rg: (values) => { const test = part(values); return byResource((at) => test(groupOf(at))); },
+  type: (values) => { const test = part(values); return byColumn("type", data.resources.types, test); },
+  sub: (values) => { const test = part(values); return byColumn("sub", data.resources.subs, (each) => each.slice(0, 3).some(test)); },
+  tenant: (values) => { const test = part(values); return byColumn("sub", data.resources.subs, (each) => test(each[3] || "")); },
+  rg: (values) => { const test = part(values); return byColumn("group", data.resources.groups, test); },
   name: (values) => { const test = part(values); return byResource((at) => test(nameOf(at))); },
-  region: (values) => { const test = whole(values); return byResource((at) => test(regionOf(at))); },
+  region: (values) => { const test = whole(values); return byColumn("region", data.resources.regions, test); },
 };
 
 const RULE_KEYS = {
@@ -110,7 +129,7 @@ function findingWord(word) {
   const has = contains(word);
   const rules = byRule((rule) => has(rule.id) || has(rule.title || ""));
   const passed = byRule((rule) => has(rule.id) || has(rule.pass_title || rule.title || ""));
-  const resources = byResource((at) => has(idOf(at)));
+  const resources = resourcesWith(word);
   const inText = remembered((index, resource) => has(expand(index, resource)));
   const hex = /^[0-9a-f]{4,16}$/.test(word);
   return (row) => {
@@ -151,16 +170,18 @@ for (const [key, make] of Object.entries(RULE_KEYS)) FINDING_KEYS[key] = (term) 
 
 function exposureWord(word) {
   const has = contains(word);
-  const resources = byResource((at) => has(idOf(at)));
-  const print = (at) => data.exposures.fingerprint.slice(at * 16, at * 16 + 16);
-  return (at) => resources[data.exposures.resource[at]] === 1 || has(exposure(at, "endpoint")) || has(exposureText(at, "title")) || has(exposureText(at, "address")) || has(print(at));
+  const resources = resourcesWith(word);
+  const hex = /^[0-9a-f]{1,16}$/.test(word), print = (at) => hex && has(data.exposures.fingerprint.slice(at * 16, at * 16 + 16));
+  const inText = remembered((index, resource) => has(expand(index, resource))), { resource, endpoint, title, address } = data.exposures;
+  return (at) => resources[resource[at]] === 1 || inText(endpoint[at], resource[at]) || inText(title[at], resource[at]) || inText(address[at], resource[at]) || print(at);
 }
 
-const exposureColumn = (column) => (term) => { const test = whole(term.values); return (at) => test(exposure(at, column)); };
+const onColumn = (column, test) => { const hits = remembered((index) => test(data.strings[index])), values = data.exposures[column]; return (at) => hits(values[at]); };
+const exposureColumn = (column) => (term) => onColumn(column, whole(term.values));
 const EXPOSURE_KEYS = {
   status: exposureColumn("state"), kind: exposureColumn("kind"), auth: exposureColumn("auth"), reach: exposureColumn("reach"),
-  severity: (term) => { const test = severityTest(term); return (at) => test(exposure(at, "severity")); },
-  endpoint: (term) => { const test = part(term.values); return (at) => test(exposure(at, "endpoint")); },
+  severity: (term) => onColumn("severity", severityTest(term)),
+  endpoint: (term) => onColumn("endpoint", part(term.values)),
   is: ({ values }) => historyTest(values, data.exposures),
   since: (term) => { const test = sinceTest(term); return (at) => test(data.exposures.since[at]); },
   "": (term) => exposureWord(term.values[0]),
@@ -171,8 +192,17 @@ const keysOf = (meanings) => new Set(Object.keys(meanings).filter(Boolean));
 const FINDING_NAMES = keysOf(FINDING_KEYS);
 const EXPOSURE_NAMES = keysOf(EXPOSURE_KEYS);
 
-/** The numbers from 0 to length for which every term matches. */
+const everything = new Map();
+/** The numbers from 0 to length for which every term matches. The result is never changed: without a term it is kept. */
 function select(length, terms, meanings) {
+  if (!terms.length) {
+    if (!everything.has(length)) {
+      const all = new Array(length);
+      for (let at = 0; at < length; at++) all[at] = at;
+      everything.set(length, all);
+    }
+    return everything.get(length);
+  }
   const tests = terms.map((term) => { const test = meanings[term.key](term); return term.negated ? (at) => !test(at) : test; });
   const hits = [];
   next: for (let at = 0; at < length; at++) {

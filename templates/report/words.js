@@ -3,18 +3,23 @@ let catalogue = {};
 let plurals = null;
 let numbers = null;
 let dates = null;
+let language = "";
 
 function useWords(block) {
   catalogue = block.words;
   plurals = new Intl.PluralRules(block.lang);
   numbers = new Intl.NumberFormat(block.lang);
-  dates = new Intl.DateTimeFormat(block.lang === "en" ? "en-GB" : block.lang, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+  language = block.lang;
 }
 
 const number = (value) => numbers.format(value);
 
 /** `25 November 2026` for an ISO moment; what is no moment stays as it is. */
-const date = (iso) => (Number.isNaN(Date.parse(iso)) ? iso : dates.format(new Date(iso)));
+function date(iso) {
+  if (Number.isNaN(Date.parse(iso))) return iso;
+  dates = dates || new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+  return dates.format(new Date(iso));
+}
 
 /** The text of a key; `count` picks the plural and fills {n}, `values` fill the other braces. */
 function t(key, count, values) {

@@ -1,6 +1,7 @@
 """`make bench`: every figure of docs/dev/performance.md, medians of fresh processes; writes that page.
 
-python -m tests.benchmarks [NAME...]        only these: startup, rules, evaluate, copies, report, network, history, scan
+python -m tests.benchmarks [NAME...]
+    only these: startup, rules, evaluate, copies, report, large, network, history, scan
 """
 
 import json
@@ -94,6 +95,26 @@ def report() -> Figures:
     return {"50000": five("tests.benchmarks.report", "50000"), "200000": child("tests.benchmarks.report", "200000")}
 
 
+def large() -> Figures:
+    """Return the figures of 50,000 findings and 101,000 endpoints: of one run a form, and of five openings of the page.
+
+    `ratio`: CPU for each row, against a tenth of the findings in the same run.
+    """
+    module, figures = "tests.benchmarks.large_report", {}
+    with tempfile.TemporaryDirectory() as folder:
+        whole, tenth, page = (str(Path(folder) / name) for name in ("whole.json", "tenth.json", "whole.html"))
+        rows, less = child(module, "make", whole), child(module, "make", tenth, "14")
+        figures["html"] = child(module, "write", whole, page)
+        small = child(module, "write", tenth, str(Path(folder) / "tenth.html"))
+        figures["html --redact"] = child(module, "write", whole, str(Path(folder) / "redacted.html"), "--redact")
+        figures["json --redact"] = child(module, "write", whole, str(Path(folder) / "redacted.json"), "--redact")
+        parts = ("--split", "subscription")
+        figures["json --split subscription"] = child(module, "write", whole, str(Path(folder) / "p.json"), *parts)
+        opened = child(module, "page", page)
+    ratio = figures["html"]["cpu_s"] / small["cpu_s"] * less["findings"] / rows["findings"]
+    return {"rows": rows, "written": figures, "page": opened, "ratio": round(ratio, 3)}
+
+
 def network() -> Figures:
     return {count: child("tests.benchmarks.network", count) for count in ("5000", "20000", "50000", "200000")}
 
@@ -140,6 +161,7 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "evaluate": evaluate,
     "copies": copies,
     "report": report,
+    "large": large,
     "network": network,
     "history": history,
     "scan": scan,
@@ -177,6 +199,7 @@ def page(figures: Figures) -> str:
         evaluated(figures["evaluate"]),
         grown(figures["copies"]),
         reported(figures["report"]),
+        opened(figures["large"]),
         reached(figures["network"]),
         remembered(figures["history"]),
         scanned(figures["scan"]),
@@ -243,6 +266,42 @@ def reported(found: Figures) -> str:
 {table([("findings", "MB", "CPU s", "added memory MB"), *rows])}
 
 Limited by: compressing the data block."""
+
+
+PAGE_ROWS = {
+    "paint": "first paint",
+    "input": "reaction to a click at the first paint",
+    "findings": "first page of findings",
+    "keys": "result of a filter by two keys",
+    "words": "result of a filter by two words",
+    "id": "result of a filter by a part of an id",
+    "longest": "longest task",
+    "longest_cpu": "longest task, CPU",
+    "cpu": "until the first page of findings, CPU",
+    "whole": "until everything is unpacked",
+}
+"""The figures of a page that are shown, with what each is."""
+
+
+def opened(found: Figures) -> str:
+    """The report of a large estate: writing it in each form, and opening it."""
+    rows = [
+        (name, *(f"{row[field]:,}" for field in ("mb", "cpu_s", "hwm_mb"))) for name, row in found["written"].items()
+    ]
+    times = [(what, f"{found['page'][name]:.0f}") for name, what in PAGE_ROWS.items()]
+    size = found["rows"]
+    return f"""## Report of {size["findings"]:,} findings and {size["exposures"]:,} endpoints
+
+{table([("format", "MB", "CPU s", "peak MB"), *rows])}
+
+One run each; MB of the first file. CPU for each finding is {found["ratio"]} times that of a report with a tenth
+of them. Limited by: decoding each row once for each pass over the rows.
+
+{table([("Chromium, HTML", "ms"), *times])}
+
+Medians of five openings from a file, wall clock where CPU is not named; the reader opens the findings at the first
+paint. Limited by: parsing the file as HTML, and unpacking.
+`python -m tests.benchmarks.large_report` does each alone."""
 
 
 def reached(found: Figures) -> str:

@@ -1,9 +1,9 @@
 """The report of a large estate: the demo's findings repeated with other ids, written by `twolocks report`.
 
     python -m tests.benchmarks.large_report make FILE [COPIES]     145 copies: 50,000 findings, 101,000 endpoints
-    python -m tests.benchmarks.large_report write FILE OUT         CPU s and VmHWM MB of one process, MB of OUT
-    python -m tests.benchmarks.large_report page REPORT            Chromium: ms to the first drawing and to data; ms of
-                                                                   a filter; MB of the heap
+    python -m tests.benchmarks.large_report write FILE OUT [OPTION...]
+                                                     `twolocks report`: CPU s and VmHWM MB of one process, MB of OUT
+    python -m tests.benchmarks.large_report page REPORT        Chromium: ms of first drawings, filters and tasks
 
 Each prints JSON.
 """
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from scanner.document.schema import Document, ScopeRow, decode_document
 from scanner.document.writer import Writer, fill
@@ -70,60 +70,110 @@ def make(file: Path, copies: int) -> dict[str, Any]:
     scan = msgspec.structs.replace(first.scan, resources=first.scan.resources * copies, cloud="public")
     coverage = msgspec.structs.replace(first.coverage, scopes=scopes)
     with file.open("wb") as out:
-        writer.finish(out, scan, first.rules, gaps, coverage)
+        writer.finish(out, scan, first.rules, gaps, coverage, numbers=first.numbers or None)
     writer.close()
     rows = {name: len(getattr(first, name)) * copies for name in ("exposures", "findings", "resources")}
     return {**rows, "mb": round(file.stat().st_size / 1e6)}
 
 
-def write(file: Path, out: str) -> dict[str, Any]:
+def write(file: Path, out: str, *options: str) -> dict[str, Any]:
     """Write a report in a child process."""
-    command = [sys.executable, "-c", _CHILD, "report", str(file), "--out", out]
+    command = [sys.executable, "-c", _CHILD, "report", str(file), "--out", out, *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {**figures, "mb": round(Path(out).stat().st_size / 1e6, 2)}
 
 
 def page(report: Path) -> dict[str, Any]:
-    """Open a report five times; return medians, of the wall clock as a browser has no other."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--enable-precise-memory-info"])
-        runs = [_open(browser.new_page(viewport={"width": 1280, "height": 800}), report) for _ in range(5)]
+    """Open a report five times, as a reader in a hurry does; return medians in ms, of the wall clock but for `cpu`.
+
+    `paint`: the first paint, from the start of the navigation, as `findings` and `whole` are. `input`: from a click on
+    Findings at the first paint to the paint of that view. `findings`: the first page of findings is painted. Filters
+    are typed then: two keys (`keys`), two words (`words`), a part of an id (`id`), each to the paint of its result.
+    `longest`: the longest task of the main thread up to there, and `longest_cpu` its CPU. `cpu`: of the main thread
+    until the first page of findings; `whole` and `whole_cpu`: until fingerprints are unpacked too.
+    """
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
+        arguments = ["--no-sandbox", "--enable-precise-memory-info"]
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=arguments)
+        runs = [_open(browser, report, Path(folder) / "trace.json") for _ in range(RUNS)]
         browser.close()
     return {name: round(statistics.median(run[name] for run in runs), 1) for name in runs[0]}
 
 
-def _open(opened: Page, report: Path) -> dict[str, float]:
+RUNS = 5
+FILTERS = {"keys": "severity:high type:storage", "words": "public access", "id": "resourcegroups/rg-"}
+_WATCH = """
+const told = {}, figures = {}, all = new Promise((done) => { told.whole = done; });
+const isThere = {findings: () => document.getElementById("finding-table"),
+    whole: () => document.documentElement?.dataset.ready};
+const painted = (act) => requestAnimationFrame(() => { const sent = new MessageChannel(); sent.port1.onmessage = act;
+    sent.port2.postMessage(0); });
+const mark = (name) => { figures[name] = performance.now(); performance.mark("at-" + name); told[name]?.(); };
+new PerformanceObserver((list) => {
+    if ("paint" in figures) return;
+    figures.paint = list.getEntries()[0].startTime;
+    const start = performance.now();
+    document.querySelector(".bar a[href='#findings']").click();
+    painted(() => { figures.input = performance.now() - start; });
+}).observe({type: "paint", buffered: true});
+new MutationObserver((_, own) => {
+    for (const name of Object.keys(isThere)) if (isThere[name]()) { delete isThere[name]; painted(() => mark(name)); }
+    if (!Object.keys(isThere).length) own.disconnect();
+}).observe(document, {childList: true, subtree: true, attributes: true, attributeFilter: ["data-ready"]});
+const typed = (text) => new Promise((done) => {
+    const field = document.getElementById("filter"), start = performance.now();
+    field.value = text;
+    field.dispatchEvent(new Event("input", {bubbles: true}));
+    painted(() => done(performance.now() - start));
+});
+window.measured = async (filters) => {
+    await all;
+    for (const [name, text] of Object.entries(filters)) figures[name] = await typed(text);
+    performance.mark("at-end");
+    return figures;
+};
+"""
+
+
+def _open(browser: Browser, report: Path, trace: Path) -> dict[str, float]:
+    opened = browser.new_page(viewport={"width": 1280, "height": 800})
+    opened.add_init_script(_WATCH)
+    browser.start_tracing(page=opened, path=trace, categories=["toplevel", "blink.user_timing"])
     opened.goto(report.as_uri(), wait_until="commit")
-    opened.wait_for_selector("html[data-ready]", timeout=60_000)
-    figures: dict[str, float] = opened.evaluate(
-        """async () => {
-            const painted = performance.getEntriesByName("first-contentful-paint")[0];
-            return {paint_ms: painted ? painted.startTime : -1, ready_ms: performance.now()};
-        }"""
-    )
-    for name, state in {"endpoints_ms": "#endpoints", "findings_ms": "#findings"}.items():
-        figures[name] = _shown(opened, state)
-    figures["filter_ms"] = _shown(opened, "#findings?q=storage+severity:high")
-    figures["word_ms"] = _shown(opened, "#findings?q=public+access")
+    figures: dict[str, float] = opened.evaluate("measured", FILTERS)
+    browser.stop_tracing()
+    figures |= _traced(json.loads(trace.read_bytes())["traceEvents"])
     opened.context.new_cdp_session(opened).send("HeapProfiler.collectGarbage")
     figures["heap_mb"] = opened.evaluate("performance.memory.usedJSHeapSize / 1e6")
     opened.close()
     return figures
 
 
-def _shown(opened: Page, state: str) -> float:
-    """Return the milliseconds until the page has drawn a state."""
-    drawn: float = opened.evaluate(
-        """(state) => new Promise((done) => {
-            const start = performance.now();
-            location.hash = state;
-            addEventListener("hashchange", () => requestAnimationFrame(() => setTimeout(
-                () => done(performance.now() - start))), {once: true});
-        })""",
-        state,
-    )
-    return drawn
+def _traced(events: list[dict[str, Any]]) -> dict[str, float]:
+    """Return the ms of CPU of the main thread up to each mark, and of its longest task."""
+    marks = {event["name"]: event for event in events if event["name"].startswith("at-")}
+    thread, end = (marks["at-end"][key] for key in ("pid", "tid")), marks["at-end"]["ts"]
+    start = next(event["ts"] for event in events if event["name"] == "navigationStart" and event["ts"] < end)
+    process, number = thread
+    tasks = [
+        event
+        for event in events
+        if event["name"] == "ThreadControllerImpl::RunTask"
+        and (event["pid"], event["tid"]) == (process, number)
+        and start <= event["ts"] <= end
+    ]
+
+    def spent(mark: str) -> float:
+        return 0.001 * sum(float(task.get("tdur", 0)) for task in tasks if task["ts"] < marks[mark]["ts"])
+
+    longest = max(tasks, key=lambda task: float(task.get("dur", 0)))
+    return {
+        "cpu": spent("at-findings"),
+        "whole_cpu": spent("at-whole"),
+        "longest": longest.get("dur", 0) / 1000,
+        "longest_cpu": max(task.get("tdur", 0) for task in tasks) / 1000,
+    }
 
 
 def main() -> None:
@@ -133,7 +183,7 @@ def main() -> None:
     if task == "make":
         figures = make(Path(file), int(more[0]) if more else COPIES)
     else:
-        figures = page(Path(file).absolute()) if task == "page" else write(Path(file), more[0])
+        figures = page(Path(file).absolute()) if task == "page" else write(Path(file), *more)
     print(json.dumps({**figures, "wall_s": round(time.perf_counter() - started, 1)}))
 
 

@@ -10,6 +10,8 @@ import pytest
 
 from scanner.document.reader import open_document
 from scanner.document.schema import Document, decode_document
+from scanner.document.writer import write_document
+from scanner.evaluate.counts import count
 from tests.document.filled import written
 from tests.report import sample
 
@@ -42,6 +44,17 @@ def test_the_rows_are_those_of_the_whole_file(made: object, tmp_path: Path) -> N
     whole = decode_document(path.read_bytes())
     assert by_rows(path) == whole
     assert list(whole.resources) == list(msgspec.convert(made, Document).resources)
+
+
+def test_a_document_with_its_numbers_is_read_by_rows(tmp_path: Path) -> None:
+    for made in (sample.document(40), sample.with_history(40)):
+        document = msgspec.convert(made, Document)
+        document.numbers = count(document).numbers()
+        path = tmp_path / "findings.json"
+        with path.open("wb") as file:
+            write_document(document, file)
+        assert b'"numbers": ' in path.read_bytes()
+        assert by_rows(path) == decode_document(path.read_bytes())
 
 
 def test_an_empty_document_has_no_rows(tmp_path: Path) -> None:

@@ -319,15 +319,15 @@ def test_a_wrong_key_is_reported_and_never_shown(store: Azurite) -> None:
 
 
 @contextmanager
-def answering(status: int, code: str, after: int = 0) -> Iterator[dict[str, str]]:
-    """A storage account that refuses everything after so many requests; the environment that leads there."""
+def answering(status: int, code: str, after: int = 0, named: str = "") -> Iterator[dict[str, str]]:
+    """A storage account that refuses all of these names after so many requests; the environment that leads there."""
     seen: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_PUT(self) -> None:
             self.rfile.read(int(self.headers.get("Content-Length") or 0))
             seen.append(self.path)
-            refused = len(seen) > after
+            refused = len(seen) > after and named in self.path
             body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>no</Message></Error>'.encode()
             self.send_response(status if refused else 201)
             if refused:

@@ -440,18 +440,6 @@ def test_without_scripts_the_summary_and_the_worst_hundred_stand(reader: Reader,
     assert page.locator("button:visible").count() == 0
 
 
-def test_a_damaged_file_says_why_and_keeps_the_summary(reader: Reader, report: Path, tmp_path: Path) -> None:
-    text = report.read_text("utf-8")
-    start = text.index('id="island">') + 3000
-    cut = tmp_path / "cut.html"
-    cut.write_text(text[:start] + text[start + 5000 :], "utf-8")
-    page = reader.page()
-    page.goto(cut.as_uri())
-    page.wait_for_selector("#noscript:visible")
-    assert "its data block is damaged or truncated" in page.locator("#noscript").inner_text()
-    assert page.locator(".view:visible").count() == 4
-
-
 def test_the_first_printed_page_holds_headline_matrix_and_gaps(reader: Reader, report: Path) -> None:
     page = reader.open(report, color_scheme="dark", viewport={"width": 703, "height": 1000})
     page.emulate_media(media="print")

@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 from array import array
+from itertools import accumulate, pairwise
 from typing import Any
 
 import msgspec
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.report.data_block import DataBlock, Packer
+from scanner.report.data_block import DataBlock
+from scanner.report.packing import Packer
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.words import Words
 from tests.report import sample
@@ -49,12 +51,17 @@ def unpacked(text: bytes) -> Any:
     """Return the block with its columns in their places."""
     head, _, numbers = gzip.decompress(base64.b64decode(text)).partition(b"\n")
 
+    def column(place: dict[str, int]) -> list[int]:
+        made = array({1: "b", 2: "h", 4: "i"}[place["bytes"]])
+        made.frombytes(numbers[place["at"] : place["at"] + place["length"] * place["bytes"]])
+        return list(accumulate(made)) if "differences" in place else made.tolist()
+
     def placed(found: dict[str, Any]) -> Any:
-        if found.keys() != {"at", "length", "bytes"}:
-            return found
-        column = array({1: "b", 2: "h", 4: "i"}[found["bytes"]])
-        column.frombytes(numbers[found["at"] : found["at"] + found["length"] * found["bytes"]])
-        return column.tolist()
+        if found.keys() == {"at", "length", "ends"}:
+            text = numbers[found["at"] : found["at"] + found["length"]].decode().encode("utf-16-le")
+            ends = [0, *accumulate(2 * each for each in found["ends"])]
+            return [text[start:end].decode("utf-16-le") for start, end in pairwise(ends)]
+        return column(found) if found.keys() - {"differences"} == {"at", "length", "bytes"} else found
 
     return json.loads(head, object_hook=placed)
 
