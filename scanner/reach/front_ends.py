@@ -218,11 +218,11 @@ class PublisherIndex:
         """
         apis: dict[tuple[tuple[str, str], str], list[str]] = defaultdict(list)
         for each in self.index.of_type(f"{APIM}/backends")[0]:
-            if self._is_public(each):
+            if _is_public(self.index, each):
                 self._add_api(apis, each, _host(text_at(each.body, "properties.url")))
                 self._add_api(apis, each, _arm(text_at(each.body, "properties.resourceId")))
         for each in self.index.of_type(f"{APIM}/apis")[0]:
-            if self._is_public(each):
+            if _is_public(self.index, each):
                 open_one = same(get_path(each.body, "properties.subscriptionRequired"), False)
                 host = _host(text_at(each.body, "properties.serviceUrl"))
                 self._add_api(apis, each, host, each.name.partition(";")[0] if open_one else "")
@@ -235,13 +235,6 @@ class PublisherIndex:
     ) -> None:
         if key:
             apis[self._top(each), key].extend([keyless] if keyless else [])
-
-    def _is_public(self, below: Resource) -> bool:
-        service = self.index.resources.get(key_of(root_of(below.id)))
-        if service is None:
-            return True
-        inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
-        return not (inside or same(get_path(service.body, "properties.publicNetworkAccess"), "Disabled"))
 
     def _gateway(self, gateway: Resource) -> None:
         before = self.publishers((gateway.key,))
@@ -293,6 +286,14 @@ _SCALE_SET: Final = "/virtualmachinescalesets/"
 
 def _hop(kind: str, gateway: Resource, text: str) -> Hop:
     return Hop(kind, gateway.name, text, gateway.id)
+
+
+def _is_public(index: Index, below: Resource) -> bool:
+    service = index.resources.get(key_of(root_of(below.id)))
+    if service is None:
+        return True
+    inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
+    return not (inside or same(get_path(service.body, "properties.publicNetworkAccess"), "Disabled"))
 
 
 def _alone(publisher: str) -> str:

@@ -32,7 +32,7 @@ _STYLES = (
 _SCRIPTS = (
     "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "links.js", "tabs.js", "table.js",
     "endpoints.js", "finding_card.js", "csv.js", "selection.js", "facets.js", "groups.js", "findings.js", "changes.js",
-    "legend.js", "map_model.js", "map.js", "print.js", "keys.js", "main.js",
+    "legend.js", "map_model.js", "map_edges.js", "map.js", "print.js", "keys.js", "main.js",
 )  # fmt: skip
 
 
