@@ -18,6 +18,7 @@ from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
+from scanner.report.concepts import marked
 from scanner.report.data_block import DataBlock, Packer
 from scanner.report.localized import localized
 from scanner.report.page import cell_label, context
@@ -88,6 +89,7 @@ def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
         "rating_word": partial(rating_word, words),
         "command_words": command_words,
         "short_action": short_action,
+        "marked": marked,
     }
     environment.filters |= filters
     environment.globals |= {"t": words, "n": words.number}
@@ -116,8 +118,12 @@ def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -
 
 
 def command_words(text: str) -> Markup:
-    """Return a command as HTML, each word in a span in which no line breaks; as `commandText` in `dom.js`."""
-    words = re.split("( +|\n)", text)
+    """Return a command as HTML, each word, and each segment of an id, in a span; as `commandText` in `dom.js`."""
+    words = [
+        part
+        for word in re.split("( +|\n)", text)
+        for part in (re.split(r"(?<=\w/)(?=\w)", word) if "/subscriptions/" in word else [word])
+    ]
     parts = [
         Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
         for word in words
