@@ -56,7 +56,8 @@ def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
         " " + t("not_assessed.reads_done", done=done, all=every) if summary.all_reads else ""
     )
     why = [each for each in (sentence(counts, t), endpoint_reasons(counts, t)) if each]
-    lead = " ".join([lead, *(f"{each}." for each in why)])
+    endpoints = t("not_assessed.endpoints", counts.not_assessed, part=t.number(counts.in_part))
+    lead = " ".join([*([endpoints] if counts.not_assessed else []), lead, *(f"{each}." for each in why)])
     return {
         "endpoints_unknown": counts.not_assessed,
         "inconclusive": inconclusive,

@@ -59,7 +59,7 @@ function evidenceSection(row) {
 }
 
 /** A path that may break after its dots and slashes. */
-const pathText = (path) => h("code", null, path.split(/(?<=[./])/).map((part) => [visible(part), h("wbr")]));
+const pathText = (path) => h("code", null, path.split(/(?<=[./])/).map((part) => [h("span", { class: "word" }, visible(part)), h("wbr")]));
 
 function written(value) {
   if (value === undefined || value === "absent") return h("i", null, t("card.absent"));

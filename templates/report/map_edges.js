@@ -1,6 +1,7 @@
 // The edges of the map: a lane for each source and for each kind of entry, and a line to each row that it leads to. The
-// number where they meet is that of the endpoints. What leads to the row that is pointed at is drawn before the rest.
-const LANE = { most: 24, start: 12, end: 22, repeat: 18 };
+// number where they meet is that of the endpoints. Lines leave a row above its middle and reach one below it, so that none is
+// taken for another. What leads to the row that is pointed at is drawn before the rest.
+const LANE = { most: 24, start: 12, end: 22, repeat: 18, out: -8, in: 6 };
 
 /** How many endpoints lead from one row to another, with the worst of their ratings. */
 class EdgeCount {
@@ -51,32 +52,32 @@ const shortNumber = (count) => (count < 1000 ? String(count) : `${Math.floor(cou
 function drawLines(edges, lanes) {
   const spans = new Map(), targets = new Map(), own = new Map();
   for (const { from, to, rating } of edges) {
-    const x = laneOf(lanes, from), span = spans.get(x);
-    if (!span) spans.set(x, { top: Math.min(from.y, to.y), bottom: Math.max(from.y, to.y), rating });
-    else Object.assign(span, { top: Math.min(span.top, from.y, to.y), bottom: Math.max(span.bottom, from.y, to.y), rating: Math.min(span.rating, rating) });
+    const x = laneOf(lanes, from), span = spans.get(x), ends = [from.y + LANE.out, to.y + LANE.in];
+    if (!span) spans.set(x, { top: Math.min(...ends), bottom: Math.max(...ends), rating });
+    else Object.assign(span, { top: Math.min(span.top, ...ends), bottom: Math.max(span.bottom, ...ends), rating: Math.min(span.rating, rating) });
     const first = targets.get(to);
     if (!first || x < first.x) targets.set(to, { x, rating: Math.min(rating, first ? first.rating : rating) });
     own.set(from, Math.min(rating, own.get(from) ?? rating));
   }
   const line = (rating, d) => s("path", { class: "map-edge " + RATINGS[rating], d });
   return [
-    [...own].map(([from, rating]) => line(rating, `M${from.end} ${from.y}H${laneOf(lanes, from)}`)),
+    [...own].map(([from, rating]) => line(rating, `M${from.end} ${from.y + LANE.out}H${laneOf(lanes, from)}`)),
     [...spans].map(([x, { top, bottom, rating }]) => line(rating, `M${x} ${top}V${bottom}`)),
-    [...targets].map(([to, { x, rating }]) => line(rating, `M${x} ${to.y}H${to.start}`)),
+    [...targets].map(([to, { x, rating }]) => line(rating, `M${x} ${to.y + LANE.in}H${to.start}`)),
   ];
 }
 
 function drawNumber({ from, to, rating, count }, lanes) {
   const text = shortNumber(count), x = laneOf(lanes, from), width = 5 + 6 * text.length;
   return s("g", { class: "map-number " + RATINGS[rating], "data-edge": `${from.at} ${to.at}` }, s("title", null, `${plain(from.node.label)} → ${plain(to.node.label)}: ${t("count.endpoints", count)}: ${mapWord(RATINGS[rating])}`),
-    s("rect", { x: x - width / 2, y: to.y - 8, width, height: 16, rx: 5 }), s("text", { x, y: to.y + 4, "text-anchor": "middle" }, text));
+    s("rect", { x: x - width / 2, y: to.y + LANE.in - 8, width, height: 16, rx: 5 }), s("text", { x, y: to.y + LANE.in + 4, "text-anchor": "middle" }, text));
 }
 
 /** An entry that leads to another one: an arrow beside the column. */
 function drawPair({ from, to, rating }) {
   const start = Math.min(from.start, to.start);
   return s("g", { class: "map-pair " + RATINGS[rating] }, s("title", null, `${plain(from.node.label)} → ${plain(to.node.label)}`),
-    s("path", { class: "map-edge", d: `M${from.start} ${from.y + 6}H${start - 8}V${to.y - 6}H${to.start}` }), s("path", { class: "map-tip", d: `M${to.start} ${to.y - 6}l-7 -4v8z` }));
+    s("path", { class: "map-edge", d: `M${from.start} ${from.y - 8}H${start - 8}V${to.y - 8}H${to.start}` }), s("path", { class: "map-tip", d: `M${to.start} ${to.y - 8}l-7 -4v8z` }));
 }
 
 /** The names of the lanes once more, below the entries, where the rows on the right go on. */
@@ -87,7 +88,7 @@ function drawLaneNames(places, lanes, edges, height) {
     const kinds = rows.filter((row) => !row.level && edges.some(({ from, to }) => from === row && to.y > top + 6 * pitch));
     kinds.forEach((row, at) => {
       // Two names between two rows, so that no line is taken for one that leads to a row.
-      const y = top + Math.floor(at / 2) * pitch + (at % 2 ? 24 : 11);
+      const y = top + Math.floor(at / 2) * pitch + (at % 2 ? 30 : 19);
       parts.push(s("path", { class: "map-leader", d: `M${x + width} ${y}H${laneOf(lanes, row)}` }), s("text", { class: "map-lane", x: x + width - 6, y: y + 4, "text-anchor": "end" }, plain(row.node.label)));
     });
   }
@@ -99,7 +100,7 @@ function drawEdges(places, height) {
   const lanes = [lanesOf(places, 0), lanesOf(places, 1)];
   mapEdges = { ...edgesOf(places), places: [...places.values()], laneX: lanes };
   const { left, lanes: kinds, right, pairs } = mapEdges;
-  const inner = right.filter((edge) => edge.from.level).map(({ from, rating }) => s("path", { class: "map-edge " + RATINGS[rating], d: `M${from.end} ${from.y}H${laneOf(lanes[1], from)}V${Math.min(from.y, ...kinds.filter((each) => laneOf(lanes[1], each.from) === laneOf(lanes[1], from)).map((each) => each.from.y))}` }));
+  const inner = right.filter((edge) => edge.from.level).map(({ from, rating }) => s("path", { class: "map-edge " + RATINGS[rating], d: `M${from.end} ${from.y + LANE.out}H${laneOf(lanes[1], from)}V${Math.min(from.y, ...kinds.filter((each) => laneOf(lanes[1], each.from) === laneOf(lanes[1], from)).map((each) => each.from.y)) + LANE.out}` }));
   return s("g", { class: "map-edges", "aria-hidden": "true" },
     s("g", { class: "map-rest" }, drawLaneNames(places, lanes[1], kinds, height), drawLines(left, lanes[0]), drawLines(kinds, lanes[1]), inner, pairs.map(drawPair), left.map((edge) => drawNumber(edge, lanes[0])), kinds.map((edge) => drawNumber(edge, lanes[1]))),
     s("g", { class: "map-own" }));

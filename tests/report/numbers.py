@@ -235,12 +235,14 @@ def in_html(page: str) -> Numbers:
         found |= {"checks unknown": _number(hit[1]), "reads failed": _number(hit[2])}
     if lead := re.search(r'<section id="not-assessed".*?<p class="lead">(.*?)</p>', body, re.S):
         found |= in_sentences(_plain(lead[1]))
+        if hit := re.match(r"([\d,]+) endpoints? (?:was|were) not assessed, ([\d,]+) in part\.", lead[1]):
+            found |= {"endpoints unknown": _number(hit[1]), "in part": _number(hit[2])}
     return found
 
 
 def in_panel(page: str) -> Numbers:
     """The heading of the panel of what was not assessed, on the first screen; nothing where everything was."""
-    panel = r'id="h-not-assessed">.*?<small>([\d,]+) endpoints?, ([\d,]+) inconclusive checks?, ([\d,]+) reads? failed<'
+    panel = r'id="h-not-assessed">.*?<small>([\d,]+) endpoints?, ([\d,]+) checks?, ([\d,]+) reads? failed<'
     hit = re.search(panel, page, re.S)
     names = ("endpoints unknown", "checks unknown", "reads failed")
     return {name: _number(number) for name, number in zip(names, hit.groups(), strict=True)} if hit else {}
