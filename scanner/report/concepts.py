@@ -63,8 +63,9 @@ def concepts(t: Words) -> Concepts:
 
 
 def _number(name: str, t: Words) -> str:
-    rows = {row: t("row." + row) for row in ("anonymous", "shared", "app_open")}
-    return t("concept_number." + name, internet=t("column.internet"), **rows)
+    anonymous, shared, app_open = (t("row." + row) for row in ("anonymous", "shared", "app_open"))
+    internet = t("column.internet")
+    return t("concept_number." + name, anonymous=anonymous, shared=shared, app_open=app_open, internet=internet)
 
 
 def _severities(t: Words) -> dict[str, list[str]]:

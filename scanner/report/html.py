@@ -118,17 +118,15 @@ def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -
 
 
 def command_words(text: str) -> Markup:
-    """Return a command as HTML, each word, and each segment of an id, in a span; as `commandText` in `dom.js`."""
-    words = [
-        part
-        for word in re.split("( +|\n)", text)
-        for part in (re.split(r"(?<=\w/)(?=\w)", word) if "/subscriptions/" in word else [word])
-    ]
-    parts = [
-        Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
-        for word in words
-    ]
-    return Markup("<bdi>{}</bdi>").format(Markup("").join(parts))
+    """Return a command as HTML, each word and each segment of an id as one box; as `commandText` in `dom.js`."""
+    return Markup("<bdi>{}</bdi>").format(Markup("").join(map(_word, re.split("( +|\n)", text))))
+
+
+def _word(word: str) -> Markup | str:
+    if "/subscriptions/" in word:
+        # The short tag, because a page has thousands of segments.
+        return Markup("").join(Markup("<i>{}</i>").format(part) for part in re.split(r"(?<=\w/)(?=\w)", word))
+    return Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
 
 
 def short_action(action: str) -> str:

@@ -44,8 +44,8 @@ const ratingWord = (look) => t(severities.has(look) ? "severity." + look : "stan
 
 /** The words of a command; lines break between them, in an id after a slash, and elsewhere only in a word that is wider than its box. */
 function commandText(text) {
-  const parts = text.split(/( +|\n)/).flatMap((word) => (word.includes("/subscriptions/") ? word.split(/(?<=\w\/)(?=\w)/) : [word]));
-  return h("bdi", null, parts.map((word) => (/[^\w\s]/.test(word) ? h("span", { class: "word" }, word) : word)));
+  const boxes = (word) => (word.includes("/subscriptions/") ? word.split(/(?<=[\p{L}\p{N}_]\/)(?=[\p{L}\p{N}_])/u).map((part) => h("i", null, part)) : /[^\w\s]/.test(word) ? h("span", { class: "word" }, word) : word);
+  return h("bdi", null, text.split(/( +|\n)/).map(boxes));
 }
 
 /** A command with its Copy button; `join`: the text between several values of a field. */

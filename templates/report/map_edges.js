@@ -88,7 +88,7 @@ function drawLaneNames(places, lanes, edges, height) {
     const kinds = rows.filter((row) => !row.level && edges.some(({ from, to }) => from === row && to.y > top + 6 * pitch));
     kinds.forEach((row, at) => {
       // Two names between two rows, so that no line is taken for one that leads to a row.
-      const y = top + Math.floor(at / 2) * pitch + (at % 2 ? 30 : 19);
+      const y = top + Math.floor(at / 2) * pitch + (at % 2 ? 30 : 17);
       parts.push(s("path", { class: "map-leader", d: `M${x + width} ${y}H${laneOf(lanes, row)}` }), s("text", { class: "map-lane", x: x + width - 6, y: y + 4, "text-anchor": "end" }, plain(row.node.label)));
     });
   }
