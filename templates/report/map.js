@@ -1,6 +1,6 @@
 // The exposure map: sources on the left, entries in the middle, subscriptions, networks, types and resources on the right.
 // The picture is drawn again at each fold. Narrow pages show the list, which has the same nodes.
-const MAP = { width: 1200, row: 30, gap: 5, top: 26, indent: 16, columns: [{ x: 0, width: 206 }, { x: 350, width: 290 }, { x: 875, width: 325 }] };
+const MAP = { width: 1200, row: 30, gap: 5, top: 26, indent: 16, columns: [{ x: 0, width: 222 }, { x: 362, width: 290 }, { x: 885, width: 315 }] };
 const ROWS_AT_FIRST = 40, ENTRIES_AT_FIRST = 18, KIDS_AT_ONCE = 60, LISTED_AT_ONCE = 200;
 const unfolded = new Set();
 let mapFocus = "";
