@@ -6,7 +6,6 @@ that is missing, old or stale; it then ends with 1.
 
 import sys
 from collections.abc import Iterator
-from functools import partial
 from inspect import cleandoc
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,10 @@ from scanner.config.commands import COMMANDS
 from scanner.content import content
 from scanner.document.schema import SCHEMA as FINDINGS
 from scanner.document.schema import Document
-from scanner.model.levels import Auth, EndpointKind, Reach, cell
 from scanner.model.rule import CATEGORIES, Rule
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.notice import SCHEMA
+from scanner.report.concepts import concepts
 from scanner.report.words import Words
 from scanner.rulebook import permissions as access
 from scanner.rulebook.examples import read_cases, with_rules
@@ -66,7 +65,7 @@ These rule ids changed once, before the first release. The fingerprints of their
 def pages() -> Iterator[tuple[str, str]]:
     """Yield every generated page: its path from docs/, and its text without the mark. Add a new kind of page here."""
     yield "cli.md", command_line()
-    yield "concepts.md", concepts()
+    yield "concepts.md", concepts_page()
     yield "twolocks.1", manual()
     yield "findings.schema.json", schema()
     yield "notice.schema.json", _json(notice())
@@ -82,31 +81,16 @@ def pages() -> Iterator[tuple[str, str]]:
     yield f"{ROLES}/terraform/role/main.tf", terraform_role(rules)
 
 
-def concepts() -> str:
-    """Return the page about the numbers of a result, with the severity table of the product and its words."""
+def concepts_page() -> str:
+    """Return the page about the numbers of a result, made of the same tables as the legend of the report."""
     words = Words()
     loader = jinja2.FileSystemLoader(content("templates"))
-    environment = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
-    named = {name: partial(_word, words, name) for name in ("row", "column")}
-    return environment.get_template("concepts.md.j2").render(severity_table=severity_table(words), **named) + "\n"
-
-
-def _word(words: Words, table: str, name: str) -> str:
-    return words(f"{table}.{name}")
-
-
-def severity_table(words: Words) -> str:
-    """Return the severity of every kind and both locks, a line for each row of the matrix."""
-    reaches = [Reach.internet, Reach.azure, Reach.wide, Reach.selected, Reach.private, Reach.none]
-    lines = [f"| authentication | {' | '.join(words(f'column.{reach.name}') for reach in reaches)} |"]
-    lines.append(f"| --- |{' --- |' * len(reaches)}")
-    rows: list[tuple[str, EndpointKind, Auth]] = [(words(f"row.{auth.name}"), "data", auth) for auth in reversed(Auth)]
-    rows += [(f"{words('row.app_open')}", "app", Auth.anonymous)]
-    rows += [(f"app: {words(f'row.{auth.name}')}", "app", auth) for auth in (Auth.shared, Auth.identity)]
-    for name, kind, auth in rows:
-        rated = (cell(kind, auth, reach) for reach in reaches)
-        lines.append(f"| {name} | {' | '.join('closed' if each is None else each.name for each in rated)} |")
-    return "\n".join(lines)
+    environment = jinja2.Environment(
+        loader=loader,
+        autoescape=False,  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("concepts.md.j2").render(t=words, concepts=concepts(words)) + "\n"
 
 
 def bicep_role(rules: RuleSet) -> str:

@@ -210,12 +210,13 @@ def scm_host(site: Resource) -> str:
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)
     sign_in = login(site, index)
-    published_by = publishers(index).publishers(own_hosts(site))
+    hosts, known = own_hosts(site), publishers(index)
+    published_by, chains = known.publishers(hosts), known.chains(hosts)
     exposures = [app(site, reach, sign_in), host_keys(site, reach, sign_in)]
     if not stopped(site):
         exposures += [*functions(site, reach, sign_in), *triggers(site, reach)]
     for each in exposures:
-        one = each if each.disabled_reason else replace(each, admits=published_by)
+        one = each if each.disabled_reason else replace(each, admits=published_by, publishers=chains)
         yield unless_running(one, site, "properties.state")
     yield scm(site, index)
     yield ftp(site, index)

@@ -2,7 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from scanner.model.exposure import ANONYMOUS, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
+from scanner.model.exposure import (
+    ANONYMOUS,
+    SHARED,
+    Auth,
+    Chain,
+    Exposure,
+    Hop,
+    Lock,
+    Reach,
+    grant,
+    possible,
+    replace,
+    unread,
+)
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, value_at
 from scanner.model.remedy import Remedy
@@ -71,7 +84,8 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
         network_paths = scale_set_paths(
             found, listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)
         )
-        return network_paths, front_ends.of_machine(machine.id, (), network_paths), ()
+        keys = front_ends.machine_keys(machine.id, (), network_paths)
+        return network_paths, front_ends.publishers(keys), ()
     network_paths = []
     nics: list[Nic] = []
     missing: list[Unread] = []
@@ -84,14 +98,25 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
             continue
         network_paths += found.paths(nic)
         nics.append(nic)
-    return network_paths, front_ends.of_machine(machine.id, nics, network_paths), tuple(missing)
+    keys = front_ends.machine_keys(machine.id, nics, network_paths)
+    return network_paths, front_ends.publishers(keys), tuple(missing)
 
 
-def called_ports(machine: Resource, found: Topology, network_paths: list[NetworkPath]) -> dict[str, frozenset[int]]:
-    """Return the ports that the publishers of a machine call, by their text."""
+def called_ports(
+    machine: Resource, found: Topology, network_paths: list[NetworkPath]
+) -> tuple[dict[str, frozenset[int]], tuple[Chain, ...]]:
+    """Return the ports that the publishers of a machine call, by their text, and the same publishers as hops."""
     values = objects_at(machine.body, "properties.networkProfile.networkInterfaces")
-    nics = [found.fabric.nics.get(key_of(str(value_at(each, "id")))) for each in values]
-    return publishers(found.index).called_ports(machine.id, [each for each in nics if each is not None], network_paths)
+    nics = [nic for each in values if (nic := found.fabric.nics.get(key_of(str(value_at(each, "id"))))) is not None]
+    front_ends = publishers(found.index)
+    chains = front_ends.chains(front_ends.machine_keys(machine.id, nics, network_paths))
+    return front_ends.called_ports(machine.id, nics, network_paths), chains
+
+
+def published(exposure: Exposure, chains: tuple[Chain, ...]) -> Exposure:
+    """Return an exposure with the hops of the publishers that it names."""
+    named = tuple(chain for chain in chains if chain[-1].detail in exposure.admits)
+    return replace(exposure, publishers=named) if named else exposure
 
 
 def covers(label: str, ports: frozenset[int] | None) -> bool:
@@ -226,7 +251,7 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     places = tuple(subnets(machine, found))
     published_by = (*published_by, *unseen_peers(index, places), *appliances_before(found, places))
     found_ports = open_ports(network_paths, found.fabric, index)
-    called = called_ports(machine, found, network_paths) if published_by else {}
+    called, chains = called_ports(machine, found, network_paths) if published_by else ({}, ())
     resting = stopped(machine) if found_ports else False
     blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
     for open_port in found_ports:
@@ -238,14 +263,12 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
             }
             admits = tuple(each for each in published_by if covers(open_port.label, called.get(each)))
             reach = caused(open_port, index)
-            yield exposure(open_port, login(machine, open_port.known_port), resting, admits, remedies, reach)
+            made = exposure(open_port, login(machine, open_port.known_port), resting, admits, remedies, reach)
+            yield published(made, chains)
         elif open_port.every_port:
-            yield replace(
-                not_assessed(open_port.reach.possible_grants[0].missing),
-                reach=open_port.reach,
-                address=open_port.address,
-                admits=published_by,
-            )
+            made = not_assessed(open_port.reach.possible_grants[0].missing)
+            made = replace(made, reach=open_port.reach, address=open_port.address, admits=published_by)
+            yield published(made, chains)
     for each in missing[:1]:
         yield not_assessed(each)
     if found_ports or missing:
@@ -253,9 +276,8 @@ def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     if not is_vm(machine) and not is_uniform(machine):
         return
     why = "none allows traffic" if network_paths else "there is none"
-    yield unreachable(
-        why, [hop for path in network_paths[:1] for hop in closed_path_hops(path, found.fabric)], published_by
-    )
+    hops = [hop for path in network_paths[:1] for hop in closed_path_hops(path, found.fabric)]
+    yield published(unreachable(why, hops, published_by), chains)
 
 
 PORTS = ("tcp/*", "udp/*", "*/*")

@@ -135,6 +135,8 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     """Where it was not fully assessed: the URLs of the failed reads that are a reason; [] where no read failed."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
+    publishers: list[list[HopRow]] | msgspec.UnsetType = msgspec.UNSET
+    """Gateways and DNS names in front of it, each with the one that leads to it before it; absent: none."""
 
 
 class WaiverRow(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -9,7 +9,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.model.verdict import Unread
-from scanner.reach.front_ends import publishers
+from scanner.reach.front_ends import endpoint_keys, publishers
 
 
 def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Exception | None]:
@@ -60,12 +60,15 @@ def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
 def _published(exposure: Exposure, top: Resource, index: Index) -> Exposure:
     """Return the same endpoint with the front ends that publish it and the DNS names that it has."""
     try:
-        front_ends = publishers(index).of_endpoint(top.id, exposure.kind, exposure.address)
+        keys = endpoint_keys(top.id, exposure.kind, exposure.address)
+        found = publishers(index)
+        front_ends, chains = found.publishers(keys), found.chains(keys)
     except Unread as missing:  # a snapshot that was made without a property of a front end
-        front_ends = (f"not known what publishes it ({missing})",)
+        front_ends, chains = (f"not known what publishes it ({missing})",), ()
     if exposure.disabled_reason or not front_ends:
         return exposure
-    return replace(exposure, admits=tuple(dict.fromkeys((*exposure.admits, *front_ends))))
+    admits = tuple(dict.fromkeys((*exposure.admits, *front_ends)))
+    return replace(exposure, admits=admits, publishers=tuple(dict.fromkeys((*exposure.publishers, *chains))))
 
 
 def by_subject(rule: Rule, top: Resource, exposures: list[Exposure]) -> Iterator[tuple[Resource, list[Exposure]]]:

@@ -20,7 +20,7 @@ from scanner.document.schema import (
 )
 from scanner.document.states import State
 from scanner.evaluate.waiving import Acceptance
-from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Lock, title
+from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
 from scanner.model.ids import group_of, root_of
 from scanner.model.json_paths import member
 from scanner.model.masked_values import masked_value
@@ -184,6 +184,7 @@ class ExposureRows:
             fingerprint=exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
             waiver=waiver or msgspec.UNSET,
             gaps=_gaps(exposure) if exposure.inconclusive else msgspec.UNSET,
+            publishers=[list(map(hop_row, chain)) for chain in exposure.publishers] or msgspec.UNSET,
         )
 
     def _share(self, exposure: Exposure, top: Resource) -> None:
@@ -192,12 +193,17 @@ class ExposureRows:
         if reach is self._reach and authentication is self._authentication and top is self._top:
             return
         if reach is not self._reach:
-            self._reach_hops = [HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.allows) for hop in reach.hops]
+            self._reach_hops = [hop_row(hop) for hop in reach.hops]
         if top is not self._top:
             self._managed = managed(top)
         self._reach, self._authentication, self._top = reach, authentication, top
         self._evidence = _unique((*reach.evidence, *authentication.evidence, *self._managed))
         self._authentication_hop = authentication_hop(exposure)
+
+
+def hop_row(hop: Hop) -> HopRow:
+    """Return the row of a hop."""
+    return HopRow(hop.kind, hop.name, hop.detail, hop.resource, hop.allows)
 
 
 def may_row(exposure: Exposure) -> May | None:

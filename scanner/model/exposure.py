@@ -25,6 +25,10 @@ class Hop:
     allows: bool | None = True
 
 
+Chain = tuple[Hop, ...]
+"""Gateways one behind the other, from the outside to the endpoint."""
+
+
 @dataclass(frozen=True, slots=True)
 class Grant:
     """Access that is certain: its level, and the evidence that proves it.
@@ -270,7 +274,7 @@ class Exposure:
     `max_severity_up_to`. `counts_as_closed_up_to`: a reach up to this counts as closed, because nothing is left to
     close. Each of the three needs a `justification` (reason and source).
     `remedies`: what closes a lock of this endpoint, by category, where it is not the fix of the rule. `admits`: access
-    that requires an identity by itself.
+    that requires an identity by itself. `publishers`: the gateways and DNS names in front of it, which are no lock.
     `hidden_rules`: names rules that only the service itself shows. Where nothing else allows a caller, network rules
     are not applicable for that reason.
     """
@@ -290,6 +294,7 @@ class Exposure:
     justification: str = ""
     remedies: Mapping[str, Remedy] = field(default_factory=dict, hash=False)
     admits: tuple[str, ...] = ()
+    publishers: tuple[Chain, ...] = ()
     hidden_rules: str = ""
     stopped: bool = False
     """Whether the endpoint answers no one now, because its resource is stopped: see `rules/common.py`, when_started."""

@@ -69,10 +69,13 @@ _CLOUDS = frozenset({"AzureCloud", "AzureUSGovernment", "AzureChinaCloud", "publ
 _HOPS = frozenset(
     [
         "admin-rules",
+        "api-management",
+        "application-gateway",
         "authentication",
         "endpoint",
         "environment",
         "firewall",
+        "front-door",
         "gateway-load-balancer",
         "load-balancer",
         "network-interface",
@@ -87,6 +90,7 @@ _HOPS = frozenset(
         "subnet",
         "subnet-nsg",
         "switch",
+        "traffic-manager",
     ]
 )
 _NO_REMEDIATION = Remediation(az="", bicep="", terraform="", portal="", breaks="", first_step="")
@@ -356,6 +360,9 @@ class _Redactor:
             waiver=self._waiver(row.waiver) if isinstance(row.waiver, WaiverRow) else msgspec.UNSET,
             new=row.new,
             since=_time(row.since) if isinstance(row.since, str) else msgspec.UNSET,
+            publishers=[list(map(self._hop, chain)) for chain in row.publishers]
+            if isinstance(row.publishers, list)
+            else msgspec.UNSET,
         )
 
     def _hop(self, hop: HopRow) -> HopRow:

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from scanner.model.exposure import Chain, Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
@@ -44,6 +45,7 @@ class PublisherIndex:
     """The same for DNS names, which publish nothing."""
     ports: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     """The ports that a gateway calls, by target and text; without an entry they are not known."""
+    _chains: dict[str, dict[Chain, None]] = field(default_factory=lambda: defaultdict(dict))
     _published: dict[str, tuple[str, ...]] | None = None
     """The keys of public addresses that something leads to, by their address; made at the first use."""
 
@@ -62,15 +64,16 @@ class PublisherIndex:
         ]
         return tuple(dict.fromkeys(whole_text))
 
-    def of_endpoint(self, id: str, kind: str, address: str) -> tuple[str, ...]:
-        """Return what publishes an endpoint: by its address and, for an app, by the resource's id."""
-        return (
-            self.publishers((address, key_of(id) if kind == "app" else "")) if self.by_target or self.dns_names else ()
-        )
+    def chains(self, keys: Iterable[str]) -> tuple[Chain, ...]:
+        """Return the same as hops, whose `detail` is the text; before a gateway stands the one that leads to it."""
+        return tuple(dict.fromkeys(chain for key in keys for chain in self._chains.get(key.lower(), ())))
 
-    def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
-        """Return what publishes a machine: by its id, its network interfaces, and the public addresses on its paths."""
-        return self.publishers((key_of(id), *self._keys(nics, paths))) if self.by_target or self.dns_names else ()
+    def machine_keys(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
+        """Return what publishers name a machine by: its id, its network interfaces, the public addresses on its paths.
+
+        () where nothing is published.
+        """
+        return (key_of(id), *self._keys(nics, paths)) if self.by_target or self.dns_names else ()
 
     def _keys(self, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> Iterator[str]:
         for nic in nics:
@@ -104,7 +107,7 @@ class PublisherIndex:
     def read(self) -> None:
         """Read the whole index, the outermost gateways first, because an inner gateway names what leads to it."""
         for profile in self.index.of_type(MANAGER)[0]:
-            self._manager(profile, f"named by Traffic Manager profile {profile.name}")
+            self._manager(profile)
         for front_door in self.index.of_type(f"{NETWORK}/frontDoors")[0]:
             self._classic(front_door)
         routes = _FrontDoorRoutes(self.index)
@@ -114,13 +117,14 @@ class PublisherIndex:
         for gateway in self.index.of_type(f"{NETWORK}/applicationGateways")[0]:
             self._gateway(gateway)
 
-    def _add(self, key: str, publisher: str, ports: Iterable[int] = ()) -> None:
+    def _add(self, key: str, hop: Hop, ports: Iterable[int] = (), chains: Iterable[Chain] = ()) -> None:
         """Add a target; `ports`: those that the publisher calls, none where they are not known."""
         if not key:
             return
-        known, place = set(ports), (key.lower(), publisher)
-        if publisher not in self.by_target[key.lower()]:
-            self.by_target[key.lower()].append(publisher)
+        self._chains[key.lower()].update(dict.fromkeys(chains or [(hop,)]))
+        known, place = set(ports), (key.lower(), hop.detail)
+        if hop.detail not in self.by_target[key.lower()]:
+            self.by_target[key.lower()].append(hop.detail)
             self.ports[place] = known
         elif known and self.ports.get(place):
             self.ports[place] |= known
@@ -138,8 +142,9 @@ class PublisherIndex:
                 unknown |= {text} if not ports else set()
         return {text: frozenset() if text in unknown else frozenset(ports) for text, ports in found.items()}
 
-    def _manager(self, profile: Resource, publisher: str) -> None:
+    def _manager(self, profile: Resource) -> None:
         """Add the targets of a Traffic Manager profile, and those of the profiles that are nested in it."""
+        hop = _hop("traffic-manager", profile, f"named by Traffic Manager profile {profile.name}")
         seen, left = {profile.key}, [profile]
         while left:
             for each in _live_endpoints(left.pop()):
@@ -151,7 +156,8 @@ class PublisherIndex:
                     continue
                 for key in (target, text_at(each, "properties.target").lower()):
                     if key:
-                        self.dns_names[key].append(publisher)
+                        self.dns_names[key].append(hop.detail)
+                        self._chains[key][(hop,)] = None
 
     def _classic(self, front_door: Resource) -> None:
         if same(get_path(front_door.body, "properties.enabledState"), "Disabled"):
@@ -169,8 +175,9 @@ class PublisherIndex:
                     continue
                 linked = text_at(each, "privateLinkResourceId")
                 whole = f"{whole_text}, by private link" if linked or text_at(each, "privateLinkAlias") else whole_text
-                self._add(text_at(each, "address"), whole, _http_ports(each))
-                self._by_id(linked, "", whole)
+                hop = _hop("front-door", front_door, whole)
+                self._add(text_at(each, "address"), hop, _http_ports(each))
+                self._by_id(linked, "", hop)
 
     def _origin(self, origin: Resource, routes: _FrontDoorRoutes) -> None:
         """Add an origin of Front Door Standard or Premium, where a route leads to its group."""
@@ -181,14 +188,14 @@ class PublisherIndex:
             return
         link = "properties.sharedPrivateLinkResource"
         linked = text_at(origin.body, f"{link}.privateLink.id")
-        publisher = f"published through the Front Door {self._top(origin)}{how}{', by private link' if linked else ''}"
-        self._add(
-            text_at(origin.body, "properties.hostName"), publisher, _http_ports(get_path(origin.body, "properties"))
-        )
-        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", publisher)
-        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), publisher)
+        name, id = self._top(origin)
+        said = f"published through the Front Door {name}{how}{', by private link' if linked else ''}"
+        hop = Hop("front-door", name, said, id)
+        self._add(text_at(origin.body, "properties.hostName"), hop, _http_ports(get_path(origin.body, "properties")))
+        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", hop)
+        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), hop)
 
-    def _by_id(self, id: str, part: str, publisher: str) -> None:
+    def _by_id(self, id: str, part: str, hop: Hop) -> None:
         """Add a target by its id: a slot by `part`; for a private link service what is behind it.
 
         Of other parts (a service of a storage account) the host name says which endpoint it is.
@@ -200,38 +207,34 @@ class PublisherIndex:
         if service is not None and same(service.type, f"{NETWORK}/privateLinkServices"):
             for front in objects_at(service.body, "properties.loadBalancerFrontendIpConfigurations"):
                 for behind in self.topology.load_balancers.behind_front_end(key_of(text_at(front, "id"))):
-                    self._add(behind, publisher)
+                    self._add(behind, hop)
         slot = part.lower().partition("sites-")[2]
         if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
-            self._add(f"{key}/slots/{slot}" if slot else key, publisher)
+            self._add(f"{key}/slots/{slot}" if slot else key, hop)
 
     def _api_management(self) -> None:
         """Add back ends and APIs by the host of their URL; a service that the internet does not reach publishes
         none.
         """
-        apis: dict[tuple[str, str], list[str]] = defaultdict(list)
+        apis: dict[tuple[tuple[str, str], str], list[str]] = defaultdict(list)
         for each in self.index.of_type(f"{APIM}/backends")[0]:
-            if self._is_public(each):
+            if _is_public(self.index, each):
                 self._add_api(apis, each, _host(text_at(each.body, "properties.url")))
                 self._add_api(apis, each, _arm(text_at(each.body, "properties.resourceId")))
         for each in self.index.of_type(f"{APIM}/apis")[0]:
-            if self._is_public(each):
+            if _is_public(self.index, each):
                 open_one = same(get_path(each.body, "properties.subscriptionRequired"), False)
                 host = _host(text_at(each.body, "properties.serviceUrl"))
                 self._add_api(apis, each, host, each.name.partition(";")[0] if open_one else "")
-        for (service, key), names in apis.items():
-            self._add(key, f"published through API Management {service}{_keyless(names)}")
+        for ((name, id), key), names in apis.items():
+            said = f"published through API Management {name}{_keyless(names)}"
+            self._add(key, Hop("api-management", name, said, id))
 
-    def _add_api(self, apis: dict[tuple[str, str], list[str]], each: Resource, key: str, keyless: str = "") -> None:
+    def _add_api(
+        self, apis: dict[tuple[tuple[str, str], str], list[str]], each: Resource, key: str, keyless: str = ""
+    ) -> None:
         if key:
             apis[self._top(each), key].extend([keyless] if keyless else [])
-
-    def _is_public(self, below: Resource) -> bool:
-        service = self.index.resources.get(key_of(root_of(below.id)))
-        if service is None:
-            return True
-        inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
-        return not (inside or same(get_path(service.body, "properties.publicNetworkAccess"), "Disabled"))
 
     def _gateway(self, gateway: Resource) -> None:
         before = self.publishers((gateway.key,))
@@ -244,31 +247,53 @@ class PublisherIndex:
             return
         # An outer gateway names what leads to it, because the texts would double with each gateway in a row.
         outer = dict.fromkeys(_alone(publisher) for each in (before, *fronts.values()) for publisher in each)
-        publisher = f"published through the application gateway {gateway.name}" + (
-            f" ({'; '.join(outer)})" if outer else ""
-        )
+        said = f"published through the application gateway {gateway.name}" + (f" ({'; '.join(outer)})" if outer else "")
+        hop = _hop("application-gateway", gateway, said)
+        chains = self._before(gateway, hop)
         routed = _gateway_pools(gateway, set(fronts))
         for pool in objects_at(gateway.body, "properties.backendAddressPools"):
             if routed is not None and _named(pool) not in routed:
                 continue
             ports = routed[_named(pool)] if routed is not None else ()
             for each in objects_at(pool, "properties.backendAddresses"):
-                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), publisher, ports)
+                self._add(text_at(each, "ipAddress") or text_at(each, "fqdn"), hop, ports, chains)
             for each in objects_at(pool, "properties.backendIPConfigurations"):
                 key = key_of(text_at(each, "id"))
-                self._add(key, publisher, ports)
+                self._add(key, hop, ports, chains)
                 if _SCALE_SET in key:
                     before_name, _, name = key.partition(_SCALE_SET)
-                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", publisher, ports)
+                    self._add(f"{before_name}{_SCALE_SET}{name.partition('/')[0]}", hop, ports, chains)
 
-    def _top(self, below: Resource) -> str:
-        """Return the name of the top-level resource, spelled as it was read."""
+    def _before(self, gateway: Resource, hop: Hop) -> list[Chain]:
+        """Return the chains that end with a gateway: each with one outer gateway, and itself where it is public."""
+        values = objects_at(gateway.body, "properties.frontendIPConfigurations")
+        public = [id for each in values if (id := text_at(each, "properties.publicIPAddress.id"))]
+        outer = self.chains([gateway.key, *(key for id in public for key in self.public(id))])
+        inner = [
+            (replace(each, detail=_alone(each.detail)), hop) for each in dict.fromkeys(chain[-1] for chain in outer)
+        ]
+        return [*([(hop,)] if public else []), *inner]
+
+    def _top(self, below: Resource) -> tuple[str, str]:
+        """Return name and id of the top-level resource, spelled as they were read."""
         root = root_of(below.id)
         found = self.index.resources.get(root)
-        return found.name if found is not None else name_of(root)
+        return (found.name, found.id) if found is not None else (name_of(root), root)
 
 
 _SCALE_SET: Final = "/virtualmachinescalesets/"
+
+
+def _hop(kind: str, gateway: Resource, text: str) -> Hop:
+    return Hop(kind, gateway.name, text, gateway.id)
+
+
+def _is_public(index: Index, below: Resource) -> bool:
+    service = index.resources.get(key_of(root_of(below.id)))
+    if service is None:
+        return True
+    inside = same(get_path(service.body, "properties.virtualNetworkType"), "Internal")
+    return not (inside or same(get_path(service.body, "properties.publicNetworkAccess"), "Disabled"))
 
 
 def _alone(publisher: str) -> str:
@@ -427,6 +452,11 @@ def _arm(url: str) -> str:
     return key_of(f"/subscriptions/{rest}") if found else ""
 
 
+def endpoint_keys(id: str, kind: str, address: str) -> tuple[str, str]:
+    """Return what publishers name an endpoint by: its address and, for an app, the resource's id."""
+    return address, key_of(id) if kind == "app" else ""
+
+
 def publishers(index: Index) -> PublisherIndex:
     """Return the publishers of an index, made once."""
     return cached(index, "publishing", _made)
@@ -438,4 +468,4 @@ def _made(index: Index) -> PublisherIndex:
     return found
 
 
-__all__ = ["PUBLISHER_PREFIXES", "PublisherIndex", "publishers"]
+__all__ = ["PUBLISHER_PREFIXES", "PublisherIndex", "endpoint_keys", "publishers"]

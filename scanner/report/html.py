@@ -19,6 +19,7 @@ from scanner.content import content
 from scanner.document.schema import Document
 from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
+from scanner.report.concepts import marked
 from scanner.report.data_block import DataBlock
 from scanner.report.localized import localized
 from scanner.report.packing import Packer
@@ -34,7 +35,7 @@ _STYLES = (
 _SCRIPTS = (
     "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "links.js", "tabs.js", "table.js",
     "endpoints.js", "finding_card.js", "csv.js", "selection.js", "facets.js", "groups.js", "findings.js", "changes.js",
-    "legend.js", "map_model.js", "map.js", "print.js", "keys.js", "main.js",
+    "legend.js", "map_model.js", "map_edges.js", "map.js", "print.js", "keys.js", "main.js",
 )  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
         "rating_word": partial(rating_word, words),
         "command_words": command_words,
         "short_action": short_action,
+        "marked": marked,
     }
     environment.filters |= filters
     environment.globals |= {"t": words, "n": words.number}
@@ -145,13 +147,15 @@ def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -
 
 
 def command_words(text: str) -> Markup:
-    """Return a command as HTML, each word in a span in which no line breaks; as `commandText` in `dom.js`."""
-    words = re.split("( +|\n)", text)
-    parts = [
-        Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
-        for word in words
-    ]
-    return Markup("<bdi>{}</bdi>").format(Markup("").join(parts))
+    """Return a command as HTML, each word and each segment of an id as one box; as `commandText` in `dom.js`."""
+    return Markup("<bdi>{}</bdi>").format(Markup("").join(map(_word, re.split("( +|\n)", text))))
+
+
+def _word(word: str) -> Markup | str:
+    if "/subscriptions/" in word:
+        # The short tag, because a page has thousands of segments.
+        return Markup("").join(Markup("<i>{}</i>").format(part) for part in re.split(r"(?<=\w/)(?=\w)", word))
+    return Markup('<span class="word">{}</span>').format(word) if re.search(r"[^\w\s]", word, re.ASCII) else word
 
 
 def short_action(action: str) -> str:

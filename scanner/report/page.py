@@ -5,16 +5,15 @@ from typing import Any
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.document.tenants import scope_labels
-from scanner.model.verdict import SEVERITIES
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
+from scanner.report.concepts import concepts
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.headline import capital, excluded, headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.print_pages import print_pages
 from scanner.report.summary import (
     COLUMNS,
-    ROWS,
     MatrixCell,
     ReportSummary,
     matrix,
@@ -23,7 +22,6 @@ from scanner.report.summary import (
 from scanner.report.text import plain
 from scanner.report.words import Words, scanned
 
-_LEGEND_STATES = ("unknown", "waived", "intended", "closed")
 _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
@@ -55,7 +53,7 @@ def context(
         "severity_bar": severity_bar(summary.counts, t),
         "by_subscription": by_subscription(document, t),
         "sparkline": sparkline(document.changes, t),
-        "legend": {"rows": ROWS, "columns": COLUMNS, "severities": SEVERITIES, "states": _LEGEND_STATES},
+        "legend": concepts(t),
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
         "exposures_total": len(exposures),
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],

@@ -14,7 +14,7 @@ from scanner.report.summary import ReportSummary
 from scanner.report.words import Words
 
 _GROUPS, _NAMED_CHECKS = 200, 20
-"""The most groups on the page, and checks of an accepted group."""
+"""Groups that are shown whole, the rest is a folded list; the most checks of an accepted group."""
 
 
 def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
@@ -29,11 +29,13 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Coll
     complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
     return {
         "gaps": found.groups[:_GROUPS],
-        "gaps_cut": max(0, len(found.groups) - _GROUPS),
+        "gaps_rest": found.groups[_GROUPS:],
         "gaps_total": len(found.groups),
         "unexplained": found.unexplained,
         "unexplained_worst": found.unexplained_worst,
         "accepted": [_accepted(each, t) for each in found.accepted[:_GROUPS]],
+        "accepted_rest": [_accepted(each, t) for each in found.accepted[_GROUPS:]],
+        "accepted_total": len(found.accepted),
         "missing_permission": found.missing_permission,
         "other_errors": found.other_errors,
         "role": gaps.role_definition(found.missing_permission, own),
@@ -57,9 +59,12 @@ def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:
         " " + t("not_assessed.reads_done", done=done, all=every) if summary.all_reads else ""
     )
     why = [each for each in (sentence(counts, t), endpoint_reasons(counts, t)) if each]
-    lead = " ".join([lead, *(f"{each}." for each in why)])
+    endpoints = t("not_assessed.endpoints", counts.not_assessed, part=t.number(counts.in_part))
+    lead = " ".join([*([endpoints] if counts.not_assessed else []), lead, *(f"{each}." for each in why)])
     return {
+        "endpoints_unknown": counts.not_assessed,
         "inconclusive": inconclusive,
+        "reads_failed": failed,
         "gaps_headline": t("not_assessed.heading", inconclusive, reads=reads)
         if inconclusive
         else t("not_assessed.no_checks", reads=reads),

@@ -42,9 +42,10 @@ const separated = (parts, by = " · ") => parts.filter(Boolean).flatMap((part, a
 const severities = new Set(["critical", "high", "medium", "low", "info"]);
 const ratingWord = (look) => t(severities.has(look) ? "severity." + look : "standing." + look);
 
-/** The words of a command; lines break between them and never inside one. */
+/** The words of a command; lines break between them, in an id after a slash, and elsewhere only in a word that is wider than its box. */
 function commandText(text) {
-  return h("bdi", null, text.split(/( +|\n)/).map((word) => (/[^\w\s]/.test(word) ? h("span", { class: "word" }, word) : word)));
+  const boxes = (word) => (word.includes("/subscriptions/") ? word.split(/(?<=[\p{L}\p{N}_]\/)(?=[\p{L}\p{N}_])/u).map((part) => h("i", null, part)) : /[^\w\s]/.test(word) ? h("span", { class: "word" }, word) : word);
+  return h("bdi", null, text.split(/( +|\n)/).map(boxes));
 }
 
 /** A command with its Copy button; `join`: the text between several values of a field. */

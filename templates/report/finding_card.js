@@ -59,7 +59,7 @@ function evidenceSection(row) {
 }
 
 /** A path that may break after its dots and slashes. */
-const pathText = (path) => h("code", null, path.split(/(?<=[./])/).map((part) => [visible(part), h("wbr")]));
+const pathText = (path) => h("code", null, path.split(/(?<=[./])/).map((part) => [h("span", { class: "word" }, visible(part)), h("wbr")]));
 
 function written(value) {
   if (value === undefined || value === "absent") return h("i", null, t("card.absent"));
@@ -117,7 +117,7 @@ function gapSection(row) {
   return [
     titled("card.undecided_why", message && h("p", null, visible(message))),
     gaps.length ? h("ul", { class: "plain gaps" }, gaps.map(line)) : h("p", null, t("card.no_gap")),
-    gaps.length > 0 && h("p", null, h("a", { href: "#not-assessed" }, t("card.how_to_close"))),
+    gaps.length > 0 && h("p", null, h("a", { class: "act", href: "#not-assessed" }, t("card.how_to_close"))),
     json(row, "waiver", {}).owner && waived(row),
   ];
 }

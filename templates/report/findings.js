@@ -105,7 +105,7 @@ function renderOne(target, state) {
   const row = rowWith(state.f);
   found = row < 0 ? [] : [row];
   showCounts(found, []);
-  const all = h("p", null, t("findings.one"), " ", h("a", { href: hashOf({ ...state, f: "" }) }, t("findings.all")));
+  const all = h("p", { class: "act" }, t("findings.one"), " ", h("a", { href: hashOf({ ...state, f: "" }) }, t("findings.all")));
   if (row < 0) return target.replaceChildren(h("p", { class: "nothing" }, t("findings.none")), all);
   return target.replaceChildren(all, findingsTable([h("tbody", null, findingRow(row, true))], state.sort));
 }

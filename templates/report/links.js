@@ -19,7 +19,10 @@ const topOf = (resource) => { let top = resource; while (parentOf(top) >= 0) top
 /** The link to a resource's top-level resource, because the portal has no page for many children; null where there is none. */
 function portalLink(resource) {
   const top = topOf(resource), href = portalAddress(data.portal, subOf(top)[2] || "", idOf(top));
-  return href ? outside(href, t("card.open_portal", null, { name: plain(nameOf(top)) })) : null;
+  if (!href) return null;
+  const link = outside(href, t("card.open_portal", null, { name: plain(nameOf(top)) }));
+  link.classList.add("act");
+  return link;
 }
 
 /** A reference of a rule as a link; as text where it is no plain https address. */

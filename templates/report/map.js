@@ -1,6 +1,6 @@
 // The exposure map: sources on the left, entries in the middle, subscriptions, networks, types and resources on the right.
 // The picture is drawn again at each fold. Narrow pages show the list, which has the same nodes.
-const MAP = { width: 1200, row: 30, gap: 5, top: 26, indent: 16, columns: [{ x: 0, width: 270 }, { x: 345, width: 350 }, { x: 770, width: 430 }] };
+const MAP = { width: 1200, row: 30, gap: 5, top: 26, indent: 16, columns: [{ x: 0, width: 222 }, { x: 362, width: 290 }, { x: 885, width: 315 }] };
 const ROWS_AT_FIRST = 40, ENTRIES_AT_FIRST = 18, KIDS_AT_ONCE = 60, LISTED_AT_ONCE = 200;
 const unfolded = new Set();
 let mapFocus = "";
@@ -68,6 +68,8 @@ function drawCounts(node, end, y, room, parts) {
   const size = () => texts.reduce((sum, each) => sum + textWidth(each) + 26, 0);
   while (texts.length > 1 && size() > room) texts.pop();
   if (size() > room) texts[0] = number(shown[0][0]);
+  // The name comes first; the colour of the row says the worst.
+  if (size() > room) texts.pop();
   let x = end;
   for (let at = texts.length - 1; at >= 0; at--) {
     const label = texts[at], [, rating] = shown[at];
@@ -127,33 +129,6 @@ function foldByKey(event, node) {
   fold(node);
 }
 
-/** Edges between the rows that are seen: each with its number of endpoints and the worst of their ratings. */
-function edgesOf(places) {
-  const found = new Map();
-  const add = (from, to, rating) => {
-    const key = `${from.at} ${to.at}`, edge = found.get(key);
-    if (!edge) found.set(key, { from, to, rating, count: 1 });
-    else { edge.count++; edge.rating = Math.min(edge.rating, rating); }
-  };
-  const seen = (nodes) => { for (let at = nodes.length - 1; at >= 0; at--) if (places.has(nodes[at])) return places.get(nodes[at]); return null; };
-  for (const path of pathsOfMap().drawn) {
-    const from = places.get(path.from), to = seen(path.places);
-    const outside = places.get(modelOfMap().sources.kids.get("internet")) || from;
-    path.through.forEach((nodes, at) => {
-      const entry = seen(nodes);
-      // The entry of the path itself comes first; what publishes the endpoint besides is on the internet.
-      add(at && path.source !== "published" ? outside : from, entry, path.rating);
-      add(entry, to, path.rating);
-    });
-  }
-  return [...found.values()].sort((a, b) => b.rating - a.rating);
-}
-
-function drawEdge({ from, to, rating, count }) {
-  const x1 = from.end, x2 = to.start, middle = (x2 - x1) / 2, width = Math.min(5, 1 + Math.log2(count) * 0.55);
-  return s("path", { class: "map-edge " + RATINGS[rating], "data-ends": ` ${from.at} ${to.at} `, d: `M${x1} ${from.y}C${x1 + middle} ${from.y} ${x2 - middle} ${to.y} ${x2} ${to.y}`, "stroke-width": width.toFixed(1) });
-}
-
 function drawMap() {
   const model = modelOfMap(), roots = [model.sources, model.entries, model.places], places = new Map(), rows = [];
   let height = 0, at = 0;
@@ -163,15 +138,17 @@ function drawMap() {
     for (const row of seenRows(root)) {
       const element = drawRow(row, column, y);
       rows.push(element);
-      if (!row.rest) element.dataset.at = at;
-      if (!row.rest) places.set(row.node, { at: at++, start: column.x + row.level * MAP.indent, end: column.x + column.width, y: y + MAP.row / 2 });
+      if (!row.rest) {
+        element.dataset.at = at;
+        places.set(row.node, { at: at++, side, node: row.node, level: row.level, start: column.x + row.level * MAP.indent, end: column.x + column.width, y: y + MAP.row / 2 });
+      }
       y += MAP.row + MAP.gap;
     }
     height = Math.max(height, y);
   });
   const heads = ["from", "through", "to"].map((name, side) => s("text", { class: "map-head", x: MAP.columns[side].x, y: 14 }, t("map." + name)));
   const picture = s("svg", { viewBox: `-1 0 ${MAP.width + 2} ${height}`, width: MAP.width, height, role: "group", "aria-label": t("map.label"), keydown: moveOnMap, focusin: stopAt, pointerover: lightEdges },
-    s("g", { class: "map-heads" }, heads), s("g", { class: "map-edges", "aria-hidden": "true" }, edgesOf(places).map(drawEdge)), rows);
+    s("g", { class: "map-heads" }, heads), drawEdges(places, height), rows);
   byId("map-picture").replaceChildren(picture);
   const stops = [...picture.querySelectorAll("[data-node]")], focused = stops.find((each) => each.dataset.node === mapFocus);
   (focused || stops[0])?.setAttribute("tabindex", "0");
@@ -186,13 +163,6 @@ function stopAt(event) {
   target.setAttribute("tabindex", "0");
   mapFocus = target.dataset.node;
   lightEdges(event);
-}
-
-/** Draws the edges of the row that is pointed at or focused before the others. */
-function lightEdges(event) {
-  const row = event.target.closest(".map-row"), mark = row && ` ${row.dataset.at} `;
-  event.currentTarget.classList.toggle("lit", Boolean(mark));
-  for (const edge of event.currentTarget.querySelectorAll(".map-edge")) edge.classList.toggle("own", Boolean(mark) && edge.dataset.ends.includes(mark));
 }
 
 /** Arrow keys go to the nearest stop in their direction. */

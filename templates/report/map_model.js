@@ -1,18 +1,32 @@
 // The exposure map as data: the endpoints that callers outside can reach, from where, through what, and where they are.
 const MAP_REACH = ["internet", "azure", "wide", "unknown"];
-const MAP_SOURCES = [...MAP_REACH, "published"];
 const RATINGS = ["critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed"];
-const ENTRY_KINDS = ["direct", "front-door", "application-gateway", "api-management", "firewall", "load-balancer", "gateway-load-balancer", "public-ip", "perimeter"];
-// The texts of scanner/reach/front_ends.py and paths.py. A name in Azure has no comma, semicolon or parenthesis.
+// The texts of scanner/reach/front_ends.py and paths.py, for documents without `publishers`. A name in Azure has no comma, semicolon or parenthesis.
 const PUBLISHED = /^published through (the Front Door|the application gateway|API Management) ([^,;(]+)/;
 const PUBLISHER_KINDS = { "the Front Door": "front-door", "the application gateway": "application-gateway", "API Management": "api-management" };
 const IN_NETWORK = / in ([^/]+)\/[^/]+$/;
 
-/** What an endpoint is published through: entries of one gateway each. */
-function publishersOf(at) {
-  if (!data.exposures.admits[at]) return [];
+/** What is in front of an endpoint: chains of gateways and DNS names, the outermost first. */
+function chainsOf(at) {
+  const listed = exposureJson(at, "publishers", []);
+  if (listed.length || !exposure(at, "admits")) return listed;
   const found = exposureJson(at, "admits", []).map((text) => PUBLISHED.exec(text)).filter(Boolean);
-  return found.map(([, what, name]) => ({ kind: PUBLISHER_KINDS[what], names: [name.trim()], ids: [] }));
+  return found.map(([, what, name]) => [{ kind: PUBLISHER_KINDS[what], name: name.trim(), resource: "" }]);
+}
+
+/** An entry; `from`: which source leads to it ("own": that of the endpoint), "" where only another entry does. */
+const entryAt = (hop, from) => ({ kind: hop.kind, names: [hop.name], ids: hop.resource ? [hop.resource] : [], from });
+const isGateway = (hop) => hop.kind !== "traffic-manager";
+
+/** The entries in front of an endpoint, and the pairs of which the first leads to the second. */
+function gatewaysOf(chains) {
+  const entries = [], pairs = [];
+  for (const chain of chains) {
+    const made = chain.map((hop, place) => entryAt(hop, place ? "" : "outside"));
+    entries.push(...made);
+    made.slice(1).forEach((entry, place) => pairs.push([made[place], entry]));
+  }
+  return { entries, pairs };
 }
 
 const isEntry = (hop) => ["public-ip", "load-balancer", "gateway-load-balancer", "perimeter"].includes(hop.kind) || (hop.kind === "firewall" && hop.resource);
@@ -20,8 +34,8 @@ const isEntry = (hop) => ["public-ip", "load-balancer", "gateway-load-balancer",
 /** The entry of the network path itself: the public IP, and what stands behind it before the network. */
 function entryOf(hops) {
   const steps = hops.filter(isEntry), last = steps[steps.length - 1];
-  if (!last) return { kind: "direct", names: [], ids: [] };
-  return { kind: last.kind, names: steps.map((hop) => hop.name), ids: steps.map((hop) => hop.resource) };
+  if (!last) return { kind: "direct", names: [], ids: [], from: "own" };
+  return { kind: last.kind, names: steps.map((hop) => hop.name), ids: steps.map((hop) => hop.resource), from: "own" };
 }
 
 /** The name of the virtual network on a path, "" where it names none. */
@@ -76,10 +90,12 @@ function pathsOfMap() {
   if (mapPaths) return mapPaths;
   const drawn = [], of = new Map();
   for (let at = 0; at < data.exposures.length; at++) {
-    const reach = exposure(at, "reach"), isReached = MAP_REACH.includes(reach), published = publishersOf(at);
-    if (!isReached && !published.length) continue;
-    const hops = exposureJson(at, "hops", []);
-    const path = { at, source: isReached ? reach : "published", entries: isReached ? [entryOf(hops), ...published] : published, network: networkOf(hops) };
+    const reach = exposure(at, "reach"), isReached = MAP_REACH.includes(reach), chains = chainsOf(at), hops = exposureJson(at, "hops", []);
+    const inside = hops.filter((hop) => hop.kind === "private-endpoint" && hop.lets === true).map((hop) => entryAt(hop, "private"));
+    const isPublished = chains.some((chain) => chain.some(isGateway)), source = isReached ? reach : isPublished ? "published" : inside.length ? "private" : "";
+    if (!source) continue;
+    const { entries, pairs } = isReached || isPublished ? gatewaysOf(chains) : { entries: [], pairs: [] };
+    const path = { at, source, entries: [...(isReached ? [entryOf(hops)] : []), ...entries, ...inside], pairs, network: networkOf(hops) };
     drawn.push(path);
     of.set(at, path);
   }
@@ -95,10 +111,15 @@ function modelOfMap() {
   for (const path of pathsOfMap().drawn) {
     const rating = Math.max(0, RATINGS.indexOf(exposure(path.at, "standing")));
     path.rating = rating;
-    path.from = sources.kid(path.source, (key) => new MapNode(key, t("map.source." + path.source), 0, path.source === "published" ? ["on:map", "-reach:" + MAP_REACH.join(",")] : ["reach:" + path.source]));
+    path.from = sources.kid(path.source, (key) => new MapNode(key, t("map.source." + path.source), 0, MAP_REACH.includes(path.source) ? ["reach:" + path.source] : ["from:" + path.source]));
     path.from.add(rating);
-    path.through = [...new Map(path.entries.map((entry) => [entryKey(entry), entry])).values()].map((entry) => entryNodes(entries, entry));
-    const nodes = path.through.flat();
+    path.through = new Map();
+    for (const entry of path.entries) {
+      const key = entryKey(entry), known = path.through.get(key);
+      if (!known) path.through.set(key, { from: entry.from, nodes: entryNodes(entries, entry) });
+      else known.from = known.from || entry.from;
+    }
+    const nodes = [...path.through.values()].flatMap((each) => each.nodes);
     new Set(nodes).forEach((node) => node.add(rating));
     path.places = placeNodes(places, path);
     path.places.forEach((node) => node.add(rating));
@@ -143,7 +164,8 @@ function placeNodes(root, { at, network }) {
 
 const onMap = (test) => { const { of } = pathsOfMap(); return (at) => of.has(at) && test(of.get(at)); };
 EXPOSURE_KEYS.on = ({ values }) => onMap(() => values.includes("map"));
+EXPOSURE_KEYS.from = ({ values }) => onMap((path) => values.includes(path.source));
 EXPOSURE_KEYS.entry = ({ values }) => { const test = whole(values); return onMap((path) => path.entries.some((entry) => test(entry.kind))); };
 EXPOSURE_KEYS.via = ({ values }) => { const test = part(values); return onMap((path) => path.entries.some((entry) => test(entryName(entry)) || test(entry.ids.filter(Boolean).join(" > ")))); };
 EXPOSURE_KEYS.net = ({ values }) => { const test = part(values); return onMap((path) => test(path.network || "-")); };
-for (const key of ["on", "entry", "via", "net"]) EXPOSURE_NAMES.add(key);
+for (const key of ["on", "from", "entry", "via", "net"]) EXPOSURE_NAMES.add(key);

@@ -21,10 +21,10 @@ function openExposures() {
   afterPrint = () => buttons.forEach((button) => button.click());
 }
 
-/** What is folded in the view of changes; the numbers of its trend only where that view is printed alone. */
+/** What is folded in the view of changes and in cards; the numbers of the trend only where the view of changes is printed alone. */
 let opened = [];
 function openLists() {
-  opened = [...document.querySelectorAll("#changes.current details:not([open]), .change-list details:not([open])")];
+  opened = [...document.querySelectorAll("#changes.current details:not([open]), .change-list details:not([open]), .view.current .body details:not([open])")];
   opened.forEach((each) => { each.open = true; });
 }
 

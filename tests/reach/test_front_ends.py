@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from scanner.model.ids import root_of
 from scanner.model.index import build
 from scanner.model.resource import Bundle, Resource
-from scanner.reach.front_ends import PublisherIndex, publishers
+from scanner.reach.front_ends import PublisherIndex, endpoint_keys, publishers
 from scanner.reach.topology import topology
 from tests.reach.test_topology import CONFIGURATION, NET, NIC, STRANGE, Body, group, network, nic, public, shown
 from tests.reach.test_topology import made as made_topology
@@ -33,7 +33,7 @@ def made(*bodies: Body, reads: tuple[str, ...] = ()) -> PublisherIndex:
 
 
 def of_nic(found: PublisherIndex, *paths: Any) -> tuple[str, ...]:
-    return found.of_machine("", [found.topology.fabric.nics[NIC.lower()]], paths)
+    return found.publishers(found.machine_keys("", [found.topology.fabric.nics[NIC.lower()]], paths))
 
 
 # What leads to itself, or to much
@@ -130,7 +130,7 @@ def test_a_gateway_publishes_a_scale_set_by_its_instances() -> None:
     scale_set = f"{ROOT}/providers/Microsoft.Compute/virtualMachineScaleSets/vmss"
     member = f"{scale_set}/virtualMachines/0/networkInterfaces/nic/ipConfigurations/ip"
     found = made(gateway({"backendIPConfigurations": [{"id": member}]}))
-    assert found.of_machine(scale_set, [], []) == GATEWAY
+    assert found.publishers(found.machine_keys(scale_set, [], [])) == GATEWAY
 
 
 def test_a_gateway_reports_what_leads_to_itself() -> None:
@@ -143,6 +143,23 @@ def test_a_gateway_reports_what_leads_to_itself() -> None:
     assert made(inner).publishers(["one"]) == ()
     linked = made(inner, origin("", sharedPrivateLinkResource={**link, "groupId": ""}))
     assert linked.publishers(["one"]) == (f"{GATEWAY[0]} ({DOOR}, by private link)",)
+    assert steps(linked, "one") == [["front-door afd", "application-gateway agw"]]
+
+
+def steps(found: PublisherIndex, key: str) -> list[list[str]]:
+    return [[f"{hop.kind} {hop.name}" for hop in chain] for chain in found.chains([key])]
+
+
+def test_chains_have_the_ids_of_gateways() -> None:
+    """Two Front Doors of the same name have the same text, so the map knew one."""
+    address, other = public("pip-agw", "192.0.2.9"), origin("192.0.2.9")
+    other["id"] = other["id"].replace("resourceGroups/", "resourceGroups/other-")
+    found = made(address, gateway({"backendAddresses": [{"fqdn": "one"}]}), origin("192.0.2.9"), other)
+    assert len(found.publishers(["192.0.2.9"])) == 1
+    ids = [chain[-1].resource for chain in found.chains(["192.0.2.9"])]
+    assert len(set(map(str.lower, ids))) == 2
+    whole = "application-gateway agw"
+    assert steps(found, "one") == [[whole], *[["front-door afd", whole]] * 2]
 
 
 # Front Door
@@ -168,24 +185,26 @@ def test_what_front_door_publishes() -> None:
     assert made(origin("App.Example.NET")).publishers([HOST]) == (DOOR,)
     private = {"privateLink": {"id": SITE}, "groupId": "sites"}
     linked = made(origin("", sharedPrivateLinkResource=private))
-    assert linked.of_endpoint(SITE.upper(), "app", "") == (f"{DOOR}, by private link",)
-    assert linked.of_endpoint(SITE, "admin", "") == ()
+    assert linked.publishers(endpoint_keys(SITE.upper(), "app", "")) == (f"{DOOR}, by private link",)
+    assert linked.publishers(endpoint_keys(SITE, "admin", "")) == ()
     twice = made(origin(HOST), origin(HOST, "two"), origin("", "three"))
     assert twice.publishers([HOST]) == (DOOR,)
     assert made(origin(HOST, enabledState="Disabled")).publishers([HOST]) == ()
     machine = made(network(), group(), nic(public="pip"), public(), origin("192.0.2.1"))
     assert of_nic(machine) == (DOOR,)
     assert shown(machine.topology) == {}
-    assert made(origin("", azureOrigin={"id": SITE})).of_endpoint(SITE, "app", "") == (DOOR,)
+    assert made(origin("", azureOrigin={"id": SITE})).publishers(endpoint_keys(SITE, "app", "")) == (DOOR,)
 
 
 def test_a_private_link_is_for_the_part_that_it_names() -> None:
     def linked(part: str) -> PublisherIndex:
         return made(origin("", sharedPrivateLinkResource={"privateLink": {"id": SITE}, "groupId": part}))
 
-    assert linked("sites-Test").of_endpoint(f"{SITE}/slots/test", "app", "") == (f"{DOOR}, by private link",)
-    assert linked("sites-Test").of_endpoint(SITE, "app", "") == ()
-    assert linked("blob").of_endpoint(SITE, "app", "") == ()
+    assert linked("sites-Test").publishers(endpoint_keys(f"{SITE}/slots/test", "app", "")) == (
+        f"{DOOR}, by private link",
+    )
+    assert linked("sites-Test").publishers(endpoint_keys(SITE, "app", "")) == ()
+    assert linked("blob").publishers(endpoint_keys(SITE, "app", "")) == ()
 
 
 def test_a_private_link_service_stands_for_the_pool_behind_it() -> None:
@@ -270,7 +289,7 @@ def test_classic_front_door_publishes_what_a_routing_rule_leads_to() -> None:
     assert made(classic(routingRules="not read")).publishers([HOST]) == (said,)
     linked = {"address": "", "privateLinkResourceId": SITE}
     private = classic(led("p"), backendPools=[{"name": "p", "properties": {"backends": [linked]}}])
-    assert made(private).of_endpoint(SITE, "app", "") == (f"{said}, by private link",)
+    assert made(private).publishers(endpoint_keys(SITE, "app", "")) == (f"{said}, by private link",)
 
 
 # API Management
@@ -301,7 +320,7 @@ def test_a_back_end_is_named_by_the_management_url_of_its_resource() -> None:
     said = ("published through API Management apim",)
     for id in (f"https://management.azure.com{SITE}", SITE, f"https://management.chinacloudapi.cn{SITE}/"):
         backend = {"id": f"{APIM}/backends/b", "properties": {"url": "https://x", "resourceId": id}}
-        assert made(backend).of_endpoint(SITE, "app", "") == said
+        assert made(backend).publishers(endpoint_keys(SITE, "app", "")) == said
     assert made({"id": f"{APIM}/backends/b", "properties": {"resourceId": "https://x"}}).by_target == {}
 
 
@@ -342,12 +361,12 @@ TM = ("named by Traffic Manager profile tm",)
 def test_what_traffic_manager_names() -> None:
     found = made(manager(azure(SITE.upper(), target="x.azurewebsites.net"), outer("App.Example.NET")))
     assert (
-        found.of_endpoint(SITE, "app", "")
+        found.publishers(endpoint_keys(SITE, "app", ""))
         == found.publishers(["x.azurewebsites.net"])
         == found.publishers([HOST])
         == TM
     )
-    assert found.of_endpoint(SITE, "admin", "") == ()
+    assert found.publishers(endpoint_keys(SITE, "admin", "")) == ()
     assert made(manager(outer(HOST, endpointStatus="disabled"))).publishers([HOST]) == ()
     assert made(manager(outer(HOST, endpointStatus="Enabled"))).publishers([HOST]) == TM
     assert made(manager(outer(HOST), profileStatus="Disabled")).publishers([HOST]) == ()

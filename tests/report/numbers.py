@@ -229,11 +229,23 @@ def in_html(page: str) -> Numbers:
     found |= {f"items {name}": _number(number) for name, number in parts}
     if hit := re.search(r'id="h-matrix">.*?<small>([\d,]+) endpoint', body, re.S):
         found["endpoints"] = _number(hit[1])
+    if hit := re.search(r'href="#not-assessed">Not assessed <b class="count violet">([\d,]+)</b></a>', body):
+        found["endpoints unknown"] = _number(hit[1])
     if hit := re.search(r"<h1>([\d,]+) checks? (?:is|are) inconclusive: ([\d,]+) reads? failed</h1>", body):
         found |= {"checks unknown": _number(hit[1]), "reads failed": _number(hit[2])}
     if lead := re.search(r'<section id="not-assessed".*?<p class="lead">(.*?)</p>', body, re.S):
         found |= in_sentences(_plain(lead[1]))
+        if hit := re.match(r"([\d,]+) endpoints? (?:was|were) not assessed, ([\d,]+) in part\.", lead[1]):
+            found |= {"endpoints unknown": _number(hit[1]), "in part": _number(hit[2])}
     return found
+
+
+def in_panel(page: str) -> Numbers:
+    """The heading of the panel of what was not assessed, on the first screen; nothing where everything was."""
+    panel = r'id="h-not-assessed">.*?<small>([\d,]+) endpoints?, ([\d,]+) checks?, ([\d,]+) reads? failed<'
+    hit = re.search(panel, page, re.S)
+    names = ("endpoints unknown", "checks unknown", "reads failed")
+    return {name: _number(number) for name, number in zip(names, hit.groups(), strict=True)} if hit else {}
 
 
 def _plain(html: str) -> str:
@@ -304,10 +316,12 @@ def written(write: Callable[[Document, BytesIO], None], document: Document) -> b
 
 def of_document(document: Document) -> dict[str, Numbers]:
     """What each format of a document shows."""
+    page = render(document, Words())
     return {
         "CSV": in_csv(written(write_csv, document)),
         "Markdown": in_markdown(written(write_markdown, document).decode()),
-        "HTML": in_html(render(document, Words())),
+        "HTML": in_html(page),
+        "HTML panel": in_panel(page),
         **in_sarif(written(write_sarif, document)),
         "JUnit": in_junit(written(write_junit, document)),
     }
@@ -368,7 +382,8 @@ def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
         "JSON numbers": in_numbers(document["numbers"]),
         "CSV": in_csv(Path(outs[1]).read_bytes()),
         "Markdown": in_markdown(Path(outs[2]).read_text("utf-8")),
-        "HTML": in_html(Path(outs[3]).read_text("utf-8")),
+        "HTML": in_html(page := Path(outs[3]).read_text("utf-8")),
+        "HTML panel": in_panel(page),
         **in_sarif(Path(outs[4]).read_bytes()),
         "JUnit": in_junit(Path(outs[5]).read_bytes()),
         "history trend": in_trend(trend[-1]),

@@ -42,11 +42,19 @@ def with_entries() -> dict[str, Any]:
         [subnet],
     ]
     published = [
-        ["published through the Front Door afd, by private link"],
-        ["published through the application gateway agw (named by Traffic Manager profile tm)"],
+        ["published through the Front Door afd-text, by private link"],
+        ["published through the application gateway agw-text (named by Traffic Manager profile tm)"],
         ["published through API Management apim; its API a requires no key", "named by Traffic Manager profile tm"],
         ["trusted Microsoft services are still allowed"],
     ]
+    doors = [
+        hop("front-door", "afd", "published", f"{SUB}/Microsoft.Cdn/profiles/afd".replace("rg-nett", group))
+        for group in ("rg-nett", "rg-annet")
+    ]
+    gateway = hop("application-gateway", "agw", "published", f"{SUB}/Microsoft.Network/applicationGateways/agw")
+    manager = hop("traffic-manager", "tm", "named", f"{SUB}/Microsoft.Network/trafficManagerProfiles/tm")
+    known = [[[doors[0]]], [[doors[1]], [manager]], [[manager, gateway], [doors[0], gateway]], [[manager]]]
+    inside = hop("private-endpoint", "pe", "Approved", f"{SUB}/Microsoft.Network/privateEndpoints/pe")
     for at, row in enumerate(made["exposures"]):
         row["reach"] = "unknown" if at % 29 == 0 else row["reach"]
         source, *_, asks, end = row["hops"]
@@ -54,6 +62,10 @@ def with_entries() -> dict[str, Any]:
             row["hops"] = [source, *chains[at // 3 % len(chains)], asks, end]
         if at % 7 == 0:
             row["admits"] = published[at // 7 % len(published)]
+        if at % 11 == 0:
+            row["publishers"] = known[at // 11 % len(known)]
+        if at % 13 == 0:
+            row["hops"] = [source, inside, asks, end]
     return made
 
 
@@ -81,10 +93,10 @@ def test_the_numbers_add_up_to_the_matrix(reader: Reader, make: Make) -> None:
     columns = Counter(map(matrix_column, rows))
     page = reader.open(make(made), "#map")
     labels = [label for label, _ in nodes(page)]
-    sources = {label.split(":")[0]: count_of(label) for label in labels[:5]}
+    sources = {label.split(":")[0]: count_of(label) for label in labels[:6]}
     assert {WORDS[name]: columns[name] for name in REACHED} == {name: sources[name] for name in WORDS.values()}
-    only_published = sources["Via a gateway only"]
-    assert only_published > 0
+    assert sources["Via a gateway only"] > 0
+    assert sources["Private networks"] > 0
     drawn = sum(sources.values())
     lead = page.locator("#map-lead").inner_text()
     assert lead.startswith(f"{drawn} of {len(rows)} endpoints")
@@ -106,6 +118,37 @@ def test_each_node_leads_to_the_endpoints_that_it_counts(reader: Reader, make: M
     shown = page.evaluate(script, [link for _, link in found])
     for (label, link), text in zip(found, shown, strict=True):
         assert text.split(" ")[0] == str(count_of(label)), link
+
+
+def test_the_number_on_an_edge_is_that_of_its_endpoints(reader: Reader, make: Make) -> None:
+    page = reader.open(make(with_entries()), "#map")
+    nodes(page)
+    script = """() => {
+        const at = (row) => document.querySelector(`.map-row[data-at="${row}"]`);
+        const filter = (row) => decodeURIComponent(row.querySelector('a').getAttribute('href').split('?q=')[1]);
+        const edges = [...document.querySelectorAll('.map-rest .map-number')].map((each) => [each.textContent,
+            ...each.dataset.edge.split(' ').map(at)]);
+        return edges.filter(([, from]) => filter(from).includes('entry:')).map(([said, from, to]) => {
+            history.replaceState(null, '', '#endpoints?q=' + encodeURIComponent(`${filter(from)} ${filter(to)}`
+                .replaceAll('+', ' ')));
+            dispatchEvent(new HashChangeEvent('hashchange'));
+            return [said, document.querySelector('#h-endpoints small').textContent];
+        });
+    }"""
+    found = page.evaluate(script)
+    assert len(found) > 60
+    for said, shown in found:
+        assert shown.split(" ")[0] == str(count_of(said.rpartition(":")[0] + ": x")), said
+
+
+def test_what_is_pointed_at_has_its_own_edges(reader: Reader, make: Make) -> None:
+    page = reader.open(make(with_entries()), "#map")
+    kind = page.locator(".map-row", has=page.get_by_label(re.compile("^Traffic Manager")))
+    kind.locator("[data-node]").first.hover()
+    titles = page.locator(".map-own title").all_text_contents()
+    assert titles
+    assert all("Traffic Manager (DNS)" in each or " → tm: " in each for each in titles)
+    assert page.locator(".map-pair title").all_text_contents() != []
 
 
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(

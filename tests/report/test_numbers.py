@@ -253,7 +253,15 @@ def test_the_headline_names_each_number_that_is_not_0(made: Document) -> None:
 def test_the_demo_shows_one_set_of_numbers(tmp_path: Path) -> None:
     document, shown = numbers.demo(tmp_path)
     assert numbers.differences(numbers.expected(document), shown) == []
-    for place, least in {"log": 15, "terminal": 10, "CSV": 30, "Markdown": 20, "HTML": 30, "web hook": 10}.items():
+    for place, least in {
+        "log": 15,
+        "terminal": 10,
+        "CSV": 30,
+        "Markdown": 20,
+        "HTML": 30,
+        "HTML panel": 3,
+        "web hook": 10,
+    }.items():
         assert len(shown[place]) >= least, place
 
 
@@ -277,6 +285,26 @@ def test_an_open_endpoint_without_a_severity_is_refused() -> None:
     made["exposures"][0] |= {"state": "open", "severity": None}
     with pytest.raises(msgspec.ValidationError, match="An open endpoint has a severity"):
         decode_document(msgspec.json.encode(made))
+
+
+def test_each_group_of_failed_reads_is_on_the_page() -> None:
+    """The page had the first 200 groups, and named a file for the others."""
+    made = sample.typed(sample.document(10))
+    url = f"{ACCOUNTS[0]}/blobServices/default/read"
+    made.gaps = [
+        GapRow(
+            url=f"{url}{at}", status=403, code="AuthorizationFailed", action=f"Microsoft.Storage/a{at}/read", rules=[]
+        )
+        for at in range(203)
+    ]
+    made.findings = [row for row in made.findings if row.status != "unknown"]
+    page = render(made, Words())
+    view = page[page.index('<section id="not-assessed"') :]
+    shown = set(re.findall(r'class="gap-need">missing permission <code>(?:<bdi>)?(Microsoft.Storage/a\d+/read)', view))
+    assert len(shown) == len(made.gaps)
+    assert "200 of 203 groups are shown above" in view
+    assert "All 203 groups of failed reads, and how to grant the role" in page
+    assert numbers.in_panel(page)["reads failed"] == 203
 
 
 # Dates

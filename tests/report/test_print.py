@@ -83,3 +83,21 @@ def test_each_page_has_its_number_and_nothing_is_cut(reader: Reader, make: Make)
     wide = "() => document.documentElement.scrollWidth > innerWidth"
     assert page.evaluate(cut) == 0
     assert not page.evaluate(wide)
+
+
+def test_references_print_as_addresses_and_what_only_leads_on_does_not_print(reader: Reader, make: Make) -> None:
+    """The link to the portal stood on paper as "Open stpost in the Azure portal", and the references were folded."""
+    made = owned()
+    finding = next(row for row in made["findings"] if row["status"] == "fail")
+    page = reader.open(make(made), f"#findings?f={finding['fingerprint']}")
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    on_paper(page)
+    card = page.locator(".body").first
+    assert card.get_by_text(finding["resource"], exact=True).first.is_visible()
+    links = card.locator("a:visible")
+    assert [text for text in links.all_inner_texts() if "portal" in text] == []
+    assert any(text.startswith("https://learn.microsoft.com/") for text in links.all_inner_texts())
+    underlined = "(links) => links.filter((a) => getComputedStyle(a).textDecorationLine !== 'none').length"
+    assert page.locator("a:visible").evaluate_all(underlined) == 0
+    page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    assert page.locator(".body details[open]").count() == 0

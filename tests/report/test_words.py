@@ -1,12 +1,15 @@
 """The catalogue: every word that is asked for is there, and none is there for nothing."""
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
 
 from scanner.content import content
+from scanner.report.html import render
 from scanner.report.words import SETS, Words, parse_time, source
+from tests.report import sample
 
 FOLDER = content("templates") / "report"
 SOURCES = [
@@ -65,3 +68,26 @@ def test_dates_are_written_in_utc() -> None:
 def test_an_unknown_word_is_an_error() -> None:
     with pytest.raises(KeyError):
         Words()("headline.nothing")
+
+
+def test_the_legend_and_the_page_of_concepts_say_the_same() -> None:
+    """The legend was written by hand: it said "Both locks are closed" where the page says what may be missing."""
+    page = (content("templates").parent / "docs" / "concepts.md").read_text("utf-8")
+    marks = re.compile(r"[*`]|</?(?:code|em|strong)>")
+    shown = render(sample.typed(sample.document(5)), Words())
+    legend = shown[shown.index('<dialog id="legend"') :].partition("</dialog>")[0]
+    terms = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", legend)
+    assert len(terms) > 30
+    for word, text in terms:
+        name, said = unescape(re.sub(r"<.*?>", "", word)), marks.sub("", unescape(text))
+        rows = [[cell.strip() for cell in line.split("|")] for line in marks.sub("", page).splitlines()]
+        assert any(name in row and said in row for row in rows) or name == "open", name
+    whole = " ".join(marks.sub("", page).split())
+    assert all(marks.sub("", unescape(each)) in whole for each in re.findall(r"<p>(.*?)</p>", legend)[1:])
+    table = re.findall(r"<tr><th scope=\"row\">(.*?)</th>(.*?)</tr>", legend)
+    lines = [
+        f"| {name} | {' | '.join(each.lower() for each in re.findall(r'</svg>(.*?)</span>', cells))} |"
+        for name, cells in table
+    ]
+    assert len(lines) == 6
+    assert all(line in page for line in lines)
