@@ -1,19 +1,32 @@
-"""Put the texts of rules in a findings document into the language of a report.
+"""Put the texts of a findings document into the language of a report.
 
-Ids, statuses, evidence and most messages stay as they are: they are formatted when rules are evaluated, in English.
+Ids, statuses, commands, portal paths and the values of evidence stay as they are.
 """
 
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow, FixRow, RuleRow
+from scanner.document.schema import (
+    ChangeRow,
+    ChangesRow,
+    Document,
+    EvidenceRow,
+    ExposureRow,
+    FindingRow,
+    FixRow,
+    HopRow,
+    RuleRow,
+)
+from scanner.report.facts import facts
 from scanner.report.sentences import endpoint_sentence
 from scanner.report.translations import rule_text
 from scanner.report.words import ENGLISH, Words
 
 _CHANGES = ("reopened", "worse", "better", "fixed", "unseen")
+_OWN = ("the service tag ", "expires ", "all, every ", "all, purge ", "every permission ", "purge of ", "priority ")
+"""How texts of ours begin that are the value of a property in evidence."""
 _Row = TypeVar("_Row", ExposureRow, FindingRow, ChangeRow)
 
 
@@ -24,12 +37,16 @@ def localized(document: Document, words: Words) -> Document:
     """
     if words.language == ENGLISH:
         return document
-    texts = _Texts(words)
+    texts = Texts(words)
     return msgspec.structs.replace(
         document,
         rules={id: texts.rule(row) for id, row in document.rules.items()},
-        findings=[texts.with_message(texts.with_fix(row)) for row in document.findings],
-        exposures=[texts.with_impact(texts.with_fix(row)) for row in document.exposures],
+        findings=[texts.finding(row) for row in document.findings],
+        exposures=[texts.exposure(row) for row in document.exposures],
+        not_applicable={
+            id: {rule: texts.fact(reason) for rule, reason in reasons.items()}
+            for id, reasons in document.not_applicable.items()
+        },
         changes=texts.changes(document.changes) if document.changes else None,
     )
 
@@ -43,7 +60,7 @@ def title(text: str, words: Words) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Texts:
+class Texts:
     """The texts of rules in one language."""
 
     words: Words
@@ -66,26 +83,76 @@ class _Texts:
             row, **found, remediation=msgspec.structs.replace(row.remediation, breaks=breaks)
         )
 
+    def fact(self, text: str) -> str:
+        """Return a reason, a note or a step."""
+        return facts(self.words.language).said(text) if text else text
+
     def with_fix(self, row: _Row) -> _Row:
-        """Return an endpoint or a finding with its title, and the impact of its fix."""
+        """Return a row with its title, and the texts of its fix."""
         fix: FixRow | None = getattr(row, "fix", None)
         if fix is None:
             return msgspec.structs.replace(row, title=self.title(row.title))
-        fix = msgspec.structs.replace(fix, impact=self.text("impact", fix.impact))
+        fix = msgspec.structs.replace(
+            fix,
+            impact=self.text("impact", fix.impact),
+            steps=list(map(self.fact, fix.steps)),
+            fields=[msgspec.structs.replace(each, what=self.fact(each.what)) for each in fix.fields],
+        )
         return msgspec.structs.replace(row, title=self.title(row.title), fix=fix)
 
-    def with_impact(self, row: ExposureRow) -> ExposureRow:
-        return msgspec.structs.replace(row, breaks=self.text("impact", row.breaks or "") or row.breaks)
+    def exposure(self, row: ExposureRow) -> ExposureRow:
+        return msgspec.structs.replace(
+            self.with_fix(row),
+            breaks=self.text("impact", row.breaks or "") or row.breaks,
+            reason=self.fact(row.reason),
+            hops=list(map(self.hop, row.hops)),
+            admits=list(map(self.fact, row.admits)),
+            evidence=list(map(self.evidence, row.evidence)),
+        )
 
-    def with_message(self, row: FindingRow) -> FindingRow:
-        """Return a finding with its message, where that is a title, or sentences about endpoints."""
-        if not row.message.endswith("."):
+    def finding(self, row: FindingRow) -> FindingRow:
+        return msgspec.structs.replace(
+            self.with_fix(row), message=self.message(row.message), evidence=list(map(self.evidence, row.evidence))
+        )
+
+    def hop(self, row: HopRow) -> HopRow:
+        """Return a hop; the name of a resource, and the endpoint at the end of a path, stay as they are."""
+        if row.kind == "endpoint":
             return row
-        sentences = row.message.removesuffix(".").split(". ")
+        name = row.name if row.resource else facts(self.words.language).exactly(row.name)
+        return msgspec.structs.replace(row, name=name, detail=self.fact(row.detail))
+
+    def evidence(self, row: EvidenceRow) -> EvidenceRow:
+        """Return a row of evidence: what is expected is a text of ours or a value; what was found also, but that of a
+        property is Azure's.
+        """
+        is_own = "properties" not in row.path
+        return msgspec.structs.replace(
+            row,
+            path=self.fact(row.path) if is_own and " " in row.path else row.path,
+            value=self.shown(row.value, is_own=is_own),
+            expected=self.shown(row.expected),
+        )
+
+    def shown(self, value: Any, *, is_own: bool = True) -> Any:
+        if isinstance(value, list):
+            return [self.shown(each, is_own=is_own) for each in value]
+        if not isinstance(value, str) or " " not in value:
+            return value
+        is_own = is_own or value[0].isdigit() or value.startswith(_OWN)
+        return self.fact(value) if is_own else facts(self.words.language).exactly(value)
+
+    def message(self, text: str) -> str:
+        """Return the message of a finding: sentences that are titles, about endpoints, or of facts."""
+        if not text.endswith("."):
+            return self.fact(text)
+        sentences = text.removesuffix(".").split(". ")
         found = [self.title(each) for each in sentences]
-        if any(said == each for said, each in zip(found, sentences, strict=True)):
-            return row
-        return msgspec.structs.replace(row, message=f"{'. '.join(found)}.")
+        if all(said != each for said, each in zip(found, sentences, strict=True)):
+            return f"{'. '.join(found)}."
+        found = [self.fact(each) if said == each else said for said, each in zip(found, sentences, strict=True)]
+        is_whole = all(said != each for said, each in zip(found, sentences, strict=True))
+        return f"{'. '.join(found)}." if is_whole else self.fact(text)
 
     def changes(self, found: ChangesRow) -> ChangesRow:
         lists = {name: [self.with_fix(row) for row in getattr(found, name)] for name in _CHANGES}
