@@ -19,6 +19,7 @@ from scanner.report.words import source
 _CODE = {
     "scanner/model": ("addresses", "checks", "kept", "remedy", "resource", "unread", "verdict"),
     "scanner/evaluate": ("checks", "endpoints", "locks", "missing", "remedies", "rows", "waiving"),
+    "scanner/history": ("baseline", "compare", "documents"),
     "scanner/reach": (),
     "rules": (),
 }
@@ -40,8 +41,8 @@ _NO_CALLS = _NO_TEXTS | {"compile", "cached", "startswith", "endswith", "partiti
 _NO_KEYWORDS = frozenset({"source", "commands", "az", "says", "values", "paths"})
 _PROSE = re.compile(r"(?<!\S)[(\"']?[A-Za-z][A-Za-z'-]*[,.;:)\"']*(?!\S)")
 _NO_PROSE = re.compile(
-    r"az |--|//|Microsoft (Learn|Download)|resource \{|[a-z-]+/[a-z-]+: |.* \| |azure-mgmt|Azure Policy |get list "
-    r"|properties\.\{"
+    r"az |--|//|Microsoft (Learn|Download)|resource \{|[a-z-]+/[a-z-]+: |.* \| |azure-mgmt"
+    r"|Azure Policy |get list |give a file |properties\.\{"
 )
 _Tokens = list[str | tuple[str]]
 """The parts of a text; a tuple is the name of a field."""

@@ -24,7 +24,10 @@ _TEXTS = frozenset({"allowed", "change", "lacks", "several", "sources", "told", 
 """Fields whose value is a text of ours, never a name."""
 _STRONG = 10
 """The number of fixed characters from which a template is tried before a text is split at its punctuation."""
-_LONGEST, _DEEPEST, _MOST_SPLITS = 1000, 6, 16
+_LONGEST, _DEEPEST, _MOST_SPLITS, _MOST_PARTS = 1000, 6, 16, 500
+"""Bounds of the work for one text, which may contain names from Azure: its length, how deep and in how many ways it
+is split, and how many parts are tried.
+"""
 _ADDRESS = r"[0-9][0-9a-fA-F.:/-]*"
 _LIST = re.compile(rf"({_ADDRESS}(?:, {_ADDRESS})*)(?: and (?:(\d+) more|({_ADDRESS})))?")
 _PUBLIC = re.compile(r"([\d,]+) public (IPv[46]) addresses \((.+)\)")
@@ -74,6 +77,7 @@ class Facts:
         self._strong = [each for each in templates if each.weight >= _STRONG]
         self._weak = [each for each in templates if each.weight < _STRONG]
         self._memo: dict[str, str] = {}
+        self._left = 0
 
     def exactly(self, text: str) -> str:
         """Return the translation of a text without fields, and any other text unchanged: it may be a name."""
@@ -84,18 +88,23 @@ class Facts:
         if found is None:
             if len(self._memo) > 50_000:
                 self._memo.clear()
-            found = self._memo[text] = (self._say(text, 0) if len(text) <= _LONGEST else None) or text
+            found = self._memo[text] = self._whole(text) or text
         return found
+
+    def _whole(self, text: str) -> str | None:
+        self._left = _MOST_PARTS
+        return self._say(text, 0) if len(text) <= _LONGEST else None
 
     def knows(self, text: str) -> bool:
         """Return whether every part of a text has a translation, or is the same in every language."""
-        return not text or (len(text) <= _LONGEST and self._say(text, 0) is not None)
+        return not text or self._whole(text) is not None
 
     def _say(self, text: str, depth: int) -> str | None:
         """Return a text in the language, None where a part of it is not known."""
         if text in self._texts:
             return self._texts[text]
-        if depth > _DEEPEST:
+        self._left -= 1
+        if depth > _DEEPEST or self._left < 0:
             return None
         if _NUMBER.fullmatch(text):
             return self._words.number(int(text.replace(",", "")))
@@ -194,8 +203,7 @@ class _Template:
         """Yield the values of the fields from one on; `text`: what is between the literals before and behind them."""
         name = self._names[at]
         if at + 1 == len(self._names):
-            if text or not self._literals[at]:
-                yield {name: text}
+            yield {name: text}
             return
         literal, start = self._literals[at + 1], 0
         for _ in range(_MOST_SPLITS):

@@ -59,6 +59,11 @@ def title(text: str, words: Words) -> str:
     return endpoint_sentence(text, words) if found == text else found
 
 
+def fact(text: str, words: Words) -> str:
+    """Return a reason, a note or a step in the language of the words."""
+    return facts(words.language).said(text) if text and words.language != ENGLISH else text
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """The texts of rules in one language."""
@@ -85,7 +90,7 @@ class Texts:
 
     def fact(self, text: str) -> str:
         """Return a reason, a note or a step."""
-        return facts(self.words.language).said(text) if text else text
+        return fact(text, self.words)
 
     def with_fix(self, row: _Row) -> _Row:
         """Return a row with its title, and the texts of its fix."""
@@ -155,5 +160,8 @@ class Texts:
         return f"{'. '.join(found)}." if is_whole else self.fact(text)
 
     def changes(self, found: ChangesRow) -> ChangesRow:
-        lists = {name: [self.with_fix(row) for row in getattr(found, name)] for name in _CHANGES}
-        return msgspec.structs.replace(found, **lists)
+        lists = {name: [self.change(row) for row in getattr(found, name)] for name in _CHANGES}
+        return msgspec.structs.replace(found, notes=list(map(self.fact, found.notes)), **lists)
+
+    def change(self, row: ChangeRow) -> ChangeRow:
+        return msgspec.structs.replace(row, title=self.title(row.title), why=self.fact(row.why))

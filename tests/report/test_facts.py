@@ -59,8 +59,8 @@ def is_said(row: FindingRow, texts: Texts) -> bool:
             "'the office' er verken en adresse, et nettverk eller et adresseområde",
         ),
         (
-            "none: HTTPS: the application's own login, if it...",
-            "ingen: HTTPS: applikasjonens egen pålogging, hvis den...",
+            "none: HTTPS: the application's own login, if it has one, is not...",
+            "ingen: HTTPS: applikasjonens egen pålogging, hvis den har en, er...",
         ),
         ("shared key or password: allow = absent", "delt nøkkel eller passord: allow = mangler"),
         ("FTP: passwords are sent in clear text", "FTP: passord sendes i klartekst"),
