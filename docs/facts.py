@@ -32,7 +32,8 @@ _WORDS = (
     "Accepted: {waived}.", "Approved", "Authentication", "Azure", "Azure did not return them", "Environment",
     "FTP", "Internet", "Microsoft Entra ID", "NFS", "Public", "SFTP", "absent", "automatic", "never", "none",
     "off", "on", "private endpoint", "shared key or password", "subnet", "subnets", "subscription",
-    "subscriptions", "the firewall", "traffic", "{names}, a private endpoint {where}",
+    "subscriptions", "the firewall",
+    "the rules of security admin configuration {name}", "traffic", "{names}, a private endpoint {where}",
     "{names}, a subnet {where}", "{names}, a subscription {where}",
 )  # fmt: skip
 """Texts that are not told apart from values, or from the texts of `templates/endpoint`."""

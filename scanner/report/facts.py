@@ -19,7 +19,9 @@ _NAMES = frozenset({
     "collection", "configuration", "group", "holder", "hub", "manager", "message", "name", "network", "owner", "path",
     "peer", "policy", "rule", "rules", "service", "sku", "target", "value",
 })  # fmt: skip
-"""Fields whose value may be a name with spaces; the value of any other is of one word, or it is said too."""
+"""Fields whose value may be a name with spaces; the value of any other is of one word, or it is said too. A name of
+several words in lower case leaves the text in English, because it may be a text of ours.
+"""
 _TEXTS = frozenset({"allowed", "change", "lacks", "several", "sources", "told", "what", "where", "why"})
 """Fields whose value is a text of ours, never a name."""
 _STRONG = 10
@@ -40,6 +42,7 @@ name of a product."""
 _AROUND = re.compile(r"^([ ,;]*)(.*?)([ ,;]*\.?)$", re.DOTALL)
 _QUOTED = re.compile(r"""('.*'|".*"|['"].{79}\.{3}) ([a-z].*)""")
 _PARTS = re.compile("[:;] ")
+_PROSE = re.compile("(?<!\\S)[a-z]+ [a-z]+(?!\\S)")
 _CUT = "..."
 _JOINTS = ("; ", ". ", ": ", ", ", " and ")
 
@@ -112,20 +115,21 @@ class Facts:
             return text
         return (
             addresses(text, self._words)
-            or self._setting(text)
             or self._cut(text)
             or self._quoted(text)
             or self._by_template(self._strong, text, depth)
+            or self._setting(text)
             or self._inside(text, depth)
             or self._joined(text, depth)
             or self._by_template(self._weak, text, depth)
         )
 
     def _setting(self, text: str) -> str | None:
-        """Return a setting and its value, which is a text of ours or of Azure."""
+        """Return a setting and its value, which is a text of ours, or a value of Azure without words between spaces."""
         name, is_one, value = text.partition(" = ")
         said = self._texts.get(name) or (name if _VALUE.fullmatch(name) else None)
-        return f"{said} = {self._texts.get(value, value)}" if is_one and said and ";" not in value else None
+        shown = self._texts.get(value) or (None if _PARTS.search(value) or _PROSE.search(value) else value)
+        return f"{said} = {shown}" if is_one and said and shown else None
 
     def _quoted(self, text: str) -> str | None:
         """Return a quoted value and what is wrong with it."""
@@ -165,7 +169,7 @@ class Facts:
             return None
         if _VALUE.fullmatch(value) and not _NUMBER.fullmatch(value) and value not in _OURS:
             return value
-        is_name = name.rstrip("23") in _NAMES and not _PARTS.search(value)
+        is_name = name.rstrip("23") in _NAMES and not _PARTS.search(value) and not _PROSE.search(value)
         return self._say(value, depth + 1) or (value if is_name else None)
 
     def _joined(self, text: str, depth: int) -> str | None:

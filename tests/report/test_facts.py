@@ -1,5 +1,6 @@
 """Facts in another language: every text that the evaluation makes of an example has one; names and values stay."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -12,6 +13,9 @@ from scanner.report.words import Words
 from tests.rules import examples
 
 NORWEGIAN = Words("nb")
+ENGLISH = re.compile(
+    r"(?<!\S)(the|is|are|not|which|allows|accepts|requires|could|from|every|was|were|that|none|no|has)(?!\S)"
+)
 
 
 def texts_of(fix: FixRow | None) -> Iterator[str]:
@@ -32,7 +36,7 @@ def test_every_text_of_the_examples_is_said() -> None:
         for finding in found.findings:
             said += texts_of(finding.fix)
             unknown |= {finding.message} if not is_said(finding, texts) else set()
-        unknown |= {text for text in said if not known.knows(text)}
+        unknown |= {text for text in said if not known.knows(text) or ENGLISH.search(known.said(text))}
     assert unknown == set()
 
 
