@@ -100,7 +100,7 @@ def write_markdown(found: DiffDocument, out: IO[bytes], *, language: str = ENGLI
             lines += [f"\n{words('diff.and_more', len(listed) - MOST)}"] if len(listed) > MOST else []
     for key, ids in _resources(found).items():
         if ids:
-            lines += ["", f"## {words(f'diff.resources_{key}')}", ""]
+            lines += ["", f"## {words(f'diff.resources.{key}')}", ""]
             lines += [f"- {code(id)}" for id in ids[:MOST]]
             lines += [f"- {words('diff.and_more', len(ids) - MOST)}"] if len(ids) > MOST else []
     out.write(("\n".join(lines) + "\n").encode())
@@ -134,7 +134,7 @@ def write_html(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) 
             sentence=f"{_rest(found, words)}.",
             notes=[fact(note, words) for note in found.notes],
             lists=[_list(name, found, words) for name in WORDS],
-            resources=[(key, words(f"diff.resources_{key}"), ids) for key, ids in _resources(found).items()],
+            resources=[(key, words(f"diff.resources.{key}"), ids) for key, ids in _resources(found).items()],
             most=MOST_SHOWN,
             sides=[(each.file, words.date_and_time(each.taken)) for each in (found.old, found.newer)],
             css=trusted(css),
