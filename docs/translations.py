@@ -15,13 +15,14 @@ from typing import Any
 from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 
+from docs import facts
 from scanner.config.options import LANGUAGES
 from scanner.content import content
-from scanner.report.translations import RULE_TEXTS, RULES, WORDS
+from scanner.report.translations import FACTS, RULE_TEXTS, RULES, WORDS
 from scanner.report.words import ENGLISH, SETS, source
 from scanner.rulebook.loader import load
 
-Text = tuple[str, str | tuple[str, str], list[str]]
+Text = tuple[str | None, str | tuple[str, str], list[str]]
 """The context of a text, its English with the plural, and comments for translators."""
 _UNTIMED = (
     b'"POT-Creation-Date',
@@ -35,6 +36,7 @@ _WIDTH = 120
 _HEADERS = {
     WORDS: "# Words of reports, summaries and notices. The context is the key in templates/*/en.toml.",
     RULES: "# Texts of rules. The context is the field; a comment names the rules.",
+    FACTS: "# What rules and the evaluation say of endpoints and findings. A comment names the files.",
 }
 
 
@@ -68,7 +70,13 @@ def rule_texts() -> Iterator[Text]:
                 yield context, text, [", ".join(ids)]
 
 
-TEXTS = {WORDS: words, RULES: rule_texts}
+def fact_texts() -> Iterator[Text]:
+    """Yield what is said of endpoints and findings; a comment names the files."""
+    for text, files in facts.texts():
+        yield None, text, [", ".join(files)] if files else []
+
+
+TEXTS = {WORDS: words, RULES: rule_texts, FACTS: fact_texts}
 
 
 def template(name: str, language: str | None = None) -> Catalog:

@@ -302,6 +302,7 @@ be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
         rows=(
             saying(OUT, "Format by suffix: .html .json .md; - is JSON on stdout"),
             FORMAT,
+            LANGUAGE,
             saying(ONLY, "For snapshots: evaluate only these rules"),
             saying(SKIP, "For snapshots: without these rules"),
             *OWN_RULES,

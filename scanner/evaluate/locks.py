@@ -162,7 +162,8 @@ def _message(failing: Sequence[Exposure]) -> str:
             group[0].authentication.widest,
             plural=len(group) > 1,
         )
-        + (". Stopped: would be reachable when started." if all(each.stopped for each in group) else ".")
+        + "."
+        + (" Stopped: would be reachable when started." if all(each.stopped for each in group) else "")
         for group in groups.values()
     )
 

@@ -77,7 +77,7 @@ def _lapsed(
     if not found:
         return Acceptance(message=message)
     lapsed = max(found, key=ends)
-    return Acceptance(None, lapsed, f"{message} The waiver of {lapsed.owner} expired on {lapsed.expires}.")
+    return Acceptance(None, lapsed, message + f" The waiver of {lapsed.owner} expired on {lapsed.expires}.")
 
 
 def failure_of(exposure: Exposure) -> Failure:

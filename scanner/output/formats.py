@@ -75,9 +75,23 @@ FORMATS = (
 """The formats of `twolocks scan --out` and `twolocks report --out`."""
 
 DIFF_FORMATS = (
-    Format(".html", "text/html; charset=utf-8", "diff:write_html", "people", "every list, at most 1,000 rows each"),
+    Format(
+        ".html",
+        "text/html; charset=utf-8",
+        "diff:write_html",
+        "people",
+        "every list, at most 1,000 rows each",
+        has_language=True,
+    ),
     Format(".json", "application/json", "diff:write_json", "programs", "everything"),
-    Format(".md", "text/markdown; charset=utf-8", "diff:write_markdown", "a job summary", "at most 200 rows per list"),
+    Format(
+        ".md",
+        "text/markdown; charset=utf-8",
+        "diff:write_markdown",
+        "a job summary",
+        "at most 200 rows per list",
+        has_language=True,
+    ),
 )
 """The formats of `twolocks diff --out`. Their writers take a `scanner.history.documents.DiffDocument`."""
 

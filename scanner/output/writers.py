@@ -117,13 +117,16 @@ def _write_parts(
     return [name for name in made if name.endswith(INDEX)]
 
 
-def write_difference(found: "DiffDocument", targets: Sequence[OutputTarget], storage: Storage) -> list[str]:
+def write_difference(
+    found: "DiffDocument", targets: Sequence[OutputTarget], storage: Storage, language: str = "en"
+) -> list[str]:
     """Write each target; return the names of the written ones. Raise InputError for one that cannot be written."""
     wrote: list[str] = []
     for target in targets:
         try:
             with storage.writing(target.name) as file:
-                writer(_DIFF_FORMATS[target.format])(found, file)
+                format = _DIFF_FORMATS[target.format]
+                writer(format)(found, file, **({"language": language} if format.has_language else {}))
         except OSError as error:
             raise write_error(target.name, error, wrote) from None
         wrote.append(target.name)

@@ -69,8 +69,8 @@ class FilterStep:
         texts = [rule.text for rule in self.rules[:MAX_NAMED_RULES]]
         more = len(self.rules) - len(texts)
         rules = join_with_and([*texts, f"and {more} more"] if more > 0 else texts)
-        sources = f"allows {describe_sources(self.remaining)}" if self.remaining else "allows no one"
-        detail = self.detail or (f"{rules} {sources}" if rules else sources)
+        sources = describe_sources(self.remaining) if self.remaining else "no one"
+        detail = self.detail or (f"{rules} allows {sources}" if rules else f"allows {sources}")
         return Hop(self.kind, name, detail, self.resource, self.allows)
 
 

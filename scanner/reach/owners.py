@@ -68,7 +68,7 @@ def rated(resource: Resource, index: Index, others: Sequence[str], what: str) ->
 
     `what`: the noun, such as `private endpoint`.
     """
-    told = "; ".join(f"{_named(ids, what)} {where}" for where, ids in by_whereabouts(resource, index, others).items())
+    told = "; ".join(_named(ids, what, where) for where, ids in by_whereabouts(resource, index, others).items())
     if any(in_other_tenant(resource, index, each) for each in others):
         return Severity.medium, f"{told}."
     if all(managed_by(each) for each in others):
@@ -76,8 +76,18 @@ def rated(resource: Resource, index: Index, others: Sequence[str], what: str) ->
     return Severity.low, f"{told}. Whether the subscription is in your own tenant is inconclusive."
 
 
-def _named(ids: Sequence[str], what: str) -> str:
+def _named(ids: Sequence[str], what: str, where: str) -> str:
     names = [each.rstrip("/").rsplit("/", 1)[-1] for each in ids]
     if len(names) == 1:
-        return f"{names[0]} is a {what}"
-    return f"{', '.join(names[:_MAX_NAMED])}{' and more' if len(names) > _MAX_NAMED else ''} are {what}s"
+        return f"{names[0]} is a {what} {where}"
+    listed, several = ", ".join(names[:_MAX_NAMED]), _SEVERAL[what]
+    return f"{listed} and more are {several} {where}" if len(names) > _MAX_NAMED else f"{listed} are {several} {where}"
+
+
+_SEVERAL: Final = {
+    "private endpoint": "private endpoints",
+    "peered network": "peered networks",
+    "subnet": "subnets",
+    "subscription": "subscriptions",
+}
+"""The plurals of what `rated` is called with."""

@@ -13,21 +13,13 @@ from scanner.report.before_after import before_after
 from scanner.report.cards import rating_word
 from scanner.report.changes import cell_text
 from scanner.report.html import joined, policy, template_environment, trusted
+from scanner.report.localized import fact, title
 from scanner.report.markdown import code, text
-from scanner.report.words import Words
+from scanner.report.words import ENGLISH, Words
 
 WORDS = {name: kinds[0].word for name, kinds in LISTS.items()} | {"changed": "changed"}
 """The word of each list, in the order of the output."""
 ALWAYS = ("new", "fixed", "changed", "unknown")
-MEANING = {
-    "new": "Open now, and not before",
-    "first_judged": "Open now; its rule or its subscription was not in the old file",
-    "fixed": "Open before, closed now",
-    "accepted": "Open before, waived or intended now",
-    "changed": "Open before and now, with another rating",
-    "unknown": "Open before; inconclusive now, so not fixed",
-    "vanished": "Open before; not in the new file, so not known to be fixed",
-}
 MOST = 200
 """Rows of a list in Markdown: a job's page takes less than 1 MiB."""
 MOST_SHOWN = 1000
@@ -43,24 +35,24 @@ _STYLES = (
 )  # fmt: skip
 
 
-def sentence(found: DiffDocument) -> str:
+def sentence(found: DiffDocument, words: Words | None = None) -> str:
     """Return `1 new, 1 fixed, 1 changed, 1 no longer visible, 34 unchanged; 2 resources added, 1 removed`."""
-    counts = found.counts
-    counted = [f"{counts[name]:,} {word}" for name, word in WORDS.items() if counts[name] or name in ALWAYS]
-    return f"{', '.join(counted)}, {_rest(found)}"
+    words = words or Words()
+    counted = [words(f"diff.count.{name}", count) for name, count in found.counts.items() if count or name in ALWAYS]
+    return f"{', '.join(counted)}, {_rest(found, words)}"
 
 
-def _headline(found: DiffDocument) -> str:
+def _headline(found: DiffDocument, words: Words) -> str:
     """Return `6 new, 1 changed`; `_rest` has the other counts."""
-    counted = [f"{count:,} {WORDS[name]}" for name, count in found.counts.items() if count]
-    return ", ".join(counted) or "Nothing changed"
+    counted = [words(f"diff.count.{name}", count) for name, count in found.counts.items() if count]
+    return ", ".join(counted) or words("diff.nothing")
 
 
-def _rest(found: DiffDocument) -> str:
+def _rest(found: DiffDocument, words: Words) -> str:
     """Return `34 unchanged; 2 resources added, 1 removed`."""
-    appeared, vanished = len(found.appeared_resources), len(found.vanished_resources)
-    resources = f"{appeared:,} {'resource' if appeared == 1 else 'resources'} added, {vanished:,} removed"
-    return f"{found.same:,} unchanged; {resources}"
+    added, removed = len(found.appeared_resources), len(found.vanished_resources)
+    resources = f"{words('diff.count.added', added)}, {words('diff.count.removed', removed)}"
+    return f"{words('diff.count.same', found.same)}; {resources}"
 
 
 def rows(found: DiffDocument) -> list[list[str]]:
@@ -92,37 +84,42 @@ def write_json(found: DiffDocument, out: IO[bytes]) -> None:
     out.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
 
 
-def write_markdown(found: DiffDocument, out: IO[bytes]) -> None:
+def write_markdown(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:
     """Write a difference as Markdown, at most `MOST` rows of each list."""
-    lines = ["# Twolocks: changes", ""]
-    lines += [f"{text(sentence(found))}.", ""]
-    sides = [f"{code(each.file)} ({text(each.taken)})" for each in (found.old, found.newer)]
-    lines += [f"From {sides[0]} to {sides[1]}."]
-    lines += [f"\n{text(note)}." for note in found.notes]
-    for name, word in WORDS.items():
+    words = Words(language)
+    lines = [f"# {words('diff.title')}", "", f"{text(sentence(found, words))}.", ""]
+    old, new = (f"{code(each.file)} ({text(each.taken)})" for each in (found.old, found.newer))
+    lines += [words("diff.from_to", None, old=old, new=new)]
+    lines += [f"\n{text(fact(note, words))}." for note in found.notes]
+    for name in WORDS:
         listed = _changes(found, name)
         if listed:
-            lines += ["", f"## {word.capitalize()}", "", f"{MEANING[name]}.", ""]
-            lines += ["| severity | where | what | remark |", "| --- | --- | --- | --- |"]
-            lines += [_markdown_row(row) for row in listed[:MOST]]
-            lines += [f"\nand {len(listed) - MOST:,} more"] if len(listed) > MOST else []
-    for word, ids in _resources(found).items():
+            lines += ["", f"## {_word(name, words)}", "", f"{words(f'diff.meaning.{name}')}.", ""]
+            lines += [words("diff.head"), "| --- | --- | --- | --- |"]
+            lines += [_markdown_row(row, words) for row in listed[:MOST]]
+            lines += [f"\n{words('diff.and_more', len(listed) - MOST)}"] if len(listed) > MOST else []
+    for key, ids in _resources(found).items():
         if ids:
-            lines += ["", f"## Resources {word}", ""]
+            lines += ["", f"## {words(f'diff.resources.{key}')}", ""]
             lines += [f"- {code(id)}" for id in ids[:MOST]]
-            lines += [f"- and {len(ids) - MOST:,} more"] if len(ids) > MOST else []
+            lines += [f"- {words('diff.and_more', len(ids) - MOST)}"] if len(ids) > MOST else []
     out.write(("\n".join(lines) + "\n").encode())
 
 
-def _markdown_row(row: ChangeRow) -> str:
+def _word(name: str, words: Words) -> str:
+    return words(f"diff.words.{name}").capitalize()
+
+
+def _markdown_row(row: ChangeRow, words: Words) -> str:
     # A bar ends a cell in a code span, too.
     where = code(_label(row)).replace("|", "\\|")
-    return f"| {row.severity} | {where} | {text(row.title)} | {text(row.why)} |"
+    severity = words(f"severity.{row.severity}").lower() if row.severity in SEVERITIES else row.severity
+    return f"| {severity} | {where} | {text(title(row.title, words))} | {text(fact(row.why, words))} |"
 
 
-def write_html(found: DiffDocument, out: IO[bytes]) -> None:
+def write_html(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) -> None:
     """Write a difference as a page of HTML without scripts, at most `MOST_SHOWN` rows of each list."""
-    words, css = Words(), joined(_STYLES)
+    words, css = Words(language), joined(_STYLES)
     page = (
         template_environment(content("templates"))
         .get_template("diff.html.j2")
@@ -132,10 +129,12 @@ def write_html(found: DiffDocument, out: IO[bytes]) -> None:
             n=words.number,
             rating_word=lambda rating: rating_word(words, rating),
             numbers=before_after(found, words),
-            headline=_headline(found),
-            sentence=f"{_rest(found)}.",
+            lang=words.language,
+            headline=_headline(found, words),
+            sentence=f"{_rest(found, words)}.",
+            notes=[fact(note, words) for note in found.notes],
             lists=[_list(name, found, words) for name in WORDS],
-            resources=_resources(found).items(),
+            resources=[(key, words(f"diff.resources.{key}"), ids) for key, ids in _resources(found).items()],
             most=MOST_SHOWN,
             sides=[(each.file, words.date_and_time(each.taken)) for each in (found.old, found.newer)],
             css=trusted(css),
@@ -150,8 +149,8 @@ def _list(name: str, found: DiffDocument, words: Words) -> dict[str, Any]:
     listed = _changes(found, name)
     return {
         "name": name.replace("_", "-"),
-        "word": WORDS[name],
-        "meaning": MEANING[name],
+        "word": words(f"diff.words.{name}"),
+        "meaning": words(f"diff.meaning.{name}"),
         "icon": _ICONS[name],
         "count": len(listed),
         "rows": [_card(name, row, words) for row in listed[:MOST_SHOWN]],
@@ -160,11 +159,12 @@ def _list(name: str, found: DiffDocument, words: Words) -> dict[str, Any]:
 
 def _card(name: str, row: ChangeRow, words: Words) -> dict[str, Any]:
     severity = row.severity if row.severity in SEVERITIES else "info"
+    said = title(row.title, words)
     return {
         "look": _LOOKS.get(name, severity),
         "was": _was(name, row, words),
-        "badge": WORDS[name].capitalize() if name in _LOOKS else words(f"severity.{severity}"),
-        "title": f"Was: {row.title}" if name in ("fixed", "accepted") else row.title,
+        "badge": _word(name, words) if name in _LOOKS else words(f"severity.{severity}"),
+        "title": words("diff.was", None, title=said) if name in ("fixed", "accepted") else said,
         "name": name_of(row.resource),
         "what": row.endpoint or row.rule,
         "remark": _remark(name, row, words),
@@ -187,4 +187,4 @@ def _remark(name: str, row: ChangeRow, words: Words) -> str:
         return f"{was} → {now}"
     is_new = name in ("new", "first_judged")
     rated = now if is_new else was
-    return "; ".join(filter(None, ("" if is_new and ":" not in rated else rated, row.why)))
+    return "; ".join(filter(None, ("" if is_new and ":" not in rated else rated, fact(row.why, words))))

@@ -1,20 +1,35 @@
-"""Put the texts of rules in a findings document into the language of a report.
+"""Put the texts of a findings document into the language of a report.
 
-Ids, statuses, evidence and most messages stay as they are: they are formatted when rules are evaluated, in English.
+Ids, statuses, commands, portal paths and the values of evidence stay as they are.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import msgspec
 
-from scanner.document.schema import ChangeRow, ChangesRow, Document, ExposureRow, FindingRow, FixRow, RuleRow
+from scanner.document.schema import (
+    ChangeRow,
+    ChangesRow,
+    Document,
+    EvidenceRow,
+    ExposureRow,
+    FindingRow,
+    FixRow,
+    HopRow,
+    RuleRow,
+)
+from scanner.report.facts import facts
 from scanner.report.sentences import endpoint_sentence
 from scanner.report.translations import rule_text
 from scanner.report.words import ENGLISH, Words
 
 _CHANGES = ("reopened", "worse", "better", "fixed", "unseen")
+_OWN = ("the service tag ", "expires ", "all, every ", "all, purge ", "every permission ", "purge of ", "priority ")
+"""How texts of ours begin that are the value of a property in evidence."""
 _Row = TypeVar("_Row", ExposureRow, FindingRow, ChangeRow)
+_Any = TypeVar("_Any")
 
 
 def localized(document: Document, words: Words) -> Document:
@@ -24,14 +39,51 @@ def localized(document: Document, words: Words) -> Document:
     """
     if words.language == ENGLISH:
         return document
-    texts = _Texts(words)
+    texts = Texts(words)
     return msgspec.structs.replace(
         document,
         rules={id: texts.rule(row) for id, row in document.rules.items()},
-        findings=[texts.with_message(texts.with_fix(row)) for row in document.findings],
-        exposures=[texts.with_impact(texts.with_fix(row)) for row in document.exposures],
+        findings=RowsSaid(document.findings, texts.finding),
+        exposures=RowsSaid(document.exposures, texts.exposure),
+        not_applicable=ReasonsSaid(document.not_applicable, texts.fact),
         changes=texts.changes(document.changes) if document.changes else None,
     )
+
+
+class RowsSaid(Sequence[_Any]):
+    """Rows in a language, made when they are used: those of a large document never stand in memory."""
+
+    def __init__(self, rows: Sequence[_Any], say: Callable[[_Any], _Any]) -> None:
+        self._rows, self._say = rows, say
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, at: int) -> _Any: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[_Any]: ...
+    def __getitem__(self, at: int | slice) -> _Any | list[_Any]:
+        return list(map(self._say, self._rows[at])) if isinstance(at, slice) else self._say(self._rows[at])
+
+    def __iter__(self) -> Iterator[_Any]:
+        return map(self._say, self._rows)
+
+
+class ReasonsSaid(Mapping[str, dict[str, str]]):
+    """Reasons by resource and rule in a language, made when they are used."""
+
+    def __init__(self, reasons: Mapping[str, dict[str, str]], say: Callable[[str], str]) -> None:
+        self._reasons, self._say = reasons, say
+
+    def __len__(self) -> int:
+        return len(self._reasons)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reasons)
+
+    def __getitem__(self, resource: str) -> dict[str, str]:
+        return {rule: self._say(reason) for rule, reason in self._reasons[resource].items()}
 
 
 def title(text: str, words: Words) -> str:
@@ -42,8 +94,13 @@ def title(text: str, words: Words) -> str:
     return endpoint_sentence(text, words) if found == text else found
 
 
+def fact(text: str, words: Words) -> str:
+    """Return a reason, a note or a step in the language of the words."""
+    return facts(words.language).said(text) if text and words.language != ENGLISH else text
+
+
 @dataclass(frozen=True, slots=True)
-class _Texts:
+class Texts:
     """The texts of rules in one language."""
 
     words: Words
@@ -66,27 +123,80 @@ class _Texts:
             row, **found, remediation=msgspec.structs.replace(row.remediation, breaks=breaks)
         )
 
+    def fact(self, text: str) -> str:
+        """Return a reason, a note or a step."""
+        return fact(text, self.words)
+
     def with_fix(self, row: _Row) -> _Row:
-        """Return an endpoint or a finding with its title, and the impact of its fix."""
+        """Return a row with its title, and the texts of its fix."""
         fix: FixRow | None = getattr(row, "fix", None)
         if fix is None:
             return msgspec.structs.replace(row, title=self.title(row.title))
-        fix = msgspec.structs.replace(fix, impact=self.text("impact", fix.impact))
+        fix = msgspec.structs.replace(
+            fix,
+            impact=self.text("impact", fix.impact),
+            steps=list(map(self.fact, fix.steps)),
+            fields=[msgspec.structs.replace(each, what=self.fact(each.what)) for each in fix.fields],
+        )
         return msgspec.structs.replace(row, title=self.title(row.title), fix=fix)
 
-    def with_impact(self, row: ExposureRow) -> ExposureRow:
-        return msgspec.structs.replace(row, breaks=self.text("impact", row.breaks or "") or row.breaks)
+    def exposure(self, row: ExposureRow) -> ExposureRow:
+        return msgspec.structs.replace(
+            self.with_fix(row),
+            breaks=self.text("impact", row.breaks or "") or row.breaks,
+            reason=self.fact(row.reason),
+            hops=list(map(self.hop, row.hops)),
+            admits=list(map(self.fact, row.admits)),
+            evidence=list(map(self.evidence, row.evidence)),
+        )
 
-    def with_message(self, row: FindingRow) -> FindingRow:
-        """Return a finding with its message, where that is a title, or sentences about endpoints."""
-        if not row.message.endswith("."):
+    def finding(self, row: FindingRow) -> FindingRow:
+        return msgspec.structs.replace(
+            self.with_fix(row), message=self.message(row.message), evidence=list(map(self.evidence, row.evidence))
+        )
+
+    def hop(self, row: HopRow) -> HopRow:
+        """Return a hop; the name of a resource, and the endpoint at the end of a path, stay as they are."""
+        if row.kind == "endpoint":
             return row
-        sentences = row.message.removesuffix(".").split(". ")
+        name = row.name if row.resource else facts(self.words.language).exactly(row.name)
+        return msgspec.structs.replace(row, name=name, detail=self.fact(row.detail))
+
+    def evidence(self, row: EvidenceRow) -> EvidenceRow:
+        """Return a row of evidence: what is expected is a text of ours or a value; what was found also, but that of a
+        property is Azure's.
+        """
+        is_own = "properties" not in row.path
+        return msgspec.structs.replace(
+            row,
+            path=self.fact(row.path) if is_own and " " in row.path else row.path,
+            value=self.shown(row.value, is_own=is_own),
+            expected=self.shown(row.expected),
+        )
+
+    def shown(self, value: Any, *, is_own: bool = True) -> Any:
+        if isinstance(value, list):
+            return [self.shown(each, is_own=is_own) for each in value]
+        if not isinstance(value, str) or " " not in value:
+            return value
+        is_own = is_own or value[0].isdigit() or value.startswith(_OWN)
+        return self.fact(value) if is_own else facts(self.words.language).exactly(value)
+
+    def message(self, text: str) -> str:
+        """Return the message of a finding: sentences that are titles, about endpoints, or of facts."""
+        if not text.endswith("."):
+            return self.fact(text)
+        sentences = text.removesuffix(".").split(". ")
         found = [self.title(each) for each in sentences]
-        if any(said == each for said, each in zip(found, sentences, strict=True)):
-            return row
-        return msgspec.structs.replace(row, message=f"{'. '.join(found)}.")
+        if all(said != each for said, each in zip(found, sentences, strict=True)):
+            return f"{'. '.join(found)}."
+        found = [self.fact(each) if said == each else said for said, each in zip(found, sentences, strict=True)]
+        is_whole = all(said != each for said, each in zip(found, sentences, strict=True))
+        return f"{'. '.join(found)}." if is_whole else self.fact(text)
 
     def changes(self, found: ChangesRow) -> ChangesRow:
-        lists = {name: [self.with_fix(row) for row in getattr(found, name)] for name in _CHANGES}
-        return msgspec.structs.replace(found, **lists)
+        lists = {name: [self.change(row) for row in getattr(found, name)] for name in _CHANGES}
+        return msgspec.structs.replace(found, notes=list(map(self.fact, found.notes)), **lists)
+
+    def change(self, row: ChangeRow) -> ChangeRow:
+        return msgspec.structs.replace(row, title=self.title(row.title), why=self.fact(row.why))

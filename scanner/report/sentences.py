@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from scanner.report.facts import addresses, facts
 from scanner.report.words import Words, source
 
 _NAMES = {
@@ -22,15 +23,14 @@ _TABLES = {
     "clause": "endpoint_clause",
     "why": "endpoint_off",
 }
-_ADDRESS = r"[0-9][0-9a-fA-F.:/]*"
-_LIST = re.compile(rf"({_ADDRESS}(?:, {_ADDRESS})*)(?: and (?:(\d+) more|({_ADDRESS})))?")
-_PUBLIC = re.compile(r"([\d,]+) public (IPv[46]) addresses \((.+)\)")
 _VERB = re.compile("(allow|accept|require) ")
 _NAMES_LISTED = re.compile(r"([^\s;:,]+(?:, [^\s;:,]+)*) and ([^\s;:,]+)")
+_NAMES_AND_MORE = re.compile(r"([^\s;:,]+(?:, [^\s;:,]+)*) and (\d+) more")
 _SENTENCES = (
     "unreachable",
     "private_only",
     "many",
+    "many_clause",
     "reachable",
     "reachable_clause",
     "off",
@@ -62,9 +62,17 @@ def _part(part: str, text: str, words: Words) -> str:
         names = _NAMES_LISTED.fullmatch(text)
         if names:
             return words("endpoint.and_last", None, list=names[1], last=names[2])
+        if more := _NAMES_AND_MORE.fullmatch(text):
+            return words("endpoint.and_more", int(more[2]), list=more[1])
         # Within a sentence the English begins in lower case: "Network access to the vault".
         said = _phrase(_TABLES[part], text[:1].upper() + text[1:], words)
-    return said or (_addresses(text, words) if part == "source" else "")
+    return said or (_fact(text, words) if part in ("source", "why") else "")
+
+
+def _fact(text: str, words: Words) -> str:
+    """Return a source, or why an endpoint is off, that the tables of `templates/endpoint` do not have."""
+    found = facts(words.language).said(text)
+    return addresses(text, words) or ("" if found == text else found)
 
 
 def _phrase(table: str, text: str, words: Words) -> str:
@@ -72,22 +80,6 @@ def _phrase(table: str, text: str, words: Words) -> str:
         if found := pattern.fullmatch(text):
             return words(f"{table}.{key}", None, **found.groupdict())
     return ""
-
-
-def _addresses(text: str, words: Words) -> str:
-    """Return a list of addresses in the language of the words, "" for another text."""
-    if public := _PUBLIC.fullmatch(text):
-        count, family, rest = public.groups()
-        listed = _addresses(rest, words)
-        named = {"family": family, "list": listed}
-        return words("endpoint.public", int(count.replace(",", "")), **named) if listed else ""
-    found = _LIST.fullmatch(text)
-    if not found:
-        return ""
-    listed, more, last = found.groups()
-    if more:
-        return words("endpoint.and_more", int(more), list=listed)
-    return words("endpoint.and_last", None, list=listed, last=last) if last else str(listed)
 
 
 @lru_cache

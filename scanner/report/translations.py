@@ -1,12 +1,13 @@
-"""Read the translations of texts: gettext catalogues below `locale/`, of our own words and of the texts of rules."""
+"""Read the translations of texts: gettext catalogues below `locale/`, of our own words, rules, and facts."""
 
 from collections.abc import Mapping
 from functools import lru_cache
 
 from scanner.content import content
 
-WORDS, RULES = "twolocks", "rules"
-"""The catalogues of a language. The context of a message is the key of a word, or the field of a rule."""
+WORDS, RULES, FACTS = "twolocks", "rules", "facts"
+"""The catalogues of a language. The context of a message is the key of a word, or the field of a rule; facts, which
+rules and the evaluation say, have none."""
 RULE_TEXTS = ("title", "pass_title", "why", "impact")
 """The fields of a rule that are translated."""
 

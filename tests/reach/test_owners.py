@@ -8,10 +8,10 @@ from rules.tables.private_endpoints import foreign
 from rules.tables.subnets import subnets_verdict
 
 from scanner.model.index import Index
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Fail, Pass, Severity
 from scanner.reach.firewall import AllowedSubnets
-from scanner.reach.owners import managed_by
+from scanner.reach.owners import managed_by, rated
 from tests.rules import examples
 
 HOME, SIBLING, OTHER, UNSEEN = (f"5a000000-0000-4000-8000-00000000000{each}" for each in "1248")
@@ -119,3 +119,14 @@ def test_of_several_endpoints_each_is_told_by_where_it_is() -> None:
 )
 def test_services_that_manage_endpoints(id: str, service: str) -> None:
     assert managed_by(id) == service
+
+
+@pytest.mark.parametrize("what", ["private endpoint", "peered network", "subnet", "subscription"])
+def test_several_ids_are_named_in_the_plural(what: str) -> None:
+    id = "/subscriptions/a/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/st"
+    resource = Resource({"id": id}, bundle=Bundle(id))
+    ids = [f"/subscriptions/{number}" for number in range(5)]
+    one, two, many = (rated(resource, Index(), ids[:count], what)[1] for count in (1, 2, 5))
+    assert one.startswith(f"0 is a {what} in an external subscription (not visible to this scan). ")
+    assert two.startswith(f"0, 1 are {what}s in an external subscription")
+    assert many.startswith(f"0, 1, 2 and more are {what}s in an external subscription")

@@ -12,7 +12,7 @@ from playwright.sync_api import Page
 from scanner.document.schema import CellRow, ChangeRow
 from scanner.document.states import State
 from scanner.history.documents import LISTS, DiffDocument, DiffSide, EndpointsRow
-from scanner.report.diff import MOST_SHOWN, write_html
+from scanner.report.diff import MOST_SHOWN, write_html, write_markdown
 from scanner.report.html import policy
 from tests.report import sample
 from tests.report.conftest import Reader, scrolls_sideways
@@ -149,3 +149,16 @@ def test_the_numbers_of_both_files_stand_side_by_side(reader: Reader, file: Path
     assert said == ["1,204 Before → 1,198 High", "2 Before → 0 none left", "7 Before → 0 none left"]
     assert "1,206 before, 1,198 after" in opened.locator("#h-severities").inner_text()
     assert "Two locks" not in page(DiffDocument(old=side("a"), newer=side("b"), same=3))
+
+
+def test_a_difference_in_norwegian() -> None:
+    html, markdown = io.BytesIO(), io.BytesIO()
+    write_html(found(), html, language="nb")
+    write_markdown(found(), markdown, language="nb")
+    text = html.getvalue().decode()
+    assert '<html lang="nb">' in text
+    assert "6 nye, 6 evaluert første gang, 6 rettet" in text
+    for each in (text, markdown.getvalue().decode()):
+        assert "ressursen er ikke i den nye filen" in each
+        assert "Den nye skanningen er ufullstendig" in each
+        assert "not in the new file" not in each
