@@ -82,7 +82,9 @@ class Command:
         return self.name.partition(" ")[0]
 
 
-_SUFFIXES = saying(OUT, "Format by suffix: .html .json .csv .md .sarif .junit.xml; - is JSON on stdout")
+_SUFFIXES = saying(
+    OUT, "Format by suffix: .html .json .csv .xlsx .ocsf.jsonl .md .sarif .junit.xml; - is JSON on stdout"
+)
 _WHERE = (saying(HISTORY, "A file, or postgresql+psycopg://HOST/DATABASE"), TOKEN_HOST)
 
 _ROWS = (

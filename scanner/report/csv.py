@@ -5,7 +5,7 @@ The file begins with a byte order mark, because a spreadsheet reads `å` as two 
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from io import StringIO
 from typing import IO
@@ -41,7 +41,7 @@ def write_csv(document: Document, out: IO[bytes]) -> None:
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     out.write(b"\xef\xbb\xbf")
-    for number, row in enumerate(_rows(document), 1):
+    for number, row in enumerate(rows(document), 1):
         writer.writerow([cell(row.get(name)) for name in COLUMNS])
         if number % _ROWS == 0:
             _flush(text, out)
@@ -72,16 +72,45 @@ def _cell(text: str) -> str:
     return _LEAD.sub(r"\1'", text)
 
 
-def _rows(document: Document) -> Iterator[Row]:
-    names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
-    resources = document.resources
-    times: Row = {"taken": document.scan.taken, "evaluated": document.scan.evaluated}
-    for exposure in document.exposures:
-        yield _resource(exposure.resource, resources, names) | _exposure(exposure) | times
-    for finding in document.findings:
-        yield _resource(finding.resource, resources, names) | _finding(finding) | times
+def rows(document: Document) -> Iterator[Row]:
+    """Return every row of a document by the names of `COLUMNS`: exposures, findings, failed reads."""
+    yield from exposure_rows(document, document.exposures)
+    yield from finding_rows(document, document.findings)
+    yield from gap_rows(document)
+
+
+def exposure_rows(document: Document, exposures: Iterable[ExposureRow]) -> Iterator[Row]:
+    """Return the rows of exposures of a document, in the order that they are given."""
+    common = _Common(document)
+    for exposure in exposures:
+        yield common.of(exposure.resource) | _exposure(exposure)
+
+
+def finding_rows(document: Document, findings: Iterable[FindingRow]) -> Iterator[Row]:
+    """Return the rows of findings of a document, in the order that they are given."""
+    common = _Common(document)
+    for finding in findings:
+        yield common.of(finding.resource) | _finding(finding)
+
+
+def gap_rows(document: Document) -> Iterator[Row]:
+    """Return the rows of the failed reads of a document."""
+    common = _Common(document)
     for gap in document.gaps:
-        yield _resource(gap.url, resources, names) | _gap(gap) | times
+        yield common.of(gap.url) | _gap(gap)
+
+
+class _Common:
+    """Makes the cells that every row has: those of its resource, and the times of the scan."""
+
+    def __init__(self, document: Document) -> None:
+        self._resources = document.resources
+        self._names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
+        self._times: Row = {"taken": document.scan.taken, "evaluated": document.scan.evaluated}
+
+    def of(self, id: str) -> Row:
+        """Return the cells of the resource with an id."""
+        return _resource(id, self._resources, self._names) | self._times
 
 
 def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str, str]) -> Row:
