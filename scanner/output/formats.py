@@ -88,6 +88,9 @@ FORMATS = (
 )
 """The formats of `twolocks scan --out` and `twolocks report --out`."""
 
+LOG_ROWS = Format("loganalytics:", "application/x-ndjson", "log_rows:write_log_rows", "a table of Log Analytics", "")
+"""What `--out loganalytics://...` sends. Its suffix is that of no file."""
+
 DIFF_FORMATS = (
     Format(".html", "text/html; charset=utf-8", "diff:write_html", "people", "every list, at most 1,000 rows each"),
     Format(".json", "application/json", "diff:write_json", "programs", "everything"),

@@ -18,7 +18,7 @@ from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.evaluate.counts import count
 from scanner.model.verdict import SEVERITIES
-from scanner.output.formats import FORMATS
+from scanner.output.formats import FORMATS, LOG_ROWS
 from scanner.output.parts import OwnerPart, SplitBy, split
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
@@ -29,6 +29,8 @@ _SLUG = 40
 """The most characters of a slug. File systems allow 255 bytes for a name."""
 _WIDTHS = (8, 16, 32, 64)
 """Hex digits of SHA-256 in a name; more where two parts would have one name."""
+NO_FILES = (STDOUT, LOG_ROWS.suffix)
+"""The formats of targets that have no parts: they take the whole."""
 _FORMATS = {each.suffix: each for each in FORMATS}
 
 
@@ -47,7 +49,7 @@ class PartFiles:
         so that an error while it is written can name it. Raises OSError as `Storage.writing`, and InputError where a
         part would replace `source`, the file that is read.
         """
-        named = [each for each in targets if each.format != STDOUT]
+        named = [each for each in targets if each.format not in NO_FILES]
         parts = split(document, self.by)
         slugs = slugs_of(parts)
         names = [part_name(target, slugs[part.key]) for target in named for part in parts]
@@ -74,11 +76,11 @@ class PartFiles:
 
 def need_files(targets: Sequence[OutputTarget], by: SplitBy | None, at: str) -> None:
     """Raise InputError where there is something to split by and no file to split."""
-    if by is not None and all(each.format == STDOUT for each in targets):
+    if by is not None and all(each.format in NO_FILES for each in targets):
         raise InputError(
             "--split writes files, and no file is set; nothing was read", at=at, do="add --out report.html"
         )
-    indexes = {(stem_of(each) + INDEX).lower() for each in targets if each.format != STDOUT}
+    indexes = {(stem_of(each) + INDEX).lower() for each in targets if each.format not in NO_FILES}
     for target in targets if by is not None else ():
         if target.name.lower() in indexes:
             raise InputError(f"{target.name} is the index that --split writes; nothing was read", at=at)

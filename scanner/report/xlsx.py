@@ -7,7 +7,6 @@ that). Every name from Azure is written as a string, so no cell is a formula or 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from xlsxwriter import Workbook
@@ -16,6 +15,7 @@ from xlsxwriter.worksheet import Worksheet
 
 from scanner.document.schema import Document
 from scanner.document.states import STATES
+from scanner.document.temporary import temporary_folder
 from scanner.evaluate.counts import count
 from scanner.model.verdict import SEVERITIES
 from scanner.report.csv import Row, exposure_rows, finding_rows, gap_rows
@@ -135,8 +135,8 @@ SHEETS = (
 
 def write_xlsx(document: Document, out: IO[bytes]) -> None:
     """Write a findings document as a workbook. The same document gives the same bytes."""
-    with TemporaryDirectory(prefix="twolocks-") as folder:
-        book = Workbook(out, {"constant_memory": True, "tmpdir": folder})
+    with temporary_folder() as folder:
+        book = Workbook(out, {"constant_memory": True, "tmpdir": str(folder)})
         book.set_properties({"title": "Twolocks", "created": _CREATED})
         formats = _Formats(book)
         _write_summary(book, formats, document)

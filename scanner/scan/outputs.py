@@ -21,6 +21,7 @@ from scanner.document.schema import (
 from scanner.document.writer import Writer, fill
 from scanner.errors import UserError
 from scanner.evaluate.counts import count
+from scanner.output.formats import LOG_ROWS
 from scanner.output.parts import SplitBy
 from scanner.output.storage import Storage, is_blob
 from scanner.output.targets import STDOUT, OutputTarget, write_error
@@ -109,7 +110,7 @@ class Outputs:
     def _write_all(self, outs: Sequence[OutputTarget], writer: Writer, sections: Sections, by: SplitBy | None) -> None:
         document: Document | None = None
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
-            for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
+            for out in sorted(outs, key=_last):
                 try:
                     if out.format == STDOUT:
                         _print(writer, sections)
@@ -172,6 +173,11 @@ class Outputs:
     def _failed(self, name: str, error: OSError) -> None:
         self.errors.append(write_error(name, error, self.wrote))
         self.unwritten.append(name)
+
+
+def _last(out: OutputTarget) -> tuple[bool, bool, bool]:
+    """Return the place of an output: files, the document first; then what is sent; then standard output."""
+    return out.format == STDOUT, out.format == LOG_ROWS.suffix, out.format != ".json"
 
 
 def _print(writer: Writer, sections: Sections) -> None:
