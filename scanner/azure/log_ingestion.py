@@ -76,7 +76,7 @@ class RowsNotSent(InputError):
     sent = 0
 
 
-class _GuardedTransport(Transport):
+class _StreamTransport(Transport):
     """Send to one stream only."""
 
     def __init__(self, stream: LogStream, **more: Any) -> None:
@@ -108,7 +108,7 @@ async def send(stream: LogStream, access: LogAccess, file: IO[bytes]) -> int:
     """
     sent = 0
     async with _tokens(access) as (tokens, scope, http):
-        transport = _GuardedTransport(
+        transport = _StreamTransport(
             stream, session=http.session, session_owner=False, connection_timeout=10, read_timeout=60
         )
         client = LogsIngestionClient(

@@ -85,6 +85,7 @@ class Command:
 _SUFFIXES = saying(
     OUT, "Format by suffix: .html .json .csv .xlsx .ocsf.jsonl .md .sarif .junit.xml; - is JSON on stdout"
 )
+_REMOTE = "az://CONTAINER/PATH, a blob; loganalytics://HOST/DCR-ID/STREAM, a table"
 _WHERE = (saying(HISTORY, "A file, or postgresql+psycopg://HOST/DATABASE"), TOKEN_HOST)
 
 _ROWS = (
@@ -123,7 +124,7 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             "Rules and waivers",
             *(ONLY, SKIP, *OWN_RULES, WAIVERS, FAIL_ON_SCAN),
             "Output",
-            saying(OUT, f"{_SUFFIXES.about}. Also a blob: az://CONTAINER/PATH, with --auth"),
+            saying(OUT, f"{_SUFFIXES.about}. Also, with --auth: {_REMOTE}"),
             *(OUT_FORMAT, SPLIT, REDACT, LANGUAGE, SNAPSHOT, KEEP_ALL, SIGN, HISTORY, TOKEN_HOST, NOTIFY, SECRET_FILE),
             "Sign-in and reads",
             *(*SIGN_IN, NO_GRAPH, EFFECTIVE, RECORD),
