@@ -83,7 +83,10 @@ class Command:
         return self.name.partition(" ")[0]
 
 
-_SUFFIXES = saying(OUT, "Format by suffix: .html .json .csv .md .sarif .junit.xml; - is JSON on stdout")
+_SUFFIXES = saying(
+    OUT, "Format by suffix: .html .json .csv .xlsx .ocsf.jsonl .md .sarif .junit.xml; - is JSON on stdout"
+)
+_REMOTE = "az://CONTAINER/PATH, a blob; loganalytics://HOST/DCR-ID/STREAM, a table"
 _WHERE = (saying(HISTORY, "A file, or postgresql+psycopg://HOST/DATABASE"), TOKEN_HOST)
 
 _ROWS = (
@@ -122,7 +125,7 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             "Rules and waivers",
             *(ONLY, SKIP, *OWN_RULES, WAIVERS, FAIL_ON_SCAN),
             "Output",
-            saying(OUT, f"{_SUFFIXES.about}. Also a blob: az://CONTAINER/PATH, with --auth"),
+            saying(OUT, f"{_SUFFIXES.about}. Also, with --auth: {_REMOTE}"),
             *(OUT_FORMAT, SPLIT, REDACT, LANGUAGE, SNAPSHOT, KEEP_ALL, SIGN, HISTORY, TOKEN_HOST, NOTIFY, SECRET_FILE),
             "Sign-in and reads",
             *(*SIGN_IN, NO_GRAPH, EFFECTIVE, RECORD),

@@ -168,7 +168,7 @@ OUT_FORMAT = Option(
     "format",
     "FORMAT",
     "Format of --out in place of its suffix; json alone is --out -",
-    known=("html", "json", "csv", "md", "sarif", "junit.xml"),
+    known=("html", "json", "csv", "xlsx", "ocsf.jsonl", "md", "sarif", "junit.xml"),
     in_file=False,
 )
 """Of `scan` and `report`."""

@@ -235,7 +235,7 @@ def _path(option: Option, text: str, folder: Path) -> str:
     scheme, is_url, rest = text.partition(":///")
     if option.url and is_url and scheme == "sqlite" and rest:
         return f"sqlite:///{folder / rest}"
-    elsewhere = text.lower().startswith("az://") or (option.url and "://" in text)
+    elsewhere = text.lower().startswith(("az://", "loganalytics://")) or (option.url and "://" in text)
     return text if text in ("", "-") or elsewhere else str(folder / text)
 
 

@@ -50,6 +50,20 @@ FORMATS = (
         "every exposure, finding and failed read, one row each",
     ),
     Format(
+        ".xlsx",
+        "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        "xlsx:write_xlsx",
+        "a workbook to sort, filter and hand on",
+        "summary, endpoints, findings and failed reads, a sheet each",
+    ),
+    Format(
+        ".ocsf.jsonl",
+        "application/x-ndjson",
+        "ocsf:write_ocsf",
+        "a SIEM or a security data lake that takes OCSF",
+        "every finding except those that passed, and every failed read: an event a line",
+    ),
+    Format(
         ".md",
         "text/markdown; charset=utf-8",
         "markdown:write_markdown",
@@ -73,6 +87,9 @@ FORMATS = (
     ),
 )
 """The formats of `twolocks scan --out` and `twolocks report --out`."""
+
+LOG_ROWS = Format("loganalytics:", "application/x-ndjson", "log_rows:write_log_rows", "a table of Log Analytics", "")
+"""What `--out loganalytics://...` sends. Its suffix is that of no file."""
 
 DIFF_FORMATS = (
     Format(

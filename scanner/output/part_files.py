@@ -20,7 +20,7 @@ from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.evaluate.counts import count
 from scanner.model.verdict import SEVERITIES
-from scanner.output.formats import FORMATS
+from scanner.output.formats import FORMATS, LOG_ROWS
 from scanner.output.parts import OwnerPart, SplitBy, split
 from scanner.output.redact import redacted, rest_label, with_pseudonyms
 from scanner.output.storage import Storage
@@ -32,6 +32,8 @@ _SLUG = 40
 """The most characters of a slug. File systems allow 255 bytes for a name."""
 _WIDTHS = (8, 16, 32, 64)
 """Hex digits of SHA-256 in a name; more where two parts would have one name."""
+NO_FILES = (STDOUT, LOG_ROWS.suffix)
+"""The formats of targets that have no parts: they take the whole."""
 _FORMATS = {each.suffix: each for each in FORMATS}
 
 
@@ -54,7 +56,7 @@ class PartFiles:
         so that an error while it is written can name it. Raises OSError as `Storage.writing`, and InputError where a
         part would replace `source`, the file that is read.
         """
-        named = [each for each in targets if each.format != STDOUT]
+        named = [each for each in targets if each.format not in NO_FILES]
         parts = split(document, self.by)
         if self.secret is not None:
             parts = with_pseudonyms(parts, self.by, self.secret)
@@ -92,11 +94,11 @@ class PartFiles:
 
 def need_files(targets: Sequence[OutputTarget], by: SplitBy | None, at: str) -> None:
     """Raise InputError where there is something to split by and no file to split."""
-    if by is not None and all(each.format == STDOUT for each in targets):
+    if by is not None and all(each.format in NO_FILES for each in targets):
         raise InputError(
             "--split writes files, and no file is set; nothing was read", at=at, do="add --out report.html"
         )
-    indexes = {(stem_of(each) + INDEX).lower() for each in targets if each.format != STDOUT}
+    indexes = {(stem_of(each) + INDEX).lower() for each in targets if each.format not in NO_FILES}
     for target in targets if by is not None else ():
         if target.name.lower() in indexes:
             raise InputError(f"{target.name} is the index that --split writes; nothing was read", at=at)
@@ -110,7 +112,7 @@ def certain_names(targets: Iterable[OutputTarget], by: SplitBy | None, *, is_red
     if by is None:
         return {}
     label = rest_label(by) if is_redacted else by.rest
-    named = [each for each in targets if each.format != STDOUT]
+    named = [each for each in targets if each.format not in NO_FILES]
     found = {stem_of(each) + INDEX: each.name for each in named}
     return found | {part_name(each, _file_part(label, "", _WIDTHS[0])): each.name for each in named}
 

@@ -17,9 +17,11 @@ from scanner.config.settings import Settings, masked
 from scanner.document.temporary import AtomicFile, temporary_folder
 from scanner.errors import InputError, UserError
 from scanner.output.formats import media_type
+from scanner.output.log_analytics import is_log_stream, parse_log_stream
 
 if TYPE_CHECKING:
     from scanner.azure.blobs import Blob, BlobAccountOptions
+    from scanner.azure.log_ingestion import LogAccess
 
 AZ = "az://"
 ACCOUNT, CONNECTION, ENDPOINT = (
@@ -36,6 +38,11 @@ _NAME_A_BLOB = f"write az://CONTAINER/PATH, and set {ACCOUNT}"
 def is_blob(name: object) -> bool:
     """Return whether a name is the name of a blob."""
     return str(name).lower().startswith(AZ)
+
+
+def is_remote(name: object) -> bool:
+    """Return whether a name is that of a blob or of a stream of Log Analytics."""
+    return is_blob(name) or is_log_stream(name)
 
 
 def refuse_other_urls(name: str, at: str) -> None:
@@ -70,8 +77,11 @@ def parse_blob_name(name: str, at: str) -> BlobName:
     return BlobName(container, path, account.lower())
 
 
-class BlobWriteError(OSError):
-    """A blob that could not be uploaded. `error` contains the reason and the path of the local copy."""
+class UploadError(OSError):
+    """A blob that could not be uploaded, or rows that could not be sent.
+
+    `error` contains the reason and the path of the local copy.
+    """
 
     def __init__(self, error: UserError) -> None:
         super().__init__(error.what)
@@ -80,7 +90,7 @@ class BlobWriteError(OSError):
 
 @dataclass(slots=True)
 class Storage:
-    """The files and blobs of one command.
+    """The files, blobs and streams of one command.
 
     `settings` name the login, `run` runs a coroutine to its end, `prompt` shows how to sign in, and `busy` shows
     progress.
@@ -92,11 +102,17 @@ class Storage:
     prompt: Callable[[str], None] = lambda text: None
     busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, says: nullcontext()
     _accounts: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
+    _logs: "LogAccess | None" = None
 
     def check(self, names: Iterable[tuple[str, str]]) -> None:
-        """Check that each blob can be written, from pairs (name, source). Raise UserError for one that cannot."""
+        """Check that each blob can be written, from pairs (name, source). Raise UserError for one that cannot.
+
+        For a stream only the login is checked, because nothing but rows shows whether they are accepted.
+        """
         for name, at in names:
-            if is_blob(name):
+            if is_log_stream(name):
+                self._check_stream(name, at)
+            elif is_blob(name):
                 account, blob = self._blob(name, at)
                 with self.busy("Storing", f"checking write access to {name}"):
                     self.run(_check(account, blob))
@@ -104,8 +120,11 @@ class Storage:
     def writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
         """Open a file that becomes `name` when it is complete.
 
-        Raises OSError where the file cannot be written, and BlobWriteError where the blob cannot be put.
+        Raises OSError where the file cannot be written, and UploadError where the blob cannot be put, or the rows of a
+        stream cannot be sent.
         """
+        if is_log_stream(name):
+            return self._writing_stream(name)
         return self._writing_blob(name) if is_blob(name) else AtomicFile(Path(name))
 
     @contextmanager
@@ -119,7 +138,44 @@ class Storage:
                 try:
                     self._put(account, blob, name, file)
                 except UserError as error:
-                    raise BlobWriteError(_not_stored(name, error, _kept(local))) from error
+                    raise UploadError(_not_stored(name, error, _kept(local))) from error
+
+    def _check_stream(self, name: str, at: str) -> None:
+        from scanner.azure.log_ingestion import check
+
+        with self.busy("Storing", f"signing in for {name}"):
+            self.run(check(parse_log_stream(name, at), self._log_access()))
+
+    @contextmanager
+    def _writing_stream(self, name: str) -> Iterator[IO[bytes]]:
+        from scanner.azure.log_ingestion import send
+
+        with temporary_folder() as folder:
+            local = folder / "rows.jsonl"
+            with local.open("w+b") as file:
+                yield file
+                file.seek(0)
+                rows = sum(1 for _ in file)
+                file.seek(0)
+                try:
+                    with self.busy("Sending", f"{rows:,} rows to {name}"):
+                        self.run(send(parse_log_stream(name, name), self._log_access(), file))
+                except UserError as error:
+                    raise UploadError(_not_sent(name, error, rows, _kept(local))) from error
+
+    def _log_access(self) -> "LogAccess":
+        from scanner.azure.log_ingestion import LogAccess
+
+        if self._logs is None:
+            self._logs = LogAccess(
+                auth=self._option("auth", "default"),
+                tenant=self._option("tenant"),
+                cloud=self._option("cloud", "public"),
+                arm_endpoint=self._option("arm-endpoint"),
+                arm_audience=self._option("arm-audience"),
+                prompt=self.prompt,
+            )
+        return self._logs
 
     def _put(self, account: "BlobAccountOptions", blob: "Blob", name: str, file: IO[bytes]) -> None:
         size = file.tell()
@@ -234,6 +290,15 @@ def _not_stored(name: str, error: UserError, local: Path) -> UserError:
         f"{name} was not stored: {error.what}; an existing blob is unchanged",
         at=error.at,
         do=f"{error.do + ', then' if error.do else 'fix it, then'} upload the local copy {local}",
+    )
+
+
+def _not_sent(name: str, error: UserError, rows: int, local: Path) -> UserError:
+    sent = getattr(error, "sent", 0)
+    return InputError(
+        f"{sent:,} of {rows:,} rows were sent to {name}: {error.what}; the rows are kept in {local}",
+        at=error.at,
+        do=f"{error.do + ', then' if error.do else 'fix it, then'} send all again: queries count a row once",
     )
 
 

@@ -1,4 +1,7 @@
-"""The targets of `--out`: files, blobs and standard output; their checks, and the error where one cannot be written."""
+"""The targets of `--out`: files, blobs, streams of Log Analytics and standard output.
+
+Their checks, and the error where one cannot be written.
+"""
 
 import errno
 import os
@@ -9,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scanner.errors import InputError, nearest
-from scanner.output.formats import FORMATS, Format, format_of
-from scanner.output.storage import BlobWriteError, is_blob, parse_blob_name, refuse_other_urls
+from scanner.output.formats import FORMATS, LOG_ROWS, Format, format_of
+from scanner.output.log_analytics import is_log_stream, parse_log_stream
+from scanner.output.storage import UploadError, is_blob, is_remote, parse_blob_name, refuse_other_urls
 
 STDOUT = "-"
 
@@ -43,6 +47,9 @@ def parse_targets(
 def _parse_target(name: str, at: str, formats: Sequence[Format], format: str) -> OutputTarget:
     if name == STDOUT:
         return OutputTarget(name, STDOUT)
+    if is_log_stream(name) and formats is FORMATS:
+        parse_log_stream(name, at)
+        return OutputTarget(name, LOG_ROWS.suffix)
     refuse_other_urls(name, at)
     found = format_of(f".{format}" if format else name, formats)
     if found is None:
@@ -100,7 +107,7 @@ def refuse_inputs(outputs: Iterable[tuple[str, str]], inputs: Iterable[tuple[str
 
 
 def _same_file(one: str, other: str) -> bool:
-    if is_blob(one) or is_blob(other):
+    if is_remote(one) or is_remote(other):
         return one.lower() == other.lower()
     try:
         return Path(one).samefile(other)
@@ -119,7 +126,7 @@ def write_error(name: str, error: OSError, wrote: Sequence[str], source: str | N
 
     `wrote` names the outputs that were written. `source` is the findings file that the output can be made of.
     """
-    if isinstance(error, BlobWriteError):
+    if isinstance(error, UploadError):
         found = WriteError(error.error.what, at=error.error.at, do=error.error.do)
     else:
         source = source or next((each for each in wrote if each.endswith(".json")), None)

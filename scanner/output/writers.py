@@ -16,7 +16,7 @@ from scanner.document.reader import open_document
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.document.writer import write_document
 from scanner.errors import InputError
-from scanner.output.formats import DIFF_FORMATS, FORMATS, writer
+from scanner.output.formats import DIFF_FORMATS, FORMATS, LOG_ROWS, writer
 from scanner.output.part_files import INDEX, PartFiles, certain_names, require_tag
 from scanner.output.parts import SplitBy
 from scanner.output.redact import redacted
@@ -27,7 +27,7 @@ from scanner.terminal.streams import json_output
 if TYPE_CHECKING:
     from scanner.history.documents import DiffDocument
 
-_FORMATS = {each.suffix: each for each in FORMATS}
+_FORMATS = {each.suffix: each for each in (*FORMATS, LOG_ROWS)}
 _DIFF_FORMATS = {each.suffix: each for each in DIFF_FORMATS}
 Busy = Callable[[str, Callable[[], str]], AbstractContextManager[None]]
 """Shows a verb and a sentence that changes, during a `with` block."""
@@ -81,7 +81,7 @@ def convert(
         if by is not None:
             require_tag(whole, by, at("split", by))
         source, document = stack.enter_context(redacted(whole, key)) if key is not None else opened
-        for target in sorted(targets, key=lambda each: each.format == STDOUT):
+        for target in sorted(targets, key=lambda each: (each.format == STDOUT, each.format == LOG_ROWS.suffix)):
             if target.format == STDOUT:
                 out = json_output()
                 _copy(source, out)

@@ -5,7 +5,7 @@ The file begins with a byte order mark, because a spreadsheet reads `å` as two 
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from io import StringIO
 from typing import IO
@@ -48,7 +48,7 @@ def write_csv(document: Document, out: IO[bytes]) -> None:
     columns = (*COLUMNS, *(TENANT_COLUMNS if tenants else ()))
     writer.writerow(columns)
     out.write(b"\xef\xbb\xbf")
-    for number, row in enumerate(_rows(document), 1):
+    for number, row in enumerate(rows(document), 1):
         writer.writerow([cell(row.get(name)) for name in columns])
         if number % _ROWS == 0:
             _flush(text, out)
@@ -79,26 +79,58 @@ def _cell(text: str) -> str:
     return _LEAD.sub(r"\1'", text)
 
 
-def _rows(document: Document) -> Iterator[Row]:
-    names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
-    tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
-    labels, every = tenant_labels(document.coverage.scopes, document.scan), tenant_names(document.scan)
-
-    def tenant(url: str) -> Row:
-        subscription, id = subscription_of(url), tenant_of(url)
-        id = id or tenants.get(subscription, "")
-        return {"tenant": id, "tenant_name": labels.get(subscription) or every.get(id, "")}
-
-    resources = document.resources
-    times: Row = {"taken": document.scan.taken, "evaluated": document.scan.evaluated}
-    for exposure in document.exposures:
-        yield _resource(exposure.resource, resources, names) | _exposure(exposure) | times | tenant(exposure.resource)
-    for finding in document.findings:
-        yield _resource(finding.resource, resources, names) | _finding(finding) | times | tenant(finding.resource)
-    for gap in document.gaps:
-        yield _resource(gap.url, resources, names) | _gap(gap) | times | tenant(gap.url)
+def rows(document: Document) -> Iterator[Row]:
+    """Return every row of a document by the names of `COLUMNS`: exposures, findings, failed reads, what was excluded."""
+    yield from exposure_rows(document, document.exposures)
+    yield from finding_rows(document, document.findings)
+    yield from gap_rows(document)
+    common = _Common(document)
     for row in document.scan.excluded or []:
-        yield _resource(row.scope, resources, names) | _excluded(row) | times | tenant(row.scope)
+        yield common.of(row.scope) | _excluded(row)
+
+
+def exposure_rows(document: Document, exposures: Iterable[ExposureRow]) -> Iterator[Row]:
+    """Return the rows of exposures of a document, in the order that they are given."""
+    common = _Common(document)
+    for exposure in exposures:
+        yield common.of(exposure.resource) | _exposure(exposure)
+
+
+def finding_rows(document: Document, findings: Iterable[FindingRow]) -> Iterator[Row]:
+    """Return the rows of findings of a document, in the order that they are given."""
+    common = _Common(document)
+    for finding in findings:
+        yield common.of(finding.resource) | _finding(finding)
+
+
+def gap_rows(document: Document) -> Iterator[Row]:
+    """Return the rows of the failed reads of a document."""
+    common = _Common(document)
+    for gap in document.gaps:
+        yield common.of(gap.url) | _gap(gap)
+
+
+class _Common:
+    """Makes the cells that every row has: those of its resource and tenant, and the times of the scan."""
+
+    def __init__(self, document: Document) -> None:
+        scopes, scan = document.coverage.scopes, document.scan
+        self._resources = document.resources
+        self._names = {scope.subscription.lower(): scope.name for scope in scopes}
+        self._tenants = {scope.subscription.lower(): scope.tenant for scope in scopes}
+        self._labels, self._tenant_names = tenant_labels(scopes, scan), tenant_names(scan)
+        self._times: Row = {"taken": scan.taken, "evaluated": scan.evaluated}
+
+    def of(self, id: str) -> Row:
+        """Return the cells of the resource with an id."""
+        subscription = subscription_of(id)
+        tenant = tenant_of(id) or self._tenants.get(subscription, "")
+        return {
+            **_resource(id, self._resources, self._names),
+            **self._times,
+            "tenant": tenant,
+            "tenant_name": self._labels.get(subscription) or self._tenant_names.get(tenant, ""),
+        }
 
 
 def _resource(id: str, resources: Mapping[str, ResourceRow], names: Mapping[str, str]) -> Row:

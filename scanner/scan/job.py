@@ -15,7 +15,7 @@ from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.output.part_files import certain_names, need_files
 from scanner.output.parts import SplitBy, parse_split
 from scanner.output.redact import key_for
-from scanner.output.storage import Storage, is_blob, refuse_other_urls
+from scanner.output.storage import Storage, is_blob, is_remote, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
@@ -61,13 +61,13 @@ class Job:
     """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
     def blobs(self) -> list[tuple[str, str]]:
-        """Return the blobs to write, each with the option or setting that names it."""
+        """Return the blobs and streams to write, each with the option or setting that names it."""
         at = self.settings.at
         names = [(out.name, at("out", out.name)) for out in self.outs]
         parts = certain_names(self.outs, self.by, is_redacted=self.key is not None)
         names += [(name, at("out", out)) for name, out in parts.items()]
         names += [(name, at("snapshot", self.settings["snapshot"])) for name in snapshot_names(self.settings)]
-        return [(name, given) for name, given in names if is_blob(name)]
+        return [(name, given) for name, given in names if is_remote(name)]
 
     def header(self) -> Header:
         """Return the header of the snapshot that the scan makes. It says what is kept of each resource."""

@@ -21,6 +21,7 @@ from scanner.document.schema import (
 from scanner.document.writer import Writer, fill
 from scanner.errors import UserError
 from scanner.evaluate.counts import count
+from scanner.output.formats import LOG_ROWS
 from scanner.output.parts import SplitBy
 from scanner.output.storage import Storage, is_blob
 from scanner.output.targets import STDOUT, OutputTarget, write_error
@@ -118,7 +119,7 @@ class Outputs:
         """Write every output. `to_split`: the document to split, where it is not the one that is written."""
         document: Document | None = None
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
-            for out in sorted(outs, key=lambda each: (each.format == STDOUT, each.format != ".json")):
+            for out in sorted(outs, key=_last):
                 try:
                     if out.format == STDOUT:
                         _print(writer, sections)
@@ -181,6 +182,11 @@ def _redacted(whole: Document, other: Writer, key: bytes) -> Sections:
     made = redact(whole, key)
     fill(other, made)
     return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, count(made).numbers())
+
+
+def _last(out: OutputTarget) -> tuple[bool, bool, bool]:
+    """Return the place of an output: files, the document first; then what is sent; then standard output."""
+    return out.format == STDOUT, out.format == LOG_ROWS.suffix, out.format != ".json"
 
 
 def _print(writer: Writer, sections: Sections) -> None:

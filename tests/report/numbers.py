@@ -17,6 +17,8 @@ from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
+from openpyxl import load_workbook
+
 from scanner.document.schema import Document, decode_document
 from scanner.document.states import STATES, state_word
 from scanner.model.verdict import SEVERITIES
@@ -24,8 +26,10 @@ from scanner.report.csv import write_csv
 from scanner.report.html import render
 from scanner.report.junit import write_junit
 from scanner.report.markdown import write_markdown
+from scanner.report.ocsf import write_ocsf
 from scanner.report.sarif import write_sarif
 from scanner.report.words import Words
+from scanner.report.xlsx import write_xlsx
 
 Numbers = dict[str, int]
 UNTRUSTED = ("internet", "azure", "wide")
@@ -282,6 +286,59 @@ def in_junit(data: bytes) -> Numbers:
     return found
 
 
+SUMMARY = {
+    "All endpoints": "endpoints",
+    "Publicly accessible without authentication": "public",
+    "Apps without platform sign-in, publicly accessible": "public apps",
+    "Accessible without authentication from any Azure tenant or broad ranges": "nearly public",
+    "Protected only by a shared key or password": "shared key only",
+    "Not fully assessed": "not fully assessed",
+    "Not fully assessed: missing permission": "not fully assessed: missing permission",
+    "Not fully assessed: a read failed": "not fully assessed: failed read",
+    "Not fully assessed: Azure returned no value": "not fully assessed: no value",
+    "Failed reads": "reads failed",
+}
+"""The lines of the first sheet of a workbook, besides those of states, severities and statuses."""
+
+
+def in_xlsx(data: bytes) -> Numbers:
+    """A workbook: the lines of its summary, and the rows of its sheets."""
+    book = load_workbook(BytesIO(data), read_only=True)
+    found: Counter[str] = Counter()
+    head = ""
+    for name, value, *_ in book["Summary"].iter_rows(values_only=True):
+        head = name if value is None and name else head
+        if not isinstance(value, int):
+            continue
+        kind, _, word = str(name).partition(": ")
+        if name in SUMMARY:
+            found[SUMMARY[name]] = value
+        elif kind in ("State", "Status"):
+            found[f"{'endpoints' if kind == 'State' else 'checks'} {word}"] = value
+        elif name == "Inconclusive":
+            found["checks unknown"] = value
+        else:
+            found[f"{'open' if 'endpoints' in head else 'other'} {str(name).lower()}"] = value
+    for page in book.worksheets[1:]:
+        _, *rows = page.iter_rows(values_only=True)
+        key = {"Endpoints": "endpoints", "Findings": "findings", "Not assessed": "reads failed"}[page.title]
+        assert found.setdefault(key, len(rows)) == len(rows), (key, found[key], len(rows))
+    del found["findings"]
+    return found
+
+
+def in_ocsf(data: bytes) -> Numbers:
+    """Events: the findings that failed, and the failed reads."""
+    found: Counter[str] = Counter()
+    for event in map(json.loads, data.splitlines()):
+        is_read = event["compliance"]["control"] == "everything-was-read"
+        found["reads failed"] += is_read
+        found["accepted gaps"] += is_read and event["status"] == "Suppressed"
+        if not is_read and event["compliance"]["status"] == "Fail":
+            found[f"checks {'waived' if event['status'] == 'Suppressed' else 'fail'}"] += 1
+    return found
+
+
 def in_trend(row: Mapping[str, Any]) -> Numbers:
     """A row of the history or of the trend: open items by severity, inconclusive checks, endpoints not assessed."""
     found = {f"items {name}": row[name] for name in SEVERITIES}
@@ -324,6 +381,8 @@ def of_document(document: Document) -> dict[str, Numbers]:
         "HTML panel": in_panel(page),
         **in_sarif(written(write_sarif, document)),
         "JUnit": in_junit(written(write_junit, document)),
+        "XLSX": in_xlsx(written(write_xlsx, document)),
+        "OCSF": in_ocsf(written(write_ocsf, document)),
     }
 
 
@@ -356,7 +415,10 @@ def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
     from tests.notify.receivers import web
     from tests.terminals import twolocks
 
-    outs = [str(folder / f"findings{suffix}") for suffix in (".json", ".csv", ".md", ".html", ".sarif", ".junit.xml")]
+    outs = [
+        str(folder / f"findings{suffix}")
+        for suffix in (".json", ".csv", ".md", ".html", ".sarif", ".junit.xml", ".xlsx", ".ocsf.jsonl")
+    ]
     asked = [word for out in outs for word in ("--out", out)]
     database, config = str(folder / "history.db"), folder / "twolocks.toml"
     named = "url-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'"
@@ -386,6 +448,8 @@ def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
         "HTML panel": in_panel(page),
         **in_sarif(Path(outs[4]).read_bytes()),
         "JUnit": in_junit(Path(outs[5]).read_bytes()),
+        "XLSX": in_xlsx(Path(outs[6]).read_bytes()),
+        "OCSF": in_ocsf(Path(outs[7]).read_bytes()),
         "history trend": in_trend(trend[-1]),
         "history list": in_trend(standing),
         "web hook": in_notice(bodies[0]),

@@ -1,0 +1,210 @@
+"""Write the findings as OCSF 1.6.0: one Compliance Finding (class 2003) a line, for a SIEM or a security data lake.
+
+Failed, inconclusive and accepted findings are events, and so is each failed read, because a subscription that could not
+be read must not look clean. Passed checks are no events. Source of names and numbers: the schema of OCSF 1.6.0.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import IO, Any
+
+import msgspec
+
+from scanner.document.schema import Document, EvidenceRow, FindingRow, FixRow, GapRow, ResourceRow, RuleRow, WaiverRow
+from scanner.model.ids import name_of, subscription_of
+from scanner.report.gaps import answer, waiver_of
+from scanner.report.text import plain, shortened
+
+VERSION = "1.6.0"
+READ = "everything-was-read"
+"""The control of an event that is a failed read."""
+
+SEVERITIES = {
+    "info": (1, "Informational"),
+    "low": (2, "Low"),
+    "medium": (3, "Medium"),
+    "high": (4, "High"),
+    "critical": (5, "Critical"),
+}
+_UNKNOWN = (0, "Unknown")
+_FAIL = (3, "Fail")
+_INCONCLUSIVE = (99, "Inconclusive")
+_NOT_ASSESSED = (99, "Not assessed")
+"""99 is `Other`: the word beside it says what."""
+
+_NEW = (1, "New")
+_SUPPRESSED = (3, "Suppressed")
+_ACTIVITIES = {1: "Create", 2: "Update"}
+_SUBSCRIPTION = 13
+"""`account.type_id` of a subscription of Azure."""
+_TARGET = 1
+"""`role_id` of the resource that was checked."""
+
+_LONGEST = 2_000
+_encoder = msgspec.json.Encoder()
+Event = dict[str, Any]
+
+
+def write_ocsf(document: Document, out: IO[bytes]) -> None:
+    """Write a findings document as JSON lines, an event for each finding and each failed read.
+
+    The same document gives the same bytes.
+    """
+    for event in _events(document):
+        out.write(_encoder.encode(event) + b"\n")
+
+
+def _events(document: Document) -> Iterator[Event]:
+    made = _Events(document)
+    yield from map(made.of_finding, document.findings)
+    yield from map(made.of_gap, document.gaps)
+
+
+class _Events:
+    """Makes the events of a document. What is the same in all of them is made once."""
+
+    def __init__(self, document: Document) -> None:
+        self._rules = document.rules
+        self._resources = document.resources
+        self._owner_tag = document.scan.owner_tag or ""
+        self._scopes = {scope.subscription.lower(): scope for scope in document.coverage.scopes}
+        self._cloud = document.scan.cloud
+        self._time = milliseconds(document.scan.taken)
+        self._metadata = {
+            "version": VERSION,
+            "product": {
+                "name": "Twolocks",
+                "vendor_name": "Twolocks",
+                "version": document.scan.tool.rpartition(" ")[2],
+            },
+            "profiles": ["cloud"],
+            "correlation_uid": document.scan.id,
+            "original_time": document.scan.taken,
+        }
+
+    def of_finding(self, row: FindingRow) -> Event:
+        """Return the event of a finding. One that is inconclusive did not pass, and nothing is proven."""
+        rule = self._rules.get(row.rule)
+        is_proven = row.status in ("fail", "waived")
+        found = self._event(row.rule, row.resource, SEVERITIES.get(row.severity or "", _UNKNOWN), row.waiver)
+        found["activity_id"] = 2 if row.new is False else 1
+        found["message"] = shortened(row.message, _LONGEST)
+        found["finding_info"] |= {"uid": row.fingerprint, "title": plain(row.title), "types": [row.category]}
+        if rule and rule.why:
+            found["finding_info"]["desc"] = plain(rule.why)
+        if isinstance(row.since, str):
+            found["finding_info"]["first_seen_time"] = milliseconds(row.since)
+        found["compliance"] |= _status(_FAIL if is_proven else _INCONCLUSIVE) | _controls(rule)
+        found["compliance"]["status_details"] = [found["message"], *(plain(url) for url in row.gaps)]
+        if row.endpoints:
+            found["resources"][0]["labels"] = [f"endpoint {plain(name)}" for name in row.endpoints]
+        if row.evidence:
+            found["evidences"] = [_evidence(each) for each in row.evidence]
+        return _complete(found | _remediation(row.fix, rule))
+
+    def of_gap(self, gap: GapRow) -> Event:
+        """Return the event of a failed read."""
+        found = self._event(READ, gap.url, _UNKNOWN, waiver_of(gap))
+        text = answer(gap) + (f", missing permission {gap.action}" if gap.action else "")
+        found["message"] = shortened(f"Not assessed: {text}", _LONGEST)
+        found["finding_info"] |= {"uid": plain(gap.url), "title": "A read failed", "types": ["not-assessed"]}
+        found["compliance"] |= _status(_NOT_ASSESSED)
+        found["compliance"]["status_details"] = [found["message"], *gap.rules]
+        return _complete(found)
+
+    def _event(self, control: str, id: str, severity: tuple[int, str], waiver: WaiverRow | None) -> Event:
+        row = self._resources.get(id)
+        subscription = (row.subscription if row else "") or subscription_of(id)
+        status = _SUPPRESSED if waiver else _NEW
+        event = {
+            "category_uid": 2,
+            "category_name": "Findings",
+            "class_uid": 2003,
+            "class_name": "Compliance Finding",
+            "activity_id": 1,
+            "time": self._time,
+            "severity_id": severity[0],
+            "severity": severity[1],
+            "status_id": status[0],
+            "status": status[1],
+            "metadata": {**self._metadata, "event_code": control},
+            "cloud": self._cloud_of(subscription, row),
+            "resources": [self._resource(id, row)],
+            "finding_info": {"last_seen_time": self._time},
+            "compliance": {"control": control},
+        }
+        return event | ({"comment": _acceptance(waiver)} if waiver else {})
+
+    def _cloud_of(self, subscription: str, row: ResourceRow | None) -> Event:
+        scope = self._scopes.get(subscription.lower())
+        account = {"uid": subscription, "type_id": _SUBSCRIPTION, "type": "Azure Subscription"}
+        found: Event = {"provider": "Azure", "cloud_partition": self._cloud}
+        if subscription:
+            found["account"] = account | ({"name": plain(scope.name)} if scope else {})
+        if scope and scope.tenant:
+            found["org"] = {"uid": scope.tenant}
+        return found | ({"region": row.location} if row and row.location else {})
+
+    def _resource(self, id: str, row: ResourceRow | None) -> Event:
+        found: Event = {"uid": plain(id), "name": plain((row.name if row else "") or name_of(id)), "role_id": _TARGET}
+        if row is None:
+            return found
+        found |= {"type": row.type, "cloud_partition": self._cloud}
+        found |= {"region": row.location} if row.location else {}
+        found |= {"group": {"name": plain(row.resource_group)}} if row.resource_group else {}
+        if row.tags:
+            found["tags"] = [{"name": plain(name), "value": plain(value)} for name, value in sorted(row.tags.items())]
+        owner = _owner(row.tags, self._owner_tag)
+        return found | ({"owner": {"name": plain(owner)}} if owner else {})
+
+
+def milliseconds(time: str) -> int:
+    """Return an ISO 8601 time as OCSF writes it: milliseconds since 1970 in UTC; 0 for a text that is no time."""
+    try:
+        found = datetime.fromisoformat(time)
+    except ValueError:
+        return 0
+    return round((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _owner(tags: Mapping[str, str], tag: str) -> str:
+    return next((value for name, value in tags.items() if tag and name.lower() == tag.lower()), "")
+
+
+def _status(status: tuple[int, str]) -> Event:
+    return {"status_id": status[0], "status": status[1]}
+
+
+def _controls(rule: RuleRow | None) -> Event:
+    """Return the frameworks of a rule, and its controls in them."""
+    controls = sorted(rule.controls.items()) if rule else []
+    found: Event = {"standards": [name for name, _ in controls]} if controls else {}
+    requirements = [f"{name}: {each}" for name, ids in controls for each in ids]
+    return found | ({"requirements": requirements} if requirements else {})
+
+
+def _evidence(row: EvidenceRow) -> Event:
+    data = {"path": row.path, "value": row.value}
+    return {"name": plain(row.path), "data": data | ({} if row.expected is None else {"expected": row.expected})}
+
+
+def _remediation(fix: FixRow | None, rule: RuleRow | None) -> Event:
+    text = "\n".join(plain(line) for line in fix.commands or fix.steps) if fix else ""
+    if not text:
+        return {}
+    references = [each for each in rule.references if each.startswith("https://")] if rule else []
+    return {"remediation": {"desc": text} | ({"references": references} if references else {})}
+
+
+def _acceptance(waiver: WaiverRow) -> str:
+    parts = (f"accepted by {waiver.owner}", waiver.expires and f"until {waiver.expires}", waiver.ticket)
+    return shortened(f"{waiver.reason} ({', '.join(part for part in parts if part)})", _LONGEST)
+
+
+def _complete(event: Event) -> Event:
+    """Add the names and numbers that follow from others."""
+    activity = event["activity_id"]
+    event["activity_name"] = _ACTIVITIES[activity]
+    event["type_uid"] = event["class_uid"] * 100 + activity
+    event["type_name"] = f"{event['class_name']}: {_ACTIVITIES[activity]}"
+    return event

@@ -1,0 +1,112 @@
+"""XLSX: read again by another library, it has each row, no formula and no link."""
+
+import io
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openpyxl import load_workbook
+from openpyxl.workbook import Workbook
+
+from scanner.document.states import STATES
+from scanner.evaluate.counts import count
+from scanner.report import xlsx
+from scanner.report.xlsx import LONGEST, SHEETS, write_xlsx
+from tests.report import sample
+
+
+def written(document: dict[str, Any]) -> bytes:
+    out = io.BytesIO()
+    write_xlsx(sample.typed(document), out)
+    return out.getvalue()
+
+
+def book(document: dict[str, Any]) -> Workbook:
+    return load_workbook(io.BytesIO(written(document)))
+
+
+def column(found: Workbook, sheet: str, head: str) -> list[Any]:
+    rows = list(found[sheet].iter_rows(values_only=True))
+    at = rows[0].index(head)
+    return [row[at] for row in rows[1:]]
+
+
+def test_a_row_for_each_exposure_finding_and_failed_read(document: dict[str, Any]) -> None:
+    found = book(document)
+    assert found.sheetnames == ["Summary", *(sheet.name for sheet in SHEETS)]
+    for sheet, rows in (("Endpoints", "exposures"), ("Findings", "findings")):
+        prints = column(found, sheet, "Fingerprint")
+        assert sorted(prints) == sorted(row["fingerprint"] for row in document[rows])
+    assert sorted(column(found, "Not assessed", "Path that was read")) == sorted(gap["url"] for gap in document["gaps"])
+
+
+def test_the_summary_has_the_numbers_of_the_scan(document: dict[str, Any]) -> None:
+    page = {row[0]: row[1] for row in book(document)["Summary"].iter_rows(values_only=True)}
+    numbers = count(sample.typed(document)).numbers()
+    assert page["All endpoints"] == numbers.endpoints
+    assert {state: page[f"State: {state}"] for state in STATES} == numbers.states
+    assert page["Publicly accessible without authentication"] == numbers.public
+    assert page["Not fully assessed"] == numbers.not_fully_assessed.total
+    assert page["Failed reads"] == numbers.gaps == len(document["gaps"])
+
+
+def test_heads_are_frozen_and_every_row_is_in_the_filter(document: dict[str, Any]) -> None:
+    found = book(document)
+    for sheet in SHEETS:
+        page = found[sheet.name]
+        assert page.freeze_panes == "A2"
+        assert page.auto_filter.ref == f"A1:{page.cell(max(page.max_row, 1), len(sheet.columns)).coordinate}"
+        assert page.print_title_rows == "$1:$1"
+
+
+def test_the_worst_stand_first(document: dict[str, Any]) -> None:
+    severities = [each for each in column(book(document), "Endpoints", "Severity") if each]
+    assert severities[0] == "critical"
+
+
+def test_dates_are_dates() -> None:
+    document = sample.document(5)
+    document["findings"][0] |= {"new": False, "since": "2026-11-25T02:00:00Z"}
+    assert datetime(2026, 11, 25) in column(book(document), "Findings", "First seen")  # noqa: DTZ001
+
+
+@settings(max_examples=40)
+@given(
+    st.one_of(
+        st.text(max_size=40),
+        st.sampled_from(["=1+1", "@SUM(A1)", "http://x", "{=1}", "mailto:a@b", '=HYPERLINK("x")', "_x0041_"]),
+    )
+)
+def test_no_name_is_a_formula_or_a_link(name: str) -> None:
+    document = sample.document(2)
+    resource = document["findings"][0]["resource"]
+    document["resources"][resource] |= {"name": name, "tags": {name: name}}
+    document["findings"][0] |= {"message": name, "title": name}
+    for page in book(document).worksheets:
+        for row in page.iter_rows():
+            for cell in row:
+                assert cell.hyperlink is None
+                assert cell.data_type != "f"
+
+
+def test_a_long_text_is_cut_and_says_so() -> None:
+    document = sample.document(2)
+    document["findings"][0]["message"] = "x" * 40_000
+    longest = max(filter(None, column(book(document), "Findings", "Reason")), key=len)
+    assert longest == "x" * LONGEST + " [cut]"
+
+
+def test_more_rows_than_a_sheet_takes_go_on_in_the_next(
+    document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(xlsx, "MOST_ROWS", 7)
+    found = book(document)
+    pages = [page for page in found.worksheets if page.title.startswith("Findings")]
+    assert [page.title for page in pages][:2] == ["Findings", "Findings 2"]
+    assert sum(page.max_row - 1 for page in pages) == len(document["findings"])
+
+
+def test_the_same_document_gives_the_same_bytes(document: dict[str, Any]) -> None:
+    assert written(document) == written(document)
