@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from scanner.azure.errors import NothingReadable, ReadError
 from scanner.collect.bodies import display_name, quoted_path
 from scanner.collect.children import BundleReader
+from scanner.collect.containers import ContainerReader
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
@@ -75,6 +76,7 @@ class _Collection:
         self.index = IndexReader(self.context)
         self.bundles = BundleReader(self.context)
         self.groups = NamedGroups(self.context, scope)
+        self.containers = ContainerReader(self.context)
         self.lists = ListReader(self.context, self.bundles, scope)
         self.gone: dict[str, tuple[str, str, ResourceType]] = {}
         """The named ids that do not exist as they are spelt, with ARM's error code and type, by id in lower case."""
@@ -92,6 +94,8 @@ class _Collection:
         if self.scope.graph:
             await self.visibility.read_existing_types(views)
         await self.groups.read(views)
+        if self.context.plan.places:
+            await self.containers.read(views)
         await self.index.read(views, self.scope.graph)
         self.lists.set_groups(self.groups)
         async with asyncio.TaskGroup() as tasks:
@@ -184,6 +188,8 @@ class _Collection:
             has_paths = any(resource_type.path_function is not None for _, resource_type in tops.values())
             admin_rules = (self.scope.admin_rules or has_paths) and self.scope.graph
             tasks.create_task(self._list_index(list(views.values()), admin_rules))
+            if self.context.plan.places:
+                tasks.create_task(self.containers.read(list(views.values())))
             self._add_evaluated_index(jobs, list(views.values()), tops)
             for id, resource_type in tops.values():
                 tasks.create_task(self._read_named(jobs, views[subscription_of(id)], id, resource_type))

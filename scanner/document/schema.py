@@ -176,6 +176,32 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
         return not (self.category in LOCKS and self.endpoints)
 
 
+class DataPlaceRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A place where a resource's data may be, by its configuration. See docs/residency.md.
+
+    `rule`: the rule about the mechanism; `kind`, `what`: the mechanism. `region`: the ARM name, `global`, `data zone`,
+    or "" where it is not known; `geography`, `place`: of the region. `area`: eea, adequacy, third, worldwide, unknown.
+    `verdict`: stays, may-leave, unknown. `path`, `value`: the evidence. `allowed`, `source`: the places that are
+    allowed, and who says so. `why`: why it is unknown. `waiver`: the exception that accepts it.
+    """
+
+    resource: str
+    rule: str
+    kind: str
+    what: str
+    region: str
+    area: str
+    verdict: str
+    path: str
+    value: Any
+    geography: str = ""
+    place: str = ""
+    allowed: list[str] = []
+    source: str = ""
+    why: str = ""
+    waiver: "WaiverRow | None" = None
+
+
 class ResourceRow(msgspec.Struct, kw_only=True, frozen=True):
     type: str
     name: str
@@ -400,6 +426,7 @@ class Document(msgspec.Struct, kw_only=True):
     findings: Sequence[FindingRow]
     passed: Mapping[str, list[str]]
     not_applicable: Mapping[str, dict[str, str]]
+    places: Sequence[DataPlaceRow] = ()
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None

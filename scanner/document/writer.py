@@ -11,6 +11,7 @@ from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
     Coverage,
+    DataPlaceRow,
     Document,
     ExposureRow,
     FindingRow,
@@ -22,8 +23,8 @@ from scanner.document.schema import (
 )
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
-_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable")
-_LISTS = frozenset({"exposures", "findings"})
+_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places")
+_LISTS = frozenset({"exposures", "findings", "places"})
 _BATCH = 512
 
 
@@ -59,6 +60,9 @@ class Writer:
 
     def finding(self, row: FindingRow) -> None:
         self._line("findings", _encoder.encode(row))
+
+    def place(self, row: DataPlaceRow) -> None:
+        self._line("places", _encoder.encode(row))
 
     def resource(self, id: str, row: ResourceRow) -> None:
         self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
@@ -117,6 +121,8 @@ def fill(writer: Writer, document: Document) -> None:
         writer.exposure(exposure)
     for finding in document.findings:
         writer.finding(finding)
+    for place in document.places:
+        writer.place(place)
     for id, rules in document.passed.items():
         writer.passed(id, rules)
     for id, reasons in document.not_applicable.items():

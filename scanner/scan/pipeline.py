@@ -159,7 +159,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
-        await collect(reader, scope, Plan(rules.read(), rules.reads()), store, screen)
+        await collect(reader, scope, Plan(rules.read(), rules.reads(), places=rules.needs_places), store, screen)
         if settings["effective"]:
             from scanner.collect.effective import differences
 
