@@ -153,6 +153,19 @@ LIMITS = (
     number("list-rows", "Rows of one list, all its pages", 1, 10**9, 300_000, Effect.exhaust),
     number("subscriptions", "Subscriptions of one scan", 1, 10**6, 10_000, Effect.exhaust),
 )
+PLACES = Key(
+    "allowed",
+    "Regions, geographies or eea",
+    NAMES,
+    "a place or a list of places",
+    'write allowed = ["norwayeast", "norwaywest"], "norway" or "eea"',
+    needed=True,
+)
+PLACE_SCOPE = (
+    PLACES,
+    Key("subscription", "Id or name of a subscription"),
+    Key("tag", "NAME=VALUE of a tag", TAG),
+)
 VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS, "limits": LIMITS}
 """The tables of single values."""
 TABLES: Mapping[str, tuple[Key, ...] | None] = {
@@ -161,6 +174,7 @@ TABLES: Mapping[str, tuple[Key, ...] | None] = {
     "networks": None,
     "severity": None,
     "intended": None,
+    "residency": None,
     "notify": None,
 }
 """The tables of a settings file and their keys; None for free keys, () for the options of `scan`."""
@@ -168,6 +182,7 @@ EFFECTS: Mapping[str, Effect] = {
     "networks": Effect.hide,
     "severity": Effect.hide,
     "intended": Effect.hide,
+    "residency": Effect.hide,
     "notify": Effect.send,
 }
 """What the tables with free keys can do in a file that somebody else wrote."""
@@ -179,6 +194,11 @@ _REASON = Key("reason", "Why it is accepted", needed=True)
 _OWNER = Key("owner", "Person responsible", needed=True)
 _EXPIRES = Key("expires", "Last day on which it applies", date, needed=True)
 _RESOURCE = Key("resource", "An id, or a pattern with * ([*] is an asterisk)")
+PLACE_EXCEPTION = (
+    Key("resource", "An id, or a pattern with *", needed=True),
+    PLACES,
+    *(_REASON, _OWNER, _EXPIRES),
+)
 _TICKET = Key("ticket", "Reference to the decision", str)
 WAIVER = (
     Key("rule", "A rule, or a pattern: sql-*, category:network, severity:high, type:, control:", needed=True),

@@ -109,6 +109,10 @@ def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Ca
         id = resource_id("Microsoft.Storage/storageAccounts", f"target-{region}")
         target = _with(base, rule, check.of, check.path, id)
         yield replace(target, name="the target is ", also=[*base.also, {"id": id, "location": region}])
+    elif check.place == "listed" and check.removed:
+        listed, _, inner = check.path.partition("[].")
+        entries = [{inner: INSIDE}, {inner: region}]
+        yield replace(_with(base, rule, check.of, listed, entries), name="a region of the list is ")
     elif check.place == "listed":
         yield replace(_with(base, rule, check.of, check.path, region), name="the region is ")
     elif check.place == "pair" and check.path:
