@@ -122,9 +122,9 @@ westus3|United States|Phoenix|eastus
 
 
 def _row(line: str) -> Region:
-    name, geography, place, *more = line.split("|")
-    at = [float(each) for each in more[1:]]
-    return Region(name, geography, place, more[0] if more else "", *at)
+    name, geography, place, pair, *at = [*line.split("|"), ""]
+    longitude, latitude = (float(at[0]), float(at[1])) if len(at) > len(("longitude", "latitude")) else (None, None)
+    return Region(name, geography, place, pair, longitude, latitude)
 
 
 TABLE: Final[Mapping[str, Region]] = {row.name: row for row in map(_row, filter(None, _ROWS.splitlines()))}

@@ -118,7 +118,7 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
 
 def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
     """Return what finds the places of a row."""
-    none = check.absent == "" and check.absent is not UNSET
+    none = isinstance(check.absent, str) and not check.absent
     return PlaceFinder(
         kind=check.place or "region",
         what=check.what,

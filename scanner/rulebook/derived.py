@@ -127,7 +127,7 @@ def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Ca
 
 def _switched(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
     """Yield the values that have no place, or are processed elsewhere, and those that are not known."""
-    pairs = [(value, "pass") for value in check.good] + [(STRANGE, "unknown"), (7, "unknown")]
+    pairs: list[tuple[Any, str]] = [(value, "pass") for value in check.good] + [(STRANGE, "unknown"), (7, "unknown")]
     if check.place == "processing":
         pairs += [(value, "fail") for value in (*check.bad_values, *check.zones)]
     if check.absent is UNSET:
