@@ -236,20 +236,21 @@ class PlaceFinder:
         seen = tuple(_evidence(each) for each in judged)
         leaving = [each for each in judged if each.verdict == "may-leave"]
         if leaving:
-            return self._fail(leaving, seen)
+            return self._fail(leaving, seen, is_all=len(leaving) == len(judged))
         missing = [each.missing for each in judged if each.missing is not None]
         return unknown(*missing, evidence=seen) if missing else Pass(seen)
 
-    def _fail(self, leaving: list[JudgedPlace], seen: tuple[Evidence, ...]) -> Fail:
+    def _fail(self, leaving: list[JudgedPlace], seen: tuple[Evidence, ...], *, is_all: bool) -> Fail:
         exceptions = [each.exception for each in leaving]
         live = [each.accepted for each in exceptions if each is not None and not each.expired]
         lapsed = next((each.accepted for each in exceptions if each is not None and each.expired), None)
+        causes = [each.place.cause for each in leaving if each.place.cause is not None]
         severity = min(self.most, max(each.severity for each in leaving))
         return Fail(
             tuple(each for each in seen if each.expected is not None),
             self._message(leaving),
             severity,
-            causes=tuple(each.place.cause for each in leaving if each.place.cause is not None),
+            causes=() if self.removed and is_all else tuple(causes),
             accepted=live[0] if len(live) == len(leaving) else None,
             lapsed=lapsed,
         )

@@ -18,11 +18,11 @@ SHOWN: Final = 200
 """The most rows of what may leave; the findings have all."""
 MOST_PLACES: Final = 60
 
-WIDTH, HEIGHT = 1100, 560
-NODE_WIDTH, NODE_HEIGHT, GAP = 178, 44, 6
-MAP_WIDTH, SIDE = 780, 890
-WEST, EAST, SOUTH, NORTH = -7.0, 22.0, 40.0, 61.0
-"""The degrees that the drawing spans: Europe, where the table has coordinates."""
+WIDTH, HEIGHT = 1100, 430
+NODE_WIDTH, NODE_HEIGHT, GAP = 190, 44, 6
+MAP_WIDTH, SIDE = 790, 890
+SPAN = 6.0
+"""The fewest degrees that the drawing spans."""
 
 
 @dataclass(slots=True)
@@ -124,19 +124,20 @@ def _leaving(row: DataPlaceRow, document: Document, words: Words, names: Resourc
 
 
 def _drawing(document: Document, found: Sequence[PlaceGroup], words: Words) -> dict[str, Any]:
-    """Return the nodes and edges of the drawing. Regions without coordinates, and what is no region, are at the side."""
+    """Return the nodes and edges of the drawing. Regions without coordinates, and other places, are at the side."""
     drawn = list(found[:MOST_PLACES])
+    at = {group.region: at for group in drawn if (at := _degrees(group)) is not None}
     nodes: list[PlaceNode] = []
-    for group in sorted(drawn, key=_latitude):
-        known = TABLE.get(group.region)
-        if known is None or known.longitude is None or known.latitude is None:
-            continue
-        x = 20 + (known.longitude - WEST) / (EAST - WEST) * (MAP_WIDTH - NODE_WIDTH)
-        y = 20 + (NORTH - known.latitude) / (NORTH - SOUTH) * (HEIGHT - NODE_HEIGHT - 40)
+    for group in sorted(
+        (each for each in drawn if each.region in at), key=lambda each: (-at[each.region][1], each.region)
+    ):
+        longitude, latitude = at[group.region]
+        x = 20 + _share(longitude, [each[0] for each in at.values()]) * (MAP_WIDTH - NODE_WIDTH)
+        y = 20 + (1 - _share(latitude, [each[1] for each in at.values()])) * (HEIGHT - NODE_HEIGHT - 40)
         nodes.append(_free(PlaceNode(group, x, y), nodes))
-    side = [group for group in drawn if group not in [node.group for node in nodes]]
+    side = [group for group in drawn if group.region not in at]
     nodes += [PlaceNode(group, SIDE, 20.0 + at * (NODE_HEIGHT + GAP * 2)) for at, group in enumerate(side)]
-    height = max([HEIGHT, *(node.y + NODE_HEIGHT + 20 for node in nodes)])
+    height = max([2 * NODE_HEIGHT, *(node.y + NODE_HEIGHT + 20 for node in nodes)])
     return {
         "width": WIDTH,
         "height": round(height),
@@ -147,9 +148,18 @@ def _drawing(document: Document, found: Sequence[PlaceGroup], words: Words) -> d
     }
 
 
-def _latitude(group: PlaceGroup) -> tuple[float, str]:
+def _degrees(group: PlaceGroup) -> tuple[float, float] | None:
+    """Return longitude and latitude of a region; None where they are not known."""
     known = TABLE.get(group.region)
-    return (-(known.latitude or 0.0) if known is not None else 0.0, group.region)
+    if known is None or known.longitude is None or known.latitude is None:
+        return None
+    return known.longitude, known.latitude
+
+
+def _share(value: float, every: Sequence[float]) -> float:
+    """Return where a value lies between the least and the greatest, from 0 to 1."""
+    least = min(every)
+    return (value - least) / max(SPAN, max(every) - least)
 
 
 def _free(node: PlaceNode, others: Sequence[PlaceNode]) -> PlaceNode:
