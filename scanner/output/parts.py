@@ -14,6 +14,7 @@ import msgspec
 from scanner.document.schema import (
     ChangesRow,
     Coverage,
+    DataPlaceRow,
     Document,
     ExposureRow,
     FindingRow,
@@ -140,6 +141,7 @@ class _Rows:
     resources: list[str] = field(default_factory=list)
     exposures: list[ExposureRow] = field(default_factory=list)
     findings: list[FindingRow] = field(default_factory=list)
+    places: list[DataPlaceRow] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     not_applicable: list[str] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
@@ -188,6 +190,8 @@ class _Splitter:
             rows.gaps.update(url.lower() for url in finding.gaps)
             if not type_of(finding.resource):
                 self._of_scope.add(subscription_of(finding.resource))
+        for place in whole.places:
+            self._at(place.resource).places.append(place)
         for id in whole.passed:
             self._at(id).passed.append(id)
         for id in whole.not_applicable:
@@ -238,6 +242,7 @@ class _Splitter:
             findings=rows.findings,
             passed={id: whole.passed[id] for id in rows.passed},
             not_applicable={id: whole.not_applicable[id] for id in rows.not_applicable},
+            places=rows.places,
             gaps=gaps,
             coverage=msgspec.structs.replace(whole.coverage, scopes=scopes),
         )
