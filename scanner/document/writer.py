@@ -7,6 +7,7 @@ from typing import IO
 
 import msgspec
 
+from scanner.document.numbers import NumbersRow
 from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
@@ -16,7 +17,6 @@ from scanner.document.schema import (
     ExposureRow,
     FindingRow,
     GapRow,
-    NumbersRow,
     ResourceRow,
     RuleRow,
     ScanRow,
