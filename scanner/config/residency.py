@@ -15,7 +15,7 @@ from scanner.config.toml import TomlFile
 from scanner.config.waiver_reader import day
 from scanner.config.waivers import fits, utc_today
 from scanner.errors import InputError
-from scanner.model.residency import WORDS, PlaceException, ResidencyPolicy, ResidencyScope
+from scanner.model.residency import SCOPE, WORDS, PlaceException, ResidencyPolicy, ResidencyScope
 
 TABLE = "residency"
 PARTS = ("allowed", "scope", "exception")
@@ -88,7 +88,7 @@ def _scope(file: TomlFile, place: int, entry: Mapping[str, Any]) -> ResidencySco
     tag = (name.strip(), value.strip()) if said["tag"] else None
     allowed = _allowed(file, entry, *at)
     named = said["subscription"] or said["tag"]
-    return ResidencyScope(allowed, f"the setting residency.scope of {named}", said["subscription"], tag)
+    return ResidencyScope(allowed, f"{SCOPE}{named}", said["subscription"], tag)
 
 
 def _exception(

@@ -79,6 +79,7 @@ class ResidencyPolicy:
 
 
 SETTING: Final = "the setting residency.allowed"
+SCOPE: Final = "the setting residency.scope of "
 GROUP: Final = "the geography of the resource group"
 NO_GROUPS: Final = "not collected"
 

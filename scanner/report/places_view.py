@@ -8,6 +8,7 @@ from typing import Any, Final
 from scanner.document.schema import DataPlaceRow, Document
 from scanner.model.ids import root_of
 from scanner.model.regions import TABLE
+from scanner.model.residency import GROUP, SCOPE
 from scanner.report.cards import ResourceNames
 from scanner.report.places import VERDICTS, PlaceGroup, groups
 from scanner.report.text import plain
@@ -49,7 +50,7 @@ def places_view(document: Document, words: Words, names: ResourceNames) -> dict[
     return {
         "places": {
             "lead": _lead(rows, words),
-            "sources": _sources(rows),
+            "sources": _sources(rows, words),
             "drawing": _drawing(document, found, words),
             "rows": [_line(group, words) for group in found],
             "leaving": [_leaving(row, document, words, names) for row in leaving[:SHOWN]],
@@ -66,10 +67,18 @@ def _lead(rows: Sequence[DataPlaceRow], words: Words) -> str:
     return f"{', '.join(said)}."
 
 
-def _sources(rows: Iterable[DataPlaceRow]) -> list[str]:
+def _sources(rows: Iterable[DataPlaceRow], words: Words) -> list[str]:
     """Return what is allowed and who says so, the most frequent first."""
-    counts = Counter((", ".join(row.allowed), row.source) for row in rows if row.allowed)
+    counts = Counter((", ".join(row.allowed), _source(row.source, words)) for row in rows if row.allowed)
     return [f"{allowed} ({source})" for (allowed, source), _ in counts.most_common(5)]
+
+
+def _source(text: str, words: Words) -> str:
+    """Return who says what is allowed."""
+    if text.startswith(GROUP):
+        return words("places.by_group")
+    scope = text.removeprefix(SCOPE)
+    return words("places.by_setting") if scope == text else words("places.by_scope", name=plain(scope))
 
 
 def name_of_place(group: PlaceGroup, words: Words) -> str:

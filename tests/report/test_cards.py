@@ -229,12 +229,14 @@ RULES = {
     not (NODE / "html-validate").is_dir() or not shutil.which("node"), reason="npm packages are missing"
 )
 def test_html_validate_finds_nothing(reader: Reader, make: Make, tmp_path: Path) -> None:
-    path = make(sample.with_history(100))
+    path = make(sample.with_places(sample.with_history(100)))
     config = {"root": True, "extends": ["html-validate:recommended"], "rules": RULES}
     (tmp_path / ".htmlvalidate.json").write_text(json.dumps(config), "utf-8")
     shutil.copy(path, tmp_path / "file.html")
     page = reader.page()
-    for at, state in enumerate(("#endpoints", "#findings?q=status:fail", "#findings?group=rule", "#changes", "#map")):
+    for at, state in enumerate(
+        ("#endpoints", "#findings?q=status:fail", "#findings?group=rule", "#changes", "#map", "#places")
+    ):
         show(page, path, state)
         card = page.locator(".view.current button.open-row, .view.current button.fold").first
         if card.count():
