@@ -18,7 +18,7 @@ WITHOUT_DEPLOYMENTS = (
     *("ComputerVision", "ContentSafety", "CustomVision.Prediction", "CustomVision.Training", "Face", "FormRecognizer"),
     *("ImmersiveReader", "SpeechServices", "TextAnalytics", "TextTranslation"),
 )
-# Deployments of models are those of Azure OpenAI and of Azure AI Foundry: ai-services/openai/how-to/create-resource.
+# Kinds without deployments of models. Every other kind is read.
 DEPLOYMENTS = ACCOUNT.child("deployments", when=lambda account: not is_one(account.get("kind"), WITHOUT_DEPLOYMENTS))
 ACL = network_acls(
     name="AI services firewall",
