@@ -45,6 +45,10 @@ def read_residency(
     exceptions = [
         _exception(file, place, each, day_now, max_days) for place, each in _entries(file, table, "exception")
     ]
+    for place, scope in enumerate(scopes):
+        sources[scope.source.removeprefix("the setting ")] = file.at(TABLE, "scope", place)
+    for place in range(len(exceptions)):
+        sources[f"residency.exception.{place + 1}"] = file.at(TABLE, "exception", place)
     return ResidencyPolicy(allowed, tuple(scopes), tuple(each for each in exceptions if each is not None))
 
 
