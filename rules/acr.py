@@ -12,7 +12,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import host
+from .common import host, in_tier
 
 REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01")
 CONNECTIONS = "properties.privateEndpointConnections"
@@ -34,6 +34,10 @@ def maybe_reached(registry: Resource) -> bool:
 
 
 TOKENS = REGISTRY.child("tokens", when=maybe_reached)
+# container-registry/container-registry-skus: geo-replication is a feature of Premium.
+REPLICATIONS = REGISTRY.child(
+    "replications", when=lambda registry: not in_tier(registry, ("Basic", "Standard", "Classic"))
+)
 ACL = Firewall(
     empty="closed",
     source="azure-mgmt-containerregistry: defaultAction is Allow by default; Azure Policy d0793b48 flags an absent rule set, "

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.checks import is_one
 from scanner.model.exposure import Auth, Exposure, Lock, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
@@ -13,6 +14,12 @@ from .common import by_perimeter, host, local_auth, network_acls
 
 ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
+WITHOUT_DEPLOYMENTS = (
+    *("ComputerVision", "ContentSafety", "CustomVision.Prediction", "CustomVision.Training", "Face", "FormRecognizer"),
+    *("ImmersiveReader", "SpeechServices", "TextAnalytics", "TextTranslation"),
+)
+# Kinds without deployments of models. Every other kind is read.
+DEPLOYMENTS = ACCOUNT.child("deployments", when=lambda account: not is_one(account.get("kind"), WITHOUT_DEPLOYMENTS))
 ACL = network_acls(
     name="AI services firewall",
     source="ai-services/cognitive-services-virtual-networks: by default an account is reachable from all networks; Azure Policy "

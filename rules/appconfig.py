@@ -8,11 +8,13 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import by_perimeter, host, local_auth, moved
+from .common import by_perimeter, host, in_tier, local_auth, moved
 
 STORE = ResourceType("Microsoft.AppConfiguration/configurationStores", api="2024-06-01")
 # No stable version has this read: azure-mgmt-appconfiguration 6.0.0b2.
 PERIMETERS = STORE.child("networkSecurityPerimeterConfigurations", api="2025-08-01-preview", when=by_perimeter)
+# The Free tier has no replicas. Every other tier is read.
+REPLICAS = STORE.child("replicas", when=lambda store: not in_tier(store, ("Free",)))
 ACL = Firewall(
     empty="open",
     source="azure-app-configuration/howto-disable-public-access: automatic (null) allows public access until a private endpoint "

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import by_perimeter, host, moved
+from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
@@ -17,6 +17,8 @@ WITHOUT_FIREWALL = ("Basic",)
 
 RULE_SET = rule_set_of(NAMESPACE, WITHOUT_FIREWALL)
 RULES = NAMESPACE.child("authorizationRules", when=keys_on)
+# event-hubs/event-hubs-geo-dr: not in the Basic tier.
+ALIASES = NAMESPACE.child("disasterRecoveryConfigs", when=lambda namespace: not in_tier(namespace, ("Basic",)))
 PERIMETERS = NAMESPACE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 ACL = acl(
     RULE_SET,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.checks import is_one
 from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
@@ -18,6 +19,10 @@ CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01")
 
 
 RULES = CACHE.child("firewallRules", when=lambda cache: rules_count(cache, "properties.subnetId"))
+# azure-cache-for-redis/cache-how-to-geo-replication: only Premium caches are linked.
+LINKS = CACHE.child(
+    "linkedServers", when=lambda cache: not is_one(cache.get("properties.sku.name"), ("Basic", "Standard"))
+)
 DATABASES = CLUSTER.child("databases")
 
 ACL = Firewall(

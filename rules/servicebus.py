@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import by_perimeter, host, moved
+from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
@@ -18,6 +18,10 @@ WITHOUT_FIREWALL = ("Basic", "Standard")
 
 RULE_SET = rule_set_of(NAMESPACE, WITHOUT_FIREWALL)
 RULES = NAMESPACE.child("authorizationRules", when=keys_on)
+# service-bus-messaging/service-bus-geo-dr: a feature of the Premium tier.
+ALIASES = NAMESPACE.child(
+    "disasterRecoveryConfigs", when=lambda namespace: not in_tier(namespace, ("Basic", "Standard"))
+)
 # azure-mgmt-servicebus 10.0.0: the first stable version that has this read.
 PERIMETERS = NAMESPACE.child("networkSecurityPerimeterConfigurations", api="2026-01-01", when=by_perimeter)
 ACL = acl(

@@ -55,6 +55,7 @@ SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inl
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
 AUDITING = SERVER.child("auditingSettings/default", one=True)
 DATABASES = SERVER.child("databases")
+FAILOVER_GROUPS = SERVER.child("failoverGroups")
 INSTANCE_ONLY = INSTANCE.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 INSTANCE_ADMINS = INSTANCE.child("administrators", when=admins_not_inline)
 

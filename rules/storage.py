@@ -109,6 +109,7 @@ CONTAINERS = ACCOUNT.child(
 FILE_SERVICE = ACCOUNT.child("fileServices/default", one=True, when=has_files, off=("FeatureNotSupportedForAccount",))
 SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
+REPLICATIONS = ACCOUNT.child("objectReplicationPolicies", when=has_blobs, costly=True)
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 
 COMMON_ACL = network_acls(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from scanner.azure.errors import NothingReadable, ReadError
 from scanner.collect.bodies import display_name, quoted_path
 from scanner.collect.children import BundleReader
+from scanner.collect.containers import ContainerReader
 from scanner.collect.exclusions import ExcludedScopes
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
@@ -81,6 +82,7 @@ class _Collection:
         self.bundles = BundleReader(self.context)
         self.groups = NamedGroups(self.context, scope)
         self.excluded = ExcludedScopes(self.context, scope)
+        self.containers = ContainerReader(self.context)
         self.lists = ListReader(self.context, self.bundles, scope)
         self.gone: dict[str, tuple[str, str, ResourceType]] = {}
         """The named ids that do not exist as they are spelt, with ARM's error code and type, by id in lower case."""
@@ -100,6 +102,8 @@ class _Collection:
             await self.visibility.read_existing_types(views)
         await self.groups.read(views)
         await self.excluded.add_groups(views)
+        if self.context.plan.places:
+            await self.containers.read(views)
         await self.index.read(views, self.scope.graph)
         self.lists.set_groups(self.groups, self.excluded.selection)
         async with asyncio.TaskGroup() as tasks:
@@ -195,6 +199,8 @@ class _Collection:
             has_paths = any(resource_type.path_function is not None for _, resource_type in tops.values())
             admin_rules = (self.scope.admin_rules or has_paths) and self.scope.graph
             tasks.create_task(self._list_index(list(views.values()), admin_rules))
+            if self.context.plan.places:
+                tasks.create_task(self.containers.read(list(views.values())))
             self._add_evaluated_index(jobs, list(views.values()), tops)
             for id, resource_type in tops.values():
                 tasks.create_task(self._read_named(jobs, views[subscription_of(id)], id, resource_type))

@@ -61,11 +61,15 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The table of reads: resource types, the reads that are wanted below them, and the types of the index."""
+    """The table of reads: resource types, the reads that are wanted below them, and the types of the index.
+
+    `places`: read the resource groups of each subscription and ARM's list of regions too.
+    """
 
     resource_types: Sequence[ResourceType]
     reads: Collection[Read]
     index_types: Sequence[str] = INDEX_TYPES
+    places: bool = False
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type with its declaration. The first declaration counts where custom rules repeat a type."""

@@ -298,6 +298,25 @@ Create a report from a findings file (scan --out findings.json). Each FILE may
 be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
     ),
     Command(
+        "places",
+        "Show where data may be, by configuration",
+        "places:run",
+        arguments=("FILE",),
+        rows=(
+            Option("leaving", about="Only places that may leave or are unknown"),
+            FORMAT,
+        ),
+        intro="""\
+Show the places that the resources of a findings file name: region, paired
+region, replicas, targets of replication, processing. Each stays by
+configuration, may leave the allowed places, or is unknown. The settings
+[residency] say what is allowed; without them, the geography of the resource
+group's region. What Microsoft does beside the configuration is not shown.""",
+        outro="""\
+JSON: [{resource, rule, kind, what, region, geography, place, area, verdict,
+path, value, allowed, source, why, waiver}]; keys without a value are left out.""",
+    ),
+    Command(
         "diff",
         "Compare two findings files or snapshots",
         "diff:run",

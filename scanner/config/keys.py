@@ -164,6 +164,19 @@ TENANT = (
     Key("management-groups", "Ids; all subscriptions below them", NAMES, "a list of texts"),
 )
 """An entry [[tenant]]."""
+PLACES = Key(
+    "allowed",
+    "Regions, geographies or eea",
+    NAMES,
+    "a place or a list of places",
+    'write allowed = ["norwayeast", "norwaywest"], "norway" or "eea"',
+    needed=True,
+)
+PLACE_SCOPE = (
+    PLACES,
+    Key("subscription", "Id or name of a subscription"),
+    Key("tag", "NAME=VALUE of a tag", TAG),
+)
 VALUES: Mapping[str, tuple[Key, ...]] = {"network": NETWORK, "report": REPORT, "waivers": WAIVERS, "limits": LIMITS}
 """The tables of single values."""
 TABLES: Mapping[str, tuple[Key, ...] | None] = {
@@ -173,6 +186,7 @@ TABLES: Mapping[str, tuple[Key, ...] | None] = {
     "severity": None,
     "intended": None,
     "tenant": None,
+    "residency": None,
     "notify": None,
 }
 """The tables of a settings file and their keys; None for free keys, () for the options of `scan`."""
@@ -181,6 +195,7 @@ EFFECTS: Mapping[str, Effect] = {
     "severity": Effect.hide,
     "intended": Effect.hide,
     "tenant": Effect.send,
+    "residency": Effect.hide,
     "notify": Effect.send,
 }
 """What the tables with free keys can do in a file that somebody else wrote."""
@@ -192,6 +207,11 @@ _REASON = Key("reason", "Why it is accepted", needed=True)
 _OWNER = Key("owner", "Person responsible", needed=True)
 _EXPIRES = Key("expires", "Last day on which it applies", date, needed=True)
 _RESOURCE = Key("resource", "An id, or a pattern with * ([*] is an asterisk)")
+PLACE_EXCEPTION = (
+    Key("resource", "An id, or a pattern with *", needed=True),
+    PLACES,
+    *(_REASON, _OWNER, _EXPIRES),
+)
 _TICKET = Key("ticket", "Reference to the decision", str)
 WAIVER = (
     Key("rule", "A rule, or a pattern: sql-*, category:network, severity:high, type:, control:", needed=True),

@@ -11,6 +11,9 @@ from scanner.config.keys import (
     INTENDED,
     LIMITS,
     NETWORK,
+    PLACE_EXCEPTION,
+    PLACE_SCOPE,
+    PLACES,
     REPORT,
     SEVERITY,
     TABLES,
@@ -40,6 +43,14 @@ def settings() -> Schema:
         "network": _table(NETWORK),
         "intended": _list("Endpoints that are public on purpose", _table(INTENDED)),
         "tenant": _list("The tenants of a scan, each with its own login", _table(TENANT)),
+        "residency": _object(
+            {
+                "allowed": _places(),
+                "scope": _list("Allowed places of a part of the resources", _place_table(PLACE_SCOPE)),
+                "exception": _list("Accepted places of resources", _place_table(PLACE_EXCEPTION)),
+            }
+        )
+        | {"description": "Where data may be; without it, the geography of each resource group's region"},
         "severity": _named("Changed severities, by rule", _table(SEVERITY)),
         "report": _table(REPORT),
         "waivers": _table(WAIVERS),
@@ -70,6 +81,18 @@ def waivers() -> Schema:
         "gap": _list("Accepted failed reads, and other accepted inconclusive checks", gap),
     }
     return {"$schema": DRAFT, "title": "Waivers of Twolocks", **_object(tables)}
+
+
+def _places() -> Schema:
+    """Return the schema of a place or a list of places."""
+    return {"anyOf": [{"type": "string"}, PLACES.schema()], "description": PLACES.about}
+
+
+def _place_table(keys: tuple[Key, ...]) -> Schema:
+    """Return the schema of a table whose `allowed` is a place or a list of places."""
+    found = _table(keys)
+    found["properties"]["allowed"] = _places()
+    return found
 
 
 def _object(properties: Schema) -> Schema:

@@ -84,6 +84,7 @@ class Settings(Tables):
             (f"tenant.{place}", f"{each.name} {each.id}, {each.auth or self['auth']}")
             for place, each in enumerate(self.tenants, 1)
         ]
+        more += self._residency()
         more += [(f"severity.{rule}", f"{to.name}: {self.reasons[rule]}") for rule, to in self.severities.items()]
         more += [*self._values("report"), *self._values("waivers"), *self._values("limits")]
         more += [
@@ -92,6 +93,19 @@ class Settings(Tables):
             for key, value in table.items()
         ]
         return [*rows, *((name, shown(value), self.sources.get(name, DEFAULT)) for name, value in more)]
+
+    def _residency(self) -> list[tuple[str, Any]]:
+        """Return the settings of [residency]."""
+        policy = self.residency
+        if policy is None:
+            return [("residency.allowed", "")]
+        rows: list[tuple[str, Any]] = [("residency.allowed", policy.allowed)]
+        rows += [(each.source.removeprefix("the setting "), each.allowed) for each in policy.scopes]
+        rows += [
+            (f"residency.exception.{place}", f"{each.resource} {', '.join(each.allowed)}: {each.reason} ({each.owner})")
+            for place, each in enumerate(policy.exceptions, 1)
+        ]
+        return rows
 
     def _values(self, table: str) -> list[tuple[str, Any]]:
         return [(f"{table}.{key.name}", getattr(self, key.key)) for key in TABLES[table] or ()]

@@ -16,6 +16,7 @@ from scanner.model.verdict import SEVERITIES, Severity
 
 if TYPE_CHECKING:
     from scanner.evaluate.policy import Intended
+    from scanner.model.residency import ResidencyPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class Tables:
     wide_ipv6: int = 48
     intended: "tuple[Intended, ...]" = ()
     tenants: tuple[TenantSettings, ...] = ()
+    residency: "ResidencyPolicy | None" = None
     severities: Mapping[str, Severity] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict)
     tags: tuple[str, ...] = ()
@@ -74,15 +76,17 @@ def read_tables(file: TomlFile, place: SettingsPlace, options: tuple[Option, ...
     sources: dict[str, str] = {}
     networks, own = _networks(file, sources)
     severities, reasons = _severities(file, sources)
+    values = _values(file, sources)
     found = {
         "networks": networks,
         "own": own,
         "intended": _intended(file, sources),
         "tenants": read_tenants(file, sources),
+        "residency": _residency(file, sources, values["max_days"]),
         "severities": severities,
         "reasons": reasons,
         "notify": _notify(file, sources),
-        **_values(file, sources),
+        **values,
         "file": str(file.path),
         "place": place,
         "sources": sources,
@@ -217,6 +221,16 @@ def _intended(file: TomlFile, sources: dict[str, str]) -> "tuple[Intended, ...]"
         found.append(Intended(said["resource"], said["endpoint"], said["reason"]))
         sources[f"intended.{place + 1}"] = file.at("intended", place)
     return tuple(found)
+
+
+def _residency(file: TomlFile, sources: dict[str, str], max_days: int) -> "ResidencyPolicy | None":
+    """Return where data may be; None without the table."""
+    if "residency" not in file.data:
+        return None
+    # Imported here for the same reason.
+    from scanner.config.residency import read_residency
+
+    return read_residency(file, sources, max_days)
 
 
 def _severities(file: TomlFile, sources: dict[str, str]) -> tuple[dict[str, Severity], dict[str, str]]:

@@ -16,6 +16,7 @@ from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
     Coverage,
+    DataPlaceRow,
     Document,
     ExposureRow,
     FindingRow,
@@ -124,6 +125,7 @@ class _Parser:
             findings=self._rows("findings", FindingRow),
             passed=self._mapping("passed", list[str]),
             not_applicable=self._mapping("not_applicable", dict[str, str]),
+            places=self._optional_rows("places", DataPlaceRow),
             gaps=list(self._rows("gaps", GapRow)),
             coverage=self._part(b'"coverage": ', Coverage),
         )
@@ -160,6 +162,17 @@ class _Parser:
         if self._line() != b'"%s": %c\n' % (name.encode(), brackets[0]):
             raise _OtherForm
         return self._until(b"%c,\n" % brackets[1])
+
+    def _optional_rows(self, name: str, type: Callable[..., _Row]) -> Sequence[_Row]:
+        """Return the rows of a section that documents of earlier versions do not have."""
+        at = self._at
+        if self._line().startswith(b'"%s": ' % name.encode()):
+            self._file.seek(at)
+            self._at = at
+            return self._rows(name, type)
+        self._file.seek(at)
+        self._at = at
+        return ()
 
     def _until(self, closing: bytes) -> Iterator[bytes]:
         more = None

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from scanner.document.numbers import NumbersRow
 from scanner.document.scopes import ExcludedRow
 from scanner.document.states import State, set_state_of_first_schema
 from scanner.model.exposure import LOCKS
@@ -178,6 +179,32 @@ class FindingRow(msgspec.Struct, kw_only=True, frozen=True):
         return not (self.category in LOCKS and self.endpoints)
 
 
+class DataPlaceRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """A place where a resource's data may be, by its configuration. See docs/residency.md.
+
+    `rule`: the rule about the mechanism; `kind`, `what`: the mechanism. `region`: the ARM name, `global`, `data zone`,
+    or "" where it is not known; `geography`, `place`: of the region. `area`: eea, adequacy, third, worldwide, unknown.
+    `verdict`: stays, may-leave, unknown. `path`, `value`: the evidence. `allowed`, `source`: the places that are
+    allowed, and who says so. `why`: why it is unknown. `waiver`: the exception that accepts it.
+    """
+
+    resource: str
+    rule: str
+    kind: str
+    what: str
+    region: str
+    area: str
+    verdict: str
+    path: str
+    value: Any
+    geography: str = ""
+    place: str = ""
+    allowed: list[str] = []
+    source: str = ""
+    why: str = ""
+    waiver: "WaiverRow | None" = None
+
+
 class ResourceRow(msgspec.Struct, kw_only=True, frozen=True):
     type: str
     name: str
@@ -262,52 +289,6 @@ def _time(text: str) -> datetime:
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return time if time.tzinfo else time.replace(tzinfo=UTC)
-
-
-class ReasonsRow(msgspec.Struct, kw_only=True, frozen=True):
-    """A number of things that were not assessed, and each of them under one reason; the reasons sum up to `total`.
-
-    `missing_permission`: Azure refused a read and named the permission. `failed_read`: a read failed for another
-    reason. `no_value`: every read succeeded, and Azure returned no value, or one that is not known.
-    """
-
-    total: int
-    missing_permission: int
-    failed_read: int
-    no_value: int
-
-
-class NumbersRow(msgspec.Struct, kw_only=True, frozen=True):
-    """The numbers of a scan, as every format shows them; docs/concepts.md explains each.
-
-    `states`: endpoints by state, whose sum is `endpoints`. `severities`: open endpoints by severity, whose sum is
-    `states.open`. `public`, `public_apps`: publicly accessible without authentication, and apps without platform
-    sign-in. `accepted_public`: those of both that are waived or intended, which are not in them.
-    `nearly_public`: without authentication, from any Azure tenant or broad ranges. `shared_key_only`:
-    protected only by a shared key or password. `not_fully_assessed`: endpoints not assessed, or in part. `in_part`:
-    those of them that are not in the state `unknown`. `other_findings`: failed findings without an endpoint, by
-    severity. `checks`: by status. `inconclusive`: the checks with the status `unknown`; `accepted_inconclusive`,
-    `accepted_gaps`: those that a waiver accepts. `gaps`: failed reads.
-    """
-
-    endpoints: int
-    states: dict[str, int]
-    severities: dict[str, int]
-    public: int
-    public_apps: int
-    accepted_public: int
-    nearly_public: int
-    shared_key_only: int
-    not_fully_assessed: ReasonsRow
-    in_part: int
-    other_findings: dict[str, int]
-    checks: dict[str, int]
-    inconclusive: ReasonsRow
-    accepted_inconclusive: int
-    resources: int
-    reads: int
-    gaps: int
-    accepted_gaps: int
 
 
 class Remediation(msgspec.Struct, kw_only=True, frozen=True):
@@ -406,6 +387,7 @@ class Document(msgspec.Struct, kw_only=True):
     findings: Sequence[FindingRow]
     passed: Mapping[str, list[str]]
     not_applicable: Mapping[str, dict[str, str]]
+    places: Sequence[DataPlaceRow] = ()
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None

@@ -6,23 +6,24 @@ from typing import IO, Any
 
 import msgspec
 
+from scanner.document.numbers import NumbersRow
 from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
     Coverage,
+    DataPlaceRow,
     Document,
     ExposureRow,
     FindingRow,
     GapRow,
-    NumbersRow,
     ResourceRow,
     RuleRow,
     ScanRow,
 )
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
-_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable")
-_LISTS = frozenset({"exposures", "findings"})
+_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places")
+_LISTS = frozenset({"exposures", "findings", "places"})
 _BATCH = 512
 
 
@@ -58,6 +59,9 @@ class Writer:
 
     def finding(self, row: FindingRow) -> None:
         self._line("findings", _encoder.encode(row))
+
+    def place(self, row: DataPlaceRow) -> None:
+        self._line("places", _encoder.encode(row))
 
     def resource(self, id: str, row: ResourceRow) -> None:
         self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
@@ -103,6 +107,8 @@ def fill(writer: Writer, document: Document) -> None:
         writer.exposure(exposure)
     for finding in document.findings:
         writer.finding(finding)
+    for place in document.places:
+        writer.place(place)
     for id, rules in document.passed.items():
         writer.passed(id, rules)
     for id, reasons in document.not_applicable.items():

@@ -12,6 +12,7 @@ from scanner.evaluate.bicep import Versions
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
 from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
+from scanner.evaluate.places import accept_place, place_rows
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, Crash
 from scanner.evaluate.rows import ExposureRows, crashed_row, failed_row, inconclusive_row
@@ -105,11 +106,15 @@ def _check_subject(
         _add_crash(context, result, rule, subject, error)
         return
     result.describe(subject, top)
+    if rule.finder is not None and not isinstance(verdict, NotApplicable):
+        result.places += place_rows(rule, rule.finder, subject, context.index, verdict)
     if not isinstance(verdict, Fail):
         _add(context, result, rule, subject.id, verdict)
         return
     severity = _severity(context.policy, rule, verdict)
     acceptance = accept_property(context.policy.waivers, rule, subject, sorted(verdict.endpoints), severity)
+    if acceptance.waiver is None:
+        acceptance = accept_place(verdict) or acceptance
     context.gaps.add_partial(rule, verdict.undecided)
     fix, remedy = fixes.property_row(rule, verdict, subject)
     row = failed_row(rule, verdict, subject, top, severity, acceptance, fix)

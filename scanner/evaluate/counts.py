@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from scanner.document import schema as rows
+from scanner.document.numbers import NumbersRow, ReasonsRow
 from scanner.document.states import STATES
 from scanner.document.tenants import tenant_of
 from scanner.model.exposure import LOCKS
@@ -223,19 +224,19 @@ class Counts:
         """Return the findings of severity info by type, the type with the most findings first."""
         return sorted(self.info.values(), key=lambda group: (-group.rules.total(), group.type.lower()))
 
-    def reasons(self, found: Counter[tuple[str, ...]]) -> rows.ReasonsRow:
+    def reasons(self, found: Counter[tuple[str, ...]]) -> ReasonsRow:
         """Return how many of these things were not assessed for which reason, a missing permission first."""
         refused = sum(count for urls, count in found.items() if not self.refused.isdisjoint(urls))
-        return rows.ReasonsRow(
+        return ReasonsRow(
             total=found.total(),
             missing_permission=refused,
             failed_read=found.total() - refused - found[()],
             no_value=found[()],
         )
 
-    def numbers(self) -> rows.NumbersRow:
+    def numbers(self) -> NumbersRow:
         """Return all numbers of the scan."""
-        return rows.NumbersRow(
+        return NumbersRow(
             endpoints=self.endpoints,
             states=self.by_state,
             severities={name: self.open[name] for name in SEVERITIES},

@@ -55,6 +55,9 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
     for body in case.also:
         index.add(Resource(nulls(body), by="get"))
+    group = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg-example"
+    index.residency.groups = {group: "norwayeast"}
+    index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
     return Evaluation(snapshot, rules, Policy(networks=networks), index=index)
 

@@ -5,6 +5,8 @@ from collections.abc import Collection, Iterator
 from scanner.evaluate.policy import Policy
 from scanner.model.ids import segments, subscription_of, type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES, Index
+from scanner.model.regions import TABLE, of_arm
+from scanner.model.residency import Residency
 from scanner.model.resource import Bundle, Gap
 from scanner.model.verdict import Unread
 from scanner.reach.networks import ADMIN_RULES
@@ -24,6 +26,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     for bundle in snapshot.index:
         for resource in bundle.resources.values():
             index.add(resource)
+    index.residency = residency_of(snapshot, policy)
     index.memo["fabric"] = snapshot.fabric
     snapshot.fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     if snapshot.header.live:
@@ -33,6 +36,27 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         snapshot.fabric.admin_missing = index.missing.get(ADMIN_RULES)
         snapshot.fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
     return index
+
+
+def residency_of(snapshot: Snapshot, policy: Policy) -> Residency:
+    """Return what a snapshot and the settings say of places."""
+    groups = {subscription_of(gap.url): unread_group(gap) for gap in snapshot.gaps if _is_group_list(gap.url)}
+    return Residency(
+        policy=policy.residency,
+        regions={**TABLE, **of_arm(snapshot.locations)},
+        groups=snapshot.group_regions,
+        unread=groups,
+        names={scope.subscription.lower(): scope.name for scope in snapshot.scopes if scope.view != "none"},
+        locate=snapshot.locate,
+    )
+
+
+def unread_group(gap: Gap) -> Unread:
+    return Unread("the region of the resource group", gap.why(), gap.url)
+
+
+def _is_group_list(url: str) -> bool:
+    return segments(url)[2:] == ("resourcegroups",)
 
 
 def _missing_types(snapshot: Snapshot, index: Index) -> None:
@@ -95,10 +119,11 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
         type = type_of(gap.url)
         found.setdefault((subscription_of(gap.url), type.lower()), []).append(unread_of(gap))
     recorded = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
+    only_named = {subscription_of(url) for url in snapshot.skips if len(segments(url)) == len(("subscriptions", "id"))}
     for scope in snapshot.evaluated_scopes if snapshot.header.live else ():
         subscription = scope.subscription.lower()
         # A skip of the subscription itself: only named resources were read, and no lists.
-        if scope.view != "full" or (subscription, "") in recorded:
+        if scope.view != "full" or subscription in only_named:
             continue
         for type in (type for type in types if type.count("/") == 1):
             if (subscription, type) not in recorded:

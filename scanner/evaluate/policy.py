@@ -7,6 +7,7 @@ from typing import Protocol
 
 from scanner.document.schema import WaiverRow
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
+from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Gap
 from scanner.model.rule import Rule
 from scanner.model.verdict import Severity
@@ -108,3 +109,4 @@ class Policy:
     waivers: Waivers = field(default_factory=NoWaivers)
     tags: tuple[str, ...] = ()
     part: bool = False
+    residency: ResidencyPolicy = field(default_factory=ResidencyPolicy)

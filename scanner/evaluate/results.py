@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from scanner.document.schema import ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
+from scanner.document.schema import DataPlaceRow, ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
 from scanner.document.scopes import ExcludedRow
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.shared import SharedCauses
@@ -29,6 +29,7 @@ class BundleResult:
     key: str
     exposures: list[ExposureRow] = field(default_factory=list)
     findings: list[FindingRow] = field(default_factory=list)
+    places: list[DataPlaceRow] = field(default_factory=list)
     passed: dict[str, list[str]] = field(default_factory=dict)
     """The ids of the rules that passed, by resource id."""
     not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -135,6 +135,8 @@ class Evaluation:
         for finding in sorted(found.findings, key=lambda row: (order(row.resource), row.rule)):
             counts.finding(finding)
             writer.finding(finding)
+        for place in sorted(found.places, key=lambda row: (order(row.resource), row.rule, row.region)):
+            writer.place(place)
         for id, rules in sorted(found.passed.items(), key=lambda each: order(each[0])):
             counts.passed(rules)
             writer.passed(id, sorted(rules))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.ids import segments, subscription_of
+from scanner.model.residency import Residency
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
 
@@ -91,6 +92,8 @@ class Index:
     live: bool = True
     partial: frozenset[str] = frozenset()
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
+    residency: Residency = field(default_factory=Residency)
+    """Which places are allowed, and what is known of regions and resource groups."""
     memo: dict[object, object] = field(default_factory=dict)
     """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
 

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from scanner.model import checks
 from scanner.model.json_paths import MISSING, is_absent
+from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
@@ -49,10 +50,13 @@ def row_of(data: dict[str, Any]) -> RuleData:
 
 
 def _consistent(row: RuleData, check: CheckRow) -> None:
-    asked = [bool(check.good), check.at_least is not UNSET, bool(check.set), bool(check.function)]
+    compared = bool(check.good) and not check.place
+    asked = [compared, check.at_least is not UNSET, bool(check.set), bool(check.place), bool(check.function)]
     if asked.count(True) != 1:
-        raise BadRow("a check needs exactly one of good, at_least, set and function", "check")
-    if not check.function and bool(check.path) == bool(check.any_of):
+        raise BadRow("a check needs exactly one of good, at_least, set, place and function", "check")
+    if check.place:
+        _consistent_place(row, check)
+    elif not check.function and bool(check.path) == bool(check.any_of):
         raise BadRow("a check needs path or any_of", "check")
     if row.severity is None:
         raise BadRow("a rule with a check needs a severity")
@@ -60,6 +64,17 @@ def _consistent(row: RuleData, check: CheckRow) -> None:
         raise BadRow("the key source is missing: absent needs a source", "check")
     if check.good and not check.bad_values:
         raise BadRow("the key bad is missing", "check", "good")
+
+
+def _consistent_place(row: RuleData, check: CheckRow) -> None:
+    if not check.what:
+        raise BadRow("the key what is missing", "check")
+    if check.place == "region" and check.path:
+        raise BadRow("the place region reads the location: it takes no path", "check", "path")
+    if check.place in ("listed", "target") and not check.path:
+        raise BadRow(f"the place {check.place} needs a path", "check")
+    if check.place in ("pair", "processing") and bool(check.path) != bool(check.good):
+        raise BadRow(f"the place {check.place} needs a path with good and bad, or neither", "check")
 
 
 def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
@@ -71,9 +86,10 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
     of = _read_or_type(lookup, named, "check" if row.check else "lock", "of") if named else default()
     resource_type, subject = subject_of(of)
     reads = [_read(lookup, name, "reads") for name in row.reads]
-    check = None
+    check = finder = None
     if row.check is not None:
-        check, needed = _check(row.check, of, row.unless, lookup)
+        finder = _finder(row, row.check) if row.check.place else None
+        check, needed = _check(row.check, of, row.unless, lookup, finder)
         reads += needed + [_read(lookup, each.of, "unless") for each in row.unless if each.of]
     return Rule(
         id=id,
@@ -96,6 +112,26 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
         costly=row.costly,
         retired_on=row.retired_on,
         row=row,
+        finder=finder,
+    )
+
+
+def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
+    """Return what finds the places of a row."""
+    none = isinstance(check.absent, str) and not check.absent
+    return PlaceFinder(
+        kind=check.place or "region",
+        what=check.what,
+        path=check.path,
+        off=check.good,
+        on=check.bad_values,
+        zones=check.zones,
+        absent=MISSING if check.absent is UNSET else check.absent,
+        none=none,
+        copy=check.copy_,
+        removed=check.removed,
+        instead=check.instead,
+        most=Severity[row.severity or "medium"],
     )
 
 
@@ -152,7 +188,11 @@ def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
 
 
 def _check(
-    row: CheckRow, of: ResourceType | Read, unless: tuple[UnlessRow, ...], lookup: Lookup
+    row: CheckRow,
+    of: ResourceType | Read,
+    unless: tuple[UnlessRow, ...],
+    lookup: Lookup,
+    finder: PlaceFinder | None = None,
 ) -> tuple[Check, list[Read]]:
     """Return the check of a row, and the reads that it needs.
 
@@ -160,11 +200,13 @@ def _check(
     """
     if row.function:
         return _called(row, lookup)
-    fact = _fact(row)
     lacking = [(each.because, _condition(each, lookup)) for each in unless if each.without]
     others = [(each.because, _condition(each, lookup)) for each in unless if not each.without]
     single = of if isinstance(of, Read) and of.one else None
     none = lacking[0][0] if lacking else ""
+    if finder is not None:
+        return partial(_placed, finder, [*lacking, *others]), []
+    fact = _fact(row)
 
     def check(resource: Resource, index: "Index") -> Verdict:
         for because, condition in lacking:
@@ -179,6 +221,15 @@ def _check(
         return checks.check_child(child, single, fact, none=none, named=bool(row.unclear))
 
     return check, [single] if single is not None else []
+
+
+def _placed(
+    finder: PlaceFinder, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index"
+) -> Verdict:
+    for because, condition in conditions:
+        if condition(resource):
+            return NotApplicable(because)
+    return finder.check(resource, index)
 
 
 def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
@@ -228,7 +279,16 @@ def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
 def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:
     """Return the change to the first good value of a property rule's path, {} where a row does not say it."""
     check, fix = row.check, row.fix
-    if check is None or not check.good or not check.path or not fix.az or fix.add or fix.delete:
+    if (
+        check is None
+        or not check.good
+        or not check.path
+        or not fix.az
+        or fix.add
+        or fix.delete
+        or check.removed
+        or check.instead
+    ):
         return {}
     below = f"{of.path} " if isinstance(of, Read) and of.one else ""
     return {f"{below}{check.path}": check.good[0]}

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from scanner.model.exposure import LOCKS
+from scanner.model.places import PlaceFinder
 from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -124,6 +125,7 @@ class Rule:
     `endpoints`: the endpoints (patterns) whose lock of the rule's category a lock rule reads.
     `credentials`: the credentials that a lock rule reads, where several rules share an endpoint. Empty: all.
     `control_sets`: names of sets in `controls.toml`. The loader puts their ids into `controls`.
+    `finder`: what finds the places of the mechanism that a rule on residency is about.
     `row`: the data that the rule was made of, None for a rule of a Python file.
     """
 
@@ -148,6 +150,7 @@ class Rule:
     costly: bool = False
     retired_on: str = ""
     row: RuleData | None = None
+    finder: PlaceFinder | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a category that does not fit the rule."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from scanner.model.json_paths import MISSING
 from scanner.model.remedy import Cause
@@ -93,10 +93,19 @@ class Pass:
     evidence: tuple[Evidence, ...] = ()
 
 
+class Accepted(NamedTuple):
+    """Who accepts a failure in the settings, why, and until when (an ISO date)."""
+
+    reason: str
+    owner: str
+    expires: str
+
+
 @dataclass(frozen=True, slots=True)
 class Fail:
     """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title.
 
+    `accepted`: who accepts it in the settings; `lapsed`: whose acceptance has expired.
     `causes`: what the fix removes; the rule's command runs for each, with `{cause}`, `{entry}`, `{path}` and `{place}`.
     """
 
@@ -106,6 +115,8 @@ class Fail:
     endpoints: tuple[str, ...] = ()
     undecided: tuple[Unread, ...] = ()
     causes: tuple[Cause, ...] = ()
+    accepted: Accepted | None = None
+    lapsed: Accepted | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import msgspec
 from scanner.document.schema import (
     ChangesRow,
     Coverage,
+    DataPlaceRow,
     Document,
     FindingRow,
     GapRow,
@@ -153,6 +154,7 @@ class _Rows:
     resources: list[str] = field(default_factory=list)
     exposures: "array[int]" = field(default_factory=lambda: array("i"))
     findings: "array[int]" = field(default_factory=lambda: array("i"))
+    places: list[DataPlaceRow] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     not_applicable: list[str] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
@@ -203,6 +205,8 @@ class _Splitter:
             if not type_of(finding.resource):
                 self._of_scope.add(subscription_of(finding.resource))
                 self._checks_of_scopes.append(finding)
+        for place in whole.places:
+            self._at(place.resource).places.append(place)
         for id in whole.passed:
             self._at(id).passed.append(id)
         for id in whole.not_applicable:
@@ -253,6 +257,7 @@ class _Splitter:
             findings=rows_of(whole.findings, _same, rows.findings),
             passed=chosen(whole.passed, rows.passed),
             not_applicable=chosen(whole.not_applicable, rows.not_applicable),
+            places=rows.places,
             gaps=gaps,
             coverage=msgspec.structs.replace(whole.coverage, scopes=scopes),
         )

@@ -27,6 +27,7 @@ from scanner.document.schema import (
     ChangeRow,
     ChangesRow,
     Coverage,
+    DataPlaceRow,
     Document,
     EvidenceRow,
     ExposureRow,
@@ -222,6 +223,7 @@ class _Redactor:
             findings=rows_of(whole.findings, self._finding),
             passed=self._mapping(whole.passed, self._passed),
             not_applicable=self._mapping(whole.not_applicable, self._reasons),
+            places=[_place(self, row) for row in whole.places],
             gaps=list(map(self._gap, whole.gaps)),
             coverage=self._coverage(whole.coverage),
             changes=self._changes(whole.changes) if whole.changes is not None else None,
@@ -463,6 +465,28 @@ class _Redactor:
         )
 
 
+def _place(redactor: _Redactor, row: DataPlaceRow) -> DataPlaceRow:
+    """Return a place with pseudonyms for the resource and the region; what is allowed, and why, is withheld."""
+    region = row.region if row.region in ("", "global", "data zone") else redactor.names.word("region", row.region)
+    seen = redactor._evidence(EvidenceRow(row.path, row.value))
+    return DataPlaceRow(
+        resource=redactor.names.id(row.resource),
+        rule=redactor._rule(row.rule),
+        kind=_one_of(_PLACE_KINDS, row.kind),
+        what=_one_of(_PLACE_KINDS, row.kind),
+        region=region,
+        area=_one_of(_AREAS, row.area),
+        verdict=_one_of(_PLACE_VERDICTS, row.verdict),
+        path=seen.path,
+        value=seen.value,
+        why=WITHHELD if row.why else "",
+        waiver=redactor._waiver(row.waiver) if row.waiver is not None else None,
+    )
+
+
+_PLACE_KINDS = ("region", "pair", "listed", "target", "processing")
+_PLACE_VERDICTS = ("stays", "may-leave", "unknown")
+_AREAS = ("eea", "adequacy", "third", "worldwide", "unknown")
 _LISTS = ("reopened", "worse", "better", "fixed", "unseen")
 _COUNTS = frozenset({*_LISTS, "new", "first_looked", "open", "accepted", "again"})
 _SEVERITIES = ("critical", "high", "medium", "low", "info")

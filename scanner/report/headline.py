@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from scanner.document.schema import ReasonsRow, ScopeRow, TypeRow
+from scanner.document.numbers import ReasonsRow
+from scanner.document.schema import ScopeRow, TypeRow
 from scanner.document.scopes import ExcludedRow
 from scanner.evaluate.counts import Counts
 from scanner.report.text import plain

@@ -11,6 +11,7 @@ from scanner.report.concepts import concepts
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.headline import capital, excluded, headline
 from scanner.report.page_gaps import coverage, not_assessed
+from scanner.report.places_view import places_view
 from scanner.report.print_pages import print_pages
 from scanner.report.summary import (
     COLUMNS,
@@ -63,6 +64,7 @@ def context(
         **_without_scripts(len(findings), t),
         **not_assessed(document, summary, t, own),
         **coverage(document.coverage, t),
+        **places_view(document, t, names),
     }
 
 

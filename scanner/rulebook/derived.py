@@ -14,9 +14,10 @@ from msgspec import UNSET
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
 from scanner.model.rule_row import CheckRow, RuleData, UnlessRow
-from scanner.rulebook.examples import Case
+from scanner.rulebook.examples import Case, resource_id
 
 STRANGE = "a-value-nobody-knows"
+LOCATED = "ARM: every top-level resource has a location, which is not one of its properties"
 GONE = object()
 """A property that is taken away."""
 
@@ -31,6 +32,9 @@ def safe(rules: Iterable[Rule]) -> dict[str, str]:
     found: dict[str, str] = {}
     for rule in rules:
         check = rule.row.check if rule.row is not None else None
+        if check is not None and check.place and (check.absent is not UNSET or not check.path):
+            found |= {rule.id: rule.source or LOCATED, f"{rule.id}:{check.path}": rule.source or LOCATED}
+            continue
         if check is not None and _passes_absent(check):
             found |= {rule.id: rule.source, f"{rule.id}:{check.path}": rule.source}
     return found
@@ -54,6 +58,10 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
         base = healthy(type)
         for each in row.unless:
             base = _with(base, rule, each.of, each.path, _outside(each))
+        if row.check.place:
+            yield from _places(base, rule, row.check)
+            yield from _conditions(base, rule, row)
+            continue
         yield from _facts(base, rule, row, row.check)
         yield from _conditions(base, rule, row)
 
@@ -71,6 +79,63 @@ def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[C
                 changed = _with(changed, rule, check.of, other, check.bad_values[0])
             changed = _with(changed, rule, check.of, path, value)
             yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
+
+
+INSIDE, OUTSIDE, NOWHERE = "norwayeast", "westeurope", "nowhereeast"
+"""Regions, for a resource group in Norway East: in its geography, outside of it with its pair, and an unknown one."""
+
+
+def _places(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
+    """Yield a place that is allowed, one that is not, and one that is not known."""
+    for what, region, status in (
+        ("inside", INSIDE, "pass"),
+        ("outside", OUTSIDE, "fail"),
+        ("unknown", NOWHERE, "unknown"),
+    ):
+        located = replace(base, body={**base.body, "location": region})
+        for case in _placed(located if check.place in ("region", "pair") else base, rule, check, region):
+            yield replace(case, name=f"{rule.id}: {case.name}{what}", expect={rule.id: status})
+    if check.good:
+        yield from _switched(base, rule, check)
+    elif check.path and check.path != "location":
+        absent = "unknown" if check.absent is UNSET else "pass"
+        gone = _with(base, rule, check.of, check.path.partition("[]")[0], GONE)
+        yield replace(gone, name=f"{rule.id}: {check.path} is absent", expect={rule.id: absent})
+
+
+def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Case]:
+    """Yield an example for each value that has a place; the place is in the region."""
+    if check.place == "target":
+        id = resource_id("Microsoft.Storage/storageAccounts", f"target-{region}")
+        target = _with(base, rule, check.of, check.path, id)
+        yield replace(target, name="the target is ", also=[*base.also, {"id": id, "location": region}])
+    elif check.place == "listed" and check.removed:
+        listed, _, inner = check.path.partition("[].")
+        entries = [{inner: INSIDE}, {inner: region}]
+        yield replace(_with(base, rule, check.of, listed, entries), name="a region of the list is ")
+    elif check.place == "listed":
+        yield replace(_with(base, rule, check.of, check.path, region), name="the region is ")
+    elif check.place == "pair" and check.path:
+        for value in check.bad_values:
+            switched = _with(base, rule, check.of, check.path, value)
+            if check.copy_:
+                switched = _with(switched, rule, check.of, check.copy_, region)
+            yield replace(switched, name=f"{check.path} is {value!r}, ")
+    elif check.place != "processing":
+        yield replace(base, name="the region is ")
+
+
+def _switched(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
+    """Yield the values that have no place, or are processed elsewhere, and those that are not known."""
+    pairs: list[tuple[Any, str]] = [(value, "pass") for value in check.good] + [(STRANGE, "unknown"), (7, "unknown")]
+    if check.place == "processing":
+        pairs += [(value, "fail") for value in (*check.bad_values, *check.zones)]
+    if check.absent is UNSET:
+        pairs += [(GONE, "unknown"), (None, "unknown")]
+    for value, status in pairs:
+        shown = "absent" if value is GONE else repr(value)
+        changed = _with(base, rule, check.of, check.path, value)
+        yield replace(changed, name=f"{rule.id}: {check.path} is {shown}", expect={rule.id: status})
 
 
 def _conditions(base: Case, rule: Rule, row: RuleData) -> Iterator[Case]:
@@ -137,9 +202,12 @@ def written(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """Return a copy of the body with the value at a path; LIST[].PROPERTY means the first item of the list."""
     made = copy.deepcopy(body)
     inner: Any = made
-    *above, last = path.replace("[]", ".0").split(".")
+    *above, last = path.split(".")
     for step in above:
-        inner = inner[int(step)] if step.isdigit() else inner.setdefault(step, {})
+        inner = inner.setdefault(step.removesuffix("[]"), [{}] if step.endswith("[]") else {})
+        if step.endswith("[]"):
+            inner[:] = inner or [{}]
+            inner = inner[0]
     if value is GONE:
         inner.pop(last, None)
     else:

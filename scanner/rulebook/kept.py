@@ -20,6 +20,8 @@ from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.pinned_paths import row_reads
 
 FILE = "kept.json"
+CONTAINERS = ("metadata.geography", "metadata.physicalLocation", "metadata.regionType", "metadata.pairedRegion[].name")
+"""What is kept of regions, which have no type."""
 BUILT_IN = "scanner.rules."
 _PARTS = ("properties", "sku", "identity", "tags", "plan", "extendedLocation")
 """The members of a resource with which a text in Python code must begin to count as a path."""
@@ -33,6 +35,7 @@ def kept_paths(rules: RuleSet, tags: tuple[str, ...] = ()) -> KeptPaths:
         found[type.lower()].update(paths)
     for type, path in (*_of_rows(rules), *_declared(rules), *_of_code(rules)):
         found[type.lower()].add(path)
+    found[""].update(CONTAINERS)
     own = {path.split(".")[1] for paths in found.values() for path in paths if path.lower().startswith("tags.")}
     return KeptPaths(dict(found), (*tags, *own))
 

@@ -73,6 +73,11 @@ class RuleSet:
         wanted = [*self.looked_up(), *(child for rule in self.enabled.values() for child in reads_of(rule))]
         return list({id(child): child for child in wanted}.values())
 
+    @property
+    def needs_places(self) -> bool:
+        """Return whether an enabled rule asks where data may be."""
+        return any(rule.finder is not None for rule in self.enabled.values())
+
     def looked_up(self) -> list[Read]:
         """Return the reads that verdicts on others look up, parents first."""
         return [child for kind in self.read() for each in kind.children if each.always for child in _line(each)]
@@ -306,6 +311,8 @@ def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
 
 def _code_of(rule: Rule) -> str:
     """Return the Python file that a rule runs, "" for a row that runs none."""
+    if rule.finder is not None:
+        return ""
     function = rule.resource_type.endpoint_function if rule.lock else getattr(rule.check, "func", None)
     return inspect.getfile(function) if function is not None else ""
 

@@ -20,6 +20,7 @@ ALWAYS = (
     "Microsoft.Authorization/permissions/read",
     "Microsoft.Management/managementGroups/descendants/read",
     GRAPH,
+    "Microsoft.Resources/subscriptions/locations/read",
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
 )

@@ -52,7 +52,7 @@ def row_reads(rule: Rule) -> Iterator[tuple[ResourceType | Read, str]]:
     row, single = rule.row, next((read for read in rule.reads if read.one), None)
     if row is None or row.check is None or row.check.function:
         return
-    read = [(row.check.of, path) for path in row.check.any_of or (row.check.path,)]
+    read = [(row.check.of, path) for path in row.check.paths]
     for of, path in (*read, *((each.of, each.path) for each in row.unless if each.path)):
         yield (single if of else None) or rule.subject or rule.resource_type, path
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, quote
 
+from scanner.model.regions import TABLE
 from scanner.sandbox import errors, management_groups
 from scanner.sandbox.errors import HttpAnswer, answer, arm_error
 from scanner.sandbox.paths import CONTAINER_KINDS, ArmPath, below, matches, owner, parse_path
@@ -366,6 +367,7 @@ def region_json(subscription: str, name: str, display: str, group: str, place: s
     metadata = {
         "regionType": "Physical",
         "regionCategory": "Recommended",
+        "geography": TABLE[name].geography,
         "geographyGroup": group,
         "physicalLocation": place,
         "pairedRegion": [{"name": paired, "id": f"{base}/{paired}"}],

@@ -12,6 +12,7 @@ from scanner.config.waivers import WaiverFile
 from scanner.document.schema import now
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
+from scanner.model.residency import ResidencyPolicy
 from scanner.output.part_files import certain_names, need_files
 from scanner.output.parts import SplitBy, parse_split
 from scanner.output.redact import key_for
@@ -77,7 +78,7 @@ class Job:
             return head
         filtered = [tag.partition("=")[0].strip() for tag in self.settings["tag"]]
         waived = self.policy.waivers.tags if isinstance(self.policy.waivers, WaiverFile) else ()
-        kept = kept_paths(self.rules, (*self.policy.tags, *filtered, *waived))
+        kept = kept_paths(self.rules, (*self.policy.tags, *filtered, *waived, *self.policy.residency.tags))
         head.kept, head.kept_tags = kept.listed(), sorted(kept.tags)
         return head
 
@@ -117,6 +118,7 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         waivers=_waivers(settings, rules),
         tags=settings.kept_tags,
         part=any(settings[each] for each in ("resource", "resource-group", "tag", "exclude")),
+        residency=settings.residency or ResidencyPolicy(),
     )
     whom, signer = _whom(settings), _signer(settings)
     return Job(

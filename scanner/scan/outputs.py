@@ -7,13 +7,13 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, cast
 
+from scanner.document.numbers import NumbersRow
 from scanner.document.reader import open_document
 from scanner.document.schema import (
     ChangesRow,
     Coverage,
     Document,
     GapRow,
-    NumbersRow,
     RuleRow,
     ScanRow,
     decode_document,

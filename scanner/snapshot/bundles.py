@@ -1,16 +1,23 @@
 """Snapshots in memory: the lines of a grouped snapshot as an index of network resources and a stream of bundles."""
 
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
+from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow
 from scanner.errors import InputError
-from scanner.model.ids import group_of, root_of, subscription_of, type_of
+from scanner.model.ids import group_of, root_of, segments, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
+from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
@@ -34,6 +41,8 @@ class Snapshot:
     `reads`: the number of resources of each bulk read, by path in lower case. `skips`: why a bulk read was not made.
     `listed_by_arm`: the bulk reads that ARM answered, not Resource Graph.
     `history_gaps`: what is missing compared with the history. It makes nothing in this snapshot inconclusive.
+    `group_regions`: the region of each resource group, by its id in lower case. `locations`: ARM's list of regions. `locate`:
+    returns the region of each top-level resource by its id in lower case.
     `fabric`: the networks of the index, parsed. `parsed_counts`: how many resources of the index are kept in the
     fabric only, by type in lower case.
     """
@@ -53,6 +62,9 @@ class Snapshot:
     """The names of the resource groups of the bundles so far, by their path in lower case."""
     unread_types: dict[str, Unread] = field(default_factory=dict)
     """Types of the index (lower case) of which a property was not kept that the networks are parsed from, and why."""
+    group_regions: dict[str, str] = field(default_factory=dict)
+    locations: list[dict[str, Any]] = field(default_factory=list)
+    locate: Callable[[], Mapping[str, str]] = dict
     _index: list[Bundle] | None = None
     _lines: Iterator[SnapshotLine] | None = None
 
@@ -123,7 +135,32 @@ class Snapshot:
 
 def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
     """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
-    return grouped(store.header, store.decoded(), why)
+    snapshot = grouped(store.header, store.decoded(), why)
+    snapshot.locate = partial(locations_of, store.lines)
+    return snapshot
+
+
+class _Located(Struct):
+    id: str = ""
+    location: Any = None
+
+
+class _LocatedLine(Struct):
+    resource: _Located | None = None
+
+
+_LOCATED = msgspec.json.Decoder(_LocatedLine)
+
+
+def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
+    """Return the region of each top-level resource in encoded lines, by its id in lower case."""
+    found: dict[str, str] = {}
+    for raw in lines():
+        with suppress(msgspec.DecodeError):
+            one = _LOCATED.decode(raw).resource
+            if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
+                found[one.id.lower()] = one.location
+    return found
 
 
 def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -> Snapshot:
@@ -195,7 +232,9 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
 
 
 def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
-    if line.read is not None:
+    if line.resource is not None:
+        _add_container(snapshot, line.resource)
+    elif line.read is not None:
         url = _path(line.read.url)
         snapshot.reads[url] = line.read.count
         if line.read.by != "graph":
@@ -204,6 +243,15 @@ def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
         snapshot.gaps.append(_gap(line.gap))
     elif line.skip is not None:
         snapshot.skips[_path(line.skip.url)] = line.skip.why
+
+
+def _add_container(snapshot: Snapshot, body: dict[str, Any]) -> None:
+    """Add a resource group or a region, which belong to no bundle."""
+    match segments(str(dict.get(body, "id") or "")):
+        case ("subscriptions", _, "resourcegroups", _) as parts:
+            snapshot.group_regions["/" + "/".join(parts)] = region_name(dict.get(body, "location"))
+        case ("subscriptions", _, "locations", _):
+            snapshot.locations.append(body)
 
 
 def _add_to_bundle(bundle: Bundle, line: SnapshotLine) -> None:

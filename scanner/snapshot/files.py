@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +17,7 @@ import zstandard
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of
 from scanner.model.kept import WITHOUT
-from scanner.snapshot.bundles import Snapshot, grouped, of_store
+from scanner.snapshot.bundles import Snapshot, grouped, locations_of, of_store
 from scanner.snapshot.checks import LineChecks, check_taken
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
 from scanner.snapshot.lines import LINE_BYTES, LINE_VALUES, Lines, values_of
@@ -43,7 +44,15 @@ def read(path: Path, signature: Signature | None = None) -> Snapshot:
     Raises InputError that names what is wrong and where, and for a file that `signature` is not of. A snapshot that was
     cut off raises it while its bundles are read.
     """
-    return _read_any(path, _open(path, signature))
+    snapshot = _read_any(path, _open(path, signature))
+    snapshot.locate = partial(locations_of, partial(_raw_lines, path, signature))
+    return snapshot
+
+
+def _raw_lines(path: Path, signature: Signature | None) -> Iterator[bytes]:
+    """Yield the lines of a file once more, as they are."""
+    with _open(path, signature) as file:
+        yield from file
 
 
 def _open(path: Path, signature: Signature | None) -> BinaryIO:

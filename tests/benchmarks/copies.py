@@ -46,7 +46,9 @@ async def collected(rules: RuleSet) -> Store:
         with environment(box):
             way = ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)
             async with connect(way) as reader:
-                await collect(reader, Scope(), Plan(rules.kinds, rules.reads()), store, Quiet())
+                await collect(
+                    reader, Scope(), Plan(rules.kinds, rules.reads(), places=rules.needs_places), store, Quiet()
+                )
     return store
 
 

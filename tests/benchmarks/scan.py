@@ -70,7 +70,7 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
 
         way = ConnectionOptions(arm_endpoint=url, auth="environment", limits=limiter)
         async with connect(way, on_request=received) as reader:
-            await collect(reader, Scope(), Plan(found.kinds, found.reads()), store, Quiet())
+            await collect(reader, Scope(), Plan(found.kinds, found.reads(), places=found.needs_places), store, Quiet())
 
     asyncio.run(main())
     reading = time.perf_counter() - wall

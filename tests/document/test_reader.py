@@ -28,6 +28,7 @@ def by_rows(path: Path) -> Document | None:
             found,
             exposures=list(found.exposures),
             findings=list(found.findings),
+            places=list(found.places),
             resources=dict(found.resources),
             passed=dict(found.passed),
             not_applicable=dict(found.not_applicable),

@@ -88,7 +88,11 @@ class Scanned:
             with environment(box):
                 async with connect(ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)) as reader:
                     await collect(
-                        reader, Scope(), Plan(self.rules.kinds, self.rules.reads()), store, RecordedProgress()
+                        reader,
+                        Scope(),
+                        Plan(self.rules.kinds, self.rules.reads(), places=self.rules.needs_places),
+                        store,
+                        RecordedProgress(),
                     )
             return list(box.requests)
 

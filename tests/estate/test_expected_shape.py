@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from scanner.model.rule import Rule
+from scanner.model.verdict import Severity
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
 
@@ -149,7 +150,9 @@ def test_rules_exist_and_agree_on_severity(service: str) -> None:
         assert rule.costly == row.get("costly", False), rule.id
         if not rule.lock:
             assert rule.severity is not None
-            assert row["severity"] == ("info" if rule.retired_on else rule.severity.name), rule.id
+            usual = "info" if rule.retired_on else rule.severity.name
+            lower = rule.finder is not None and row["status"] == "fail" and Severity[row["severity"]] < rule.severity
+            assert row["severity"] == usual or lower, rule.id
 
 
 def services(rule: Rule) -> set[str]:

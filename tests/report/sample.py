@@ -573,6 +573,30 @@ def document(size: int = 200, hostile: bool = True) -> dict[str, Any]:
     return wrap(estate)
 
 
+def with_places(made: dict[str, Any]) -> dict[str, Any]:
+    """The document, with places of its resources: inside, outside, anywhere, unknown, accepted."""
+    kinds = (
+        ("norwayeast", "eea", "stays", "Norway", "Oslo"),
+        ("westeurope", "eea", "may-leave", "Europe", "Netherlands"),
+        ("ukwest", "adequacy", "may-leave", "United Kingdom", "Cardiff"),
+        ("eastus", "third", "may-leave", "United States", "Virginia"),
+        ("global", "worldwide", "may-leave", "", ""),
+        ("data zone", "unknown", "may-leave", "", ""),
+        ("", "unknown", "unknown", "", ""),
+        ("<b>nowhere\u202e", "unknown", "unknown", "", ""),
+    )
+    rule, rows = next(iter(made["rules"])), []
+    for at, id in enumerate(sorted(made["resources"])):
+        region, area, verdict, geography, place = kinds[at % len(kinds)]
+        row = {"resource": id, "rule": rule, "kind": "region", "what": "region", "region": region, "area": area}
+        row |= {"verdict": verdict, "path": "location", "value": region, "geography": geography, "place": place}
+        row |= {"allowed": ["norway"], "source": "the setting residency.scope of <i>prod"}
+        if at % 16 == 1:
+            row["waiver"] = {"reason": "moved", "owner": "drift", "expires": "2027-01-01"}
+        rows.append(row)
+    return {**made, "places": rows}
+
+
 def wrap(estate: Estate) -> dict[str, Any]:
     scopes = [
         {"subscription": key, "name": name, "tenant": "t", "view": "partial" if name == "felles-plattform" else "full"}

@@ -231,12 +231,13 @@ RULES = {
 def written(browser: Browser, make: Make, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Files of HTML: the report with a history as it is written, in Norwegian, and as the browser made its views."""
     folder = tmp_path_factory.mktemp("html")
-    made = sample.with_history(100)
+    made = sample.with_places(sample.with_history(100))
     path = make(made)
     shutil.copy(path, folder / "file.html")
     write_html(sample.typed(made), folder / "norwegian.html", "nb")
     page = Reader(browser).page()
-    for at, state in enumerate(("#endpoints", "#findings?q=status:fail", "#findings?group=rule", "#changes", "#map")):
+    states = ("#endpoints", "#findings?q=status:fail", "#findings?group=rule", "#changes", "#map", "#places")
+    for at, state in enumerate(states):
         show(page, path, state)
         card = page.locator(".view.current button.open-row, .view.current button.fold").first
         if card.count():

@@ -1,0 +1,325 @@
+"""Where a resource's data may be: the places that its properties name, and whether each is allowed.
+
+Everything is read from the configuration. What Microsoft does beside it (support, its own processing) is not in ARM.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple
+
+from scanner.model.checks import is_one
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, get_path, is_absent
+from scanner.model.regions import Area, Region, region_name
+from scanner.model.remedy import Cause
+from scanner.model.residency import Allowed, PlaceException
+from scanner.model.resource import Resource
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Severity,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+)
+
+PlaceKind = Literal["region", "pair", "listed", "target", "processing"]
+PlaceVerdict = Literal["stays", "may-leave", "unknown"]
+
+WORLDWIDE: Final = "global"
+ZONE: Final = "data zone"
+AREAS: Final[dict[Area, str]] = {
+    "eea": "in the EEA",
+    "adequacy": "a third country with an adequacy decision, outside the EEA",
+    "third": "a third country, outside the EEA",
+    "worldwide": "any region",
+    "unknown": "not known",
+}
+
+SEVERITIES: Final[dict[Area, Severity]] = {
+    "eea": Severity.low,
+    "adequacy": Severity.low,
+    "third": Severity.medium,
+    "worldwide": Severity.medium,
+    "unknown": Severity.medium,
+}
+"""The severity of a place that is not allowed, by where it is; never more than that of the rule."""
+
+
+class Place(NamedTuple):
+    """A place that a resource names. `region`: its ARM name, `global`, `data zone`, or "" where it is not known.
+
+    `missing`: why it is not known. `cause`: the entry of a list that names it, where removing it closes the place.
+    """
+
+    region: str
+    evidence: Evidence
+    missing: Unread | None = None
+    cause: Cause | None = None
+
+
+class JudgedPlace(NamedTuple):
+    """A place with its verdict. `allowed`: None where it is not known what is allowed. `exception`: who accepts it."""
+
+    place: Place
+    verdict: PlaceVerdict
+    region: Region | None
+    area: Area
+    allowed: Allowed | None
+    missing: Unread | None = None
+    exception: PlaceException | None = None
+
+    @property
+    def severity(self) -> Severity:
+        """Return the severity of a place that may leave."""
+        return SEVERITIES[self.area]
+
+    @property
+    def words(self) -> str:
+        """Return the place in words: `swedencentral (Gävle, Sweden; in the EEA)`."""
+        if self.region is None:
+            return {WORLDWIDE: "any region", ZONE: "the regions of Microsoft's data zone"}.get(
+                self.place.region, self.place.region or "a region that is not known"
+            )
+        where = dict.fromkeys(each for each in (self.region.place, self.region.geography) if each)
+        return f"{self.region.name} ({', '.join(where)}; {AREAS[self.area]})"
+
+
+class Found(NamedTuple):
+    """The places of one mechanism. `none`: why there is none; `seen`: what was read where that is good."""
+
+    places: tuple[Place, ...] = ()
+    none: str = ""
+    seen: tuple[Evidence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceFinder:
+    """What a row says of one mechanism of one type.
+
+    `kind`: how the place follows. `region`: the region at `path`. `pair`: the paired region, where the value at `path`
+    is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY). `target`: the region of
+    the resource whose id is at `path`. `processing`: values of `path` that process in any region (`on`), in a data
+    zone (`zones`), or where the resource is (`off`).
+    `what`: the place in words. `copy`: the path of the region of the copy, where Azure names it.
+    `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
+    `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
+    `most`: the highest severity.
+    """
+
+    kind: PlaceKind
+    what: str
+    path: str = ""
+    off: tuple[Any, ...] = ()
+    on: tuple[Any, ...] = ()
+    zones: tuple[Any, ...] = ()
+    absent: Any = MISSING
+    none: bool = False
+    copy: str = ""
+    removed: bool = False
+    instead: Mapping[str, str] = field(default_factory=dict)
+    most: Severity = Severity.medium
+
+    def find(self, resource: Resource, index: Index) -> Found:
+        """Return the places that a resource names by this mechanism. Raises Unread for what was not read."""
+        if self.kind == "region":
+            return self._of_region(resource)
+        if self.kind == "pair":
+            return self._of_pair(resource, index)
+        if self.kind == "processing":
+            return self._of_processing(resource)
+        return self._of_values(resource, index)
+
+    # Kinds
+
+    def _of_region(self, resource: Resource) -> Found:
+        region = _location(resource)
+        seen = Evidence("location", region or ABSENT)
+        return Found((Place(region, seen, None if region else not_returned("location", "its region")),))
+
+    def _of_pair(self, resource: Resource, index: Index) -> Found:
+        seen, cause = Evidence("location", _location(resource) or ABSENT), None
+        if self.path:
+            value, seen = self._value(resource)
+            if is_one(value, self.off):
+                return Found(none=f"no {self.what}", seen=(seen,))
+            if not is_one(value, self.on):
+                return Found((Place("", seen, _strange(self.path, value)),))
+            cause = self._cause(resource, value)
+        named = resource.get(self.copy) if self.copy else MISSING
+        if not is_absent(named):
+            region = region_name(named)
+            missing = None if region else Unread(self.copy, "unrecognized value")
+            return Found((Place(region, Evidence(self.copy, named), missing, cause),))
+        return self._pair(resource, index, seen, cause)
+
+    def _cause(self, resource: Resource, value: Any) -> Cause | None:
+        """Return the value that the fix changes, where it depends on the value."""
+        better = next((new for old, new in self.instead.items() if is_one(value, (old,))), None)
+        return None if better is None else Cause(resource.id, self.path, None, better, text=better)
+
+    def _pair(self, resource: Resource, index: Index, seen: Evidence, cause: Cause | None) -> Found:
+        own = _location(resource)
+        if not own:
+            return Found((Place("", seen, not_returned("location", "its region")),))
+        known = index.residency.regions.get(own)
+        if known is None:
+            return Found((Place("", seen, Unread("location", f"unknown region {own!r:.60}, so its pair is unknown")),))
+        if not known.pair and not self.path:
+            return Found(none=f"{own} has no paired region", seen=(seen,))
+        missing = None if known.pair else Unread(seen.path, f"{own} has no paired region, so the place is unknown")
+        return Found((Place(known.pair, Evidence(seen.path, _shown(seen.value, own, known.pair)), missing, cause),))
+
+    def _of_processing(self, resource: Resource) -> Found:
+        if not self.path:
+            return Found((Place(WORLDWIDE, Evidence("location", _location(resource) or ABSENT)),))
+        value, seen = self._value(resource)
+        if is_one(value, self.off):
+            return Found(none=f"{self.what}: where the resource is", seen=(seen,))
+        place = WORLDWIDE if is_one(value, self.on) else ZONE if is_one(value, self.zones) else ""
+        return Found((Place(place, seen, None if place else _strange(self.path, value)),))
+
+    def _of_values(self, resource: Resource, index: Index) -> Found:
+        values = list(self._values(resource))
+        if not values:
+            if self.none and not resource.why_absent_is_unknown:
+                return Found(none=f"no {self.what}", seen=(Evidence(self.path.partition("[]")[0], ABSENT),))
+            raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
+        return Found(tuple(self._place(value, cause, index) for value, cause in values))
+
+    def _values(self, resource: Resource) -> Iterator[tuple[Any, Cause | None]]:
+        listed, is_list, inner = self.path.partition("[]")
+        if not is_list:
+            value = _location(resource) if self.path == "location" else resource.get(self.path)
+            yield from () if is_absent(value) or value == "" else ((value, None),)
+            return
+        for place, entry in enumerate(resource.items(listed)):
+            value = get_path(entry, inner.lstrip(".")) if inner else entry
+            yield value, Cause(resource.id, listed, entry, place=place) if self.removed else None
+
+    def _place(self, value: Any, cause: Cause | None, index: Index) -> Place:
+        seen = Evidence(self.path, ABSENT if value is MISSING else value)
+        if not isinstance(value, str) or not value:
+            return Place("", seen, Unread(self.path, "Azure did not return it, or returned an unrecognized value"))
+        if self.kind == "listed":
+            return Place(region_name(value), seen, None, cause)
+        region = index.residency.region_of(value)
+        missing = None if region else Unread(value, index.residency.why_unknown(value))
+        return Place(region, Evidence(self.path, f"{value}, in {region}" if region else value), missing, cause)
+
+    def _value(self, resource: Resource) -> tuple[Any, Evidence]:
+        value = resource.get(self.path)
+        seen = resource.evidence(self.path)
+        if not is_absent(value):
+            return value, seen
+        if self.absent is MISSING or resource.why_absent_is_unknown:
+            raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
+        return self.absent, seen
+
+    # Verdicts
+
+    def judge(self, resource: Resource, index: Index) -> tuple[Found, list[JudgedPlace]]:
+        """Return the places of a resource, and each with its verdict. Raises Unread for what was not read."""
+        found = self.find(resource, index)
+        allowed, unread = _allowed(resource, index) if found.places else (None, None)
+        return found, [_judged(each, allowed, unread, resource, index) for each in found.places]
+
+    def check(self, resource: Resource, index: Index) -> Verdict:
+        """Fail where a place is not allowed, or is any region."""
+        found, judged = self.judge(resource, index)
+        if not judged:
+            return Pass(found.seen) if self.path and found.seen else NotApplicable(found.none)
+        seen = tuple(_evidence(each) for each in judged)
+        leaving = [each for each in judged if each.verdict == "may-leave"]
+        if leaving:
+            return self._fail(leaving, seen, is_all=len(leaving) == len(judged))
+        missing = [each.missing for each in judged if each.missing is not None]
+        return unknown(*missing, evidence=seen) if missing else Pass(seen)
+
+    def _fail(self, leaving: list[JudgedPlace], seen: tuple[Evidence, ...], *, is_all: bool) -> Fail:
+        exceptions = [each.exception for each in leaving]
+        live = [each.accepted for each in exceptions if each is not None and not each.expired]
+        lapsed = next((each.accepted for each in exceptions if each is not None and each.expired), None)
+        causes = [each.place.cause for each in leaving if each.place.cause is not None]
+        severity = min(self.most, max(each.severity for each in leaving))
+        return Fail(
+            tuple(each for each in seen if each.expected is not None),
+            self._message(leaving),
+            severity,
+            causes=() if self.removed and is_all else tuple(causes),
+            accepted=live[0] if len(live) == len(leaving) else None,
+            lapsed=lapsed,
+        )
+
+    def _message(self, leaving: list[JudgedPlace]) -> str:
+        where = " and ".join(dict.fromkeys(each.words for each in leaving))
+        what = self.what[:1].upper() + self.what[1:]
+        allowed = leaving[0].allowed
+        said = f" Allowed: {allowed} ({allowed.source})." if allowed is not None else ""
+        return f"{what}: {where}, by configuration.{said}"
+
+
+def _location(resource: Resource) -> str:
+    """Return the region of a resource, or of the one that it belongs to."""
+    top = resource.bundle.top
+    return resource.location or (top.location if top is not None else "")
+
+
+def _strange(path: str, value: Any) -> Unread:
+    return Unread(path, f"unrecognized value {value!r:.60}")
+
+
+def _shown(value: object, own: str, pair: str) -> object:
+    return f"{value}: {own} is paired with {pair}" if pair and value != own else f"{own}, paired with {pair or 'none'}"
+
+
+def _allowed(resource: Resource, index: Index) -> tuple[Allowed | None, Unread | None]:
+    try:
+        return index.residency.allowed(resource), None
+    except Unread as missing:
+        return None, missing
+
+
+def _judged(
+    place: Place, allowed: Allowed | None, unread: Unread | None, resource: Resource, index: Index
+) -> JudgedPlace:
+    if place.missing is not None:
+        return JudgedPlace(place, "unknown", None, "unknown", allowed, place.missing)
+    if place.region == WORLDWIDE:
+        return JudgedPlace(place, "may-leave", None, "worldwide", allowed)
+    if place.region == ZONE:
+        return _of_zone(place, allowed, unread)
+    known = index.residency.regions.get(place.region)
+    if known is None:
+        missing = Unread(place.evidence.path, f"unknown region {place.region!r:.60}")
+        return JudgedPlace(place, "unknown", None, "unknown", allowed, missing)
+    if allowed is None:
+        return JudgedPlace(place, "unknown", known, known.area, None, unread)
+    if allowed.has(known):
+        return JudgedPlace(place, "stays", known, known.area, allowed)
+    return JudgedPlace(
+        place, "may-leave", known, known.area, allowed, exception=index.residency.exception(resource, known)
+    )
+
+
+def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None) -> JudgedPlace:
+    """Return the verdict on a data zone: Microsoft names the EU or the United States, which is wider than a country."""
+    if allowed is None:
+        return JudgedPlace(place, "unknown", None, "unknown", None, unread)
+    if "eea" in allowed.words:
+        missing = Unread(place.evidence.path, "which data zone processes for this region is not in ARM")
+        return JudgedPlace(place, "unknown", None, "unknown", allowed, missing)
+    return JudgedPlace(place, "may-leave", None, "unknown", allowed)
+
+
+def _evidence(each: JudgedPlace) -> Evidence:
+    """Return the evidence of a place, with what is allowed where it is not."""
+    seen = each.place.evidence
+    if each.verdict == "stays":
+        return seen
+    expected = f"a region of {each.allowed}" if each.allowed is not None else "an allowed region"
+    return Evidence(seen.path, seen.value, expected)

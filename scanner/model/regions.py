@@ -1,0 +1,164 @@
+"""Azure regions: geography, place, pair, and whether a geography is in the EEA.
+
+The table is that of Microsoft's lists of regions and of region pairs (MicrosoftDocs/azure-docs,
+reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan replaces it row by row. A
+region in neither is unknown, never inside.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+from scanner.model.json_paths import get_path, member, text_at
+
+Area = Literal["eea", "adequacy", "third", "worldwide", "unknown"]
+"""Where a place is in law: in the EEA; in Switzerland or the United Kingdom (third countries with an adequacy
+decision); in another country; in any region; not known.
+"""
+
+EEA: Final = frozenset(
+    {
+        *("austria", "belgium", "bulgaria", "croatia", "cyprus", "czechia", "denmark", "estonia", "finland", "france"),
+        *("germany", "greece", "hungary", "iceland", "ireland", "italy", "latvia", "liechtenstein", "lithuania"),
+        *("luxembourg", "malta", "netherlands", "norway", "poland", "portugal", "romania", "slovakia", "slovenia"),
+        *("spain", "sweden"),
+        "europe",
+    }
+)
+"""The geographies (lower case) that lie in the EEA. Azure's "Europe" is Ireland and the Netherlands."""
+
+ADEQUACY: Final = frozenset({"switzerland", "united kingdom"})
+"""Geographies of third countries with an adequacy decision of the European Commission. Others are not listed."""
+
+
+class Region(NamedTuple):
+    """A region by its ARM name. `pair`: the region that geo-redundant copies go to; "" where there is none.
+
+    `source`: where its geography and pair are from.
+    """
+
+    name: str
+    geography: str
+    place: str
+    pair: str = ""
+    longitude: float | None = None
+    latitude: float | None = None
+    source: str = "Microsoft's list of regions"
+
+    @property
+    def area(self) -> Area:
+        """Return where the geography is in law."""
+        return area_of(self.geography)
+
+
+def area_of(geography: str) -> Area:
+    """Return where a geography is in law; "unknown" for ""."""
+    folded = geography.lower()
+    if not folded:
+        return "unknown"
+    return "eea" if folded in EEA else "adequacy" if folded in ADEQUACY else "third"
+
+
+def region_name(text: object) -> str:
+    """Return a region as ARM names it (`norwayeast` for "Norway East"); "" for what is no text."""
+    return "".join(text.lower().split()) if isinstance(text, str) else ""
+
+
+_ROWS = """
+norwayeast|Norway|Norway|norwaywest|10.8|59.9
+norwaywest|Norway|Norway|norwayeast|5.7|58.9
+swedencentral|Sweden|Gävle|swedensouth|17.1|60.7
+swedensouth|Sweden|Sweden|swedencentral|13.0|55.6
+northeurope|Europe|Ireland|westeurope|-6.3|53.3
+westeurope|Europe|Netherlands|northeurope|4.9|52.4
+francecentral|France|Paris|francesouth|2.4|48.9
+francesouth|France|Marseille|francecentral|5.4|43.3
+germanywestcentral|Germany|Frankfurt|germanynorth|8.7|50.1
+germanynorth|Germany|Berlin|germanywestcentral|13.4|52.5
+italynorth|Italy|Milan||9.2|45.5
+polandcentral|Poland|Warsaw||21.0|52.2
+spaincentral|Spain|Madrid||-3.7|40.4
+austriaeast|Austria|Austria||16.4|48.2
+switzerlandnorth|Switzerland|Zurich|switzerlandwest|8.5|47.4
+switzerlandwest|Switzerland|Geneva|switzerlandnorth|6.1|46.2
+uksouth|United Kingdom|London|ukwest|-0.1|51.5
+ukwest|United Kingdom|Cardiff|uksouth|-3.2|51.5
+australiacentral|Australia|Canberra|australiacentral2
+australiacentral2|Australia|Canberra|australiacentral
+australiaeast|Australia|New South Wales|australiasoutheast
+australiasoutheast|Australia|Victoria|australiaeast
+brazilsouth|Brazil|Sao Paulo State|southcentralus
+brazilsoutheast|Brazil|Rio|brazilsouth
+canadacentral|Canada|Toronto|canadaeast
+canadaeast|Canada|Quebec|canadacentral
+centralindia|India|Pune|southindia
+southindia|India|Chennai|centralindia
+westindia|India|Mumbai|southindia
+eastasia|Asia Pacific|Hong Kong|southeastasia
+southeastasia|Asia Pacific|Singapore|eastasia
+indonesiacentral|Indonesia|Indonesia
+israelcentral|Israel|Israel
+japaneast|Japan|Tokyo, Saitama|japanwest
+japanwest|Japan|Osaka|japaneast
+koreacentral|Korea|Seoul|koreasouth
+koreasouth|Korea|Busan|koreacentral
+malaysiawest|Malaysia|Malaysia
+mexicocentral|Mexico|Querétaro State
+newzealandnorth|New Zealand|Auckland
+qatarcentral|Qatar|Doha
+southafricanorth|South Africa|Johannesburg|southafricawest
+southafricawest|South Africa|Cape Town|southafricanorth
+uaecentral|UAE|Abu Dhabi|uaenorth
+uaenorth|UAE|Dubai|uaecentral
+centralus|United States|Iowa|eastus2
+eastus|United States|Virginia|westus
+eastus2|United States|Virginia|centralus
+northcentralus|United States|Illinois|southcentralus
+southcentralus|United States|Texas|northcentralus
+westcentralus|United States|Wyoming|westus2
+westus|United States|California|eastus
+westus2|United States|Washington|westcentralus
+westus3|United States|Phoenix|eastus
+"""
+
+
+def _row(line: str) -> Region:
+    name, geography, place, pair, *at = [*line.split("|"), ""]
+    longitude, latitude = (float(at[0]), float(at[1])) if len(at) > len(("longitude", "latitude")) else (None, None)
+    return Region(name, geography, place, pair, longitude, latitude)
+
+
+TABLE: Final[Mapping[str, Region]] = {row.name: row for row in map(_row, filter(None, _ROWS.splitlines()))}
+"""The regions by name."""
+
+ARM: Final = "ARM's list of regions"
+
+
+def of_arm(rows: Iterable[Mapping[str, Any]]) -> dict[str, Region]:
+    """Return the regions of ARM's list of locations, by name. A row without a geography, or of another kind, is left
+    out: then the table says what is known.
+    """
+    found: dict[str, Region] = {}
+    for row in rows:
+        region = _of_arm(row)
+        if region is not None:
+            found[region.name] = region
+    return found
+
+
+def _of_arm(row: Mapping[str, Any]) -> Region | None:
+    name = region_name(member(row, "name"))
+    geography = text_at(row, "metadata.geography")
+    if not name or not geography or text_at(row, "metadata.regionType").lower() == "logical":
+        return None
+    pairs = get_path(row, "metadata.pairedRegion")
+    first = pairs[0] if isinstance(pairs, list) and pairs else None
+    known = TABLE.get(name)
+    return Region(
+        name,
+        geography,
+        text_at(row, "metadata.physicalLocation") or (known.place if known else ""),
+        region_name(member(first, "name")) if isinstance(first, dict) else "",
+        known.longitude if known else None,
+        known.latitude if known else None,
+        ARM,
+    )

@@ -1,0 +1,149 @@
+"""Which places are allowed for a resource: by the settings, else by the region of its resource group."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Final, NamedTuple
+
+from scanner.model.ids import group_of, segments, subscription_of
+from scanner.model.json_paths import MISSING, member
+from scanner.model.regions import ADEQUACY, EEA, TABLE, Region, region_name
+from scanner.model.resource import Resource
+from scanner.model.verdict import Accepted, Unread
+
+EEA_WORD: Final = "eea"
+WORDS: Final = frozenset({EEA_WORD, *EEA, *ADEQUACY, *TABLE, *(each.geography.lower() for each in TABLE.values())})
+"""What the settings may allow: `eea`, geographies and regions, in lower case."""
+
+
+class Allowed(NamedTuple):
+    """The places that are allowed for a resource. `words`: regions, geographies or `eea`. `source`: who says so."""
+
+    words: tuple[str, ...]
+    source: str
+
+    def has(self, region: Region) -> bool:
+        """Return whether a region is allowed."""
+        folded = region.geography.lower()
+        return any(word in (region.name, folded) or (word == EEA_WORD and region.area == "eea") for word in self.words)
+
+    def __str__(self) -> str:
+        return ", ".join(self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencyScope:
+    """A part of the resources with allowed places of its own. `subscription`: id or name; `tag`: name and value."""
+
+    allowed: tuple[str, ...]
+    source: str
+    subscription: str = ""
+    tag: tuple[str, str] | None = None
+
+
+class PlaceException(NamedTuple):
+    """More places that are accepted for resources (a pattern with `*`), by whom, why and until when.
+
+    `expired`: the last day has passed, so that it accepts nothing.
+    """
+
+    resource: str
+    allowed: tuple[str, ...]
+    reason: str
+    owner: str
+    expires: str
+    expired: bool = False
+
+    @property
+    def accepted(self) -> Accepted:
+        """Return who accepts it."""
+        return Accepted(self.reason, self.owner, self.expires)
+
+    def covers(self, resource_id: str, region: Region) -> bool:
+        """Return whether it is about a resource and a region."""
+        return fnmatchcase(resource_id.lower(), self.resource.lower()) and Allowed(self.allowed, "").has(region)
+
+
+@dataclass(frozen=True, slots=True)
+class ResidencyPolicy:
+    """The settings of [residency]. `allowed`: for all resources; empty: by the region of the resource group."""
+
+    allowed: tuple[str, ...] = ()
+    scopes: tuple[ResidencyScope, ...] = ()
+    exceptions: tuple[PlaceException, ...] = ()
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Return the names of the tags that scopes are chosen by."""
+        return tuple(each.tag[0] for each in self.scopes if each.tag is not None)
+
+
+SETTING: Final = "the setting residency.allowed"
+SCOPE: Final = "the setting residency.scope of "
+GROUP: Final = "the geography of the resource group"
+NO_GROUPS: Final = "not collected"
+
+
+@dataclass(slots=True)
+class Residency:
+    """What is known of places: the settings, the regions, the resource groups, and where other resources are.
+
+    `groups`: the region of each resource group, by its id in lower case. `unread`: why the groups of a subscription
+    (lower case) are not known. `names`: the names of subscriptions. `locate`: returns the region of each top-level
+    resource by its id in lower case; called once, where a verdict asks for another resource.
+    """
+
+    policy: ResidencyPolicy = field(default_factory=ResidencyPolicy)
+    regions: Mapping[str, Region] = field(default_factory=lambda: TABLE)
+    groups: Mapping[str, str] = field(default_factory=dict)
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+    names: Mapping[str, str] = field(default_factory=dict)
+    locate: Callable[[], Mapping[str, str]] = dict
+    _locations: Mapping[str, str] | None = None
+
+    def allowed(self, resource: Resource) -> Allowed:
+        """Return the places that are allowed for a resource. Raises Unread where no setting says it and the region of
+        its resource group is not known.
+        """
+        for scope in self.policy.scopes:
+            if self._is_in(scope, resource):
+                return Allowed(scope.allowed, scope.source)
+        if self.policy.allowed:
+            return Allowed(self.policy.allowed, SETTING)
+        group = f"/subscriptions/{resource.subscription}/resourcegroups/{group_of(resource.id).lower()}"
+        region = self.groups.get(group)
+        if region is None:
+            raise self.unread.get(resource.subscription) or Unread("the region of the resource group", NO_GROUPS)
+        known = self.regions.get(region)
+        if known is None:
+            raise Unread("the region of the resource group", f"unknown region {region!r:.60}")
+        return Allowed((known.geography.lower(),), f"{GROUP}, whose region is {region}")
+
+    def _is_in(self, scope: ResidencyScope, resource: Resource) -> bool:
+        own = resource.subscription
+        if scope.subscription and scope.subscription.lower() not in (own, self.names.get(own, "").lower()):
+            return False
+        if scope.tag is None:
+            return True
+        name, value = scope.tag
+        holder = resource if resource.known_tags or resource.bundle.top is None else resource.bundle.top
+        found = member(holder.tags, name)
+        return found is not MISSING and str(found).lower() == value.lower()
+
+    def exception(self, resource: Resource, region: Region) -> PlaceException | None:
+        """Return the exception that covers a place of a resource, one that has not expired first."""
+        found = [each for each in self.policy.exceptions if each.covers(resource.id, region)]
+        return min(found, key=lambda each: each.expired, default=None)
+
+    def region_of(self, resource_id: str) -> str:
+        """Return the region of another resource; "" where it is not known."""
+        if self._locations is None:
+            self._locations = self.locate()
+        parts = segments(resource_id)
+        start = parts.index("providers") if "providers" in parts else len(parts)
+        return region_name(self._locations.get("/" + "/".join(parts[: start + 4]), ""))
+
+    def why_unknown(self, resource_id: str) -> str:
+        """Return why the region of another resource is not known."""
+        visible = subscription_of(resource_id) in self.names
+        return "not in the snapshot" if visible else "in a subscription that is not visible to this scan"

@@ -1,0 +1,214 @@
+"""The view of places: a drawing of the regions that resources name, a table of them, and what may leave."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from scanner.document.schema import DataPlaceRow, Document
+from scanner.model.ids import root_of
+from scanner.model.regions import TABLE
+from scanner.model.residency import GROUP, SCOPE
+from scanner.report.cards import ResourceNames
+from scanner.report.places import VERDICTS, PlaceGroup, groups
+from scanner.report.text import plain
+from scanner.report.words import Words
+
+LOOKS: Final = {"stays": "pass", "may-leave": "high", "unknown": "unknown"}
+SHOWN: Final = 200
+"""The most rows of what may leave; the findings have all."""
+MOST_PLACES: Final = 60
+
+WIDTH, HEIGHT = 1100, 430
+NODE_WIDTH, NODE_HEIGHT, GAP = 190, 44, 6
+MAP_WIDTH, SIDE = 790, 890
+SPAN = 6.0
+"""The fewest degrees that the drawing spans."""
+
+
+@dataclass(slots=True)
+class PlaceNode:
+    """A place in the drawing; `x`, `y`: its upper left corner."""
+
+    group: PlaceGroup
+    x: float
+    y: float
+
+    def overlaps(self, other: "PlaceNode") -> bool:
+        """Return whether two nodes are too near."""
+        return abs(self.x - other.x) < NODE_WIDTH + GAP and abs(self.y - other.y) < NODE_HEIGHT + GAP
+
+
+def places_view(document: Document, words: Words, names: ResourceNames) -> dict[str, Any]:
+    """Return the variable `places` of the report: None in a document without places."""
+    rows = list(document.places)
+    if not rows:
+        return {"places": None}
+    found = groups(rows)
+    leaving = [row for group in found for row in group.rows if row.verdict != "stays"]
+    leaving.sort(key=lambda row: (row.waiver is not None, VERDICTS.index(row.verdict)))
+    return {
+        "places": {
+            "lead": _lead(rows, words),
+            "sources": _sources(rows, words),
+            "drawing": _drawing(document, found, words),
+            "rows": [_line(group, words) for group in found],
+            "leaving": [_leaving(row, document, words, names) for row in leaving[:SHOWN]],
+            "more": max(0, len(leaving) - SHOWN),
+            "count": sum(row.verdict == "may-leave" and row.waiver is None for row in rows),
+        }
+    }
+
+
+def _lead(rows: Sequence[DataPlaceRow], words: Words) -> str:
+    counts = Counter("accepted" if row.waiver is not None else row.verdict for row in rows)
+    kinds = [each for each in (*VERDICTS, "accepted") if counts[each]]
+    said = [words(f"places.count.{each.replace('-', '_')}", counts[each]) for each in kinds]
+    return f"{', '.join(said)}."
+
+
+def _sources(rows: Iterable[DataPlaceRow], words: Words) -> list[str]:
+    """Return what is allowed and who says so, the most frequent first."""
+    counts = Counter((", ".join(row.allowed), _source(row.source, words)) for row in rows if row.allowed)
+    return [f"{allowed} ({source})" for (allowed, source), _ in counts.most_common(5)]
+
+
+def _source(text: str, words: Words) -> str:
+    """Return who says what is allowed."""
+    if text.startswith(GROUP):
+        return words("places.by_group")
+    scope = text.removeprefix(SCOPE)
+    return words("places.by_setting") if scope == text else words("places.by_scope", name=plain(scope))
+
+
+def name_of_place(group: PlaceGroup, words: Words) -> str:
+    """Return the name of a place: a region, any region, a data zone, or that it is not known."""
+    special = {"global": "places.any", "data zone": "places.zone", "": "places.not_known"}
+    return words(special[group.region]) if group.region in special else plain(group.region)
+
+
+def _where(group: PlaceGroup, words: Words) -> str:
+    """Return the place and the legal area of a region: `Netherlands, EEA`."""
+    area = words(f"places.area.{group.area}")
+    parts = dict.fromkeys(plain(each) for each in (group.place, group.geography) if each)
+    return ", ".join([*parts, area] if parts else [area] if group.area != "unknown" else [])
+
+
+def _counts(group: PlaceGroup, words: Words) -> str:
+    counted = [(each, group.counts[each]) for each in VERDICTS] + [("accepted", group.accepted)]
+    return ", ".join(words(f"places.count.{name.replace('-', '_')}", n) for name, n in counted if n)
+
+
+def _line(group: PlaceGroup, words: Words) -> dict[str, Any]:
+    return {
+        "look": LOOKS[group.verdict],
+        "name": name_of_place(group, words),
+        "where": _where(group, words),
+        "resources": group.resources,
+        "counts": [group.counts[each] for each in VERDICTS],
+        "accepted": group.accepted,
+    }
+
+
+def _leaving(row: DataPlaceRow, document: Document, words: Words, names: ResourceNames) -> dict[str, Any]:
+    group = PlaceGroup(row.region, row.place, row.geography, row.area)
+    rule = document.rules.get(row.rule)
+    where = _where(group, words)
+    return {
+        "look": "waived" if row.waiver is not None else LOOKS[row.verdict],
+        "word": words(
+            "places.accepted" if row.waiver is not None else f"places.verdict.{row.verdict.replace('-', '_')}"
+        ),
+        "name": names.of(row.resource)["path"],
+        "at": names.place(row.resource),
+        "place": name_of_place(group, words),
+        "where": where,
+        "title": rule.title if rule is not None else row.rule,
+        "query": f"rule:{row.rule}",
+        "evidence": row.why or f"{row.path}: {row.value}",
+    }
+
+
+# The drawing
+
+
+def _drawing(document: Document, found: Sequence[PlaceGroup], words: Words) -> dict[str, Any]:
+    """Return the nodes and edges of the drawing. Regions without coordinates, and other places, are at the side."""
+    drawn = list(found[:MOST_PLACES])
+    at = {group.region: at for group in drawn if (at := _degrees(group)) is not None}
+    nodes: list[PlaceNode] = []
+    for group in sorted(
+        (each for each in drawn if each.region in at), key=lambda each: (-at[each.region][1], each.region)
+    ):
+        longitude, latitude = at[group.region]
+        x = 20 + _share(longitude, [each[0] for each in at.values()]) * (MAP_WIDTH - NODE_WIDTH)
+        y = 20 + (1 - _share(latitude, [each[1] for each in at.values()])) * (HEIGHT - NODE_HEIGHT - 40)
+        nodes.append(_free(PlaceNode(group, x, y), nodes))
+    side = [group for group in drawn if group.region not in at]
+    nodes += [PlaceNode(group, SIDE, 20.0 + at * (NODE_HEIGHT + GAP * 2)) for at, group in enumerate(side)]
+    height = max([2 * NODE_HEIGHT, *(node.y + NODE_HEIGHT + 20 for node in nodes)])
+    return {
+        "width": WIDTH,
+        "height": round(height),
+        "nodes": [_node(node, words) for node in nodes],
+        "edges": _edges(document, nodes),
+        "node_width": NODE_WIDTH,
+        "node_height": NODE_HEIGHT,
+    }
+
+
+def _degrees(group: PlaceGroup) -> tuple[float, float] | None:
+    """Return longitude and latitude of a region; None where they are not known."""
+    known = TABLE.get(group.region)
+    if known is None or known.longitude is None or known.latitude is None:
+        return None
+    return known.longitude, known.latitude
+
+
+def _share(value: float, every: Sequence[float]) -> float:
+    """Return where a value lies between the least and the greatest, from 0 to 1."""
+    least = min(every)
+    return (value - least) / max(SPAN, max(every) - least)
+
+
+def _free(node: PlaceNode, others: Sequence[PlaceNode]) -> PlaceNode:
+    """Return the node, moved down until it is free."""
+    while any(node.overlaps(each) for each in others):
+        node.y += GAP
+    return node
+
+
+def _node(node: PlaceNode, words: Words) -> dict[str, Any]:
+    group = node.group
+    return {
+        "look": LOOKS[group.verdict],
+        "x": round(node.x),
+        "y": round(node.y),
+        "name": name_of_place(group, words),
+        "where": _where(group, words),
+        "short": plain(group.place or group.geography)[:22],
+        "count": words("count.resources", group.resources),
+        "says": f"{name_of_place(group, words)}: {_counts(group, words)}",
+    }
+
+
+def _edges(document: Document, nodes: Sequence[PlaceNode]) -> list[dict[str, Any]]:
+    """Return a line from the region of resources to each other place from which their data may leave."""
+    at = {(node.group.region, node.group.area): node for node in nodes}
+    own = {node.group.region: node for node in nodes}
+    regions = {id.lower(): row.location for id, row in document.resources.items()}
+    counts: Counter[tuple[str, tuple[str, str]]] = Counter()
+    for node in nodes:
+        for row in node.group.rows:
+            source = regions.get(root_of(row.resource), "")
+            if row.verdict == "may-leave" and source != row.region and source in own:
+                counts[source, (row.region, row.area)] += 1
+    return [_edge(own[source], at[target], count) for (source, target), count in sorted(counts.items())]
+
+
+def _edge(source: PlaceNode, target: PlaceNode, count: int) -> dict[str, Any]:
+    half, middle = NODE_WIDTH / 2, NODE_HEIGHT / 2
+    first, second = (source.x + half, source.y + middle), (target.x + half, target.y + middle)
+    bend = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2 - 30
+    path = f"M{first[0]:.0f} {first[1]:.0f}Q{bend[0]:.0f} {bend[1]:.0f} {second[0]:.0f} {second[1]:.0f}"
+    return {"path": path, "width": 1.5 if count < 5 else 3, "look": LOOKS["may-leave"]}

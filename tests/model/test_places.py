@@ -1,0 +1,133 @@
+"""What is allowed for a resource, and the verdict on each place that it names."""
+
+from typing import Any
+
+import pytest
+
+from scanner.model.index import Index
+from scanner.model.places import PlaceFinder
+from scanner.model.regions import TABLE, area_of, of_arm
+from scanner.model.residency import PlaceException, Residency, ResidencyPolicy, ResidencyScope
+from scanner.model.resource import Resource
+from scanner.model.verdict import Fail, Pass, Unknown, Unread
+
+GROUP = "/subscriptions/s1/resourceGroups/RG-data"
+REGION = PlaceFinder(kind="region", what="region")
+PAIR = PlaceFinder(kind="pair", what="replica")
+
+
+def account(region: str, **more: Any) -> Resource:
+    body = {"id": f"{GROUP}/providers/Microsoft.Storage/storageAccounts/st", "location": region, "properties": {"a": 1}}
+    return Resource({**body, **more}, by="get")
+
+
+def index(*allowed: str, **more: Any) -> Index:
+    found = Index()
+    policy = more.pop("policy", None) or ResidencyPolicy(allowed)
+    found.residency = Residency(policy, groups={GROUP.lower(): "norwayeast"}, names={"s1": "journal"}, **more)
+    return found
+
+
+def verdict(region: str, *allowed: str, finder: PlaceFinder = REGION, **more: Any) -> str:
+    found = finder.judge(account(region), index(*allowed, **more))[1]
+    return ", ".join(f"{each.verdict} {each.area}" for each in found)
+
+
+def test_without_a_setting_the_geography_of_the_resource_group_counts() -> None:
+    assert verdict("norwaywest") == "stays eea"
+    assert verdict("swedencentral") == "may-leave eea"
+    found = REGION.check(account("swedencentral"), index())
+    assert isinstance(found, Fail)
+    assert "the geography of the resource group, whose region is norwayeast" in found.message
+    assert found.evidence[0].value == "swedencentral"
+
+
+def test_a_group_that_was_not_read_makes_it_unknown() -> None:
+    found = REGION.check(account("norwayeast"), Index())
+    assert isinstance(found, Unknown)
+    refused = Unread("the region of the resource group", "403", f"{GROUP}")
+    other = Index()
+    other.residency = Residency(unread={"s1": refused})
+    found = REGION.check(account("norwayeast"), other)
+    assert isinstance(found, Unknown)
+    assert found.gaps == (GROUP,)
+
+
+@pytest.mark.parametrize("region", [name for name, each in TABLE.items() if each.area == "eea"])
+def test_the_eea_has_each_of_its_regions_and_their_pairs(region: str) -> None:
+    assert verdict(region, "eea") == "stays eea"
+    assert verdict(region, "eea", finder=PAIR) in ("stays eea", "")
+
+
+@pytest.mark.parametrize("region", ["switzerlandnorth", "switzerlandwest", "uksouth", "ukwest"])
+def test_switzerland_and_the_united_kingdom_are_outside_of_the_eea(region: str) -> None:
+    assert verdict(region, "eea") == "may-leave adequacy"
+
+
+def test_an_unknown_region_is_never_inside() -> None:
+    assert verdict("atlantiscentral", "eea") == "unknown unknown"
+    assert verdict("", "eea") == "unknown unknown"
+    assert verdict("atlantiscentral", "eea", finder=PAIR) == "unknown unknown"
+    assert area_of("Atlantis") == "third"
+
+
+def test_global_is_everywhere() -> None:
+    assert verdict("global", "eea") == "may-leave worldwide"
+
+
+def test_the_only_pairs_that_leave_their_geography() -> None:
+    leaving = {each.name for each in TABLE.values() if each.pair and TABLE[each.pair].geography != each.geography}
+    assert leaving == {"brazilsouth"}
+    assert {each.pair for each in TABLE.values()} - {""} <= TABLE.keys()
+
+
+def test_arms_list_of_regions_comes_first() -> None:
+    rows: list[dict[str, Any]] = [
+        {"name": "finlandcentral", "metadata": {"geography": "Finland", "pairedRegion": [{"name": "swedensouth"}]}},
+        {"name": "europe", "metadata": {"geography": "Europe", "regionType": "Logical"}},
+        {"name": "nowhere", "metadata": {}},
+        {"name": ["x"], "metadata": {"geography": "Norway"}},
+        {"name": "broken", "metadata": "x"},
+        {"name": "pairs", "metadata": {"geography": "Norway", "pairedRegion": "x"}},
+    ]
+    found = of_arm(rows)
+    assert {name: (each.area, each.pair) for name, each in found.items()} == {
+        "finlandcentral": ("eea", "swedensouth"),
+        "pairs": ("eea", ""),
+    }
+    assert verdict("finlandcentral", "eea", regions={**TABLE, **found}) == "stays eea"
+
+
+def test_scopes_come_before_the_setting_for_all() -> None:
+    policy = ResidencyPolicy(
+        ("norway",),
+        (
+            ResidencyScope(("sweden",), "by tag", tag=("Class", "open")),
+            ResidencyScope(("germany",), "by subscription", subscription="JOURNAL"),
+        ),
+    )
+    tagged = account("swedencentral", tags={"class": "Open"})
+    assert isinstance(REGION.check(tagged, index(policy=policy)), Pass)
+    assert isinstance(REGION.check(account("swedencentral"), index(policy=policy)), Fail)
+    assert isinstance(REGION.check(account("germanynorth"), index(policy=policy)), Pass)
+
+
+def test_an_exception_accepts_its_places_until_it_expires() -> None:
+    live = PlaceException("*/STORAGEaccounts/st", ("sweden",), "moved in May", "drift", "2027-01-01")
+    found = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (live,))))
+    assert isinstance(found, Fail)
+    assert found.accepted == live.accepted
+    other = REGION.check(account("eastus"), index(policy=ResidencyPolicy(("norway",), (), (live,))))
+    assert isinstance(other, Fail)
+    assert other.accepted is None
+    past = live._replace(expired=True)
+    found = REGION.check(account("swedencentral"), index(policy=ResidencyPolicy(("norway",), (), (past,))))
+    assert isinstance(found, Fail)
+    assert (found.accepted, found.lapsed) == (None, past.accepted)
+
+
+def test_a_data_zone_is_wider_than_a_country_and_its_extent_is_not_known() -> None:
+    finder = PlaceFinder(kind="processing", what="processing", path="sku.name", on=("Global",), zones=("Zone",))
+    deployment = account("norwayeast", sku={"name": "Zone"})
+    assert isinstance(finder.check(deployment, index("norway")), Fail)
+    assert isinstance(finder.check(deployment, index("eea")), Unknown)

@@ -1,0 +1,88 @@
+"""The view of places in a real browser: its numbers, the drawing, its list, a narrow page, and without places."""
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from scanner.report.places import groups, sentence
+from tests.report import sample
+from tests.report.conftest import Reader, scrolls_sideways, show
+
+Make = Callable[[dict[str, Any]], Path]
+
+
+def made() -> dict[str, Any]:
+    return sample.with_places(sample.document(100))
+
+
+def test_its_numbers_are_those_of_the_document(reader: Reader, make: Make) -> None:
+    document = made()
+    counts = Counter("accepted" if "waiver" in row else row["verdict"] for row in document["places"])
+    page = reader.open(make(document), "#places")
+    lead = page.locator("#places .lead").inner_text()
+    assert lead.startswith(
+        f"{counts['may-leave']} may leave, {counts['unknown']} are unknown, "
+        f"{counts['stays']} places stay by configuration, {counts['accepted']} "
+    )
+    assert page.locator("#places .leaving > li").count() == len(document["places"]) - counts["stays"]
+    regions = {row["region"] for row in document["places"]}
+    assert page.locator(".place-node").count() == page.locator(".places-table tbody tr").count() == len(regions)
+    assert page.locator(".place-node", has_text="westeurope").get_attribute("class") == "place-node high"
+    assert page.locator(".place-node", has_text="any region").count() == 1
+    assert "settings for <i>prod" in page.locator("#places").inner_text()
+    assert page.locator("#places b b, #places i").count() == 0
+
+
+def test_nodes_do_not_overlap(reader: Reader, make: Make) -> None:
+    page = reader.open(make(made()), "#places")
+    boxes = [node.bounding_box() for node in page.locator(".place-node rect").all()]
+    for at, one in enumerate(boxes):
+        for other in boxes[at + 1 :]:
+            assert one is not None
+            assert other is not None
+            apart = abs(one["x"] - other["x"]) >= one["width"] or abs(one["y"] - other["y"]) >= one["height"]
+            assert apart
+
+
+def test_it_leads_to_the_findings(reader: Reader, make: Make) -> None:
+    page = reader.open(make(made()), "#places")
+    page.get_by_role("link", name="All findings on residency").click()
+    expect(page.locator("#findings")).to_be_visible()
+    assert page.evaluate("location.hash") == "#findings?q=category:residency"
+
+
+def test_it_is_accessible_and_never_wider_than_the_window(
+    reader: Reader, make: Make, accessible: Callable[[Page], None]
+) -> None:
+    page = reader.open(make(made()), "#places")
+    accessible(page)
+    assert scrolls_sideways(page) == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert not page.locator(".places-map").is_visible()
+    expect(page.locator(".places-table")).to_be_visible()
+
+
+def test_a_document_without_places_has_no_view(reader: Reader, make: Make) -> None:
+    page = reader.open(make(sample.document(20)), "#places")
+    assert page.locator("#places").count() == 0
+    expect(page.locator("#endpoints")).to_be_visible()
+
+
+def test_it_is_printed_alone(reader: Reader, make: Make) -> None:
+    page = reader.page()
+    show(page, make(made()), "#places")
+    page.emulate_media(media="print")
+    assert page.locator(".places-map svg").first.is_visible()
+    assert not page.locator("#endpoints").is_visible()
+
+
+def test_places_are_grouped_with_what_may_leave_first() -> None:
+    document = sample.typed(made())
+    found = groups(document.places)
+    verdicts = [group.verdict for group in found]
+    assert verdicts == sorted(verdicts, key=("may-leave", "unknown", "stays").index)
+    assert sum(len(group.rows) for group in found) == len(document.places)
+    assert sentence(document).startswith(f"{len(document.places)} places: ")
