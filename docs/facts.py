@@ -43,7 +43,7 @@ _NO_KEYWORDS = frozenset({"source", "commands", "az", "says", "values", "paths"}
 _PROSE = re.compile(r"(?<!\S)[(\"']?[A-Za-z][A-Za-z'-]*[,.;:)\"']*(?!\S)")
 _NO_PROSE = re.compile(
     r"az |--|//|Microsoft (Learn|Download)|resource \{|[a-z-]+/[a-z-]+: |.* \| |azure-mgmt"
-    r"|Azure Policy |get list |give a file |properties\.\{"
+    r"|Azure Policy |get list |give a file |properties\.\{|(management-group|subscription):\{"
 )
 _Tokens = list[str | tuple[str]]
 """The parts of a text; a tuple is the name of a field."""

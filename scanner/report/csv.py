@@ -80,7 +80,7 @@ def _cell(text: str) -> str:
 
 
 def rows(document: Document) -> Iterator[Row]:
-    """Return every row of a document by the names of `COLUMNS`: exposures, findings, failed reads, what was excluded."""
+    """Return every row of a document by the names of `COLUMNS`, what was excluded last."""
     yield from exposure_rows(document, document.exposures)
     yield from finding_rows(document, document.findings)
     yield from gap_rows(document)
