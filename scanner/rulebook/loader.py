@@ -1,8 +1,9 @@
 """Load rule files: the built-in folder, packages of the entry-point group `twolocks.rules`, and a user's folders.
 
 A folder holds Python files (types, reads, exposure functions, rules that need code), files of rows beside them
-(`storage.toml` beside `storage.py`), `tables/` with both, `controls.toml`, and for `twolocks rules test` `paths.toml`
-and `cases/`. `test_*.py` is no rule file. A folder of rows has no Python files: nothing in it runs.
+(`storage.toml` beside `storage.py`), `tables/` with both, `controls.toml`, `frameworks/` with the controls of
+frameworks, and for `twolocks rules test` `paths.toml` and `cases/`. `test_*.py` is no rule file. A folder of rows has
+no Python files: nothing in it runs.
 """
 
 import importlib
@@ -18,10 +19,12 @@ from types import ModuleType
 
 from scanner.content import content
 from scanner.errors import InputError, nearest
+from scanner.model.framework import Framework
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rows import BadRow
 from scanner.model.rule import CATEGORIES, Rule
 from scanner.model.verdict import Severity
+from scanner.rulebook.frameworks import read_frameworks
 from scanner.rulebook.renamed import new_id, new_ids
 from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
 
@@ -44,6 +47,10 @@ class RuleSet:
     """The file of each rule: the Python that it runs, else its row's."""
     modules: dict[str, ModuleType] = field(default_factory=dict)
     """The Python files by name (`storage`)."""
+    frameworks: dict[str, Framework] = field(default_factory=dict)
+    """The frameworks by id, in the order in which they are shown."""
+    topics: dict[str, str] = field(default_factory=dict)
+    """What each topic of controls asks."""
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
@@ -187,7 +194,7 @@ def load(
     Python file in a folder of rows.
     """
     found = RuleSet()
-    files = RuleFiles(modules=found.modules, broken=found.broken)
+    files = RuleFiles(modules=found.modules, broken=found.broken, catalogues=found.frameworks, topics=found.topics)
     if built_in:
         _folder(found, files, content("rules"), "scanner.rules")
     if packages:
@@ -230,16 +237,20 @@ def _only_rows(folder: Path) -> None:
 
 def _rows_folder(found: RuleSet, files: RuleFiles, folder: Path) -> None:
     """Load a folder of rows: its controls and its rows, which name variables of files that were loaded before."""
-    if (folder / CONTROLS).is_file():
-        read_controls(folder / CONTROLS, files)
+    _read_controls(folder, files)
     for part in (folder, folder / TABLES):
         _row_files(found, files, part, "")
 
 
-def _folder(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
-    """Load a folder: its controls, its Python files, and then the rows, which name variables of these."""
+def _read_controls(folder: Path, files: RuleFiles) -> None:
+    read_frameworks(folder, files)
     if (folder / CONTROLS).is_file():
         read_controls(folder / CONTROLS, files)
+
+
+def _folder(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+    """Load a folder: its controls, its Python files, and then the rows, which name variables of these."""
+    _read_controls(folder, files)
     for part, package in ((folder, name), (folder / TABLES, f"{name}.{TABLES}")):
         if part.is_dir():
             _namespace(part, package)
