@@ -12,6 +12,7 @@ from typing import IO, Any, TypeVar, overload
 
 import msgspec
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
@@ -20,6 +21,7 @@ from scanner.document.schema import (
     ExposureRow,
     FindingRow,
     GapRow,
+    NumbersRow,
     ResourceRow,
     RuleRow,
     ScanRow,
@@ -27,6 +29,8 @@ from scanner.document.schema import (
 )
 
 _FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
+_LAST_PARTS: dict[str, Any] = {"changes": ChangesRow, "numbers": NumbersRow, "frameworks": list[FrameworkRow]}
+"""The parts after `coverage`, in their order; each may be missing."""
 _AT_ONCE = 1 << 18
 """Bytes that are read at once where rows are used in their order."""
 _Row = TypeVar("_Row")
@@ -125,12 +129,20 @@ class _Parser:
             gaps=list(self._rows("gaps", GapRow)),
             coverage=self._part(b'"coverage": ', Coverage),
         )
-        if self._ends:
-            return document
-        document.changes = self._part(b'"changes": ', ChangesRow)
+        for name, type in _LAST_PARTS.items():
+            if not self._ends and self._peek(name):
+                setattr(document, name, self._part(b'"%b": ' % name.encode(), type))
         if not self._ends:
             raise _OtherForm
         return document
+
+    def _peek(self, name: str) -> bool:
+        """Return whether the next line is a part of this name."""
+        at = self._file.tell()
+        head = b'"%b": ' % name.encode()
+        found = self._file.read(len(head)) == head
+        self._file.seek(at)
+        return found
 
     def _line(self) -> bytes:
         line = self._file.readline()

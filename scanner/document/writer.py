@@ -7,6 +7,7 @@ from typing import IO
 
 import msgspec
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
@@ -78,6 +79,7 @@ class Writer:
         coverage: Coverage,
         changes: ChangesRow | None = None,
         numbers: NumbersRow | None = None,
+        frameworks: list[FrameworkRow] | None = None,
     ) -> None:
         """Write the document; may be called once for each output."""
         out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
@@ -102,6 +104,8 @@ class Writer:
             out.write(b',\n"changes": ' + _encoder.encode(changes))
         if numbers is not None:
             out.write(b',\n"numbers": ' + _encoder.encode(numbers))
+        if frameworks is not None:
+            out.write(b',\n"frameworks": ' + _encoder.encode(frameworks))
         out.write(b"}\n")
 
     def close(self) -> None:
@@ -127,5 +131,13 @@ def write_document(document: Document, out: IO[bytes]) -> None:
     """Write a whole document as a scan writes it. The same document gives the same bytes."""
     with closing(Writer()) as writer:
         fill(writer, document)
-        numbers = document.numbers or None
-        writer.finish(out, document.scan, document.rules, document.gaps, document.coverage, document.changes, numbers)
+        writer.finish(
+            out,
+            document.scan,
+            document.rules,
+            document.gaps,
+            document.coverage,
+            document.changes,
+            document.numbers or None,
+            document.frameworks or None,
+        )

@@ -95,6 +95,7 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
         source=row.source,
         costly=row.costly,
         retired_on=row.retired_on,
+        responsible=row.responsibility,
         row=row,
     )
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from scanner.model.exposure import LOCKS
 from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.responsibility import Responsibility, responsibility_of
 from scanner.model.rule_row import RuleData, SeverityName
 from scanner.model.verdict import Severity, Verdict
 
@@ -124,6 +125,7 @@ class Rule:
     `endpoints`: the endpoints (patterns) whose lock of the rule's category a lock rule reads.
     `credentials`: the credentials that a lock rule reads, where several rules share an endpoint. Empty: all.
     `control_sets`: names of sets in `controls.toml`. The loader puts their ids into `controls`.
+    `responsible`: who is responsible, where that does not follow from category and types.
     `row`: the data that the rule was made of, None for a rule of a Python file.
     """
 
@@ -147,6 +149,7 @@ class Rule:
     source: str = ""
     costly: bool = False
     retired_on: str = ""
+    responsible: Responsibility | Literal[""] = ""
     row: RuleData | None = None
 
     def __post_init__(self) -> None:
@@ -167,6 +170,11 @@ class Rule:
     def first_id(self) -> str:
         """Return the first id that this rule ever had, so that fingerprints survive a renaming."""
         return self.aliases[0] if self.aliases else self.id
+
+    @property
+    def responsibility(self) -> Responsibility:
+        """Return whose job its findings are."""
+        return self.responsible or responsibility_of(self.category, self.resource_type.types)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -211,6 +219,7 @@ def rule(
     source: str = "",
     costly: bool = False,
     retired_on: str = "",
+    responsible: Responsibility | Literal[""] = "",
 ) -> Callable[[Check], Rule]:
     """Make the decorated function (resource, index) -> Verdict a rule about a type, or about each resource of a list.
 
@@ -241,6 +250,7 @@ def rule(
             source=source,
             costly=costly,
             retired_on=retired_on,
+            responsible=responsible,
         )
 
     return make

@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from scanner.config.settings import Settings
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import (
     CellRow,
     ChangeRow,
@@ -38,6 +39,7 @@ from scanner.document.schema import (
     WaiverRow,
 )
 from scanner.errors import InputError
+from scanner.evaluate.frameworks import framework_row
 from scanner.model.ids import name_of
 from scanner.model.levels import Auth, Reach
 from scanner.model.rule import CATEGORIES
@@ -174,7 +176,15 @@ class _Redactor:
             gaps=list(map(self._gap, whole.gaps)),
             coverage=self._coverage(whole.coverage),
             changes=self._changes(whole.changes) if whole.changes is not None else None,
+            frameworks=list(self._frameworks(whole.frameworks)) if whole.frameworks else msgspec.UNSET,
         )
+
+    def _frameworks(self, rows: Iterable[FrameworkRow]) -> Iterator[FrameworkRow]:
+        """Yield the built-in frameworks with their own texts, whatever the document says."""
+        for row in rows:
+            known = self.known.frameworks.get(row.id)
+            if known is not None and known.controls.keys() >= row.tested.keys():
+                yield framework_row(known, row.tested)
 
     # Words
 

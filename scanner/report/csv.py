@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, RuleRow, WaiverRow
 from scanner.model.ids import name_of, subscription_of
 from scanner.report.gaps import answer
 from scanner.report.text import plain
@@ -21,7 +21,7 @@ COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
     "subscription_name", "resource_group", "type", "name", "location", "endpoint", "kind", "address", "reach",
     "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "tags",
-    "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated",
+    "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated", "responsibility", "controls",
 )  # fmt: skip
 """The columns in their order; `docs/formats.md` describes each. A new one is added at the end."""
 
@@ -78,8 +78,10 @@ def _rows(document: Document) -> Iterator[Row]:
     times: Row = {"taken": document.scan.taken, "evaluated": document.scan.evaluated}
     for exposure in document.exposures:
         yield _resource(exposure.resource, resources, names) | _exposure(exposure) | times
+    of_rules = {id: _rule(rule) for id, rule in document.rules.items()}
     for finding in document.findings:
-        yield _resource(finding.resource, resources, names) | _finding(finding) | times
+        row = _resource(finding.resource, resources, names) | _finding(finding) | of_rules.get(finding.rule, {}) | times
+        yield row | {"responsibility": "microsoft"} if finding.fix and finding.fix.tier else row
     for gap in document.gaps:
         yield _resource(gap.url, resources, names) | _gap(gap) | times
 
@@ -137,6 +139,11 @@ def _finding(row: FindingRow) -> Row:
         "waiver_lapsed": row.lapsed.expires if row.lapsed else None,
         **_history(row),
     }
+
+
+def _rule(rule: RuleRow) -> Row:
+    controls = [f"{framework} {id}" for framework, ids in rule.controls.items() for id in ids]
+    return {"responsibility": rule.responsibility, "controls": "; ".join(controls)}
 
 
 def _gap(row: GapRow) -> Row:

@@ -21,6 +21,7 @@ from scanner.content import content
 from scanner.errors import InputError, nearest
 from scanner.model.framework import Framework
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rows import BadRow
 from scanner.model.rule import CATEGORIES, Rule
 from scanner.model.verdict import Severity
@@ -33,6 +34,14 @@ GROUP = "twolocks.rules"
 TABLES = "tables"
 CONTROLS = "controls.toml"
 PATHS = "paths.toml"
+_KEYS: dict[str, Sequence[str] | None] = {
+    "category": CATEGORIES,
+    "severity": tuple(Severity.__members__),
+    "type": None,
+    "control": None,
+    "responsibility": RESPONSIBILITIES,
+}
+"""The keys of patterns, and the values of those that have known ones."""
 
 
 @dataclass(slots=True)
@@ -107,9 +116,9 @@ class RuleSet:
         For the old id of a renamed rule the error gives the new id; `rewrite` says how to write it.
         """
         key, colon, value = pattern.partition(":")
-        if colon and key not in ("category", "severity", "type", "control"):
-            raise InputError(f'{option} "{pattern}": unknown key', do="known: category, severity, type, control")
-        known = {"category": CATEGORIES, "severity": tuple(Severity.__members__)}.get(key) if colon else None
+        if colon and key not in _KEYS:
+            raise InputError(f'{option} "{pattern}": unknown key', do=f"known: {', '.join(_KEYS)}")
+        known = _KEYS[key] if colon else None
         if known is not None and not any(fnmatchcase(each, value.lower()) for each in known):
             near = nearest(value, known, 1)
             raise InputError(
@@ -149,7 +158,9 @@ def _names(rule: Rule, pattern: str) -> bool:
 
 
 def matches(rule: Rule, pattern: str) -> bool:
-    """Return whether a PATTERN of the contract means a rule: an id with `*`, category:, severity:, type:, control:."""
+    """Return whether a PATTERN of the contract means a rule: an id with `*`, category:, severity:, type:, control:,
+    responsibility:.
+    """
     key, colon, value = pattern.partition(":")
     if not colon:
         return any(fnmatchcase(each, pattern.lower()) for each in (rule.id, *rule.aliases))
@@ -158,6 +169,8 @@ def matches(rule: Rule, pattern: str) -> bool:
         return fnmatchcase(rule.category, value)
     if key == "severity":
         return rule.severity is not None and fnmatchcase(rule.severity.name, value)
+    if key == "responsibility":
+        return fnmatchcase(rule.responsibility, value)
     if key == "type":
         return any(fnmatchcase(each.lower(), value) for each in (*rule.resource_type.types, *rule.types))
     if key == "control":

@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, cast
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.reader import open_document
 from scanner.document.schema import (
     ChangesRow,
@@ -43,6 +44,7 @@ class Sections(NamedTuple):
     coverage: Coverage
     changes: ChangesRow | None
     numbers: NumbersRow
+    frameworks: list[FrameworkRow] | None
 
 
 @dataclass(slots=True)
@@ -136,7 +138,8 @@ class Outputs:
         with SpooledTemporaryFile(max_size=_IN_MEMORY) as whole:
             made = redact(_decoded(writer, sections, whole), key)
             fill(other, made)
-        return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, count(made).numbers())
+        numbers = count(made).numbers()
+        return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, numbers, made.frameworks or None)
 
     def _write_parts(self, outs: Sequence[OutputTarget], document: Document, by: SplitBy) -> None:
         from scanner.output.part_files import PartFiles
