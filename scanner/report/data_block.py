@@ -23,6 +23,7 @@ import msgspec
 from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, ResourceRow
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
+from scanner.report.frameworks import framework_block
 from scanner.report.gaps import scope_names
 from scanner.report.naming import PORTALS, path_name, type_name
 from scanner.report.summary import STATUSES, rating
@@ -288,6 +289,7 @@ class DataBlock:
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,
+            "frameworks": framework_block(self.document, words.language),
             "rules": self._rules(),
             "resources": self.resources.export(),
             "exposures": self.exposures,

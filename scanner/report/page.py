@@ -8,6 +8,7 @@ from scanner.model.verdict import SEVERITIES
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
+from scanner.report.frameworks import framework_totals, responsibilities
 from scanner.report.gaps import scope_names
 from scanner.report.headline import capital, headline
 from scanner.report.page_gaps import coverage, not_assessed
@@ -59,6 +60,8 @@ def context(
         "exposures_total": len(exposures),
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary, with_history=changes is not None),
+        "frameworks": framework_totals(document, t),
+        "responsibilities": responsibilities(document),
         **_headings(document, summary, t),
         **print_pages(document, exposures, names, t),
         **_without_scripts(len(findings), t),

@@ -11,10 +11,12 @@
 The control ids of a rule follow from these files; no other file names them.
 """
 
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
 
+from scanner.content import content
 from scanner.model.framework import NOT_TESTABLE, Control, Framework
 from scanner.model.rows import BadRow
 from scanner.rulebook.row_files import RuleFiles, broken, read_toml, unfit
@@ -48,6 +50,7 @@ class FrameworkData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     published: int = 0
     listed: str = ""
     key: str = ""
+    sections_nb: dict[str, str] = {}
 
 
 def read_frameworks(folder: Path, files: RuleFiles) -> None:
@@ -78,6 +81,7 @@ def _framework(id: str, data: FrameworkData) -> Framework:
         published=data.published,
         listed=data.listed,
         sections=data.sections,
+        sections_in={"nb": data.sections_nb} if data.sections_nb else {},
         controls={id: _control(id, row, data) for id, row in data.controls.items()},
     )
 
@@ -111,3 +115,11 @@ def _add(made: Framework, key: str, files: RuleFiles) -> None:
             ids = files.tested.setdefault(name, {}).setdefault(made.name, [])
             if control.id not in ids:
                 ids.append(control.id)
+
+
+@lru_cache(maxsize=1)
+def catalogues() -> dict[str, Framework]:
+    """Return the built-in frameworks by id, without loading rules."""
+    files = RuleFiles()
+    read_frameworks(content("rules"), files)
+    return files.catalogues

@@ -61,13 +61,18 @@ function controlFacet() {
   return facet("control", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), (row) => places[rows.rule[row]]);
 }
 
+function responsibilityFacet() {
+  const whose = ["customer", "shared", "microsoft"];
+  return facet("responsibility", whose.map((value) => ({ value, label: t("responsibility." + value) })), (row) => whose.indexOf(responsibilityOf(row)));
+}
+
 function makeFacets() {
   const category = data.rules.map((rule) => CATEGORIES.indexOf(rule.category));
   facets = [
     facet("severity", data.severities.map((value) => ({ value, label: t("severity." + value) })), (row) => rows.severity[row]),
     facet("status", data.statuses.map((value) => ({ value, label: t("status." + value) })), (row) => rows.status[row]),
     facet("category", CATEGORIES.map((value) => ({ value, label: value })), (row) => category[rows.rule[row]]),
-    typeFacet(), subscriptionFacet(), controlFacet(),
+    typeFacet(), subscriptionFacet(), controlFacet(), responsibilityFacet(),
   ];
   const total = facets.map((each) => { const counts = new Int32Array(each.values.length); for (let row = 0; row < rows.length; row++) countRow(each, counts, row); return counts; });
   facets.forEach((each, at) => {
