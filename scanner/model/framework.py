@@ -38,8 +38,8 @@ class Framework:
     """A framework. `id`: the name of its file; `name`: its short name, as columns show it.
 
     `published`: the controls that its publisher counts, 0 where it names no number. `listed`: which of them the file
-    lists, "" for all. `source`: where numbers and texts were read. `sections`: their titles by number; `sections_in`: in
-    other languages, by language.
+    lists, "" for all. `source`: where numbers and texts were read. `sections`: their titles by number; `sections_in`:
+    the same in other languages, by language.
     """
 
     id: str

@@ -1,5 +1,6 @@
 """The files of frameworks: complete, and each mapping leads to something."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -102,3 +103,11 @@ def test_a_folder_of_ones_own_may_have_a_framework(tmp_path: Path) -> None:
     found = load([tmp_path], packages=False)
     assert found.broken == []
     assert found.frameworks["own"].controls["A.1"].rest == "x"
+
+
+def test_the_explained_mappings_are_mappings() -> None:
+    page = Path("docs/dev/mappings.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[[^]]+\]\(\.\./frameworks/(\S+)\.md\) \| (\S+) \| .* \| \[(\S+)\]\(", page, re.MULTILINE)
+    assert len(rows) == len(set(rows)) == 30
+    for framework, control, rule in rows:
+        assert control in RULES.rules[rule].controls[RULES.frameworks[framework].name], (framework, control, rule)
