@@ -44,7 +44,7 @@ class Sections(NamedTuple):
     coverage: Coverage
     changes: ChangesRow | None
     numbers: NumbersRow
-    frameworks: list[FrameworkRow] | None
+    frameworks: list[FrameworkRow] | None = None
 
 
 @dataclass(slots=True)
