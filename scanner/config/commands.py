@@ -235,19 +235,14 @@ where a rule fails, with 2 where a file does not load.""",
             CLOUD,
         ),
         intro="""\
-List the frameworks with the numbers of their controls by state: failed (by an
-open or waived finding), passed, not assessed (a read failed, a value is not
-known, a rule is off, or there is no such resource), not testable from
-configuration, not covered by a rule yet. With ID (nsm-2.0): every control. "In
-part": the control asks more than its rules test. Waivers are not applied to a
-snapshot.""",
+List the frameworks with the numbers of their controls by state: failed,
+passed, not assessed, not testable from configuration, not covered by a rule
+yet. With ID (nsm-2.0): every control. "In part": the control asks more than
+its rules test. Waivers are not applied to a snapshot.""",
         outro="""\
-JSON: [{id, name, title, version, publisher, url, controls, states: {state:
-count}, tested: {control: {state, why, in_part, rules, used, failed, waived,
-inconclusive, passed}}, not_testable: {reason: [control]}, not_covered:
-[control], listed}]. With ID one of them, its controls as [{id, section, title,
-state, ..., rules: [id], findings: [{rule, status, severity, resource,
-fingerprint}]}].""",
+JSON: as frameworks of a findings file; with ID one of them, its controls as
+[{id, section, title, state, reason, rest, rules: [id], findings: [{rule,
+status, severity, resource, fingerprint}], ...}].""",
         example="format",
     ),
     Command("access", "Check permissions; create a least-privilege role"),

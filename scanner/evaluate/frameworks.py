@@ -83,7 +83,7 @@ def rules_of(framework: Framework, rules: Iterable[Rule]) -> dict[str, list[str]
 
 
 def _off(rules: RuleSet, coverage: Coverage) -> set[str]:
-    """Return the rules that were off although there are resources of their types, or nobody looked for them."""
+    """Return the rules that were off although there are resources of their types, or they were not looked for."""
     counted = {row.type.lower(): row.resources > 0 or not row.complete for row in coverage.types}
     read = {type.lower() for rule in rules.enabled.values() for type in rule.resource_type.types}
     return {
