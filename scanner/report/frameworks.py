@@ -20,6 +20,21 @@ LOOKS = {
     "not-covered": "not-applicable",
 }
 """What each state looks like."""
+WORDS = {
+    "not-read": "not_read",
+    "inconclusive": "inconclusive",
+    "rule-off": "rule_off",
+    "no-resource": "no_resource",
+    "process": "process",
+    "people": "people",
+    "physical": "physical",
+    "tenant": "tenant",
+    "inside": "inside",
+    "intent": "intent",
+    "elsewhere": "elsewhere",
+    "provider": "provider",
+}
+"""The key of the word for each reason why a control was not assessed, or is not testable."""
 _WIDTH = 1000
 
 
@@ -64,9 +79,9 @@ def _controls(row: FrameworkRow) -> Iterator[list[Any]]:
     """Yield the controls of a document, without what the catalogue says of them."""
     for id, tested in row.tested.items():
         counts = [tested.failed, tested.waived, tested.inconclusive, tested.passed]
-        yield [id, tested.state, tested.why, int(tested.in_part), *counts]
+        yield [id, tested.state, WORDS.get(tested.why, ""), int(tested.in_part), *counts]
     for reason, ids in row.not_testable.items():
-        yield from ([id, "not-testable", reason, 0, 0, 0, 0, 0] for id in ids)
+        yield from ([id, "not-testable", WORDS.get(reason, "process"), 0, 0, 0, 0, 0] for id in ids)
     yield from ([id, "not-covered", "", 0, 0, 0, 0, 0] for id in row.not_covered)
 
 

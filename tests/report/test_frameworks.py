@@ -3,14 +3,17 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 from playwright.sync_api import Page, expect
 
+from scanner.document.framework_rows import NotAssessed
 from scanner.evaluate.frameworks import assessed, tally_of
 from scanner.evaluate.rows import rule_row
+from scanner.model.framework import NOT_TESTABLE
+from scanner.report.frameworks import WORDS
 from scanner.rulebook.loader import load
 from tests.report import sample
 from tests.report.conftest import Reader, show
@@ -86,3 +89,7 @@ def test_axe_finds_nothing(
     show(page, make(sample.clean()), "#frameworks")
     expect(page.locator("#frameworks .nothing")).to_be_visible()
     accessible(page)
+
+
+def test_every_reason_has_a_word() -> None:
+    assert set(WORDS) == {*NOT_TESTABLE, *get_args(NotAssessed)} - {""}
