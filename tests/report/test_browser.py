@@ -435,7 +435,7 @@ def test_without_scripts_the_summary_and_the_worst_hundred_stand(reader: Reader,
         .inner_text()
         .startswith("Scripts are disabled. This is the whole summary and the 100 most severe of ")
     )
-    assert page.locator(".view:visible").count() == 4
+    assert page.locator(".view:visible").count() == 5
     assert page.locator(".finding").count() == 100
     assert page.locator("button:visible").count() == 0
 
@@ -449,7 +449,7 @@ def test_a_damaged_file_says_why_and_keeps_the_summary(reader: Reader, report: P
     page.goto(cut.as_uri())
     page.wait_for_selector("#noscript:visible")
     assert "its data block is damaged or truncated" in page.locator("#noscript").inner_text()
-    assert page.locator(".view:visible").count() == 4
+    assert page.locator(".view:visible").count() == 5
 
 
 def test_the_first_printed_page_holds_headline_matrix_and_gaps(reader: Reader, report: Path) -> None:
