@@ -142,4 +142,4 @@ def local_auth(kind: ResourceType, source: str, says: str) -> Switch:
 
 def moved(resource: Resource, tiers: tuple[str, ...], move: str) -> dict[str, Remedy]:
     """Return the steps that close the network of a resource in a tier without a firewall; {} in another tier."""
-    return {"network": Remedy(steps=(move,))} if in_tier(resource, tiers) else {}
+    return {"network": Remedy(steps=(move,), tier=True)} if in_tier(resource, tiers) else {}

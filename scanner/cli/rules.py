@@ -21,6 +21,11 @@ from scanner.terminal.screen import Screen
 from scanner.terminal.tables import table
 from scanner.terminal.text import many, named
 
+_RESPONSIBILITY = {
+    "customer": "yours: a setting of your own closes it",
+    "shared": "shared: Microsoft runs the control, and you set it",
+    "microsoft": "Microsoft's: no setting of yours closes it",
+}
 _COLUMN = 14
 """The column in which the text after a label of `rules show` starts."""
 
@@ -95,6 +100,7 @@ def facts(rule: Rule) -> dict[str, Any]:
             for read in reads(rule)
         ],
         "controls": {framework: list(ids) for framework, ids in rule.controls.items()},
+        "responsibility": rule.responsibility,
         "references": list(rule.references),
         "why": rule.why,
         "endpoints": list(rule.endpoints),
@@ -126,6 +132,7 @@ def page(rule: Rule) -> Iterator[Line]:
     if rule.controls:
         said = "; ".join(f"{framework} {', '.join(ids)}" for framework, ids in rule.controls.items())
         yield Line(said, "Controls", _COLUMN)
+    yield Line(_RESPONSIBILITY[rule.responsibility], "Whose job", _COLUMN)
     for place, reference in enumerate(rule.references):
         yield Line(reference, "" if place else "References", _COLUMN, whole=True)
     if rule.costly:

@@ -227,6 +227,29 @@ is installed, parses the az commands of the fixes; it runs none.""",
 One line a rule: ok, fail or none (no example), id, what. Ends with 0, with 1
 where a rule fails, with 2 where a file does not load.""",
     ),
+    Command(
+        "frameworks",
+        "Controls of frameworks, and their states in a scan",
+        "frameworks:run",
+        arguments=("[ID]",),
+        rows=(
+            saying(FROM, "A findings file or a snapshot (default: what rules test)"),
+            *(ONLY, SKIP, *OWN_RULES, FORMAT),
+            saying(AUTH, f"{AUTH.about} (for blobs)"),
+            TENANT,
+            CLOUD,
+        ),
+        intro="""\
+List the frameworks with the numbers of their controls by state: failed,
+passed, not assessed, not testable from configuration, not covered by a rule
+yet. With ID (nsm-2.0): every control. "In part": the control asks more than
+its rules test. Waivers are not applied to a snapshot.""",
+        outro="""\
+JSON: as frameworks of a findings file; with ID one of them, its controls as
+[{id, section, title, state, reason, rest, rules: [id], findings: [{rule,
+status, severity, resource, fingerprint}], ...}].""",
+        example="format",
+    ),
     Command("access", "Check permissions; create a least-privilege role"),
     Command(
         "access check",

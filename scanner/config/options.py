@@ -107,7 +107,7 @@ VERIFY = Option("verify", "KEY", "Evaluate FILE only if FILE.sig is by this key"
 
 # Which rules count, and how
 
-ONLY = Option("only", "PATTERN", "sql-*, category:, severity:, type:, control:", many=True, effect=Effect.hide)
+ONLY = Option("only", "PATTERN", "sql-*, category:, severity:, type:, control:, ...", many=True, effect=Effect.hide)
 SKIP = Option("skip", "PATTERN", "Rules to leave out; same patterns", many=True, effect=Effect.hide)
 RULES = Option("rules", "DIR", "Folder of additional rules (rows only)", many=True, path=True, effect=Effect.run)
 RULES_CODE = Option("rules-code", "DIR", "The same; may run Python", many=True, path=True, effect=Effect.run)

@@ -12,6 +12,7 @@ from typing import IO, Any, TypeVar, overload
 
 import msgspec
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
@@ -29,7 +30,8 @@ from scanner.document.schema import (
 )
 
 _FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
-_CHANGES = b'"changes": '
+_LAST_PARTS: dict[str, Any] = {"changes": ChangesRow, "numbers": NumbersRow, "frameworks": list[FrameworkRow]}
+"""The parts after `coverage`, in their order; each may be missing."""
 _AT_ONCE = 1 << 18
 """Bytes that are read at once where rows are used in their order."""
 _Row = TypeVar("_Row")
@@ -130,14 +132,24 @@ class _Parser:
             coverage=self._part(b'"coverage": ', Coverage),
         )
         line = b"" if self._ends else self._line()
-        if line.startswith(_CHANGES):
-            document.changes = self._value(line, _CHANGES, ChangesRow)
-            line = b"" if self._ends else self._line()
+        for name, type in _LAST_PARTS.items():
+            key = b'"%b": ' % name.encode()
+            if line.startswith(key):
+                setattr(document, name, self._value(line, key, type))
+                line = b"" if self._ends else self._line()
         if line:
-            document.numbers = self._value(line, b'"numbers": ', NumbersRow)
+            raise _OtherForm
         if not self._ends:
             raise _OtherForm
         return document
+
+    def _peek(self, name: str) -> bool:
+        """Return whether the next line is a part of this name."""
+        at = self._file.tell()
+        head = b'"%b": ' % name.encode()
+        found = self._file.read(len(head)) == head
+        self._file.seek(at)
+        return found
 
     def _line(self) -> bytes:
         line = self._file.readline()

@@ -8,9 +8,11 @@ from typing import Any
 
 import msgspec
 
+from scanner.document.first_schema import convert_first_schema
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.scopes import ExcludedRow
-from scanner.document.states import State, set_state_of_first_schema
+from scanner.document.states import State
 from scanner.model.exposure import LOCKS
 from scanner.model.verdict import SEVERITIES
 
@@ -71,6 +73,7 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     where no single command exists. `fields`: what only the user knows. `check_first`: a command that only reads.
     `closes`: endpoints of the finding that the fix closes; `leaves`: those that stay open by their other lock or by
     something else. `also_closes`: other endpoints that it closes, the first 200; `also_closes_count`: all of them.
+    `tier`: whether the tier of the resource has no such setting, so that only a move to another one closes it.
     `impact`: what may stop working. `bicep`: what the fix changes, as resource blocks for the template that deploys the
     resource; a list is written whole.
     """
@@ -85,6 +88,7 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     also_closes: list[PlaceRow] = []
     impact: str = ""
     bicep: str = ""
+    tier: bool = False
 
     @property
     def others(self) -> int:
@@ -301,7 +305,9 @@ class Remediation(msgspec.Struct, kw_only=True, frozen=True):
 
 
 class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
-    """A rule. `pass_title`: what holds where it passed; "" in documents of earlier versions."""
+    """A rule. `pass_title`: what holds where it passed. `responsibility`: who closes its findings, the customer or also
+    Microsoft, which runs the layer. Both are "" in documents of earlier versions.
+    """
 
     title: str
     category: str
@@ -311,6 +317,7 @@ class RuleRow(msgspec.Struct, kw_only=True, frozen=True):
     controls: dict[str, list[str]]
     references: list[str]
     pass_title: str = ""
+    responsibility: str = ""
 
 
 class CellRow(msgspec.Struct, kw_only=True, frozen=True):
@@ -393,6 +400,7 @@ class Document(msgspec.Struct, kw_only=True):
     changes: ChangesRow | None = None
     numbers: NumbersRow | msgspec.UnsetType = msgspec.UNSET
     """For programs. Reports count the rows themselves."""
+    frameworks: list[FrameworkRow] | msgspec.UnsetType = msgspec.UNSET
 
 
 def fingerprint(*parts: str) -> str:
@@ -439,7 +447,7 @@ def decode_document(text: bytes | bytearray | memoryview) -> Document:
         rows = raw.get(name)
         for row in rows if isinstance(rows, list) else ():
             if isinstance(row, dict):
-                _convert_first_schema(row, is_exposure=name == "exposures")
+                convert_first_schema(row, is_exposure=name == "exposures")
     return with_known_words(msgspec.convert({**raw, "schema": SCHEMA}, Document))
 
 
@@ -469,18 +477,3 @@ def check_words(row: object, at: str) -> None:
 def _check_word(word: str | None, known: Collection[str | None], at: str) -> None:
     if word not in known:
         raise msgspec.ValidationError(f"Unknown word {word!r:.60} - at `{at}`")
-
-
-def _convert_first_schema(row: dict[str, Any], *, is_exposure: bool) -> None:
-    if isinstance(row.get("fix"), str):
-        row["fix"] = _fix_of_text(row["fix"])
-    if is_exposure:
-        set_state_of_first_schema(row)
-
-
-def _fix_of_text(fix: str) -> dict[str, list[str]]:
-    """Return the fix of the first schema as an object: `az x`, or `Not on Basic. Move to Premium: az x`."""
-    words, colon, command = ("", ":", fix[3:]) if fix.startswith("az ") else fix.partition(": az ")
-    if not colon:
-        return {"steps": [fix]}
-    return {"commands": ["az " + command], **({"steps": [words + "."]} if words else {})}

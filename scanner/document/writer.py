@@ -2,10 +2,11 @@
 
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.schema import (
     SCHEMA,
@@ -25,6 +26,14 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 _SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places")
 _LISTS = frozenset({"exposures", "findings", "places"})
 _BATCH = 512
+
+
+class Last(NamedTuple):
+    """The parts of a document after its coverage, each of which may be missing."""
+
+    changes: ChangesRow | None
+    numbers: NumbersRow | None
+    frameworks: list[FrameworkRow] | None
 
 
 class Writer:
@@ -81,9 +90,11 @@ class Writer:
         coverage: Coverage,
         changes: ChangesRow | None = None,
         numbers: NumbersRow | None = None,
+        frameworks: list[FrameworkRow] | None = None,
     ) -> None:
         """Write the document; may be called once for each output."""
-        _write(out, scan, rules, {name: self._pieces(name) for name in _SECTIONS}, gaps, coverage, changes, numbers)
+        sections = {name: self._pieces(name) for name in _SECTIONS}
+        _write(out, scan, rules, sections, gaps, coverage, Last(changes, numbers, frameworks))
 
     def _pieces(self, name: str) -> Iterator[bytes]:
         """Yield the rows of a section in pieces of whole lines."""
@@ -122,8 +133,7 @@ def _write(
     sections: Mapping[str, Iterable[bytes]],
     gaps: list[GapRow],
     coverage: Coverage,
-    changes: ChangesRow | None,
-    numbers: NumbersRow | None,
+    last: Last,
 ) -> None:
     """Write a document. `sections`: the rows of each in pieces, the first of which begins with an end of line."""
     out.write(b'{"schema": ' + _encoder.encode(SCHEMA) + b',\n"scan": ' + _encoder.encode(scan) + b',\n"rules": {')
@@ -140,18 +150,17 @@ def _write(
     for place, gap in enumerate(gaps):
         out.write((b",\n" if place else b"\n") + _encoder.encode(gap))
     out.write(b'\n],\n"coverage": ' + _encoder.encode(coverage))
-    if changes is not None:
-        out.write(b',\n"changes": ' + _encoder.encode(changes))
-    if numbers is not None:
-        out.write(b',\n"numbers": ' + _encoder.encode(numbers))
+    for name, part in last._asdict().items():
+        if part is not None:
+            out.write(b',\n"%b": ' % name.encode() + _encoder.encode(part))
     out.write(b"}\n")
 
 
 def write_document(document: Document, out: IO[bytes]) -> None:
     """Write a whole document as a scan writes it, row by row. The same document gives the same bytes."""
     sections = {name: _lines(getattr(document, name)) for name in _SECTIONS}
-    numbers = document.numbers or None
-    _write(out, document.scan, document.rules, sections, document.gaps, document.coverage, document.changes, numbers)
+    last = Last(document.changes, document.numbers or None, document.frameworks or None)
+    _write(out, document.scan, document.rules, sections, document.gaps, document.coverage, last)
 
 
 def _lines(rows: Mapping[str, Any] | Iterable[Any]) -> Iterator[bytes]:

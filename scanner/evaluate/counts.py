@@ -12,6 +12,7 @@ from scanner.document import schema as rows
 from scanner.document.numbers import NumbersRow, ReasonsRow
 from scanner.document.states import STATES
 from scanner.document.tenants import tenant_of
+from scanner.evaluate.frameworks import Tally
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import name_of, root_of, type_of
 from scanner.model.verdict import SEVERITIES, Severity
@@ -127,6 +128,8 @@ class Counts:
     reads: int = 0
     """Reads that were answered."""
     types: list[rows.TypeRow] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    """The checks of each rule."""
     _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
     _of_root: dict[str, list[FixGroup]] = field(default_factory=dict)
     """The fix groups by the id of the bundle of their resource (lower case)."""
@@ -188,6 +191,7 @@ class Counts:
     def finding(self, row: rows.FindingRow) -> None:
         """Count a finding."""
         self.statuses[row.status] += 1
+        self.tally.finding(row)
         if row.status == "fail":
             failures = self.other_failures if row.is_counted else self.endpoint_failures
             failures[str(row.severity)] += 1
@@ -203,6 +207,7 @@ class Counts:
     def passed(self, rules: Collection[str]) -> None:
         """Count the rules that passed on a resource."""
         self.statuses["pass"] += len(rules)
+        self.tally.passed(rules)
 
     def not_applicable(self, rules: Collection[str]) -> None:
         """Count the rules that do not apply to a resource."""

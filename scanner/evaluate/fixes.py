@@ -47,6 +47,7 @@ def fix_row(
         also_closes=list(also[:MOST_OTHERS]),
         impact=rule.fix.impact,
         bicep=bicep_of(remedy, top, versions),
+        tier=remedy.tier,
     )
 
 

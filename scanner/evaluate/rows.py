@@ -271,6 +271,7 @@ def rule_row(rule: Rule) -> RuleRow:
         controls={framework: list(ids) for framework, ids in rule.controls.items()},
         references=list(rule.references),
         pass_title=rule.pass_title,
+        responsibility=rule.responsibility,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import PurePath
 
 from msgspec import UNSET
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.tenants import tenant_of
 from scanner.document.writer import Writer
@@ -14,6 +15,7 @@ from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.evaluate.endpoints import exposures_of
+from scanner.evaluate.frameworks import assessed
 from scanner.evaluate.gaps import GapLedger
 from scanner.evaluate.missing import index_of, unlisted, unread_below, unread_top
 from scanner.evaluate.policy import Policy
@@ -180,6 +182,10 @@ class Evaluation:
             notes=[*self.snapshot.header.notes, *self.notes()],
             rules_broken=[PurePath(each.file).name for each in self.rules.broken] or UNSET,
         )
+
+    def frameworks(self) -> list[FrameworkRow]:
+        """Return every framework with the states of its controls."""
+        return assessed(self.rules, self.counts.tally, self.coverage())
 
     def notes(self) -> list[str]:
         """Return notes on single waivers."""

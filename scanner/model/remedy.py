@@ -166,6 +166,7 @@ class Remedy:
 
     `changes`: what the commands change, as data. `closes`: the causes that they remove. `narrows`: whether an allowed
     range stays, so that the endpoint remains reachable from it. `check_first`: a command that only reads.
+    `tier`: whether the tier of the resource has no such setting.
     """
 
     commands: tuple[str, ...] = ()
@@ -174,6 +175,7 @@ class Remedy:
     closes: tuple[Cause, ...] = ()
     narrows: bool = False
     check_first: str = ""
+    tier: bool = False
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -189,6 +191,7 @@ class Remedy:
             self.closes + other.closes,
             self.narrows or other.narrows,
             self.check_first or other.check_first,
+            self.tier or other.tier,
         )
 
 

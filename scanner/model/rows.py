@@ -111,6 +111,7 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
         source=row.source,
         costly=row.costly,
         retired_on=row.retired_on,
+        responsible=row.responsibility,
         row=row,
         finder=finder,
     )

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from scanner.model.exposure import LOCKS
 from scanner.model.places import PlaceFinder
 from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.responsibility import Responsibility, responsibility_of
 from scanner.model.rule_row import RuleData, SeverityName
 from scanner.model.verdict import Severity, Verdict
 
@@ -126,6 +127,7 @@ class Rule:
     `credentials`: the credentials that a lock rule reads, where several rules share an endpoint. Empty: all.
     `control_sets`: names of sets in `controls.toml`. The loader puts their ids into `controls`.
     `finder`: what finds the places of the mechanism that a rule on residency is about.
+    `responsible`: who is responsible, where that does not follow from category and types.
     `row`: the data that the rule was made of, None for a rule of a Python file.
     """
 
@@ -149,6 +151,7 @@ class Rule:
     source: str = ""
     costly: bool = False
     retired_on: str = ""
+    responsible: Responsibility | Literal[""] = ""
     row: RuleData | None = None
     finder: PlaceFinder | None = None
 
@@ -170,6 +173,11 @@ class Rule:
     def first_id(self) -> str:
         """Return the first id that this rule ever had, so that fingerprints survive a renaming."""
         return self.aliases[0] if self.aliases else self.id
+
+    @property
+    def responsibility(self) -> Responsibility:
+        """Return whose job its findings are."""
+        return self.responsible or responsibility_of(self.category, self.resource_type.types)
 
     @property
     def types(self) -> tuple[str, ...]:
@@ -214,6 +222,7 @@ def rule(
     source: str = "",
     costly: bool = False,
     retired_on: str = "",
+    responsible: Responsibility | Literal[""] = "",
 ) -> Callable[[Check], Rule]:
     """Make the decorated function (resource, index) -> Verdict a rule about a type, or about each resource of a list.
 
@@ -244,6 +253,7 @@ def rule(
             source=source,
             costly=costly,
             retired_on=retired_on,
+            responsible=responsible,
         )
 
     return make

@@ -114,7 +114,10 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
-    """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/."""
+    """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/.
+
+    `responsibility`: whose job a finding is, where that does not follow from category and type.
+    """
 
     title: str
     pass_title: str
@@ -133,3 +136,4 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     reads: Names = ()
     costly: bool = False
     retired_on: str = ""
+    responsibility: Literal["", "customer", "shared", "microsoft"] = ""

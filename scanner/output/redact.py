@@ -21,6 +21,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from scanner.config.settings import Settings
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.reader import open_document
 from scanner.document.schema import (
     CellRow,
@@ -48,6 +49,7 @@ from scanner.document.scopes import ExcludedRow
 from scanner.document.views import mapping_of, rows_of
 from scanner.document.writer import write_document
 from scanner.errors import InputError
+from scanner.evaluate.frameworks import framework_row
 from scanner.model.ids import name_of
 from scanner.model.levels import Auth, Reach
 from scanner.model.rule import CATEGORIES
@@ -227,6 +229,7 @@ class _Redactor:
             gaps=list(map(self._gap, whole.gaps)),
             coverage=self._coverage(whole.coverage),
             changes=self._changes(whole.changes) if whole.changes is not None else None,
+            frameworks=list(self._frameworks(whole.frameworks)) if whole.frameworks else msgspec.UNSET,
         )
 
     def _mapping(self, rows: Mapping[str, Any], make: Callable[[list[str]], _Row]) -> Mapping[str, _Row]:
@@ -241,6 +244,13 @@ class _Redactor:
 
     def _reasons(self, ids: list[str]) -> dict[str, str]:
         return {self._rule(rule): WITHHELD for id in ids for rule in self.whole.not_applicable[id]}
+
+    def _frameworks(self, rows: Iterable[FrameworkRow]) -> Iterator[FrameworkRow]:
+        """Yield the built-in frameworks with their own texts, whatever the document says."""
+        for row in rows:
+            known = self.known.frameworks.get(row.id)
+            if known is not None and known.controls.keys() >= row.tested.keys():
+                yield framework_row(known, row.tested)
 
     # Words
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from scanner.document.schema import RuleRow
 from scanner.evaluate.rows import rule_row
+from scanner.model.framework import Framework
 from scanner.model.index import INDEX_TYPES
 from scanner.rulebook.kept import built_in
 from scanner.rulebook.loader import RuleSet, load
@@ -102,6 +103,7 @@ class Vocabulary:
     endpoints: frozenset[str]
     actions: frozenset[str]
     values: frozenset[str]
+    frameworks: dict[str, Framework]
 
     def is_value(self, value: Any) -> bool:
         """Return whether a value of the evidence is a number, a switch or a known word."""
@@ -134,6 +136,7 @@ def vocabulary() -> Vocabulary:
         endpoints=frozenset(endpoints),
         actions=askable(),
         values=_VALUES,
+        frameworks=found.frameworks,
     )
 
 

@@ -12,7 +12,7 @@ from typing import IO
 
 import msgspec
 
-from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, WaiverRow
+from scanner.document.schema import Document, ExposureRow, FindingRow, GapRow, ResourceRow, RuleRow, WaiverRow
 from scanner.document.scopes import ExcludedRow
 from scanner.document.tenants import tenant_labels, tenant_names, tenant_of
 from scanner.model.ids import group_of, name_of, subscription_of
@@ -23,7 +23,7 @@ COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
     "subscription_name", "resource_group", "type", "name", "location", "endpoint", "kind", "address", "reach",
     "authentication", "message", "fix", "waiver_reason", "waiver_owner", "waiver_expires", "waiver_ticket", "tags",
-    "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated",
+    "fingerprint", "resource", "waiver_lapsed", "taken", "evaluated", "responsibility", "controls",
 )  # fmt: skip
 """The columns in their order; `docs/formats.md` describes each. A new one is added at the end."""
 
@@ -99,8 +99,10 @@ def exposure_rows(document: Document, exposures: Iterable[ExposureRow]) -> Itera
 def finding_rows(document: Document, findings: Iterable[FindingRow]) -> Iterator[Row]:
     """Return the rows of findings of a document, in the order that they are given."""
     common = _Common(document)
+    of_rules = {id: _rule(rule) for id, rule in document.rules.items()}
     for finding in findings:
-        yield common.of(finding.resource) | _finding(finding)
+        row = common.of(finding.resource) | _finding(finding) | of_rules.get(finding.rule, {})
+        yield row | {"responsibility": "microsoft"} if finding.fix and finding.fix.tier else row
 
 
 def gap_rows(document: Document) -> Iterator[Row]:
@@ -186,6 +188,11 @@ def _finding(row: FindingRow) -> Row:
         "waiver_lapsed": row.lapsed.expires if row.lapsed else None,
         **_history(row),
     }
+
+
+def _rule(rule: RuleRow) -> Row:
+    controls = [f"{framework} {id}" for framework, ids in rule.controls.items() for id in ids]
+    return {"responsibility": rule.responsibility, "controls": "; ".join(controls)}
 
 
 def _gap(row: GapRow) -> Row:

@@ -21,6 +21,7 @@ from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, R
 from scanner.document.tenants import tenant_labels
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
+from scanner.report.frameworks import framework_block
 from scanner.report.gaps import scope_names
 from scanner.report.naming import PORTALS, path_name, type_name
 from scanner.report.packing import Columns, Differences, Texts
@@ -292,6 +293,7 @@ class DataBlock:
             "statuses": STATUSES,
             "severities": SEVERITIES,
             **days,
+            "frameworks": framework_block(self.document, words.language),
             "rules": self._rules(),
             "resources": self.resources.export(),
             "exposures": self.exposures,

@@ -30,12 +30,12 @@ from scanner.report.words import Words
 
 _STYLES = (
     "tokens.css", "page.css", "first.css", "matrix.css", "cards.css", "table.css", "changes.css", "map.css",
-    "places.css",    "print.css", "print_first.css",
+    "places.css", "frameworks.css", "print.css", "print_first.css",
 )  # fmt: skip
 _SCRIPTS = (
     "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "links.js", "tabs.js", "table.js",
     "endpoints.js", "finding_card.js", "csv.js", "selection.js", "facets.js", "groups.js", "findings.js", "changes.js",
-    "legend.js", "map_model.js", "map_edges.js", "map.js", "print.js", "keys.js", "main.js",
+    "legend.js", "map_model.js", "map_edges.js", "map.js", "frameworks.js", "print.js", "keys.js", "main.js",
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
+from scanner.report.frameworks import framework_totals, responsibilities
 from scanner.report.headline import capital, excluded, headline
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.places_view import places_view
@@ -59,6 +60,8 @@ def context(
         "exposures_total": len(exposures),
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary, with_history=changes is not None),
+        "frameworks": framework_totals(document, t),
+        "responsibilities": responsibilities(document),
         **_headings(document, summary, t),
         **print_pages(document, exposures, names, t),
         **_without_scripts(len(findings), t),

@@ -16,6 +16,7 @@ Where GitHub (November 2026) differs from the standard, the file follows GitHub:
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import IO, Any
 from urllib.parse import quote
 
@@ -121,6 +122,9 @@ def _descriptor(key: str, rule: RuleRow | None) -> dict[str, Any]:
     }
 
 
+_CONTROLS = 15
+
+
 def _page(references: Sequence[str]) -> str:
     """Return the first https link. A findings file may come from somebody else, and a viewer opens what it names."""
     return next((each for each in references if _is_https(each)), "")
@@ -134,10 +138,15 @@ def _properties(kind: str, severity: str, rule: RuleRow | None) -> dict[str, Any
     """Return precision, tags and `security-severity` of a descriptor."""
     category = rule.category if rule else ""
     tags = [category, kind] if kind in ("undecided", "waived") else ["security", category]
-    controls = sorted(rule.controls.items()) if rule else ()
-    tags += [f"{name} {control}" for name, each in controls for control in each][:10]
+    tags += _control_tags(rule.controls) if rule else []
     score = {"security-severity": SCORES[severity]} if severity in SCORES else {}
     return {"precision": "very-high", "tags": tags, **score}
+
+
+def _control_tags(controls: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the first controls of a rule, in turn one of each framework, because code scanning takes 20 tags."""
+    turns = zip_longest(*([f"{name} {id}" for id in ids] for name, ids in sorted(controls.items())))
+    return [tag for turn in turns for tag in turn if tag is not None][:_CONTROLS]
 
 
 def _sentence(text: str) -> str:

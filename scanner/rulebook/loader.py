@@ -1,8 +1,9 @@
 """Load rule files: the built-in folder, packages of the entry-point group `twolocks.rules`, and a user's folders.
 
 A folder holds Python files (types, reads, exposure functions, rules that need code), files of rows beside them
-(`storage.toml` beside `storage.py`), `tables/` with both, `controls.toml`, and for `twolocks rules test` `paths.toml`
-and `cases/`. `test_*.py` is no rule file. A folder of rows has no Python files: nothing in it runs.
+(`storage.toml` beside `storage.py`), `tables/` with both, `controls.toml`, `frameworks/` with the controls of
+frameworks, and for `twolocks rules test` `paths.toml` and `cases/`. `test_*.py` is no rule file. A folder of rows has
+no Python files: nothing in it runs.
 """
 
 import importlib
@@ -18,10 +19,13 @@ from types import ModuleType
 
 from scanner.content import content
 from scanner.errors import InputError, nearest
+from scanner.model.framework import Framework
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rows import BadRow
 from scanner.model.rule import CATEGORIES, Rule
 from scanner.model.verdict import Severity
+from scanner.rulebook.frameworks import read_frameworks
 from scanner.rulebook.renamed import new_id, new_ids
 from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
 
@@ -30,6 +34,14 @@ GROUP = "twolocks.rules"
 TABLES = "tables"
 CONTROLS = "controls.toml"
 PATHS = "paths.toml"
+_KEYS: dict[str, Sequence[str] | None] = {
+    "category": CATEGORIES,
+    "severity": tuple(Severity.__members__),
+    "type": None,
+    "control": None,
+    "responsibility": RESPONSIBILITIES,
+}
+"""The keys of patterns, and the values of those that have known ones."""
 
 
 @dataclass(slots=True)
@@ -44,6 +56,10 @@ class RuleSet:
     """The file of each rule: the Python that it runs, else its row's."""
     modules: dict[str, ModuleType] = field(default_factory=dict)
     """The Python files by name (`storage`)."""
+    frameworks: dict[str, Framework] = field(default_factory=dict)
+    """The frameworks by id, in the order in which they are shown."""
+    topics: dict[str, str] = field(default_factory=dict)
+    """What each topic of controls asks."""
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
@@ -105,9 +121,9 @@ class RuleSet:
         For the old id of a renamed rule the error gives the new id; `rewrite` says how to write it.
         """
         key, colon, value = pattern.partition(":")
-        if colon and key not in ("category", "severity", "type", "control"):
-            raise InputError(f'{option} "{pattern}": unknown key', do="known: category, severity, type, control")
-        known = {"category": CATEGORIES, "severity": tuple(Severity.__members__)}.get(key) if colon else None
+        if colon and key not in _KEYS:
+            raise InputError(f'{option} "{pattern}": unknown key', do=f"known: {', '.join(_KEYS)}")
+        known = _KEYS[key] if colon else None
         if known is not None and not any(fnmatchcase(each, value.lower()) for each in known):
             near = nearest(value, known, 1)
             raise InputError(
@@ -147,7 +163,9 @@ def _names(rule: Rule, pattern: str) -> bool:
 
 
 def matches(rule: Rule, pattern: str) -> bool:
-    """Return whether a PATTERN of the contract means a rule: an id with `*`, category:, severity:, type:, control:."""
+    """Return whether a PATTERN of the contract means a rule: an id with `*`, category:, severity:, type:, control:,
+    responsibility:.
+    """
     key, colon, value = pattern.partition(":")
     if not colon:
         return any(fnmatchcase(each, pattern.lower()) for each in (rule.id, *rule.aliases))
@@ -156,6 +174,8 @@ def matches(rule: Rule, pattern: str) -> bool:
         return fnmatchcase(rule.category, value)
     if key == "severity":
         return rule.severity is not None and fnmatchcase(rule.severity.name, value)
+    if key == "responsibility":
+        return fnmatchcase(rule.responsibility, value)
     if key == "type":
         return any(fnmatchcase(each.lower(), value) for each in (*rule.resource_type.types, *rule.types))
     if key == "control":
@@ -192,7 +212,7 @@ def load(
     Python file in a folder of rows.
     """
     found = RuleSet()
-    files = RuleFiles(modules=found.modules, broken=found.broken)
+    files = RuleFiles(modules=found.modules, broken=found.broken, catalogues=found.frameworks, topics=found.topics)
     if built_in:
         _folder(found, files, content("rules"), "scanner.rules")
     if packages:
@@ -235,16 +255,20 @@ def _only_rows(folder: Path) -> None:
 
 def _rows_folder(found: RuleSet, files: RuleFiles, folder: Path) -> None:
     """Load a folder of rows: its controls and its rows, which name variables of files that were loaded before."""
-    if (folder / CONTROLS).is_file():
-        read_controls(folder / CONTROLS, files)
+    _read_controls(folder, files)
     for part in (folder, folder / TABLES):
         _row_files(found, files, part, "")
 
 
-def _folder(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
-    """Load a folder: its controls, its Python files, and then the rows, which name variables of these."""
+def _read_controls(folder: Path, files: RuleFiles) -> None:
+    read_frameworks(folder, files)
     if (folder / CONTROLS).is_file():
         read_controls(folder / CONTROLS, files)
+
+
+def _folder(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> None:
+    """Load a folder: its controls, its Python files, and then the rows, which name variables of these."""
+    _read_controls(folder, files)
     for part, package in ((folder, name), (folder / TABLES, f"{name}.{TABLES}")):
         if part.is_dir():
             _namespace(part, package)

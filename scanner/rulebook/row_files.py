@@ -24,6 +24,7 @@ import msgspec
 import rtoml
 
 from scanner.errors import nearest
+from scanner.model.framework import Framework
 from scanner.model.resource_type import ResourceType
 from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
 from scanner.model.rule import Controls, Rule
@@ -55,7 +56,8 @@ class Broken:
 class RuleFiles:
     """The rule files that were read: modules by name (`storage`), the sets of controls, and what is broken.
 
-    `frameworks`: their names by short name, in the order in which they are shown.
+    `frameworks`: their names by short name, in the order in which they are shown. `catalogues`: those with a file, by
+    id. `topics`: what each topic asks. `tested`: the control ids by framework, by topic or rule that tests them.
     `failed`: the names of Python files that did not load; rows that need one are left out without a fault of their own.
     `taken`: the rule of each id and alias.
     """
@@ -65,6 +67,9 @@ class RuleFiles:
     taken: dict[str, Rule] = field(default_factory=dict)
     controls: dict[str, Controls] = field(default_factory=dict)
     frameworks: dict[str, str] = field(default_factory=dict)
+    catalogues: dict[str, Framework] = field(default_factory=dict)
+    topics: dict[str, str] = field(default_factory=dict)
+    tested: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     broken: list[Broken] = field(default_factory=list)
 
 
@@ -91,22 +96,24 @@ def _not_toml(file: Path, why: str) -> Broken:
 
 
 def read_controls(file: Path, files: RuleFiles) -> None:
-    """Add the sets of a `controls.toml`: control ids by framework, whose short names stand in its [frameworks]."""
+    """Add the topics of a `controls.toml`, and its sets: control ids by framework, whose short names stand in its
+    [frameworks].
+    """
     tables, text = read_toml(file, files)
-    frameworks = tables.pop("frameworks", {})
-    if not _all_are(frameworks, str):
-        fault = BadRow("frameworks must be a table of names", "frameworks")
-        files.broken.append(_broken(file, text, (), fault))
-        return
-    files.frameworks |= frameworks
+    for name, known in (("topics", files.topics), ("frameworks", files.frameworks)):
+        table = tables.pop(name, {})
+        if not _all_are(table, str):
+            files.broken.append(broken(file, text, (), BadRow(f"{name} must be a table of texts", name)))
+            return
+        known.update(table)
     for name, ids in tables.items():
         if not _all_are(ids, list) or not all(isinstance(each, str) for found in ids.values() for each in found):
-            files.broken.append(_broken(file, text, (name,), BadRow("a set must be lists of ids by framework")))
+            files.broken.append(broken(file, text, (name,), BadRow("a set must be lists of ids by framework")))
             continue
         unknown = [each for each in ids if each not in files.frameworks]
         if unknown:
             fault = BadRow(f'unknown framework "{unknown[0]}"', unknown[0], word=unknown[0], known=files.frameworks)
-            files.broken.append(_broken(file, text, (name,), fault))
+            files.broken.append(broken(file, text, (name,), fault))
             continue
         files.controls[name] = {files.frameworks[short]: tuple(found) for short, found in ids.items()}
 
@@ -131,23 +138,25 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
         except _NotLoaded:
             continue
         except BadRow as fault:
-            files.broken.append(_broken(file, text, key, fault))
+            files.broken.append(broken(file, text, key, fault))
         except msgspec.ValidationError as error:
-            files.broken.append(_broken(file, text, key, _unfit(error)))
+            files.broken.append(broken(file, text, key, unfit(error)))
         except ValueError as error:
-            files.broken.append(_broken(file, text, key, BadRow(str(error), "category")))
+            files.broken.append(broken(file, text, key, BadRow(str(error), "category")))
     return rules
 
 
 def with_controls(rule: Rule, files: RuleFiles) -> Rule:
-    """Return the rule with the control ids of its sets. Raise BadRow for a set that does not exist."""
-    if not rule.control_sets:
-        return rule
+    """Return the rule with the control ids of its topics and sets, and those that name it. Raise BadRow for a topic or
+    set that does not exist.
+    """
     found: dict[str, tuple[str, ...]] = dict(rule.controls)
     for name in rule.control_sets:
-        if name not in files.controls:
-            raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=files.controls)
-        for framework, ids in files.controls[name].items():
+        if name not in files.controls and name not in files.topics:
+            known = (*files.topics, *files.controls)
+            raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=known)
+    for name in (*rule.control_sets, rule.id):
+        for framework, ids in (*files.controls.get(name, {}).items(), *files.tested.get(name, {}).items()):
             found[framework] = tuple(dict.fromkeys((*found.get(framework, ()), *ids)))
     order = dict.fromkeys((*files.frameworks.values(), *found))
     return replace(rule, controls={framework: found[framework] for framework in order if framework in found})
@@ -248,7 +257,7 @@ def types_of(module: ModuleType) -> list[ResourceType]:
 # Faults
 
 
-def _unfit(error: msgspec.ValidationError) -> BadRow:
+def unfit(error: msgspec.ValidationError) -> BadRow:
     """Return the fault that msgspec found."""
     text = str(error)
     at = _AT.search(text)
@@ -266,7 +275,8 @@ def _fields(key: Key) -> Iterable[str]:
     return structs[key[0]].__struct_encode_fields__ if key and key[0] in structs else FIELDS
 
 
-def _broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
+def broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
+    """Return a fault with the line of its key and the nearest known word."""
     folded = {each.lower(): each for each in fault.known}
     near = nearest(fault.word, folded, 1) if fault.word else []
     hint = f" (nearest: {folded[near[0]]})" if near else ""

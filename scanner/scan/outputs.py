@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, cast
 
+from scanner.document.framework_rows import FrameworkRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.reader import open_document
 from scanner.document.schema import (
@@ -44,6 +45,7 @@ class Sections(NamedTuple):
     coverage: Coverage
     changes: ChangesRow | None
     numbers: NumbersRow
+    frameworks: list[FrameworkRow] | None = None
 
 
 @dataclass(slots=True)
@@ -181,7 +183,8 @@ def _redacted(whole: Document, other: Writer, key: bytes) -> Sections:
 
     made = redact(whole, key)
     fill(other, made)
-    return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, count(made).numbers())
+    numbers = count(made).numbers()
+    return Sections(made.scan, made.rules, made.gaps, made.coverage, made.changes, numbers, made.frameworks or None)
 
 
 def _last(out: OutputTarget) -> tuple[bool, bool, bool]:

@@ -239,8 +239,8 @@ def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
     if session is not None:
         session.compare(scan, taken, result.counts, writer)
     changes = session.row if session is not None else None
-    numbers = result.counts.numbers()
-    sections = Sections(scan, evaluation.rule_rows(), result.gaps, evaluation.coverage(), changes, numbers)
+    numbers, frameworks = result.counts.numbers(), evaluation.frameworks()
+    sections = Sections(scan, evaluation.rule_rows(), result.gaps, evaluation.coverage(), changes, numbers, frameworks)
     outputs.write_documents(job.outs, writer, sections, job.by)
     if session is not None:
         session.write(scan, taken, result.counts, writer)

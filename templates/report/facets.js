@@ -69,13 +69,21 @@ function controlFacet() {
   return facet("control", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), "rule", places);
 }
 
+const WHOSE = ["customer", "shared", "microsoft"];
+
+function responsibilityFacet() {
+  return facet("responsibility", WHOSE.map((value) => ({ value, label: t("responsibility." + value) })), "whose");
+}
+
 function makeFacets() {
+  rows.whose = new Int8Array(rows.length);
+  for (let row = 0; row < rows.length; row++) rows.whose[row] = WHOSE.indexOf(responsibilityOf(row));
   const category = data.rules.map((rule) => CATEGORIES.indexOf(rule.category));
   facets = [
     facet("severity", data.severities.map((value) => ({ value, label: t("severity." + value) })), "severity"),
     facet("status", data.statuses.map((value) => ({ value, label: t("status." + value) })), "status"),
     facet("category", CATEGORIES.map((value) => ({ value, label: value })), "rule", category),
-    typeFacet(), ...(hasTenants() ? [tenantFacet()] : []), subscriptionFacet(), controlFacet(),
+    typeFacet(), ...(hasTenants() ? [tenantFacet()] : []), subscriptionFacet(), controlFacet(), responsibilityFacet(),
   ];
   const all = tallies(select(rows.length, [], FINDING_KEYS)), total = facets.map((each) => countsOf(each, all[each.by]));
   facets.forEach((each, at) => {
@@ -94,8 +102,8 @@ function tally(list, by) {
   return counts;
 }
 
-const sizeOf = (by) => ({ severity: data.severities.length, status: data.statuses.length, rule: data.rules.length, resource: data.resources.last.length })[by];
-const tallies = (list) => Object.fromEntries(["severity", "status", "rule", "resource"].map((by) => [by, tally(list, by)]));
+const sizeOf = (by) => ({ severity: data.severities.length, status: data.statuses.length, rule: data.rules.length, resource: data.resources.last.length, whose: WHOSE.length })[by];
+const tallies = (list) => Object.fromEntries(["severity", "status", "rule", "resource", "whose"].map((by) => [by, tally(list, by)]));
 
 /** The counts of the values of a facet, from those of its column. */
 function countsOf(each, tallied) {

@@ -37,6 +37,7 @@ function render() {
   if (state.view === "findings") renderFindings(state);
   if (state.view === "changes") renderChanges(state);
   if (state.view === "map") renderMap();
+  if (state.view === "frameworks") renderFrameworks(state);
   if (lastView && lastView !== state.view) {
     byId("main").focus({ preventScroll: true });
     window.scrollTo(0, 0);
@@ -68,6 +69,7 @@ async function start() {
     makeChanges();
     makeAllRoving();
     makeLegend();
+    makeFrameworks();
     nameTheme();
     byId("theme").addEventListener("click", switchTheme);
     byId("help").addEventListener("click", showKeys);

@@ -118,6 +118,14 @@ const RULE_KEYS = {
   control: (values) => { const test = part(values); return byRule((rule) => controlsOf(rule).some(test)); },
 };
 
+const tierFixes = new Map();
+/** Whose job a finding is: Microsoft's where the tier of the resource has no such setting. */
+function responsibilityOf(row) {
+  const fix = field(row, "fix");
+  if (!tierFixes.has(fix)) tierFixes.set(fix, fix !== 0 && data.strings[fix].includes('"tier":true'));
+  return tierFixes.get(fix) ? "microsoft" : ruleOf(row).responsibility || "";
+}
+
 function gapTest(values) {
   const test = part(values);
   const hits = data.gapSets.map((set) => set.some((at) => { const gap = data.gaps[at]; return test(`${gap.action || ""}\n${gap.code || ""}\n${gap.url}`); }));
@@ -161,6 +169,7 @@ const FINDING_KEYS = {
   auth: (term) => exposureTest("auth", term.values),
   reach: (term) => exposureTest("reach", term.values),
   gap: (term) => gapTest(term.values),
+  responsibility: (term) => (row) => term.values.includes(responsibilityOf(row)),
   is: ({ values }) => { const test = historyTest(values, data.findings); return (row) => row < rows.own && (test(row) || (values.includes("expiring") && isExpiring(row)) || (values.includes("other") && isOther(row))); },
   since: (term) => { const test = sinceTest(term); return (row) => row < rows.own && test(data.findings.since[row]); },
   "": (term) => findingWord(term.values[0]),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from scanner.document.schema import Document
-from scanner.document.writer import Writer, fill
+from scanner.document.writer import Writer, fill, write_document
 
 
 def filled(document: Document) -> Writer:
@@ -15,8 +15,6 @@ def filled(document: Document) -> Writer:
 
 def written(document: Document, path: Path) -> Path:
     """Write a document to a file; return its path."""
-    writer = filled(document)
     with path.open("wb") as out:
-        writer.finish(out, document.scan, document.rules, document.gaps, document.coverage, document.changes)
-    writer.close()
+        write_document(document, out)
     return path

@@ -12,6 +12,8 @@ from scanner.document.reader import open_document
 from scanner.document.schema import Document, decode_document
 from scanner.document.writer import write_document
 from scanner.evaluate.counts import count
+from scanner.evaluate.frameworks import covered
+from scanner.rulebook.loader import load
 from tests.document.filled import written
 from tests.report import sample
 
@@ -56,6 +58,17 @@ def test_a_document_with_its_numbers_is_read_by_rows(tmp_path: Path) -> None:
             write_document(document, file)
         assert b'"numbers": ' in path.read_bytes()
         assert by_rows(path) == decode_document(path.read_bytes())
+
+
+def test_the_parts_of_a_scan_may_follow_the_coverage(tmp_path: Path) -> None:
+    """A document with numbers and without a history was read whole (found with the frameworks)."""
+    made = msgspec.convert(sample.document(30), Document)
+    made.numbers, made.frameworks = count(made).numbers(), covered(load(packages=False))
+    for changes in (None, msgspec.convert(sample.with_history(60), Document).changes):
+        made.changes = changes
+        found = by_rows(written(made, tmp_path / "findings.json"))
+        assert found is not None
+        assert (found.numbers, found.frameworks, found.changes) == (made.numbers, made.frameworks, changes)
 
 
 def test_an_empty_document_has_no_rows(tmp_path: Path) -> None:

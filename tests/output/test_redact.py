@@ -189,6 +189,15 @@ def test_the_numbers_of_the_demo_are_those_of_the_whole(demo: Document) -> None:
     assert decode_document(encoded(made)) == made
 
 
+def test_a_framework_of_ones_own_is_left_out_and_another_has_its_own_words(demo: Document) -> None:
+    whole = demo.frameworks or []
+    first, *others = whole
+    own = msgspec.structs.replace(first, id="ours", name="Journal AS")
+    poisoned = msgspec.structs.replace(first, title="Journal AS", not_covered=["Journal AS"])
+    made = redact(msgspec.structs.replace(demo, frameworks=[own, poisoned, *others]), b"key")
+    assert made.frameworks == whole
+
+
 def _counted(document: Document) -> list[tuple[str, int]]:
     """The numbers, with those of types by themselves: the name of one may be a pseudonym."""
     return _sums(numbers(document))

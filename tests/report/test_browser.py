@@ -435,7 +435,7 @@ def test_without_scripts_the_summary_and_the_worst_hundred_stand(reader: Reader,
         .inner_text()
         .startswith("Scripts are disabled. This is the whole summary and the 100 most severe of ")
     )
-    assert page.locator(".view:visible").count() == 4
+    assert page.locator(".view:visible").count() == 5
     assert page.locator(".finding").count() == 100
     assert page.locator("button:visible").count() == 0
 

@@ -380,6 +380,7 @@ def test_without_scripts_changes_follow_the_endpoints(reader: Reader, report: Pa
         "changes",
         "findings",
         "not-assessed",
+        "frameworks",
     ]
     assert page.locator("#changes button:visible, #changes a.to-card:visible").count() == 0
     page.get_by_text("The trend in numbers").click()

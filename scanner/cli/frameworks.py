@@ -1,0 +1,184 @@
+"""`twolocks frameworks`: the controls of frameworks, and their states in a scan."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from msgspec import to_builtins
+
+from scanner import version
+from scanner.cli.common import print_json, say, show_broken, stopping
+from scanner.config.settings import Settings
+from scanner.document.framework_rows import ControlRow, FrameworkRow
+from scanner.document.schema import Document
+from scanner.errors import InputError, nearest
+from scanner.evaluate.frameworks import assessed, covered, rules_of, tally_of
+from scanner.history.documents import document_of
+from scanner.model.framework import NOT_TESTABLE, Control, Framework
+from scanner.output.storage import Storage
+from scanner.rulebook.loader import RuleSet
+from scanner.scan.job import chosen
+from scanner.terminal.lines import table
+from scanner.terminal.screen import Screen
+from scanner.terminal.text import many
+
+_HEADS = ("framework", "controls", "failed", "passed", "not assessed", "not testable", "not covered")
+_STATIC_HEADS = ("framework", "controls", "tested wholly", "tested in part", "not testable", "not covered")
+WHY = {
+    "not-read": "a read failed",
+    "inconclusive": "a value is missing or not known",
+    "rule-off": "a rule is off",
+    "no-resource": "no such resource",
+}
+"""Why a control that rules test was not assessed."""
+
+
+def run(settings: Settings, id: str = "") -> int:
+    """Print the frameworks, or the controls of one, and return the exit code. Raises InputError."""
+    screen = Screen()
+    rules = chosen(settings, screen)
+    chosen_one = _named(rules, id) if id else None
+    document = _document(settings, rules, screen) if settings["from"] else None
+    rows = _rows(rules, document)
+    if chosen_one is not None:
+        row = next((each for each in rows if each.id == chosen_one.id), None)
+        if row is None:
+            raise InputError(
+                f"the file has no framework {chosen_one.id}", at=settings["from"], do="scan again with this version"
+            )
+        _print_one(settings, rules, chosen_one, row, document)
+    elif settings["format"] == "json":
+        print_json([to_builtins(row) for row in rows])
+    else:
+        _print_all(rows, rules, is_scan=document is not None)
+    show_broken(rules.broken)
+    return 2 if rules.broken else 0
+
+
+def _named(rules: RuleSet, id: str) -> Framework:
+    """Return the framework of an id or a name. Raise InputError."""
+    names = {word.lower(): each for each in rules.frameworks.values() for word in (each.name, each.id)}
+    found = names.get(id.lower())
+    if found is None:
+        near = nearest(id.lower(), rules.frameworks, 1)
+        hint = f"nearest: {near[0]}; " if near else ""
+        raise InputError(f'unknown framework "{id}"', do=f"{hint}known: {', '.join(sorted(rules.frameworks))}")
+    return found
+
+
+def _document(settings: Settings, rules: RuleSet, screen: Screen) -> Document:
+    with stopping(screen) as stop:
+        storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
+        with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
+            return document_of(path, rules, f"twolocks {version()}")
+
+
+def _rows(rules: RuleSet, document: Document | None) -> list[FrameworkRow]:
+    """Return the frameworks of a document; those of an earlier version are assessed now."""
+    if document is None:
+        return covered(rules)
+    return document.frameworks or assessed(rules, tally_of(document), document.coverage)
+
+
+# All frameworks
+
+
+def _print_all(rows: Iterable[FrameworkRow], rules: RuleSet, *, is_scan: bool) -> None:
+    cells = [_totals(row) if is_scan else _coverage(row, rules.frameworks[row.id]) for row in rows]
+    said = f"{many(len(cells), 'framework')}. "
+    said += "A passed control is one that its rules test" if is_scan else "States of a scan: --from findings.json"
+    said += ". Controls: twolocks frameworks ID"
+    heads = _HEADS if is_scan else _STATIC_HEADS
+    if not table(cells, sys.stdout, os.environ, heads=heads, summary=said):
+        say(said)
+
+
+def _totals(row: FrameworkRow) -> tuple[str, ...]:
+    return (row.id, str(row.controls), *(str(number) for number in row.states.values()))
+
+
+def _coverage(row: FrameworkRow, framework: Framework) -> tuple[str, ...]:
+    in_part = sum(each.in_part for each in row.tested.values())
+    numbers = (len(row.tested) - in_part, in_part, row.states["not-testable"], row.states["not-covered"])
+    return (framework.id, str(row.controls), *map(str, numbers))
+
+
+# One framework
+
+
+def _print_one(
+    settings: Settings, rules: RuleSet, framework: Framework, row: FrameworkRow, document: Document | None
+) -> None:
+    if settings["format"] == "json":
+        print_json(_facts(rules, framework, row, document))
+        return
+    cells = [
+        (control.id, _state(control, row, is_scan=document is not None), control.title, _detail(control, row))
+        for control in framework.controls.values()
+    ]
+    said = f"{framework.title}, {framework.version}: {many(row.controls, 'control')}"
+    said += f" ({framework.listed})." if framework.listed else "."
+    heads = ("control", "state", "title", "detail")
+    if not table(cells, sys.stdout, os.environ, heads=heads, summary=said):
+        say(said)
+
+
+def _state(control: Control, row: FrameworkRow, *, is_scan: bool) -> str:
+    tested = row.tested.get(control.id)
+    if tested is None:
+        return "not testable" if control.not_testable else "not covered"
+    word = tested.state.replace("-", " ") if is_scan else "tested"
+    return f"{word}, in part" if tested.in_part and word != "not assessed" else word
+
+
+def _detail(control: Control, row: FrameworkRow) -> str:
+    """Return what was found, or why a control was not tested; then what its rules leave open."""
+    tested = row.tested.get(control.id)
+    if tested is None:
+        return NOT_TESTABLE.get(control.not_testable, "")
+    parts = [_found(tested), f"not tested: {control.rest}" if control.rest else ""]
+    return "; ".join(filter(None, parts))
+
+
+def _found(tested: ControlRow) -> str:
+    if not tested.used:
+        return many(tested.rules, "rule")
+    counts = (("failed", tested.failed), ("waived", tested.waived), ("inconclusive", tested.inconclusive))
+    said = ", ".join(f"{number:,} {word}" for word, number in (*counts, ("passed", tested.passed)) if number)
+    why = f"{WHY[tested.why]}; " if tested.why else ""
+    return f"{why}{said} by {tested.used} of {many(tested.rules, 'rule')}"
+
+
+def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Document | None) -> dict[str, Any]:
+    """Return a framework as JSON, with each control, its rules and its findings."""
+    by_control = rules_of(framework, rules.rules.values())
+    facts: dict[str, Any] = to_builtins(row)
+    for name in ("tested", "not_testable", "not_covered"):
+        del facts[name]
+    facts["source"], facts["controls"] = framework.source, []
+    for control in framework.controls.values():
+        tested = row.tested.get(control.id)
+        mapped = by_control.get(control.id, [])
+        facts["controls"].append(
+            {
+                "id": control.id,
+                "section": control.section,
+                "title": control.title,
+                **(to_builtins(tested) if tested else {"state": _state(control, row, is_scan=True).replace(" ", "-")}),
+                "reason": control.not_testable,
+                "rest": control.rest,
+                "rules": mapped,
+                "findings": list(_findings(document, mapped)) if document is not None and mapped else [],
+            }
+        )
+    return facts
+
+
+def _findings(document: Document, rules: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the findings of some rules."""
+    wanted = frozenset(rules)
+    for each in document.findings:
+        if each.rule in wanted:
+            names = ("rule", "status", "severity", "resource", "fingerprint")
+            yield {name: getattr(each, name) for name in names}

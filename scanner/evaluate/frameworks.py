@@ -1,0 +1,160 @@
+"""The state of every control of every framework, by what its rules found. Pure.
+
+What was not read is never passed. A control with a waived finding failed: a waiver accepts a risk, it closes nothing.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from scanner.document.framework_rows import CONTROL_STATES, ControlRow, ControlState, FrameworkRow, NotAssessed
+from scanner.document.schema import Coverage, Document, FindingRow
+from scanner.model.framework import Control, Framework
+from scanner.model.rule import Rule
+from scanner.rulebook.loader import RuleSet
+
+Rules = Mapping[str, Collection[str]]
+"""The ids of rules, by control."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """The checks of each rule by status. `unread`: the rules of which a check is inconclusive because a read failed."""
+
+    checks: dict[str, Counter[str]] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
+
+    def finding(self, row: FindingRow) -> None:
+        """Count a finding."""
+        self._of(row.rule)[row.status] += 1
+        if row.status == "unknown" and row.gaps:
+            self.unread.add(row.rule)
+
+    def passed(self, rules: Iterable[str]) -> None:
+        """Count the rules that passed on a resource."""
+        for rule in rules:
+            self._of(rule)["pass"] += 1
+
+    def _of(self, rule: str) -> Counter[str]:
+        found = self.checks.get(rule)
+        if found is None:
+            found = self.checks[rule] = Counter()
+        return found
+
+
+def tally_of(document: Document) -> Tally:
+    """Return the checks of a whole document."""
+    tally = Tally()
+    for finding in document.findings:
+        tally.finding(finding)
+    for rules in document.passed.values():
+        tally.passed(rules)
+    return tally
+
+
+def assessed(rules: RuleSet, tally: Tally, coverage: Coverage) -> list[FrameworkRow]:
+    """Return every framework with the states of its controls."""
+    off = _off(rules, coverage)
+    is_whole = all(scope.view == "full" for scope in coverage.scopes)
+    found = []
+    for framework in rules.frameworks.values():
+        by_control = rules_of(framework, rules.rules.values())
+        states = {
+            control.id: _assessed(control, by_control[control.id], tally, off, is_whole=is_whole)
+            for control in framework.controls.values()
+            if by_control.get(control.id)
+        }
+        found.append(framework_row(framework, states))
+    return found
+
+
+def covered(rules: RuleSet) -> list[FrameworkRow]:
+    """Return every framework as it stands without a scan: what rules test is not assessed, because nothing was read."""
+    return assessed(rules, Tally(), Coverage(scopes=[], types=[], rules_off=[]))
+
+
+def rules_of(framework: Framework, rules: Iterable[Rule]) -> dict[str, list[str]]:
+    """Return the ids of the rules that test each control of a framework, by control."""
+    found: dict[str, list[str]] = {}
+    for rule in rules:
+        for control in rule.controls.get(framework.name, ()):
+            found.setdefault(control, []).append(rule.id)
+    return found
+
+
+def _off(rules: RuleSet, coverage: Coverage) -> set[str]:
+    """Return the rules that were off although there are resources of their types, or they were not looked for."""
+    counted = {row.type.lower(): row.resources > 0 or not row.complete for row in coverage.types}
+    read = {type.lower() for rule in rules.enabled.values() for type in rule.resource_type.types}
+    return {
+        id
+        for id in rules.rules.keys() - rules.enabled.keys()
+        if any(counted.get(type.lower(), type.lower() not in read) for type in rules.rules[id].resource_type.types)
+    }
+
+
+def _assessed(
+    control: Control, rules: Sequence[str], tally: Tally, off: Collection[str], *, is_whole: bool
+) -> ControlRow:
+    checks = Counter[str]()
+    for rule in rules:
+        checks.update(tally.checks.get(rule, ()))
+    state, why = _state(rules, checks, tally, off, is_whole=is_whole)
+    return ControlRow(
+        state=state,
+        why=why,
+        in_part=bool(control.rest),
+        rules=len(rules),
+        used=sum(rule in tally.checks for rule in rules),
+        failed=checks["fail"],
+        waived=checks["waived"],
+        inconclusive=checks["unknown"] + checks["error"],
+        passed=checks["pass"],
+    )
+
+
+def _state(
+    rules: Sequence[str], checks: Mapping[str, int], tally: Tally, off: Collection[str], *, is_whole: bool
+) -> tuple[ControlState, NotAssessed]:
+    """Return the state of a control, and why it is not assessed."""
+    if checks.get("fail") or checks.get("waived"):
+        return "failed", ""
+    if not tally.unread.isdisjoint(rules):
+        return "not-assessed", "not-read"
+    if checks.get("unknown") or checks.get("error"):
+        return "not-assessed", "inconclusive"
+    if not is_whole:
+        return "not-assessed", "not-read"
+    if not set(off).isdisjoint(rules):
+        return "not-assessed", "rule-off"
+    return ("passed", "") if checks.get("pass") else ("not-assessed", "no-resource")
+
+
+def framework_row(framework: Framework, tested: dict[str, ControlRow]) -> FrameworkRow:
+    """Return a framework of which these controls are tested."""
+    not_testable: dict[str, list[str]] = {}
+    not_covered: list[str] = []
+    for control in framework.controls.values():
+        if control.id in tested:
+            continue
+        if control.not_testable:
+            not_testable.setdefault(control.not_testable, []).append(control.id)
+        else:
+            not_covered.append(control.id)
+    states = Counter[str](row.state for row in tested.values())
+    states["not-testable"] = sum(map(len, not_testable.values()))
+    states["not-covered"] = len(not_covered)
+    return FrameworkRow(
+        id=framework.id,
+        name=framework.name,
+        title=framework.title,
+        version=framework.version,
+        publisher=framework.publisher,
+        url=framework.url,
+        controls=len(framework.controls),
+        states={state: states[state] for state in CONTROL_STATES},
+        tested=tested,
+        not_testable=not_testable,
+        not_covered=not_covered,
+        listed=framework.listed,
+    )

@@ -1,0 +1,122 @@
+"""The view of frameworks: totals for the page, controls for its data block, and whose job the findings are."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from scanner.document.framework_rows import CONTROL_STATES, FrameworkRow
+from scanner.document.schema import Document, FindingRow
+from scanner.model.framework import Control
+from scanner.model.responsibility import RESPONSIBILITIES
+from scanner.model.rule import CATEGORIES
+from scanner.report.words import Words
+from scanner.rulebook.frameworks import catalogues
+
+LOOKS = {
+    "failed": "fail",
+    "passed": "pass",
+    "not-assessed": "unknown",
+    "not-testable": "waived",
+    "not-covered": "not-applicable",
+}
+"""What each state looks like."""
+WORDS = {
+    "not-read": "not_read",
+    "inconclusive": "inconclusive",
+    "rule-off": "rule_off",
+    "no-resource": "no_resource",
+    "process": "process",
+    "people": "people",
+    "physical": "physical",
+    "tenant": "tenant",
+    "inside": "inside",
+    "intent": "intent",
+    "elsewhere": "elsewhere",
+    "provider": "provider",
+}
+"""The key of the word for each reason why a control was not assessed, or is not testable."""
+_WIDTH = 1000
+
+
+def framework_totals(document: Document, t: Words) -> list[dict[str, Any]]:
+    """Return what the page says of each framework: its numbers by state, and the parts of its bar."""
+    return [_totals(row, t) for row in document.frameworks or ()]
+
+
+def _totals(row: FrameworkRow, t: Words) -> dict[str, Any]:
+    parts, at = [], 0.0
+    for state in CONTROL_STATES:
+        count = row.states.get(state, 0)
+        width = _WIDTH * count / row.controls if row.controls else 0
+        parts.append(
+            {"state": state, "look": LOOKS[state], "count": count, "x": f"{at:.1f}", "width": f"{width:.1f}"}
+            | {"word": t(f"frameworks.state.{state.replace('-', '_')}")}
+        )
+        at += width
+    said = t("frameworks.listed" if row.listed else "frameworks.controls", row.controls)
+    return {"id": row.id, "name": row.name, "title": f"{row.title}, {row.version}", "said": said, "parts": parts}
+
+
+def framework_block(document: Document, language: str) -> list[dict[str, Any]]:
+    """Return the controls of each framework for the data block.
+
+    A control is [id, section, title, state, why or reason, in part, failed, waived, inconclusive, passed].
+    """
+    return [_block(row, language) for row in document.frameworks or ()]
+
+
+def _block(row: FrameworkRow, language: str) -> dict[str, Any]:
+    known = catalogues().get(row.id)
+    controls: Mapping[str, Control] = known.controls if known is not None else {}
+    sections = known.sections_in.get(language, known.sections) if known is not None else {}
+    order = {id: place for place, id in enumerate(controls)}
+    rows = sorted(_controls(row), key=lambda each: order.get(each[0], len(order)))
+    named = [_named(each, controls.get(each[0]), language) for each in rows]
+    return {"id": row.id, "name": row.name, "sections": sections, "controls": named}
+
+
+def _controls(row: FrameworkRow) -> Iterator[list[Any]]:
+    """Yield the controls of a document, without what the catalogue says of them."""
+    for id, tested in row.tested.items():
+        counts = [tested.failed, tested.waived, tested.inconclusive, tested.passed]
+        yield [id, tested.state, WORDS.get(tested.why, ""), int(tested.in_part), *counts]
+    for reason, ids in row.not_testable.items():
+        yield from ([id, "not-testable", WORDS.get(reason, "process"), 0, 0, 0, 0, 0] for id in ids)
+    yield from ([id, "not-covered", "", 0, 0, 0, 0, 0] for id in row.not_covered)
+
+
+def _named(row: Sequence[Any], control: Control | None, language: str) -> list[Any]:
+    if control is None:
+        return [row[0], "", "", *row[1:]]
+    return [row[0], control.section, control.titles.get(language, control.title), *row[1:]]
+
+
+def responsibility_of(row: FindingRow, document: Document) -> str:
+    """Return whose job a finding is: Microsoft's where the tier has no such setting. "" in older documents."""
+    if row.fix is not None and row.fix.tier:
+        return "microsoft"
+    rule = document.rules.get(row.rule)
+    return rule.responsibility if rule is not None else ""
+
+
+def responsibilities(document: Document) -> dict[str, Any]:
+    """Return the failed findings by category and responsibility; no row where the rules name none."""
+    counts = Counter(
+        (row.category, responsibility_of(row, document)) for row in document.findings if row.status == "fail"
+    )
+    rows = [
+        {
+            "category": category,
+            "cells": [
+                {
+                    "count": counts[category, whose],
+                    "query": f"status:fail category:{category} responsibility:{whose}",
+                }
+                for whose in RESPONSIBILITIES
+            ],
+        }
+        for category in CATEGORIES
+        if any(counts[category, whose] for whose in RESPONSIBILITIES)
+    ]
+    totals = [sum(count for (_, each), count in counts.items() if each == whose) for whose in RESPONSIBILITIES]
+    return {"rows": rows, "whose": RESPONSIBILITIES, "totals": totals}

@@ -1,0 +1,60 @@
+"""`twolocks frameworks`: what it prints without a scan, of a snapshot and of findings."""
+
+import json
+from pathlib import Path
+
+from scanner.rulebook.loader import load
+from tests.terminals import account, closed, snapshot, twolocks
+
+
+def states(file: Path, framework: str = "cis-azure-6.0") -> dict[str, str]:
+    """Return the state of each control, with its reason, and check that the totals are theirs."""
+    ended = twolocks("frameworks", framework, "--from", file, "--format", "json")
+    assert (ended.code, ended.err) == (0, "")
+    found = json.loads(ended.out)
+    by_state = [each["state"] for each in found["controls"]]
+    assert found["states"] == {state: by_state.count(state) for state in found["states"]}
+    assert sum(found["states"].values()) == len(by_state) == len(load(packages=False).frameworks[framework].controls)
+    return {each["id"]: f"{each['state']} {each.get('why', '')}".strip() for each in found["controls"]}
+
+
+def test_without_a_scan_it_shows_what_rules_test() -> None:
+    ended = twolocks("frameworks")
+    rows = [line.split("\t") for line in ended.out.splitlines()]
+    assert {row[0]: sum(map(int, row[2:])) for row in rows} == {row[0]: int(row[1]) for row in rows}
+    assert "nsm-2.0\t118\t" in ended.out
+    lines = twolocks("frameworks", "NSM 2.0").out.splitlines()
+    assert len(lines) == 118
+    assert any(line.startswith("2.7.4\ttested, in part\t") for line in lines)
+
+
+def test_an_unknown_framework_is_named_with_the_nearest() -> None:
+    ended = twolocks("frameworks", "nsm")
+    assert ended.code == 2
+    assert "nearest: nsm-2.0" in ended.err
+
+
+def test_a_snapshot_gives_each_control_its_state(tmp_path: Path) -> None:
+    found = states(snapshot(tmp_path / "open.jsonl", closed("st1"), account("st2", supportsHttpsTrafficOnly=False)))
+    assert found["9.3.4"] == "failed"  # an account accepts plain HTTP
+    assert found["8.5"] == "not-assessed no-resource"  # there is no virtual network
+    assert found["5.1.1"] == "not-testable"
+    assert found["8.1.1.1"] == "not-covered"
+    assert found["9.2.3"] == "not-assessed inconclusive"  # the blob service of neither account was read
+    assert states(snapshot(tmp_path / "closed.jsonl", closed("st1")))["9.3.4"] == "passed"
+
+
+def test_what_was_not_read_is_never_passed(tmp_path: Path) -> None:
+    missing = snapshot(tmp_path / "part.jsonl", closed("st1"), view="partial")
+    assert "passed" not in states(missing).values()
+
+
+def test_a_findings_file_says_the_same_as_its_snapshot(tmp_path: Path) -> None:
+    taken = snapshot(tmp_path / "taken.jsonl", closed("st1"), account("st2"))
+    ended = twolocks("scan", "--from", taken, "--out", tmp_path / "findings.json", "--fail-on", "never")
+    assert ended.code in (0, 3), ended.err
+    assert states(tmp_path / "findings.json") == states(taken)
+    totals = twolocks("frameworks", "--from", tmp_path / "findings.json").out
+    assert totals == twolocks("frameworks", "--from", taken).out
+    on_terminal = twolocks("frameworks", "--from", taken, tty=True).out
+    assert "NOT COVERED" in on_terminal
