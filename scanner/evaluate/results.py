@@ -66,7 +66,7 @@ class EvaluationResult:
     counts: Counts = field(default_factory=Counts)
     gaps: list[GapRow] = field(default_factory=list)
     scopes: list[ScopeRow] = field(default_factory=list)
-    tenants: dict[str, str] = field(default_factory=dict)
     crashes: list[Crash] = field(default_factory=list)
     accepted_by_rule: int = 0
     complete: bool = True
+    tenants: dict[str, str] = field(default_factory=dict)
