@@ -68,8 +68,8 @@ class EvaluationResult:
     counts: Counts = field(default_factory=Counts)
     gaps: list[GapRow] = field(default_factory=list)
     scopes: list[ScopeRow] = field(default_factory=list)
-    tenants: dict[str, str] = field(default_factory=dict)
     crashes: list[Crash] = field(default_factory=list)
     accepted_by_rule: int = 0
     complete: bool = True
     excluded: list[ExcludedRow] = field(default_factory=list)
+    tenants: dict[str, str] = field(default_factory=dict)
