@@ -19,8 +19,8 @@ from scanner.model.framework import NOT_TESTABLE, Control, Framework
 from scanner.output.storage import Storage
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import chosen
-from scanner.terminal.lines import table
 from scanner.terminal.screen import Screen
+from scanner.terminal.tables import table
 from scanner.terminal.text import many
 
 _HEADS = ("framework", "controls", "failed", "passed", "not assessed", "not testable", "not covered")

@@ -12,7 +12,7 @@ from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import DataPlaceRow
 from scanner.model.ids import name_of, root_of
 from scanner.report.places import VERDICT_NAMES, ordered, sentence, where
-from scanner.terminal.lines import table
+from scanner.terminal.tables import table
 
 HEADS = ("verdict", "place", "resource", "what", "evidence")
 

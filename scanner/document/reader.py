@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar, overload
 import msgspec
 
 from scanner.document.framework_rows import FrameworkRow
+from scanner.document.numbers import NumbersRow
 from scanner.document.schema import (
     SCHEMA,
     ChangesRow,
@@ -22,7 +23,6 @@ from scanner.document.schema import (
     ExposureRow,
     FindingRow,
     GapRow,
-    NumbersRow,
     ResourceRow,
     RuleRow,
     ScanRow,

@@ -205,8 +205,8 @@ class _Splitter:
             if not type_of(finding.resource):
                 self._of_scope.add(subscription_of(finding.resource))
                 self._checks_of_scopes.append(finding)
-        for place in whole.places:
-            self._at(place.resource).places.append(place)
+        for row in whole.places:
+            self._at(row.resource).places.append(row)
         for id in whole.passed:
             self._at(id).passed.append(id)
         for id in whole.not_applicable:

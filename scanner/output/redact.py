@@ -22,6 +22,7 @@ import msgspec
 
 from scanner.config.settings import Settings
 from scanner.document.framework_rows import FrameworkRow
+from scanner.document.numbers import NumbersRow
 from scanner.document.reader import open_document
 from scanner.document.schema import (
     CellRow,
@@ -36,7 +37,6 @@ from scanner.document.schema import (
     GapRow,
     HopRow,
     May,
-    NumbersRow,
     Remediation,
     ResourceRow,
     RuleRow,

@@ -41,8 +41,8 @@ class Snapshot:
     `reads`: the number of resources of each bulk read, by path in lower case. `skips`: why a bulk read was not made.
     `listed_by_arm`: the bulk reads that ARM answered, not Resource Graph.
     `history_gaps`: what is missing compared with the history. It makes nothing in this snapshot inconclusive.
-    `group_regions`: the region of each resource group, by its id in lower case. `locations`: ARM's list of regions. `locate`:
-    returns the region of each top-level resource by its id in lower case.
+    `group_regions`: the region of each resource group, by its id in lower case. `locations`: ARM's list of regions.
+    `locate`: returns the region of each top-level resource by its id in lower case.
     `fabric`: the networks of the index, parsed. `parsed_counts`: how many resources of the index are kept in the
     fabric only, by type in lower case.
     """
