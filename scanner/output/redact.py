@@ -5,8 +5,6 @@ what is known to be harmless: the words of the built-in rules, numbers, times, a
 statuses stay, so its numbers are those of the whole document.
 """
 
-import hashlib
-import hmac
 import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -54,6 +52,7 @@ from scanner.model.ids import name_of
 from scanner.model.levels import Auth, Reach
 from scanner.model.rule import CATEGORIES
 from scanner.output.parts import OwnerPart, SplitBy
+from scanner.output.pseudonyms import Pseudonyms
 from scanner.output.vocabulary import Vocabulary, vocabulary
 
 NOTE = "This report is redacted: names are pseudonyms, and texts of Azure and of the organisation are left out"
@@ -61,8 +60,6 @@ WITHHELD = "withheld"
 VARIABLE = "TWOLOCKS_SECRET_REDACT"
 _Row = TypeVar("_Row")
 _LEAST_KEY = 16
-_DIGITS = 16
-"""Hex digits of a pseudonym: two of 100,000 names are equal in one of 4 billion documents."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d))?")
 _TOOL = re.compile(r"twolocks \d{1,4}(\.\d{1,4}){1,3}")
 _REACHES = frozenset({*Reach.__members__, "unknown"})
@@ -143,70 +140,6 @@ def rest_label(by: SplitBy) -> str:
     return "without owner" if by.kind == "tag" else by.rest
 
 
-class Pseudonyms:
-    """Replaces names. `key`: the key of the HMAC, without which no one can find the name of a pseudonym."""
-
-    def __init__(self, key: bytes, known: Vocabulary) -> None:
-        self._key, self._known = key, known
-        self._ids: dict[str, str] = {}
-
-    def digest(self, kind: str, name: str) -> str:
-        text = f"{kind}\0{name.lower()}".encode("utf-8", "surrogatepass")
-        return hmac.new(self._key, text, hashlib.sha256).hexdigest()
-
-    def word(self, kind: str, name: str) -> str:
-        """Return `kind-DIGITS` for a name, "" for none."""
-        return f"{kind}-{self.digest(kind, name)[:_DIGITS]}" if name else ""
-
-    def uuid(self, kind: str, name: str) -> str:
-        """Return a pseudonym that looks like the id of a subscription or tenant, "" for none."""
-        digest = self.digest(kind, name)
-        return "-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])) if name else ""
-
-    def segment(self, segment: str) -> str:
-        """Return a segment of a type as the rules spell it, else a pseudonym."""
-        return self._known.types.get(segment.lower()) or self.word("type", segment)
-
-    def type(self, type: str) -> str:
-        return "/".join(map(self.segment, type.split("/"))) if type else ""
-
-    def id(self, id: str) -> str:
-        """Return the id of a resource, or the path of a read, with pseudonyms for its names."""
-        found = self._ids.get(id)
-        if found is None:
-            found = self._ids[id] = "/".join(("", *self._segments(id))) if id else ""
-        return found
-
-    def _segments(self, id: str) -> Iterator[str]:
-        """Yield the segments. Names hold the whole path before them, so equal names of two resources stay two names."""
-        parts = [part for part in id.partition("?")[0].split("/") if part]
-        is_name, kind = False, ""
-        for at, part in enumerate(parts):
-            lower = part.lower()
-            if is_name and kind in ("subscriptions", "tenants"):
-                yield self.uuid(kind.removesuffix("s"), part)
-                is_name = False
-            elif is_name:
-                path = "/".join(parts[: at + 1])
-                yield self.word("rg" if kind == "resourcegroups" else "name", path)
-                is_name = False
-            elif lower == "tenants" and at == 0:
-                yield lower
-                is_name, kind = True, lower
-            elif lower in ("subscriptions", "resourcegroups") and kind != "providers":
-                yield "subscriptions" if lower == "subscriptions" else "resourceGroups"
-                is_name, kind = True, lower
-            elif lower == "providers":
-                yield "providers"
-                kind = "providers"
-            elif kind == "providers":
-                yield self.segment(part)
-                kind = "type"
-            else:
-                yield self.segment(part)
-                is_name = True
-
-
 class _Redactor:
     """One document that is being redacted."""
 
@@ -229,7 +162,7 @@ class _Redactor:
             gaps=list(map(self._gap, whole.gaps)),
             coverage=self._coverage(whole.coverage),
             changes=self._changes(whole.changes) if whole.changes is not None else None,
-            frameworks=list(self._frameworks(whole.frameworks)) if whole.frameworks else msgspec.UNSET,
+            frameworks=list(_frameworks(self.known, whole.frameworks)) if whole.frameworks else msgspec.UNSET,
         )
 
     def _mapping(self, rows: Mapping[str, Any], make: Callable[[list[str]], _Row]) -> Mapping[str, _Row]:
@@ -244,13 +177,6 @@ class _Redactor:
 
     def _reasons(self, ids: list[str]) -> dict[str, str]:
         return {self._rule(rule): WITHHELD for id in ids for rule in self.whole.not_applicable[id]}
-
-    def _frameworks(self, rows: Iterable[FrameworkRow]) -> Iterator[FrameworkRow]:
-        """Yield the built-in frameworks with their own texts, whatever the document says."""
-        for row in rows:
-            known = self.known.frameworks.get(row.id)
-            if known is not None and known.controls.keys() >= row.tested.keys():
-                yield framework_row(known, row.tested)
 
     # Words
 
@@ -317,14 +243,9 @@ class _Redactor:
             principal=self.names.word("principal", row.principal),
             scopes=[self.names.uuid("subscription", each) for each in row.scopes],
             owner_tag=msgspec.UNSET,
-            tenants=self._tenants(row.tenants),
+            tenants=_tenants(self.names, row.tenants),
             excluded=list(map(self._excluded, row.excluded or [])) or msgspec.UNSET,
         )
-
-    def _tenants(self, tenants: dict[str, str] | msgspec.UnsetType) -> dict[str, str] | msgspec.UnsetType:
-        if tenants is msgspec.UNSET:
-            return tenants
-        return {self.names.uuid("tenant", id): self.names.word("tenant", id) for id in tenants}
 
     def _excluded(self, row: ExcludedRow) -> ExcludedRow:
         return ExcludedRow(scope=self.names.id(row.scope), name=name_of(self.names.id(row.scope)))
@@ -464,15 +385,30 @@ class _Redactor:
             since=_time(row.since),
             last_seen=_time(row.last_seen),
             why=WITHHELD if row.why else "",
-            was=row.was and self._cell(row.was),
+            was=row.was and _cell(row.was),
         )
 
-    def _cell(self, row: CellRow) -> CellRow:
-        return CellRow(
-            severity=_one_of(_SEVERITIES, row.severity, ""),
-            reach=_one_of(_REACHES, row.reach, ""),
-            authentication=_one_of(_AUTHS, row.authentication, ""),
-        )
+
+def _cell(row: CellRow) -> CellRow:
+    return CellRow(
+        severity=_one_of(_SEVERITIES, row.severity, ""),
+        reach=_one_of(_REACHES, row.reach, ""),
+        authentication=_one_of(_AUTHS, row.authentication, ""),
+    )
+
+
+def _tenants(names: Pseudonyms, tenants: dict[str, str] | msgspec.UnsetType) -> dict[str, str] | msgspec.UnsetType:
+    if tenants is msgspec.UNSET:
+        return tenants
+    return {names.uuid("tenant", id): names.word("tenant", id) for id in tenants}
+
+
+def _frameworks(known: Vocabulary, rows: Iterable[FrameworkRow]) -> Iterator[FrameworkRow]:
+    """Yield the built-in frameworks with their own texts, whatever the document says."""
+    for row in rows:
+        framework = known.frameworks.get(row.id)
+        if framework is not None and framework.controls.keys() >= row.tested.keys():
+            yield framework_row(framework, row.tested)
 
 
 def _place(redactor: _Redactor, row: DataPlaceRow) -> DataPlaceRow:

@@ -24,7 +24,7 @@ from scanner.model.verdict import SEVERITIES
 from scanner.report.frameworks import framework_block
 from scanner.report.gaps import scope_names
 from scanner.report.naming import PORTALS, path_name, type_name
-from scanner.report.packing import Columns, Differences, Texts
+from scanner.report.packing import Columns, Differences, PackedTexts
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
@@ -146,8 +146,8 @@ class ResourceTable:
     def export(self) -> Columns:
         """Return the table, ready for JSON."""
         return {
-            **{name: Texts(column) if name in _TEXTS else column for name, column in self.columns.items()},
-            "prefixes": Texts(self.prefixes),
+            **{name: PackedTexts(column) if name in _TEXTS else column for name, column in self.columns.items()},
+            "prefixes": PackedTexts(self.prefixes),
             "subs": [
                 [each, self._names.get(each, each), self._tenants.get(each, ""), self._labels.get(each, "")]
                 for each in self.subscriptions
@@ -302,12 +302,15 @@ class DataBlock:
             "notApplicable": not_applicable,
             "gaps": self.gaps,
             "gapSets": list(self.gap_sets),
-            "strings": Texts(self.strings),
+            "strings": PackedTexts(self.strings),
         }
 
     def fingerprints(self) -> Columns:
         """Return the fingerprints, 16 characters each. They are apart, because the first drawing needs none of them."""
-        return {"exposures": Texts([self._marks_of_exposures]), "findings": Texts([self._marks_of_findings])}
+        return {
+            "exposures": PackedTexts([self._marks_of_exposures]),
+            "findings": PackedTexts([self._marks_of_findings]),
+        }
 
 
 def _columns(

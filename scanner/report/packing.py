@@ -18,7 +18,7 @@ _GZIP = 31
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-class Texts:
+class PackedTexts:
     """A column of texts."""
 
     def __init__(self, values: Iterable[Any]) -> None:
@@ -85,15 +85,15 @@ class Packer:
         except UnicodeEncodeError:
             return json.dumps(msgspec.to_builtins(value, enc_hook=self._place), sort_keys=True).encode()
 
-    def _place(self, column: "array[int] | Texts | Differences") -> Any:
+    def _place(self, column: "array[int] | PackedTexts | Differences") -> Any:
         """Keep a column for the end of the block, and return what stands for it in the JSON."""
-        if isinstance(column, Texts):
+        if isinstance(column, PackedTexts):
             return self._place_texts(column)
         if isinstance(column, Differences):
             return {**self._place_numbers(column.numbers()), "differences": True}
         return self._place_numbers(column)
 
-    def _place_texts(self, column: Texts) -> Any:
+    def _place_texts(self, column: PackedTexts) -> Any:
         text = column.encoded()
         if text is None:
             return column.values
