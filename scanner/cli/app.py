@@ -9,7 +9,8 @@ from typing import Any
 import click
 
 from scanner.cli import completion, help
-from scanner.config.commands import COMMANDS, Command
+from scanner.config.command import Command
+from scanner.config.commands import COMMANDS
 from scanner.config.options import Option
 from scanner.terminal import streams
 

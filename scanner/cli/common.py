@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from scanner.config.commands import Command
+from scanner.config.command import Command
 from scanner.config.settings import Settings, resolve
 from scanner.document import temporary
 from scanner.errors import InputError

@@ -3,7 +3,8 @@
 import textwrap
 from collections.abc import Iterator
 
-from scanner.config.commands import COMMANDS, Command
+from scanner.config.command import Command
+from scanner.config.commands import COMMANDS
 from scanner.config.options import Option
 
 WIDTH = 80

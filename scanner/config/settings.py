@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from scanner.config import notifications, places, toml
-from scanner.config.commands import COMMANDS, SCAN, Command
+from scanner.config.command import Command
+from scanner.config.commands import COMMANDS, SCAN
 from scanner.config.keys import TABLES, option_key
 from scanner.config.options import CONFIG, OUT_FORMAT, Option
 from scanner.config.places import FILE, SettingsPlace

@@ -16,7 +16,8 @@ import pytest
 from docs.build import helps
 from scanner.cli.app import root
 from scanner.cli.help import text as help_of
-from scanner.config.commands import COMMANDS, Command
+from scanner.config.command import Command
+from scanner.config.commands import COMMANDS
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal
 from scanner.sandbox.server import Sandbox, running

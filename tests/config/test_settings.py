@@ -9,7 +9,8 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from scanner.config import toml
-from scanner.config.commands import COMMANDS, SCAN, SCAN_SETTINGS, Command
+from scanner.config.command import Command
+from scanner.config.commands import COMMANDS, SCAN, SCAN_SETTINGS
 from scanner.config.keys import LIMITS, TABLES
 from scanner.config.limits import Limits, size
 from scanner.config.options import HISTORY
