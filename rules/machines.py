@@ -1,12 +1,12 @@
 """Virtual machines, scale sets and container groups, by the ports that are reachable from outside."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from scanner.model.exposure import (
     ANONYMOUS,
     SHARED,
     Auth,
-    Chain,
     Exposure,
     Hop,
     Lock,
@@ -33,6 +33,9 @@ from scanner.reach.peerings import unseen_peers
 from scanner.reach.port_query import AskedPort, endpoint_covers
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.topology import Topology, topology
+
+if TYPE_CHECKING:
+    from scanner.model.exposure import Chain
 
 from .common import rows, when_started
 
@@ -104,7 +107,7 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
 
 def called_ports(
     machine: Resource, found: Topology, network_paths: list[NetworkPath]
-) -> tuple[dict[str, frozenset[int]], tuple[Chain, ...]]:
+) -> tuple[dict[str, frozenset[int]], "tuple[Chain, ...]"]:
     """Return the ports that the publishers of a machine call, by their text, and the same publishers as hops."""
     values = objects_at(machine.body, "properties.networkProfile.networkInterfaces")
     nics = [nic for each in values if (nic := found.fabric.nics.get(key_of(str(value_at(each, "id"))))) is not None]
@@ -113,7 +116,7 @@ def called_ports(
     return front_ends.called_ports(machine.id, nics, network_paths), chains
 
 
-def published(exposure: Exposure, chains: tuple[Chain, ...]) -> Exposure:
+def published(exposure: Exposure, chains: "tuple[Chain, ...]") -> Exposure:
     """Return an exposure with the hops of the publishers that it names."""
     named = tuple(chain for chain in chains if chain[-1].detail in exposure.admits)
     return replace(exposure, publishers=named) if named else exposure

@@ -26,7 +26,7 @@ def pins(name: str) -> dict[str, str]:
     """Package -> version."""
     text = (ROOT / name).read_text("utf-8")
     return {
-        canonicalize_name(package): version for package, version in re.findall(r"^([\w.-]+)==([\w.+]+)", text, re.M)
+        canonicalize_name(package): version for package, version in re.findall(r"^([\w.-]+)==([\w.+!]+)", text, re.M)
     }
 
 

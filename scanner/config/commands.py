@@ -481,8 +481,8 @@ An option overrides a variable, a variable the file, the file the default.""",
 Emulate Microsoft Entra ID, Azure Resource Manager and Resource Graph on this
 machine, with the sample environment or the resources of a snapshot. Prints the
 variables for twolocks scan and the Azure SDKs. Ctrl-C stops it. For a shell:
-eval "$(twolocks sandbox --env)", and afterwards twolocks sandbox --stop. It also
-ends with the terminal, and after an hour without a request.""",
+eval "$(twolocks sandbox --env)", and afterwards twolocks sandbox --stop. It
+also ends with the terminal, and after an hour without a request.""",
     ),
 )
 COMMANDS = {command.name: command for command in _ROWS}

@@ -137,7 +137,7 @@ def test_zsh_completes_a_word(line: str, some: set[str], command: dict[str, str]
     if not process:
         os.execve(shell, [shell, "-i"], command)
     try:
-        shown = _until(terminal, lambda text: text.endswith("> "))
+        shown = _until(terminal, lambda text: "> " in text)
         os.write(terminal, f"{line}\t".encode())
         shown = _until(terminal, lambda text: all(each in text for each in some))
         assert all(each in shown for each in some), shown

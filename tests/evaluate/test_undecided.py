@@ -146,7 +146,9 @@ def test_what_is_undecided_beside_a_failure_makes_the_scan_incomplete_also_where
 def containers_refused(**properties: Any) -> Store:
     made = listed()
     body = {"allowBlobPublicAccess": True, **properties}
-    made.resource({"id": ACCOUNT, "kind": "BlobStorage", "properties": body}, "2026-04-01", "get")
+    made.resource({"id": ACCOUNT.partition("/providers/")[0], "location": "norwayeast"}, "2022-12-01", "list")
+    account = {"id": ACCOUNT, "kind": "BlobStorage", "location": "norwayeast", "sku": {"name": "Standard_LRS"}}
+    made.resource({**account, "properties": body}, "2026-04-01", "get")
     service = {
         "deleteRetentionPolicy": {"enabled": True, "allowPermanentDelete": False},
         "containerDeleteRetentionPolicy": {"enabled": True},
