@@ -115,6 +115,6 @@ def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else()
     before, after = listed.document["exposures"], faulty.document["exposures"]
     assert any("named by" in said for row in before for said in row["admits"])
     assert not any("named by" in said for row in after for said in row["admits"])
-    named = {"admits": [], "publishers": []}
+    named: dict[str, list[str]] = {"admits": [], "publishers": []}
     assert [{**row, **named} for row in after] == [{**row, **named} for row in before]
     assert decide(faulty.result, "never").code == INCOMPLETE
