@@ -54,7 +54,7 @@ FORMATS = (
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "xlsx:write_xlsx",
         "a workbook to sort, filter and hand on",
-        "summary, endpoints, findings and failed reads, a sheet each",
+        "summary, endpoints, findings, failed reads, frameworks and places, a sheet each",
     ),
     Format(
         ".ocsf.jsonl",

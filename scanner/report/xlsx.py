@@ -1,4 +1,4 @@
-"""Write the findings as a workbook for a spreadsheet: summary, endpoints, findings, and what was not assessed.
+"""Write the findings as a workbook: summary, endpoints, findings, what was not assessed, frameworks, places.
 
 XlsxWriter writes row by row into a temporary file, so that memory does not grow with the rows (openpyxl needs lxml for
 that). Every name from Azure is written as a string, so no cell is a formula or a link.
@@ -24,6 +24,7 @@ from scanner.report.headline import excluded, headline
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import plain
 from scanner.report.words import Words
+from scanner.report.workbook_rows import control_rows, place_rows
 
 LONGEST = 32_000
 """Characters of a cell. A spreadsheet refuses more than 32,767."""
@@ -132,6 +133,43 @@ SHEETS = (
         ),
         gap_rows,
     ),
+    Sheet(
+        "Frameworks",
+        (
+            Column("framework", "Framework", 18),
+            Column("control", "Control", 12),
+            Column("section", "Section", 30),
+            Column("title", "What it asks", 50),
+            Column("state", "State", 14),
+            Column("part", "Tested", 10),
+            Column("why", "Reason", 40),
+            Column("failed", "Failed checks", 9),
+            Column("waived", "Accepted", 9),
+            Column("inconclusive", "Inconclusive", 12),
+            Column("passed", "Passed", 9),
+        ),
+        control_rows,
+    ),
+    Sheet(
+        "Places",
+        (
+            Column("verdict", "By configuration", 20),
+            Column("place", "Place", 34),
+            Column("area", "Area", 26),
+            Column("what", "Mechanism", 16),
+            Column("name", "Resource", 28),
+            Column("resource_group", "Resource group", 22),
+            Column("path", "Property", 40),
+            Column("value", "Value", 24),
+            Column("allowed", "Allowed", 30),
+            Column("source", "Allowed by", 26),
+            Column("why", "Why unknown", 30),
+            Column("rule", "Rule", 30),
+            *_WAIVER[:3],
+            Column("resource", "Resource ID", 60),
+        ),
+        place_rows,
+    ),
 )
 """The sheets of rows, in their order, after the summary."""
 
@@ -145,7 +183,11 @@ def write_xlsx(document: Document, out: IO[bytes]) -> None:
         _write_summary(book, formats, document)
         has_tenants = bool(tenant_labels(document.coverage.scopes, document.scan))
         for sheet in SHEETS:
-            shown = replace(sheet, columns=(*sheet.columns, _TENANT)) if has_tenants else sheet
+            shown = (
+                replace(sheet, columns=(*sheet.columns, _TENANT))
+                if has_tenants and _RESOURCE[0] in sheet.columns
+                else sheet
+            )
             _write_sheet(book, formats, shown, sheet.rows(document))
         book.close()
 
@@ -201,6 +243,9 @@ def _finish(page: Worksheet, sheet: Sheet, lines: int) -> None:
 
 def _write_cell(page: Worksheet, line: int, at: int, cell: str, value: object, formats: _Formats) -> None:
     if value is None or value == "":
+        return
+    if isinstance(value, int):
+        page.write_number(line, at, value, formats.number)
         return
     text = str(value)
     if cell in _DATES and (date := _date(text)):

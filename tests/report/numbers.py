@@ -319,7 +319,7 @@ def in_xlsx(data: bytes) -> Numbers:
             found["checks unknown"] = value
         else:
             found[f"{'open' if 'endpoints' in head else 'other'} {str(name).lower()}"] = value
-    for page in book.worksheets[1:]:
+    for page in book.worksheets[1:4]:
         _, *rows = page.iter_rows(values_only=True)
         key = {"Endpoints": "endpoints", "Findings": "findings", "Not assessed": "reads failed"}[page.title]
         assert found.setdefault(key, len(rows)) == len(rows), (key, found[key], len(rows))

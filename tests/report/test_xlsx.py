@@ -10,10 +10,14 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 from openpyxl.workbook import Workbook
 
+from scanner.document.framework_rows import CONTROL_STATES
 from scanner.document.states import STATES
 from scanner.evaluate.counts import count
+from scanner.evaluate.frameworks import covered
 from scanner.report import xlsx
+from scanner.report.text import plain
 from scanner.report.xlsx import LONGEST, SHEETS, write_xlsx
+from scanner.rulebook.loader import load
 from tests.report import sample
 
 
@@ -50,6 +54,19 @@ def test_the_summary_has_the_numbers_of_the_scan(document: dict[str, Any]) -> No
     assert page["Publicly accessible without authentication"] == numbers.public
     assert page["Not fully assessed"] == numbers.not_fully_assessed.total
     assert page["Failed reads"] == numbers.gaps == len(document["gaps"])
+
+
+def test_every_control_and_place_has_a_row() -> None:
+    made = sample.typed(sample.with_places(sample.document(60)))
+    made.frameworks = covered(load(packages=False))
+    out = io.BytesIO()
+    write_xlsx(made, out)
+    found = load_workbook(io.BytesIO(out.getvalue()))
+    states = column(found, "Frameworks", "State")
+    assert len(states) == sum(row.controls for row in made.frameworks) > 500
+    assert {row for row in states if row} == set(states) <= set(CONTROL_STATES)
+    assert None not in column(found, "Frameworks", "What it asks")
+    assert sorted(column(found, "Places", "Resource ID")) == sorted(plain(row.resource) for row in made.places)
 
 
 def test_heads_are_frozen_and_every_row_is_in_the_filter(document: dict[str, Any]) -> None:
