@@ -1,5 +1,6 @@
 """Snapshots in memory: the lines of a grouped snapshot as an index of network resources and a stream of bundles."""
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -136,7 +137,8 @@ class Snapshot:
 def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
     """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
     snapshot = grouped(store.header, store.decoded(), why)
-    snapshot.locate = partial(locations_of, store.lines)
+    # Weak: the files of a store are closed when its last user is gone, not by the collector of cycles.
+    snapshot.locate = partial(_locations_of_store, weakref.ref(store))
     return snapshot
 
 
@@ -150,6 +152,11 @@ class _LocatedLine(Struct):
 
 
 _LOCATED = msgspec.json.Decoder(_LocatedLine)
+
+
+def _locations_of_store(store: "weakref.ref[Store]") -> dict[str, str]:
+    found = store()
+    return {} if found is None else locations_of(found.lines)
 
 
 def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:

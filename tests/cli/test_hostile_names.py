@@ -92,6 +92,18 @@ def _scan(names: Names) -> Iterator[Run]:
     yield Run(("--from", names["kari"]), wrong=True)
 
 
+@of("places")
+def _places(names: Names) -> Iterator[Run]:
+    yield Run(("o.json",))
+    yield Run(("o.json", "--format", "json"), json=True)
+
+
+@of("frameworks")
+def _frameworks(names: Names) -> Iterator[Run]:
+    yield Run(("nsm-2.0", "--from", "o.json"))
+    yield Run(("nsm-2.0", "--from", "o.json", "--format", "json"), json=True)
+
+
 @of("report")
 def _report(names: Names) -> Iterator[Run]:
     yield Run(("o.json", *_outs("r", (each.suffix for each in FORMATS))))

@@ -64,7 +64,7 @@ def test_a_damaged_file_says_why_and_keeps_the_summary(
     page.goto(cut.as_uri() + "#findings")
     page.wait_for_selector("#noscript:visible")
     assert "its data block is damaged or truncated" in page.locator("#noscript").inner_text()
-    assert page.locator(".view:visible").count() == 4
+    assert page.locator(".view:visible").count() == 5
     assert page.locator("#finding-list .finding").count() == 100
 
 

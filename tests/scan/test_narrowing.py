@@ -88,7 +88,11 @@ def place(name: str) -> str:
 @pytest.mark.parametrize("name", GROUPS)
 def test_excluding_a_group_changes_no_other_verdict(whole: Whole, name: str) -> None:
     found = whole.live("--exclude", f"group:{name}")
-    assert whole.differing(found, place(name), inside=False) == {}
+    differing = whole.differing(found, place(name), inside=False)
+    # The region of a replica in the group is not read. Where it may be is then unknown, never allowed.
+    assert {
+        key: now for key, now in differing.items() if not (key[-1].endswith("-outside") and '["unknown"' in now)
+    } == {}
     assert [each["scope"].lower() for each in found["scan"]["excluded"]] == [place(name).lower()]
 
 
