@@ -57,7 +57,8 @@ def _cause(rule: Rule, subject: Resource) -> dict[str, str]:
     is_port = rule.resource_type.type.startswith("Microsoft.Compute/")
     group = sample("Microsoft.Network/networkSecurityGroups").id
     cause = f"{group}/securityRules/sample" if is_port else f"{subject.id}/sample/sample"
-    return {"cause": cause, "entry": cause, "path": "properties.sample", "place": "0"}
+    values = getattr(rule.finder, "instead", None) or {}
+    return {"cause": cause, "entry": next(iter(values.values()), cause), "path": "properties.sample", "place": "0"}
 
 
 def sample(type: str) -> Resource:
