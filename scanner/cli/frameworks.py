@@ -78,7 +78,7 @@ def _rows(rules: RuleSet, document: Document | None) -> list[FrameworkRow]:
     """Return the frameworks of a document; those of an earlier version are assessed now."""
     if document is None:
         return covered(rules)
-    return document.frameworks or assessed(rules, tally_of(document), document.coverage)
+    return document.frameworks or assessed(rules, tally_of(document), document.coverage, document.gaps)
 
 
 # All frameworks

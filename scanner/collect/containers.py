@@ -71,10 +71,12 @@ def _region(row: Json) -> Json:
     given = row.get("metadata")
     metadata = given if isinstance(given, dict) else {}
     pairs = metadata.get("pairedRegion")
-    names = [each.get("name") for each in pairs if isinstance(each, dict)] if isinstance(pairs, list) else []
+    named = (
+        [{"name": each.get("name")} for each in pairs if isinstance(each, dict)] if isinstance(pairs, list) else None
+    )
     found = {name: metadata.get(name) for name in ("geography", "physicalLocation", "regionType")}
     return {
         "id": row["id"],
         "name": row.get("name"),
-        "metadata": {**found, "pairedRegion": [{"name": n} for n in names]},
+        "metadata": {**found, "pairedRegion": named},
     }

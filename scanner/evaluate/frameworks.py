@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from scanner.document.framework_rows import CONTROL_STATES, ControlRow, ControlState, FrameworkRow, NotAssessed
-from scanner.document.schema import Coverage, Document, FindingRow
+from scanner.document.schema import Coverage, Document, FindingRow, GapRow
 from scanner.model.framework import Control, Framework
+from scanner.model.ids import segments
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet
 
@@ -52,10 +53,11 @@ def tally_of(document: Document) -> Tally:
     return tally
 
 
-def assessed(rules: RuleSet, tally: Tally, coverage: Coverage) -> list[FrameworkRow]:
-    """Return every framework with the states of its controls."""
-    off = _off(rules, coverage)
-    is_whole = all(scope.view == "full" for scope in coverage.scopes)
+def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[GapRow] = ()) -> list[FrameworkRow]:
+    """Return every framework with the states of its controls. `gaps`: the failed reads of the scan."""
+    # A rule that was not loaded may have tested any control.
+    off = set(rules.rules) if coverage.rules_broken else _off(rules, coverage)
+    is_whole = all(scope.view == "full" for scope in coverage.scopes) and not any(map(_is_of_scope, gaps))
     found = []
     for framework in rules.frameworks.values():
         by_control = rules_of(framework, rules.rules.values())
@@ -66,6 +68,12 @@ def assessed(rules: RuleSet, tally: Tally, coverage: Coverage) -> list[Framework
         }
         found.append(framework_row(framework, states))
     return found
+
+
+def _is_of_scope(gap: GapRow) -> bool:
+    """Return whether it is the read of a tenant, management group or subscription, for which no check stands."""
+    parts = segments(gap.url)
+    return len(parts) <= len(("subscriptions", "id")) or parts[0] == "tenants" or "managementgroups" in parts
 
 
 def covered(rules: RuleSet) -> list[FrameworkRow]:

@@ -41,7 +41,6 @@ def _unread(rule: Rule, finder: PlaceFinder, subject: Resource, why: str) -> Dat
 
 def _row(rule: Rule, finder: PlaceFinder, subject: Resource, judged: JudgedPlace) -> DataPlaceRow:
     region, allowed, exception = judged.region, judged.allowed, judged.exception
-    live = exception is not None and not exception.expired
     return DataPlaceRow(
         resource=subject.id,
         rule=rule.id,
@@ -57,7 +56,7 @@ def _row(rule: Rule, finder: PlaceFinder, subject: Resource, judged: JudgedPlace
         allowed=list(allowed.words) if allowed is not None else [],
         source=allowed.source if allowed is not None else "",
         why="" if judged.missing is None else f"{judged.missing}",
-        waiver=_waiver(exception.accepted) if exception is not None and live else None,
+        waiver=_waiver(exception.accepted) if exception is not None and judged.is_accepted else None,
     )
 
 

@@ -185,7 +185,7 @@ class Evaluation:
 
     def frameworks(self) -> list[FrameworkRow]:
         """Return every framework with the states of its controls."""
-        return assessed(self.rules, self.counts.tally, self.coverage())
+        return assessed(self.rules, self.counts.tally, self.coverage(), self.result.gaps)
 
     def notes(self) -> list[str]:
         """Return notes on single waivers."""

@@ -74,6 +74,11 @@ class JudgedPlace(NamedTuple):
     exception: PlaceException | None = None
 
     @property
+    def is_accepted(self) -> bool:
+        """Return whether an exception that has not expired accepts it."""
+        return self.exception is not None and not self.exception.expired
+
+    @property
     def severity(self) -> Severity:
         """Return the severity of a place that may leave."""
         return SEVERITIES[self.area]
@@ -169,6 +174,8 @@ class PlaceFinder:
         known = index.residency.regions.get(own)
         if known is None:
             return Found((Place("", seen, Unread("location", f"unknown region {own!r:.60}, so its pair is unknown")),))
+        if not known.is_pair_known:
+            return Found((Place("", seen, Unread("location", f"Azure did not return the pair of {own}"), cause),))
         if not known.pair and not self.path:
             return Found(none=f"{own} has no paired region", seen=(seen,))
         missing = None if known.pair else Unread(seen.path, f"{own} has no paired region, so the place is unknown")
@@ -235,14 +242,15 @@ class PlaceFinder:
             return Pass(found.seen) if self.path and found.seen else NotApplicable(found.none)
         seen = tuple(_evidence(each) for each in judged)
         leaving = [each for each in judged if each.verdict == "may-leave"]
-        if leaving:
-            return self._fail(leaving, seen, is_all=len(leaving) == len(judged))
         missing = [each.missing for each in judged if each.missing is not None]
+        # What is accepted must not hide what is not known.
+        if leaving and not (missing and all(each.is_accepted for each in leaving)):
+            return self._fail(leaving, seen, is_all=len(leaving) == len(judged))
         return unknown(*missing, evidence=seen) if missing else Pass(seen)
 
     def _fail(self, leaving: list[JudgedPlace], seen: tuple[Evidence, ...], *, is_all: bool) -> Fail:
         exceptions = [each.exception for each in leaving]
-        live = [each.accepted for each in exceptions if each is not None and not each.expired]
+        live = [each.exception.accepted for each in leaving if each.exception is not None and each.is_accepted]
         lapsed = next((each.accepted for each in exceptions if each is not None and each.expired), None)
         causes = [each.place.cause for each in leaving if each.place.cause is not None]
         severity = min(self.most, max(each.severity for each in leaving))

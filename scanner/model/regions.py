@@ -33,7 +33,7 @@ ADEQUACY: Final = frozenset({"switzerland", "united kingdom"})
 class Region(NamedTuple):
     """A region by its ARM name. `pair`: the region that geo-redundant copies go to; "" where there is none.
 
-    `source`: where its geography and pair are from.
+    `source`: where its geography and pair are from. `is_pair_known`: False where Azure returned no list of pairs.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Region(NamedTuple):
     longitude: float | None = None
     latitude: float | None = None
     source: str = "Microsoft's list of regions"
+    is_pair_known: bool = True
 
     @property
     def area(self) -> Area:
@@ -153,12 +154,16 @@ def _of_arm(row: Mapping[str, Any]) -> Region | None:
     pairs = get_path(row, "metadata.pairedRegion")
     first = pairs[0] if isinstance(pairs, list) and pairs else None
     known = TABLE.get(name)
+    pair = region_name(member(first, "name")) if isinstance(first, dict) else ""
+    # An empty list says that there is no pair. Without a list the table says it, else nothing does.
+    is_returned = isinstance(pairs, list) and (not pairs or bool(pair))
     return Region(
         name,
         geography,
         text_at(row, "metadata.physicalLocation") or (known.place if known else ""),
-        region_name(member(first, "name")) if isinstance(first, dict) else "",
+        pair if is_returned or known is None else known.pair,
         known.longitude if known else None,
         known.latitude if known else None,
         ARM,
+        is_returned or known is not None,
     )

@@ -2,10 +2,11 @@
 
 from collections.abc import Collection
 
+import msgspec
 import pytest
 
 from scanner.document.framework_rows import CONTROL_STATES, ControlRow
-from scanner.document.schema import Coverage, FindingRow, ScopeRow, TypeRow
+from scanner.document.schema import Coverage, FindingRow, GapRow, ScopeRow, TypeRow
 from scanner.evaluate.frameworks import Tally, assessed, covered
 from scanner.rulebook.loader import RuleSet, load
 
@@ -67,6 +68,24 @@ def test_what_was_not_read_is_never_passed(rules: RuleSet) -> None:
     for view in ("partial", "none"):
         row = state(rules, tally("pass"), at=coverage(view))
         assert (row.state, row.why) == ("not-assessed", "not-read")
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/tenants/t2", "/subscriptions", "/subscriptions/s2", "/tenants/t2/managementGroups/mg",
+     "/providers/Microsoft.Management/managementGroups/mg/descendants"],
+)  # fmt: skip
+def test_a_tenant_or_subscription_that_was_not_read_leaves_every_control_open(url: str, rules: RuleSet) -> None:
+    """No finding stands for it, so that controls passed by the rest (found in reading the change once more)."""
+    gap = GapRow(url=url, status=403, code="AuthorizationFailed", action="", rules=[])
+    found = assessed(rules, tally("pass"), coverage(), [gap])
+    row = next(row.tested[CONTROL] for row in found if row.id == "cis-azure-6.0")
+    assert (row.state, row.why) == ("not-assessed", "not-read")
+
+
+def test_a_rule_file_that_was_not_loaded_leaves_every_control_open(rules: RuleSet) -> None:
+    row = state(rules, tally("pass"), at=msgspec.structs.replace(coverage(), rules_broken=["own.py"]))
+    assert (row.state, row.why) == ("not-assessed", "rule-off")
 
 
 def test_a_rule_that_is_off_leaves_its_control_open(rules: RuleSet) -> None:

@@ -98,6 +98,31 @@ def test_arms_list_of_regions_comes_first() -> None:
     assert verdict("finlandcentral", "eea", regions={**TABLE, **found}) == "stays eea"
 
 
+def test_a_region_whose_pair_azure_did_not_return_is_that_of_the_table_or_unknown() -> None:
+    """An absent list of pairs is not an empty one: a replica there would end in silence."""
+    rows = [
+        {"name": name, "metadata": {"geography": "Europe", "regionType": "Physical", **more}}
+        for name, more in (("westeurope", {}), ("newland", {}), ("oldland", {"pairedRegion": None}))
+    ]
+    found = of_arm(rows)
+    pairs = {name: (each.pair, each.is_pair_known) for name, each in found.items()}
+    assert pairs == {"westeurope": ("northeurope", True), "newland": ("", False), "oldland": ("", False)}
+    unknown = PAIR.check(account("newland"), index("norway", regions={**TABLE, **found}))
+    assert isinstance(unknown, Unknown)
+
+
+def test_an_accepted_place_does_not_hide_one_that_is_unknown() -> None:
+    live = PlaceException("*", ("sweden",), "moved in May", "drift", "2027-01-01")
+    finder = PlaceFinder(kind="listed", what="regions", path="properties.regions[].name")
+    both = account("norwayeast", properties={"regions": [{"name": "swedencentral"}, {"name": "nowhere"}]})
+    policy = ResidencyPolicy(("norway",), exceptions=(live,))
+    assert isinstance(finder.check(both, index(policy=policy)), Unknown)
+    one = account("norwayeast", properties={"regions": [{"name": "swedencentral"}]})
+    found = finder.check(one, index(policy=policy))
+    assert isinstance(found, Fail)
+    assert found.accepted is not None
+
+
 def test_scopes_come_before_the_setting_for_all() -> None:
     policy = ResidencyPolicy(
         ("norway",),
