@@ -6,7 +6,7 @@ commits what an error interrupted (`docs/decisions/0030`). A test reads with adl
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -19,6 +19,7 @@ from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRet
 
 from scanner.azure import clouds, credentials
 from scanner.azure.arm import resolve_cloud
+from scanner.azure.credentials import ScanLogin
 from scanner.azure.transport import HttpSession, Transport, explain_failure, tls_context
 from scanner.errors import InputError, UserError
 
@@ -47,21 +48,11 @@ _METHODS = frozenset({"GET", "HEAD", "PUT"})
 
 @dataclass(frozen=True, slots=True)
 class BlobAccountOptions:
-    """How an account is reached: with `connection` (from the environment), else at `endpoint` with the scan's login.
-
-    `prompt` is called with what a person must do to sign in. `token_cache` keeps tokens from one connection to the
-    next, so that one sign-in is enough.
-    """
+    """How an account is reached: with `connection` (from the environment), else at `endpoint` with the scan's login."""
 
     endpoint: str = ""
     connection: str = ""
-    auth: str = "default"
-    tenant: str = ""
-    cloud: str = "public"
-    arm_endpoint: str = ""
-    arm_audience: str = ""
-    prompt: Callable[[str], None] = lambda text: None
-    token_cache: dict[Any, Any] = field(default_factory=dict)
+    login: ScanLogin = field(default_factory=ScanLogin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +223,9 @@ async def _service(options: BlobAccountOptions, http: HttpSession, context: Any)
     if options.connection:
         yield _connected(options.connection, http, more)
         return
-    cloud = await resolve_cloud(options.cloud, options.arm_endpoint, options.arm_audience, http)
-    tokens = credentials.tokens(options.auth, cloud, options.tenant, http, context, options.prompt)
-    tokens.share(options.token_cache)
+    cloud = await resolve_cloud(options.login.cloud, options.login.arm_endpoint, options.login.arm_audience, http)
+    tokens = credentials.tokens(options.login.auth, cloud, options.login.tenant, http, context, options.login.prompt)
+    tokens.share(options.login.token_cache)
     async with tokens:
         transport = _guarded_transport(options.endpoint, http)
         own = audience(options.endpoint, cloud.name)

@@ -27,6 +27,23 @@ RENEW_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
+class ScanLogin:
+    """The login of a scan, for a place where its results are written.
+
+    `prompt` is called with what a person must do to sign in. `token_cache` keeps tokens from one connection to the
+    next, so that one sign-in is enough.
+    """
+
+    auth: str = "default"
+    tenant: str = ""
+    cloud: str = "public"
+    arm_endpoint: str = ""
+    arm_audience: str = ""
+    prompt: Callable[[str], None] = lambda text: None
+    token_cache: dict[Any, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SignedInAccount:
     """The account of a token: its `name` as people know it, the `kind` of login, and the id of its tenant."""
 

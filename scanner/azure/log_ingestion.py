@@ -5,9 +5,9 @@ Its own splitting is not used: it does not count the commas between rows, so tha
 """
 
 import gzip
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -17,6 +17,7 @@ from azure.monitor.ingestion.aio import LogsIngestionClient
 
 from scanner.azure import clouds, credentials
 from scanner.azure.arm import resolve_cloud
+from scanner.azure.credentials import ScanLogin
 from scanner.azure.transport import HttpSession, Transport, explain_failure, tls_context
 from scanner.errors import InputError, UserError
 
@@ -53,19 +54,6 @@ class LogStream:
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class LogAccess:
-    """The login of a scan, for the endpoint; as `BlobAccountOptions`."""
-
-    auth: str = "default"
-    tenant: str = ""
-    cloud: str = "public"
-    arm_endpoint: str = ""
-    arm_audience: str = ""
-    prompt: Callable[[str], None] = lambda text: None
-    token_cache: dict[Any, Any] = field(default_factory=dict)
-
-
 class NotALogRequest(Exception):
     """A defect of Twolocks: something other than rows for the one stream was about to be sent. Nothing was sent."""
 
@@ -92,22 +80,22 @@ class _StreamTransport(Transport):
         return await super().send(request, **config)
 
 
-async def check(stream: LogStream, access: LogAccess) -> None:
+async def check(stream: LogStream, login: ScanLogin) -> None:
     """Check that the login gives a token for the stream. Only Azure knows its rights; rows tell.
 
     Raises an AccessError without a login.
     """
-    async with _tokens(access) as (tokens, scope, _):
+    async with _tokens(login) as (tokens, scope, _):
         await tokens.get_token_info(scope)
 
 
-async def send(stream: LogStream, access: LogAccess, file: IO[bytes]) -> int:
+async def send(stream: LogStream, login: ScanLogin, file: IO[bytes]) -> int:
     """Send the rows of a file of JSON lines, in calls of at most `MOST` bytes. Return their number.
 
     Raises RowsNotSent where a call is refused or not answered, and an AccessError without a login.
     """
     sent = 0
-    async with _tokens(access) as (tokens, scope, http):
+    async with _tokens(login) as (tokens, scope, http):
         transport = _StreamTransport(
             stream, session=http.session, session_owner=False, connection_timeout=10, read_timeout=60
         )
@@ -151,13 +139,13 @@ def _body(rows: list[bytes]) -> bytes:
 
 
 @asynccontextmanager
-async def _tokens(access: LogAccess) -> AsyncIterator[tuple[credentials.TokenCache, str, HttpSession]]:
+async def _tokens(login: ScanLogin) -> AsyncIterator[tuple[credentials.TokenCache, str, HttpSession]]:
     context = tls_context()
     http = HttpSession(context)
     try:
-        cloud = await resolve_cloud(access.cloud, access.arm_endpoint, access.arm_audience, http)
-        tokens = credentials.tokens(access.auth, cloud, access.tenant, http, context, access.prompt)
-        tokens.share(access.token_cache)
+        cloud = await resolve_cloud(login.cloud, login.arm_endpoint, login.arm_audience, http)
+        tokens = credentials.tokens(login.auth, cloud, login.tenant, http, context, login.prompt)
+        tokens.share(login.token_cache)
         async with tokens:
             yield tokens, SCOPES.get(cloud.name, SCOPES["public"]), http
     finally:

@@ -21,7 +21,7 @@ from scanner.output.log_analytics import is_log_stream, parse_log_stream
 
 if TYPE_CHECKING:
     from scanner.azure.blobs import Blob, BlobAccountOptions
-    from scanner.azure.log_ingestion import LogAccess
+    from scanner.azure.credentials import ScanLogin
 
 AZ = "az://"
 ACCOUNT, CONNECTION, ENDPOINT = (
@@ -102,7 +102,7 @@ class Storage:
     prompt: Callable[[str], None] = lambda text: None
     busy: Callable[[str, str], AbstractContextManager[None]] = lambda verb, says: nullcontext()
     _accounts: dict[str, "BlobAccountOptions"] = field(default_factory=dict)
-    _logs: "LogAccess | None" = None
+    _signed_in: "ScanLogin | None" = None
 
     def check(self, names: Iterable[tuple[str, str]]) -> None:
         """Check that each blob can be written, from pairs (name, source). Raise UserError for one that cannot.
@@ -144,7 +144,7 @@ class Storage:
         from scanner.azure.log_ingestion import check
 
         with self.busy("Storing", f"signing in for {name}"):
-            self.run(check(parse_log_stream(name, at), self._log_access()))
+            self.run(check(parse_log_stream(name, at), self._login()))
 
     @contextmanager
     def _writing_stream(self, name: str) -> Iterator[IO[bytes]]:
@@ -159,23 +159,9 @@ class Storage:
                 file.seek(0)
                 try:
                     with self.busy("Sending", f"{rows:,} rows to {name}"):
-                        self.run(send(parse_log_stream(name, name), self._log_access(), file))
+                        self.run(send(parse_log_stream(name, name), self._login(), file))
                 except UserError as error:
                     raise UploadError(_not_sent(name, error, rows, _kept(local))) from error
-
-    def _log_access(self) -> "LogAccess":
-        from scanner.azure.log_ingestion import LogAccess
-
-        if self._logs is None:
-            self._logs = LogAccess(
-                auth=self._option("auth", "default"),
-                tenant=self._option("tenant"),
-                cloud=self._option("cloud", "public"),
-                arm_endpoint=self._option("arm-endpoint"),
-                arm_audience=self._option("arm-audience"),
-                prompt=self.prompt,
-            )
-        return self._logs
 
     def _put(self, account: "BlobAccountOptions", blob: "Blob", name: str, file: IO[bytes]) -> None:
         size = file.tell()
@@ -214,17 +200,24 @@ class Storage:
         from scanner.azure.blobs import BlobAccountOptions
 
         connection = "" if found.account else self.environ.get(CONNECTION, "")
-        cloud, arm = self._option("cloud", "public"), self._option("arm-endpoint")
-        return BlobAccountOptions(
-            endpoint="" if connection else endpoint(found.account, self.environ, cloud, arm, at),
-            connection=connection,
-            auth=self._option("auth", "default"),
-            tenant=self._option("tenant"),
-            cloud=cloud,
-            arm_endpoint=arm,
-            arm_audience=self._option("arm-audience"),
-            prompt=self.prompt,
-        )
+        login = self._login()
+        own = "" if connection else endpoint(found.account, self.environ, login.cloud, login.arm_endpoint, at)
+        return BlobAccountOptions(own, connection, login)
+
+    def _login(self) -> "ScanLogin":
+        """Return the login of the scan: one for all accounts and streams, so that one sign-in is enough."""
+        from scanner.azure.credentials import ScanLogin
+
+        if self._signed_in is None:
+            self._signed_in = ScanLogin(
+                auth=self._option("auth", "default"),
+                tenant=self._option("tenant"),
+                cloud=self._option("cloud", "public"),
+                arm_endpoint=self._option("arm-endpoint"),
+                arm_audience=self._option("arm-audience"),
+                prompt=self.prompt,
+            )
+        return self._signed_in
 
     def _option(self, name: str, default: str = "") -> str:
         value = self.settings.options.get(name)

@@ -3,9 +3,9 @@
 Ids, statuses, commands, portal paths and the values of evidence stay as they are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from scanner.document.schema import (
     HopRow,
     RuleRow,
 )
+from scanner.document.views import RowView
 from scanner.report.facts import facts
 from scanner.report.sentences import endpoint_sentence
 from scanner.report.translations import rule_text
@@ -29,7 +30,6 @@ _CHANGES = ("reopened", "worse", "better", "fixed", "unseen")
 _OWN = ("the service tag ", "expires ", "all, every ", "all, purge ", "every permission ", "purge of ", "priority ")
 """How texts of ours begin that are the value of a property in evidence."""
 _Row = TypeVar("_Row", ExposureRow, FindingRow, ChangeRow)
-_Any = TypeVar("_Any")
 
 
 def localized(document: Document, words: Words) -> Document:
@@ -43,31 +43,11 @@ def localized(document: Document, words: Words) -> Document:
     return msgspec.structs.replace(
         document,
         rules={id: texts.rule(row) for id, row in document.rules.items()},
-        findings=RowsSaid(document.findings, texts.finding),
-        exposures=RowsSaid(document.exposures, texts.exposure),
+        findings=RowView(document.findings, texts.finding),
+        exposures=RowView(document.exposures, texts.exposure),
         not_applicable=ReasonsSaid(document.not_applicable, texts.fact),
         changes=texts.changes(document.changes) if document.changes else None,
     )
-
-
-class RowsSaid(Sequence[_Any]):
-    """Rows in a language, made when they are used: those of a large document never stand in memory."""
-
-    def __init__(self, rows: Sequence[_Any], say: Callable[[_Any], _Any]) -> None:
-        self._rows, self._say = rows, say
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    @overload
-    def __getitem__(self, at: int) -> _Any: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[_Any]: ...
-    def __getitem__(self, at: int | slice) -> _Any | list[_Any]:
-        return list(map(self._say, self._rows[at])) if isinstance(at, slice) else self._say(self._rows[at])
-
-    def __iter__(self) -> Iterator[_Any]:
-        return map(self._say, self._rows)
 
 
 class ReasonsSaid(Mapping[str, dict[str, str]]):
