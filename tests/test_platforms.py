@@ -56,6 +56,11 @@ def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
         ("history list --history h.db", 0),
         ("config show", 0),
         ("demo --quiet --dir demo", 0),
+        ("frameworks nsm-2.0 --from f.json", 0),
+        ("places f.json", 0),
+        ("sandbox nothing.jsonl", 2),
+        ("sandbox --stop", 2),
+        ("sandbox --env", 2),
     ):
         ended = subprocess.run(
             [sys.executable, "-c", WITHOUT_POSIX, *line.split()],
@@ -66,4 +71,5 @@ def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
             check=False,
         )
         assert ended.returncode == code, (line, ended.stderr)
+        assert "Traceback" not in ended.stderr, line
     assert [each.name for each in tmp_path.rglob("*.part")] == []

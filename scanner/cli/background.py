@@ -1,7 +1,6 @@
 """Sandboxes in the background: the file that each one holds, how it ends by itself, and `sandbox --stop`."""
 
 import asyncio
-import fcntl
 import os
 import re
 import signal
@@ -12,7 +11,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from scanner.document.locks import has_flock
 from scanner.errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 VARIABLE = "_TWOLOCKS_SANDBOX_LEADER"
 """Set for a sandbox in the background: the process whose end it does not outlive, 0 for none."""
@@ -22,6 +27,14 @@ _POLL = 2.0
 _NAME = re.compile(r"\b[A-Z][A-Z0-9_]+\b")
 _WAIT = 10.0
 """Seconds that `stop` waits for the end of a process."""
+
+
+def require() -> None:
+    """Raise InputError where the system has no sessions and locks of POSIX."""
+    if not has_flock():
+        raise InputError(
+            "a sandbox in the background needs Linux or macOS", do="twolocks sandbox, in a terminal of its own"
+        )
 
 
 def leader() -> int:

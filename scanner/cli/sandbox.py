@@ -22,6 +22,8 @@ _MOST = {"port": 65535, "latency": 600_000}
 def run(settings: Settings, file: str) -> int:
     """Serve until Ctrl-C, which raises Stopped."""
     screen = Screen()
+    if settings["stop"] or settings["env"]:
+        background.require()
     if settings["stop"]:
         return _stop(screen)
     if settings["env"]:
