@@ -12,6 +12,7 @@ from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, parse_targets, refuse_inputs
 from scanner.output.writers import write_difference
 from scanner.report import diff as differences
+from scanner.report.words import Words
 from scanner.scan.job import chosen
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
@@ -42,7 +43,7 @@ def run(settings: Settings, old: str, new: str) -> int:
         if not sys.stdout.isatty():
             sys.stdout.write(said + "\n")
         table(rows, sys.stdout, os.environ, 2, heads=DIFF_HEADS if rows else (), summary=said)
-    lines = [Line(note, "Note") for note in found.notes]
+    lines = [Line(note, "Note") for note in differences.remarks(found, Words())]
     screen.last([*lines, *([Line(", ".join(wrote), "Wrote", whole=True)] if wrote else [])])
     show_broken(rules.broken)
     return 2 if rules.broken else 0

@@ -17,6 +17,8 @@ from scanner.evaluate.frameworks import assessed, covered, rules_of, tally_of
 from scanner.history.documents import document_of
 from scanner.model.framework import NOT_TESTABLE, Control, Framework
 from scanner.output.storage import Storage
+from scanner.report.headline import left_out
+from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import chosen
 from scanner.terminal.screen import Screen
@@ -51,7 +53,7 @@ def run(settings: Settings, id: str = "") -> int:
     elif settings["format"] == "json":
         print_json([to_builtins(row) for row in rows])
     else:
-        _print_all(rows, rules, is_scan=document is not None)
+        _print_all(rows, rules, document)
     show_broken(rules.broken)
     return 2 if rules.broken else 0
 
@@ -84,11 +86,17 @@ def _rows(rules: RuleSet, document: Document | None) -> list[FrameworkRow]:
 # All frameworks
 
 
-def _print_all(rows: Iterable[FrameworkRow], rules: RuleSet, *, is_scan: bool) -> None:
+def _not_scanned(document: Document | None) -> str:
+    """Return what a scan was limited to and what was excluded, as sentences after a space."""
+    return "".join(f" {each}." for each in left_out(document.scan, Words())) if document is not None else ""
+
+
+def _print_all(rows: Iterable[FrameworkRow], rules: RuleSet, document: Document | None) -> None:
+    is_scan = document is not None
     cells = [_totals(row) if is_scan else _coverage(row, rules.frameworks[row.id]) for row in rows]
     said = f"{many(len(cells), 'framework')}. "
     said += "A passed control is one that its rules test" if is_scan else "States of a scan: --from findings.json"
-    said += ". Controls: twolocks frameworks ID"
+    said += f".{_not_scanned(document)} Controls: twolocks frameworks ID"
     heads = _HEADS if is_scan else _STATIC_HEADS
     if not table(cells, sys.stdout, os.environ, heads=heads, summary=said):
         say(said)
@@ -119,6 +127,7 @@ def _print_one(
     ]
     said = f"{framework.title}, {framework.version}: {many(row.controls, 'control')}"
     said += f" ({framework.listed})." if framework.listed else "."
+    said += _not_scanned(document)
     heads = ("control", "state", "title", "detail")
     if not table(cells, sys.stdout, os.environ, heads=heads, summary=said):
         say(said)

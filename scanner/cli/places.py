@@ -11,7 +11,9 @@ from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import DataPlaceRow
 from scanner.model.ids import name_of, root_of
+from scanner.report.headline import left_out
 from scanner.report.places import VERDICT_NAMES, ordered, sentence, where
+from scanner.report.words import Words
 from scanner.terminal.tables import table
 
 HEADS = ("verdict", "place", "resource", "what", "evidence")
@@ -21,7 +23,7 @@ def run(settings: Settings, file: str) -> int:
     """Print the places of a findings file, and return the exit code. Raises InputError."""
     document = read_findings(Path(file), file)
     rows = [row for row in ordered(document.places) if not settings["leaving"] or row.verdict != "stays"]
-    said = sentence(document)
+    said = " ".join([sentence(document), *(f"{each}." for each in left_out(document.scan, Words()))])
     if settings["format"] == "json":
         print_json([msgspec.to_builtins(row, enc_hook=str) for row in rows])
         return 0

@@ -11,7 +11,7 @@ import msgspec
 from scanner.document.first_schema import convert_first_schema
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.numbers import NumbersRow
-from scanner.document.scopes import ExcludedRow
+from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.document.states import State
 from scanner.model.exposure import LOCKS
 from scanner.model.verdict import SEVERITIES
@@ -279,6 +279,8 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     """The names of several tenants that were scanned together, by their ids in lower case."""
     excluded: list[ExcludedRow] | msgspec.UnsetType = msgspec.UNSET
     """What `--exclude` left out, where anything was: nothing in it was evaluated."""
+    limited: LimitRow | msgspec.UnsetType = msgspec.UNSET
+    """What the scan was limited to, where it was: nothing else was evaluated."""
 
     @property
     def evaluated(self) -> str:

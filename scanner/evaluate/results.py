@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from scanner.document.schema import DataPlaceRow, ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
-from scanner.document.scopes import ExcludedRow
+from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.shared import SharedCauses
 from scanner.model.remedy import Remedy
@@ -72,4 +72,5 @@ class EvaluationResult:
     accepted_by_rule: int = 0
     complete: bool = True
     excluded: list[ExcludedRow] = field(default_factory=list)
+    limited: LimitRow | None = None
     tenants: dict[str, str] = field(default_factory=dict)

@@ -60,6 +60,7 @@ class Evaluation:
             scopes=snapshot.evaluated_scopes,
             tenants=snapshot.header.tenants,
             excluded=snapshot.excluded(),
+            limited=snapshot.limited(),
         )
         self._gaps = GapLedger(self.policy.waivers)
         versions = versions_of(rules.kinds)
@@ -217,6 +218,7 @@ class Evaluation:
             owner_tag=owner_tag or UNSET,
             tenants=head.tenants or UNSET,
             excluded=self.result.excluded or UNSET,
+            limited=self.result.limited or UNSET,
         )
 
 

@@ -1,7 +1,7 @@
 """`twolocks diff`: two findings files, or snapshots, compared without a history."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order, read_document
+from scanner.document.scopes import LimitRow
 from scanner.document.states import State
 from scanner.document.writer import Writer
 from scanner.errors import InputError
@@ -49,7 +50,8 @@ class EndpointsRow(msgspec.Struct, frozen=True, kw_only=True):
 class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
     """One of the two files: its name, and the scan that it holds.
 
-    `severities`: what is open by severity, endpoints and failed findings without one. `endpoints`: all its endpoints.
+    `limited`: what the scan was limited to, where it was. `severities`: what is open by severity, endpoints and failed
+    findings without one. `endpoints`: all its endpoints.
     """
 
     file: str
@@ -57,6 +59,7 @@ class DiffSide(msgspec.Struct, frozen=True, kw_only=True):
     taken: str
     tool: str
     complete: bool
+    limited: LimitRow | msgspec.UnsetType = msgspec.UNSET
     severities: dict[str, int] = {}
     endpoints: list[EndpointsRow] = []
 
@@ -120,6 +123,11 @@ class _Pair:
             excluded=_excluded(self.new),
         )
 
+    def before_is_outside(self, resource: str) -> bool:
+        """Return whether the old scan left a resource out, or may have."""
+        is_limited = _is_outside(self.old, resource) and not self.before.is_present(resource)
+        return is_limited or bool(_excluded(self.old) & lineage(resource))
+
     def types(self, document: Document) -> frozenset[str]:
         """Return the types (lower case) whose endpoints a document's rules evaluate, whether or not it holds one."""
         evaluated = {self.first_id(rule) for rule in document.rules}
@@ -134,10 +142,10 @@ class _Pair:
     def evaluated_before(self) -> EvaluatedBefore:
         """Return whether the old document's scan evaluated a resource with a rule or type."""
         evaluated = {self.first_id(rule) for rule in self.old.rules} | self.types(self.old)
-        subscriptions, excluded = _subscriptions(self.old), _excluded(self.old)
+        subscriptions = _subscriptions(self.old)
 
         def evaluated_before(resource: str, rule_or_type: str) -> bool:
-            is_in_scope = subscription_of(resource) in subscriptions and not excluded & lineage(resource)
+            is_in_scope = subscription_of(resource) in subscriptions and not self.before_is_outside(resource)
             return is_in_scope and rule_or_type in evaluated
 
         return evaluated_before
@@ -155,8 +163,8 @@ def difference(old: Document, new: Document, files: tuple[str, str], rules: Rule
         old=_side(files[0], old),
         newer=_side(files[1], new),
         same=found.same,
-        appeared_resources=_only_in(tops[1], tops[0], _excluded(old)),
-        vanished_resources=_only_in(tops[0], tops[1], _excluded(new)),
+        appeared_resources=_only_in(tops[1], tops[0], old),
+        vanished_resources=_only_in(tops[0], tops[1], new),
         notes=_notes(old, new),
     )
     for name, kinds in LISTS.items():
@@ -197,6 +205,8 @@ def _why_not_evaluated(item: Item, pair: _Pair, coverage: ScanCoverage) -> str:
         return "it was excluded from the new scan"
     if subscription_of(item.resource) not in coverage.subscriptions:
         return "its subscription is not in the new file"
+    if _is_outside(pair.new, item.resource) and not pair.now.is_present(item.resource):
+        return "it is outside of what the new scan was limited to"
     if not pair.now.is_present(item.resource):
         return "its resource is not in the new file"
     return "its rule is not in the new file" if item.rule else "no rule in the new file reads it"
@@ -215,6 +225,7 @@ def _side(file: str, document: Document) -> DiffSide:
         taken=scan.taken,
         tool=scan.tool,
         complete=scan.complete,
+        limited=scan.limited,
         severities=dict(count(document).by_severity),
         endpoints=endpoints,
     )
@@ -239,9 +250,17 @@ def _excluded(document: Document) -> frozenset[str]:
     return frozenset(row.scope.lower() for row in document.scan.excluded or [])
 
 
-def _only_in(one: Mapping[str, str], other: Mapping[str, str], excluded: Set[str]) -> list[str]:
-    """Return the resources that one document has and the other has not, without what was excluded from that."""
-    return sorted((one[id] for id in one.keys() - other.keys() if not excluded & lineage(id)), key=order)
+def _is_outside(document: Document, resource: str) -> bool:
+    """Return whether a resource is, or may be, outside of what a document's scan was limited to."""
+    limit = document.scan.limited or None
+    return limit is not None and not limit.includes(resource)
+
+
+def _only_in(one: Mapping[str, str], other: Mapping[str, str], without: Document) -> list[str]:
+    """Return the resources that one document has and another one (`without`) lacks, although its scan covered them."""
+    excluded = _excluded(without)
+    missing = (one[id] for id in one.keys() - other.keys() if not excluded & lineage(id))
+    return sorted((id for id in missing if not _is_outside(without, id)), key=order)
 
 
 def _tops(resources: Mapping[str, ResourceRow]) -> list[str]:

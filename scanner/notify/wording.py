@@ -17,7 +17,7 @@ from scanner.notify.notice import (
     NoticeScan,
     ScanResult,
 )
-from scanner.report.headline import excluded, inconclusive
+from scanner.report.headline import inconclusive, left_out
 from scanner.report.words import Words, parse_time, scanned
 from scanner.terminal.text import clean, middle
 
@@ -80,8 +80,7 @@ def remarks(
 
     `expiring`: the number of waivers that expire within so many `days`.
     """
-    if left_out := excluded(result.scan.excluded or [], words):
-        yield f"{left_out}."
+    yield from (f"{each}." for each in left_out(result.scan, words))
     if not result.scan.complete:
         text = _incomplete(result.evaluation, words)
         yield words("notice_remark.was_complete", text=text) if turned_incomplete else text

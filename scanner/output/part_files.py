@@ -26,6 +26,8 @@ from scanner.output.redact import redacted, rest_label, with_pseudonyms
 from scanner.output.storage import Storage
 from scanner.output.targets import STDOUT, OutputTarget, refuse_inputs
 from scanner.report.csv import cell
+from scanner.report.headline import left_out
+from scanner.report.words import Words
 
 INDEX = ".index.csv"
 _SLUG = 40
@@ -63,6 +65,7 @@ class PartFiles:
         slugs = slugs_of(parts)
         names = [part_name(target, slugs[part.key]) for target in named for part in parts]
         refuse_inputs(((name, f"--split {self.by}") for name in names), [(source, "the file to read")])
+        scan = document.scan
         for target in named:
             for part in parts:
                 name = part_name(target, slugs[part.key])
@@ -70,11 +73,12 @@ class PartFiles:
                 yield name
                 with self.storage.writing(name) as out, self._readied(part.document) as made:
                     self._write(target.format, made, out)
+                    scan = made.scan
         for stem in dict.fromkeys(map(stem_of, named)):
             own = [target for target in named if stem_of(target) == stem]
             yield stem + INDEX
             with self.storage.writing(stem + INDEX) as out:
-                out.write(index(parts, slugs, own, document))
+                out.write(index(parts, slugs, own, document, left_out(scan, Words())))
 
     @contextmanager
     def _readied(self, document: Document) -> Iterator[Document]:
@@ -160,18 +164,29 @@ def _hash(key: str) -> str:
 
 
 def index(
-    parts: Sequence[OwnerPart], slugs: Mapping[str, str], targets: Collection[OutputTarget], whole: Document
+    parts: Sequence[OwnerPart],
+    slugs: Mapping[str, str],
+    targets: Collection[OutputTarget],
+    whole: Document,
+    not_scanned: Iterable[str] = (),
 ) -> bytes:
-    """Return the table of all parts, and of the whole in its last row, as CSV for a spreadsheet."""
+    """Return the table of all parts, and of the whole in its last row, as CSV for a spreadsheet.
+
+    `not_scanned`: sentences that every row has.
+    """
+    said = cell(". ".join(not_scanned))
     text = StringIO(newline="")
     writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n")
     writer.writerow(
-        ("owner", "files", "complete", "resources", "endpoints", "not_assessed", *SEVERITIES, "failed_reads")
+        (
+            *("owner", "files", "complete", "resources", "endpoints", "not_assessed"),
+            *(*SEVERITIES, "failed_reads", "not_scanned"),
+        )
     )
     for part in parts:
         names = [part_name(target, slugs[part.key]) for target in targets]
-        writer.writerow(_index_row(part.label, names, part.document))
-    writer.writerow(_index_row("(whole)", [target.name for target in targets], whole))
+        writer.writerow([*_index_row(part.label, names, part.document), said])
+    writer.writerow([*_index_row("(whole)", [target.name for target in targets], whole), said])
     return b"\xef\xbb\xbf" + text.getvalue().encode("utf-8", "backslashreplace")
 
 

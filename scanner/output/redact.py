@@ -7,7 +7,7 @@ statuses stay, so its numbers are those of the whole document.
 
 import re
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -43,7 +43,7 @@ from scanner.document.schema import (
     TypeRow,
     WaiverRow,
 )
-from scanner.document.scopes import ExcludedRow
+from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.document.views import mapping_of, rows_of
 from scanner.document.writer import write_document
 from scanner.errors import InputError
@@ -245,6 +245,7 @@ class _Redactor:
             owner_tag=msgspec.UNSET,
             tenants=_tenants(self.names, row.tenants),
             excluded=list(map(self._excluded, row.excluded or [])) or msgspec.UNSET,
+            limited=_limit(self.names, row.limited, row.scopes) if row.limited else msgspec.UNSET,
         )
 
     def _excluded(self, row: ExcludedRow) -> ExcludedRow:
@@ -395,6 +396,14 @@ def _cell(row: CellRow) -> CellRow:
         reach=_one_of(_REACHES, row.reach, ""),
         authentication=_one_of(_AUTHS, row.authentication, ""),
     )
+
+
+def _limit(names: Pseudonyms, row: LimitRow, scopes: Sequence[str]) -> LimitRow:
+    """Return a limit; in one subscription its groups have the pseudonyms that they have in ids."""
+    above = f"/subscriptions/{scopes[0]}/resourceGroups/" if len(scopes) == 1 else ""
+    groups = [name_of(names.id(above + each)) if above else names.word("rg", each) for each in row.groups]
+    tags = [names.word("tag", each) for each in row.tags]
+    return LimitRow(resources=list(map(names.id, row.resources)), groups=groups, tags=tags)
 
 
 def _tenants(names: Pseudonyms, tenants: dict[str, str] | msgspec.UnsetType) -> dict[str, str] | msgspec.UnsetType:

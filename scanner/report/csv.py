@@ -17,7 +17,9 @@ from scanner.document.scopes import ExcludedRow
 from scanner.document.tenants import tenant_labels, tenant_names, tenant_of
 from scanner.model.ids import group_of, name_of, subscription_of
 from scanner.report.gaps import answer
+from scanner.report.headline import limited
 from scanner.report.text import plain
+from scanner.report.words import Words
 
 COLUMNS = (
     "record", "status", "severity", "worst", "new", "since", "rule", "category", "title", "subscription",
@@ -80,11 +82,13 @@ def _cell(text: str) -> str:
 
 
 def rows(document: Document) -> Iterator[Row]:
-    """Return every row of a document by the names of `COLUMNS`, what was excluded last."""
+    """Return every row of a document by the names of `COLUMNS`, what was not scanned last."""
     yield from exposure_rows(document, document.exposures)
     yield from finding_rows(document, document.findings)
     yield from gap_rows(document)
     common = _Common(document)
+    if said := limited(document.scan.limited or None, Words()):
+        yield common.of("") | {"record": "limited", "status": "not scanned", "message": said}
     for row in document.scan.excluded or []:
         yield common.of(row.scope) | _excluded(row)
 

@@ -12,9 +12,11 @@ from scanner.model.verdict import SEVERITIES
 from scanner.report.before_after import before_after
 from scanner.report.cards import rating_word
 from scanner.report.changes import cell_text
+from scanner.report.headline import limit
 from scanner.report.html import joined, policy, template_environment, trusted
 from scanner.report.localized import fact, title
 from scanner.report.markdown import code, text
+from scanner.report.text import plain
 from scanner.report.words import ENGLISH, Words
 
 WORDS = {name: kinds[0].word for name, kinds in LISTS.items()} | {"changed": "changed"}
@@ -79,6 +81,13 @@ def _label(row: ChangeRow) -> str:
     return f"{name_of(row.resource)}: {row.endpoint or row.rule}"
 
 
+def remarks(found: DiffDocument, words: Words) -> list[str]:
+    """Return the notes of a difference, first what the scans were limited to."""
+    limits = [(each.file, limit(each.limited, words)) for each in (found.old, found.newer) if each.limited]
+    said = [words("diff.limited", file=plain(file), what=what) for file, what in limits]
+    return said + [fact(note, words) for note in found.notes]
+
+
 def write_json(found: DiffDocument, out: IO[bytes]) -> None:
     """Write a difference as JSON."""
     out.write(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
@@ -90,7 +99,7 @@ def write_markdown(found: DiffDocument, out: IO[bytes], *, language: str = ENGLI
     lines = [f"# {words('diff.title')}", "", f"{text(sentence(found, words))}.", ""]
     old, new = (f"{code(each.file)} ({text(each.taken)})" for each in (found.old, found.newer))
     lines += [words("diff.from_to", None, old=old, new=new)]
-    lines += [f"\n{text(fact(note, words))}." for note in found.notes]
+    lines += [f"\n{text(note)}." for note in remarks(found, words)]
     for name in WORDS:
         listed = _changes(found, name)
         if listed:
@@ -132,7 +141,7 @@ def write_html(found: DiffDocument, out: IO[bytes], *, language: str = ENGLISH) 
             lang=words.language,
             headline=_headline(found, words),
             sentence=f"{_rest(found, words)}.",
-            notes=[fact(note, words) for note in found.notes],
+            notes=remarks(found, words),
             lists=[_list(name, found, words) for name in WORDS],
             resources=[(key, words(f"diff.resources.{key}"), ids) for key, ids in _resources(found).items()],
             most=MOST_SHOWN,

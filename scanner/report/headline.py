@@ -4,16 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from scanner.document.numbers import ReasonsRow
-from scanner.document.schema import ScopeRow, TypeRow
-from scanner.document.scopes import ExcludedRow
+from scanner.document.schema import ScanRow, ScopeRow, TypeRow
+from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.evaluate.counts import Counts
+from scanner.evaluate.results import EvaluationResult
+from scanner.model.ids import name_of
 from scanner.report.text import plain
 from scanner.report.words import Words
 
 _TYPES = 2
 """The most types that a headline names."""
-_EXCLUDED = 6
-"""The most excluded scopes that are named."""
+_NAMED = 6
+"""The most scopes, resources and tags that are named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +77,39 @@ def endpoint_reasons(counts: Counts, words: Words) -> str:
     return words("headline.endpoint_reasons", found.total, said=reasons(found, words)) if found.total else ""
 
 
+def left_out(scan: ScanRow | EvaluationResult, words: Words) -> list[str]:
+    """Return what a scan was limited to and what was excluded from it, as sentences without a full stop."""
+    return list(filter(None, (limited(scan.limited or None, words), excluded(scan.excluded or [], words))))
+
+
+def limited(row: LimitRow | None, words: Words) -> str:
+    """Return what a scan was limited to, as one sentence; "" for nothing."""
+    return words("headline.limited", what=limit(row, words)) if row else ""
+
+
+def limit(row: LimitRow, words: Words) -> str:
+    """Return what a scan was limited to, as a part of a sentence."""
+    what = words("headline.limited_all")
+    if row.groups:
+        what = words("headline.limited_groups", len(row.groups), names=_named(row.groups, words))
+    if row.resources:
+        names = _named(list(map(name_of, row.resources)), words)
+        found = words("headline.limited_resources", len(row.resources), names=names)
+        what = words("headline.limited_in", what=found, groups=what) if row.groups else found
+    if row.tags:
+        what = words("headline.limited_tags", len(row.tags), what=what, names=_named(row.tags, words))
+    return what
+
+
 def excluded(rows: Sequence[ExcludedRow], words: Words) -> str:
     """Return how many scopes `--exclude` left out and the first of them, as one sentence; "" for none."""
-    names = [plain(row.name) for row in rows[:_EXCLUDED]]
-    names += [words("more_named", len(rows) - _EXCLUDED)] if len(rows) > _EXCLUDED else []
-    return words("headline.excluded", len(rows), names=", ".join(names)) if rows else ""
+    names = _named([row.name for row in rows], words)
+    return words("headline.excluded", len(rows), names=names) if rows else ""
+
+
+def _named(names: Sequence[str], words: Words) -> str:
+    more = [words("more_named", len(names) - _NAMED)] if len(names) > _NAMED else []
+    return ", ".join([*map(plain, names[:_NAMED]), *more])
 
 
 def inconclusive(counts: Counts, words: Words) -> str:

@@ -17,11 +17,14 @@ from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, ScanR
 from scanner.document.states import STATES
 from scanner.model.ids import subscription_of
 from scanner.report.gaps import answer, waiver_of
+from scanner.report.headline import limited
 from scanner.report.text import field_lines, shortened
+from scanner.report.words import Words
 
 ELSEWHERE = "outside a subscription"
 READ = "everything-was-read"
 EXCLUDED = "excluded"
+LIMITED = "limited"
 _LONGEST = 2_000
 
 
@@ -83,6 +86,8 @@ def _suites(document: Document) -> dict[str, list[_Test]]:
         suites[subscription_of(resource)] += [_Test(rule, resource) for rule in rules]
     for gap in document.gaps:
         suites[subscription_of(gap.url)].append(_gap_test(gap))
+    if said := limited(document.scan.limited or None, Words()):
+        suites[""].append(_Test(LIMITED, "", "skipped", message=said))
     for row in document.scan.excluded or []:
         message = "excluded (--exclude): nothing in it was scanned"
         suites[subscription_of(row.scope)].append(_Test(EXCLUDED, row.scope, "skipped", message=message))

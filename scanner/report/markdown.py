@@ -17,7 +17,7 @@ from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.headline import excluded, headline, inconclusive
+from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized
 from scanner.report.summary import ReportSummary, summarize
 from scanner.report.text import field_lines, has_invisible, shortened, split_fix, uncovered_types
@@ -99,14 +99,13 @@ def _scope(document: Document, words: Words) -> str:
         name, view = code(labels[scope.subscription.lower()]), views.get(scope.view, "summary.no_view")
         named.append(words(view, name=name) if view else name)
     named += [words("summary.and_more", len(scopes) - 10)] if len(scopes) > 10 else []
-    left_out = excluded(scan.excluded or [], words)
     return words(
         "summary.scope" if named else "summary.scope_of_none",
         resources=words("count.resources", scan.resources),
         time=scanned(words, scan.taken, scan.evaluated),
         state=words("summary.complete" if scan.complete else "summary.incomplete"),
         scopes=", ".join(named),
-    ) + (f" {text(left_out)}.\n" if left_out else "\n")
+    ) + "".join([*(f" {text(each)}." for each in left_out(scan, words)), "\n"])
 
 
 def _counts(counts: Counts, words: Words) -> str:

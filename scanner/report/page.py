@@ -10,7 +10,7 @@ from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
 from scanner.report.first_screen import by_subscription, severity_bar, sparkline
 from scanner.report.frameworks import framework_totals, responsibilities
-from scanner.report.headline import capital, excluded, headline
+from scanner.report.headline import capital, headline, left_out, limited
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.places_view import places_view
 from scanner.report.print_pages import print_pages
@@ -49,7 +49,7 @@ def context(
         "changes": changes,
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
-        "excluded_line": excluded(document.scan.excluded or [], t),
+        "left_out": left_out(document.scan, t),
         "matrix": _matrix(document),
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),
@@ -76,13 +76,16 @@ def _headings(document: Document, summary: ReportSummary, t: Words) -> dict[str,
     empty = not document.exposures and not counts.checks and not document.resources and summary.complete
     found = headline(counts, document.coverage.scopes, t, complete=summary.complete)
     text = t("headline.empty") if empty else str(found)
+    limit = plain(limited(document.scan.limited or None, t))
     return {
         "empty": empty,
         "missing": "" if empty else plain(found.missing),
         "headline": text if empty else found.found if found.missing else capital(found.found),
         "lead": "" if empty else plain(f"{capital(found.more)}." if found.more else ""),
         "states": [(state, n) for state, n in counts.by_state.items() if n],
-        "page_title": f"{t('brand')}: {plain(text)} · {plain(t.date(document.scan.taken))}",
+        "page_title": " · ".join(
+            filter(None, (f"{t('brand')}: {plain(text)}", limit, plain(t.date(document.scan.taken))))
+        ),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from scanner.document.schema import Document, ExposureRow
 from scanner.report.cards import ResourceNames, rating_word
 from scanner.report.gaps import scope_names
-from scanner.report.headline import excluded
+from scanner.report.headline import left_out
 from scanner.report.summary import rating
 from scanner.report.words import Words
 
@@ -25,7 +25,7 @@ def print_pages(document: Document, exposures: Sequence[ExposureRow], names: Res
         "print_first": {
             "taken": t("print.taken", date=t.date_and_time(scan.taken)),
             "scopes": ", ".join(scopes[:_NAMED_SCOPES] + more),
-            "excluded": excluded(scan.excluded or [], t),
+            "left_out": left_out(scan, t),
             "counts": " · ".join([t("count.resources", scan.resources), t("count.rules", len(document.rules))]),
             "has_owners": owners.known,
             "worst": [

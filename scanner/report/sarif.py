@@ -28,7 +28,7 @@ from scanner.evaluate.counts import count, rank
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
-from scanner.report.headline import excluded
+from scanner.report.headline import left_out
 from scanner.report.text import first_step_label, plain, shortened
 from scanner.report.words import Words
 
@@ -329,8 +329,7 @@ def _notifications(document: Document) -> Iterator[dict[str, Any]]:
         if row.status == "error":
             yield _notification(f"Rule {row.rule} crashed: {row.message}", "error", row.resource)
     words = Words()
-    if left_out := excluded(document.scan.excluded or [], words):
-        yield _notification(f"{left_out}.", "note")
+    yield from (_notification(f"{each}.", "note") for each in left_out(document.scan, words))
     missing = group_gaps(document, words)
     for group in missing.groups:
         yield _notification(_gap_text(group), "note" if group.accepted else "warning", group.urls[0])

@@ -20,7 +20,7 @@ from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import count
 from scanner.model.verdict import SEVERITIES
 from scanner.report.csv import Row, exposure_rows, finding_rows, gap_rows
-from scanner.report.headline import excluded, headline
+from scanner.report.headline import excluded, headline, limited
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import plain
 from scanner.report.words import Words
@@ -298,6 +298,7 @@ def _summary(document: Document, formats: _Formats) -> Iterator[Line]:
         ("Scanned", scan.taken),
         ("Evaluated", scan.evaluated),
         ("Subscriptions", ", ".join(scope.name or scope.subscription for scope in document.coverage.scopes)),
+        ("Limited", limited(scan.limited or None, words)),
         ("Excluded", excluded(scan.excluded or [], words)),
         ("Version", scan.tool),
     ):

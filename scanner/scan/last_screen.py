@@ -8,7 +8,7 @@ from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
 from scanner.model.verdict import SEVERITIES, Severity
-from scanner.report.headline import excluded, headline, inconclusive
+from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.text import uncovered_types
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
@@ -138,13 +138,13 @@ class LastScreen:
 
     def result_sentences(self) -> list[str]:
         counts, evaluation = self.counts, self.evaluation
-        left_out = list(filter(None, [excluded(evaluation.excluded, Words())]))
+        outside = left_out(evaluation, Words())
         if not counts.endpoints and not counts.statuses and evaluation.complete:
             where = ", ".join(scope.name for scope in evaluation.scopes[:3]) or "the input"
-            return [f"No resource of a supported type was found in {where}", *left_out]
+            return [f"No resource of a supported type was found in {where}", *outside]
         found = headline(counts, evaluation.scopes, Words(), complete=evaluation.complete)
         said = [found.explained, found.result] if found.missing else [str(found)]
-        said += left_out
+        said += outside
         if checks := inconclusive(counts, Words()):
             failed = f"; {many(counts.gaps, 'read')} failed" if counts.gaps else ""
             said.append(f"{checks}{failed}. None of them counts as passed")

@@ -36,9 +36,8 @@ class Narrowing:
         head.subscriptions = subscriptions or head.subscriptions
         head.resources, head.groups = resources or head.resources, groups or head.groups
         head.tags = list(dict.fromkeys([*head.tags, *tags]))
-        named = {"subscription": subscriptions, "resource": resources, "resource group": groups, "tag": tags}
-        if said := [f"{name} {', '.join(values)}" for name, values in named.items() if values]:
-            head.notes.append(f"only a part of the snapshot was evaluated: {'; '.join(said)}")
+        if subscriptions:
+            head.notes.append(f"only a part of the snapshot was evaluated: subscription {', '.join(subscriptions)}")
         for each in self.exclusions:
             self._exclude(taken, each)
         if taken.scopes and not taken.evaluated_scopes:

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct
 
 from scanner.document.schema import ScopeRow
-from scanner.document.scopes import ExcludedRow
+from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
 from scanner.model.ids import group_of, root_of, segments, subscription_of, type_of
 from scanner.model.index import is_indexed
@@ -93,6 +93,12 @@ class Snapshot:
             name, group = names.get(subscription_of(path), subscription_of(path)), group_of(path)
             found.append(ExcludedRow(scope=path, name=f"{name}/{group}" if group else name))
         return found
+
+    def limited(self) -> LimitRow | None:
+        """Return what was requested of the scopes, None for all of them."""
+        head = self.header
+        row = LimitRow(resources=head.resources, groups=head.groups, tags=head.tags)
+        return row if head.filtered else None
 
     @property
     def index(self) -> list[Bundle]:
