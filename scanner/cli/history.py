@@ -25,6 +25,9 @@ from scanner.terminal.tables import table
 from scanner.terminal.text import many
 
 Row = tuple[str, ...]
+_NARROW = ("number", "time", "open", "complete", "subscriptions", "id and selection")
+_PARTS = (" resource=", " resource-group=", " tag=", " exclude=", " excluded=")
+"""What a selection holds where something was left out of its subscriptions."""
 _HEADS = ("change", "severity", "name", "fingerprint")
 
 
@@ -35,8 +38,10 @@ def list_scans(settings: Settings) -> int:
     if settings["format"] == "json":
         return _json([_scan(each) for each in found])
     said = f"{many(len(found), 'scan')}. Details: twolocks history show NUMBER" if found else "No scans yet"
-    heads = ("number", "time", "open", "complete", "subscriptions", "id", "selection")
-    return _table([(str(each.number), *_facts(each)) for each in found], said, heads)
+    rows = [(str(each.number), *_facts(each)) for each in found]
+    if sys.stdout.isatty():
+        return _table([_narrow(row) for row in rows], said, _NARROW)
+    return _table(rows, said)
 
 
 def show(settings: Settings, scan: str) -> int:
@@ -48,7 +53,8 @@ def show(settings: Settings, scan: str) -> int:
         return _json({"scan": _scan(found.scan), "changes": rows, "open": [_item(each) for each in found.open]})
     changes = [each for each in found.changes if each.item.is_counted]
     stands = [each for each in found.open if each.is_counted]
-    said = f"Scan {found.scan.number}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} open"
+    of = f" of {found.scan.selection}" if _is_limited(found.scan) else ""
+    said = f"Scan {found.scan.number}{of}, {found.scan.taken}: {_sums(changes)}; {len(stands):,} open"
     opened = (("open", *_named(each), _age(each, found.scan.taken)) for each in stands)
     return _table([*map(_changed, changes), *opened], said, (*_HEADS, "reason or age"), 2)
 
@@ -152,7 +158,7 @@ def _day(settings: Settings) -> str:
 # Text
 
 
-def _table(rows: Sequence[Row], said: str, heads: Row, name: int = -1) -> int:
+def _table(rows: Sequence[Row], said: str, heads: Row = (), name: int = -1) -> int:
     """Print a table and a sentence: first on a terminal, else afterwards on standard error."""
     if not table(rows, sys.stdout, os.environ, name, heads=heads, summary=said):
         say(said)
@@ -172,8 +178,20 @@ def _json(value: object) -> int:
 def _facts(scan: ScanRecord) -> Row:
     standing = ", ".join(f"{scan.standing[name]} {name}" for name in SEVERITIES if scan.standing[name])
     whole = "complete" if scan.complete else f"incomplete, {scan.undecided} inconclusive"
+    whole += ", limited" if _is_limited(scan) else ""
     subscriptions = many(len(scan.subscriptions), "subscription")
     return scan.taken, standing or "nothing open", whole, subscriptions, scan.id, scan.selection
+
+
+def _is_limited(scan: ScanRecord) -> bool:
+    """Return whether a scan was of a part of its subscriptions."""
+    return any(part in f" {scan.selection}" for part in _PARTS)
+
+
+def _narrow(row: Row) -> Row:
+    """Return the row of a scan for a terminal: its time may be wrapped, and its id is before its selection."""
+    number, taken, *facts, id, selection = row
+    return (number, taken.replace("T", " "), *facts, f"{id} {selection}")
 
 
 def _named(item: Item) -> Row:

@@ -50,11 +50,11 @@ def coloured(stream: TextIO, environ: Mapping[str, str]) -> bool:
     return is_terminal(stream, environ)
 
 
-def width_of(stream: TextIO) -> int:
-    """Return the width of a stream: 80 to 200 columns from the terminal, 100 without one."""
+def width_of(stream: TextIO, least: int = 80) -> int:
+    """Return the width of a stream: from `least` to 200 columns from the terminal, 100 without one."""
     if not stream.isatty():
         return 100
-    return min(200, max(80, shutil.get_terminal_size((100, 24)).columns))
+    return min(200, max(least, shutil.get_terminal_size((100, 24)).columns))
 
 
 def height_of(stream: TextIO) -> int:

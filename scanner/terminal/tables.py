@@ -10,6 +10,8 @@ from scanner.terminal.lines import coloured, height_of, is_terminal, paint, widt
 from scanner.terminal.text import cells, printable, wrap
 
 _GAP = 2
+_LEAST = 60
+"""The least width of a table, which a narrower terminal breaks."""
 _SENTENCE = 24
 """The least width of the last column, which holds sentences; below that they stand below the others."""
 Row = Sequence[str]
@@ -38,7 +40,7 @@ def table(
         for row in names:
             stream.write("\t".join([paint(row[0], row[0], colour), *row[1:]]) + "\n")
         return False
-    width = width_of(stream)
+    width = width_of(stream, _LEAST)
     lines = [*wrap(printable(summary), width, 0), ""] if summary else []
     if names:
         shown = [[*map(str.upper, heads)], *names] if heads else names

@@ -66,6 +66,31 @@ def test_list_as_json() -> None:
     }
 
 
+@pytest.mark.parametrize("columns", [60, 80, 120])
+def test_list_fits_the_terminal_and_loses_nothing(columns: int) -> None:
+    """At 80 columns the lines were wider than the terminal."""
+    most = {"critical": 12, "high": 104, "medium": 77, "low": 204, "info": 13}
+    subscriptions = [f"3f0e9c1a-77aa-4c1e-9a55-{number:012}" for number in range(24)]
+    with History.open(DB) as history:
+        made = replace(scan(1), complete=False, undecided=1204, standing=most, subscriptions=tuple(subscriptions))
+        history.record(replace(made, selection="all resource-group=rg-kart tag=env=prod"), comparison_of(1, []))
+        history.record(scan(2), comparison_of(2, []))
+    shown = twolocks("history", "list", "--history", DB, tty=True, env={"COLUMNS": str(columns)}).out
+    assert max(map(len, shown.splitlines())) <= columns
+    said = set(shown.replace(",", "").split())
+    assert said >= {"limited", "resource-group=rg-kart", "tag=env=prod", "24", "1204", "scan000000000001", "all"}
+
+
+def test_a_scan_of_a_part_says_so() -> None:
+    part = "all resource-group=rg-kart"
+    with History.open(DB) as history:
+        history.record(replace(scan(1), selection=part), comparison_of(1, []))
+    assert f"\tcomplete, limited\t1 subscription\tscan000000000001\t{part}\n" in twolocks(
+        "history", "list", "--history", DB
+    ).out.replace("\r", "")
+    assert f"Scan 1 of {part}, {taken(1)}: " in twolocks("history", "show", "1", "--history", DB).err
+
+
 def test_list_of_an_empty_history() -> None:
     History.open(DB).close()
     ended = twolocks("history", "list", "--history", DB)
