@@ -9,7 +9,7 @@ import ast
 import re
 import tomllib
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,8 @@ from scanner.content import content
 from scanner.report.words import source
 
 _CODE = {
-    "scanner/model": ("addresses", "checks", "kept", "remedy", "resource", "unread", "verdict"),
-    "scanner/evaluate": ("checks", "endpoints", "locks", "missing", "remedies", "rows", "waiving"),
+    "scanner/model": ("addresses", "checks", "kept", "places", "remedy", "residency", "resource", "unread", "verdict"),
+    "scanner/evaluate": ("checks", "endpoints", "locks", "missing", "places", "remedies", "rows", "waiving"),
     "scanner/history": ("baseline", "compare", "documents"),
     "scanner/reach": (),
     "rules": (),
@@ -26,10 +26,23 @@ _CODE = {
 """The folders whose texts are in reports, and the modules of each; () is every module but those of `_SPOKEN`."""
 _SPOKEN = ("answers", "callers", "effective_rules", "port_query", "query", "port_ranges")
 """The modules of `scanner/reach` whose texts only the terminal shows."""
+_NOTES = {
+    "scanner/azure/tenants.py": ("__init__", "_assign", "_said"),
+    "scanner/config/waivers.py": ("says", "notes", "_expired_note", "_needless_note"),
+    "scanner/scan/job.py": ("KEPT_ALL",),
+    "scanner/scan/narrowing.py": ("apply",),
+    "scanner/scan/outcome.py": ("DISAGREES",),
+    "scanner/snapshot/files.py": ("_BARE",),
+}
+"""Modules with notes on the coverage of a scan: the functions and constants that have them."""
+_PLACES = "places.toml"
+"""The file of rows whose `what` begins a sentence."""
 _ROWS = ("because", "expected", "none", "set", "steps", "unclear")
 """The keys of rows whose texts are in reports as they are; those of RULE_TEXTS have a catalogue of their own."""
 _WORDS = (
-    "Accepted: {waived}.", "Approved", "Authentication", "Azure", "Azure did not return them", "Environment",
+    "Accepted: {waived}.", "Allowed: {words} ({source})", "{region} ({place}; {area})",
+    "limit: one snapshot line, {mb} MB or {values} values", "the setting residency.scope of {name}",
+    "Approved", "Authentication", "Azure", "Azure did not return them", "Environment",
     "FTP", "Internet", "Microsoft Entra ID", "NFS", "Public", "SFTP", "absent", "automatic", "never", "none",
     "off", "on", "private endpoint", "shared key or password", "subnet", "subnets", "subscription",
     "subscriptions", "the firewall",
@@ -55,8 +68,13 @@ def texts() -> Iterator[tuple[str, list[str]]]:
     for path in _modules():
         for text in in_code(path.read_text("utf-8")):
             found[text].add(path.name)
+    for name, parts in _NOTES.items():
+        path = content("rules").parent / name
+        for text in in_code(path.read_text("utf-8"), parts):
+            found[text].add(path.name)
     for path in sorted(content("rules").rglob("*.toml")):
-        for text in _in_rows("", tomllib.loads(path.read_text("utf-8"))):
+        rows = tomllib.loads(path.read_text("utf-8"))
+        for text in (*_in_rows("", rows), *(_things(rows) if path.name == _PLACES else ())):
             found[text].add(path.name)
     known = {text for table in source("endpoint").values() for text in table.values()}
     for text, files in found.items():
@@ -83,11 +101,31 @@ def _in_rows(key: str, value: Any) -> Iterator[str]:
         yield value
 
 
-def in_code(code: str) -> list[str]:
-    """Return the texts of a module: strings and f-strings of at least two words, without docstrings and errors."""
-    visitor = _Visitor()
-    visitor.visit(ast.parse(code))
+def _things(rows: Any) -> Iterator[str]:
+    """Yield what the rows of places are about, as it begins a sentence and within one."""
+    for name, each in rows.items():
+        if isinstance(each, Mapping):
+            yield from _things(each)
+        elif name == "what":
+            yield from (each, each[:1].upper() + each[1:])
+
+
+def in_code(code: str, parts: Collection[str] = ()) -> list[str]:
+    """Return the texts of a module: strings and f-strings of at least two words, without docstrings and errors.
+
+    `parts`: the functions and constants to read, () for all.
+    """
+    visitor, module = _Visitor(), ast.parse(code)
+    for node in [each for each in ast.walk(module) if _defined(each) in parts] if parts else [module]:
+        visitor.visit(node)
     return list(dict.fromkeys(visitor.found))
+
+
+def _defined(node: ast.AST) -> str:
+    """Return the name of the function or constant that a node defines, "" for any other."""
+    if isinstance(node, ast.Assign):
+        return _name(node.targets[0])
+    return node.name if isinstance(node, ast.FunctionDef) else ""
 
 
 class _Visitor(ast.NodeVisitor):

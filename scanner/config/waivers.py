@@ -65,8 +65,9 @@ class Waiver:
 
     def says(self) -> str:
         """Return a short description: `storage-plain-http on stjournal`."""
-        where = f"tag {'='.join(self.tag)}" if self.tag is not None else name_of(self.resource)
-        return f"{self.rule} on {where}"
+        if self.tag is not None:
+            return f"{self.rule} on tag {'='.join(self.tag)}"
+        return f"{self.rule} on {name_of(self.resource)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,10 +233,12 @@ class WaiverFile:
     def _expired_note(self, each: Entry) -> str:
         gone = f"{each.at}: the waiver of {each.owner} for {each.says()} expired on {each.expires}"
         if isinstance(each, GapEntry):
-            word = "check" if each.rule else "gap"
-            return gone + (f"; the {word} counts again" if each in self.met else f"; this {word} no longer exists")
+            counts, is_gone = "the gap counts again", "this gap no longer exists"
+            if each.rule:
+                counts, is_gone = "the check counts again", "this check no longer exists"
+            return f"{gone}; {counts if each in self.met else is_gone}"
         count = self.used[each]
-        return gone + (f"; what it covered ({count:,}) counts again" if count else "; it covered nothing")
+        return f"{gone}; what it covered ({count:,}) counts again" if count else f"{gone}; it covered nothing"
 
     def _needless_note(self, each: Entry) -> str:
         if each not in self.met:

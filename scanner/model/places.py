@@ -40,6 +40,8 @@ AREAS: Final[dict[Area, str]] = {
     "unknown": "not known",
 }
 
+_NO_REGIONS: Final = {WORLDWIDE: "any region", ZONE: "the regions of Microsoft's data zone"}
+
 SEVERITIES: Final[dict[Area, Severity]] = {
     "eea": Severity.low,
     "adequacy": Severity.low,
@@ -87,9 +89,8 @@ class JudgedPlace(NamedTuple):
     def words(self) -> str:
         """Return the place in words: `swedencentral (Gävle, Sweden; in the EEA)`."""
         if self.region is None:
-            return {WORLDWIDE: "any region", ZONE: "the regions of Microsoft's data zone"}.get(
-                self.place.region, self.place.region or "a region that is not known"
-            )
+            named = _NO_REGIONS.get(self.place.region, self.place.region)
+            return named or "a region that is not known"
         where = dict.fromkeys(each for each in (self.region.place, self.region.geography) if each)
         return f"{self.region.name} ({', '.join(where)}; {AREAS[self.area]})"
 
@@ -267,8 +268,9 @@ class PlaceFinder:
         where = " and ".join(dict.fromkeys(each.words for each in leaving))
         what = self.what[:1].upper() + self.what[1:]
         allowed = leaving[0].allowed
-        said = f" Allowed: {allowed} ({allowed.source})." if allowed is not None else ""
-        return f"{what}: {where}, by configuration.{said}"
+        said = [f"{what}: {where}, by configuration"]
+        said += [f"Allowed: {allowed} ({allowed.source})"] if allowed is not None else []
+        return f"{'. '.join(said)}."
 
 
 def _location(resource: Resource) -> str:
@@ -329,5 +331,6 @@ def _evidence(each: JudgedPlace) -> Evidence:
     seen = each.place.evidence
     if each.verdict == "stays":
         return seen
-    expected = f"a region of {each.allowed}" if each.allowed is not None else "an allowed region"
+    words = each.allowed
+    expected = f"a region of {words}" if words is not None else "an allowed region"
     return Evidence(seen.path, seen.value, expected)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
+from scanner.model.residency import WORDS as _ALLOWED
 from scanner.report.translations import FACTS, translations
 from scanner.report.words import Words, source
 
@@ -17,7 +18,7 @@ _FIELD = re.compile(r"\{(\w+)\}")
 _ENDPOINT_TABLES = ("endpoint_what", "endpoint_source", "endpoint_lock", "endpoint_clause", "endpoint_off")
 _NAMES = frozenset({
     "collection", "configuration", "group", "holder", "hub", "manager", "message", "name", "network", "owner", "path",
-    "peer", "policy", "rule", "rules", "service", "sku", "target", "value",
+    "peer", "place", "policy", "rule", "rules", "service", "sku", "target", "value",
 })  # fmt: skip
 """Fields whose value may be a name with spaces; the value of any other is of one word, or it is said too. A name of
 several words in lower case leaves the text in English, because it may be a text of ours.
@@ -111,7 +112,7 @@ class Facts:
             return None
         if _NUMBER.fullmatch(text):
             return self._words.number(int(text.replace(",", "")))
-        if _VALUE.fullmatch(text):
+        if _VALUE.fullmatch(text) or text in _ALLOWED:
             return text
         return (
             addresses(text, self._words)
@@ -165,6 +166,8 @@ class Facts:
         """Return a value of a field: a word as it is, so that a resource with the name `none` keeps it."""
         if not value:
             return value
+        if name in _TEXTS and value in self._texts:
+            return self._texts[value]
         if name in _TEXTS and value.isalpha() and value.islower() and value not in self._texts:
             return None
         if _VALUE.fullmatch(value) and not _NUMBER.fullmatch(value) and value not in _OURS:

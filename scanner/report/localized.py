@@ -3,6 +3,7 @@
 Ids, statuses, commands, portal paths and the values of evidence stay as they are.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -12,6 +13,7 @@ import msgspec
 from scanner.document.schema import (
     ChangeRow,
     ChangesRow,
+    DataPlaceRow,
     Document,
     EvidenceRow,
     ExposureRow,
@@ -29,6 +31,8 @@ from scanner.report.words import ENGLISH, Words
 _CHANGES = ("reopened", "worse", "better", "fixed", "unseen")
 _OWN = ("the service tag ", "expires ", "all, every ", "all, purge ", "every permission ", "purge of ", "priority ")
 """How texts of ours begin that are the value of a property in evidence."""
+_PLACED = re.compile(r"paired with \w+$|^/subscriptions/\S+, in \w+$", re.ASCII)
+"""What we say after such a value: the place that it names."""
 _Row = TypeVar("_Row", ExposureRow, FindingRow, ChangeRow)
 
 
@@ -46,6 +50,8 @@ def localized(document: Document, words: Words) -> Document:
         findings=RowView(document.findings, texts.finding),
         exposures=RowView(document.exposures, texts.exposure),
         not_applicable=ReasonsSaid(document.not_applicable, texts.fact),
+        places=tuple(map(texts.place, document.places)),
+        coverage=msgspec.structs.replace(document.coverage, notes=list(map(texts.fact, document.coverage.notes))),
         changes=texts.changes(document.changes) if document.changes else None,
     )
 
@@ -128,12 +134,18 @@ class Texts:
             hops=list(map(self.hop, row.hops)),
             admits=list(map(self.fact, row.admits)),
             evidence=list(map(self.evidence, row.evidence)),
+            publishers=[list(map(self.hop, chain)) for chain in row.publishers] if row.publishers else row.publishers,
         )
 
     def finding(self, row: FindingRow) -> FindingRow:
         return msgspec.structs.replace(
             self.with_fix(row), message=self.message(row.message), evidence=list(map(self.evidence, row.evidence))
         )
+
+    def place(self, row: DataPlaceRow) -> DataPlaceRow:
+        """Return a place; the values of properties and the names of regions stay as they are."""
+        value = self.shown(row.value, is_own=False)
+        return msgspec.structs.replace(row, what=self.fact(row.what), why=self.fact(row.why), value=value)
 
     def hop(self, row: HopRow) -> HopRow:
         """Return a hop; the name of a resource, and the endpoint at the end of a path, stay as they are."""
@@ -159,7 +171,7 @@ class Texts:
             return [self.shown(each, is_own=is_own) for each in value]
         if not isinstance(value, str) or " " not in value:
             return value
-        is_own = is_own or value[0].isdigit() or value.startswith(_OWN)
+        is_own = is_own or value[0].isdigit() or value.startswith(_OWN) or _PLACED.search(value) is not None
         return self.fact(value) if is_own else facts(self.words.language).exactly(value)
 
     def message(self, text: str) -> str:
