@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from scanner.content import content
+from scanner.report.naming import TYPE_NAMES, type_name
 from scanner.report.words import source
+from scanner.rulebook.loader import load
 
 _CODE = {
     "scanner/model": ("addresses", "checks", "kept", "places", "remedy", "residency", "resource", "unread", "verdict"),
@@ -76,11 +78,19 @@ def texts() -> Iterator[tuple[str, list[str]]]:
         rows = tomllib.loads(path.read_text("utf-8"))
         for text in (*_in_rows("", rows), *(_things(rows) if path.name == _PLACES else ())):
             found[text].add(path.name)
+    for name in _type_names():
+        found[name].add("naming.py")
     known = {text for table in source("endpoint").values() for text in table.values()}
     for text, files in found.items():
         if text not in known:
             yield text, sorted(files)
     yield from ((text, []) for text in _WORDS)
+
+
+def _type_names() -> Iterator[str]:
+    """Yield the names of the types that rules evaluate, and of those that have one by hand."""
+    yield from (type_name(type) for kind in load(packages=False).kinds for type in kind.types)
+    yield from TYPE_NAMES.values()
 
 
 def _modules() -> Iterator[Path]:

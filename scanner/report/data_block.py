@@ -23,6 +23,7 @@ from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
 from scanner.report.frameworks import framework_block
 from scanner.report.gaps import scope_names
+from scanner.report.localized import named
 from scanner.report.naming import PORTALS, path_name, type_name
 from scanner.report.packing import Columns, Differences, PackedTexts
 from scanner.report.summary import STATUSES, rating
@@ -143,7 +144,7 @@ class ResourceTable:
                 text = text.replace(value, mark)
         return text
 
-    def export(self) -> Columns:
+    def export(self, words: Words) -> Columns:
         """Return the table, ready for JSON."""
         return {
             **{name: PackedTexts(column) if name in _TEXTS else column for name, column in self.columns.items()},
@@ -154,7 +155,7 @@ class ResourceTable:
             ],
             "groups": list(self.groups),
             "types": list(self.types),
-            "typeNames": [type_name(each) for each in self.types],
+            "typeNames": [named(type_name(each), words) for each in self.types],
             "regions": list(self.regions),
             "owners": list(self.owners),
         }
@@ -295,7 +296,7 @@ class DataBlock:
             **days,
             "frameworks": framework_block(self.document, words.language),
             "rules": self._rules(),
-            "resources": self.resources.export(),
+            "resources": self.resources.export(words),
             "exposures": self.exposures,
             "findings": self.findings,
             "passed": passed,

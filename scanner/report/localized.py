@@ -85,6 +85,11 @@ def fact(text: str, words: Words) -> str:
     return facts(words.language).said(text) if text and words.language != ENGLISH else text
 
 
+def named(text: str, words: Words) -> str:
+    """Return the name of a type in the language of the words; one that is not known stays in English."""
+    return facts(words.language).exactly(text) if words.language != ENGLISH else text
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """The texts of rules in one language."""

@@ -1,6 +1,8 @@
 // Facets: the values of the result with their counts, as boxes to tick. They write into the filter and are read from it.
 const FACET_SHOWN = 7;
 const CATEGORIES = ["anonymous-access", "authentication", "network", "transport", "encryption", "recovery", "residency", "governance", "logging"];
+
+const categoryName = (value) => (CATEGORIES.includes(value) ? t("category." + value) : value);
 let facets = [];
 
 const quotedValue = (value) => (/[\s,"]/.test(value) ? `"${value.replaceAll('"', "")}"` : value);
@@ -82,7 +84,7 @@ function makeFacets() {
   facets = [
     facet("severity", data.severities.map((value) => ({ value, label: t("severity." + value) })), "severity"),
     facet("status", data.statuses.map((value) => ({ value, label: t("status." + value) })), "status"),
-    facet("category", CATEGORIES.map((value) => ({ value, label: value })), "rule", category),
+    facet("category", CATEGORIES.map((value) => ({ value, label: categoryName(value) })), "rule", category),
     typeFacet(), ...(hasTenants() ? [tenantFacet()] : []), subscriptionFacet(), controlFacet(), responsibilityFacet(),
   ];
   const all = tallies(select(rows.length, [], FINDING_KEYS)), total = facets.map((each) => countsOf(each, all[each.by]));

@@ -7,7 +7,7 @@ const GROUP_KEYS = {
   rule: { of: (row) => rows.rule[row], name: (row) => ruleOf(row).title || ruleOf(row).id, term: (row) => `rule:${ruleOf(row).id}` },
   resource: { of: (row) => rows.resource[row], name: (row) => pathOf(rows.resource[row]), term: (row) => `"${idOf(rows.resource[row]).replaceAll('"', "")}"` },
   subscription: { of: (row) => data.resources.sub[rows.resource[row]], name: (row) => subOf(rows.resource[row])[1], term: (row) => `sub:${subOf(rows.resource[row])[0]}` },
-  category: { of: (row) => ruleOf(row).category, name: (row) => ruleOf(row).category || "", term: (row) => `category:${ruleOf(row).category}` },
+  category: { of: (row) => ruleOf(row).category, name: (row) => categoryName(ruleOf(row).category || ""), term: (row) => `category:${ruleOf(row).category}` },
 };
 
 /** Groups in the order of their worst finding; `hits` are in the default order. */
