@@ -1,0 +1,123 @@
+"""The report of the demo in Norwegian: no text of our English catalogues is left in it, but for what is meant to be."""
+
+import re
+from collections.abc import Iterable, Iterator
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from babel.messages.pofile import read_po
+
+from scanner.content import content
+from scanner.document.schema import Document, read_document
+from scanner.report.html import write_html
+from scanner.report.localized import localized
+from scanner.report.markdown import write_markdown
+from scanner.report.translations import FACTS, RULES, WORDS
+from scanner.report.words import Words
+from tests.terminals import twolocks
+
+NORWEGIAN = Words("nb")
+KEPT = re.compile(
+    r"\.(commands|az|terraform|bicep|portal|templates|references|controls|source|listed|publisher)\b"
+    r"|^(gaps|scan|numbers)\b"
+)
+"""What stays: commands and templates; portal paths, because the portal translates its menus by rules of its own; who
+says what is allowed, which the page says in its own words; what the page does not show of frameworks; Azure's answers.
+"""
+_FIELD = re.compile(r"\{\w+\}")
+
+
+def english() -> list[str]:
+    """Return every text of the catalogues with at least three words in a row, where the translation differs."""
+    found = set()
+    for name in (WORDS, RULES, FACTS):
+        path = content("locale") / "nb" / "LC_MESSAGES" / f"{name}.po"
+        for each in read_po(BytesIO(path.read_bytes()), locale="nb"):
+            for text in [each.id] if isinstance(each.id, str) else each.id:
+                whole = "".join([each.string] if isinstance(each.string, str) else each.string or ())
+                pieces = (piece.strip(" ,;:.()") for piece in _FIELD.split(text))
+                found |= {piece for piece in pieces if piece.count(" ") >= 2 and piece not in whole}
+    return sorted(found)
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Document:
+    folder = tmp_path_factory.mktemp("demo")
+    assert twolocks("demo", "--dir", folder, "--quiet").code in (0, 1, 3)
+    return read_document(Path(folder) / "findings.json")
+
+
+def texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    """Yield each text of a value with its path."""
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            yield from texts(each, f"{path}.{key}" if str(key).isidentifier() else path)
+    elif isinstance(value, list):
+        for each in value:
+            yield from texts(each, path)
+
+
+class _Visible(HTMLParser):
+    """Collects the text of a page, and of its labels, without scripts, styles and code."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self._hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._hidden += tag in ("script", "style", "code", "pre")
+        self.found += [value for name, value in attrs if name in ("title", "aria-label", "placeholder") and value]
+
+    def handle_endtag(self, tag: str) -> None:
+        self._hidden -= tag in ("script", "style", "code", "pre")
+
+    def handle_data(self, data: str) -> None:
+        self.found += [] if self._hidden else [" ".join(data.split())]
+
+
+def left_in(said: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Return each text of the catalogues that is in a text, with its path; found by its first three words."""
+    begins: dict[tuple[str, ...], list[str]] = {}
+    for each in english():
+        begins.setdefault(tuple(each.split(" ")[:3]), []).append(each)
+    found = set()
+    for path, text in set(said):
+        words = text.split(" ")
+        for begin in zip(words, words[1:], words[2:], strict=False):
+            found |= {(path, each) for each in begins.get(begin, ()) if each in text}
+    return found
+
+
+def test_no_english_text_of_ours_is_in_the_document(demo: Document) -> None:
+    shown = localized(demo, NORWEGIAN)
+    values = {
+        "rules": shown.rules,
+        "findings": list(shown.findings),
+        "exposures": list(shown.exposures),
+        "places": list(shown.places),
+        "not_applicable": [dict(each) for each in shown.not_applicable.values()],
+        "coverage": shown.coverage,
+    }
+    said = texts(msgspec.to_builtins(values, enc_hook=str), "")
+    assert left_in(pair for pair in said if not KEPT.search(pair[0])) == set()
+
+
+def test_no_english_text_of_ours_is_on_the_page(demo: Document) -> None:
+    out, visible = BytesIO(), _Visible()
+    write_html(demo, out, language="nb")
+    visible.feed(out.getvalue().decode())
+    assert left_in(("page", each) for each in visible.found) == set()
+
+
+def test_no_english_text_of_ours_is_in_the_summary(demo: Document) -> None:
+    out = BytesIO()
+    write_markdown(demo, out, language="nb")
+    lines = (re.sub(r"`[^`]*`", "", line) for line in out.getvalue().decode().splitlines())
+    assert left_in(("summary", each) for each in lines) == set()
