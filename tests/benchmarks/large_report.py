@@ -107,8 +107,7 @@ _WATCH = """
 const told = {}, figures = {}, all = new Promise((done) => { told.whole = done; });
 const isThere = {findings: () => document.getElementById("finding-table"),
     whole: () => document.documentElement?.dataset.ready};
-const painted = (act) => requestAnimationFrame(() => { const sent = new MessageChannel(); sent.port1.onmessage = act;
-    sent.port2.postMessage(0); });
+const painted = (act) => requestAnimationFrame(() => scheduler.postTask(act, {priority: "user-blocking"}));
 const mark = (name) => { figures[name] = performance.now(); performance.mark("at-" + name); told[name]?.(); };
 new PerformanceObserver((list) => {
     if ("paint" in figures) return;
