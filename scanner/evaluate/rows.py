@@ -21,7 +21,7 @@ from scanner.document.schema import (
 from scanner.document.states import State
 from scanner.evaluate.waiving import Acceptance
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
-from scanner.model.ids import group_of, root_of
+from scanner.model.ids import bundle_of, group_of
 from scanner.model.json_paths import member
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Resource
@@ -248,7 +248,7 @@ def _shown_short(proof: Evidence) -> str:
 def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     """Return a resource as the document describes it, with the chosen ones of its tags."""
     top = resource.bundle.top
-    child = resource.key != root_of(resource.id) and top is not None
+    child = resource.key != bundle_of(resource.id) and top is not None
     return ResourceRow(
         type=resource.type,
         name=resource.name,

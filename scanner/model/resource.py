@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from scanner.model.ids import group_of, name_of, segments, subscription_of, type_of
+from scanner.model.ids import group_of, list_of, name_of, resource_type_of, segments, subscription_of
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
@@ -105,10 +105,9 @@ class Resource:
         identity = member(body, "id")
         self.body = body
         self.id: str = identity if isinstance(identity, str) else ""
-        parts = segments(self.id)
-        self.key = "/" + "/".join(parts)
-        self.list_key = "/" + "/".join(parts[:-1])
-        self.type = type_of(self.id)
+        self.key = "/" + "/".join(segments(self.id))
+        self.list_key = list_of(self.id)
+        self.type = resource_type_of(self.id)
         self.name = name_of(self.id)
         self.api = api
         self.by: By = by
