@@ -1,4 +1,4 @@
-"""Reads each subscription as a resource, with what is set on it: locks, budgets, Defender plans, diagnostic settings."""
+"""Reads each subscription as a resource, with what is set on it: locks, budgets, Defender plans."""
 
 from collections.abc import Iterable
 

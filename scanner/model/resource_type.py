@@ -61,7 +61,9 @@ class Read:
         self.costly = costly
         self.each = each
         self.always = always
-        self.is_extension = self.key.startswith("/providers/") or (isinstance(parent, Read) and parent.is_extension)
+        self.is_extension: bool = self.key.startswith("/providers/") or (
+            isinstance(parent, Read) and parent.is_extension
+        )
         own = self.key.startswith("/providers/")
         self.type: str = type_of(f"/{self.path}") if own else "/".join([parent.type, *self.path.split("/")[::2]])
         self.action = action or f"{self.type}/read"

@@ -207,7 +207,13 @@ def _reads(case: Case, made: Bundle, id: str, kinds: Iterable[ResourceType]) -> 
         made.gaps[url.lower()] = Gap(url, 403, "AuthorizationFailed", "an/action")
     for path in case.none:
         made.reads[f"{id}/{path}".lower()] = 0
-    for kind in kinds if case.read else ():
+    if case.read:
+        add_reads(made, id, kinds)
+
+
+def add_reads(made: Bundle, id: str, kinds: Iterable[ResourceType]) -> None:
+    """Count the resources of each list below a resource, as a collection that read all of them does."""
+    for kind in kinds:
         for child in kind.children:
             for parent in _parents_of(child, made, id):
                 url = f"{parent}/{child.path}".lower()
