@@ -94,6 +94,8 @@ class Index:
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
     residency: Residency = field(default_factory=Residency)
     """Which places are allowed, and what is known of regions and resource groups."""
+    taken: str = ""
+    """When the snapshot was taken, in ISO 8601: what dates are compared with."""
     memo: dict[object, object] = field(default_factory=dict)
     """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
 

@@ -202,7 +202,7 @@ class _Splitter:
             rows = self._at(finding.resource)
             rows.findings.append(place)
             rows.gaps.update(url.lower() for url in finding.gaps)
-            if not type_of(finding.resource):
+            if not type_of(finding.resource) and finding.resource not in whole.resources:
                 self._of_scope.add(subscription_of(finding.resource))
                 self._checks_of_scopes.append(finding)
         for row in whole.places:
