@@ -4,11 +4,13 @@ from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
+from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
+from scanner.model.ids import bundle_of, is_subscription
 from scanner.model.index import Index
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread
-from scanner.rulebook.examples import SUBSCRIPTION, Case, bundle, nulls
+from scanner.rulebook.examples import SUBSCRIPTION, Case, add_reads, bundle, nulls
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
@@ -53,13 +55,31 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
-    for body in case.also:
-        index.add(Resource(nulls(body), by="get"))
+    for resource in beside(case, rules):
+        index.add(resource)
     group = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg-example"
     index.residency.groups = {group: "norwayeast"}
     index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
+    index.taken = snapshot.header.taken
     return Evaluation(snapshot, rules, Policy(networks=networks), index=index)
+
+
+def beside(case: Case, rules: RuleSet) -> list[Resource]:
+    """Return the resources of an example's index: a subscription with what is set on it, every other one alone."""
+    found: list[Resource] = []
+    subscriptions: dict[str, Bundle] = {}
+    for body in map(nulls, case.also):
+        root = bundle_of(str(body.get("id")))
+        if not is_subscription(root):
+            found.append(Resource(body, by="get"))
+            continue
+        made = subscriptions.setdefault(root, Bundle(root))
+        made.add(Resource(body, api="", by="get", bundle=made))
+    for root, made in subscriptions.items():
+        add_reads(made, root, kinds_of(SUBSCRIPTION_TYPE, rules))
+        found += made.resources.values()
+    return found
 
 
 def _worse(statuses: dict[str, str], rule: str, status: str) -> None:

@@ -23,7 +23,7 @@ from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import resource_row, rule_row
 from scanner.evaluate.types import TypeCounts
 from scanner.model.exposure import Exposure
-from scanner.model.ids import type_of
+from scanner.model.ids import resource_type_of, type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
@@ -81,7 +81,7 @@ class Evaluation:
     def evaluate(self, bundle: Bundle) -> BundleResult:
         """Return all rows of one bundle."""
         result = BundleResult(order(bundle.id))
-        top, type = bundle.top, type_of(bundle.id).lower()
+        top, type = bundle.top, resource_type_of(bundle.id).lower()
         unread = unread_top(bundle) if top is None else None
         for kind in self.kinds.get(type, ()):
             if top is not None:
@@ -118,7 +118,7 @@ class Evaluation:
             self._gaps.add(bundle.gaps.values(), self.selection)
         for bundle in _ordered(self.snapshot):
             is_wanted = self.selection.has(bundle)
-            if is_wanted or is_indexed(type_of(bundle.id)):
+            if is_wanted or is_indexed(resource_type_of(bundle.id)):
                 self._count(bundle)
             if is_wanted:
                 self._types.add(bundle)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
-from scanner.model.ids import segments, subscription_of
+from scanner.model.ids import SUBSCRIPTION, segments, subscription_of
 from scanner.model.residency import Residency
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
@@ -60,7 +60,7 @@ MANAGER_TYPES = (
 virtual-network-manager/concept-azure-resource-graph). A row of `EXTENSIONS` says which of them a network needs.
 """
 
-_FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES))
+_FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES, SUBSCRIPTION))
 
 
 def is_indexed(type: str) -> bool:
@@ -94,6 +94,8 @@ class Index:
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
     residency: Residency = field(default_factory=Residency)
     """Which places are allowed, and what is known of regions and resource groups."""
+    taken: str = ""
+    """When the snapshot was taken, in ISO 8601: what dates are compared with."""
     memo: dict[object, object] = field(default_factory=dict)
     """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
 

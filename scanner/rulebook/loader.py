@@ -80,9 +80,11 @@ class RuleSet:
 
     def _is_read(self, kind: ResourceType) -> bool:
         rules = self.rules_of(kind)
-        return any(each.id in self.enabled for each in rules) or (
-            not rules and any(each.always for each in kind.children)
-        )
+        if any(each.id in self.enabled for each in rules) or any(
+            read.resource_type is kind for rule in self.enabled.values() for read in rule.reads
+        ):
+            return True
+        return not rules and any(each.always for each in kind.children)
 
     def reads(self) -> list[Read]:
         """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""

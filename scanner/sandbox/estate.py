@@ -12,6 +12,8 @@ it; a base may start from another one (`like`). Keys of an entry beside ARM's ow
 - `to`, `group_id`, `status` (private endpoints): the resource that it leads to; both sides get the connection
 - `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that are not visible
 
+`[[scope]]` is what is set on a subscription or a resource group (`on`, its name) at `path`: a lock, a budget.
+
 In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
 `@name/below` is the id of the resource with that name.
 """
@@ -24,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scanner.model.ids import type_of
+from scanner.model.ids import name_of, type_of
 from scanner.sandbox.served_estate import Json, Refusal, ResponseOverrides, RoleGrant
 
 FOLDER = Path(__file__).parent / "sample"
@@ -65,6 +67,7 @@ class _Builder:
         self.frame = _read(folder / "estate.toml")
         self.bases: dict[str, Json] = {}
         self.entries: list[Json] = []
+        self.scoped: list[Json] = []
         for file in sorted(folder.glob("*.toml")):
             if file.name == "estate.toml":
                 continue
@@ -73,6 +76,7 @@ class _Builder:
             for kind, base in data.get("base", {}).items():
                 if "like" in base:
                     self.bases[kind] = _merge(self.bases[base.pop("like")], base)
+            self.scoped += data.get("scope", [])
             for entry in data.get("resource", []):
                 self.entries += [entry | {"name": name} for name in entry.get("names", [entry.get("name")])]
         self.ids: dict[str, str] = {}
@@ -104,7 +108,7 @@ class _Builder:
                 }
                 for name, one in subscriptions.items()
             ],
-            resources=[*self._groups(), *self.bodies.values()],
+            resources=[*self._groups(), *self._of_scopes(), *self.bodies.values()],
             grants=list(self._grants()),
             refusals=[self._refusal(one) for one in self.frame.get("refusal", [])],
             overrides={
@@ -270,6 +274,22 @@ class _Builder:
                 "tags": group.get("tags", {}),
                 "properties": {"provisioningState": "Succeeded"},
             } | ({"managedBy": self._reference(group["managed_by"][1:], name)} if "managed_by" in group else {})
+
+    def _of_scopes(self) -> Iterator[Json]:
+        """Yield what is set on a subscription or a resource group: locks, budgets, Defender plans."""
+        for entry in self.scoped:
+            id = f"{self._scope_id(entry['on'])}/{entry['path']}"
+            body = {"id": id, "name": name_of(id), "type": type_of(id)}
+            own = {key: value for key, value in entry.items() if key not in ("on", "path")}
+            yield self._fill(body | own, {}, f"{entry['on']}/{entry['path']}")
+
+    def _scope_id(self, name: str) -> str:
+        """Return the id of a subscription or resource group. Raises ValueError for a name that is neither."""
+        subscriptions, group = self.frame["subscriptions"], self.frame["groups"].get(name)
+        if group is None and name not in subscriptions:
+            raise ValueError(f"no subscription or resource group {name} in the estate")
+        sub = subscriptions[name if group is None else group["subscription"]]["id"]
+        return f"/subscriptions/{sub}" + ("" if group is None else f"/resourceGroups/{name}")
 
     def _grants(self) -> Iterator[Json]:
         """Yield the roles of the identity. An action that a group lacks is granted on the other groups alone."""

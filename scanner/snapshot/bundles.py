@@ -15,14 +15,14 @@ from msgspec import Struct
 from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
-from scanner.model.ids import group_of, root_of, segments, subscription_of, type_of
+from scanner.model.ids import group_of, resource_type_of, root_of, segments, subscription_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
-from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
+from scanner.snapshot.format import GapLine, Header, SnapshotLine, root_of_line, url_of
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
 from scanner.terminal.text import clean
@@ -115,7 +115,7 @@ class Snapshot:
             return self._index
         self._index = []
         for bundle in self.remaining:
-            if not is_indexed(type_of(bundle.id)):
+            if not is_indexed(resource_type_of(bundle.id)):
                 self.remaining = _after_index(bundle, self.remaining)
                 break
             self._add_to_index(bundle, evaluated_types)
@@ -127,7 +127,7 @@ class Snapshot:
                 self.fabric.add(resource)
             except Unread as missing:
                 self.unread_types.setdefault(resource.type.lower(), missing)
-        type = type_of(bundle.id).lower()
+        type = resource_type_of(bundle.id).lower()
         only_parsed = type in _ONLY_PARSED and evaluated_types is not None and type not in evaluated_types
         if only_parsed and not bundle.gaps:
             self.parsed_counts[type] += len(bundle.resources)
@@ -196,7 +196,7 @@ def _kept_parts(lines: Iterator[SnapshotLine], kept: KeptPaths | None) -> Iterat
         return
     for line in lines:
         if line.resource is not None:
-            line.resource = kept.part(line.resource, type_of(url_of(line)))
+            line.resource = kept.part(line.resource, resource_type_of(url_of(line)))
         yield line
 
 
@@ -204,7 +204,7 @@ def _after_index(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
     """Yield the bundles after those of the index. Raises InputError where another bundle of the index follows."""
     yield first
     for bundle in rest:
-        if is_indexed(type_of(bundle.id)):
+        if is_indexed(resource_type_of(bundle.id)):
             raise _unordered(bundle.id)
         yield bundle
 
@@ -228,7 +228,7 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
             snapshot.scopes.append(line.scope)
             continue
         url = url_of(line)
-        if not (line_root := root_of(url)):
+        if not (line_root := root_of_line(line)):
             if bundle is not None:
                 raise _unordered(url)
             _add_bulk_read(snapshot, line)

@@ -20,7 +20,7 @@ from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
-from scanner.model.ids import type_of
+from scanner.model.ids import resource_type_of, type_of
 from scanner.model.json_paths import MISSING, get_path, text_at
 from scanner.model.kept import ENVELOPE, KeptPaths
 from scanner.model.resource import Bundle, Resource
@@ -123,7 +123,7 @@ def _without() -> list[tuple[Example, str, Any]]:
     for example in map(Example.of, examples.cases()):
         for key, at in example.places():
             body = example.body(key)
-            found.setdefault((type_of(body["id"]).lower(), path_of(at)), (example, key, without(body, at)))
+            found.setdefault((resource_type_of(body["id"]).lower(), path_of(at)), (example, key, without(body, at)))
     return list(found.values())
 
 
@@ -180,7 +180,7 @@ def tracing(logs: dict[str, Log]) -> Iterator[None]:
 
     def resource(self: Resource, body: dict[str, Any], **more: Any) -> None:
         if not isinstance(body, TracedObject):
-            body = traced(body, logs[type_of(text_at(body, "id")).lower()])
+            body = traced(body, logs[resource_type_of(text_at(body, "id")).lower()])
         make(self, body, **more)
 
     def evidence(self: Evidence, path: str, value: object, expected: object = None) -> None:

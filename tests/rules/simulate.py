@@ -7,6 +7,7 @@ from scanner.document.schema import FindingRow
 from scanner.evaluate import examples as evaluated
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
+from scanner.model.ids import is_subscription, root_of
 from scanner.model.json_paths import get_path
 from scanner.model.remedy import Deletion, Edit, Remedy, Step, changed
 from scanner.model.resource import Bundle, Resource
@@ -109,7 +110,18 @@ def evaluation_of(case: Case, steps: tuple[Step, ...] = ()) -> Evaluation:
         for body in case.also
         if str(body.get("id")).lower() not in gone
     ]
-    return evaluated.evaluation(replace(case, also=also), examples.rules())
+    return evaluated.evaluation(replace(case, also=[*also, *_new(case, changes)]), examples.rules())
+
+
+def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
+    """Return what changes make in the bundles of subscriptions beside the example: locks."""
+    known = {str(body.get("id")).lower() for body in case.also}
+    new = dict.fromkeys(each.resource for each in changes if each.resource.lower() not in known)
+    return [
+        overlaid_body({"id": id, "name": id.rsplit("/", 1)[-1], "properties": {}}, id, changes)
+        for id in new
+        if root_of(id) in known and is_subscription(root_of(id))
+    ]
 
 
 def fixed(case: Case) -> list[Fixed]:
