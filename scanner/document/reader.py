@@ -7,7 +7,7 @@ stands. A row is decoded again whenever it is used, which costs a few microsecon
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
 from typing import IO, Any, TypeVar, overload
 
 import msgspec
@@ -91,6 +91,35 @@ class RowMapping(Mapping[str, _Row]):
 
     def __getitem__(self, key: str) -> _Row:
         return self._rows[self._places[key]][key]
+
+    def items(self) -> ItemsView[str, _Row]:
+        return _Items(self)
+
+    def values(self) -> ValuesView[_Row]:
+        return _Values(self)
+
+    def in_order(self) -> Iterator[tuple[str, _Row]]:
+        """Yield keys and rows as they stand in the file, many of which are read at once."""
+        for row in self._rows:
+            yield from row.items()
+
+
+class _Items(ItemsView[str, _Row]):
+    def __init__(self, rows: RowMapping[_Row]) -> None:
+        super().__init__(rows)
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[tuple[str, _Row]]:
+        return self._rows.in_order()
+
+
+class _Values(ValuesView[_Row]):
+    def __init__(self, rows: RowMapping[_Row]) -> None:
+        super().__init__(rows)
+        self._rows = rows
+
+    def __iter__(self) -> Iterator[_Row]:
+        return (row for _, row in self._rows.in_order())
 
 
 def open_document(file: IO[bytes], read: Callable[[int], object] = lambda size: None) -> Document | None:

@@ -3,7 +3,7 @@ document. `docs/concepts.md` explains each number.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import msgspec
@@ -336,20 +336,24 @@ def count(document: rows.Document) -> Counts:
     return counts
 
 
-def _with_gaps(document: rows.Document) -> Iterable[rows.ExposureRow]:
-    """Return the exposures. Those of older documents do not name their gaps: the findings about them do."""
-    if all(row.gaps is not msgspec.UNSET for row in document.exposures if row.state == "unknown" or is_in_part(row)):
-        return document.exposures
+def _with_gaps(document: rows.Document) -> Iterator[rows.ExposureRow]:
+    """Yield the exposures. Those of older documents do not name their gaps: the findings about them do."""
+    found: dict[tuple[str, str], list[str]] | None = None
+    for row in document.exposures:
+        if row.gaps is not msgspec.UNSET or not (row.state == "unknown" or is_in_part(row)):
+            yield row
+            continue
+        if found is None:
+            found = _gaps_by_endpoint(document)
+        yield msgspec.structs.replace(row, gaps=found.get((root_of(row.resource), row.endpoint), []))
+
+
+def _gaps_by_endpoint(document: rows.Document) -> dict[tuple[str, str], list[str]]:
     found: dict[tuple[str, str], list[str]] = {}
     for finding in document.findings:
         for endpoint in finding.endpoints if finding.gaps else ():
             found.setdefault((root_of(finding.resource), endpoint), []).extend(finding.gaps)
-    return (
-        msgspec.structs.replace(row, gaps=found.get((root_of(row.resource), row.endpoint), []))
-        if row.gaps is msgspec.UNSET
-        else row
-        for row in document.exposures
-    )
+    return found
 
 
 def rank(severity: str | None) -> int:

@@ -21,6 +21,7 @@ from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, R
 from scanner.document.tenants import tenant_labels
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
+from scanner.report.first_page import ENDPOINTS, FINDINGS, LARGE, RowCounts, cut
 from scanner.report.frameworks import framework_block
 from scanner.report.gaps import scope_names
 from scanner.report.localized import named
@@ -96,7 +97,7 @@ class ResourceTable:
         own, row = self._known(resource)
         parent = (row.parent if row else "") or ""
         above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
-        parent, top = self._known(parent)
+        parent = self._ids.get(parent.lower(), parent)
         head, slash, last = own.rpartition("/")
         name = (row.name if row else "") or last
         path = path_name(own, parent, name) if above >= 0 else name
@@ -112,7 +113,7 @@ class ResourceTable:
             self.types[(row.type if row else "") or type_of(own)],
             self.regions[row.location if row else ""],
             above,
-            self.owners[self._owner(row) or self._owner(top)],
+            self.owners[self._owner(row, parent)],
         )
         index = len(self._marks)
         for column, value in zip(self.columns.values(), values, strict=True):
@@ -129,11 +130,16 @@ class ResourceTable:
         id = self._ids.get(resource.lower())
         return (resource, None) if id is None else (id, self._rows[id])
 
-    def _owner(self, row: ResourceRow | None) -> str:
-        """Return the value of the owner tag, "" without one. The names of tags are compared without case."""
-        if row is None or not self._owner_tag:
+    def _owner(self, row: ResourceRow | None, parent: str) -> str:
+        """Return the value of the owner tag of a resource, else of its parent, "" without one."""
+        if not self._owner_tag:
             return ""
-        return next((value for name, value in row.tags.items() if name.lower() == self._owner_tag), "")
+        return self._tagged(row) or self._tagged(self._rows.get(parent))
+
+    def _tagged(self, row: ResourceRow | None) -> str:
+        """Return the value of the owner tag; the names of tags are compared without case."""
+        tags = row.tags.items() if row is not None else ()
+        return next((value for name, value in tags if name.lower() == self._owner_tag), "")
 
     def pattern(self, text: str, index: int) -> str:
         """Return a text with marks in place of the names of its resource."""
@@ -144,11 +150,17 @@ class ResourceTable:
                 text = text.replace(value, mark)
         return text
 
-    def export(self, words: Words) -> Columns:
-        """Return the table, ready for JSON."""
+    def export(self, length: int | None = None, prefixes: int | None = None) -> Columns:
+        """Return the columns, ready for JSON; of the first resources and prefixes alone where numbers are given."""
+        cut = {name: column[:length] for name, column in self.columns.items()}
         return {
-            **{name: PackedTexts(column) if name in _TEXTS else column for name, column in self.columns.items()},
-            "prefixes": PackedTexts(self.prefixes),
+            **{name: PackedTexts(column) if name in _TEXTS else column for name, column in cut.items()},
+            "prefixes": PackedTexts(islice(self.prefixes, prefixes)),
+        }
+
+    def values(self, words: Words) -> Columns:
+        """Return the values to which columns are indexes, ready for JSON."""
+        return {
             "subs": [
                 [each, self._names.get(each, each), self._tenants.get(each, ""), self._labels.get(each, "")]
                 for each in self.subscriptions
@@ -162,9 +174,12 @@ class ResourceTable:
 
 
 class DataBlock:
-    """Collects the columns of one document, whose endpoints and findings are given in the order of the page."""
+    """Collects the columns of one document, whose endpoints and findings are given in the order of the page.
 
-    def __init__(self, document: Document, exposures: Iterable[ExposureRow], findings: Iterable[FindingRow]) -> None:
+    `is_large`: the report is drawn before all of it is unpacked, from `first`; `rest` has every row.
+    """
+
+    def __init__(self, document: Document, exposures: Sequence[ExposureRow], findings: Sequence[FindingRow]) -> None:
         self.document = document
         self.resources = ResourceTable(document)
         self.strings = IndexTable("")
@@ -173,12 +188,22 @@ class DataBlock:
         self.gaps = [
             {"url": gap.url, "status": gap.status, "code": gap.code, "action": gap.action} for gap in document.gaps
         ]
-        for id in sorted({*document.passed, *document.not_applicable}):
-            self.resources.at(id)
         self._gap_at = {gap.url.lower(): at for at, gap in enumerate(document.gaps)}
         self._titles = {id: rule.title for id, rule in document.rules.items()}
+        self._tiers = set[int]()
+        self.is_large = len(exposures) + len(findings) >= LARGE
+        for exposure in exposures[:ENDPOINTS]:
+            self._exposure(exposure)
+        for finding in findings[:FINDINGS]:
+            self._finding(finding)
+        self._first = len(self.resources.columns["last"]), len(self.resources.prefixes)
+        self._first_strings = len(self.strings)
+        in_order = [self.resources.at(id) for id in sorted({*document.passed, *document.not_applicable})]
+        self._place = {at: place for place, at in enumerate(in_order)}
+        """The places of resources that have passed rules, or such that do not apply, in the order of their ids."""
         self.exposures, self._marks_of_exposures = _columns(exposures, _EXPOSURE, self._exposure)
         self.findings, self._marks_of_findings = _columns(findings, _FINDING, self._finding)
+        self.passed, self.not_applicable = self._passed(), self._not_applicable()
 
     def _text(self, text: str | None, resource: int) -> int:
         return self.strings[self.resources.pattern(text, resource)] if text else 0
@@ -189,7 +214,12 @@ class DataBlock:
 
     def _fix(self, fix: FixRow | None, resource: int) -> int:
         """Return the index of a fix as JSON text without its impact, which the rule has."""
-        return 0 if fix is None else self._data(msgspec.structs.replace(fix, impact=""), resource)
+        if fix is None:
+            return 0
+        index = self._data(msgspec.structs.replace(fix, impact="") if fix.impact else fix, resource)
+        if fix.tier:
+            self._tiers.add(index)
+        return index
 
     def _gap_set(self, urls: Iterable[str]) -> int:
         found = []
@@ -254,32 +284,67 @@ class DataBlock:
         changed = {name: [row.fingerprint for row in rows] for name, rows in lists.items()}
         return {"history": True, "taken": self.document.scan.taken, "changed": changed}
 
-    def _passed(self) -> list[Any]:
+    def _passed(self) -> list[tuple[int, "array[int]"]]:
         by_rule: dict[int, array[int]] = defaultdict(lambda: array("i"))
-        for resource in sorted(self.document.passed):
+        for resource, rules in self.document.passed.items():
             at = self.resources.at(resource)
-            for rule in self.document.passed[resource]:
+            for rule in rules:
                 by_rule[self.rules[rule]].append(at)
-        return [[rule, Differences(by_rule[rule])] for rule in sorted(by_rule, key=list(self.rules).__getitem__)]
+        return [
+            (rule, array("i", sorted(by_rule[rule], key=self._place.__getitem__))) for rule in self._sorted(by_rule)
+        ]
 
-    def _not_applicable(self) -> list[Any]:
-        by_rule: dict[int, tuple[array[int], array[int]]] = defaultdict(lambda: (array("i"), array("i")))
-        for resource in sorted(self.document.not_applicable):
+    def _not_applicable(self) -> list[tuple[int, "array[int]", "array[int]"]]:
+        by_rule: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for resource, reasons in self.document.not_applicable.items():
             at = self.resources.at(resource)
-            for rule, reason in self.document.not_applicable[resource].items():
-                resources, reasons = by_rule[self.rules[rule]]
-                resources.append(at)
-                reasons.append(self._text(reason, at))
-        rules = sorted(by_rule, key=list(self.rules).__getitem__)
-        return [[rule, Differences(by_rule[rule][0]), by_rule[rule][1]] for rule in rules]
+            for id, reason in reasons.items():
+                by_rule[self.rules[id]].append((at, self._text(reason, at)))
+        found = []
+        for rule in self._sorted(by_rule):
+            places, texts = zip(*sorted(by_rule[rule], key=lambda each: self._place[each[0]]), strict=True)
+            found.append((rule, array("i", places), array("i", texts)))
+        return found
+
+    def _sorted(self, rules: Iterable[int]) -> list[int]:
+        return sorted(rules, key=list(self.rules).__getitem__)
 
     def _rules(self) -> list[Columns]:
         known = self.document.rules
         return [{"id": id, **(msgspec.structs.asdict(known[id]) if id in known else {})} for id in self.rules]
 
     def export(self, words: Words) -> Columns:
-        """Return the whole block, ready for JSON."""
-        passed, not_applicable = self._passed(), self._not_applicable()
+        """Return the whole block but for fingerprints, ready for JSON."""
+        head, tables = self._head(words), self._tables()
+        return {**head, **tables, "resources": {**head["resources"], **tables["resources"]}}
+
+    def first(self, words: Words) -> Columns:
+        """Return what a large report draws first: the first rows of both lists, and the counts of all."""
+        head, resources = self._head(words), self.resources
+        not_applicable = [(rule, places) for rule, places, _ in self.not_applicable]
+        counts = RowCounts(self.findings, self.passed, not_applicable, self._tiers)
+        return {
+            **head,
+            "resources": {**head["resources"], **resources.export(*self._first)},
+            "exposures": cut(self.exposures, ENDPOINTS),
+            "findings": cut(self.findings, FINDINGS),
+            "passed": [],
+            "notApplicable": [],
+            "strings": PackedTexts(islice(self.strings, self._first_strings)),
+            "counts": counts.export(head["rules"], resources.columns),
+        }
+
+    def rest(self) -> Columns:
+        """Return every row of a large report, and the fingerprints."""
+        return {**self._tables(), **self.fingerprints()}
+
+    def fingerprints(self) -> Columns:
+        """Return the fingerprints, 16 characters each. They are apart, because the first drawing needs none of them."""
+        columns = {"exposures": self._marks_of_exposures, "findings": self._marks_of_findings}
+        return {"fingerprints": {name: PackedTexts([marks]) for name, marks in columns.items()}}
+
+    def _head(self, words: Words) -> Columns:
+        """Return everything that does not grow with the rows."""
         finished = parse_time(self.document.scan.finished)
         days = {
             name: (finished + timedelta(count)).date().isoformat() if finished else ""
@@ -296,21 +361,19 @@ class DataBlock:
             **days,
             "frameworks": framework_block(self.document, words.language),
             "rules": self._rules(),
-            "resources": self.resources.export(words),
-            "exposures": self.exposures,
-            "findings": self.findings,
-            "passed": passed,
-            "notApplicable": not_applicable,
+            "resources": self.resources.values(words),
             "gaps": self.gaps,
             "gapSets": list(self.gap_sets),
-            "strings": PackedTexts(self.strings),
         }
 
-    def fingerprints(self) -> Columns:
-        """Return the fingerprints, 16 characters each. They are apart, because the first drawing needs none of them."""
+    def _tables(self) -> Columns:
         return {
-            "exposures": PackedTexts([self._marks_of_exposures]),
-            "findings": PackedTexts([self._marks_of_findings]),
+            "resources": self.resources.export(),
+            "exposures": self.exposures,
+            "findings": self.findings,
+            "passed": [[rule, Differences(places)] for rule, places in self.passed],
+            "notApplicable": [[rule, Differences(places), why] for rule, places, why in self.not_applicable],
+            "strings": PackedTexts(self.strings),
         }
 
 

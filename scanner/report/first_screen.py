@@ -1,10 +1,11 @@
 """The parts of the first screen beside the matrix: the severity bar, exposure by subscription, the last scans."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
-from scanner.document.schema import ChangesRow, Document
+from scanner.document.schema import ChangesRow, Document, ExposureRow
 from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts
 from scanner.model.ids import subscription_of
@@ -45,12 +46,22 @@ def severity_bar(counts: Counts, t: Words) -> dict[str, Any]:
     return {"total": total, "parts": parts}
 
 
-def by_subscription(document: Document, t: Words) -> dict[str, Any]:
+class OpenBySubscription(defaultdict[str, Counter[str]]):
+    """Counts open endpoints by subscription id (lower case) and severity name."""
+
+    def __init__(self) -> None:
+        super().__init__(Counter)
+
+    def counting(self, rows: Iterable[ExposureRow]) -> Iterator[ExposureRow]:
+        """Yield the rows, each of which is counted, so that another count needs no pass of its own."""
+        for row in rows:
+            if row.state == "open" and row.severity:
+                self[subscription_of(row.resource)][row.severity] += 1
+            yield row
+
+
+def by_subscription(document: Document, t: Words, found: OpenBySubscription) -> dict[str, Any]:
     """Return the open endpoints of each subscription by severity, the most severe subscription first."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in document.exposures:
-        if row.state == "open" and row.severity:
-            found[subscription_of(row.resource).lower()][row.severity] += 1
     names = scope_names(document)
     labels = scope_labels(document.coverage.scopes, document.scan)
     severities = [name for name in SEVERITIES if name in _EXPOSED or any(each[name] for each in found.values())]

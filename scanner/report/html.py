@@ -71,19 +71,21 @@ def render(document: Document, words: Words, own_actions: Collection[str] = ()) 
 def page_pieces(document: Document, words: Words, own_actions: Collection[str] = ()) -> Iterator[bytes]:
     """Yield the page in pieces: what stands before the data block, the data block as it is packed, the rest.
 
-    The data block is two: the script between them starts on the first while the browser still reads the second.
+    The data block is two: the script between them starts on the first while the browser still reads the second. The
+    first is everything but fingerprints; of a large report it is what the first pages need.
     """
     exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
     variables = context(document, words, exposures, findings, own_actions)
     page = _without_data(words, variables).encode("utf-8", "backslashreplace")
     block = DataBlock(document, exposures, findings)
-    exported, fingerprints = block.export(words), block.fingerprints()
+    first, more = (block.first, block.rest) if block.is_large else (block.export, block.fingerprints)
+    exported = first(words)
     head, island, rest = page.rpartition(_ISLAND)
     script, more_island, tail = rest.rpartition(_MORE)
     yield head + island
     yield from Packer(exported).pack()
     yield script + more_island
-    yield from Packer(fingerprints).pack()
+    yield from Packer(more()).pack()
     yield tail
 
 

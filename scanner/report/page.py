@@ -1,6 +1,6 @@
 """The variables of the report template."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
@@ -8,7 +8,7 @@ from scanner.document.tenants import scope_labels
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
-from scanner.report.first_screen import by_subscription, severity_bar, sparkline
+from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar, sparkline
 from scanner.report.frameworks import framework_totals, responsibilities
 from scanner.report.headline import capital, headline, left_out, limited
 from scanner.report.page_gaps import coverage, not_assessed
@@ -40,6 +40,8 @@ def context(
     Endpoints and findings are those of the document, in the order of the page.
     """
     summary, names, taken = summarize(document), ResourceNames(document), document.scan.taken
+    opened = OpenBySubscription()
+    cells = _matrix(opened.counting(document.exposures))
     changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
     return {
         "words": t,
@@ -50,10 +52,10 @@ def context(
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
         "left_out": left_out(document.scan, t),
-        "matrix": _matrix(document),
+        "matrix": cells,
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),
-        "by_subscription": by_subscription(document, t),
+        "by_subscription": by_subscription(document, t, opened),
         "sparkline": sparkline(document.changes, t),
         "legend": concepts(t),
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
@@ -115,9 +117,9 @@ def _scope_line(document: Document, t: Words) -> str:
     return " · ".join([", ".join(names[:_SCOPES] + more), *counts] if names else counts)
 
 
-def _matrix(document: Document) -> list[list[list[MatrixCell]]]:
+def _matrix(exposures: Iterable[ExposureRow]) -> list[list[list[MatrixCell]]]:
     """Return the rows in three groups: data and administration, applications, not assessed."""
-    rows = matrix(document.exposures)
+    rows = matrix(exposures)
     return [rows[:3], rows[3:5], rows[5:]]
 
 

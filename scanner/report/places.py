@@ -32,13 +32,15 @@ class PlaceGroup:
     geography: str
     area: str
     rows: list[DataPlaceRow] = field(default_factory=list)
+    roots: set[str] = field(default_factory=set)
+    """The top-level resources that name the place."""
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VERDICTS, 0))
     accepted: int = 0
 
     @property
     def resources(self) -> int:
         """Return the number of top-level resources that name the place."""
-        return len({root_of(row.resource) or row.resource.lower() for row in self.rows})
+        return len(self.roots)
 
     @property
     def verdict(self) -> str:
@@ -53,6 +55,7 @@ def groups(rows: Iterable[DataPlaceRow]) -> list[PlaceGroup]:
         key = (row.region, row.area)
         group = found.setdefault(key, PlaceGroup(row.region, row.place, row.geography, row.area))
         group.rows.append(row)
+        group.roots.add(root_of(row.resource) or row.resource.lower())
         if row.waiver is not None:
             group.accepted += 1
         else:

@@ -200,8 +200,10 @@ def _edges(document: Document, nodes: Sequence[PlaceNode]) -> list[dict[str, Any
     counts: Counter[tuple[str, tuple[str, str]]] = Counter()
     for node in nodes:
         for row in node.group.rows:
+            if row.verdict != "may-leave":
+                continue
             source = regions.get(root_of(row.resource), "")
-            if row.verdict == "may-leave" and source != row.region and source in own:
+            if source != row.region and source in own:
                 counts[source, (row.region, row.area)] += 1
     return [_edge(own[source], at[target], count) for (source, target), count in sorted(counts.items())]
 

@@ -75,7 +75,8 @@ class MatrixCell:
         self.count += 1
         self.open += exposure.state == "open"
         self.worse += exposure.state == "unknown" or is_in_part(exposure)
-        self.rating = min(self.rating, rating(exposure), key=RATINGS.index)
+        if (rated := rating(exposure)) != self.rating:
+            self.rating = min(self.rating, rated, key=RATINGS.index)
 
 
 def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:

@@ -1,9 +1,11 @@
 // The data block: unpacked, and its columns made addressable. `data` is the block, `rows` are findings of every status.
+// Of a large report the first block has the first rows of both lists and `counts` of all (first_page.py). The second one
+// has every row; indexes are the same in both.
 let data = null;
 let rows = null;
 const FAIL = 0, UNKNOWN = 1, ERROR = 2, WAIVED = 3, PASS = 4, NOT_APPLICABLE = 5;
 
-const SLICE = 1 << 17, PAUSE_AFTER = 12;
+const SLICE = 1 << 17, TEXTS = 1 << 12, PAUSE_AFTER = 12;
 let paused = 0;
 
 /** Lets input and drawing in, where the page has worked for some milliseconds since it did. */
@@ -46,17 +48,19 @@ async function unpack(id) {
   const element = byId(id), bytes = await inflated(element.textContent), end = bytes.indexOf(10);
   const block = JSON.parse(new TextDecoder().decode(bytes.subarray(0, end)));
   element.remove();
-  readColumns(block, bytes.slice(end + 1).buffer);
+  await readColumns(block, bytes.slice(end + 1).buffer);
   return block;
 }
 
+const WITHOUT_COLUMNS = new Set(["words", "rules", "frameworks", "gaps", "gapSets", "counts"]);
+
 /** Puts the columns of a table, and of the tables and lists in it, in their places. */
-function readColumns(table, bytes) {
+async function readColumns(table, bytes) {
   for (const [name, value] of Object.entries(table)) {
     if (value === null || typeof value !== "object") continue;
-    if (value.ends) table[name] = textColumn(value, bytes);
+    if (value.ends) table[name] = await textColumn(value, bytes);
     else if (value.bytes) table[name] = numberColumn(value, bytes);
-    else if (name !== "words" && name !== "rules") readColumns(value, bytes);
+    else if (!WITHOUT_COLUMNS.has(name)) await readColumns(value, bytes);
   }
 }
 
@@ -68,37 +72,47 @@ function numberColumn(place, bytes) {
   return sums;
 }
 
-function textColumn(place, bytes) {
+async function textColumn(place, bytes) {
+  await pause();
   const all = new TextDecoder("utf-8", { ignoreBOM: true }).decode(new Uint8Array(bytes, place.at, place.length)), texts = [];
   let start = 0;
-  for (const length of numberColumn(place.ends, bytes)) texts.push(all.slice(start, start += length));
+  for (const length of numberColumn(place.ends, bytes)) {
+    texts.push(all.slice(start, start += length));
+    if (texts.length % TEXTS === 0) await pause();
+  }
   return texts;
 }
 
-// Fingerprints stand below the script, as no first drawing needs one. What needs them waits here.
+// The second block stands below the script, as no first drawing needs it. What needs it waits here.
 let waiting = [];
 const isWhole = () => "fingerprint" in data.findings;
+/** Whether only the first rows are there. */
+const isPart = () => "counts" in data;
 
 function whenWhole(act) {
   if (isWhole()) act();
   else waiting.push(act);
 }
 
-/** An element that needs fingerprints; until they are there, an empty one is in its place. */
+/** An element that needs the second block; until it is there, an empty one is in its place. */
 function later(make) {
   if (isWhole()) return make();
   const place = h("span");
-  waiting.push(() => fill(place, null, [make()]));
+  waiting.push(() => place.replaceWith(...[make()].flat().filter(Boolean)));
   return place;
 }
 
 async function unpackMore() {
   if (document.readyState === "loading") await new Promise((done) => document.addEventListener("DOMContentLoaded", done, { once: true }));
-  const more = await unpack("island-more");
-  for (const table of ["exposures", "findings"]) {
-    if (more[table][0].length !== data[table].length * 16) throw new Error("damaged");
-    data[table].fingerprint = more[table][0];
+  const { fingerprints, ...more } = await unpack("island-more");
+  for (const table of ["exposures", "findings"]) if (fingerprints[table][0].length !== data[table].length * 16) throw new Error("damaged");
+  await pause();
+  if (isPart()) {
+    const { counts, ...head } = data;
+    useData({ ...head, ...more, resources: { ...head.resources, ...more.resources } });
+    await pause();
   }
+  for (const table of ["exposures", "findings"]) data[table].fingerprint = fingerprints[table][0];
   const acts = waiting;
   waiting = [];
   for (const act of acts) act();
@@ -118,7 +132,7 @@ function useData(block) {
 function makeRows() {
   const own = data.findings.length;
   const size = (lists) => lists.reduce((sum, list) => sum + list[1].length, 0);
-  const length = own + size(data.passed) + size(data.notApplicable);
+  const length = isPart() ? data.counts.rows : own + size(data.passed) + size(data.notApplicable);
   const all = { length, own, rule: new Int32Array(length), resource: new Int32Array(length), status: new Uint8Array(length), severity: new Int8Array(length).fill(-1), why: new Map() };
   if (own) for (const name of ["rule", "resource", "status", "severity"]) all[name].set(data.findings[name]);
   let at = own;

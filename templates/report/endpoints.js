@@ -43,7 +43,7 @@ function findingsOf(at) {
 }
 
 function exposureDetails(at) {
-  const hops = hopsOf(at), admits = exposureJson(at, "admits", []), rowsHere = findingsOf(at);
+  const hops = hopsOf(at), admits = exposureJson(at, "admits", []);
   const isFrontEnd = (text) => /^(published through|named by|the peered network) /.test(text);
   const section = (title, texts) => texts.length > 0 && h("div", null, h("h4", null, t(title)), h("ul", { class: "plain" }, texts.map((each) => h("li", null, visible(each)))));
   const address = exposureText(at, "address"), breaks = exposureText(at, "breaks");
@@ -55,9 +55,14 @@ function exposureDetails(at) {
     section("endpoints.published", admits.filter(isFrontEnd)),
     section("endpoints.admits", admits.filter((each) => !isFrontEnd(each))),
     h("h4", null, t("endpoints.checks")),
-    rowsHere.length ? h("ul", { class: "plain" }, rowsHere.map(checkLine)) : h("p", null, t("endpoints.no_checks")),
+    later(() => checksOf(at)),
     h("p", { class: "id" }, pathText(idOf(data.exposures.resource[at])), h("br"), portalLink(data.exposures.resource[at])),
   ];
+}
+
+function checksOf(at) {
+  const list = findingsOf(at);
+  return list.length ? h("ul", { class: "plain" }, list.map(checkLine)) : h("p", null, t("endpoints.no_checks"));
 }
 
 const checkLine = (row) => h("li", null, rowBadge(row), " ", later(() => h("a", { href: hashOf({ view: "findings", f: fingerprint(row) }) }, visible(standingTitle(row)))));
@@ -91,7 +96,7 @@ function exposureCard(at) {
       reason && h("p", { class: "because" }, visible(reason))),
     h("div", { class: "exposure-fix" }, remedy(fix, otherwise(look)), effect && h("p", { class: "said effect" }, effect), possibleGrantNote(at), toggle),
     rest);
-  commands.set(card, commandsOf(fix));
+  commands.set(card, () => commandsOf(fix));
   return card;
 }
 

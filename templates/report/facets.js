@@ -8,18 +8,20 @@ let facets = [];
 const quotedValue = (value) => (/[\s,"]/.test(value) ? `"${value.replaceAll('"', "")}"` : value);
 
 /**
- * A facet: `values` are {value, label, title}. What a row has follows from one of its columns (`by`: severity, status, rule
- * or resource): `places` has the number of the value for each number of the column, or a list of these; null: the same.
+ * A facet: `values` are {value, label, title}. What a row has follows from one of its columns (`by`: severity, status, rule,
+ * type, subscription or responsibility): `places` has the number of the value for each number of the column, or a list of these; null: the same.
  */
 function facet(key, values, by, places = null) {
-  const made = { key, values, by, places, all: false, boxes: [], counts: new Int32Array(values.length) };
+  const made = { key, values, by, places, all: false, boxes: values.map(() => null), chosen: new Set(), counts: new Int32Array(values.length) };
   made.more = h("button", { type: "button", class: "link", hidden: true, click: () => { made.all = !made.all; showFacet(made); } }, t("facet.more"));
-  made.boxes = values.map(({ value, label, title }) => {
-    const box = h("input", { type: "checkbox", change: () => toggleValue(key, value, box.checked) }), count = h("b", null, "0");
-    return { box, count, line: h("li", { hidden: true }, h("label", { title }, box, h("span", null, visible(label)), " ", count)) };
-  });
-  made.field = h("fieldset", { class: "facet" }, h("legend", null, t("facet." + key)), h("ul", null, made.boxes.map((each) => each.line)), made.more);
+  made.list = h("ul");
+  made.field = h("fieldset", { class: "facet" }, h("legend", null, t("facet." + key)), made.list, made.more);
   return made;
+}
+
+function facetBox(key, { value, label, title }) {
+  const box = h("input", { type: "checkbox", change: () => toggleValue(key, value, box.checked) }), count = h("b", null, "0");
+  return { box, count, line: h("li", null, h("label", { title }, box, h("span", null, visible(label)), " ", count)) };
 }
 
 const isFacetTerm = (term) => !term.negated && !term.compare && facets.some((each) => each.key === term.key);
@@ -50,18 +52,18 @@ function typeFacet() {
   const labels = values.map((type) => typeName(data.resources.types.indexOf(type)));
   for (const label of labels) names.set(label, (names.get(label) || 0) + 1);
   const label = (type, place) => (names.get(labels[place]) > 1 ? `${labels[place]} (${type.split("/")[0].replace(/^microsoft\./i, "")})` : labels[place]);
-  return facet("type", values.map((type, place) => ({ value: "=" + type.toLowerCase(), label: label(type, place), title: plain(type) })), "resource", Array.from(data.resources.type, (type) => at[type]));
+  return facet("type", values.map((type, place) => ({ value: "=" + type.toLowerCase(), label: label(type, place), title: plain(type) })), "type", at);
 }
 
 function subscriptionFacet() {
   const names = data.resources.subs.map((each) => each[1].toLowerCase());
   const isUnique = (name) => name && names.indexOf(name) === names.lastIndexOf(name) && !name.includes('"');
-  return facet("sub", data.resources.subs.map(([id, name]) => ({ value: "=" + (isUnique(name.toLowerCase()) ? name.toLowerCase() : id), label: name || id, title: id })), "resource", data.resources.sub);
+  return facet("sub", data.resources.subs.map(([id, name]) => ({ value: "=" + (isUnique(name.toLowerCase()) ? name.toLowerCase() : id), label: name || id, title: id })), "sub");
 }
 
 function tenantFacet() {
   const { values, at } = distinct(data.resources.subs.map((each) => each[3] || ""));
-  return facet("tenant", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), "resource", Array.from(data.resources.sub, (sub) => at[sub]));
+  return facet("tenant", values.map((name) => ({ value: "=" + name.toLowerCase(), label: name })), "sub", at);
 }
 
 function controlFacet() {
@@ -78,8 +80,6 @@ function responsibilityFacet() {
 }
 
 function makeFacets() {
-  rows.whose = new Int8Array(rows.length);
-  for (let row = 0; row < rows.length; row++) rows.whose[row] = WHOSE.indexOf(responsibilityOf(row));
   const category = data.rules.map((rule) => CATEGORIES.indexOf(rule.category));
   facets = [
     facet("severity", data.severities.map((value) => ({ value, label: t("severity." + value) })), "severity"),
@@ -87,25 +87,54 @@ function makeFacets() {
     facet("category", CATEGORIES.map((value) => ({ value, label: categoryName(value) })), "rule", category),
     typeFacet(), ...(hasTenants() ? [tenantFacet()] : []), subscriptionFacet(), controlFacet(), responsibilityFacet(),
   ];
-  const all = tallies(select(rows.length, [], FINDING_KEYS)), total = facets.map((each) => countsOf(each, all[each.by]));
+  const all = talliesOfAll(), total = facets.map((each) => countsOf(each, all[each.by]));
   facets.forEach((each, at) => {
     if (!["type", "tenant", "sub", "control"].includes(each.key)) return;
-    const order = each.boxes.map((_, place) => place).sort((a, b) => total[at][b] - total[at][a] || a - b);
-    each.order = order;
-    each.field.querySelector("ul").append(...order.map((place) => each.boxes[place].line));
+    each.order = each.values.map((_, place) => place).sort((a, b) => total[at][b] - total[at][a] || a - b);
   });
   return facets.map((each) => each.field);
 }
 
+/** Whose job each row is. */
+function whoseRows() {
+  if (!rows.whose) {
+    const ofRule = data.rules.map((rule) => WHOSE.indexOf(rule.responsibility));
+    rows.whose = new Int8Array(rows.length);
+    for (let row = 0; row < rows.own; row++) rows.whose[row] = WHOSE.indexOf(responsibilityOf(row));
+    for (let row = rows.own; row < rows.length; row++) rows.whose[row] = ofRule[rows.rule[row]];
+  }
+  return rows.whose;
+}
+
 /** How many of some rows have each number of a column; the first count is that of -1. */
 function tally(list, by) {
-  const column = rows[by], counts = new Int32Array(sizeOf(by) + 1);
+  if (by === "type" || by === "sub") return folded(tally(list, "resource"), by);
+  const column = by === "whose" ? whoseRows() : rows[by], counts = new Int32Array(sizeOf(by) + 1);
   for (let at = 0; at < list.length; at++) counts[column[list[at]] + 1]++;
   return counts;
 }
 
-const sizeOf = (by) => ({ severity: data.severities.length, status: data.statuses.length, rule: data.rules.length, resource: data.resources.last.length, whose: WHOSE.length })[by];
-const tallies = (list) => Object.fromEntries(["severity", "status", "rule", "resource", "whose"].map((by) => [by, tally(list, by)]));
+/** The counts of resources by their type or subscription. */
+function folded(resources, by) {
+  const column = data.resources[by], counts = new Int32Array(sizeOf(by) + 1);
+  for (let at = 0; at < column.length; at++) counts[column[at] + 1] += resources[at + 1];
+  return counts;
+}
+
+const sizeOf = (by) => ({ severity: data.severities.length, status: data.statuses.length, rule: data.rules.length, resource: data.resources.last.length, whose: WHOSE.length, type: data.resources.types.length, sub: data.resources.subs.length })[by];
+
+function tallies(list) {
+  const resources = tally(list, "resource"), all = { type: folded(resources, "type"), sub: folded(resources, "sub") };
+  for (const by of ["severity", "status", "rule", "whose"]) all[by] = tally(list, by);
+  return all;
+}
+
+let everyTally = null;
+/** The counts of all rows; the first block brings them where it has not all rows. */
+function talliesOfAll() {
+  if (isPart()) return data.counts.tallies;
+  return everyTally ||= tallies(select(rows.length, [], FINDING_KEYS));
+}
 
 /** The counts of the values of a facet, from those of its column. */
 function countsOf(each, tallied) {
@@ -135,30 +164,39 @@ function selectWithFacets(terms) {
       else if (many === 1) misses[failed].push(row);
     }
   }
-  const all = tallies(hits);
+  const all = terms.length ? tallies(hits) : talliesOfAll();
   const counts = facets.map((each, at) => {
     const own = countsOf(each, all[each.by]);
     if (misses[at].length) countsOf(each, tally(misses[at], each.by)).forEach((count, place) => { own[place] += count; });
     return own;
   });
   facets.forEach((each, at) => {
-    const chosen = new Set(terms.filter((term) => isFacetTerm(term) && term.key === each.key).flatMap((term) => term.values));
+    each.chosen = new Set(terms.filter((term) => isFacetTerm(term) && term.key === each.key).flatMap((term) => term.values));
     each.counts = counts[at];
-    each.boxes.forEach(({ box }, place) => { box.checked = chosen.has(each.values[place].value); });
     showFacet(each);
   });
   return hits;
 }
 
+/** Shows the values that are used or chosen. A box is made when it is first shown. */
 function showFacet(each) {
-  let shown = 0, more = 0;
-  for (const place of each.order || each.boxes.keys()) {
-    const { box, count, line } = each.boxes[place], isUsed = each.counts[place] > 0 || box.checked;
-    const fits = box.checked || each.all || !each.order || shown < FACET_SHOWN;
-    line.hidden = !(isUsed && fits);
-    if (isUsed && fits) shown++;
+  let shown = 0, more = 0, before = null;
+  for (const place of each.order || each.values.keys()) {
+    const isChosen = each.chosen.has(each.values[place].value), isUsed = each.counts[place] > 0 || isChosen;
+    const isShown = isUsed && (isChosen || each.all || !each.order || shown < FACET_SHOWN);
+    if (isShown) shown++;
     else if (isUsed) more++;
+    if (isShown && !each.boxes[place]) {
+      const made = each.boxes[place] = facetBox(each.key, each.values[place]);
+      if (before) before.after(made.line);
+      else each.list.prepend(made.line);
+    }
+    if (!each.boxes[place]) continue;
+    const { box, count, line } = each.boxes[place];
+    box.checked = isChosen;
+    line.hidden = !isShown;
     count.textContent = number(each.counts[place]);
+    before = line;
   }
   each.field.hidden = shown === 0;
   each.more.hidden = !(more || (each.all && shown > FACET_SHOWN));

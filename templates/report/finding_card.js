@@ -21,7 +21,7 @@ function findingBody(row) {
   return h("div", { class: "body" },
     h("h2", { class: "body-title" }, visible(titleOf(row)), " - ", visible(pathOf(rows.resource[row]))),
     h("div", null, whySection(row)), h("div", null, mainSection(row)),
-    h("div", { class: "evidence-part" }, evidenceSection(row)), h("div", { class: "about" }, aboutSection(row)), pathsOf(row));
+    h("div", { class: "evidence-part" }, evidenceSection(row)), h("div", { class: "about" }, aboutSection(row)), later(() => pathsOf(row)));
 }
 
 const quoted = (value) => (/^[\w@%+=:,./-]+$/.test(value) ? value : `'${value.replaceAll("'", `'"'"'`)}'`);

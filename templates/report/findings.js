@@ -25,7 +25,7 @@ function makeTools() {
 }
 
 function showCounts(hits, terms) {
-  const counts = tally(hits, "status").subarray(1);
+  const counts = (hits.length === rows.length ? talliesOfAll().status : tally(hits, "status")).slice(1);
   const named = { fail: FAIL, unknown: UNKNOWN, waived: WAIVED, pass: PASS };
   const values = Object.fromEntries(Object.entries(named).map(([name, at]) => [name, number(counts[at])]));
   const status = t("findings.status", hits.length, { all: t("count.findings", rows.length), ...values });
@@ -38,11 +38,12 @@ function renderFindings(state) {
   if (document.activeElement !== tools.filter) tools.filter.value = state.q;
   tools.group.value = state.group;
   tools.size.value = String(state.n);
-  const target = byId("finding-list");
+  const target = byId("finding-list"), sort = document.activeElement?.dataset.sort;
   shownRows = [];
   byId("findings").classList.toggle("single", state.f !== "");
   if (state.f) renderOne(target, state);
   else renderList(target, state);
+  if (sort) target.querySelector(`button[data-sort="${sort}"]`)?.focus();
   showSelection();
 }
 
@@ -67,8 +68,14 @@ function pageOf(entries, state) {
   return { page, pages, list: entries.slice((page - 1) * state.n, page * state.n) };
 }
 
+/** The lines of the list. Of the first block only the first page is there, which has rows alone. */
+function linesOf(hits, state) {
+  if (isPart()) return hits.slice(0, data.counts.entries);
+  return state.q || state.sort !== "severity" ? hits : entriesOf(hits);
+}
+
 function renderPage(target, hits, state) {
-  const { page, pages, list } = pageOf(state.q || state.sort !== "severity" ? hits : entriesOf(hits), state);
+  const { page, pages, list } = pageOf(linesOf(hits, state), state);
   target.replaceChildren(findingsTable(bodiesOf(list.map((entry) => (Array.isArray(entry) ? infoSection(entry, state) : entry))), state.sort));
   if (pages > 1) target.append(pager(page, pages, state));
 }

@@ -62,7 +62,8 @@ function step(by) {
 
 function copyCurrent() {
   const card = currentCard() || cards()[0];
-  if (card && commands.get(card)) copyText(commands.get(card));
+  const text = card && commands.get(card)?.();
+  if (text) copyText(text);
 }
 
 function openCurrent(event) {

@@ -24,13 +24,49 @@ function needsFingerprints({ view, q, f }) {
   return names !== undefined && readQuery(q, names).some(({ key, values }) => key === "is" || (key === "" && /^[0-9a-f]{1,16}$/.test(values[0])));
 }
 
+/** Whether a state is the first page of its view, which the first block has. */
+function isFirstPage(state) {
+  if (state.view === "findings") return data.counts.page && hashOf(state) === "#findings";
+  return state.view !== "map" && (state.view !== "endpoints" || hashOf(state) === "#endpoints");
+}
+
+/** Whether all that a state shows is there. */
+function isReady(state) {
+  if (!isWhole() && (needsFingerprints(state) || (isPart() && !isFirstPage(state)))) return false;
+  return state.view !== "findings" || isSortable(state.sort);
+}
+
+let isWaiting = false;
+/** Says that a state is not drawn yet, where that takes longer than a moment; draws it when it can be. */
+function wait(state) {
+  if (!isWaiting) setTimeout(showWaiting, WAIT_SHOWN);
+  isWaiting = true;
+  if (isWhole() && state.view === "findings") makeSortable(state.sort).then(drawWaiting, showFailure);
+}
+
+const WAIT_SHOWN = 80;
+
+function showWaiting() {
+  byId("main").setAttribute("aria-busy", String(isWaiting));
+  if (isWaiting) byId("toast").textContent = t("waiting");
+  else if (byId("toast").textContent === t("waiting")) byId("toast").textContent = "";
+}
+
+function drawWaiting() {
+  if (isWaiting) render();
+}
+
 function render() {
   const state = readState();
   showView(state.view);
   if (!data) return;
-  if (!isWhole() && needsFingerprints(state)) {
-    if (!waiting.includes(render)) waiting.push(render);
+  if (!isReady(state)) {
+    wait(state);
     return;
+  }
+  if (isWaiting) {
+    isWaiting = false;
+    showWaiting();
   }
   nameView(state);
   if (state.view === "endpoints") renderExposures(state);
@@ -75,10 +111,13 @@ async function start() {
     byId("help").addEventListener("click", showKeys);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", nameTheme);
     await pause();
-    render();
-    await pause();
     showFacets();
+    await pause();
+    render();
     await unpackMore();
+    whoseRows();
+    await makeSortable(readState().sort);
+    drawWaiting();
     writtenLists = [];
     document.documentElement.dataset.ready = "true";
   } catch (error) {

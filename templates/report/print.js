@@ -3,11 +3,11 @@ const PRINTED = 500, OPENED = 10;
 let afterPrint = null;
 
 window.addEventListener("beforeprint", () => {
-  if (!data || afterPrint) return;
   const state = readState();
+  if (!data || afterPrint || !isReady(state)) return;
   openLists();
   if (state.view === "endpoints") openExposures();
-  if (state.view === "findings" && !state.f && found.length) printFindings(state);
+  if (state.view === "findings" && !isPart() && !state.f && found.length) printFindings(state);
 });
 window.addEventListener("afterprint", () => {
   if (afterPrint) afterPrint();

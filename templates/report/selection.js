@@ -34,9 +34,9 @@ function makeSelection() {
   bar.count = h("span", { class: "selected" });
   bar.all = button("all", () => { for (const row of found) chosenRows.add(row); showSelection(); });
   bar.none = button("none", () => { chosenRows.clear(); showSelection(); bar.page?.focus(); });
-  bar.element = h("div", { class: "actions", role: "group", "aria-label": t("select.label") }, bar.count, button("commands", copyCommands),
+  bar.element = h("div", { class: "actions", role: "group", "aria-label": t("select.label") }, bar.count, button("commands", () => whenWhole(copyCommands)),
     button("csv", () => whenWhole(() => { saveText("twolocks-findings.csv", csvText(actedOn()), "text/csv;charset=utf-8"); showMessage(t("select.saved", actedOn().length)); })),
-    button("waivers", showWaivers), bar.all, bar.none);
+    button("waivers", () => whenWhole(showWaivers)), bar.all, bar.none);
   return bar.element;
 }
 

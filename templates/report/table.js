@@ -1,4 +1,5 @@
 // The table of findings: sortable columns, rows that open, groups of rows.
+// What gives the commands of a card, which are read when they are copied.
 const commands = new WeakMap();
 const sortNames = { severity: "severity", title: "title", resource: "resource", place: "place", age: "age", owner: "owner" };
 const firstWay = (name) => (name === "severity" ? "descending" : "ascending");
@@ -16,7 +17,6 @@ function headCell(name, sort) {
 
 function sortBy(sort) {
   go({ sort, p: 1, f: "" });
-  document.querySelector(`button[data-sort="${sort.replace("-", "")}"]`)?.focus();
 }
 
 /** The age of a finding: new, or the days since it was first seen. */
@@ -46,7 +46,7 @@ function rowCells(row, open) {
 function findingRow(row, isOpen) {
   const button = h("button", { type: "button", class: "open-row", "aria-expanded": "false", click: () => toggleRow(line, row) }, visible(titleOf(row)));
   const line = h("tr", { class: "finding " + lookOf(row), "data-card": "", click: (event) => { if (!event.target.closest("button, input, a, label") && !String(getSelection())) toggleRow(line, row); } }, rowCells(row, button));
-  commands.set(line, commandOf(row));
+  commands.set(line, () => commandOf(row));
   if (!isOpen) return [line];
   return [line, openRow(line, row)];
 }
@@ -90,9 +90,19 @@ function bodiesOf(entries) {
 
 // Order: the rows arrive by status, severity, rule, resource; the other orders are made from that one.
 
-/** The places of texts in their order, as numbers to compare. */
-function ranksOf(texts) {
-  const order = texts.map((_, at) => at).sort((a, b) => (texts[a] < texts[b] ? -1 : texts[a] > texts[b] ? 1 : 0)), ranks = new Int32Array(order.length);
+/** The places of texts in their order, as numbers to compare. Sorted in slices: runs, then these merged. */
+async function ranksOf(texts) {
+  let order = Int32Array.from(texts.keys()), merged = new Int32Array(order.length);
+  const compare = (a, b) => (texts[a] < texts[b] ? -1 : texts[a] > texts[b] ? 1 : a - b);
+  for (let start = 0; start < order.length; start += RUN) {
+    order.subarray(start, start + RUN).sort(compare);
+    await pause();
+  }
+  for (let width = RUN; width < order.length; width *= 2) {
+    for (let start = 0; start < order.length; start += 2 * width) await mergeRuns(order, merged, start, width, compare);
+    [order, merged] = [merged, order];
+  }
+  const ranks = new Int32Array(order.length);
   for (let at = 0, rank = 0; at < order.length; at++) {
     if (at && texts[order[at]] !== texts[order[at - 1]]) rank++;
     ranks[order[at]] = rank;
@@ -100,41 +110,70 @@ function ranksOf(texts) {
   return ranks;
 }
 
-const kept = new Map();
-function ranks(name, texts) {
-  if (!kept.has(name)) kept.set(name, ranksOf(texts().map((each) => each.toLowerCase())));
-  return kept.get(name);
+/** Merges two sorted runs that begin at `start` into `merged`. */
+async function mergeRuns(order, merged, start, width, compare) {
+  const middle = Math.min(start + width, order.length), end = Math.min(start + 2 * width, order.length);
+  for (let left = start, right = middle, to = start; to < end; to++) {
+    merged[to] = left < middle && (right === end || compare(order[left], order[right]) <= 0) ? order[left++] : order[right++];
+    if (to % RUN === 0) await pause();
+  }
 }
 
-const byResourceTexts = (name, textOf) => { const found = ranks(name, () => data.resources.last.map((_, at) => textOf(at))); return (row) => found[rows.resource[row]]; };
+const RUN = 1 << 10;
+
+/** `make(at)` for each number below `length`, made in slices. */
+async function inSlices(length, make) {
+  const made = new Array(length);
+  for (let at = 0; at < length; at++) {
+    made[at] = make(at);
+    if (at % TEXTS === 0) await pause();
+  }
+  return made;
+}
+
+const resourceRanks = async (textOf) => { const ranks = await ranksOf(await inSlices(data.resources.last.length, (at) => textOf(at).toLowerCase())); return (row) => ranks[rows.resource[row]]; };
+/** How the rows are sorted: promises of the key of a row, a small whole number. */
 const SORT_KEYS = {
-  title: () => { const memory = ranksOf(rowTitles().texts); return (row) => memory[rowTitles().of(row)]; },
-  resource: () => byResourceTexts("resource", (at) => pathOf(at) + "\n" + idOf(at)),
-  place: () => byResourceTexts("place", (at) => tenantOf(at) + "\n" + subOf(at)[1] + "\n" + groupOf(at) + "\n" + idOf(at)),
-  owner: () => byResourceTexts("owner", (at) => ownerOf(at) || "\uffff"),
-  age: () => { const order = ranks("age", () => data.strings), last = order.length; return (row) => { const since = row < rows.own ? data.findings.since[row] : 0; return since ? (isNew(row) ? 0 : 1 + last - order[since]) : 2 * last + 1; }; },
+  title: async () => { const { texts, index } = await rowTitles(), ranks = await ranksOf(texts); return (row) => ranks[index[row]]; },
+  resource: () => resourceRanks((at) => pathOf(at) + "\n" + idOf(at)),
+  place: () => resourceRanks((at) => tenantOf(at) + "\n" + subOf(at)[1] + "\n" + groupOf(at) + "\n" + idOf(at)),
+  owner: () => resourceRanks((at) => ownerOf(at) || "\uffff"),
+  age: ageKey,
 };
 
-let titles = null;
-/** The titles of rows: each text once, by rule and status, or by the finding's own title. */
-function rowTitles() {
-  if (!titles) {
-    const places = new Map(), texts = [], index = new Int32Array(rows.length), size = sizeOf("rule") * 8, ofRow = size * data.strings.length;
-    for (let row = 0; row < rows.length; row++) {
-      const own = field(row, "title"), key = own && data.strings[own].includes("\u0001") ? ofRow + row : own * size + rows.rule[row] * 8 + rows.status[row];
-      if (!places.has(key)) places.set(key, texts.push(titleOf(row).toLowerCase()) - 1);
-      index[row] = places.get(key);
-    }
-    titles = { texts, of: (row) => index[row] };
-  }
-  return titles;
+async function ageKey() {
+  const days = [...new Set(data.findings.since)], ranks = await ranksOf(days.map((each) => data.strings[each])), last = days.length;
+  const order = new Map(days.map((each, at) => [each, ranks[at]]));
+  return (row) => { const since = row < rows.own ? data.findings.since[row] : 0; return since ? (isNew(row) ? 0 : 1 + last - order.get(since)) : 2 * last + 1; };
+}
+
+/** The titles of rows: each text once, by rule and status, or by the finding's own title; and the place of each row's. */
+async function rowTitles() {
+  const places = new Map(), texts = [], size = sizeOf("rule") * 8, ofRow = size * data.strings.length;
+  const index = await inSlices(rows.length, (row) => {
+    const own = field(row, "title"), key = own && data.strings[own].includes("\u0001") ? ofRow + row : own * size + rows.rule[row] * 8 + rows.status[row];
+    if (!places.has(key)) places.set(key, texts.push(titleOf(row).toLowerCase()) - 1);
+    return places.get(key);
+  });
+  return { texts, index };
+}
+
+const sortKeys = new Map([["severity", null]]);
+const sortName = (sort) => sort.replace("-", "");
+/** Whether rows can be sorted at once. */
+const isSortable = (sort) => sortKeys.has(sortName(sort));
+
+async function makeSortable(sort) {
+  const name = sortName(sort);
+  paused = performance.now();
+  if (!sortKeys.has(name)) sortKeys.set(name, await SORT_KEYS[name]());
 }
 
 function sorted(hits, sort) {
   if (sort === "severity") return hits;
-  const name = sort.replace("-", ""), way = sort[0] === "-" ? -1 : 1;
+  const name = sortName(sort), way = sort[0] === "-" ? -1 : 1;
   if (name === "severity") return byKey(hits, (row) => rows.status[row] * 16 - rows.severity[row] + 8, 1);
-  return byKey(hits, SORT_KEYS[name](), way);
+  return byKey(hits, sortKeys.get(name), way);
 }
 
 /** Rows in the order of a key, a small whole number, from 0; equal ones as they were. Counting is faster than comparing. */

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scanner.evaluate.counts import Counts, count
-from scanner.report.first_screen import by_subscription, severity_bar
+from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar
 from scanner.report.words import Words
 from tests.report import sample
 from tests.report.conftest import Reader, show
@@ -82,7 +82,9 @@ def test_subscriptions_of_one_name_and_with_spaces_are_filtered_apart() -> None:
     document = sample.document(60, hostile=False)
     for scope, name in zip(document["coverage"]["scopes"], ("same", "same", "with, a comma"), strict=True):
         scope["name"] = name
-    found = by_subscription(sample.typed(document), Words())
+    made, opened = sample.typed(document), OpenBySubscription()
+    assert len(list(opened.counting(made.exposures))) == len(made.exposures)
+    found = by_subscription(made, Words(), opened)
     queries = [unquote_plus(row["href"].partition("q=")[2]) for row in found["rows"]]
     ids = [f"status:open sub:={key}" for key in list(sample.SUBSCRIPTIONS)[:2]]
     assert sorted(queries) == sorted(['status:open sub:"=with, a comma"', *ids])
