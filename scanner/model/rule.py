@@ -94,15 +94,13 @@ class Fix:
         """Yield what the command changes on a resource."""
         ids = {"id": subject.id, "top_id": top.id}
         for place, value in self.change.items():
-            yield Edit(*_place(place, subject, ids), _named(value, subject))
+            yield Edit(
+                *_place(place, subject, ids), {"{name}": subject.name, "{id}": subject.id}.get(str(value), value)
+            )
         for place, value in self.add.items():
             yield Edit(*_place(place, subject, ids), value, ADD)
         if self.delete:
             yield Deletion(self.delete.format_map(ids))
-
-
-def _named(value: Any, subject: Resource) -> Any:
-    return subject.name if value == "{name}" else value
 
 
 def _place(place: str, subject: Resource, ids: Mapping[str, str]) -> tuple[str, str]:

@@ -14,7 +14,7 @@ from scanner.document.schema import ExposureRow, FindingRow, decode_document
 from scanner.document.writer import Writer
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
-from scanner.model.ids import root_of
+from scanner.model.ids import is_subscription, root_of
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.snapshot.bundles import grouped
@@ -123,7 +123,10 @@ def rounds() -> list[list[str]]:
         if row.status != "fail" or not before().remedies[mark].changes:
             continue
         touched = {root_of(each.resource) for each in before().remedies[mark].changes} | {root_of(row.resource)}
-        alone = touched != {root_of(row.resource)}
+        touched = {each for each in touched if not is_subscription(each)} or {
+            row.resource.lower()
+        }  # a lock on it alone
+        alone = touched not in ({root_of(row.resource)}, {row.resource.lower()})
         place = next((each for each in found if not alone and not each[0] & touched and "*" not in each[0]), None)
         if place is None:
             found.append(({*touched, *(["*"] if alone else [])}, [mark]))
