@@ -183,7 +183,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
                 host = host_of(_beside(resource, entry, self.vault))
                 version = _beside(resource, entry, self.version) if self.version else ""
                 shown = f"https://{host}/keys/{name}" + (f"/{version}" if version else "")
-                yield self._key(resource, entry, self.name, shown, key_of(shown))
+                is_named = isinstance(name, str) and isinstance(version, str)
+                yield self._key(resource, entry, self.name, shown, key_of(shown) if is_named else None)
 
     def _key(self, resource: Resource, entry: Any, path: str, value: Any, key: KeyName | None) -> NamedKey:
         missing = None if key is not None else unknown_value(path, value)
@@ -237,7 +238,10 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     def _customer(self, found: Keys) -> Verdict:
         if found.holder == "platform":
             return Fail(tuple(Evidence(each.path, each.value, "a key in your own vault") for each in found.seen))
-        return Pass(tuple(each.evidence for each in found.keys))
+        seen = tuple(each.evidence for each in found.keys)
+        # The key of a disk encryption set is always the customer's, also of one that is in no list.
+        missing = [each.missing for each in found.keys if each.missing is not None and not each.set]
+        return unknown(*missing, evidence=seen) if missing else Pass(seen)
 
 
 def _is_one(value: Any, known: tuple[str | bool, ...]) -> bool:
