@@ -201,6 +201,8 @@ def blocked(vault: Resource, index: Index) -> Verdict:
     )
     if vault.why_absent_is_unknown and (is_absent(access) or is_absent(action) or is_absent(bypass)):
         return unknown(Unread("properties.networkAcls", vault.why_absent_is_unknown), evidence=seen)
+    if not is_absent(vault.get("properties.networkAcls")) and is_absent(action):
+        return unknown(not_returned("properties.networkAcls.defaultAction"), evidence=seen)
     closed = same(access, "Disabled") or same(action, "Deny")
     if not (same(access, "Disabled") or same(access, "Enabled") or is_absent(access)):
         return unknown(unknown_value("properties.publicNetworkAccess", access), evidence=seen)

@@ -32,6 +32,9 @@ def key_examples(base: Case, rule: Rule, with_value: With) -> Iterator[Case]:
         yield _expecting(with_value(kept, rule, "mode", finder.mode, _STRANGE), rule, "a strange mode", "unknown")
         if finder.required:
             yield _expecting(with_value(kept, rule, "mode", finder.mode, None), rule, "a null mode", "unknown")
+    else:
+        bare = with_value(base, rule, "key", "properties.provisioningState", "Succeeded")
+        yield _expecting(bare, rule, "no key is named", none)
 
 
 def _expecting(case: Case, rule: Rule, name: str, status: str) -> Case:
