@@ -33,6 +33,7 @@ NEWEST = "properties.keyUriWithVersion"
 NEEDED = ("get", "wrapkey", "unwrapkey")
 """What a service needs on its key (storage/common/customer-managed-keys-configure-existing-account)."""
 MOST = 8
+NOT_ROTATED = "No policy rotates the key."
 
 
 class Needed(NamedTuple):
@@ -66,14 +67,22 @@ def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
     return f"{n} resource{'s' if n > 1 else ''} depend{'' if n > 1 else 's'} on it: {names(uses)}."
 
 
-def judged(key: Resource, index: Index, seen: Evidence, fault: str) -> Verdict:
-    """Return Fail with a fault in words, where resources need the key; "" is a Pass."""
+def judged(key: Resource, index: Index, seen: Evidence, fault: str, *, of_version: bool = True) -> Verdict:
+    """Return Fail with a fault in words, where resources need the key; "" is a Pass.
+
+    `of_version`: the fault is one of the newest version, which resources that are bound to another one do not need.
+    """
     found = needed(key, index)
+    if not of_version:
+        vault = key.bundle.top
+        every = index.keys.uses(vault, index).get(key.name.lower(), []) if vault is not None else []
+        found = Needed(tuple(every))
     if not found.uses and not found.others:
         return NotApplicable(UNUSED)
     used = Evidence("used by", names(found.uses) or "older versions")
     if fault and found.uses:
-        return Fail((seen, used), f"{fault} {count(found.uses)}", undecided=found.others)
+        others = "".join(f" {each.why[:1].upper()}{each.why[1:]}." for each in found.others)
+        return Fail((seen, used), f"{fault} {count(found.uses)}{others}")
     return unknown(*found.others, evidence=(seen, used)) if found.others else Pass((seen, used))
 
 
@@ -146,15 +155,15 @@ def not_rotated(key: Resource, index: Index) -> Verdict:
     if is_absent(policy):
         if key.by != "get" or key.has_no_properties:
             return unknown(Unread(POLICY, "only the list was read, which does not have it"), evidence=(seen,))
-        return judged(key, index, seen, "No policy rotates the key.")
+        return judged(key, index, seen, NOT_ROTATED, of_version=False)
     actions = key.items(f"{POLICY}.lifetimeActions")
     if any(text_at(each, "action.type").lower() == "rotate" for each in actions):
-        return judged(key, index, Evidence(POLICY, "rotates the key"), "")
+        return judged(key, index, Evidence(POLICY, "rotates the key"), "", of_version=False)
     strange = [each for each in actions if text_at(each, "action.type").lower() != "notify"]
     if strange:
         return unknown(unknown_value(f"{POLICY}.lifetimeActions"), evidence=(seen,))
     return judged(
-        key, index, Evidence(POLICY, "does not rotate", "a policy that rotates"), "No policy rotates the key."
+        key, index, Evidence(POLICY, "does not rotate", "a policy that rotates"), NOT_ROTATED, of_version=False
     )
 
 
@@ -244,7 +253,8 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     if failing:
         seen = Evidence("properties.accessPolicies[].permissions.keys", names(failing), "get, wrapKey and unwrapKey")
         words = f"The identity of {names(failing)} may not unwrap its key."
-        return Fail((seen,), words, causes=tuple(causes), undecided=tuple(unknown_parts))
+        others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in unknown_parts)
+        return Fail((seen,), f"{words}{others}", causes=tuple(causes))
     if unknown_parts:
         return unknown(*unknown_parts)
     return Pass(

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import FindingRow
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, member, same, text_at
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.keys import POOLS, KeyFinder, KeyName, NamedKey, key_of
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Resource
@@ -99,7 +99,10 @@ def _store(
 
 def _switch(subject: Resource, path: str) -> str:
     """Return whether a setting is on: yes, no or unknown. An absent one is off, as its rule's source says."""
-    value = get_path(subject.body, path)
+    try:
+        value = get_path(subject.body, path)
+    except Unread:
+        return "unknown"
     if is_absent(value) and subject.why_absent_is_unknown:
         return "unknown"
     return "yes" if any(same(value, each) for each in ON) else "no"
@@ -178,7 +181,7 @@ class KeyLedger:
             for each in self._risks.get(vault.id.lower(), ())
             if each.id != "missing" or item is None or each.severity == "unknown"
         ]
-        if same(get_path(vault.body, "properties.enableRbacAuthorization"), True):
+        if same(_peek(vault.body, "properties.enableRbacAuthorization"), True):
             of_vault.append(KeyRiskRow("identity", "unknown", RBAC))
         return own + of_vault
 
@@ -186,8 +189,8 @@ class KeyLedger:
         """Return the state of a key, and why it is unknown."""
         if item is None:
             return self._absent(vault)
-        attributes = get_path(item.body, "properties.attributes")
-        enabled, expires = member(attributes, "enabled"), member(attributes, "exp")
+        enabled = _peek(item.body, "properties.attributes.enabled")
+        expires = _peek(item.body, "properties.attributes.exp")
         if same(enabled, False):
             return "disabled", ""
         if not same(enabled, True):
@@ -208,6 +211,19 @@ class KeyLedger:
         return ("missing", "") if count <= len(bundle.below.get(url, ())) else ("unknown", "not every key is here")
 
 
+def _peek(body: Any, path: str) -> Any:
+    """Return the value below a path; MISSING also where an older snapshot did not keep it."""
+    try:
+        return get_path(body, path)
+    except Unread:
+        return MISSING
+
+
+def _text(body: Any, path: str) -> str:
+    value = _peek(body, path)
+    return value if isinstance(value, str) else ""
+
+
 def _time(text: str) -> float | None:
     try:
         found = datetime.fromisoformat(text)
@@ -220,22 +236,22 @@ def _lives(vault: Resource, item: Resource | None) -> str:
     """Return where a key lives. Vaults of the tier Standard have keys in software alone (key-vault/keys/about-keys)."""
     if vault.type.lower() == POOLS.lower():
         return "managed-hsm"
-    kind = text_at(item.body, "properties.kty").upper() if item is not None else ""
+    kind = _text(item.body, "properties.kty").upper() if item is not None else ""
     if kind:
         return "hsm" if kind.endswith("-HSM") else "software"
-    return "software" if same(get_path(vault.body, "properties.sku.name"), "standard") else "unknown"
+    return "software" if same(_peek(vault.body, "properties.sku.name"), "standard") else "unknown"
 
 
 def _kind(item: Resource | None) -> str:
     if item is None:
         return ""
-    size = get_path(item.body, "properties.keySize")
-    parts = [text_at(item.body, "properties.kty"), str(size) if isinstance(size, int) else ""]
-    return " ".join(each for each in (*parts, text_at(item.body, "properties.curveName")) if each)
+    size = _peek(item.body, "properties.keySize")
+    parts = [_text(item.body, "properties.kty"), str(size) if isinstance(size, int) else ""]
+    return " ".join(each for each in (*parts, _text(item.body, "properties.curveName")) if each)
 
 
 def _expires(item: Resource | None) -> str:
-    value = get_path(item.body, "properties.attributes.exp") if item is not None else MISSING
+    value = _peek(item.body, "properties.attributes.exp") if item is not None else MISSING
     if not isinstance(value, int) or isinstance(value, bool):
         return ""
     try:
@@ -247,15 +263,18 @@ def _expires(item: Resource | None) -> str:
 def _rotation(item: Resource | None) -> str:
     if item is None:
         return ""
-    actions = get_path(item.body, "properties.rotationPolicy.lifetimeActions")
-    if any(text_at(each, "action.type").lower() == "rotate" for each in (actions if isinstance(actions, list) else ())):
+    try:
+        actions = get_path(item.body, "properties.rotationPolicy.lifetimeActions")
+    except Unread:
+        return "unknown"
+    if any(_text(each, "action.type").lower() == "rotate" for each in (actions if isinstance(actions, list) else ())):
         return "yes"
     return "no" if item.by == "get" else "unknown"
 
 
 def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
     """Return how many resources are bound to a version that is not known to be the newest; "" without any."""
-    newest = key_of(text_at(item.body, "properties.keyUriWithVersion")) if item is not None else None
+    newest = key_of(_text(item.body, "properties.keyUriWithVersion")) if item is not None else None
     version = newest.version if newest is not None else ""
     bound = [each for each in stores if each.version and each.version != version]
     if not bound:

@@ -34,6 +34,8 @@ def key_examples(base: Case, rule: Rule, with_value: With) -> Iterator[Case]:
             yield _expecting(with_value(kept, rule, "mode", finder.mode, None), rule, "a null mode", "unknown")
     else:
         bare = with_value(base, rule, "key", "properties.provisioningState", "Succeeded")
+        for path in (each for each in (finder.uri, finder.name, *finder.sets) if each and "[]" not in each):
+            bare = with_value(bare, rule, "key", path, None)
         yield _expecting(bare, rule, "no key is named", none)
 
 
