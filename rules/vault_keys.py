@@ -67,6 +67,11 @@ def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
     return f"{n} resource{'s' if n > 1 else ''} depend{'' if n > 1 else 's'} on it: {names(uses)}."
 
 
+def unused(index: Index) -> Verdict:
+    """Return that nothing needs a key; Unknown where not all that may need one was listed."""
+    return unknown(*index.keys.unread) if index.keys.unread else NotApplicable(UNUSED)
+
+
 def judged(key: Resource, index: Index, seen: Evidence, fault: str, *, of_version: bool = True) -> Verdict:
     """Return Fail with a fault in words, where resources need the key; "" is a Pass.
 
@@ -78,7 +83,7 @@ def judged(key: Resource, index: Index, seen: Evidence, fault: str, *, of_versio
         every = index.keys.uses(vault, index).get(key.name.lower(), []) if vault is not None else []
         found = Needed(tuple(every))
     if not found.uses and not found.others:
-        return NotApplicable(UNUSED)
+        return unused(index)
     used = Evidence("used by", names(found.uses) or "older versions")
     if fault and found.uses:
         others = "".join(f" {each.why[:1].upper()}{each.why[1:]}." for each in found.others)
@@ -174,7 +179,7 @@ def missing(vault: Resource, index: Index, *, keys: Read) -> Verdict:
     """Fail where resources name a key that the vault does not have."""
     found = index.keys.uses(vault, index)
     if not found:
-        return NotApplicable("no resource of this scan uses a key of it")
+        return unused(index)
     below = vault.children(keys)
     known = {each.name.lower() for each in below}
     lacking = sorted(name for name in found if name not in known)
@@ -186,6 +191,8 @@ def missing(vault: Resource, index: Index, *, keys: Read) -> Verdict:
         return Fail(
             (seen, Evidence("used by", names(uses))), f"It has no key {' and no key '.join(lacking)}. {count(uses)}"
         )
+    if index.keys.unread:
+        return unknown(*index.keys.unread)
     return Pass((Evidence("keys", ", ".join(sorted(found))),))
 
 
@@ -197,7 +204,7 @@ def blocked(vault: Resource, index: Index) -> Verdict:
     """
     uses = [use for each in index.keys.uses(vault, index).values() for use in each]
     if not uses:
-        return NotApplicable("no resource of this scan uses a key of it")
+        return unused(index)
     access, action = vault.get("properties.publicNetworkAccess"), vault.get("properties.networkAcls.defaultAction")
     bypass = vault.get("properties.networkAcls.bypass")
     seen = tuple(
@@ -231,7 +238,7 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
         return NotApplicable("the vault uses Azure RBAC, and role assignments are not read: not assessed")
     uses = [use for each in index.keys.uses(vault, index).values() for use in each]
     if not uses:
-        return NotApplicable("no resource of this scan uses a key of it")
+        return unused(index)
     vault.require("properties.accessPolicies")
     policies = vault.items("properties.accessPolicies")
     by_identity: dict[str, list[KeyUse]] = {}
@@ -255,8 +262,8 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
         words = f"The identity of {names(failing)} may not unwrap its key."
         others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in unknown_parts)
         return Fail((seen,), f"{words}{others}", causes=tuple(causes))
-    if unknown_parts:
-        return unknown(*unknown_parts)
+    if unknown_parts or index.keys.unread:
+        return unknown(*unknown_parts, *index.keys.unread)
     return Pass(
         (Evidence("properties.accessPolicies[].permissions.keys", f"get, wrapKey and unwrapKey for {names(uses)}"),)
     )

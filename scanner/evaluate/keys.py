@@ -7,11 +7,12 @@ from typing import Any, Final, NamedTuple
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import FindingRow
+from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.keys import POOLS, KeyFinder, KeyName, NamedKey, key_of
 from scanner.model.masked_values import masked_value
-from scanner.model.resource import Resource
+from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
 from scanner.model.unread import Unread
 from scanner.model.verdict import Fail, Verdict
@@ -111,9 +112,13 @@ def _switch(subject: Resource, path: str) -> str:
 class KeyLedger:
     """Collects, while bundles are evaluated, which resources each key encrypts and what rules say of the keys."""
 
-    def __init__(self, index: Index, rules: RuleSet) -> None:
+    def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = ()) -> None:
         self.index = index
         index.keys.finders = finders_of(rules)
+        types = frozenset(each.partition("/")[0] + "/" + each.split("/")[1] for each in index.keys.finders)
+        index.keys.unread = tuple(
+            Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if type_of(gap.url).lower() in types
+        )
         self._stores: dict[tuple[str, ...], list[StoreKey]] = defaultdict(list)
         self._risks: dict[str, list[KeyRiskRow]] = defaultdict(list)
 

@@ -324,11 +324,13 @@ class KeyRegister:
     """What is known of keys beyond one resource: the vaults by host, and which resources name a key.
 
     `finders`: those of each type, in lower case. `resources`: returns the resources that may name a key; called once,
-    where a verdict on a vault asks for them. None: the snapshot cannot be read a second time.
+    where a verdict on a vault asks for them. None: the snapshot cannot be read a second time. `unread`: the lists of
+    types with finders that were refused, so that more resources may name a key.
     """
 
     finders: Mapping[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
     resources: Callable[[], Iterable[Resource]] | None = None
+    unread: tuple[Unread, ...] = ()
     _uses: dict[tuple[str, str], list[KeyUse]] | None = None
     _vaults: dict[str, Resource] | None = None
 
