@@ -50,7 +50,9 @@ def needed(key: Resource, index: Index) -> Needed:
     newest = key_of(key.get(NEWEST))
     version = newest.version if newest is not None else ""
     bound = [each for each in found if each.version and each.version != version]
-    words = f"{len(bound)} resource{'s' if len(bound) > 1 else ''} may be bound to an older version, which is not read"
+    words = "1 resource may be bound to an older version, which is not read"
+    if len(bound) > 1:
+        words = f"{len(bound)} resources may be bound to an older version, which is not read"
     return Needed(tuple(each for each in found if each not in bound), (Unread(NEWEST, words),) if bound else ())
 
 
@@ -62,9 +64,9 @@ def names(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
 
 
 def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
-    """Return how many resources depend on a key: `3 resources depend on it: a, b, c`."""
+    """Return how many resources depend on a key: `3 resources depend on it: a, b, c.`"""
     n = len({each.resource.lower() for each in uses})
-    return f"{n} resource{'s' if n > 1 else ''} depend{'' if n > 1 else 's'} on it: {names(uses)}."
+    return f"1 resource depends on it: {names(uses)}." if n == 1 else f"{n} resources depend on it: {names(uses)}."
 
 
 def unused(index: Index) -> Verdict:
@@ -189,7 +191,7 @@ def missing(vault: Resource, index: Index, *, keys: Read) -> Verdict:
         uses = [use for name in lacking for use in found[name]]
         seen = Evidence("keys", ", ".join(sorted(known)) or "none", f"{', '.join(lacking)} too")
         return Fail(
-            (seen, Evidence("used by", names(uses))), f"It has no key {' and no key '.join(lacking)}. {count(uses)}"
+            (seen, Evidence("used by", names(uses))), f"It lacks these keys: {', '.join(lacking)}. {count(uses)}"
         )
     if index.keys.unread:
         return unknown(*index.keys.unread)

@@ -97,7 +97,10 @@ def _risk(risk: KeyRiskRow, words: Words) -> dict[str, str]:
 def _drawing(rows: Sequence[KeyRow], words: Words) -> dict[str, Any]:
     """Return nodes and edges: resources, their keys, and the vaults of these; the keys of Microsoft are one node."""
     own = [row for row in rows if row.holder == "customer"]
-    drawn = sorted(own[:MOST_KEYS], key=lambda row: (row.host, _rank(row)))
+    first: dict[str, int] = {}
+    for at, row in enumerate(own[:MOST_KEYS]):
+        first.setdefault(row.host, at)
+    drawn = sorted(own[:MOST_KEYS], key=lambda row: first[row.host])
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
     places: dict[str, list[float]] = {}
@@ -141,14 +144,10 @@ def _drawing(rows: Sequence[KeyRow], words: Words) -> dict[str, Any]:
     }
 
 
-def _rank(row: KeyRow) -> tuple[bool, int, str]:
-    return not worst(row), -len(resources(row)), row.key
-
-
 def _resources_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:
     count = words("count.resources", len(resources(row)))
     said = ", ".join(f"{n} {plain(type)}" for type, n in types(row))
-    return _node(0, y, "info", count, said if len(said) <= 52 else f"{said[:51]}…", f"{count}: {said}")
+    return _node(0, y, "info", count, said if len(said) <= 46 else f"{said[:45]}…", f"{count}: {said}")
 
 
 def _key_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:
