@@ -71,7 +71,8 @@ def count(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
 
 def unused(index: Index) -> Verdict:
     """Return that nothing needs a key; Unknown where not all that may need one was listed."""
-    return unknown(*index.keys.unread) if index.keys.unread else NotApplicable(UNUSED)
+    more = index.keys.more(index)
+    return unknown(*more) if more else NotApplicable(UNUSED)
 
 
 def judged(key: Resource, index: Index, seen: Evidence, fault: str, *, of_version: bool = True) -> Verdict:
@@ -193,8 +194,8 @@ def missing(vault: Resource, index: Index, *, keys: Read) -> Verdict:
         return Fail(
             (seen, Evidence("used by", names(uses))), f"It lacks these keys: {', '.join(lacking)}. {count(uses)}"
         )
-    if index.keys.unread:
-        return unknown(*index.keys.unread)
+    if more := index.keys.more(index):
+        return unknown(*more)
     return Pass((Evidence("keys", ", ".join(sorted(found))),))
 
 
@@ -264,8 +265,9 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
         words = f"The identity of {names(failing)} may not unwrap its key."
         others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in unknown_parts)
         return Fail((seen,), f"{words}{others}", causes=tuple(causes))
-    if unknown_parts or index.keys.unread:
-        return unknown(*unknown_parts, *index.keys.unread)
+    unknown_parts += index.keys.more(index)
+    if unknown_parts:
+        return unknown(*unknown_parts)
     return Pass(
         (Evidence("properties.accessPolicies[].permissions.keys", f"get, wrapKey and unwrapKey for {names(uses)}"),)
     )

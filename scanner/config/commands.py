@@ -309,18 +309,8 @@ path, value, allowed, source, why, waiver}]; keys without a value are left out."
         "Show whose keys encrypt what, and the keys' risks",
         "keys:run",
         arguments=("FILE",),
-        rows=(
-            Option("at-risk", about="Only keys with a proven risk or of unknown state"),
-            FORMAT,
-        ),
-        intro="""\
-Show the keys that encrypt the resources of a findings file: those in vaults and
-managed HSMs of yours with their state, risks and the resources that depend on
-them, and how many resources use keys of Microsoft. A "?" marks what is not
-assessed. Who else may use a key is not shown: role assignments are not read.""",
-        outro="""\
-JSON: [{holder, key, type, vault, host, region, subscription, lives, kind, state,
-expires, rotation, risks, why, stores}]; keys without a value are left out.""",
+        rows=(Option("at-risk", about="Only keys with a proven risk or of unknown state"), FORMAT),
+        intro="Show the keys of a findings file, their risks and what depends on them. JSON: as in `keys` there.",
     ),
     Command(
         "diff",

@@ -332,6 +332,8 @@ class KeyRegister:
     resources: Callable[[], Iterable[Resource]] | None = None
     unread: tuple[Unread, ...] = ()
     _uses: dict[tuple[str, str], list[KeyUse]] | None = None
+    _strange: list[str] = field(default_factory=list)
+    """The resources that use a key of the customer, and it is not known which."""
     _vaults: dict[str, Resource] | None = None
 
     def vault(self, key: KeyName, index: "KeyIndex") -> Resource:
@@ -349,6 +351,14 @@ class KeyRegister:
         """Return the resources that need each key of a vault, by the key's name in lower case. Raises Unread."""
         return {name: each for (host, name), each in self._all(index).items() if _has(vault, host)}
 
+    def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
+        """Return why more resources may need a key than are known. Raises Unread."""
+        self._all(index)
+        if not self._strange:
+            return self.unread
+        names = ", ".join(name_of(each) for each in self._strange[:3])
+        return (*self.unread, Unread("the resources that use the key", f"not known of which key: {names}"))
+
     def _all(self, index: "KeyIndex") -> dict[tuple[str, str], list[KeyUse]]:
         if self._uses is None:
             if self.resources is None:
@@ -357,7 +367,10 @@ class KeyRegister:
             for resource in self.resources():
                 for finder in self.finders.get(resource.type.lower(), ()):
                     for key, use in _uses_of(finder, resource, index):
-                        found[key.id][use] = None
+                        if key is None:
+                            self._strange.append(resource.id)
+                        else:
+                            found[key.id][use] = None
             self._uses = {id: list(each) for id, each in found.items()}
         return self._uses
 
@@ -373,12 +386,13 @@ def _has(vault: Resource, host: str) -> bool:
     return own == host if own else host.partition(".")[0] == vault.name.lower()
 
 
-def _uses_of(finder: KeyFinder, resource: Resource, index: "KeyIndex") -> Iterator[tuple[KeyName, KeyUse]]:
-    """Yield the keys that a resource names; none where that was not read: the resource's own rule says so."""
+def _uses_of(finder: KeyFinder, resource: Resource, index: KeyIndex) -> Iterator[tuple[KeyName | None, KeyUse]]:
+    """Yield the keys that a resource names; None for one that is not known."""
     try:
         found = finder.find(resource, index).keys
     except Unread:
+        yield None, KeyUse(resource.id, finder.what, "", "")
         return
     for each in found:
-        if each.key is not None:
-            yield each.key, KeyUse(resource.id, finder.what, each.key.version, each.principal)
+        version = each.key.version if each.key is not None else ""
+        yield each.key, KeyUse(resource.id, finder.what, version, each.principal)

@@ -63,6 +63,7 @@ def test_resources_need_a_key_whatever_the_case_of_its_name() -> None:
         "a": ["one", "two"]
     }
     assert [each.version for each in found["a"]] == ["", "0f"]
+    assert [each.why for each in index.keys.more(index)] == ["not known of which key: four"]
 
 
 def test_without_a_second_pass_it_is_unknown_which_resources_need_a_key() -> None:
