@@ -110,6 +110,7 @@ FILE_SERVICE = ACCOUNT.child("fileServices/default", one=True, when=has_files, o
 SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
 REPLICATIONS = ACCOUNT.child("objectReplicationPolicies", when=has_blobs, costly=True)
+SCOPES = ACCOUNT.child("encryptionScopes", costly=True)
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 
 COMMON_ACL = network_acls(

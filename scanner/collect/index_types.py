@@ -47,6 +47,9 @@ INDEX_APIS = {
     "microsoft.apimanagement/service": "2024-05-01",
     "microsoft.web/hostingenvironments": "2025-03-01",
     "microsoft.app/managedenvironments": "2025-07-01",
+    "microsoft.keyvault/vaults": "2026-02-01",
+    "microsoft.keyvault/managedhsms": "2026-02-01",
+    "microsoft.compute/diskencryptionsets": "2025-01-02",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})

@@ -62,6 +62,7 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
     index.taken = snapshot.header.taken
+    index.keys.resources = lambda: [Resource(nulls(body), by="get") for body in case.also]
     return Evaluation(snapshot, rules, Policy(networks=networks), index=index)
 
 

@@ -1,10 +1,11 @@
-"""What a rule may know of the whole snapshot: network resources, visible subscriptions, own networks."""
+"""What a rule may know of the whole snapshot: network resources, vaults, visible subscriptions, own networks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.ids import SUBSCRIPTION, segments, subscription_of
+from scanner.model.keys import KeyRegister
 from scanner.model.residency import Residency
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
@@ -39,6 +40,9 @@ INDEX_TYPES = (
     "Microsoft.ApiManagement/service",
     "Microsoft.Web/hostingEnvironments",
     "Microsoft.App/managedEnvironments",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.KeyVault/managedHSMs",
+    "Microsoft.Compute/diskEncryptionSets",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 
@@ -94,6 +98,8 @@ class Index:
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
     residency: Residency = field(default_factory=Residency)
     """Which places are allowed, and what is known of regions and resource groups."""
+    keys: KeyRegister = field(default_factory=KeyRegister)
+    """The vaults by address, and which resources name a key."""
     taken: str = ""
     """When the snapshot was taken, in ISO 8601: what dates are compared with."""
     memo: dict[object, object] = field(default_factory=dict)

@@ -337,7 +337,7 @@ def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
 
 def _code_of(rule: Rule) -> str:
     """Return the Python file that a rule runs, "" for a row that runs none."""
-    if rule.finder is not None:
+    if rule.finder is not None or rule.keys is not None:
         return ""
     function = rule.resource_type.endpoint_function if rule.lock else getattr(rule.check, "func", None)
     return inspect.getfile(function) if function is not None else ""

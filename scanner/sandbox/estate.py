@@ -2,7 +2,8 @@
 
 `sample/estate.toml` names the subscriptions, the resource groups, and what is refused or odd. Every other file holds
 resources: `[base."<type>"]` is a body that all resources of the type start from, `[[resource]]` an entry that overrides
-it; a base may start from another one (`like`). Keys of an entry beside ARM's own:
+it; a base may start from another one (`like`). `[more."<name>"]` and `[more_base."<type>"]` are laid on what another
+file has, so that a topic has a file of its own. Keys of an entry beside ARM's own:
 
 - `names`: several resources with the same body, instead of `name`
 - `children."<path below the resource>"`: a child's body; a base's children are on every resource of the type
@@ -15,9 +16,12 @@ it; a base may start from another one (`like`). Keys of an entry beside ARM's ow
 `[[scope]]` is what is set on a subscription or a resource group (`on`, its name) at `path`: a lock, a budget.
 
 In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
-`@name/below` is the id of the resource with that name.
+`@name/below` is the id of the resource with that name. The text `{days:20}` is the time in 20 days, in seconds since
+1970.
 """
 
+import re
+import time
 import tomllib
 import uuid
 from collections.abc import Iterator, Sequence
@@ -33,6 +37,8 @@ FOLDER = Path(__file__).parent / "sample"
 SPACE = uuid.UUID("3f0c7a52-9d1e-4b60-8c2f-5e7d1a904b36")
 OWN = {"names", "name", "type", "group", "children", "drop", "null", "id_case", "bare", "to", "group_id", "status"}
 OWN |= {"foreign_endpoints", "why"}
+_DAYS = re.compile(r"\{days:(-?\d+)\}")
+DAY = 86400
 PERIMETER = "Microsoft.Network/networkSecurityPerimeters"
 
 
@@ -68,6 +74,7 @@ class _Builder:
         self.bases: dict[str, Json] = {}
         self.entries: list[Json] = []
         self.scoped: list[Json] = []
+        more: Json = {"more": {}, "more_base": {}}
         for file in sorted(folder.glob("*.toml")):
             if file.name == "estate.toml":
                 continue
@@ -79,6 +86,8 @@ class _Builder:
             self.scoped += data.get("scope", [])
             for entry in data.get("resource", []):
                 self.entries += [entry | {"name": name} for name in entry.get("names", [entry.get("name")])]
+            more = _merge(more, {name: data.get(name, {}) for name in more})
+        self._lay_on(more["more"], more["more_base"])
         self.ids: dict[str, str] = {}
         for entry in self.entries:
             name = entry["name"]
@@ -86,6 +95,14 @@ class _Builder:
                 raise ValueError(f"the estate has two resources named {name}")
             self.ids[name] = self._id(entry)
         self.bodies: dict[str, Json] = {}
+
+    def _lay_on(self, entries: Json, bases: Json) -> None:
+        """Lay parts on entries and bases. Raises ValueError for one that does not exist."""
+        lacking = [*(set(entries) - {each["name"] for each in self.entries}), *(set(bases) - set(self.bases))]
+        if lacking:
+            raise ValueError(f"more of {lacking[0]}, which is not in the estate")
+        self.entries = [_merge(each, entries.get(each["name"], {})) for each in self.entries]
+        self.bases |= {type: _merge(self.bases[type], each) for type, each in bases.items()}
 
     def build(self) -> Estate:
         for entry in self.entries:
@@ -170,6 +187,8 @@ class _Builder:
                 return [self._fill(each, words, where) for each in value]
             case str() if value.startswith("@"):
                 return self._reference(value[1:], where)
+            case str() if found := _DAYS.fullmatch(value):
+                return (int(time.time()) // DAY + int(found[1])) * DAY
             case str():
                 for word, text in words.items():
                     value = value.replace("{" + word + "}", text)

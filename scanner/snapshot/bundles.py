@@ -1,5 +1,6 @@
 """Snapshots in memory: the lines of a grouped snapshot as an index of network resources and a stream of bundles."""
 
+import re
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -22,7 +23,7 @@ from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
-from scanner.snapshot.format import GapLine, Header, SnapshotLine, root_of_line, url_of
+from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, root_of_line, url_of
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
 from scanner.terminal.text import clean
@@ -66,6 +67,10 @@ class Snapshot:
     group_regions: dict[str, str] = field(default_factory=dict)
     locations: list[dict[str, Any]] = field(default_factory=list)
     locate: Callable[[], Mapping[str, str]] = dict
+    raw: Callable[[], Iterable[bytes]] | None = None
+    """Returns the encoded lines once more; None where they cannot be read again."""
+    why: str = WITHOUT
+    """Why a property that was not kept is unread."""
     _index: list[Bundle] | None = None
     _lines: Iterator[SnapshotLine] | None = None
 
@@ -144,7 +149,9 @@ def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
     """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
     snapshot = grouped(store.header, store.decoded(), why)
     # Weak: the files of a store are closed when its last user is gone, not by the collector of cycles.
-    snapshot.locate = partial(_locations_of_store, weakref.ref(store))
+    snapshot.raw = partial(_lines_of_store, weakref.ref(store))
+    snapshot.locate = partial(locations_of, snapshot.raw)
+    snapshot.why = why
     return snapshot
 
 
@@ -160,9 +167,9 @@ class _LocatedLine(Struct):
 _LOCATED = msgspec.json.Decoder(_LocatedLine)
 
 
-def _locations_of_store(store: "weakref.ref[Store]") -> dict[str, str]:
+def _lines_of_store(store: "weakref.ref[Store]") -> Iterable[bytes]:
     found = store()
-    return {} if found is None else locations_of(found.lines)
+    return () if found is None else found.lines()
 
 
 def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
@@ -174,6 +181,23 @@ def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
                 found[one.id.lower()] = one.location
     return found
+
+
+_KEYS = re.compile(rb"\.vault\.|\.managedhsm\.|/diskencryptionsets/", re.IGNORECASE)
+"""Only lines with such a text can name a key: the addresses of vaults in all clouds, and the ids of sets."""
+
+
+def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
+    """Yield the resources of a snapshot that may name a key, in a second pass over its lines."""
+    kept = snapshot.header.kept_paths(snapshot.why)
+    for raw in snapshot.raw() if snapshot.raw is not None else ():
+        if _KEYS.search(raw) is None:
+            continue
+        with suppress(msgspec.DecodeError):
+            line = decoder.decode(raw)
+            if line.resource is not None:
+                type = type_of(url_of(line))
+                yield Resource(kept.part(line.resource, type) if kept is not None else line.resource, by=line.by)
 
 
 def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -> Snapshot:

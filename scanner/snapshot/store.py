@@ -42,6 +42,7 @@ from scanner.text.masks import masked
 _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
 _BLOCK_BYTES = 1 << 15
+_READ_BYTES = 1 << 17
 """The size of a block of lines that a buffer puts into its spool."""
 
 
@@ -167,11 +168,9 @@ class Store(LineWriter):
         self._rows, self._bytes = [], 0
 
     def lines(self) -> Iterator[bytes]:
-        """Yield every line, encoded, in grouped order. May be called again."""
+        """Yield every line, encoded, in grouped order. May be called again, also while an earlier pass goes on."""
         self._rows.sort()
-        for run in self._runs:
-            run.seek(0)
-        rows = heapq.merge(*self._runs, self._rows) if self._runs else self._rows
+        rows = heapq.merge(*map(_rows_of, self._runs), self._rows) if self._runs else self._rows
         return (row[row.rindex(b"\x00") + 1 : -1] for row in rows)
 
     def decoded(self) -> Iterator[SnapshotLine]:
@@ -251,6 +250,19 @@ class Store(LineWriter):
             held = (line, encoded)
         if held is not None:
             yield held
+
+
+def _rows_of(run: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a temporary file, from a place of its own: several passes read one file."""
+    place, rest = 0, b""
+    while True:
+        run.seek(place)
+        block = run.read(_READ_BYTES)
+        place += len(block)
+        *lines, rest = (rest + block).split(b"\n")
+        yield from (line + b"\n" for line in lines)
+        if not block:
+            return
 
 
 class _Reread:

@@ -9,6 +9,7 @@ import pytest
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
+from scanner.document.schema import now
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.rulebook import loader
@@ -43,6 +44,7 @@ TYPES = {
         "Microsoft.Compute/virtualMachines",
         "Microsoft.Compute/virtualMachineScaleSets",
         "Microsoft.ContainerInstance/containerGroups",
+        "Microsoft.Compute/diskEncryptionSets",
     ),
     "network": (
         "Microsoft.Network/networkSecurityGroups",
@@ -71,7 +73,7 @@ class Scanned:
         self.estate: Estate = load_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
-        store = Store(Header(taken="2026-11-25T00:00:00Z"))
+        store = Store(Header(taken=now()))
         self.requests: list[Any] = asyncio.run(self._collect(store))
         evaluation = Evaluation(of_store(store), self.rules)
         writer, out = Writer(), BytesIO()

@@ -76,6 +76,10 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     path = f"{LISTS}/Microsoft.Storage/storageAccounts"
     faulty = Scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
     changed = changed_verdicts(whole, faulty)
+    # Which accounts need the key of a vault is unknown too.
+    keys = {id for id in faulty.rules.rules if faulty.rules.files[id].endswith("vault_keys.py")}
+    assert {rule for resource, rule in changed if resource.count("/") != 2} <= keys
+    changed = {key: status for key, status in changed.items() if key[1] not in keys}
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
     assert rules == {

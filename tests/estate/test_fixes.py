@@ -10,7 +10,7 @@ from io import BytesIO
 import msgspec
 import pytest
 
-from scanner.document.schema import ExposureRow, FindingRow, decode_document
+from scanner.document.schema import ExposureRow, FindingRow, decode_document, now
 from scanner.document.writer import Writer
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
@@ -64,7 +64,7 @@ class Estate(Scanned):
 
     def __init__(self) -> None:
         super().__init__()
-        store = Store(Header(taken="2026-11-25T00:00:00Z"))
+        store = Store(Header(taken=now()))
         asyncio.run(self._collect(store))
         self.header = store.header
         self.lines = [encoder.encode(line) for line in store.decoded()]
