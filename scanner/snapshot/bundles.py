@@ -196,7 +196,7 @@ def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
         with suppress(msgspec.DecodeError):
             line = decoder.decode(raw)
             if line.resource is not None:
-                type = type_of(url_of(line))
+                type = resource_type_of(url_of(line))
                 yield Resource(kept.part(line.resource, type) if kept is not None else line.resource, by=line.by)
 
 
