@@ -72,7 +72,9 @@ def vault_of(item: Resource) -> str:
 
 def is_deleted(item: Resource) -> bool:
     """Return whether the item is deleted, and kept by soft delete only."""
-    return same(item.get(DELETED), True) or any(same(item.get(INSTANCE_STATE), each) for each in GONE)
+    if is_item(item):
+        return same(item.get(DELETED), True)
+    return any(same(item.get(INSTANCE_STATE), each) for each in GONE)
 
 
 def is_active(item: Resource) -> bool | None:
@@ -100,7 +102,9 @@ class Backups:
             source = item.get(path)
             if isinstance(source, str) and source.startswith("/"):
                 self.of_source.setdefault(source.lower().rstrip("/"), []).append(item)
-            elif not any(same(item.get("properties.backupManagementType"), each) for each in WITHOUT_SOURCE):
+            elif read is INSTANCES or not any(
+                same(item.get("properties.backupManagementType"), each) for each in WITHOUT_SOURCE
+            ):
                 self.missing.append(Unread(f"{vault.name}: {path}", "Azure did not return it"))
 
 

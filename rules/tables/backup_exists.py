@@ -9,7 +9,7 @@ from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
 from scanner.reach.sources import cached
 
-from ..recovery import Backups, backups, is_active, is_deleted, state_of
+from ..recovery import Backups, backups, is_active, is_deleted, is_item, state_of
 
 NO_VAULT = "protected items of the scanned vaults"
 
@@ -34,7 +34,9 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource], sever
         return Pass(tuple(each for each, state in zip(seen, states, strict=True) if state))
     missing = list(dict.fromkeys(found_backups(index).missing))
     if None in states:
-        missing.append(Unread(seen[states.index(None)].path, "Azure did not return it, or returned an unrecognized value"))
+        missing.append(
+            Unread(seen[states.index(None)].path, "Azure did not return it, or returned an unrecognized value")
+        )
     if resource.subscription.lower() in index.partial:
         missing.append(Unread("vaults of the subscription", "this identity cannot read everything in it"))
     if missing:
@@ -60,7 +62,7 @@ def machine(resource: Resource, index: Index) -> Verdict:
     if not kept:
         return NotApplicable("its only disk is ephemeral, and holds nothing that a restart keeps")
     items = items_of(index, resource.id)
-    whole = [each for each in items if same(each.get("properties.workloadType"), "VM")]
+    whole = [each for each in items if is_item(each) and same(each.get("properties.workloadType"), "VM")]
     ids = [text_at(each, "managedDisk.id") for each in kept if isinstance(each, dict)]
     of_disks = [items_of(index, id) if id else [] for id in ids]
     if not whole and ids and all(any(is_active(each) for each in found) for found in of_disks):
@@ -68,7 +70,10 @@ def machine(resource: Resource, index: Index) -> Verdict:
     verdict = protected(resource, index, whole)
     databases = [each for each in items if each not in whole and is_active(each)]
     if isinstance(verdict, Fail) and databases:
-        names = tuple(Evidence(f"{state_of(each).path} of {each.get('properties.friendlyName')}", "Protected") for each in databases)
+        names = tuple(
+            Evidence(f"{state_of(each).path} of {each.get('properties.friendlyName')}", "Protected")
+            for each in databases
+        )
         return Fail((*verdict.evidence, *names), "Its databases are in a vault, the machine is not.", Severity.low)
     return verdict
 
@@ -89,7 +94,7 @@ def blobs(resource: Resource, index: Index, *, service: Read) -> Verdict:
     items = [
         each
         for each in items_of(index, resource.id)
-        if any(same(each.get("properties.dataSourceInfo.datasourceType"), type) for type in BLOBS)
+        if not is_item(each) and any(same(each.get("properties.dataSourceInfo.datasourceType"), type) for type in BLOBS)
     ]
     verdict = protected(resource, index, items)
     if isinstance(verdict, Pass):
@@ -125,7 +130,8 @@ def _of_share(share: Resource, account: Resource, index: Index) -> list[Resource
     of_account = [
         each
         for each in items_of(index, account.id)
-        if same(each.get("properties.workloadType"), "AzureFileShare")
+        if is_item(each)
+        and same(each.get("properties.workloadType"), "AzureFileShare")
         and same(each.get("properties.friendlyName"), share.name)
     ]
     return [*of_account, *items_of(index, share.id)]
