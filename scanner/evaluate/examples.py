@@ -72,8 +72,8 @@ def _add_also(case: Case, index: Index, rules: RuleSet) -> None:
         resource = Resource(body, by="get", bundle=bundles.setdefault(root, Bundle(root)))
         resource.bundle.add(resource)
         index.add(resource)
-    for top in (each.top for each in bundles.values()):
-        for child in (child for kind in kinds_of(top.type, rules) for child in kind.children) if top else ():
+    for top in filter(None, (each.top for each in bundles.values())):
+        for child in (child for kind in kinds_of(top.type, rules) for child in kind.children):
             if child.always and child.type.lower() not in index.missing:
                 place = top.key + child.key
                 top.bundle.reads[place] = len(top.bundle.below.get(place, ()))
