@@ -9,10 +9,8 @@ from scanner.model.verdict import Fail, NotApplicable, Pass, Unread, Verdict, ma
 def throughput(resource: Resource, index: Index) -> Verdict:
     """Fail where the throughput of a Cosmos DB account has no limit."""
     path = "properties.capacity.totalThroughputLimit"
-    serverless = same(resource.get("properties.capacityMode"), "Serverless") or any(
-        same(each.get("name"), "EnableServerless") for each in objects_at(resource.body, "properties.capabilities")
-    )
-    if serverless:
+    capabilities = objects_at(resource.body, "properties.capabilities")
+    if any(same(each.get("name"), "EnableServerless") for each in capabilities):
         return NotApplicable("a serverless account is billed by request")
     value, seen = resource.get(path), resource.evidence(path, "a limit")
     if is_absent(value):
