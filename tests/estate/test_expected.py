@@ -44,6 +44,13 @@ TYPES = {
         "Microsoft.Compute/virtualMachineScaleSets",
         "Microsoft.ContainerInstance/containerGroups",
     ),
+    "recovery": (
+        "Microsoft.RecoveryServices/vaults",
+        "Microsoft.DataProtection/backupVaults",
+        "Microsoft.Web/serverfarms",
+        "Microsoft.Compute/disks",
+        "Microsoft.Network/natGateways",
+    ),
     "network": (
         "Microsoft.Network/networkSecurityGroups",
         "Microsoft.Network/virtualNetworks",
