@@ -13,7 +13,6 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
-    Severity,
     Unknown,
     Unread,
     Verdict,
@@ -149,7 +148,7 @@ def items_of(index: Index, *sources: str) -> list[Resource]:
     return [item for id in sources for item in known.get(id.lower().rstrip("/"), ()) if not is_deleted(item)]
 
 
-def protected(resource: Resource, index: Index, items: Iterable[Resource], severity: Severity | None = None) -> Verdict:
+def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Verdict:
     """Pass where backups are made of one of the items, Fail where of none and every vault was read."""
     found = list(items)
     seen = tuple(state_of(each) for each in found)
@@ -165,7 +164,7 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource], sever
         missing.append(Unread("vaults of the subscription", "this identity cannot read everything in it"))
     if missing:
         return unknown(*missing[:5], evidence=seen)
-    return Fail(seen or (Evidence(NO_VAULT, [], resource.id),), severity=severity)
+    return Fail(seen or (Evidence(NO_VAULT, [], resource.id),))
 
 
 # Machines
@@ -198,7 +197,7 @@ def machine(resource: Resource, index: Index) -> Verdict:
             Evidence(f"{state_of(each).path} of {each.get('properties.friendlyName')}", "Protected")
             for each in databases
         )
-        return Fail((*verdict.evidence, *names), "Its databases are in a vault, the machine is not.", Severity.low)
+        return Fail((*verdict.evidence, *names), "Its databases are in a vault, the machine is not.")
     return verdict
 
 

@@ -48,6 +48,7 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.search/searchservices": {"search"},
     "microsoft.cognitiveservices/accounts": {"ai"},
     "microsoft.appconfiguration/configurationstores": {"config"},
+    "microsoft.recoveryservices/vaults": {"backup"},
     "microsoft.compute/virtualmachines": {"tcp/*", "udp/*", "*/*"},
     "microsoft.compute/virtualmachinescalesets": {"tcp/*", "udp/*", "*/*"},
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
