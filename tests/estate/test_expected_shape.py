@@ -187,6 +187,7 @@ CANNOT = {
     ("blob/*", "closed"): "an anonymous container counts as an endpoint only while it is open",
     ("vault", "open"): "every call carries an Entra token",
     ("hsm", "open"): "every call carries an Entra token",
+    ("backup", "open"): "every call carries an Entra token, or a certificate that the vault issued",
     ("mqtt", "open"): "clients are named by certificate or token",
     ("nfs", "open"): "NFS takes traffic of virtual networks only",
     ("tcp/*", "closed"): "of ports that nobody gets to there is one row, */*",
