@@ -32,11 +32,11 @@ def empty_balancer(balancer: Resource, index: Index) -> Verdict:
         if value_at(each, "properties.backendIPConfiguration.id")
     ]
     if filled or rules:
-        return Pass((Evidence(f"{POOLS}[] with members", filled or ["inboundNatRules"]),))
+        return Pass((Evidence(f"{POOLS}[].name", filled or ["inboundNatRules"]),))
     # The addresses of a pool that is made of addresses stand in the pool itself: azure-mgmt-network BackendAddressPool.
     if any(value_at(each, "properties.virtualNetwork.id") for each in pools):
         raise Unread(f"{POOLS}[].properties.loadBalancerBackendAddresses", "Azure did not return them")
-    return Fail((Evidence(f"{POOLS}[] with members", [], "one or more"),))
+    return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
 
 
 def empty_gateway(gateway: Resource, index: Index) -> Verdict:
@@ -45,8 +45,8 @@ def empty_gateway(gateway: Resource, index: Index) -> Verdict:
     filled = [str(member(each, "name")) for each in rows(gateway, POOLS) if _members(each, *lists)]
     redirects = gateway.items("properties.redirectConfigurations")
     if filled or redirects:
-        return Pass((Evidence(f"{POOLS}[] with members", filled or ["redirectConfigurations"]),))
-    return Fail((Evidence(f"{POOLS}[] with members", [], "one or more"),))
+        return Pass((Evidence(f"{POOLS}[].name", filled or ["redirectConfigurations"]),))
+    return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
 
 
 def unused_nat(gateway: Resource, index: Index) -> Verdict:

@@ -32,7 +32,7 @@ def cosmos_region(resource: Resource, index: Index) -> Verdict:
     zones = [value_at(each, "isZoneRedundant") for each in found]
     single = [name for name, value in zip(names, zones, strict=True) if same(value, False)]
     if single:
-        return Fail((Evidence(f"{path}[].isZoneRedundant: false in", single, []),))
+        return Fail((Evidence(f"{path}[].isZoneRedundant", single, True),))
     seen = Evidence(f"{path}[].isZoneRedundant", [None if is_absent(each) else each for each in zones], True)
     if all(same(each, True) for each in zones):
         return Pass((seen,))
@@ -69,5 +69,5 @@ def node_pools(resource: Resource, index: Index) -> Verdict:
         if len(known) < 2:
             single.append(str(value_at(each, "name")))
     if single:
-        return Fail((Evidence(f"{path}[].availabilityZones: fewer than two in", single, []),))
+        return Fail((Evidence(f"{path}[].availabilityZones", single, "two or more"),))
     return Pass((Evidence(f"{path}[].availabilityZones", seen, "two or more"),))
