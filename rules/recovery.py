@@ -194,7 +194,7 @@ def machine(resource: Resource, index: Index) -> Verdict:
     databases = [each for each in items if each not in whole and is_active(each)]
     if isinstance(verdict, Fail) and databases:
         names = tuple(
-            Evidence(f"{state_of(each).path} of {each.get('properties.friendlyName')}", "Protected")
+            Evidence(f"{vault_of(each)}: properties.friendlyName", each.get("properties.friendlyName"))
             for each in databases
         )
         return Fail((*verdict.evidence, *names), "Its databases are in a vault, the machine is not.")
