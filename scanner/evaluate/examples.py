@@ -4,13 +4,12 @@ from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
-from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
 from scanner.model.ids import bundle_of, is_subscription
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread
-from scanner.rulebook.examples import SUBSCRIPTION, Case, add_reads, bundle, nulls
+from scanner.rulebook.examples import SUBSCRIPTION, Case, bundle, nulls
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
@@ -55,8 +54,7 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
-    for resource in beside(case, rules):
-        index.add(resource)
+    _add_also(case, index, rules)
     group = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg-example"
     index.residency.groups = {group: "norwayeast"}
     index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
@@ -66,21 +64,21 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     return Evaluation(snapshot, rules, Policy(networks=networks), index=index)
 
 
-def beside(case: Case, rules: RuleSet) -> list[Resource]:
-    """Return the resources of an example's index: a subscription with what is set on it, every other one alone."""
-    found: list[Resource] = []
-    subscriptions: dict[str, Bundle] = {}
+def _add_also(case: Case, index: Index, rules: RuleSet) -> None:
+    """Add the resources of the index, with their children in one bundle. What verdicts on other resources look up
+    below them was read, but for the types that the example names as missing.
+    """
+    bundles: dict[str, Bundle] = {}
     for body in map(nulls, case.also):
         root = bundle_of(str(body.get("id")))
-        if not is_subscription(root):
-            found.append(Resource(body, by="get"))
-            continue
-        made = subscriptions.setdefault(root, Bundle(root))
-        made.add(Resource(body, api="", by="get", bundle=made))
-    for root, made in subscriptions.items():
-        add_reads(made, root, kinds_of(SUBSCRIPTION_TYPE, rules))
-        found += made.resources.values()
-    return found
+        resource = Resource(body, by="get", bundle=bundles.setdefault(root, Bundle(root)))
+        resource.bundle.add(resource)
+        index.add(resource)
+    for top in filter(None, (each.top for each in bundles.values())):
+        for child in (child for kind in kinds_of(top.type, rules) for child in kind.children):
+            if (child.always or is_subscription(top.id)) and child.type.lower() not in index.missing:
+                place = top.key + child.key
+                top.bundle.reads[place] = len(top.bundle.below.get(place, ()))
 
 
 def _worse(statuses: dict[str, str], rule: str, status: str) -> None:

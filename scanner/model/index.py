@@ -43,6 +43,8 @@ INDEX_TYPES = (
     "Microsoft.KeyVault/vaults",
     "Microsoft.KeyVault/managedHSMs",
     "Microsoft.Compute/diskEncryptionSets",
+    "Microsoft.RecoveryServices/vaults",
+    "Microsoft.DataProtection/backupVaults",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 

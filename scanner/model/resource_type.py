@@ -111,13 +111,15 @@ class ResourceType:
 
     A nested type (`Microsoft.Web/sites/slots`) is listed below each resource of its parent type. Each of its resources
     is a bundle of its own.
+    `each`: read each resource by GET too, because its row in the list says too little.
     """
 
-    def __init__(self, type: str, *also: str, api: str, keep: tuple[str, ...] = ()) -> None:
+    def __init__(self, type: str, *also: str, api: str, keep: tuple[str, ...] = (), each: bool = False) -> None:
         self.type = type
         self.types = (type, *also)
         self.api = api
         self.keep = keep
+        self.each = each
         self.children: list[Read] = []
         self.endpoint_kinds: dict[str, EndpointKind] = {}
         self.endpoint_reads: tuple[Read, ...] = ()

@@ -46,6 +46,13 @@ TYPES = {
         "Microsoft.ContainerInstance/containerGroups",
         "Microsoft.Compute/diskEncryptionSets",
     ),
+    "recovery": (
+        "Microsoft.RecoveryServices/vaults",
+        "Microsoft.DataProtection/backupVaults",
+        "Microsoft.Web/serverfarms",
+        "Microsoft.Compute/disks",
+        "Microsoft.Network/natGateways",
+    ),
     "network": (
         "Microsoft.Network/networkSecurityGroups",
         "Microsoft.Network/virtualNetworks",

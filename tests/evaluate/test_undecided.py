@@ -150,8 +150,8 @@ def containers_refused(**properties: Any) -> Store:
     account = {"id": ACCOUNT, "kind": "BlobStorage", "location": "norwayeast", "sku": {"name": "Standard_LRS"}}
     made.resource({**account, "properties": body}, "2026-04-01", "get")
     service = {
-        "deleteRetentionPolicy": {"enabled": True, "allowPermanentDelete": False},
-        "containerDeleteRetentionPolicy": {"enabled": True},
+        "deleteRetentionPolicy": {"enabled": True, "days": 30, "allowPermanentDelete": False},
+        "containerDeleteRetentionPolicy": {"enabled": True, "days": 30},
         "isVersioningEnabled": True,
         "staticWebsite": {"enabled": False},
     }
