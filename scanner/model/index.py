@@ -39,6 +39,8 @@ INDEX_TYPES = (
     "Microsoft.ApiManagement/service",
     "Microsoft.Web/hostingEnvironments",
     "Microsoft.App/managedEnvironments",
+    "Microsoft.Insights/activityLogAlerts",
+    "Microsoft.OperationalInsights/workspaces",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 

@@ -237,7 +237,7 @@ def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
     function = lookup(row.function)
     if not callable(function):
         raise BadRow(f"{row.function} is not a function", "check", "function")
-    arguments = {name: lookup(variable) for name, variable in row.arguments.items()}
+    arguments = {name: lookup(given) if isinstance(given, str) else given for name, given in row.arguments.items()}
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
 
 

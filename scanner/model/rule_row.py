@@ -26,7 +26,7 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one; `absent = ""`: there is
     none.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
-    variables by name.
+    variables by name; a list is given as it is.
     """
 
     of: str = ""
@@ -47,7 +47,7 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     removed: bool = False
     instead: dict[str, str] = {}
     function: str = ""
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str | Names] = {}
 
     @property
     def paths(self) -> Names:
