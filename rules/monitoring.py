@@ -6,8 +6,26 @@ from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 
-from . import acr, ai, aks, appconfig, appservice, containerapps, cosmos, eventgrid, eventhub, keyvault, mysql
-from . import network, postgres, redis, search, servicebus, sql, storage
+from . import (
+    acr,
+    ai,
+    aks,
+    appconfig,
+    appservice,
+    containerapps,
+    cosmos,
+    eventgrid,
+    eventhub,
+    keyvault,
+    mysql,
+    network,
+    postgres,
+    redis,
+    search,
+    servicebus,
+    sql,
+    storage,
+)
 from .subscription import SUBSCRIPTION
 
 SETTINGS = "providers/Microsoft.Insights/diagnosticSettings"
