@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from scanner.model.ids import type_of
+from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 
 from . import (
     acr,
@@ -28,9 +31,20 @@ from . import (
 )
 from .subscription import SUBSCRIPTION
 
+DAYS = 90
+"""How long logs are kept at least: CIS, flow logs and activity log."""
 SETTINGS = "providers/Microsoft.Insights/diagnosticSettings"
 SETTINGS_API = "2021-05-01-preview"
 """The newest version, with category groups; the last stable one, 2016-09-01, knows a single setting."""
+
+
+WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-07-01")
+COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
+WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
+FLOWS = WATCHER.child("flowLogs")
+SQL_THREATS = sql.SERVER.child("advancedThreatProtectionSettings/Default", one=True)
+INSTANCE_THREATS = sql.INSTANCE.child("advancedThreatProtectionSettings/Default", one=True)
+POSTGRES_THREATS = postgres.SERVER.child("advancedThreatProtectionSettings/Default", one=True)
 
 
 def settings(of: ResourceType | Read, **more: Any) -> Read:
@@ -113,3 +127,38 @@ BASTION_LOGS = settings(network.BASTION)
 VPN_LOGS = settings(network.VPN, costly=True)
 GROUP_LOGS = settings(network.GROUP, costly=True)
 ADDRESS_LOGS = settings(network.ADDRESS, costly=True)
+
+
+def daily_cap(workspace: Resource, index: Index) -> Verdict:
+    """Fail where a workspace drops what it receives beyond a daily amount. -1: no cap."""
+    path = "properties.workspaceCapping.dailyQuotaGb"
+    value = workspace.require(path)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return unknown(unknown_value(path, value))
+    return Pass((workspace.evidence(path),)) if value < 0 else Fail((workspace.evidence(path, -1),))
+
+
+def kept_too_short(flow: Resource, index: Index) -> Verdict:
+    """Fail where the storage account deletes a flow log before 90 days. 0 days: never."""
+    path = "properties.retentionPolicy"
+    days, on = flow.require(f"{path}.days"), flow.require(f"{path}.enabled")
+    if isinstance(days, bool) or not isinstance(days, int):
+        return unknown(unknown_value(f"{path}.days", days))
+    seen = (flow.evidence(f"{path}.days", "90, or 0 for ever"), flow.evidence(f"{path}.enabled"))
+    if days == 0 and (same(on, True) or same(on, False)):
+        return Pass(seen)
+    if same(on, True):
+        return Pass(seen) if days >= DAYS else Fail(seen)
+    return unknown(Unread(f"{path}.enabled", "what a policy that is off does is not documented"), evidence=seen)
+
+
+def of_security_group(flow: Resource, index: Index) -> Verdict:
+    """Fail where a flow log is that of a network security group."""
+    target = flow.require("properties.targetResourceId")
+    kind = type_of(target).lower() if isinstance(target, str) else ""
+    if kind == network.GROUP.type.lower():
+        return Fail((flow.evidence("properties.targetResourceId", "a virtual network, a subnet or an interface"),))
+    known = ("microsoft.network/virtualnetworks", "microsoft.network/networkinterfaces")
+    if kind.startswith(known):
+        return Pass((flow.evidence("properties.targetResourceId"),))
+    return unknown(unknown_value("properties.targetResourceId", target))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from scanner.model.ids import group_of, list_of, name_of, resource_type_of, segments, subscription_of
+from scanner.model.ids import SUBSCRIPTION, group_of, list_of, name_of, resource_type_of, segments, subscription_of
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
@@ -111,8 +111,10 @@ class Resource:
         self.name = name_of(self.id)
         self.api = api
         self.by: By = by
-        self.has_no_properties = not isinstance(member(body, "properties"), dict)
-        """Whether the body has no properties at all: then nothing is known to be open or closed."""
+        self.has_no_properties = not isinstance(member(body, "properties"), dict) and self.type != SUBSCRIPTION
+        """Whether the body has no properties at all: then nothing is known to be open or closed. That of a subscription
+        has none by design (azure-rest-api-specs, Microsoft.Resources: Subscription).
+        """
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:
             self.bundle.add(self)
