@@ -38,6 +38,8 @@ def no_alert(
             return Pass((Evidence("activity log alert", alert.id), Evidence("condition", wanted.words)))
         almost += [fault] if fault.path else []
     gap = index.missing_in(TYPE, subscription.id)
+    if gap is None and subscription.subscription in index.partial:
+        gap = Unread(TYPE, "the subscription is visible in part")
     if gap is not None:
         missing.append(gap)
     if missing:
