@@ -90,6 +90,8 @@ def _listed() -> Iterator[tuple[str, list[str]]]:
     for kind in examples.rules().kinds:
         types |= {type.lower(): type for type in kind.types}
         for read in kind.children:
+            if read.is_extension:
+                continue  # it is pinned by its own type
             names = (pinned_name(type, read) for type in read.tops)
             types |= {name.lower(): own for name, own in zip(names, read.types, strict=True)}
     for name, entry in pinned.by_hand().items():
