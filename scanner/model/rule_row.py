@@ -22,8 +22,8 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
     `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
     `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
-    `place`: how a place follows from the property, and `what` it is in words; `copy`, `zones`, `removed` and `instead`
-    are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one; `absent = ""`: there is
+    `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `zones`, `removed` and
+    `instead` are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one; `absent = ""`: there is
     none.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
     variables by name; a list is given as it is.
@@ -42,6 +42,7 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     unclear: str = ""
     place: PlaceKind | Literal[""] = ""
     what: str = ""
+    also: Names = ()
     copy_: str = field(default="", name="copy")
     zones: tuple[Value, ...] = ()
     removed: bool = False
@@ -52,7 +53,7 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def paths(self) -> Names:
         """Return the properties that it reads, without those of a function."""
-        return tuple(dict.fromkeys(each for each in (*(self.any_of or (self.path,)), self.copy_) if each))
+        return tuple(dict.fromkeys(each for each in (*(self.any_of or (self.path,)), *self.also, self.copy_) if each))
 
     @property
     def bad_values(self) -> tuple[Value, ...]:

@@ -12,8 +12,8 @@ it; a base may start from another one (`like`). Keys of an entry beside ARM's ow
 - `to`, `group_id`, `status` (private endpoints): the resource that it leads to; both sides get the connection
 - `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that are not visible
 
-`[[scope]]` is what is set on a subscription, a resource group or resources (`on`, a name or a list of names) at `path`: a
-lock, a budget, a diagnostic setting.
+`[[scope]]` is what is set on a subscription, a resource group or resources (`on`, a name or a list of names) at
+`path`: a lock, a budget, a diagnostic setting.
 
 In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
 `@name/below` is the id of the resource with that name.

@@ -60,7 +60,7 @@ def _of(document: dict[str, Any], id: str, wanted: frozenset[str]) -> bool:
         return True
     if is_subscription(id):
         return SUBSCRIPTION.lower() in wanted
-    parts = id.lower().rsplit("/providers/", 1)[-1].split("/")
+    parts = id.lower().split("/providers/", 1)[-1].split("/")
     return f"{parts[0]}/{parts[1]}" in wanted
 
 
