@@ -144,7 +144,7 @@ def kept_too_short(flow: Resource, index: Index) -> Verdict:
     days, on = flow.require(f"{path}.days"), flow.require(f"{path}.enabled")
     if isinstance(days, bool) or not isinstance(days, int):
         return unknown(unknown_value(f"{path}.days", days))
-    seen = (flow.evidence(f"{path}.days", "90, or 0 for ever"), flow.evidence(f"{path}.enabled"))
+    seen = (flow.evidence(f"{path}.days", "90, or 0 without expiry"), flow.evidence(f"{path}.enabled"))
     if days == 0 and (same(on, True) or same(on, False)):
         return Pass(seen)
     if same(on, True):

@@ -70,7 +70,7 @@ def short_retention(server: Resource, index: Index, *, read: Read) -> Verdict:
     days = policy.require(path)
     if isinstance(days, bool) or not isinstance(days, int):
         return unknown(unknown_value(f"auditingSettings/default {path}", days))
-    seen = (policy.evidence(path, "90, or 0 for ever"),)
+    seen = (policy.evidence(path, "90, or 0 without expiry"),)
     return Pass(seen) if days == 0 or days >= DAYS else Fail(seen)
 
 

@@ -278,12 +278,10 @@ class _Builder:
 
     def _of_scopes(self) -> Iterator[Json]:
         """Yield what is set on a subscription or a resource group: locks, budgets, Defender plans."""
-        for entry in self.scoped:
-            for on in [entry["on"]] if isinstance(entry["on"], str) else entry["on"]:
-                id = f"{self._scope_id(on)}/{entry['path']}"
-                body = {"id": id, "name": name_of(id), "type": type_of(id)}
-                own = {key: value for key, value in entry.items() if key not in ("on", "path")}
-                yield self._fill(body | own, {}, f"{on}/{entry['path']}")
+        for on, entry in _single(self.scoped):
+            id = f"{self._scope_id(on)}/{entry['path']}"
+            own = {key: value for key, value in entry.items() if key not in ("on", "path")}
+            yield self._fill({"id": id, "name": name_of(id), "type": type_of(id)} | own, {}, f"{on}/{entry['path']}")
 
     def _scope_id(self, name: str) -> str:
         """Return the id of a subscription, resource group or resource. Raises ValueError for a name of neither."""
@@ -315,6 +313,12 @@ class _Builder:
         return {"path": self._reference(given["path"][1:], "refusal")} | {
             key: value for key, value in given.items() if key != "path"
         }
+
+
+def _single(entries: list[Json]) -> Iterator[tuple[str, Json]]:
+    """Yield each name that an entry is set on, with the entry."""
+    for entry in entries:
+        yield from ((on, entry) for on in ([entry["on"]] if isinstance(entry["on"], str) else entry["on"]))
 
 
 def _read(file: Path) -> Json:

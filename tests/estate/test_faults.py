@@ -76,10 +76,15 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     path = f"{LISTS}/Microsoft.Storage/storageAccounts"
     faulty = Scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
     changed = changed_verdicts(whole, faulty)
+    # The destination of one diagnostic setting is an account, whose place is not known then.
+    assert [rule for _, rule in changed if rule.endswith("-logs-outside")] == ["keyvault-logs-outside"]
+    changed = {key: status for key, status in changed.items() if not key[1].endswith("-logs-outside")}
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
     assert rules == {
-        rule.id for rule in faulty.rules.rules.values() if rule.resource_type.type.endswith("storageAccounts")
+        rule.id
+        for rule in faulty.rules.rules.values()
+        if rule.resource_type.type.endswith("storageAccounts") and not rule.id.endswith("-logs-outside")
     }
     assert decide(faulty.result, "never").code == INCOMPLETE
 
@@ -87,7 +92,7 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
 def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
     faulty = Scanned(Fault("refuse", "*/resourcegroups/*/providers/*/*/*/*", chance=0.1, method="GET"), seed=7)
     refused = len(faulty.document["gaps"]) - len(whole.document["gaps"])
-    assert 20 <= refused <= 90
+    assert 20 <= refused <= 150
     assert len(changed_verdicts(whole, faulty)) >= refused / 3
     assert decide(faulty.result, "never").code == INCOMPLETE
 
