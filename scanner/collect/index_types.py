@@ -52,6 +52,8 @@ INDEX_APIS = {
     "microsoft.compute/diskencryptionsets": "2025-01-02",
     "microsoft.recoveryservices/vaults": "2025-08-01",
     "microsoft.dataprotection/backupvaults": "2025-09-01",
+    "microsoft.insights/activitylogalerts": "2020-10-01",
+    "microsoft.operationalinsights/workspaces": "2025-07-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})

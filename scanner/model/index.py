@@ -45,6 +45,8 @@ INDEX_TYPES = (
     "Microsoft.Compute/diskEncryptionSets",
     "Microsoft.RecoveryServices/vaults",
     "Microsoft.DataProtection/backupVaults",
+    "Microsoft.Insights/activityLogAlerts",
+    "Microsoft.OperationalInsights/workspaces",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 

@@ -74,6 +74,8 @@ def _consistent_place(row: RuleData, check: CheckRow) -> None:
         raise BadRow("the key what is missing", "check")
     if check.place == "region" and check.path:
         raise BadRow("the place region reads the location: it takes no path", "check", "path")
+    if check.also and check.place != "target":
+        raise BadRow("only the place target has further paths", "check", "also")
     if check.place in ("listed", "target") and not check.path:
         raise BadRow(f"the place {check.place} needs a path", "check")
     if check.place in ("pair", "processing") and bool(check.path) != bool(check.good):
@@ -137,6 +139,7 @@ def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
         kind=check.place or "region",
         what=check.what,
         path=check.path,
+        also=check.also,
         off=check.good,
         on=check.bad_values,
         zones=check.zones,
@@ -251,7 +254,7 @@ def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
     function = lookup(row.function)
     if not callable(function):
         raise BadRow(f"{row.function} is not a function", "check", "function")
-    arguments = {name: lookup(variable) for name, variable in row.arguments.items()}
+    arguments = {name: lookup(given) if isinstance(given, str) else given for name, given in row.arguments.items()}
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
 
 

@@ -104,6 +104,15 @@ class Fix:
             yield Deletion(self.delete.format_map(ids))
 
 
+def _named(value: Any, subject: Resource) -> Any:
+    """Return a value with the name and id of the resource for `{name}` and `{id}`."""
+    if isinstance(value, dict):
+        return {key: _named(each, subject) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_named(each, subject) for each in value]
+    return {"{name}": subject.name, "{id}": subject.id}.get(value, value) if isinstance(value, str) else value
+
+
 def _place(place: str, subject: Resource, ids: Mapping[str, str]) -> tuple[str, str]:
     """Return the id and the path of a key of `change`."""
     below, _, path = place.rpartition(" ")

@@ -24,12 +24,12 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
     `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
     `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
-    `place`: how a place follows from the property, and `what` it is in words; `copy`, `zones`, `removed` and `instead`
-    are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one; `absent = ""`: there is
-    none.
+    `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `zones`, `removed` and
+    `instead` are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one; `absent = ""`:
+    there is none.
     `key`: where the properties say whose key it is; see `KeyFinder`.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
-    variables by name.
+    variables by name; a list is given as it is.
     """
 
     of: str = ""
@@ -45,19 +45,21 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     unclear: str = ""
     place: PlaceKind | Literal[""] = ""
     what: str = ""
+    also: Names = ()
     copy_: str = field(default="", name="copy")
     zones: tuple[Value, ...] = ()
     removed: bool = False
     instead: dict[str, str] = {}
     key: KeyFinder | None = None
     function: str = ""
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str | Names] = {}
 
     @property
     def paths(self) -> Names:
         """Return the properties that it reads, without those of a function."""
         keys = self.key.paths if self.key is not None else ()
-        return tuple(dict.fromkeys(each for each in (*(self.any_of or (self.path,)), self.copy_, *keys) if each))
+        own = self.any_of or (self.path,)
+        return tuple(dict.fromkeys(each for each in (*own, *self.also, self.copy_, *keys) if each))
 
     @property
     def bad_values(self) -> tuple[Value, ...]:

@@ -228,5 +228,6 @@ def _parents_of(child: Read, made: Bundle, id: str) -> list[str]:
     found = []
     for grand in _parents_of(child.parent, made, id):
         url = f"{grand}/{child.parent.path}".lower()
-        found += [url] if child.parent.one else [each.id for each in made.below.get(url, ())]
+        single = [url] if url in made.resources else []
+        found += single if child.parent.one else [each.id for each in made.below.get(url, ())]
     return found

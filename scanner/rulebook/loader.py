@@ -84,7 +84,8 @@ class RuleSet:
             read.resource_type is kind for rule in self.enabled.values() for read in rule.reads
         ):
             return True
-        return not rules and any(each.always for each in kind.children)
+        # Rules on the logs of a type do not make it one that is left out where they are not enabled.
+        return all(each.category == "logging" for each in rules) and any(each.always for each in kind.children)
 
     def reads(self) -> list[Read]:
         """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""

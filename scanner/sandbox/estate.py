@@ -13,7 +13,8 @@ file has, so that a topic has a file of its own. Keys of an entry beside ARM's o
 - `to`, `group_id`, `status` (private endpoints): the resource that it leads to; both sides get the connection
 - `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that are not visible
 
-`[[scope]]` is what is set on a subscription or a resource group (`on`, its name) at `path`: a lock, a budget.
+`[[scope]]` is what is set on a subscription, a resource group or resources (`on`, a name or a list of names) at
+`path`: a lock, a budget, a diagnostic setting.
 
 In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
 `@name/below` is the id of the resource with that name. The text `{days:20}` is the time in 20 days, in seconds since
@@ -296,17 +297,18 @@ class _Builder:
 
     def _of_scopes(self) -> Iterator[Json]:
         """Yield what is set on a subscription or a resource group: locks, budgets, Defender plans."""
-        for entry in self.scoped:
-            id = f"{self._scope_id(entry['on'])}/{entry['path']}"
-            body = {"id": id, "name": name_of(id), "type": type_of(id)}
+        for on, entry in _single(self.scoped):
+            id = f"{self._scope_id(on)}/{entry['path']}"
             own = {key: value for key, value in entry.items() if key not in ("on", "path")}
-            yield self._fill(body | own, {}, f"{entry['on']}/{entry['path']}")
+            yield self._fill({"id": id, "name": name_of(id), "type": type_of(id)} | own, {}, f"{on}/{entry['path']}")
 
     def _scope_id(self, name: str) -> str:
-        """Return the id of a subscription or resource group. Raises ValueError for a name that is neither."""
+        """Return the id of a subscription, resource group or resource. Raises ValueError for a name of neither."""
+        if name in self.ids:
+            return self.ids[name]
         subscriptions, group = self.frame["subscriptions"], self.frame["groups"].get(name)
         if group is None and name not in subscriptions:
-            raise ValueError(f"no subscription or resource group {name} in the estate")
+            raise ValueError(f"no subscription, resource group or resource {name} in the estate")
         sub = subscriptions[name if group is None else group["subscription"]]["id"]
         return f"/subscriptions/{sub}" + ("" if group is None else f"/resourceGroups/{name}")
 
@@ -330,6 +332,12 @@ class _Builder:
         return {"path": self._reference(given["path"][1:], "refusal")} | {
             key: value for key, value in given.items() if key != "path"
         }
+
+
+def _single(entries: list[Json]) -> Iterator[tuple[str, Json]]:
+    """Yield each name that an entry is set on, with the entry."""
+    for entry in entries:
+        yield from ((on, entry) for on in ([entry["on"]] if isinstance(entry["on"], str) else entry["on"]))
 
 
 def _read(file: Path) -> Json:

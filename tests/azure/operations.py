@@ -17,7 +17,7 @@ from scanner.collect.collector import INDEX_APIS
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import loader
-from scanner.rulebook.pinned_paths import path_below
+from scanner.rulebook.pinned_paths import pinned_name
 
 ANY = "0000"
 NAMESPACES = ("azure.mgmt.resource.resources", "azure.mgmt.resource.subscriptions")
@@ -121,7 +121,7 @@ def table() -> list[PlannedRead]:
                 add(f"list {type}", listed(type), kind.api, type)
             add(f"get {type}", below(type), kind.api, type)
             for child in (each for each in kind.children if type in each.tops):
-                name = child.type if child.is_extension else f"{type}{path_below(child)}"
+                name = pinned_name(type, child)
                 add(f"{child.type} of {type}", f"{above(child, type)}/{child.path}", child.api, name)
     for type, version in INDEX_APIS.items():
         add(f"index {type}", listed(type), version, type)

@@ -69,6 +69,12 @@ TYPES = {
         "Microsoft.Network/privateLinkServices",
         "Microsoft.Cdn/profiles",
     ),
+    "monitoring": (
+        "Microsoft.OperationalInsights/workspaces",
+        "Microsoft.Insights/components",
+        "Microsoft.Network/networkWatchers",
+    ),
+    "subscription": ("Microsoft.Resources/subscriptions",),
 }
 
 

@@ -10,9 +10,11 @@ from scanner.model.rule import Rule
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
+from tests.estate.compare import names_of
 
 ESTATE = load_estate()
-IDS = {resource["id"].lower() for resource in ESTATE.resources}
+NAMES = names_of(ESTATE)
+IDS = {resource["id"].lower() for resource in (*ESTATE.resources, *ESTATE.subscriptions)}
 FILES = sorted((Path(__file__).parent / "expected").glob("*.toml"))
 EXPECTED: dict[str, dict[str, Any]] = {file.stem: tomllib.loads(file.read_text("utf-8")) for file in FILES}
 
@@ -89,9 +91,9 @@ def test_resources_exist_and_can_be_seen(service: str) -> None:
     names |= {name for table in ("closed", "finding") for row in results.get(table, []) for name in row["resources"]}
     for name in names:
         # A slot's name has a slash of its own, so the longest name of a resource that fits is meant.
-        top = max((each for each in ESTATE.ids if f"{name}/".startswith(f"{each}/")), key=len, default="")
+        top = max((each for each in NAMES if f"{name}/".startswith(f"{each}/")), key=len, default="")
         assert top, f"no resource {name} in the estate"
-        path = (ESTATE.ids[top] + name[len(top) :]).lower()
+        path = (NAMES[top] + name[len(top) :]).lower()
         assert path in IDS, f"no resource {name} in the estate"
         assert HIDDEN not in path, f"{name} is in a group that the caller may not see"
 
@@ -131,7 +133,7 @@ def test_findings_name_endpoints_that_are_exposed(service: str) -> None:
     exposed = {(row["resource"], end) for row in EXPECTED[service].get("exposure", []) for end in row["endpoints"]}
     for row in EXPECTED[service].get("finding", []):
         for name in row["resources"]:
-            top = max((each for each in ESTATE.ids if f"{name}/".startswith(f"{each}/")), key=len)
+            top = max((each for each in NAMES if f"{name}/".startswith(f"{each}/")), key=len)
             for end in row.get("endpoints", []):
                 assert (top, end) in exposed, f"{row['rule']}: {end} of {top} is no exposure"
 

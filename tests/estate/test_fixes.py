@@ -88,7 +88,7 @@ def overlaid(lines: list[SnapshotLine], steps: tuple[Step, ...]) -> list[Snapsho
     found: list[SnapshotLine] = []
     for line in lines:
         id = url_of(line).lower()
-        if line.resource is not None and id in gone:
+        if (line.resource is not None and id in gone) or any(id.startswith(f"{each}/") for each in gone):
             continue
         if line.resource is not None and id in edits:
             body = overlaid_body(line.resource, id, edits.pop(id))

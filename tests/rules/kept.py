@@ -27,7 +27,7 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Evidence
 from scanner.rulebook.kept import FILE
 from scanner.rulebook.loader import RuleSet
-from scanner.rulebook.pinned_paths import path_below
+from scanner.rulebook.pinned_paths import pinned_name
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.store import Store
 from tests.benchmarks.copies import collected
@@ -90,7 +90,9 @@ def _listed() -> Iterator[tuple[str, list[str]]]:
     for kind in examples.rules().kinds:
         types |= {type.lower(): type for type in kind.types}
         for read in kind.children:
-            names = (type + path_below(read) for type in read.tops)
+            if read.is_extension:
+                continue  # it is pinned by its own type
+            names = (pinned_name(type, read) for type in read.tops)
             types |= {name.lower(): own for name, own in zip(names, read.types, strict=True)}
     for name, entry in pinned.by_hand().items():
         yield types.get(name.lower(), name), [*entry["paths"], *entry.get("newer", ())]

@@ -39,6 +39,7 @@ STEPS = {
     "cosmos-single-region": "which region is the user's choice",
     "cosmos-single-zone": "chosen when a region is added",
     "eventgrid-namespace-single-zone": "chosen when a namespace is created",
+    "flow-log-of-security-group": "a flow log of the network takes its place, and is a new resource",
     "front-door-classic-no-waf": "one link for each host, and the service is retired",
     "front-door-classic-worldwide": "no setting limits edge locations",
     "front-door-no-waf": "a security policy is a new resource with the user's domains",
@@ -76,6 +77,8 @@ REGIONS = {rule.id for rule in examples.all_rules() if rule.finder is not None a
 """Rules on the region of a resource, which is chosen when it is created."""
 VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None and rule.keys.ask == "elsewhere"}
 """Rules on the place of a vault, which is a resource of its own."""
+LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
+"""Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
     "aks-local-accounts-enabled": "a stopped cluster must be started first",
@@ -147,7 +150,7 @@ def test_every_fix_of_a_lock_closes_exactly_what_it_claims() -> None:
 def test_what_cannot_be_applied_has_a_reason() -> None:
     without = Counter(each.finding.rule for each in everything() if not each.remedy.changes)
     every = Counter(each.finding.rule for each in everything())
-    assert {rule for rule in without if without[rule] == every[rule]} == {*STEPS, *REGIONS, *VAULTS}
+    assert {rule for rule in without if without[rule] == every[rule]} == {*STEPS, *REGIONS, *VAULTS, *LOG_TARGETS}
     assert {rule for rule in without if without[rule] < every[rule]} <= set(SOMETIMES_STEPS)
     assert all(fix_of(each).steps for each in everything() if not each.remedy.changes)
     known = {each.id for each in everything()} | {f"{each.case.file}: *: {each.finding.rule}" for each in everything()}
