@@ -95,9 +95,7 @@ class Fix:
         """Yield what the command changes on a resource."""
         ids = {"id": subject.id, "top_id": top.id}
         for place, value in self.change.items():
-            yield Edit(
-                *_place(place, subject, ids), {"{name}": subject.name, "{id}": subject.id}.get(str(value), value)
-            )
+            yield Edit(*_place(place, subject, ids), _named(value, subject))
         for place, value in self.add.items():
             yield Edit(*_place(place, subject, ids), value, ADD)
         if self.delete:
