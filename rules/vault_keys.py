@@ -1,9 +1,9 @@
 """Keys of vaults and managed HSMs, by the resources that they encrypt: state, expiry, rotation, and what reaches them."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from scanner.model.dates import date_of, seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
 from scanner.model.keys import KeyUse, key_of
@@ -135,21 +135,13 @@ def _left(key: Resource, index: Index) -> float | Unknown | NotApplicable | None
         return unknown(Unread(EXPIRES, key.why_absent_is_unknown)) if key.why_absent_is_unknown else None
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
         return unknown(unknown_value(EXPIRES, value))
-    try:
-        taken = datetime.fromisoformat(index.taken)
-        return value - (taken if taken.tzinfo else taken.replace(tzinfo=UTC)).timestamp()
-    except ValueError:
-        return unknown(Unread("the time of the scan", "not in the snapshot"))
+    taken = seconds_of(index.taken)
+    return unknown(Unread("the time of the scan", "not in the snapshot")) if taken is None else value - taken
 
 
 def _date(key: Resource) -> str:
     value = key.get(EXPIRES)
-    if is_absent(value):
-        return ABSENT
-    try:
-        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d")
-    except (ValueError, OverflowError, OSError):
-        return str(value)
+    return ABSENT if is_absent(value) else date_of(value) or str(value)
 
 
 def not_rotated(key: Resource, index: Index) -> Verdict:

@@ -310,7 +310,7 @@ path, value, allowed, source, why, waiver}]; keys without a value are left out."
         "keys:run",
         arguments=("FILE",),
         rows=(Option("at-risk", about="Only keys with a proven risk or of unknown state"), FORMAT),
-        intro="Show the keys of a findings file, their risks and what depends on them. JSON: as in `keys` there.",
+        intro="Show the keys of a findings file, their risks and what depends on them.\nJSON: as in `keys` there.",
     ),
     Command(
         "diff",

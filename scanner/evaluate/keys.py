@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import FindingRow
+from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
@@ -200,7 +200,7 @@ class KeyLedger:
             return "disabled", ""
         if not same(enabled, True):
             return "unknown", "Azure did not return whether the key is enabled"
-        taken = _time(self.index.taken)
+        taken = seconds_of(self.index.taken)
         if isinstance(expires, int) and not isinstance(expires, bool) and taken is not None:
             return ("expired" if expires <= taken else "enabled"), ""
         return ("enabled", "") if is_absent(expires) else ("unknown", "the time of the scan is not known")
@@ -229,14 +229,6 @@ def _text(body: Any, path: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _time(text: str) -> float | None:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
-
-
 def _lives(vault: Resource, item: Resource | None) -> str:
     """Return where a key lives. Vaults of the tier Standard have keys in software alone (key-vault/keys/about-keys)."""
     if vault.type.lower() == POOLS.lower():
@@ -256,13 +248,7 @@ def _kind(item: Resource | None) -> str:
 
 
 def _expires(item: Resource | None) -> str:
-    value = _peek(item.body, "properties.attributes.exp") if item is not None else MISSING
-    if not isinstance(value, int) or isinstance(value, bool):
-        return ""
-    try:
-        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d")
-    except (ValueError, OverflowError, OSError):
-        return ""
+    return date_of(_peek(item.body, "properties.attributes.exp")) if item is not None else ""
 
 
 def _rotation(item: Resource | None) -> str:

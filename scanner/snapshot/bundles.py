@@ -1,6 +1,5 @@
 """Snapshots in memory: the lines of a grouped snapshot as an index of network resources and a stream of bundles."""
 
-import re
 import weakref
 from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
@@ -183,7 +182,7 @@ def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
     return found
 
 
-_KEYS = re.compile(rb"\.vault\.|\.managedhsm\.|/diskencryptionsets/", re.IGNORECASE)
+_KEYS = (b".vault.", b".managedhsm.", b"/diskencryptionsets/")
 """Only lines with such a text can name a key: the addresses of vaults in all clouds, and the ids of sets."""
 
 
@@ -191,7 +190,8 @@ def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
     """Yield the resources of a snapshot that may name a key, in a second pass over its lines."""
     kept = snapshot.header.kept_paths(snapshot.why)
     for raw in snapshot.raw() if snapshot.raw is not None else ():
-        if _KEYS.search(raw) is None:
+        folded = raw.lower()
+        if not any(text in folded for text in _KEYS):
             continue
         with suppress(msgspec.DecodeError):
             line = decoder.decode(raw)
