@@ -14,6 +14,7 @@ import azure.mgmt
 
 from scanner.azure import subscriptions as scope
 from scanner.collect.collector import INDEX_APIS
+from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import loader
 from scanner.rulebook.pinned_paths import pinned_name
@@ -89,7 +90,9 @@ def words(path: str) -> tuple[str, ...]:
 
 
 def below(type: str) -> str:
-    """The path of a resource of a type in a group."""
+    """The path of a resource of a type in a group, or of a subscription."""
+    if type == SUBSCRIPTION:
+        return f"/subscriptions/{ANY}"
     namespace, *types = type.split("/")
     return f"/subscriptions/{ANY}/resourcegroups/{ANY}/providers/{namespace}" + "".join(
         f"/{each}/{ANY}" for each in types
@@ -98,6 +101,8 @@ def below(type: str) -> str:
 
 def listed(type: str) -> str:
     """The path on which all of a type are listed: in a subscription, or below the parent of a nested type."""
+    if type == SUBSCRIPTION:
+        return "/subscriptions"
     if type.count("/") == 1:
         return f"/subscriptions/{ANY}/providers/{type}"
     parent, name = type.rsplit("/", 1)
