@@ -1,4 +1,4 @@
-"""Microsoft Defender for Cloud: its plans on a subscription, and who is told of alerts."""
+"""Microsoft Defender for Cloud: its plans on a subscription, and who is notified of alerts."""
 
 from typing import Any
 
