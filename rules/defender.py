@@ -1,4 +1,4 @@
-"""Microsoft Defender for Cloud: its plans on a subscription, and who is told of alerts."""
+"""Microsoft Defender for Cloud: its plans on a subscription, and who is notified of alerts."""
 
 from typing import Any
 
@@ -73,7 +73,7 @@ DEFAULT = Unread(
 )
 
 
-def owners_not_told(subscription: Resource, index: Index, *, read: Read) -> Verdict:
+def owners_not_notified(subscription: Resource, index: Index, *, read: Read) -> Verdict:
     """Fail where a contact is set and the owners of the subscription get no notices."""
     contact, gap = contact_of(subscription, read)
     if contact is None:

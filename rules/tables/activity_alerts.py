@@ -39,7 +39,7 @@ def no_alert(
         almost += [fault] if fault.path else []
     gap = index.missing_in(TYPE, subscription.id)
     if gap is None and subscription.subscription in index.partial:
-        gap = Unread(TYPE, "the subscription is visible in part")
+        gap = Unread(TYPE, "the subscription is visible in part", subscription.id)
     if gap is not None:
         missing.append(gap)
     if missing:

@@ -101,6 +101,8 @@ def below(type: str) -> str:
 
 def listed(type: str) -> str:
     """The path on which all of a type are listed: in a subscription, or below the parent of a nested type."""
+    if type == SUBSCRIPTION:
+        return "/subscriptions"
     if type.count("/") == 1:
         return f"/subscriptions/{ANY}/providers/{type}"
     parent, name = type.rsplit("/", 1)

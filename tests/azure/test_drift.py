@@ -8,6 +8,8 @@ from tests.azure.operations import ANY, PlannedRead, operations, table
 from tests.rules import pinned, sdk_paths
 
 NO_SDK = {
+    "index microsoft.insights/activitylogalerts": "azure-mgmt-monitor is not installed",
+    "index microsoft.operationalinsights/workspaces": "azure-mgmt-loganalytics is not installed",
     "index microsoft.network/virtualnetworkgateways": "azure-mgmt-network lists them below a resource group alone",
 }
 """Reads that no installed SDK has an operation for, and why; a line that is no longer true fails.

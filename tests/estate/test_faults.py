@@ -85,9 +85,7 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
     assert rules == {
-        rule.id
-        for rule in faulty.rules.rules.values()
-        if rule.resource_type.type.endswith("storageAccounts") and not rule.id.endswith("-logs-outside")
+        rule.id for rule in faulty.rules.rules.values() if rule.resource_type.type.endswith("storageAccounts")
     }
     assert decide(faulty.result, "never").code == INCOMPLETE
 
