@@ -154,15 +154,15 @@ NONE = "No endpoint is publicly accessible without authentication"
         (sample.typed(sample.clean()), NONE),
         (
             sample.typed(sample.clean() | {"gaps": [GAP]}),
-            "Not fully assessed: 1 read;</span> no exposed endpoint was found in the rest",
+            "Not fully assessed: 1 read<span class=\"vh\">;</span></span> no exposed endpoint was found in the rest",
         ),
         (
             with_exposures(exposure(severity="medium", authentication="identity")),
-            "Not fully assessed: 1 endpoint;</span> no exposed endpoint was found in the rest",
+            "Not fully assessed: 1 endpoint<span class=\"vh\">;</span></span> no exposed endpoint was found in the rest",
         ),
         (
             with_exposures(exposure(), exposure(**UNKNOWN)),
-            "Not fully assessed: 1 endpoint;</span> 1 endpoint is publicly accessible without authentication",
+            "Not fully assessed: 1 endpoint<span class=\"vh\">;</span></span> 1 endpoint is publicly accessible without authentication",
         ),
         (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
     ],
@@ -175,7 +175,7 @@ def test_headline(document: Document, headline: str) -> None:
 def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
     document = sample.typed(sample.clean())
     document.scan = msgspec.structs.replace(document.scan, complete=False)
-    assert "Not fully assessed: part of the scope;</span> no exposed endpoint was found in the rest</h1>" in render(
+    assert "Not fully assessed: part of the scope<span class=\"vh\">;</span></span> no exposed endpoint was found in the rest</h1>" in render(
         document, Words()
     )
 
