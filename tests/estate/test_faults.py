@@ -78,10 +78,9 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     changed = changed_verdicts(whole, faulty)
     # Which accounts need a key is unknown too, and the place of the account that is the destination of a setting.
     keys = {id for id in faulty.rules.rules if faulty.rules.files[id].endswith("vault_keys.py")}
-    logs = {id for id in faulty.rules.rules if id.endswith("-logs-outside")}
-    assert {rule for resource, rule in changed if resource.count("/") != 2} <= keys | logs
-    assert [rule for _, rule in changed if rule in logs] == ["keyvault-logs-outside"]
-    changed = {key: status for key, status in changed.items() if key[1] not in keys | logs}
+    others = {*keys, "keyvault-logs-outside"}
+    assert {rule for resource, rule in changed if resource.count("/") != 2} <= others
+    changed = {key: status for key, status in changed.items() if key[1] not in others}
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
     assert rules == {
