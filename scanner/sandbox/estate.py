@@ -112,22 +112,11 @@ class _Builder:
         for entry in self.entries:
             self._connect(entry)
         self._associate()
-        subscriptions = self.frame["subscriptions"]
         return Estate(
             tenant=self.frame["tenant"],
-            subscriptions=[
-                {
-                    "id": f"/subscriptions/{one['id']}",
-                    "subscriptionId": one["id"],
-                    "displayName": name,
-                    "tenantId": self.frame["tenant"],
-                    "state": one["state"],
-                    "view": one["view"],
-                }
-                for name, one in subscriptions.items()
-            ],
+            subscriptions=list(_subscriptions(self.frame)),
             resources=[*self._groups(), *self._of_scopes(), *self.bodies.values()],
-            grants=list(self._grants()),
+            grants=list(_grants(self.frame)),
             refusals=[self._refusal(one) for one in self.frame.get("refusal", [])],
             overrides={
                 "without_properties": tuple(
@@ -312,26 +301,39 @@ class _Builder:
         sub = subscriptions[name if group is None else group["subscription"]]["id"]
         return f"/subscriptions/{sub}" + ("" if group is None else f"/resourceGroups/{name}")
 
-    def _grants(self) -> Iterator[Json]:
-        """Yield the roles of the identity. An action that a group lacks is granted on the other groups alone."""
-        for name, one in self.frame["subscriptions"].items():
-            groups = {key: group for key, group in self.frame["groups"].items() if group["subscription"] == name}
-            scope = f"/subscriptions/{one['id']}"
-            if one["view"] != "full":
-                seen = (key for key, group in groups.items() if group.get("seen", True))
-                yield from ({"scope": f"{scope}/resourceGroups/{key}"} for key in seen)
-                continue
-            lacking = sorted({action for group in groups.values() for action in group.get("lacks", ())})
-            yield {"scope": scope, "not_actions": lacking}
-            for key, group in groups.items():
-                actions = [action for action in lacking if action not in group.get("lacks", ())]
-                if actions:
-                    yield {"scope": f"{scope}/resourceGroups/{key}", "actions": actions}
-
     def _refusal(self, given: Json) -> Json:
         return {"path": self._reference(given["path"][1:], "refusal")} | {
             key: value for key, value in given.items() if key != "path"
         }
+
+
+def _subscriptions(frame: Json) -> Iterator[Json]:
+    for name, one in frame["subscriptions"].items():
+        yield {
+            "id": f"/subscriptions/{one['id']}",
+            "subscriptionId": one["id"],
+            "displayName": name,
+            "tenantId": frame["tenant"],
+            "state": one["state"],
+            "view": one["view"],
+        }
+
+
+def _grants(frame: Json) -> Iterator[Json]:
+    """Yield the roles of the identity. An action that a group lacks is granted on the other groups alone."""
+    for name, one in frame["subscriptions"].items():
+        groups = {key: group for key, group in frame["groups"].items() if group["subscription"] == name}
+        scope = f"/subscriptions/{one['id']}"
+        if one["view"] != "full":
+            seen = (key for key, group in groups.items() if group.get("seen", True))
+            yield from ({"scope": f"{scope}/resourceGroups/{key}"} for key in seen)
+            continue
+        lacking = sorted({action for group in groups.values() for action in group.get("lacks", ())})
+        yield {"scope": scope, "not_actions": lacking}
+        for key, group in groups.items():
+            actions = [action for action in lacking if action not in group.get("lacks", ())]
+            if actions:
+                yield {"scope": f"{scope}/resourceGroups/{key}", "actions": actions}
 
 
 def _single(entries: list[Json]) -> Iterator[tuple[str, Json]]:
