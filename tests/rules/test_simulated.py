@@ -35,6 +35,7 @@ STEPS = {
     "disk-set-single-encryption": "chosen when a set is created",
     "eventhub-platform-key": "an identity needs the key first",
     "eventhub-single-encryption": "chosen with the first key",
+    "backup-vault-no-resource-guard": "the Resource Guard is made by its owner",
     "cosmos-no-throughput-limit": "the limit is the user's choice",
     "cosmos-single-region": "which region is the user's choice",
     "cosmos-single-zone": "chosen when a region is added",
