@@ -79,7 +79,8 @@ def _known(rule: Rule) -> set[str]:
             if read.lower() == type.lower() or read.lower().startswith(f"{type.lower()}/"):
                 found |= {step.removesuffix("[]") for path in entry["paths"] for step in path.split(".")}
                 found |= set(read[len(type) :].strip("/").split("/"))
-    for extension in (each for each in rule.resource_type.children if each.is_extension):
+    locks = (each for each in rule.reads if each.is_extension)
+    for extension in (*(each for each in rule.resource_type.children if each.is_extension), *locks):
         paths = pinned.pinned().get(extension.type, {}).get("paths", ())
         found |= {step.removesuffix("[]") for path in paths for step in path.split(".")}
     return found

@@ -72,6 +72,8 @@ STEPS = {
     "storage-share-not-backed-up": "the item is made by the vault",
     "storage-single-region": "which redundancy depends on the one that it has",
     "storage-single-zone": "which redundancy depends on the one that it has",
+    "subscription-no-anomaly-alert": "the recipient is the user's choice",
+    "subscription-no-budget": "amount and recipient are the user's choice",
 }
 """Rules whose fix is steps in words on every example, or changes nothing that Azure shows, and why."""
 REGIONS = {rule.id for rule in examples.all_rules() if rule.finder is not None and rule.finder.kind == "region"}
@@ -106,6 +108,8 @@ LEFT = {
     "an unknown status",
     "appservice: a social login allows anyone: app-no-platform-sign-in": "the social provider stays until the "
     "user removes it",
+    "governance: a policy that leaves out a group: subscription-no-region-policy": "the example has an assignment of the "
+    "same name, whose exclusion stays until the user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
     "places: a region that no list has does not hide one that is not allowed: cosmos-region-outside": "the other "
     "region is not known",
