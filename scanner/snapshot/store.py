@@ -42,6 +42,8 @@ _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
 _BLOCK_BYTES = 1 << 15
 """The size of a block of lines that a buffer puts into its spool."""
+_READ_BYTES = 1 << 17
+"""How much of a temporary file one pass reads at a time."""
 
 
 class SupportsWrite(Protocol):
@@ -166,11 +168,9 @@ class Store(LineWriter):
         self._rows, self._bytes = [], 0
 
     def lines(self) -> Iterator[bytes]:
-        """Yield every line, encoded, in grouped order. May be called again."""
+        """Yield every line, encoded, in grouped order. May be called again, also while an earlier pass goes on."""
         self._rows.sort()
-        for run in self._runs:
-            run.seek(0)
-        rows = heapq.merge(*self._runs, self._rows) if self._runs else self._rows
+        rows = heapq.merge(*map(_rows_of, self._runs), self._rows) if self._runs else self._rows
         return (row[row.rindex(b"\x00") + 1 : -1] for row in rows)
 
     def decoded(self) -> Iterator[SnapshotLine]:
@@ -250,6 +250,18 @@ class Store(LineWriter):
             held = (line, encoded)
         if held is not None:
             yield held
+
+
+def _rows_of(run: IO[bytes]) -> Iterator[bytes]:
+    """Yield the lines of a temporary file, from a place of its own: several passes read one file."""
+    place = 0
+    while True:
+        run.seek(place)
+        rows = run.readlines(_READ_BYTES)
+        if not rows:
+            return
+        place = run.tell()
+        yield from rows
 
 
 class _Reread:

@@ -12,6 +12,9 @@ from scanner.report.summary import COLUMNS, matrix, ordered_exposures, ordered_f
 from scanner.report.words import Words
 from tests.report import sample
 
+SEPARATOR = '<span class="vh">;</span></span> '
+"""What stands between the two parts of the headline: for readers of the text only."""
+
 
 def exposure(**changes: Any) -> ExposureRow:
     made = {
@@ -154,15 +157,15 @@ NONE = "No endpoint is publicly accessible without authentication"
         (sample.typed(sample.clean()), NONE),
         (
             sample.typed(sample.clean() | {"gaps": [GAP]}),
-            "Not fully assessed: 1 read<span class=\"vh\">;</span></span> no exposed endpoint was found in the rest",
+            f"Not fully assessed: 1 read{SEPARATOR}no exposed endpoint was found in the rest",
         ),
         (
             with_exposures(exposure(severity="medium", authentication="identity")),
-            "Not fully assessed: 1 endpoint<span class=\"vh\">;</span></span> no exposed endpoint was found in the rest",
+            f"Not fully assessed: 1 endpoint{SEPARATOR}no exposed endpoint was found in the rest",
         ),
         (
             with_exposures(exposure(), exposure(**UNKNOWN)),
-            "Not fully assessed: 1 endpoint<span class=\"vh\">;</span></span> 1 endpoint is publicly accessible without authentication",
+            f"Not fully assessed: 1 endpoint{SEPARATOR}1 endpoint is publicly accessible without authentication",
         ),
         (sample.typed(sample.empty()), "No resource of a known type was found in these subscriptions."),
     ],
@@ -175,7 +178,7 @@ def test_headline(document: Document, headline: str) -> None:
 def test_zero_does_not_look_clean_when_the_scan_is_incomplete() -> None:
     document = sample.typed(sample.clean())
     document.scan = msgspec.structs.replace(document.scan, complete=False)
-    assert "Not fully assessed: part of the scope<span class=\"vh\">;</span></span> no exposed endpoint was found in the rest</h1>" in render(
+    assert f"Not fully assessed: part of the scope{SEPARATOR}no exposed endpoint was found in the rest</h1>" in render(
         document, Words()
     )
 

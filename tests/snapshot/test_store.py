@@ -20,6 +20,18 @@ def test_a_store_that_outgrows_memory_sorts_on_disk(monkeypatch: pytest.MonkeyPa
     spilled.close()
 
 
+def test_a_second_pass_does_not_disturb_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner.snapshot.store._RUN_BYTES", 700)
+    spilled = store(20)
+    assert len(spilled._runs) > 3
+    expected = list(spilled.lines())
+    first = spilled.lines()
+    begun = [next(first) for _ in range(len(expected) // 2)]
+    assert list(spilled.lines()) == expected, "residency looks up other resources during the evaluation"
+    assert begun + list(first) == expected
+    spilled.close()
+
+
 STORES = f"{SUB}/providers/Microsoft.Storage/storageAccounts"
 NETWORKS = f"{SUB}/providers/Microsoft.Network/virtualNetworks"
 GROUPS = f"{SUB}/providers/Microsoft.Network/networkSecurityGroups"
