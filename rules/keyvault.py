@@ -26,9 +26,12 @@ from scanner.reach.firewall import firewall
 from .common import host, network_acls
 
 VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01")
-KEYS = VAULT.child("keys", costly=True)
+# Each key is read by itself too: the list has neither the version nor the rotation policy (Azure/azure-rest-api-specs,
+# example listKeys of Microsoft.KeyVault).
+KEYS = VAULT.child("keys", each=True)
 SECRETS = VAULT.child("secrets", costly=True)
 HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
+HSM_KEYS = HSM.child("keys", each=True)
 FIREWALL = "Key Vault firewall"
 VAULT_ACL = network_acls(
     FIREWALL,

@@ -49,6 +49,8 @@ MACHINE = ResourceType(
     api="2025-11-01",
 )
 
+DISK_SETS = ResourceType("Microsoft.Compute/diskEncryptionSets", api="2025-01-02")
+
 
 def is_vm(machine: Resource) -> bool:
     return machine.type.lower() == VM.lower()

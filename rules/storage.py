@@ -108,8 +108,15 @@ CONTAINERS = ACCOUNT.child(
 )
 FILE_SERVICE = ACCOUNT.child("fileServices/default", one=True, when=has_files, off=("FeatureNotSupportedForAccount",))
 SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
+STANDARD_SHARES = ACCOUNT.child(
+    "fileServices/default/shares",
+    when=lambda account: has_files(account) and not premium_files(account),
+    off=("FeatureNotSupportedForAccount",),
+    costly=True,
+)
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
 REPLICATIONS = ACCOUNT.child("objectReplicationPolicies", when=has_blobs, costly=True)
+SCOPES = ACCOUNT.child("encryptionScopes", costly=True)
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 
 COMMON_ACL = network_acls(

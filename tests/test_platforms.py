@@ -58,6 +58,7 @@ def test_commands_run_without_what_windows_lacks(tmp_path: Path) -> None:
         ("demo --quiet --dir demo", 0),
         ("frameworks nsm-2.0 --from f.json", 0),
         ("places f.json", 0),
+        ("keys f.json", 0),
         ("sandbox nothing.jsonl", 2),
         ("sandbox --stop", 2),
         ("sandbox --env", 2),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from scanner.errors import InputError, nearest
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
-from scanner.model.ids import name_of, root_of, segments, type_of
+from scanner.model.ids import is_subscription, name_of, root_of, segments, type_of
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread
@@ -55,6 +55,8 @@ class _Matches:
     """Names of resources with endpoints that are attached to an uncovered one."""
 
     def add(self, bundle: Bundle) -> None:
+        if is_subscription(bundle.id):
+            return  # its id begins that of every resource in it
         named, type = _names(self.question.resource, bundle.id), type_of(bundle.id)
         if bundle.top is not None:
             self._add_top(bundle.top)

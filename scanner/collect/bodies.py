@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import quote
 
-from scanner.model.ids import segments, subscription_of
+from scanner.model.ids import list_of, segments, subscription_of
 
 Json = dict[str, Any]
 
@@ -24,6 +24,9 @@ def with_child_id(row: Json, url: str) -> Json:
     given = row.get("id")
     id = given if isinstance(given, str) else ""
     if segments(id)[:-1] == segments(url) and id.rsplit("/", 1)[-1] not in (".", ".."):
+        return row
+    # A lock of the subscription's list may be set on a resource group, or on a resource.
+    if id and list_of(id) == list_of(f"{url}/x") and not {".", ".."} & set(id.split("/")):
         return row
     parent = url.rsplit("/", 1)[0]
     inside = id[len(parent) :].strip("/").split("/") if id.lower().startswith(f"{parent.lower()}/") else []

@@ -15,6 +15,7 @@ from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView
+from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.visibility import VisibilityReader
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of, type_of
@@ -108,6 +109,8 @@ class _Collection:
         self.lists.set_groups(self.groups, self.excluded.selection)
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
+            bundles = self.lists.lookups if self.scope.groups or self.scope.tags else self.bundles
+            add_subscriptions(bundles.context, bundles, jobs, views)
             for subscription in views:
                 for type, resource_type in self.context.plan.types():
                     if not nested(type):
@@ -235,6 +238,7 @@ class _Collection:
         bundles = BundleReader(context)
         bundles.found_ids.update(named)
         lists = ListReader(context, bundles, Scope())
+        add_subscriptions(context, bundles, jobs, views)
         for subscription in views:
             for type, resource_type in context.plan.types():
                 if is_indexed(type) and not nested(type):

@@ -47,6 +47,13 @@ INDEX_APIS = {
     "microsoft.apimanagement/service": "2024-05-01",
     "microsoft.web/hostingenvironments": "2025-03-01",
     "microsoft.app/managedenvironments": "2025-07-01",
+    "microsoft.keyvault/vaults": "2026-02-01",
+    "microsoft.keyvault/managedhsms": "2026-02-01",
+    "microsoft.compute/diskencryptionsets": "2025-01-02",
+    "microsoft.recoveryservices/vaults": "2025-08-01",
+    "microsoft.dataprotection/backupvaults": "2025-09-01",
+    "microsoft.insights/activitylogalerts": "2020-10-01",
+    "microsoft.operationalinsights/workspaces": "2025-07-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})

@@ -216,7 +216,7 @@ class ListReader:
             return
         self.bundles.found_ids.add(row["id"].lower())
         bundles = self.bundles if in_scope else self.lookups
-        if isinstance(member(row, "properties"), dict):
+        if isinstance(member(row, "properties"), dict) and not resource_type.each:
             bundles.add(jobs, subscription, row, resource_type, "list")
         else:
             self._add_get(jobs, subscription, row["id"], resource_type, bundles)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from scanner.model.ids import SUBSCRIPTION
 from scanner.model.index import INDEX_TYPES
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.selection import Exclusion
@@ -72,12 +73,19 @@ class Plan:
     places: bool = False
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
-        """Return each ARM type with its declaration. The first declaration counts where custom rules repeat a type."""
+        """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a
+        type. A subscription is not listed: see `subscription`.
+        """
         first: dict[str, tuple[str, ResourceType]] = {}
         for resource_type in self.resource_types:
-            for type in resource_type.types:
+            for type in resource_type.types if resource_type.type != SUBSCRIPTION else ():
                 first.setdefault(type.lower(), (type, resource_type))
         return first.values()
+
+    @property
+    def subscription(self) -> ResourceType | None:
+        """Return the declaration of subscriptions, None where they are not read as resources."""
+        return next((each for each in self.resource_types if each.type == SUBSCRIPTION), None)
 
     def below(self, parent: ResourceType | Read) -> list[Read]:
         """Return the wanted reads directly below a parent, from every declaration of its type."""

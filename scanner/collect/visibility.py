@@ -9,6 +9,7 @@ from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, 
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
+from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 
@@ -43,7 +44,8 @@ class VisibilityReader:
 
     async def read(self, subscriptions: "Sequence[Subscription]") -> list[SubscriptionView]:
         """Write the view of each subscription, with a gap where it is not full. Return those of readable ones."""
-        resource_types = [each for each in self.context.plan.resource_types if not nested(each.type)]
+        listed = (each for each in self.context.plan.resource_types if each.type != SUBSCRIPTION)
+        resource_types = [each for each in listed if not nested(each.type)]
         views: dict[str, SubscriptionView] = {}
 
         async def probe(id: str) -> None:

@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar, overload
 import msgspec
 
 from scanner.document.framework_rows import FrameworkRow
+from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.schema import (
     SCHEMA,
@@ -157,6 +158,7 @@ class _Parser:
             passed=self._mapping("passed", list[str]),
             not_applicable=self._mapping("not_applicable", dict[str, str]),
             places=self._optional_rows("places", DataPlaceRow),
+            keys=self._optional_rows("keys", KeyRow),
             gaps=list(self._rows("gaps", GapRow)),
             coverage=self._part(b'"coverage": ', Coverage),
         )

@@ -10,6 +10,7 @@ import msgspec
 
 from scanner.document.first_schema import convert_first_schema
 from scanner.document.framework_rows import FrameworkRow
+from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.document.states import State
@@ -397,6 +398,7 @@ class Document(msgspec.Struct, kw_only=True):
     passed: Mapping[str, list[str]]
     not_applicable: Mapping[str, dict[str, str]]
     places: Sequence[DataPlaceRow] = ()
+    keys: Sequence[KeyRow] = ()
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None

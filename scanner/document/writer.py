@@ -7,6 +7,7 @@ from typing import IO, Any, NamedTuple
 import msgspec
 
 from scanner.document.framework_rows import FrameworkRow
+from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.schema import (
     SCHEMA,
@@ -23,8 +24,8 @@ from scanner.document.schema import (
 )
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
-_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places")
-_LISTS = frozenset({"exposures", "findings", "places"})
+_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places", "keys")
+_LISTS = frozenset({"exposures", "findings", "places", "keys"})
 _BATCH = 512
 
 
@@ -71,6 +72,9 @@ class Writer:
 
     def place(self, row: DataPlaceRow) -> None:
         self._line("places", _encoder.encode(row))
+
+    def key(self, row: KeyRow) -> None:
+        self._line("keys", _encoder.encode(row))
 
     def resource(self, id: str, row: ResourceRow) -> None:
         self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
@@ -120,6 +124,8 @@ def fill(writer: Writer, document: Document) -> None:
         writer.finding(finding)
     for place in document.places:
         writer.place(place)
+    for key in document.keys:
+        writer.key(key)
     for id, rules in document.passed.items():
         writer.passed(id, rules)
     for id, reasons in document.not_applicable.items():

@@ -12,6 +12,7 @@ from scanner.evaluate.bicep import Versions
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
 from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
+from scanner.evaluate.keys import store_keys
 from scanner.evaluate.places import accept_place, place_rows
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, Crash
@@ -108,6 +109,8 @@ def _check_subject(
     result.describe(subject, top)
     if rule.finder is not None and not isinstance(verdict, NotApplicable):
         result.places += place_rows(rule, rule.finder, subject, context.index, verdict)
+    if rule.keys is not None:
+        result.keys += store_keys(rule, rule.keys, subject, context.index, verdict)
     if not isinstance(verdict, Fail):
         _add(context, result, rule, subject.id, verdict)
         return

@@ -4,8 +4,9 @@ from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
+from scanner.model.ids import bundle_of, is_subscription
 from scanner.model.index import Index
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread
 from scanner.rulebook.examples import SUBSCRIPTION, Case, bundle, nulls
@@ -53,13 +54,31 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
-    for body in case.also:
-        index.add(Resource(nulls(body), by="get"))
+    _add_also(case, index, rules)
     group = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg-example"
     index.residency.groups = {group: "norwayeast"}
     index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
+    index.taken = snapshot.header.taken
+    index.keys.resources = lambda: [Resource(nulls(body), by="get") for body in case.also]
     return Evaluation(snapshot, rules, Policy(networks=networks), index=index)
+
+
+def _add_also(case: Case, index: Index, rules: RuleSet) -> None:
+    """Add the resources of the index, with their children in one bundle. What verdicts on other resources look up
+    below them was read, but for the types that the example names as missing.
+    """
+    bundles: dict[str, Bundle] = {}
+    for body in map(nulls, case.also):
+        root = bundle_of(str(body.get("id")))
+        resource = Resource(body, by="get", bundle=bundles.setdefault(root, Bundle(root)))
+        resource.bundle.add(resource)
+        index.add(resource)
+    for top in filter(None, (each.top for each in bundles.values())):
+        for child in (child for kind in kinds_of(top.type, rules) for child in kind.children):
+            if (child.always or is_subscription(top.id)) and child.type.lower() not in index.missing:
+                place = top.key + child.key
+                top.bundle.reads[place] = len(top.bundle.below.get(place, ()))
 
 
 def _worse(statuses: dict[str, str], rule: str, status: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 
 from scanner.evaluate.policy import Policy
-from scanner.model.ids import segments, subscription_of, type_of
+from scanner.model.ids import SUBSCRIPTION, is_subscription, resource_type_of, segments, subscription_of, type_of
 from scanner.model.index import EXTENSIONS, INDEX_TYPES, Index
 from scanner.model.regions import TABLE, of_arm
 from scanner.model.residency import Residency
@@ -22,6 +22,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         wide_ipv4=policy.wide_ipv4,
         wide_ipv6=policy.wide_ipv6,
         live=snapshot.header.live,
+        taken=snapshot.header.taken,
     )
     for bundle in snapshot.index:
         for resource in bundle.resources.values():
@@ -119,6 +120,7 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
         type = type_of(gap.url)
         found.setdefault((subscription_of(gap.url), type.lower()), []).append(unread_of(gap))
     recorded = {(subscription_of(url), type_of(url).lower()) for url in (*snapshot.reads, *snapshot.skips)}
+    known = {subscription_of(bundle.id) for bundle in snapshot.index if is_subscription(bundle.id)}
     only_named = {subscription_of(url) for url in snapshot.skips if len(segments(url)) == len(("subscriptions", "id"))}
     for scope in snapshot.evaluated_scopes if snapshot.header.live else ():
         subscription = scope.subscription.lower()
@@ -126,7 +128,10 @@ def unlisted(snapshot: Snapshot, types: Collection[str]) -> dict[tuple[str, str]
         if scope.view != "full" or subscription in only_named:
             continue
         for type in (type for type in types if type.count("/") == 1):
-            if (subscription, type) not in recorded:
+            if type == SUBSCRIPTION.lower():
+                if not selection.is_filtered and subscription not in known:
+                    found.setdefault((subscription, type), [Unread(SUBSCRIPTION, "not collected")])
+            elif (subscription, type) not in recorded:
                 found.setdefault((subscription, type), [Unread(type, "not listed")])
     return found
 
@@ -139,10 +144,10 @@ def unread_top(bundle: Bundle) -> tuple[str, Unread] | None:
     place = "/" + "/".join(segments(bundle.id))
     gap = bundle.gaps.get(place)
     if gap is not None:
-        return gap.url, Unread(type_of(bundle.id), gap.why(), gap.url)
+        return gap.url, Unread(resource_type_of(bundle.id), gap.why(), gap.url)
     if place in bundle.skips or not (bundle.resources or bundle.reads or bundle.gaps):
         return None
-    return bundle.id, Unread(type_of(bundle.id), "only parts of it were collected")
+    return bundle.id, Unread(resource_type_of(bundle.id), "only parts of it were collected")
 
 
 def unread_below(bundle: Bundle) -> Iterator[tuple[str, Unread]]:

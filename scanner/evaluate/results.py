@@ -7,6 +7,7 @@ import msgspec
 from scanner.document.schema import DataPlaceRow, ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.evaluate.counts import Counts
+from scanner.evaluate.keys import StoreKey
 from scanner.evaluate.shared import SharedCauses
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
@@ -30,6 +31,7 @@ class BundleResult:
     exposures: list[ExposureRow] = field(default_factory=list)
     findings: list[FindingRow] = field(default_factory=list)
     places: list[DataPlaceRow] = field(default_factory=list)
+    keys: list[StoreKey] = field(default_factory=list)
     passed: dict[str, list[str]] = field(default_factory=dict)
     """The ids of the rules that passed, by resource id."""
     not_applicable: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -21,8 +21,8 @@ from scanner.document.schema import (
 from scanner.document.states import State
 from scanner.evaluate.waiving import Acceptance
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, Lock, title
-from scanner.model.ids import group_of, root_of
-from scanner.model.json_paths import member
+from scanner.model.ids import SUBSCRIPTION, bundle_of, group_of
+from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
@@ -248,10 +248,11 @@ def _shown_short(proof: Evidence) -> str:
 def resource_row(resource: Resource, tags: Sequence[str]) -> ResourceRow:
     """Return a resource as the document describes it, with the chosen ones of its tags."""
     top = resource.bundle.top
-    child = resource.key != root_of(resource.id) and top is not None
+    name = text_at(resource.body, "displayName") if resource.type == SUBSCRIPTION else ""
+    child = resource.key != bundle_of(resource.id) and top is not None
     return ResourceRow(
         type=resource.type,
-        name=resource.name,
+        name=name or resource.name,
         location=resource.location or (top.location if top is not None else ""),
         subscription=resource.subscription,
         resource_group=group_of(resource.id),

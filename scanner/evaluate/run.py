@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import PurePath
 
 from msgspec import UNSET
@@ -17,18 +18,19 @@ from scanner.evaluate.cycle_collector import existing_objects_not_walked, withou
 from scanner.evaluate.endpoints import exposures_of
 from scanner.evaluate.frameworks import assessed
 from scanner.evaluate.gaps import GapLedger
+from scanner.evaluate.keys import KeyLedger
 from scanner.evaluate.missing import index_of, unlisted, unread_below, unread_top
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import resource_row, rule_row
 from scanner.evaluate.types import TypeCounts
 from scanner.model.exposure import Exposure
-from scanner.model.ids import type_of
+from scanner.model.ids import resource_type_of, type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.bundles import Snapshot, naming_keys
 
 
 class Evaluation:
@@ -54,6 +56,9 @@ class Evaluation:
         with without_cycle_collector():
             snapshot.load(self.kinds.keys())
         self.index = index or index_of(snapshot, self.policy)
+        self._keys = KeyLedger(self.index, rules, snapshot.gaps)
+        if snapshot.raw is not None:
+            self.index.keys.resources = partial(naming_keys, snapshot)
         self.counts = counts or Counts()
         self.result = EvaluationResult(
             self.counts,
@@ -75,13 +80,15 @@ class Evaluation:
         with existing_objects_not_walked():
             for found in heapq.merge(self._scopes(), self._bundles(), key=lambda each: each.key):
                 self._write(found, writer)
+        for key in self._keys.rows():
+            writer.key(key)
         self._finish()
         return self.result
 
     def evaluate(self, bundle: Bundle) -> BundleResult:
         """Return all rows of one bundle."""
         result = BundleResult(order(bundle.id))
-        top, type = bundle.top, type_of(bundle.id).lower()
+        top, type = bundle.top, resource_type_of(bundle.id).lower()
         unread = unread_top(bundle) if top is None else None
         for kind in self.kinds.get(type, ()):
             if top is not None:
@@ -118,7 +125,7 @@ class Evaluation:
             self._gaps.add(bundle.gaps.values(), self.selection)
         for bundle in _ordered(self.snapshot):
             is_wanted = self.selection.has(bundle)
-            if is_wanted or is_indexed(type_of(bundle.id)):
+            if is_wanted or is_indexed(resource_type_of(bundle.id)):
                 self._count(bundle)
             if is_wanted:
                 self._types.add(bundle)
@@ -138,8 +145,10 @@ class Evaluation:
         for finding in sorted(found.findings, key=lambda row: (order(row.resource), row.rule)):
             counts.finding(finding)
             writer.finding(finding)
+            self._keys.note(finding)
         for place in sorted(found.places, key=lambda row: (order(row.resource), row.rule, row.region)):
             writer.place(place)
+        self._keys.add(found.keys)
         for id, rules in sorted(found.passed.items(), key=lambda each: order(each[0])):
             counts.passed(rules)
             writer.passed(id, sorted(rules))

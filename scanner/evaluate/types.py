@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from scanner.document.schema import TypeRow
 from scanner.evaluate.missing import unread_top
-from scanner.model.ids import type_of
+from scanner.model.ids import resource_type_of, type_of
 from scanner.model.resource import Bundle, Gap
 from scanner.model.resource_type import ResourceType
 
@@ -24,7 +24,7 @@ class TypeCounts:
         if bundle.top is not None:
             self._counts[self._spelling(bundle.top.type)] += 1
         elif unread_top(bundle) is not None:
-            type = type_of(bundle.id)
+            type = resource_type_of(bundle.id)
             self._counts[self._spelling(type)] += 1
             self.add_incomplete(type)
 

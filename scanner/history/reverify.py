@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scanner.history.items import ChangeKind, Changes, first_segments, top_of, worst_first
 from scanner.history.observation import Observation
-from scanner.model.ids import root_of, segments, subscription_of, type_of
+from scanner.model.ids import is_subscription, root_of, segments, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet
@@ -51,7 +51,8 @@ def resources_to_verify(found: Changes, observation: Observation, subscriptions:
     wanted += [each for each in hidden if not observation.is_present(each.resource)]
     roots: dict[str, str] = {}
     for item in sorted(wanted, key=worst_first):
-        if (root := root_of(item.resource)) and subscription_of(root) in subscriptions:
+        root = root_of(item.resource)
+        if root and not is_subscription(root) and subscription_of(root) in subscriptions:
             roots.setdefault(root, first_segments(item.resource, root))
     return list(roots.values())
 

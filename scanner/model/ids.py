@@ -20,6 +20,21 @@ def type_of(resource_id: str) -> str:
     return ""
 
 
+SUBSCRIPTION = "Microsoft.Resources/subscriptions"
+"""The type of a subscription, whose id names no provider."""
+
+
+def is_subscription(resource_id: str) -> bool:
+    """Return whether an id or path is that of a subscription itself."""
+    parts = segments(resource_id)
+    return len(parts) == len(("subscriptions", "id")) and parts[0] == "subscriptions"
+
+
+def resource_type_of(resource_id: str) -> str:
+    """Return the ARM type of a resource or bundle, that of a subscription included; "" for a resource group."""
+    return type_of(resource_id) or (SUBSCRIPTION if is_subscription(resource_id) else "")
+
+
 def subscription_of(url: str) -> str:
     """Return the subscription id that an id or path names, in lower case; "" without one."""
     parts = segments(url)
@@ -54,14 +69,40 @@ _LISTED_NESTED = frozenset(
 """Nested types that one list reads for a whole subscription: the path below a parent is that list, not a resource."""
 
 
+_OF_SUBSCRIPTION = frozenset(
+    {
+        "microsoft.authorization/locks",
+        "microsoft.authorization/policyassignments",
+        "microsoft.consumption/budgets",
+        "microsoft.costmanagement/scheduledactions",
+        "microsoft.insights/diagnosticsettings",
+        "microsoft.security/pricings",
+        "microsoft.security/securitycontacts",
+    }
+)
+"""Types that one list reads for a whole subscription, and that belong to the bundle of the subscription."""
+
+_ANYWHERE = frozenset({"microsoft.authorization/locks"})
+"""Types of `_OF_SUBSCRIPTION` that belong to the subscription also where they are set on a resource."""
+
+
+def _is_of_subscription(type: str, above: int) -> bool:
+    """Return whether a type belongs to the bundle of its subscription. `above`: the providers that its id names
+    before its own.
+    """
+    return type in _OF_SUBSCRIPTION and (above == 0 or type in _ANYWHERE)
+
+
 @lru_cache(maxsize=2048)
 def root_of(url: str) -> str:
     """Return the id (lower case) of the bundle of a resource, or of a read below one; "" for a list of a
-    subscription.
+    subscription, and for a subscription itself: a failed read of its path means that it is visible in part.
     """
     parts = segments(url)
     if "providers" not in parts:
         return ""
+    if _is_of_subscription(type_of(url).lower(), parts.count("providers") - 1) and parts[0] == "subscriptions":
+        return "/" + "/".join(parts[:2])
     start = parts.index("providers")
     end = start + 4
     if len(parts) < end or (start == 2 and "/".join(parts[start + 1 :]) in _LISTED_NESTED):
@@ -69,6 +110,20 @@ def root_of(url: str) -> str:
     if len(parts) >= end + 2 and f"{parts[start + 1]}/{parts[start + 2]}/{parts[end]}" in _OWN_BUNDLES:
         end += 2
     return "/" + "/".join(parts[:end])
+
+
+def bundle_of(resource_id: str) -> str:
+    """Return the id (lower case) of the bundle of a resource, that of a subscription included; "" without one."""
+    return root_of(resource_id) or ("/" + "/".join(segments(resource_id)) if is_subscription(resource_id) else "")
+
+
+def list_of(resource_id: str) -> str:
+    """Return the path (lower case) of the list that a resource is in: that of its subscription for a lock."""
+    parts = segments(resource_id)
+    type = type_of(resource_id).lower()
+    if type in _OF_SUBSCRIPTION and is_subscription(root_of(resource_id)):
+        return f"{root_of(resource_id)}/providers/{type}"
+    return "/" + "/".join(parts[:-1])
 
 
 def is_own_list(url: str) -> bool:

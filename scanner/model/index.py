@@ -1,10 +1,11 @@
-"""What a rule may know of the whole snapshot: network resources, visible subscriptions, own networks."""
+"""What a rule may know of the whole snapshot: network resources, vaults, visible subscriptions, own networks."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
-from scanner.model.ids import segments, subscription_of
+from scanner.model.ids import SUBSCRIPTION, segments, subscription_of
+from scanner.model.keys import KeyRegister
 from scanner.model.residency import Residency
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
@@ -39,6 +40,13 @@ INDEX_TYPES = (
     "Microsoft.ApiManagement/service",
     "Microsoft.Web/hostingEnvironments",
     "Microsoft.App/managedEnvironments",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.KeyVault/managedHSMs",
+    "Microsoft.Compute/diskEncryptionSets",
+    "Microsoft.RecoveryServices/vaults",
+    "Microsoft.DataProtection/backupVaults",
+    "Microsoft.Insights/activityLogAlerts",
+    "Microsoft.OperationalInsights/workspaces",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 
@@ -60,7 +68,7 @@ MANAGER_TYPES = (
 virtual-network-manager/concept-azure-resource-graph). A row of `EXTENSIONS` says which of them a network needs.
 """
 
-_FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES))
+_FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES, SUBSCRIPTION))
 
 
 def is_indexed(type: str) -> bool:
@@ -94,6 +102,10 @@ class Index:
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
     residency: Residency = field(default_factory=Residency)
     """Which places are allowed, and what is known of regions and resource groups."""
+    keys: KeyRegister = field(default_factory=KeyRegister)
+    """The vaults by address, and which resources name a key."""
+    taken: str = ""
+    """When the snapshot was taken, in ISO 8601: what dates are compared with."""
     memo: dict[object, object] = field(default_factory=dict)
     """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
 

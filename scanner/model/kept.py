@@ -48,7 +48,8 @@ _SECRET = re.compile(
     r"|commandtoexecute|script|certificate|sas(?![a-z])",
     re.IGNORECASE,
 )
-"""Names of members that may hold secrets. Where only `*` or `**` keeps them, their texts and numbers are not kept."""
+"""Names of members that may hold secrets. Where only `*` or `**` keeps them, their texts and numbers are not kept. The
+id of a resource, which has "script" in "subscriptions", is no such name where the path goes on to a named member."""
 _WHOLE = "**"
 _EVERY = "*"
 _SELF = ""
@@ -111,7 +112,9 @@ def _below(tree: Tree, name: str) -> Tree | None:
     if found is not None:
         return found
     wide: Tree | None = _ALL if _WHOLE in tree else tree.get(_EVERY)
-    return _HIDDEN if wide is not None and _SECRET.search(name) else wide
+    if wide is None or not _SECRET.search(name):
+        return wide
+    return wide if name.startswith("/") and wide.keys().isdisjoint(_MARKS) else _HIDDEN
 
 
 class KeptPart(Part):

@@ -111,7 +111,8 @@ class PlaceFinder:
     is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY). `target`: the region of
     the resource whose id is at `path`. `processing`: values of `path` that process in any region (`on`), in a data
     zone (`zones`), or where the resource is (`off`).
-    `what`: the place in words. `copy`: the path of the region of the copy, where Azure names it.
+    `also`: further paths of ids, of a target that has several properties. `what`: the place in words. `copy`: the
+    path of the region of the copy, where Azure names it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
     `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
     `most`: the highest severity.
@@ -120,6 +121,7 @@ class PlaceFinder:
     kind: PlaceKind
     what: str
     path: str = ""
+    also: tuple[str, ...] = ()
     off: tuple[Any, ...] = ()
     on: tuple[Any, ...] = ()
     zones: tuple[Any, ...] = ()
@@ -192,32 +194,36 @@ class PlaceFinder:
         return Found((Place(place, seen, None if place else _strange(self.path, value)),))
 
     def _of_values(self, resource: Resource, index: Index) -> Found:
-        values = list(self._values(resource))
-        if not values:
+        found = [
+            self._place(path, value, cause, index)
+            for path in (self.path, *self.also)
+            for value, cause in self._values(path, resource)
+        ]
+        if not found:
             if self.none and not resource.why_absent_is_unknown:
                 return Found(none=f"no {self.what}", seen=(Evidence(self.path.partition("[]")[0], ABSENT),))
             raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
-        return Found(tuple(self._place(value, cause, index) for value, cause in values))
+        return Found(tuple(found))
 
-    def _values(self, resource: Resource) -> Iterator[tuple[Any, Cause | None]]:
-        listed, is_list, inner = self.path.partition("[]")
+    def _values(self, path: str, resource: Resource) -> Iterator[tuple[Any, Cause | None]]:
+        listed, is_list, inner = path.partition("[]")
         if not is_list:
-            value = _location(resource) if self.path == "location" else resource.get(self.path)
+            value = _location(resource) if path == "location" else resource.get(path)
             yield from () if is_absent(value) or value == "" else ((value, None),)
             return
         for place, entry in enumerate(resource.items(listed)):
             value = get_path(entry, inner.lstrip(".")) if inner else entry
             yield value, Cause(resource.id, listed, entry, place=place) if self.removed else None
 
-    def _place(self, value: Any, cause: Cause | None, index: Index) -> Place:
-        seen = Evidence(self.path, ABSENT if value is MISSING else value)
+    def _place(self, path: str, value: Any, cause: Cause | None, index: Index) -> Place:
+        seen = Evidence(path, ABSENT if value is MISSING else value)
         if not isinstance(value, str) or not value:
-            return Place("", seen, Unread(self.path, "Azure did not return it, or returned an unrecognized value"))
+            return Place("", seen, Unread(path, "Azure did not return it, or returned an unrecognized value"))
         if self.kind == "listed":
             return Place(region_name(value), seen, None, cause)
         region = index.residency.region_of(value)
         missing = None if region else Unread(value, index.residency.why_unknown(value))
-        return Place(region, Evidence(self.path, f"{value}, in {region}" if region else value), missing, cause)
+        return Place(region, Evidence(path, f"{value}, in {region}" if region else value), missing, cause)
 
     def _value(self, resource: Resource) -> tuple[Any, Evidence]:
         value = resource.get(self.path)

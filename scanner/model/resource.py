@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from scanner.model.ids import group_of, name_of, segments, subscription_of, type_of
+from scanner.model.ids import SUBSCRIPTION, group_of, list_of, name_of, resource_type_of, segments, subscription_of
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
@@ -105,14 +105,15 @@ class Resource:
         identity = member(body, "id")
         self.body = body
         self.id: str = identity if isinstance(identity, str) else ""
-        parts = segments(self.id)
-        self.key = "/" + "/".join(parts)
-        self.list_key = "/" + "/".join(parts[:-1])
-        self.type = type_of(self.id)
+        self.key = "/" + "/".join(segments(self.id))
+        self.list_key = list_of(self.id)
+        self.type = resource_type_of(self.id)
         self.name = name_of(self.id)
         self.api = api
         self.by: By = by
-        self.has_no_properties = not isinstance(member(body, "properties"), dict)
+        # A subscription has its values beside its id.
+        values = "state" if self.type == SUBSCRIPTION else "properties"
+        self.has_no_properties = not isinstance(member(body, values), str if self.type == SUBSCRIPTION else dict)
         """Whether the body has no properties at all: then nothing is known to be open or closed."""
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:

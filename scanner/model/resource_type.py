@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
+from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -16,6 +17,8 @@ EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
 
 class Read:
     """A read below each resource of its parent: `GET {parent id}/{path}`, a list, or one resource (`one`).
+
+    A path that begins with `providers/` reads an extension, whose type is its own.
 
     `when(parent)`: whether the read is needed. A condition on a SKU or kind names its source in a comment.
     `none`: error codes that mean "there is none". `off`: error codes that mean "not on this SKU or kind".
@@ -58,7 +61,11 @@ class Read:
         self.costly = costly
         self.each = each
         self.always = always
-        self.type: str = "/".join([parent.type, *self.path.split("/")[::2]])
+        self.is_extension: bool = self.key.startswith("/providers/") or (
+            isinstance(parent, Read) and parent.is_extension
+        )
+        own = self.key.startswith("/providers/")
+        self.type: str = type_of(f"/{self.path}") if own else "/".join([parent.type, *self.path.split("/")[::2]])
         self.action = action or f"{self.type}/read"
         self.resource_type: ResourceType = parent if isinstance(parent, ResourceType) else parent.resource_type
         self.tops: tuple[str, ...] = only or (parent.types if isinstance(parent, ResourceType) else parent.tops)
@@ -71,7 +78,9 @@ class Read:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Return its ARM type below each type of its resource type."""
+        """Return its ARM type below each type of its resource type; an extension has one."""
+        if self.is_extension:
+            return (self.type,)
         below = self.type[len(self.resource_type.type) :]
         return tuple(f"{each}{below}" for each in self.tops)
 
@@ -102,13 +111,15 @@ class ResourceType:
 
     A nested type (`Microsoft.Web/sites/slots`) is listed below each resource of its parent type. Each of its resources
     is a bundle of its own.
+    `each`: read each resource by GET too, because its row in the list says too little.
     """
 
-    def __init__(self, type: str, *also: str, api: str, keep: tuple[str, ...] = ()) -> None:
+    def __init__(self, type: str, *also: str, api: str, keep: tuple[str, ...] = (), each: bool = False) -> None:
         self.type = type
         self.types = (type, *also)
         self.api = api
         self.keep = keep
+        self.each = each
         self.children: list[Read] = []
         self.endpoint_kinds: dict[str, EndpointKind] = {}
         self.endpoint_reads: tuple[Read, ...] = ()

@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from scanner.model import checks
 from scanner.model.json_paths import MISSING, is_absent
+from scanner.model.keys import KeyFinder
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -52,10 +53,12 @@ def row_of(data: dict[str, Any]) -> RuleData:
 def _consistent(row: RuleData, check: CheckRow) -> None:
     compared = bool(check.good) and not check.place
     asked = [compared, check.at_least is not UNSET, bool(check.set), bool(check.place), bool(check.function)]
-    if asked.count(True) != 1:
-        raise BadRow("a check needs exactly one of good, at_least, set, place and function", "check")
+    if [*asked, check.key is not None].count(True) != 1:
+        raise BadRow("a check needs exactly one of good, at_least, set, place, key and function", "check")
     if check.place:
         _consistent_place(row, check)
+    elif check.key is not None:
+        _consistent_key(row, check.key)
     elif not check.function and bool(check.path) == bool(check.any_of):
         raise BadRow("a check needs path or any_of", "check")
     if row.severity is None:
@@ -71,10 +74,21 @@ def _consistent_place(row: RuleData, check: CheckRow) -> None:
         raise BadRow("the key what is missing", "check")
     if check.place == "region" and check.path:
         raise BadRow("the place region reads the location: it takes no path", "check", "path")
+    if check.also and check.place != "target":
+        raise BadRow("only the place target has further paths", "check", "also")
     if check.place in ("listed", "target") and not check.path:
         raise BadRow(f"the place {check.place} needs a path", "check")
     if check.place in ("pair", "processing") and bool(check.path) != bool(check.good):
         raise BadRow(f"the place {check.place} needs a path with good and bad, or neither", "check")
+
+
+def _consistent_key(row: RuleData, key: KeyFinder) -> None:
+    if bool(key.uri) + bool(key.name and key.vault) + bool(key.sets) == 0:
+        raise BadRow("a key needs uri, vault and name, or sets", "check", "key")
+    if bool(key.mode) != bool(key.customer) or bool(key.customer) != bool(key.platform):
+        raise BadRow("mode, customer and platform belong together", "check", "key")
+    if not row.source:
+        raise BadRow("the key source is missing: what an absent key means needs a source", "check")
 
 
 def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
@@ -114,6 +128,7 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
         responsible=row.responsibility,
         row=row,
         finder=finder,
+        keys=row.check.key if row.check is not None else None,
     )
 
 
@@ -124,6 +139,7 @@ def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
         kind=check.place or "region",
         what=check.what,
         path=check.path,
+        also=check.also,
         off=check.good,
         on=check.bad_values,
         zones=check.zones,
@@ -205,8 +221,9 @@ def _check(
     others = [(each.because, _condition(each, lookup)) for each in unless if not each.without]
     single = of if isinstance(of, Read) and of.one else None
     none = lacking[0][0] if lacking else ""
-    if finder is not None:
-        return partial(_placed, finder, [*lacking, *others]), []
+    found = row.key or finder
+    if found is not None:
+        return partial(_placed, found, [*lacking, *others]), []
     fact = _fact(row)
 
     def check(resource: Resource, index: "Index") -> Verdict:
@@ -225,7 +242,7 @@ def _check(
 
 
 def _placed(
-    finder: PlaceFinder, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index"
+    finder: PlaceFinder | KeyFinder, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index"
 ) -> Verdict:
     for because, condition in conditions:
         if condition(resource):
@@ -237,7 +254,7 @@ def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
     function = lookup(row.function)
     if not callable(function):
         raise BadRow(f"{row.function} is not a function", "check", "function")
-    arguments = {name: lookup(variable) for name, variable in row.arguments.items()}
+    arguments = {name: lookup(given) if isinstance(given, str) else given for name, given in row.arguments.items()}
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
 
 

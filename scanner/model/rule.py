@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
 from scanner.model.exposure import LOCKS
+from scanner.model.keys import KeyFinder
 from scanner.model.places import PlaceFinder
 from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
@@ -102,7 +103,12 @@ class Fix:
 
 
 def _named(value: Any, subject: Resource) -> Any:
-    return subject.name if value == "{name}" else value
+    """Return a value with the name and id of the resource for `{name}` and `{id}`."""
+    if isinstance(value, dict):
+        return {key: _named(each, subject) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_named(each, subject) for each in value]
+    return {"{name}": subject.name, "{id}": subject.id}.get(value, value) if isinstance(value, str) else value
 
 
 def _place(place: str, subject: Resource, ids: Mapping[str, str]) -> tuple[str, str]:
@@ -127,6 +133,7 @@ class Rule:
     `credentials`: the credentials that a lock rule reads, where several rules share an endpoint. Empty: all.
     `control_sets`: names of sets in `controls.toml`. The loader puts their ids into `controls`.
     `finder`: what finds the places of the mechanism that a rule on residency is about.
+    `keys`: what finds the keys of the resource.
     `responsible`: who is responsible, where that does not follow from category and types.
     `row`: the data that the rule was made of, None for a rule of a Python file.
     """
@@ -154,6 +161,7 @@ class Rule:
     responsible: Responsibility | Literal[""] = ""
     row: RuleData | None = None
     finder: PlaceFinder | None = None
+    keys: KeyFinder | None = None
 
     def __post_init__(self) -> None:
         """Raise ValueError for a category that does not fit the rule."""

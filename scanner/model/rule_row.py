@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from scanner.model.keys import KeyFinder
 from scanner.model.places import PlaceKind
 
 SeverityName = Literal["critical", "high", "medium", "low", "info"]
@@ -12,7 +13,8 @@ Names = tuple[str, ...]
 
 
 class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
-    """The question of a property rule: one of `good`, `at_least`, `set`, `place` and `function`.
+    """The question of a property rule: one of `good`, `at_least`, `set`, `place`, `key` and
+    `function`.
 
     `of`: the Python variable of the type or read. The only type of the `.py` beside may be left out. A single read
     (`one`) is a child of the resource that the rule assesses; each resource of a list is assessed by itself.
@@ -22,11 +24,12 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").
     `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
     `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
-    `place`: how a place follows from the property, and `what` it is in words; `copy`, `zones`, `removed` and `instead`
-    are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one; `absent = ""`: there is
-    none.
+    `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `zones`, `removed` and
+    `instead` are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one; `absent = ""`:
+    there is none.
+    `key`: where the properties say whose key it is; see `KeyFinder`.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
-    variables by name.
+    variables by name; a list is given as it is.
     """
 
     of: str = ""
@@ -42,17 +45,21 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     unclear: str = ""
     place: PlaceKind | Literal[""] = ""
     what: str = ""
+    also: Names = ()
     copy_: str = field(default="", name="copy")
     zones: tuple[Value, ...] = ()
     removed: bool = False
     instead: dict[str, str] = {}
+    key: KeyFinder | None = None
     function: str = ""
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str | Names] = {}
 
     @property
     def paths(self) -> Names:
         """Return the properties that it reads, without those of a function."""
-        return tuple(dict.fromkeys(each for each in (*(self.any_of or (self.path,)), self.copy_) if each))
+        keys = self.key.paths if self.key is not None else ()
+        own = self.any_of or (self.path,)
+        return tuple(dict.fromkeys(each for each in (*own, *self.also, self.copy_, *keys) if each))
 
     @property
     def bad_values(self) -> tuple[Value, ...]:

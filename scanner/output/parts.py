@@ -27,7 +27,7 @@ from scanner.document.schema import (
 from scanner.document.views import chosen, rows_of
 from scanner.errors import InputError, nearest
 from scanner.evaluate.counts import Counts, count
-from scanner.model.ids import group_of, subscription_of, type_of
+from scanner.model.ids import group_of, is_subscription, subscription_of, type_of
 
 Kind = Literal["tag", "subscription", "resource-group"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -123,10 +123,12 @@ class Owners:
         return key
 
     def _tagged(self, id: str) -> str | None:
-        """Return the value of the tag of a resource, else of the one that it lies below."""
-        known = False
+        """Return the value of the tag of a resource, else of the resource that it lies below. A subscription is none:
+        Azure does not pass its tags on.
+        """
+        known, asked = False, id
         while id:
-            row = self._rows.get(id)
+            row = self._rows.get(id) if id == asked or not is_subscription(id) else None
             parent = ""
             if row is not None:
                 known = True
@@ -202,7 +204,7 @@ class _Splitter:
             rows = self._at(finding.resource)
             rows.findings.append(place)
             rows.gaps.update(url.lower() for url in finding.gaps)
-            if not type_of(finding.resource):
+            if not type_of(finding.resource) and finding.resource not in whole.resources:
                 self._of_scope.add(subscription_of(finding.resource))
                 self._checks_of_scopes.append(finding)
         for row in whole.places:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from scanner.document.key_rows import KeyRow
 from scanner.document.schema import (
     ChangeRow,
     ChangesRow,
@@ -29,7 +30,16 @@ from scanner.report.translations import rule_text
 from scanner.report.words import ENGLISH, Words
 
 _CHANGES = ("reopened", "worse", "better", "fixed", "unseen")
-_OWN = ("the service tag ", "expires ", "all, every ", "all, purge ", "every permission ", "purge of ", "priority ")
+_OWN = (
+    "the service tag ",
+    "expires ",
+    "all, every ",
+    "all, purge ",
+    "every permission ",
+    "purge of ",
+    "priority ",
+    "only for one ",
+)
 """How texts of ours begin that are the value of a property in evidence."""
 _PLACED = re.compile(r"paired with \w+$|^/subscriptions/\S+, in \w+$", re.ASCII)
 """What we say after such a value: the place that it names."""
@@ -51,6 +61,7 @@ def localized(document: Document, words: Words) -> Document:
         exposures=RowView(document.exposures, texts.exposure),
         not_applicable=ReasonsSaid(document.not_applicable, texts.fact),
         places=tuple(map(texts.place, document.places)),
+        keys=tuple(map(texts.key, document.keys)),
         coverage=msgspec.structs.replace(document.coverage, notes=list(map(texts.fact, document.coverage.notes))),
         changes=texts.changes(document.changes) if document.changes else None,
     )
@@ -151,6 +162,15 @@ class Texts:
         """Return a place; the values of properties and the names of regions stay as they are."""
         value = self.shown(row.value, is_own=False)
         return msgspec.structs.replace(row, what=self.fact(row.what), why=self.fact(row.why), value=value)
+
+    def key(self, row: KeyRow) -> KeyRow:
+        """Return a key with what puts it at risk, and why it is not known."""
+        return msgspec.structs.replace(
+            row,
+            why=self.fact(row.why),
+            risks=[msgspec.structs.replace(each, what=self.message(each.what)) for each in row.risks],
+            stores=[msgspec.structs.replace(each, why=self.fact(each.why)) for each in row.stores],
+        )
 
     def hop(self, row: HopRow) -> HopRow:
         """Return a hop; the name of a resource, and the endpoint at the end of a path, stay as they are."""

@@ -11,6 +11,7 @@ from scanner.report.concepts import concepts
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar, sparkline
 from scanner.report.frameworks import framework_totals, responsibilities
 from scanner.report.headline import capital, headline, left_out, limited
+from scanner.report.keys_view import keys_view
 from scanner.report.page_gaps import coverage, not_assessed
 from scanner.report.places_view import places_view
 from scanner.report.print_pages import print_pages
@@ -70,6 +71,7 @@ def context(
         **not_assessed(document, summary, t, own),
         **coverage(document.coverage, t),
         **places_view(document, t, names),
+        **keys_view(document, t, names),
     }
 
 

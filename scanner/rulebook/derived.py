@@ -15,6 +15,7 @@ from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
 from scanner.model.rule_row import CheckRow, RuleData, UnlessRow
 from scanner.rulebook.examples import Case, resource_id
+from scanner.rulebook.key_examples import key_examples
 
 STRANGE = "a-value-nobody-knows"
 LOCATED = "ARM: every top-level resource has a location, which is not one of its properties"
@@ -32,6 +33,9 @@ def safe(rules: Iterable[Rule]) -> dict[str, str]:
     found: dict[str, str] = {}
     for rule in rules:
         check = rule.row.check if rule.row is not None else None
+        if check is not None and check.key is not None and check.key.ask == "elsewhere":
+            found |= {rule.id: rule.source, **{f"{rule.id}:{path}": rule.source for path in check.key.paths}}
+            continue
         if check is not None and check.place and (check.absent is not UNSET or not check.path):
             found |= {rule.id: rule.source or LOCATED, f"{rule.id}:{check.path}": rule.source or LOCATED}
             continue
@@ -57,9 +61,9 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
     for type in rule.resource_type.types:
         base = healthy(type)
         for each in row.unless:
-            base = _with(base, rule, each.of, each.path, _outside(each))
-        if row.check.place:
-            yield from _places(base, rule, row.check)
+            base = with_value(base, rule, each.of, each.path, _outside(each))
+        if row.check.place or row.check.key is not None:
+            yield from _places(base, rule, row.check) if row.check.place else key_examples(base, rule, with_value)
             yield from _conditions(base, rule, row)
             continue
         yield from _facts(base, rule, row, row.check)
@@ -76,8 +80,8 @@ def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[C
         for what, value, status in _values(row, check):
             changed = base
             for other in check.any_of:
-                changed = _with(changed, rule, check.of, other, check.bad_values[0])
-            changed = _with(changed, rule, check.of, path, value)
+                changed = with_value(changed, rule, check.of, other, check.bad_values[0])
+            changed = with_value(changed, rule, check.of, path, value)
             yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
 
 
@@ -99,7 +103,7 @@ def _places(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
         yield from _switched(base, rule, check)
     elif check.path and check.path != "location":
         absent = "unknown" if check.absent is UNSET else "pass"
-        gone = _with(base, rule, check.of, check.path.partition("[]")[0], GONE)
+        gone = with_value(base, rule, check.of, check.path.partition("[]")[0], GONE)
         yield replace(gone, name=f"{rule.id}: {check.path} is absent", expect={rule.id: absent})
 
 
@@ -107,19 +111,19 @@ def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Ca
     """Yield an example for each value that has a place; the place is in the region."""
     if check.place == "target":
         id = resource_id("Microsoft.Storage/storageAccounts", f"target-{region}")
-        target = _with(base, rule, check.of, check.path, id)
+        target = with_value(base, rule, check.of, check.path, id)
         yield replace(target, name="the target is ", also=[*base.also, {"id": id, "location": region}])
     elif check.place == "listed" and check.removed:
         listed, _, inner = check.path.partition("[].")
         entries = [{inner: INSIDE}, {inner: region}]
-        yield replace(_with(base, rule, check.of, listed, entries), name="a region of the list is ")
+        yield replace(with_value(base, rule, check.of, listed, entries), name="a region of the list is ")
     elif check.place == "listed":
-        yield replace(_with(base, rule, check.of, check.path, region), name="the region is ")
+        yield replace(with_value(base, rule, check.of, check.path, region), name="the region is ")
     elif check.place == "pair" and check.path:
         for value in check.bad_values:
-            switched = _with(base, rule, check.of, check.path, value)
+            switched = with_value(base, rule, check.of, check.path, value)
             if check.copy_:
-                switched = _with(switched, rule, check.of, check.copy_, region)
+                switched = with_value(switched, rule, check.of, check.copy_, region)
             yield replace(switched, name=f"{check.path} is {value!r}, ")
     elif check.place != "processing":
         yield replace(base, name="the region is ")
@@ -134,7 +138,7 @@ def _switched(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
         pairs += [(GONE, "unknown"), (None, "unknown")]
     for value, status in pairs:
         shown = "absent" if value is GONE else repr(value)
-        changed = _with(base, rule, check.of, check.path, value)
+        changed = with_value(base, rule, check.of, check.path, value)
         yield replace(changed, name=f"{rule.id}: {check.path} is {shown}", expect={rule.id: status})
 
 
@@ -142,7 +146,7 @@ def _conditions(base: Case, rule: Rule, row: RuleData) -> Iterator[Case]:
     for each in row.unless:
         if each.path and each.path != "name":
             value = GONE if each.absent else each.is_[0] if each.is_ else STRANGE
-            met = _with(base, rule, each.of, each.path, value)
+            met = with_value(base, rule, each.of, each.path, value)
             yield replace(met, name=f"{rule.id}: {each.because}", expect={rule.id: "not-applicable"})
 
 
@@ -169,7 +173,7 @@ def _outside(row: UnlessRow) -> Any:
     return {} if row.absent else GONE
 
 
-def _with(case: Case, rule: Rule, of: str, path: str, value: Any) -> Case:
+def with_value(case: Case, rule: Rule, of: str, path: str, value: Any) -> Case:
     """Return the example with a value at a path of the resource that `of` names; GONE takes the property away."""
     if not path or path == "name":
         return case

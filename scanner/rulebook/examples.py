@@ -40,7 +40,8 @@ from pathlib import Path
 from typing import Any
 
 from scanner.errors import InputError
-from scanner.model.ids import root_of
+from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
+from scanner.model.ids import bundle_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
@@ -177,6 +178,8 @@ def nulls(value: Any) -> Any:
 
 def resource_id(type: str, name: str) -> str:
     """Return the id of a resource of a type, in the resource group of the examples."""
+    if type == SUBSCRIPTION_TYPE:
+        return f"/subscriptions/{SUBSCRIPTION}"
     namespace, *parts = type.split("/")
     names = [*(f"{name}-{part.lower()}" for part in parts[:-1]), name]
     path = "/".join(f"{part}/{each}" for part, each in zip(parts, names, strict=True))
@@ -187,7 +190,7 @@ def bundle(case: Case, kinds: Iterable[ResourceType]) -> Bundle:
     """Return the bundle that a collection of the example's resource, of these resource types, would make."""
     name = case.body.get("name", "example")
     id = resource_id(case.type, name)
-    made = Bundle(root_of(id))
+    made = Bundle(bundle_of(id))
     top = {"id": id, "name": name, "type": case.type, "location": "norwayeast", **case.body}
     made.add(Resource(top, api="", by=case.by, bundle=made))  # type: ignore[arg-type]
     for path, body in sorted(case.children.items()):
@@ -204,7 +207,13 @@ def _reads(case: Case, made: Bundle, id: str, kinds: Iterable[ResourceType]) -> 
         made.gaps[url.lower()] = Gap(url, 403, "AuthorizationFailed", "an/action")
     for path in case.none:
         made.reads[f"{id}/{path}".lower()] = 0
-    for kind in kinds if case.read else ():
+    if case.read:
+        add_reads(made, id, kinds)
+
+
+def add_reads(made: Bundle, id: str, kinds: Iterable[ResourceType]) -> None:
+    """Count the resources of each list below a resource, as a collection that read all of them does."""
+    for kind in kinds:
         for child in kind.children:
             for parent in _parents_of(child, made, id):
                 url = f"{parent}/{child.path}".lower()
@@ -219,5 +228,6 @@ def _parents_of(child: Read, made: Bundle, id: str) -> list[str]:
     found = []
     for grand in _parents_of(child.parent, made, id):
         url = f"{grand}/{child.parent.path}".lower()
-        found += [url] if child.parent.one else [each.id for each in made.below.get(url, ())]
+        single = [url] if url in made.resources else []
+        found += single if child.parent.one else [each.id for each in made.below.get(url, ())]
     return found

@@ -80,9 +80,12 @@ class RuleSet:
 
     def _is_read(self, kind: ResourceType) -> bool:
         rules = self.rules_of(kind)
-        return any(each.id in self.enabled for each in rules) or (
-            not rules and any(each.always for each in kind.children)
-        )
+        if any(each.id in self.enabled for each in rules) or any(
+            read.resource_type is kind for rule in self.enabled.values() for read in rule.reads
+        ):
+            return True
+        # Rules on the logs of a type do not make it one that is left out where they are not enabled.
+        return all(each.category == "logging" for each in rules) and any(each.always for each in kind.children)
 
     def reads(self) -> list[Read]:
         """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""
@@ -335,7 +338,7 @@ def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
 
 def _code_of(rule: Rule) -> str:
     """Return the Python file that a rule runs, "" for a row that runs none."""
-    if rule.finder is not None:
+    if rule.finder is not None or rule.keys is not None:
         return ""
     function = rule.resource_type.endpoint_function if rule.lock else getattr(rule.check, "func", None)
     return inspect.getfile(function) if function is not None else ""

@@ -44,7 +44,7 @@ def row_paths(rule: Rule) -> Iterator[tuple[str, str, str]]:
     """Yield type or read, api-version and path of each property that a row reads."""
     for read, path in row_reads(rule):
         for type in rule.resource_type.types:
-            yield type + path_below(read), read.api, path
+            yield pinned_name(type, read), read.api, path
 
 
 def row_reads(rule: Rule) -> Iterator[tuple[ResourceType | Read, str]]:
@@ -55,6 +55,11 @@ def row_reads(rule: Rule) -> Iterator[tuple[ResourceType | Read, str]]:
     read = [(row.check.of, path) for path in row.check.paths]
     for of, path in (*read, *((each.of, each.path) for each in row.unless if each.path)):
         yield (single if of else None) or rule.subject or rule.resource_type, path
+
+
+def pinned_name(type: str, read: ResourceType | Read) -> str:
+    """Return the name under which the paths of a type, or of a read below it, are pinned: an extension has its own."""
+    return read.type if isinstance(read, Read) and read.is_extension else type + path_below(read)
 
 
 def path_below(read: ResourceType | Read | None) -> str:

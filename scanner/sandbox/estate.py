@@ -2,7 +2,8 @@
 
 `sample/estate.toml` names the subscriptions, the resource groups, and what is refused or odd. Every other file holds
 resources: `[base."<type>"]` is a body that all resources of the type start from, `[[resource]]` an entry that overrides
-it; a base may start from another one (`like`). Keys of an entry beside ARM's own:
+it; a base may start from another one (`like`). `[more."<name>"]` and `[more_base."<type>"]` are laid on what another
+file has, so that a topic has a file of its own. Keys of an entry beside ARM's own:
 
 - `names`: several resources with the same body, instead of `name`
 - `children."<path below the resource>"`: a child's body; a base's children are on every resource of the type
@@ -12,10 +13,16 @@ it; a base may start from another one (`like`). Keys of an entry beside ARM's ow
 - `to`, `group_id`, `status` (private endpoints): the resource that it leads to; both sides get the connection
 - `foreign_endpoints` = [{ id, status }]: private endpoints of subscriptions that are not visible
 
+`[[scope]]` is what is set on a subscription, a resource group or resources (`on`, a name or a list of names) at
+`path`: a lock, a budget, a diagnostic setting.
+
 In texts `{name}` is the resource's name, `{guid}` an id that is always the same for it; a text `@name` or
-`@name/below` is the id of the resource with that name.
+`@name/below` is the id of the resource with that name. The text `{days:20}` is the time in 20 days, in seconds since
+1970.
 """
 
+import re
+import time
 import tomllib
 import uuid
 from collections.abc import Iterator, Sequence
@@ -24,13 +31,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scanner.model.ids import type_of
+from scanner.model.ids import name_of, type_of
 from scanner.sandbox.served_estate import Json, Refusal, ResponseOverrides, RoleGrant
 
 FOLDER = Path(__file__).parent / "sample"
 SPACE = uuid.UUID("3f0c7a52-9d1e-4b60-8c2f-5e7d1a904b36")
 OWN = {"names", "name", "type", "group", "children", "drop", "null", "id_case", "bare", "to", "group_id", "status"}
 OWN |= {"foreign_endpoints", "why"}
+_DAYS = re.compile(r"\{days:(-?\d+)\}")
+DAY = 86400
 PERIMETER = "Microsoft.Network/networkSecurityPerimeters"
 
 
@@ -65,6 +74,8 @@ class _Builder:
         self.frame = _read(folder / "estate.toml")
         self.bases: dict[str, Json] = {}
         self.entries: list[Json] = []
+        self.scoped: list[Json] = []
+        more: Json = {"more": {}, "more_base": {}}
         for file in sorted(folder.glob("*.toml")):
             if file.name == "estate.toml":
                 continue
@@ -73,8 +84,11 @@ class _Builder:
             for kind, base in data.get("base", {}).items():
                 if "like" in base:
                     self.bases[kind] = _merge(self.bases[base.pop("like")], base)
+            self.scoped += data.get("scope", [])
             for entry in data.get("resource", []):
                 self.entries += [entry | {"name": name} for name in entry.get("names", [entry.get("name")])]
+            more = _merge(more, {name: data.get(name, {}) for name in more})
+        self._lay_on(more["more"], more["more_base"])
         self.ids: dict[str, str] = {}
         for entry in self.entries:
             name = entry["name"]
@@ -83,6 +97,14 @@ class _Builder:
             self.ids[name] = self._id(entry)
         self.bodies: dict[str, Json] = {}
 
+    def _lay_on(self, entries: Json, bases: Json) -> None:
+        """Lay parts on entries and bases. Raises ValueError for one that does not exist."""
+        lacking = [*(set(entries) - {each["name"] for each in self.entries}), *(set(bases) - set(self.bases))]
+        if lacking:
+            raise ValueError(f"more of {lacking[0]}, which is not in the estate")
+        self.entries = [_merge(each, entries.get(each["name"], {})) for each in self.entries]
+        self.bases |= {type: _merge(self.bases[type], each) for type, each in bases.items()}
+
     def build(self) -> Estate:
         for entry in self.entries:
             for body in self._bodies(entry):
@@ -90,22 +112,11 @@ class _Builder:
         for entry in self.entries:
             self._connect(entry)
         self._associate()
-        subscriptions = self.frame["subscriptions"]
         return Estate(
             tenant=self.frame["tenant"],
-            subscriptions=[
-                {
-                    "id": f"/subscriptions/{one['id']}",
-                    "subscriptionId": one["id"],
-                    "displayName": name,
-                    "tenantId": self.frame["tenant"],
-                    "state": one["state"],
-                    "view": one["view"],
-                }
-                for name, one in subscriptions.items()
-            ],
-            resources=[*self._groups(), *self.bodies.values()],
-            grants=list(self._grants()),
+            subscriptions=list(_subscriptions(self.frame)),
+            resources=[*self._groups(), *self._of_scopes(), *self.bodies.values()],
+            grants=list(_grants(self.frame)),
             refusals=[self._refusal(one) for one in self.frame.get("refusal", [])],
             overrides={
                 "without_properties": tuple(
@@ -166,6 +177,8 @@ class _Builder:
                 return [self._fill(each, words, where) for each in value]
             case str() if value.startswith("@"):
                 return self._reference(value[1:], where)
+            case str() if found := _DAYS.fullmatch(value):
+                return (int(time.time()) // DAY + int(found[1])) * DAY
             case str():
                 for word, text in words.items():
                     value = value.replace("{" + word + "}", text)
@@ -271,26 +284,62 @@ class _Builder:
                 "properties": {"provisioningState": "Succeeded"},
             } | ({"managedBy": self._reference(group["managed_by"][1:], name)} if "managed_by" in group else {})
 
-    def _grants(self) -> Iterator[Json]:
-        """Yield the roles of the identity. An action that a group lacks is granted on the other groups alone."""
-        for name, one in self.frame["subscriptions"].items():
-            groups = {key: group for key, group in self.frame["groups"].items() if group["subscription"] == name}
-            scope = f"/subscriptions/{one['id']}"
-            if one["view"] != "full":
-                seen = (key for key, group in groups.items() if group.get("seen", True))
-                yield from ({"scope": f"{scope}/resourceGroups/{key}"} for key in seen)
-                continue
-            lacking = sorted({action for group in groups.values() for action in group.get("lacks", ())})
-            yield {"scope": scope, "not_actions": lacking}
-            for key, group in groups.items():
-                actions = [action for action in lacking if action not in group.get("lacks", ())]
-                if actions:
-                    yield {"scope": f"{scope}/resourceGroups/{key}", "actions": actions}
+    def _of_scopes(self) -> Iterator[Json]:
+        """Yield what is set on a subscription or a resource group: locks, budgets, Defender plans."""
+        for on, entry in _single(self.scoped):
+            id = f"{self._scope_id(on)}/{entry['path']}"
+            own = {key: value for key, value in entry.items() if key not in ("on", "path")}
+            yield self._fill({"id": id, "name": name_of(id), "type": type_of(id)} | own, {}, f"{on}/{entry['path']}")
+
+    def _scope_id(self, name: str) -> str:
+        """Return the id of a subscription, resource group or resource. Raises ValueError for a name of neither."""
+        if name in self.ids:
+            return self.ids[name]
+        subscriptions, group = self.frame["subscriptions"], self.frame["groups"].get(name)
+        if group is None and name not in subscriptions:
+            raise ValueError(f"no subscription, resource group or resource {name} in the estate")
+        sub = subscriptions[name if group is None else group["subscription"]]["id"]
+        return f"/subscriptions/{sub}" + ("" if group is None else f"/resourceGroups/{name}")
 
     def _refusal(self, given: Json) -> Json:
         return {"path": self._reference(given["path"][1:], "refusal")} | {
             key: value for key, value in given.items() if key != "path"
         }
+
+
+def _subscriptions(frame: Json) -> Iterator[Json]:
+    for name, one in frame["subscriptions"].items():
+        yield {
+            "id": f"/subscriptions/{one['id']}",
+            "subscriptionId": one["id"],
+            "displayName": name,
+            "tenantId": frame["tenant"],
+            "state": one["state"],
+            "view": one["view"],
+        }
+
+
+def _grants(frame: Json) -> Iterator[Json]:
+    """Yield the roles of the identity. An action that a group lacks is granted on the other groups alone."""
+    for name, one in frame["subscriptions"].items():
+        groups = {key: group for key, group in frame["groups"].items() if group["subscription"] == name}
+        scope = f"/subscriptions/{one['id']}"
+        if one["view"] != "full":
+            seen = (key for key, group in groups.items() if group.get("seen", True))
+            yield from ({"scope": f"{scope}/resourceGroups/{key}"} for key in seen)
+            continue
+        lacking = sorted({action for group in groups.values() for action in group.get("lacks", ())})
+        yield {"scope": scope, "not_actions": lacking}
+        for key, group in groups.items():
+            actions = [action for action in lacking if action not in group.get("lacks", ())]
+            if actions:
+                yield {"scope": f"{scope}/resourceGroups/{key}", "actions": actions}
+
+
+def _single(entries: list[Json]) -> Iterator[tuple[str, Json]]:
+    """Yield each name that an entry is set on, with the entry."""
+    for entry in entries:
+        yield from ((on, entry) for on in ([entry["on"]] if isinstance(entry["on"], str) else entry["on"]))
 
 
 def _read(file: Path) -> Json:

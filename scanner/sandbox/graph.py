@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from scanner.model.ids import is_subscription, root_of
 from scanner.sandbox import kusto
 from scanner.sandbox.arm import list_form
 from scanner.sandbox.errors import HttpAnswer, answer, graph_error
@@ -135,7 +136,7 @@ class SandboxGraph:
 def _resource(node: ServedResource) -> bool:
     if node.type.startswith(NETWORK) or node.type == GROUPS or node.id.count("/providers/") > 1:
         return False
-    if node.type.startswith(("microsoft.authorization/", "microsoft.resources/")):
+    if node.type.startswith(("microsoft.authorization/", "microsoft.resources/")) or is_subscription(root_of(node.id)):
         return False
     return node.top or node.type in CHILDREN
 

@@ -87,6 +87,12 @@ class ServedResource(msgspec.Struct, frozen=True):
     top: bool
 
 
+LISTED_WITH_ALL = frozenset({"microsoft.authorization/locks"})
+"""Extensions that the list of a subscription has also where they are set on a resource. Of others, as diagnostic
+settings, it has only those of the subscription itself.
+"""
+
+
 def served_resource(resource: Json) -> ServedResource | None:
     """Return a resource with the parts of its id, or None where the id is not usable."""
     given = resource.get("id")
@@ -97,7 +103,9 @@ def served_resource(resource: Json) -> ServedResource | None:
         return None
     if not at.subscription and at.path.lower().startswith("/subscriptions/"):
         return None
-    return ServedResource(resource, at.path.lower(), at.kind.lower(), at.subscription, at.group.lower(), not at.parents)
+    on_resource = at.path.lower().count("/providers/") > 1 and at.kind.lower() not in LISTED_WITH_ALL
+    top = not at.parents and not on_resource
+    return ServedResource(resource, at.path.lower(), at.kind.lower(), at.subscription, at.group.lower(), top)
 
 
 class ServedEstate:

@@ -15,14 +15,14 @@ from msgspec import Struct
 from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
-from scanner.model.ids import group_of, root_of, segments, subscription_of, type_of
+from scanner.model.ids import group_of, resource_type_of, root_of, segments, subscription_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
-from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
+from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, root_of_line, url_of
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
 from scanner.terminal.text import clean
@@ -66,6 +66,10 @@ class Snapshot:
     group_regions: dict[str, str] = field(default_factory=dict)
     locations: list[dict[str, Any]] = field(default_factory=list)
     locate: Callable[[], Mapping[str, str]] = dict
+    raw: Callable[[], Iterable[bytes]] | None = None
+    """Returns the encoded lines once more; None where they cannot be read again."""
+    why: str = WITHOUT
+    """Why a property that was not kept is unread."""
     _index: list[Bundle] | None = None
     _lines: Iterator[SnapshotLine] | None = None
 
@@ -115,7 +119,7 @@ class Snapshot:
             return self._index
         self._index = []
         for bundle in self.remaining:
-            if not is_indexed(type_of(bundle.id)):
+            if not is_indexed(resource_type_of(bundle.id)):
                 self.remaining = _after_index(bundle, self.remaining)
                 break
             self._add_to_index(bundle, evaluated_types)
@@ -127,7 +131,7 @@ class Snapshot:
                 self.fabric.add(resource)
             except Unread as missing:
                 self.unread_types.setdefault(resource.type.lower(), missing)
-        type = type_of(bundle.id).lower()
+        type = resource_type_of(bundle.id).lower()
         only_parsed = type in _ONLY_PARSED and evaluated_types is not None and type not in evaluated_types
         if only_parsed and not bundle.gaps:
             self.parsed_counts[type] += len(bundle.resources)
@@ -144,7 +148,9 @@ def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
     """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
     snapshot = grouped(store.header, store.decoded(), why)
     # Weak: the files of a store are closed when its last user is gone, not by the collector of cycles.
-    snapshot.locate = partial(_locations_of_store, weakref.ref(store))
+    snapshot.raw = partial(_lines_of_store, weakref.ref(store))
+    snapshot.locate = partial(locations_of, snapshot.raw)
+    snapshot.why = why
     return snapshot
 
 
@@ -160,9 +166,9 @@ class _LocatedLine(Struct):
 _LOCATED = msgspec.json.Decoder(_LocatedLine)
 
 
-def _locations_of_store(store: "weakref.ref[Store]") -> dict[str, str]:
+def _lines_of_store(store: "weakref.ref[Store]") -> Iterable[bytes]:
     found = store()
-    return {} if found is None else locations_of(found.lines)
+    return () if found is None else found.lines()
 
 
 def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
@@ -174,6 +180,24 @@ def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
                 found[one.id.lower()] = one.location
     return found
+
+
+_KEYS = (b".vault.", b".managedhsm.", b"/diskencryptionsets/")
+"""Only lines with such a text can name a key: the addresses of vaults in all clouds, and the ids of sets."""
+
+
+def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
+    """Yield the resources of a snapshot that may name a key, in a second pass over its lines."""
+    kept = snapshot.header.kept_paths(snapshot.why)
+    for raw in snapshot.raw() if snapshot.raw is not None else ():
+        folded = raw.lower()
+        if not any(text in folded for text in _KEYS):
+            continue
+        with suppress(msgspec.DecodeError):
+            line = decoder.decode(raw)
+            if line.resource is not None:
+                type = resource_type_of(url_of(line))
+                yield Resource(kept.part(line.resource, type) if kept is not None else line.resource, by=line.by)
 
 
 def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -> Snapshot:
@@ -196,7 +220,7 @@ def _kept_parts(lines: Iterator[SnapshotLine], kept: KeptPaths | None) -> Iterat
         return
     for line in lines:
         if line.resource is not None:
-            line.resource = kept.part(line.resource, type_of(url_of(line)))
+            line.resource = kept.part(line.resource, resource_type_of(url_of(line)))
         yield line
 
 
@@ -204,7 +228,7 @@ def _after_index(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
     """Yield the bundles after those of the index. Raises InputError where another bundle of the index follows."""
     yield first
     for bundle in rest:
-        if is_indexed(type_of(bundle.id)):
+        if is_indexed(resource_type_of(bundle.id)):
             raise _unordered(bundle.id)
         yield bundle
 
@@ -228,7 +252,7 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
             snapshot.scopes.append(line.scope)
             continue
         url = url_of(line)
-        if not (line_root := root_of(url)):
+        if not (line_root := root_of_line(line)):
             if bundle is not None:
                 raise _unordered(url)
             _add_bulk_read(snapshot, line)

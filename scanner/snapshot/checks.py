@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scanner.errors import InputError
-from scanner.model.ids import group_of, is_own_list, root_of, segments, subscription_of, type_of
-from scanner.snapshot.format import LINE_LIMIT, Chain, EndLine, Header, SnapshotLine, sort_key, url_of
+from scanner.model.ids import group_of, is_own_list, list_of, segments, subscription_of, type_of
+from scanner.snapshot.format import LINE_LIMIT, Chain, EndLine, Header, SnapshotLine, root_of_line, sort_key, url_of
 
 VIEWS = ("full", "partial", "none")
 AHEAD = timedelta(minutes=10)
@@ -134,7 +134,7 @@ class ListChecks:
     def add(self, at: str, line: SnapshotLine) -> None:
         """Note a line. Raises InputError where a list of the bundle before it counts more than the file holds."""
         url = url_of(line)
-        root = root_of(url)
+        root = root_of_line(line)
         if root != self._root:
             self.end_bundle()
             self._root = root
@@ -143,7 +143,7 @@ class ListChecks:
             is_one = line.resource is not None or (line.gap is not None and line.gap.code.startswith(LINE_LIMIT))
             if place == root or is_one:
                 self._found.update(_lists_of(url))
-            self._below.update((place, place.rpartition("/")[0]) if is_one else ())
+            self._below.update((place, list_of(url)) if is_one else ())
         elif not root and "/providers/" in place:
             self._counts[place] = line.read.count, at
         elif root and self._grouped and not is_own_list(url) and line.read.count > self._below[place]:

@@ -45,7 +45,8 @@ def read(path: Path, signature: Signature | None = None) -> Snapshot:
     cut off raises it while its bundles are read.
     """
     snapshot = _read_any(path, _open(path, signature))
-    snapshot.locate = partial(locations_of, partial(_raw_lines, path, signature))
+    snapshot.raw = partial(_raw_lines, path, signature)
+    snapshot.locate = partial(locations_of, snapshot.raw)
     return snapshot
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from scanner.document.schema import ScopeRow
-from scanner.model.ids import root_of, type_of
+from scanner.model.ids import bundle_of, resource_type_of, root_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.resource import By
@@ -157,13 +157,18 @@ def url_of(line: SnapshotLine) -> str:
     return record.url if record else ""
 
 
+def root_of_line(line: SnapshotLine) -> str:
+    """Return the id (lower case) of the bundle that a line belongs to; "" for scopes and bulk reads."""
+    return root_of(url_of(line)) if line.resource is None else bundle_of(url_of(line))
+
+
 def sort_key(line: SnapshotLine) -> str:
     """Return the key that sorts a grouped snapshot: scopes, bulk reads, index bundles, then all other bundles."""
     if line.scope is not None:
         return f"0{line.scope.subscription.lower()}"
     url, part = url_of(line), "1" if line.resource is None else "0"
-    root = root_of(url)
+    root = root_of_line(line)
     if not root:
         return f"1{part}{url.lower()}"
-    rank = "2" if is_indexed(type_of(root)) else "3"
+    rank = "2" if is_indexed(resource_type_of(root)) else "3"
     return "\x00".join((rank + root.replace("/", "\x01"), part, url.lower()))

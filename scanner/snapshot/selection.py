@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from scanner.errors import InputError
-from scanner.model.ids import group_of, root_of, segments, subscription_of
+from scanner.model.ids import group_of, is_subscription, root_of, segments, subscription_of
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Bundle
 from scanner.snapshot.format import Header
@@ -76,6 +76,11 @@ class Selection:
             frozenset(each.lower() for each in header.excluded),
         )
 
+    @property
+    def is_filtered(self) -> bool:
+        """Return whether only some of the resources of a subscription are evaluated, and so not the subscription."""
+        return bool(self.groups or self.resources or self.tags)
+
     def has_subscription(self, id: str) -> bool:
         """Return whether anything of a subscription is evaluated."""
         lower = id.lower()
@@ -106,6 +111,8 @@ class Selection:
         """
         if bundle.id in self.resources:
             self.found.add(bundle.id)
+        if is_subscription(bundle.id) and self.is_filtered:
+            return False
         if not self.has_place(bundle.id) or (self.groups and not group_of(bundle.id)):
             return False
         return not self.tags or self._has_tags(bundle)

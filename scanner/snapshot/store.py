@@ -13,7 +13,7 @@ import zstandard
 
 from scanner.document.schema import ScopeRow
 from scanner.document.temporary import AtomicFile
-from scanner.model.ids import root_of, subscription_of, type_of
+from scanner.model.ids import list_of, resource_type_of, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import KeptPaths
 from scanner.model.masked_values import masked_value
@@ -31,6 +31,7 @@ from scanner.snapshot.format import (
     SnapshotLine,
     decoder,
     encoder,
+    root_of_line,
     sort_key,
     url_of,
 )
@@ -134,7 +135,7 @@ class Store(LineWriter):
 
     def add(self, line: SnapshotLine) -> None:
         if line.resource is not None:
-            line.resource = masked_value(self._cut(line.resource, type_of(url_of(line))))
+            line.resource = masked_value(self._cut(line.resource, resource_type_of(url_of(line))))
         elif line.scope is not None:
             line.scope = msgspec.structs.replace(line.scope, name=masked(line.scope.name))
         elif line.gap is not None:
@@ -272,10 +273,10 @@ class _Reread:
         self.lines = [
             line
             for line in store.decoded()
-            if (root_of(url_of(line)) or (_is_index_list(line) and not _failed_in(line, partial)))
-            and root_of(url_of(line)) not in kept
+            if (root_of_line(line) or (_is_index_list(line) and not _failed_in(line, partial)))
+            and root_of_line(line) not in kept
         ]
-        self._roots = {root for line in self.lines if (root := root_of(url_of(line)))}
+        self._roots = {root for line in self.lines if (root := root_of_line(line))}
         self._keys = {sort_key(line) for line in self.lines}
         self._lists = {url_of(line).lower().rstrip("/") for line in self.lines if line.read is not None}
 
@@ -284,16 +285,16 @@ class _Reread:
         if line.scope is not None:
             return False
         url = url_of(line)
-        root = root_of(url)
+        root = root_of_line(line)
         if root in self._gone:
             return True
-        if not is_indexed(type_of(root)) and root:
+        if not is_indexed(resource_type_of(root)) and root:
             return root in self._roots
         if sort_key(line) in self._keys:
             return True
         # A resource that a list of the index, or of something below it, no longer holds.
-        above = f"/subscriptions/{subscription_of(url)}/providers/{type_of(root).lower()}" if root else ""
-        listed = line.resource is not None and url.lower().rsplit("/", 1)[0] in self._lists
+        above = f"/subscriptions/{subscription_of(url)}/providers/{resource_type_of(root).lower()}" if root else ""
+        listed = line.resource is not None and list_of(url) in self._lists
         return listed or (above in self._lists and root not in self._roots)
 
 

@@ -17,6 +17,8 @@ _SENTENCE = 24
 Row = Sequence[str]
 _PARTS = re.compile(r"[^./:_-]+[./:_-]*|[./:_-]+")
 """A part of a name, with the signs after it."""
+_MARK = re.compile(r"^( *) (?=::|##|<U\+)")
+"""The space before what a CI system takes for a command, or was one: `|` takes its place where a line begins so."""
 
 
 def table(
@@ -78,7 +80,7 @@ def _drawn(rows: Sequence[Row], name: int, width: int, colour: bool) -> Iterator
         screen.print(drawn([row]), highlight=False)
         indent = wide[0] + _GAP
         file.writelines(f"{' ' * indent}{line}\n" for line in wrap(row[-1], width, indent) if line)
-    yield from (line.rstrip() for line in file.getvalue().splitlines())
+    yield from (_MARK.sub(r"\1|", line.rstrip()) for line in file.getvalue().splitlines())
 
 
 def _broken(cell: str, width: int) -> str:

@@ -8,7 +8,7 @@ const wordKey = (word) => word.replaceAll("-", "_");
 function controlFound(framework, [id, , , state, why, , ...counts]) {
   if (state === "not-testable") return t("frameworks.reason." + why);
   if (state === "not-covered") return t("frameworks.no_rule");
-  const statuses = ["fail", "waived", "unknown", "pass"], words = ["failed", "waived", "inconclusive", "passed"];
+  const statuses = ["fail", "waived", "unknown,error", "pass"], words = ["failed", "waived", "inconclusive", "passed"];
   const links = counts.map((count, at) => count > 0 && h("a", { href: linkTo("findings", `control:"=${`${framework.name} ${id}`.toLowerCase()}" status:${statuses[at]}`) }, t("frameworks." + words[at], count)));
   return separated([why && t("frameworks.why." + why), ...links]);
 }

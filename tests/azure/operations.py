@@ -14,9 +14,10 @@ import azure.mgmt
 
 from scanner.azure import subscriptions as scope
 from scanner.collect.collector import INDEX_APIS
+from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import loader
-from scanner.rulebook.pinned_paths import path_below
+from scanner.rulebook.pinned_paths import pinned_name
 
 ANY = "0000"
 NAMESPACES = ("azure.mgmt.resource.resources", "azure.mgmt.resource.subscriptions")
@@ -89,7 +90,9 @@ def words(path: str) -> tuple[str, ...]:
 
 
 def below(type: str) -> str:
-    """The path of a resource of a type in a group."""
+    """The path of a resource of a type in a group, or of a subscription."""
+    if type == SUBSCRIPTION:
+        return f"/subscriptions/{ANY}"
     namespace, *types = type.split("/")
     return f"/subscriptions/{ANY}/resourcegroups/{ANY}/providers/{namespace}" + "".join(
         f"/{each}/{ANY}" for each in types
@@ -98,6 +101,8 @@ def below(type: str) -> str:
 
 def listed(type: str) -> str:
     """The path on which all of a type are listed: in a subscription, or below the parent of a nested type."""
+    if type == SUBSCRIPTION:
+        return "/subscriptions"
     if type.count("/") == 1:
         return f"/subscriptions/{ANY}/providers/{type}"
     parent, name = type.rsplit("/", 1)
@@ -114,10 +119,11 @@ def table() -> list[PlannedRead]:
     rules = loader.load(packages=False)
     for kind in rules.kinds:
         for type in kind.types:
-            add(f"list {type}", listed(type), kind.api, type)
+            if type != SUBSCRIPTION:
+                add(f"list {type}", listed(type), kind.api, type)
             add(f"get {type}", below(type), kind.api, type)
             for child in (each for each in kind.children if type in each.tops):
-                name = f"{type}{path_below(child)}"
+                name = pinned_name(type, child)
                 add(f"{child.type} of {type}", f"{above(child, type)}/{child.path}", child.api, name)
     for type, version in INDEX_APIS.items():
         add(f"index {type}", listed(type), version, type)

@@ -18,8 +18,8 @@ A type or read that has none at all says so beside its pinned paths: `no_sdk` (`
 
 def has_none(read: PlannedRead) -> bool:
     """Whether somebody wrote down that no SDK has this read, or what it is below."""
-    without = [name for name, entry in pinned.by_hand().items() if entry.get("no_sdk")]
-    return read.what in NO_SDK or any(f"{read.name}/".startswith(f"{name}/") for name in without)
+    without = [name.lower() for name, entry in pinned.by_hand().items() if entry.get("no_sdk")]
+    return read.what in NO_SDK or any(f"{read.name.lower()}/".startswith(f"{name}/") for name in without)
 
 
 TABLE = table()

@@ -97,7 +97,12 @@ def estate(power: str = "PowerState/running") -> list[dict[str, Any]]:
         "destinationPortRanges": ["0-65535"],
     }
     return [
-        body(VM, "Microsoft.Compute/virtualMachines", networkProfile={"networkInterfaces": [{"id": NIC}]}),
+        body(
+            VM,
+            "Microsoft.Compute/virtualMachines",
+            networkProfile={"networkInterfaces": [{"id": NIC}]},
+            storageProfile={"osDisk": {"osType": "Linux", "createOption": "FromImage"}, "dataDisks": []},
+        ),
         {"id": f"{VM}/instanceView", "name": "instanceView", "statuses": [{"code": power}]},
         body(NIC, "Microsoft.Network/networkInterfaces", ipConfigurations=[{"name": "c", "properties": configuration}]),
         body(NSG, "Microsoft.Network/networkSecurityGroups", securityRules=rules),

@@ -291,7 +291,7 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
     end = ended.last[-11:]
     assert end[0] == "Demo      sample environment, served on this machine; no Azure account is used"
     assert re.fullmatch(
-        r"Read      \d+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused by design", end[1]
+        r"Read      [\d,]+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused by design", end[1]
     )
     result = " ".join(line.removeprefix("Result").strip() for line in end[2:8])
     assert re.match(

@@ -346,6 +346,33 @@ def test_a_graph_row_is_read_by_itself() -> None:
     assert result.by[ST1] == "list"
 
 
+BACKUP = ResourceType("Microsoft.RecoveryServices/vaults", api="2025-08-01", each=True)
+ITEMS = BACKUP.child("backupProtectedItems")
+RSV = resource(BACKUP.type, "rsv", "rg-a", securitySettings={"multiUserAuthorization": "Enabled"})
+
+
+def test_a_type_whose_list_says_too_little_is_read_one_by_one() -> None:
+    running = box([RSV, child(RSV, "backupProtectedItems/vm")])
+    result = scanned(running, plan=Plan([BACKUP], [ITEMS], ()))
+    assert result.by[RSV["id"]] == "get"
+    assert result.reads[f"{LISTS}/{BACKUP.type}"] == 1
+    assert result.reads[f"{RSV['id']}/backupProtectedItems"] == 1
+    assert repeated(running) == []
+
+
+def test_one_of_them_that_is_refused_is_a_gap_with_its_id() -> None:
+    running = box([RSV], faults=[Fault("refuse", "*/vaults/rsv")])
+    result = scanned(running, plan=Plan([BACKUP], [ITEMS], ()))
+    assert set(result.gaps) == {RSV["id"]}
+    assert RSV["id"] not in result.resources
+
+
+def test_an_item_of_a_vault_is_named_by_its_container_and_itself() -> None:
+    url = f"{RSV['id']}/backupProtectedItems"
+    inside = f"{RSV['id']}/backupFabrics/Azure/protectionContainers/IaasVMContainer;v2;rg;vm/protectedItems/VM;v2;rg;vm"
+    assert with_child_id({"id": inside}, url)["id"] == f"{url}/Azure-IaasVMContainer;v2;rg;vm-VM;v2;rg;vm"
+
+
 def test_a_tenth_of_the_child_reads_refused_leaves_the_rest_as_it_was() -> None:
     estate = [row for number in range(40) for row in account(f"t{number:02}")]
     running = box(estate, faults=[Fault("refuse", "*/blobServices/*", chance=0.1)], seed=3)
@@ -510,7 +537,12 @@ def test_named_resources_say_that_nothing_was_listed() -> None:
 
 def test_resource_groups_and_tags_narrow_the_scope() -> None:
     by_group = scanned(box(), Scope(groups=("RG-B",)))
-    tops = {id for id, body in by_group.resources.items() if body.get("location") and "Microsoft.Network" not in id}
+    # Networks and vaults are the index: verdicts on resources of the group look them up, wherever they are.
+    tops = {
+        id
+        for id, body in by_group.resources.items()
+        if body.get("location") and not any(each in id for each in ("Microsoft.Network", "Microsoft.KeyVault"))
+    }
     assert tops == {ESTATE[8]["id"], SITE["id"], SLOT["id"]}
     by_tag = scanned(box(), Scope(tags=(("team", "blue"),)))
     assert {id for id in by_tag.resources if "Microsoft.Network" not in id} == {VAULT["id"]}

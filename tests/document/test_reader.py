@@ -31,6 +31,7 @@ def by_rows(path: Path) -> Document | None:
             exposures=list(found.exposures),
             findings=list(found.findings),
             places=list(found.places),
+            keys=list(found.keys),
             resources=dict(found.resources),
             passed=dict(found.passed),
             not_applicable=dict(found.not_applicable),

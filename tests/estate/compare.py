@@ -2,10 +2,13 @@
 
 import tomllib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from scanner.model.ids import SUBSCRIPTION, is_subscription
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
+from scanner.rulebook.loader import load
 from scanner.sandbox.estate import Estate
 
 EXPECTED = Path(__file__).parent / "expected"
@@ -28,11 +31,24 @@ def differences(
     """One line for each disagreement. `names`: only these files; `types`: then only resources of these types."""
     expected = expected_results(names)
     wanted = frozenset(each.lower() for each in types)
-    ids = {name: id.lower() for name, id in estate.ids.items()}
+    ids = names_of(estate)
     return [
         *_exposures(document, expected, ids, wanted),
         *_findings(document, expected, ids, wanted),
     ]
+
+
+def names_of(estate: Estate) -> dict[str, str]:
+    """Return the id (lower case) of each resource and subscription by its name."""
+    subscriptions = {one["displayName"]: one["id"].lower() for one in estate.subscriptions}
+    return subscriptions | {name: id.lower() for name, id in estate.ids.items()}
+
+
+@lru_cache
+def _rules_of_subscriptions() -> frozenset[str]:
+    """Return the rules on what is set on a subscription. Other rows on one say that a type was not listed."""
+    rules = load(packages=False).rules.values()
+    return frozenset(each.id for each in rules if each.resource_type.type == SUBSCRIPTION)
 
 
 def _names(entry: dict[str, Any]) -> list[str]:
@@ -42,7 +58,9 @@ def _names(entry: dict[str, Any]) -> list[str]:
 def _of(document: dict[str, Any], id: str, wanted: frozenset[str]) -> bool:
     if not wanted:
         return True
-    parts = id.lower().rsplit("/providers/", 1)[-1].split("/")
+    if is_subscription(id):
+        return SUBSCRIPTION.lower() in wanted
+    parts = id.lower().split("/providers/", 1)[-1].split("/")
     return f"{parts[0]}/{parts[1]}" in wanted
 
 
@@ -93,7 +111,8 @@ def _findings(
     found = {
         (row["resource"].lower(), row["rule"]): row
         for row in document["findings"]
-        if "/providers/" in row["resource"].lower() and _of(document, row["resource"], wanted)
+        if ("/providers/" in row["resource"].lower() or row["rule"] in _rules_of_subscriptions())
+        and _of(document, row["resource"], wanted)
     }
     for entry in expected["finding"]:
         for name in _names(entry):

@@ -9,6 +9,7 @@ import pytest
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
+from scanner.document.schema import now
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.rulebook import loader
@@ -43,6 +44,14 @@ TYPES = {
         "Microsoft.Compute/virtualMachines",
         "Microsoft.Compute/virtualMachineScaleSets",
         "Microsoft.ContainerInstance/containerGroups",
+        "Microsoft.Compute/diskEncryptionSets",
+    ),
+    "recovery": (
+        "Microsoft.RecoveryServices/vaults",
+        "Microsoft.DataProtection/backupVaults",
+        "Microsoft.Web/serverfarms",
+        "Microsoft.Compute/disks",
+        "Microsoft.Network/natGateways",
     ),
     "network": (
         "Microsoft.Network/networkSecurityGroups",
@@ -60,6 +69,12 @@ TYPES = {
         "Microsoft.Network/privateLinkServices",
         "Microsoft.Cdn/profiles",
     ),
+    "monitoring": (
+        "Microsoft.OperationalInsights/workspaces",
+        "Microsoft.Insights/components",
+        "Microsoft.Network/networkWatchers",
+    ),
+    "subscription": ("Microsoft.Resources/subscriptions",),
 }
 
 
@@ -71,7 +86,7 @@ class Scanned:
         self.estate: Estate = load_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
-        store = Store(Header(taken="2026-11-25T00:00:00Z"))
+        store = Store(Header(taken=now()))
         self.requests: list[Any] = asyncio.run(self._collect(store))
         evaluation = Evaluation(of_store(store), self.rules)
         writer, out = Writer(), BytesIO()

@@ -76,6 +76,11 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     path = f"{LISTS}/Microsoft.Storage/storageAccounts"
     faulty = Scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
     changed = changed_verdicts(whole, faulty)
+    # Which accounts need a key is unknown too, and the place of the account that is the destination of a setting.
+    keys = {id for id in faulty.rules.rules if faulty.rules.files[id].endswith("vault_keys.py")}
+    others = {*keys, "keyvault-logs-outside"}
+    assert {rule for resource, rule in changed if resource.count("/") != 2} <= others
+    changed = {key: status for key, status in changed.items() if key[1] not in others}
     rules = {rule for _, rule in changed}
     assert {resource.count("/") for resource, _ in changed} == {2}, "one Unknown on the subscription"
     assert rules == {
@@ -87,7 +92,7 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
 def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
     faulty = Scanned(Fault("refuse", "*/resourcegroups/*/providers/*/*/*/*", chance=0.1, method="GET"), seed=7)
     refused = len(faulty.document["gaps"]) - len(whole.document["gaps"])
-    assert 20 <= refused <= 90
+    assert 20 <= refused <= 150
     assert len(changed_verdicts(whole, faulty)) >= refused / 3
     assert decide(faulty.result, "never").code == INCOMPLETE
 

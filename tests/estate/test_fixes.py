@@ -10,11 +10,11 @@ from io import BytesIO
 import msgspec
 import pytest
 
-from scanner.document.schema import ExposureRow, FindingRow, decode_document
+from scanner.document.schema import ExposureRow, FindingRow, decode_document, now
 from scanner.document.writer import Writer
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
-from scanner.model.ids import root_of
+from scanner.model.ids import is_subscription, root_of
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.snapshot.bundles import grouped
@@ -64,7 +64,7 @@ class Estate(Scanned):
 
     def __init__(self) -> None:
         super().__init__()
-        store = Store(Header(taken="2026-11-25T00:00:00Z"))
+        store = Store(Header(taken=now()))
         asyncio.run(self._collect(store))
         self.header = store.header
         self.lines = [encoder.encode(line) for line in store.decoded()]
@@ -88,7 +88,7 @@ def overlaid(lines: list[SnapshotLine], steps: tuple[Step, ...]) -> list[Snapsho
     found: list[SnapshotLine] = []
     for line in lines:
         id = url_of(line).lower()
-        if line.resource is not None and id in gone:
+        if (line.resource is not None and id in gone) or any(id.startswith(f"{each}/") for each in gone):
             continue
         if line.resource is not None and id in edits:
             body = overlaid_body(line.resource, id, edits.pop(id))
@@ -123,7 +123,10 @@ def rounds() -> list[list[str]]:
         if row.status != "fail" or not before().remedies[mark].changes:
             continue
         touched = {root_of(each.resource) for each in before().remedies[mark].changes} | {root_of(row.resource)}
-        alone = touched != {root_of(row.resource)}
+        touched = {each for each in touched if not is_subscription(each)} or {
+            row.resource.lower()
+        }  # a lock on it alone
+        alone = touched not in ({root_of(row.resource)}, {row.resource.lower()})
         place = next((each for each in found if not alone and not each[0] & touched and "*" not in each[0]), None)
         if place is None:
             found.append(({*touched, *(["*"] if alone else [])}, [mark]))

@@ -24,7 +24,10 @@ APP = f"/subscriptions/{SUB}/resourceGroups/rg/providers/Microsoft.App/container
 
 @lru_cache
 def rules() -> loader.RuleSet:
-    return loader.load(packages=False)
+    """All rules but those on subscriptions, which would need their own reads in each snapshot."""
+    found = loader.load(packages=False)
+    found.select(skip=["type:Microsoft.Resources/subscriptions"], named=found.rules)
+    return found
 
 
 def listed(*left_out: str) -> Store:
@@ -150,14 +153,22 @@ def containers_refused(**properties: Any) -> Store:
     account = {"id": ACCOUNT, "kind": "BlobStorage", "location": "norwayeast", "sku": {"name": "Standard_LRS"}}
     made.resource({**account, "properties": body}, "2026-04-01", "get")
     service = {
-        "deleteRetentionPolicy": {"enabled": True, "allowPermanentDelete": False},
-        "containerDeleteRetentionPolicy": {"enabled": True},
+        "deleteRetentionPolicy": {"enabled": True, "days": 30, "allowPermanentDelete": False},
+        "containerDeleteRetentionPolicy": {"enabled": True, "days": 30},
         "isVersioningEnabled": True,
         "staticWebsite": {"enabled": False},
     }
     made.resource({"id": f"{ACCOUNT}/blobServices/default", "properties": service}, "2026-04-01", "get")
     made.read(f"{ACCOUNT}/blobServices/default", 1)
-    made.read(f"{ACCOUNT}/networkSecurityPerimeterConfigurations", 0)
+    made.resource({"id": f"/subscriptions/{SUB}", "displayName": "prod"}, "2022-12-01", "list")
+    for url in (
+        f"/subscriptions/{SUB}/providers/Microsoft.Authorization/locks",
+        f"{ACCOUNT}/blobServices/default/providers/Microsoft.Insights/diagnosticSettings",
+        f"{ACCOUNT}/encryptionScopes",
+        f"{ACCOUNT}/networkSecurityPerimeterConfigurations",
+        f"{ACCOUNT}/objectReplicationPolicies",
+    ):
+        made.read(url, 0)
     made.gap(f"{ACCOUNT}/blobServices/default/containers", 403, "AuthorizationFailed", "x/read")
     return made
 

@@ -14,6 +14,7 @@ from scanner.scan.outputs import Outputs
 from scanner.terminal.signals import Stopped
 from tests.history.changing_estate import (
     SERVER,
+    SKIPPED,
     STORAGE,
     Json,
     RunResult,
@@ -34,7 +35,7 @@ OTHER = "11111111-2222-3333-4444-555555555555"
 def again(file: Path, history: str, folder: Path, *words: str) -> RunResult:
     """A scan of a snapshot, with a history."""
     out = folder / "again.json"
-    ended = twolocks("scan", "--from", file, "--history", history, "--out", out, *words, env={"CI": "1"})
+    ended = twolocks("scan", "--from", file, "--history", history, "--out", out, *SKIPPED, *words, env={"CI": "1"})
     return RunResult(ended, json.loads(out.read_text()))
 
 
@@ -192,7 +193,7 @@ def test_a_subscription_that_is_not_there_any_more_is_reported_once(tmp_path: Pa
         of = [{"subscriptionId": each, "displayName": each[:4]} for each in subscriptions]
         with running(Sandbox(resources, of)) as box:
             given = ("--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history, *NEWS)
-            ended = twolocks("scan", *given, "--waivers", waivers, env={"CI": "1", **box.environment()})
+            ended = twolocks("scan", *given, *SKIPPED, "--waivers", waivers, env={"CI": "1", **box.environment()})
         return RunResult(ended, json.loads(out.read_text()))
 
     scanned([*estate(), *moved], SUB, OTHER)

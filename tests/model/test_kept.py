@@ -83,3 +83,13 @@ def test_what_was_kept_is_looked_up_as_before() -> None:
     with pytest.raises(KeyError):
         found["gone"]
     assert (bool(found), bool(part({"properties": {}}, "properties.x")["properties"])) == (True, False)
+
+
+def test_an_id_is_no_name_of_a_secret_where_the_path_goes_on_to_a_named_member() -> None:
+    id = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/key-reader"
+    body = part({"identity": {"userAssignedIdentities": {id: {"clientId": "c", "secret": "x"}}}})
+    assert get_path(body, "identity.userAssignedIdentities") == {id: {"clientId": "c"}}
+    for path in ("properties.*", "properties.**", "properties.*.*"):
+        assert part({"properties": {id: "x"}}, path)["properties"] == {id: NOT_KEPT}
+    named = part({"properties": {"password": {"a": "x"}, id: {"a": "y"}}}, "properties.*.a")["properties"]
+    assert dict.items(named) == {"password": {MARK: NOT_KEPT}, id: {"a": "y"}}.items()

@@ -17,7 +17,7 @@ import pytest
 
 from scanner.history.queries import upgrade
 from scanner.sandbox import certificates
-from tests.history.changing_estate import EVERYWHERE, Json, Refusal, RunResult, scheduled_run, served
+from tests.history.changing_estate import EVERYWHERE, SKIPPED, Json, Refusal, RunResult, scheduled_run, served
 from tests.history.server import serving
 from tests.history.test_changing_estate import ENDPOINTS, EXPORT, GAP, REFUSED, SECOND, estate
 from tests.notify.receivers import Answer, Received, Web, mail, until, web
@@ -288,7 +288,7 @@ def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch
     folder = watch.folder
     with served(estate(EXPORT)) as box:
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", folder / "history.db",
-                 "--config", folder / "twolocks.toml", "--notify", "ops")  # fmt: skip
+                 "--config", folder / "twolocks.toml", "--notify", "ops", *SKIPPED)  # fmt: skip
         environ = {**os.environ, "CI": "1", **box.environment(), **watch.env}
         child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE)
         until(lambda: bool(watch.server.received), 30)
@@ -305,7 +305,8 @@ def test_ctrl_c_while_it_sends_ends_at_once_and_says_what_is_there(watch: Watch)
     folder = watch.folder
     with served(estate()) as box:
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", folder / "history.db",
-                 "--config", folder / "twolocks.toml", "--notify", "ops", "--out", folder / "report.html")  # fmt: skip
+                 "--config", folder / "twolocks.toml", "--notify", "ops", "--out", folder / "report.html",
+                 *SKIPPED)  # fmt: skip
         environ = {**os.environ, "CI": "1", **box.environment(), **watch.env}
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE, text=True
@@ -382,7 +383,7 @@ def test_mail_has_the_report_of_the_scan(watch: Watch) -> None:
             env = {"CI": "1", **box.environment(), "REQUESTS_CA_BUNDLE": str(ca)}
             ended: Ended = twolocks(
                 "scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", watch.folder / "history.db",
-                "--notify", "post", "--config", watch.folder / "twolocks.toml", "--out", report, env=env,
+                "--notify", "post", "--config", watch.folder / "twolocks.toml", "--out", report, *SKIPPED, env=env,
             )  # fmt: skip
         assert "error:" not in ended.err
         made = post.mails[0]

@@ -12,7 +12,7 @@ import pytest
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.errors import parse_error
 from scanner.collect.collector import Plan, Scope, collect
-from scanner.model.ids import root_of, segments
+from scanner.model.ids import bundle_of, segments
 from scanner.model.resource import Resource
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot import files as snapshot
@@ -53,7 +53,7 @@ def test_recorded_resources_in_each_form(form: str, tmp_path: Path, passes: dict
     outcome = evaluated(snapshot.read(path))
     count(f"recorded, {form}: {outcome.reported()}")
     assert outcome.errors == []
-    assert outcome.resources == len({segments(bare(each)["id"]) for each in recorded() if root_of(bare(each)["id"])})
+    assert outcome.resources == len({segments(bare(each)["id"]) for each in recorded() if bundle_of(bare(each)["id"])})
     passes[form] = outcome.passes()
     assert all(each == outcome.passes() for each in passes.values())
 

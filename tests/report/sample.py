@@ -597,6 +597,33 @@ def with_places(made: dict[str, Any]) -> dict[str, Any]:
     return {**made, "places": rows}
 
 
+def with_keys(made: dict[str, Any]) -> dict[str, Any]:
+    """The document, with keys of its resources: of customers in every state, unknown ones, and those of Microsoft."""
+    rule, rows = next(iter(made["rules"])), []
+    states = ("enabled", "disabled", "expired", "missing", "unknown")
+    ids = sorted(made["resources"])
+    for at, state in enumerate(states):
+        key = f"https://kv-{at}.vault.azure.net/keys/<b>key{at}\u202e"
+        stores = [
+            {"resource": id, "rule": rule, "what": "account", "path": "properties.x", "value": "<i>"}
+            for id in ids[at :: len(states) + 2]
+        ]
+        risks = [{"id": "identity", "severity": "unknown", "what": "role assignments are not read", "rule": ""}]
+        if state in ("disabled", "expired", "missing"):
+            risks.insert(0, {"id": state, "severity": "high", "what": "<b>bad", "rule": rule})
+        row = {"holder": "customer", "key": key, "host": f"kv-{at}.vault.azure.net", "lives": "hsm", "state": state}
+        vault = f"/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/kv-{at}"
+        rows.append({**row, "vault": "" if state == "unknown" else vault, "stores": stores, "risks": risks})
+    for at, holder in ((5, "unknown"), (6, "platform")):
+        stores = [
+            {"resource": id, "rule": rule, "what": "account", "path": "properties.x", "value": None}
+            for id in ids[at :: len(states) + 2]
+        ]
+        lives = "microsoft" if holder == "platform" else "unknown"
+        rows.append({"holder": holder, "type": "Microsoft.Storage/storageAccounts", "lives": lives, "stores": stores})
+    return {**made, "keys": rows}
+
+
 def wrap(estate: Estate) -> dict[str, Any]:
     scopes = [
         {"subscription": key, "name": name, "tenant": "t", "view": "partial" if name == "felles-plattform" else "full"}

@@ -154,7 +154,7 @@ def test_the_rows_of_a_table_share_its_keys(tmp_path: Path) -> None:
         ('severity = "low"', "severity = 7", 4, "my-rule: "),
         ('"governance"', '"governnace"', 3, "unknown category 'governnace'"),
         ("good = [true]", 'good = ["a"]', 5, "the key bad is missing"),
-        ("good = [true]", "good = [true], at_least = 3", 5, "one of good, at_least, set, place and function"),
+        ("good = [true]", "good = [true], at_least = 3", 5, "one of good, at_least, set, place, key and function"),
         ('title = "T"', 'title = "T', 2, "the file is not TOML: Illegal character"),
     ],
 )

@@ -20,14 +20,14 @@ from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
-from scanner.model.ids import type_of
+from scanner.model.ids import resource_type_of, type_of
 from scanner.model.json_paths import MISSING, get_path, text_at
 from scanner.model.kept import ENVELOPE, KeptPaths
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Evidence
 from scanner.rulebook.kept import FILE
 from scanner.rulebook.loader import RuleSet
-from scanner.rulebook.pinned_paths import path_below
+from scanner.rulebook.pinned_paths import pinned_name
 from scanner.snapshot.bundles import Snapshot, of_store
 from scanner.snapshot.store import Store
 from tests.benchmarks.copies import collected
@@ -90,7 +90,9 @@ def _listed() -> Iterator[tuple[str, list[str]]]:
     for kind in examples.rules().kinds:
         types |= {type.lower(): type for type in kind.types}
         for read in kind.children:
-            names = (type + path_below(read) for type in read.tops)
+            if read.is_extension:
+                continue  # it is pinned by its own type
+            names = (pinned_name(type, read) for type in read.tops)
             types |= {name.lower(): own for name, own in zip(names, read.types, strict=True)}
     for name, entry in pinned.by_hand().items():
         yield types.get(name.lower(), name), [*entry["paths"], *entry.get("newer", ())]
@@ -123,7 +125,7 @@ def _without() -> list[tuple[Example, str, Any]]:
     for example in map(Example.of, examples.cases()):
         for key, at in example.places():
             body = example.body(key)
-            found.setdefault((type_of(body["id"]).lower(), path_of(at)), (example, key, without(body, at)))
+            found.setdefault((resource_type_of(body["id"]).lower(), path_of(at)), (example, key, without(body, at)))
     return list(found.values())
 
 
@@ -180,7 +182,7 @@ def tracing(logs: dict[str, Log]) -> Iterator[None]:
 
     def resource(self: Resource, body: dict[str, Any], **more: Any) -> None:
         if not isinstance(body, TracedObject):
-            body = traced(body, logs[type_of(text_at(body, "id")).lower()])
+            body = traced(body, logs[resource_type_of(text_at(body, "id")).lower()])
         make(self, body, **more)
 
     def evidence(self: Evidence, path: str, value: object, expected: object = None) -> None:

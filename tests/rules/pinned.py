@@ -116,8 +116,9 @@ def pins() -> tuple[Pin, ...]:
 
 
 def _pin(type: str, read: ResourceType | Read, api: str) -> Pin:
-    path, pattern = _below(read)
-    return Pin(type + path, api, re.compile(_type_pattern(type) + pattern))
+    if isinstance(read, Read) and read.is_extension:
+        return Pin(read.type, api, re.compile(_type_pattern(read.type)))
+    return Pin(type + _below(read)[0], api, re.compile(_type_pattern(type) + _below(read)[1]))
 
 
 def _type_pattern(type: str) -> str:

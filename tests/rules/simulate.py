@@ -7,6 +7,8 @@ from scanner.document.schema import FindingRow
 from scanner.evaluate import examples as evaluated
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
+from scanner.model.ids import is_subscription, root_of, type_of
+from scanner.model.index import is_indexed
 from scanner.model.json_paths import get_path
 from scanner.model.remedy import Deletion, Edit, Remedy, Step, changed
 from scanner.model.resource import Bundle, Resource
@@ -19,8 +21,11 @@ FIELD_VALUES = {
     "KEY_URI": "https://contoso.vault.azure.net/keys/main",
     "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
     "TENANT_ID": examples.TENANT,
+    "WORKSPACE_ID": "/subscriptions/5a000000-0000-4000-8000-00000000000e/resourceGroups/rg-logs/providers/"
+    "Microsoft.OperationalInsights/workspaces/log-central",
 }
-"""What is put into fields: an address of one machine is narrow, whatever the settings."""
+"""What is put into fields: an address of one machine is narrow, whatever the settings. The workspace is of a
+subscription that the examples do not show."""
 
 
 def with_values(value: Any) -> Any:
@@ -109,7 +114,18 @@ def evaluation_of(case: Case, steps: tuple[Step, ...] = ()) -> Evaluation:
         for body in case.also
         if str(body.get("id")).lower() not in gone
     ]
-    return evaluated.evaluation(replace(case, also=also), examples.rules())
+    return evaluated.evaluation(replace(case, also=[*also, *_new(case, changes)]), examples.rules())
+
+
+def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
+    """Return what changes make beside the example: in the bundles of subscriptions, and in the index."""
+    known = {str(body.get("id")).lower() for body in case.also}
+    new = dict.fromkeys(each.resource for each in changes if each.resource.lower() not in known)
+    return [
+        overlaid_body({"id": id, "name": id.rsplit("/", 1)[-1], "properties": {}}, id, changes)
+        for id in new
+        if (root_of(id) in known and is_subscription(root_of(id))) or is_indexed(type_of(id))
+    ]
 
 
 def fixed(case: Case) -> list[Fixed]:

@@ -13,31 +13,75 @@ from tests.rules import examples, simulate
 from tests.rules.simulate import Fixed
 
 STEPS = {
+    "acr-platform-key": "chosen when a registry is created",
+    "acr-single-region": "which region is the user's choice",
     "ai-deployment-outside": "the type is chosen when a deployment is created",
+    "aks-host-encryption-disabled": "chosen when a node pool is created",
     "aks-kubernetes-rbac-disabled": "chosen when a cluster is created",
+    "aks-no-node-limit": "limits are in Kubernetes",
     "aks-node-public-ip": "chosen when a node pool is created",
+    "aks-platform-key": "chosen when a cluster is created",
+    "aks-single-zone": "chosen when a pool is created",
+    "appconfig-short-retention": "chosen when a store is created",
+    "appconfig-single-region": "which region is the user's choice",
     "application-gateway-plain-http": "a redirect and its rule: two objects whose names only the user knows",
+    "backup-instance-stopped": "the state of a backup is not a setting",
+    "backup-vault-locally-redundant": "chosen when a vault is created",
+    "container-environment-single-zone": "chosen when an environment is created",
     "container-group-network-unrestricted": "a public address of a container group has no firewall",
+    "container-group-platform-key": "chosen when a container group is created",
     "container-group-shared-credentials": "a public address of a container group has no firewall",
     "container-group-web-port-anonymous": "a public address of a container group has no firewall",
+    "disk-set-single-encryption": "chosen when a set is created",
+    "eventhub-platform-key": "an identity needs the key first",
+    "eventhub-single-encryption": "chosen with the first key",
+    "backup-vault-no-resource-guard": "the Resource Guard is made by its owner",
+    "cosmos-no-throughput-limit": "the limit is the user's choice",
+    "cosmos-single-region": "which region is the user's choice",
+    "cosmos-single-zone": "chosen when a region is added",
+    "eventgrid-namespace-single-zone": "chosen when a namespace is created",
+    "flow-log-of-security-group": "a flow log of the network takes its place, and is a new resource",
     "front-door-classic-no-waf": "one link for each host, and the service is retired",
     "front-door-classic-worldwide": "no setting limits edge locations",
     "front-door-no-waf": "a security policy is a new resource with the user's domains",
     "front-door-worldwide": "no setting limits edge locations",
+    "keyvault-key-missing": "a deleted key is recovered in the data plane",
     "keyvault-pair-outside": "the replica cannot be turned off",
     "keyvault-short-retention": "chosen when a vault is created",
     "load-balancer-basic-sku": "a migration by Microsoft's module",
+    "machine-host-encryption-disabled": "the machine must be stopped first",
+    "machine-platform-key": "each disk is changed by itself",
+    "machine-not-backed-up": "the item is made by the vault",
     "machine-shared-credentials": "what a machine accepts is not a setting of Azure",
+    "managed-hsm-key-missing": "a deleted key is recovered in the data plane",
     "managed-hsm-replica-outside": "the name of the region stands only in words",
+    "mongo-vcore-platform-key": "chosen when a cluster is created",
+    "managed-hsm-short-retention": "chosen when a managed HSM is created",
     "postgres-backup-not-geo-redundant": "chosen when a server is created",
     "postgres-backup-outside": "chosen when a server is created",
     "postgres-platform-key": "chosen when a server is created",
+    "recovery-item-failing": "the state of a backup is not a setting",
+    "recovery-item-stopped": "the state of a backup is not a setting",
+    "recovery-vault-locally-redundant": "fixed from the first backup on",
     "redis-enterprise-replica-outside": "unlinking names both databases",
+    "servicebus-platform-key": "an identity needs the key first",
+    "servicebus-single-encryption": "chosen with the first key",
     "storage-queue-table-platform-key": "chosen when an account is created",
+    "storage-single-encryption": "chosen when an account is created",
+    "storage-blobs-not-backed-up": "the instance is made by the vault",
+    "storage-share-not-backed-up": "the item is made by the vault",
+    "storage-single-region": "which redundancy depends on the one that it has",
+    "storage-single-zone": "which redundancy depends on the one that it has",
+    "subscription-no-anomaly-alert": "the recipient is the user's choice",
+    "subscription-no-budget": "amount and recipient are the user's choice",
 }
 """Rules whose fix is steps in words on every example, or changes nothing that Azure shows, and why."""
 REGIONS = {rule.id for rule in examples.all_rules() if rule.finder is not None and rule.finder.kind == "region"}
 """Rules on the region of a resource, which is chosen when it is created."""
+VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None and rule.keys.ask == "elsewhere"}
+"""Rules on the place of a vault, which is a resource of its own."""
+LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
+"""Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
     "aks-local-accounts-enabled": "a stopped cluster must be started first",
@@ -64,6 +108,8 @@ LEFT = {
     "an unknown status",
     "appservice: a social login allows anyone: app-no-platform-sign-in": "the social provider stays until the "
     "user removes it",
+    "governance: a policy that leaves out a group: subscription-no-region-policy": "the example has an assignment "
+    "of the same name, whose exclusion stays until the user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
     "places: a region that no list has does not hide one that is not allowed: cosmos-region-outside": "the other "
     "region is not known",
@@ -109,7 +155,7 @@ def test_every_fix_of_a_lock_closes_exactly_what_it_claims() -> None:
 def test_what_cannot_be_applied_has_a_reason() -> None:
     without = Counter(each.finding.rule for each in everything() if not each.remedy.changes)
     every = Counter(each.finding.rule for each in everything())
-    assert {rule for rule in without if without[rule] == every[rule]} == {*STEPS, *REGIONS}
+    assert {rule for rule in without if without[rule] == every[rule]} == {*STEPS, *REGIONS, *VAULTS, *LOG_TARGETS}
     assert {rule for rule in without if without[rule] < every[rule]} <= set(SOMETIMES_STEPS)
     assert all(fix_of(each).steps for each in everything() if not each.remedy.changes)
     known = {each.id for each in everything()} | {f"{each.case.file}: *: {each.finding.rule}" for each in everything()}

@@ -1,0 +1,119 @@
+"""Microsoft Defender for Cloud: its plans on a subscription, and who is notified of alerts."""
+
+from typing import Any
+
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, member, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    not_returned,
+    unknown,
+    unknown_value,
+)
+
+from .subscription import SUBSCRIPTION
+
+PRICINGS = SUBSCRIPTION.child("providers/Microsoft.Security/pricings", api="2024-01-01")
+CONTACTS = SUBSCRIPTION.child("providers/Microsoft.Security/securityContacts", api="2023-12-01-preview")
+TIER = "properties.pricingTier"
+SOURCE_TYPE = "properties.notificationsSources"
+ROLES = "properties.notificationsByRole"
+
+
+def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[str, ...]) -> Verdict:
+    """Fail where a plan has the tier Free. A plan that Azure did not list is inconclusive: no page says what that means."""
+    plans = subscription.children(read)
+    found = next((each for each in plans if same(each.name, plan[0])), None)
+    if found is None:
+        missing = plans.gap or not_returned(f"pricings/{plan[0]}", "the plan")
+        return unknown(missing)
+    tier = found.require(TIER)
+    seen = Evidence(f"pricings/{found.name} {TIER}", tier, "Standard")
+    if same(tier, "Standard"):
+        more = found.get("properties.subPlan")
+        return Pass((seen,) if is_absent(more) else (seen, Evidence("properties.subPlan", more)))
+    return Fail((seen,)) if same(tier, "Free") else unknown(unknown_value(seen.path, tier))
+
+
+# Contacts
+
+
+def contact_of(subscription: Resource, read: Read) -> tuple[Resource | None, Unread | None]:
+    """Return the security contact that is switched on, and why it may be missing."""
+    contacts = subscription.children(read)
+    for each in contacts:
+        if not same(each.get("properties.isEnabled"), False):
+            return each, None
+    return None, contacts.gap
+
+
+def no_email(subscription: Resource, index: Index, *, read: Read) -> Verdict:
+    """Fail where alerts go to no address beside those of roles."""
+    contact, gap = contact_of(subscription, read)
+    if contact is None:
+        return unknown(gap) if gap is not None else Fail((Evidence("securityContacts", "none", "an e-mail address"),))
+    emails = contact.get("properties.emails")
+    # An address is personal data: the evidence says that there is one, not which.
+    if isinstance(emails, str) and "@" in emails:
+        return Pass((Evidence("properties.emails", "set"),))
+    if emails == "" or is_absent(emails):
+        return Fail((Evidence("properties.emails", "none", "an e-mail address"),))
+    return unknown(unknown_value("properties.emails"))
+
+
+DEFAULT = Unread(
+    "securityContacts", "no contact is set, and what Azure sends then is not in ARM (documented: high alerts to owners)"
+)
+
+
+def owners_not_notified(subscription: Resource, index: Index, *, read: Read) -> Verdict:
+    """Fail where a contact is set and the owners of the subscription get no notices."""
+    contact, gap = contact_of(subscription, read)
+    if contact is None:
+        return unknown(gap or DEFAULT)
+    state, roles = contact.get(f"{ROLES}.state"), contact.get(f"{ROLES}.roles")
+    seen = Evidence(f"{ROLES}.roles", roles if isinstance(roles, list) else state, "Owner")
+    if same(state, "Off"):
+        return Fail((Evidence(f"{ROLES}.state", state, "On"),))
+    if not same(state, "On"):
+        return unknown(not_returned(f"{ROLES}.state") if is_absent(state) else unknown_value(f"{ROLES}.state", state))
+    if not isinstance(roles, list):
+        return unknown(not_a_list(f"{ROLES}.roles"))
+    if any(same(each, "Owner") for each in roles):
+        return Pass((seen,))
+    known = all(any(same(each, name) for name in ("AccountAdmin", "ServiceAdmin", "Contributor")) for each in roles)
+    return Fail((seen,)) if known else unknown(unknown_value(f"{ROLES}.roles"))
+
+
+def notices_off(
+    subscription: Resource, index: Index, *, read: Read, source: tuple[str, ...], level: tuple[str, ...]
+) -> Verdict:
+    """Fail where a contact is set and gets no notice of a source: `Alert`, `AttackPath`.
+
+    `level`: the property of the level from which on it gets them, then the levels that leave out the severe ones.
+    """
+    contact, gap = contact_of(subscription, read)
+    if contact is None:
+        return unknown(gap or DEFAULT)
+    sources = contact.get(SOURCE_TYPE)
+    if is_absent(sources):
+        raise not_returned(SOURCE_TYPE)
+    if not isinstance(sources, list):
+        raise not_a_list(SOURCE_TYPE)
+    known: list[Any] = [member(each, "sourceType") for each in sources]
+    for each in sources:
+        if same(member(each, "sourceType"), source[0]):
+            value = member(each, level[0])
+            seen = Evidence(f"{SOURCE_TYPE}[].{level[0]}", value)
+            is_known = any(same(value, name) for name in level[1:])
+            return Pass((seen,)) if is_known else unknown(unknown_value(seen.path, value))
+    if not all(any(same(each, name) for name in ("Alert", "AttackPath")) for each in known):
+        return unknown(unknown_value(f"{SOURCE_TYPE}[].sourceType"))
+    return Fail((Evidence(f"{SOURCE_TYPE}[].sourceType", known or "none", source[0]),))

@@ -1,0 +1,164 @@
+"""Azure Monitor: diagnostic settings of resources and of the activity log."""
+
+from typing import Any
+
+from scanner.model.ids import type_of
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
+
+from . import (
+    acr,
+    ai,
+    aks,
+    appconfig,
+    appservice,
+    containerapps,
+    cosmos,
+    eventgrid,
+    eventhub,
+    keyvault,
+    mysql,
+    network,
+    postgres,
+    redis,
+    search,
+    servicebus,
+    sql,
+    storage,
+)
+from .subscription import SUBSCRIPTION
+
+DAYS = 90
+"""How long logs are kept at least: CIS, flow logs and activity log."""
+SETTINGS = "providers/Microsoft.Insights/diagnosticSettings"
+SETTINGS_API = "2021-05-01-preview"
+"""The newest version, with category groups; the last stable one, 2016-09-01, knows a single setting."""
+
+
+WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-07-01")
+COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
+WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
+FLOWS = WATCHER.child("flowLogs")
+SQL_THREATS = sql.SERVER.child("advancedThreatProtectionSettings/Default", one=True)
+INSTANCE_THREATS = sql.INSTANCE.child("advancedThreatProtectionSettings/Default", one=True)
+POSTGRES_THREATS = postgres.SERVER.child("advancedThreatProtectionSettings/Default", one=True)
+
+
+def settings(of: ResourceType | Read, **more: Any) -> Read:
+    """Return the read of the diagnostic settings of each resource of a type: one request a resource."""
+    return of.child(SETTINGS, api=SETTINGS_API, **more)
+
+
+def has_queues(account: Resource) -> bool:
+    return "queue" in storage.services(account)
+
+
+def has_tables(account: Resource) -> bool:
+    return "table" in storage.services(account)
+
+
+def is_master(database: Resource) -> bool:
+    """Return whether a database is the one whose diagnostic settings receive the audit log of its server."""
+    return same(database.name, "master")
+
+
+def by_azure_monitor(environment: Resource) -> bool:
+    """Return whether the logs of an environment go where its diagnostic settings say."""
+    return same(environment.get("properties.appLogsConfiguration.destination"), "azure-monitor")
+
+
+def is_web(site: Resource) -> bool:
+    """Return whether an app is a web app. One of an unknown kind counts as one."""
+    return appservice.runs(site) in ("web", "")
+
+
+def is_function_app(site: Resource) -> bool:
+    return appservice.runs(site) == "functions"
+
+
+def is_logic_app(site: Resource) -> bool:
+    return appservice.runs(site) == "workflows"
+
+
+def audits_at_runtime(namespace: Resource) -> bool:
+    """Return whether a namespace has runtime audit logs: event-hubs/monitor-event-hubs-reference and
+    service-bus-messaging/monitor-service-bus-reference: on the tiers premium and dedicated only.
+    """
+    return not any(same(namespace.require("sku.name"), each) for each in ("Basic", "Standard"))
+
+
+QUEUE_SERVICE = storage.ACCOUNT.child("queueServices/default", one=True, when=has_queues, costly=True)
+TABLE_SERVICE = storage.ACCOUNT.child("tableServices/default", one=True, when=has_tables, costly=True)
+
+ACTIVITY_LOG = settings(SUBSCRIPTION)
+VAULT_LOGS = settings(keyvault.VAULT)
+HSM_LOGS = settings(keyvault.HSM)
+BLOB_LOGS = settings(storage.BLOB_SERVICE)
+FILE_LOGS = settings(storage.FILE_SERVICE, costly=True)
+QUEUE_LOGS = settings(QUEUE_SERVICE, costly=True)
+TABLE_LOGS = settings(TABLE_SERVICE, costly=True)
+MASTER_LOGS = settings(sql.DATABASES, when=is_master)
+INSTANCE_LOGS = settings(sql.INSTANCE)
+POSTGRES_LOGS = settings(postgres.SERVER)
+MYSQL_LOGS = settings(mysql.SERVER)
+COSMOS_LOGS = settings(cosmos.ACCOUNT)
+MONGO_LOGS = settings(cosmos.CLUSTER)
+APP_LOGS = settings(appservice.SITE)
+ENVIRONMENT_LOGS = settings(containerapps.ENVIRONMENT, when=by_azure_monitor)
+AKS_LOGS = settings(aks.CLUSTER)
+REGISTRY_LOGS = settings(acr.REGISTRY)
+CONFIGURATION_LOGS = settings(appconfig.STORE)
+EVENT_HUB_LOGS = settings(eventhub.NAMESPACE, when=audits_at_runtime)
+SERVICE_BUS_LOGS = settings(servicebus.NAMESPACE, when=audits_at_runtime)
+EVENT_GRID_LOGS = settings(eventgrid.TOPIC, costly=True)
+REDIS_LOGS = settings(redis.CACHE)
+REDIS_DATABASE_LOGS = settings(redis.DATABASES)
+SEARCH_LOGS = settings(search.SERVICE)
+AI_LOGS = settings(ai.ACCOUNT)
+FIREWALL_LOGS = settings(network.FIREWALL)
+GATEWAY_LOGS = settings(network.GATEWAY)
+FRONT_DOOR_LOGS = settings(network.PROFILE, when=network.is_front_door)
+CLASSIC_FRONT_DOOR_LOGS = settings(network.FRONT)
+API_LOGS = settings(network.GATES)
+BASTION_LOGS = settings(network.BASTION)
+VPN_LOGS = settings(network.VPN, costly=True)
+GROUP_LOGS = settings(network.GROUP, costly=True)
+ADDRESS_LOGS = settings(network.ADDRESS, costly=True)
+
+
+def daily_cap(workspace: Resource, index: Index) -> Verdict:
+    """Fail where a workspace drops what it receives beyond a daily amount. -1: no cap."""
+    path = "properties.workspaceCapping.dailyQuotaGb"
+    value = workspace.require(path)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return unknown(unknown_value(path, value))
+    return Pass((workspace.evidence(path),)) if value < 0 else Fail((workspace.evidence(path, -1),))
+
+
+def kept_too_short(flow: Resource, index: Index) -> Verdict:
+    """Fail where the storage account deletes a flow log before 90 days. 0 days: never."""
+    path = "properties.retentionPolicy"
+    days, on = flow.require(f"{path}.days"), flow.require(f"{path}.enabled")
+    if isinstance(days, bool) or not isinstance(days, int):
+        return unknown(unknown_value(f"{path}.days", days))
+    seen = (flow.evidence(f"{path}.days", "90, or 0 without expiry"), flow.evidence(f"{path}.enabled"))
+    if days == 0 and (same(on, True) or same(on, False)):
+        return Pass(seen)
+    if same(on, True):
+        return Pass(seen) if days >= DAYS else Fail(seen)
+    return unknown(Unread(f"{path}.enabled", "what a policy that is off does is not documented"), evidence=seen)
+
+
+def of_security_group(flow: Resource, index: Index) -> Verdict:
+    """Fail where a flow log is that of a network security group."""
+    target = flow.require("properties.targetResourceId")
+    kind = type_of(target).lower() if isinstance(target, str) else ""
+    if kind == network.GROUP.type.lower():
+        return Fail((flow.evidence("properties.targetResourceId", "a virtual network, a subnet or an interface"),))
+    known = ("microsoft.network/virtualnetworks", "microsoft.network/networkinterfaces")
+    if kind.startswith(known):
+        return Pass((flow.evidence("properties.targetResourceId"),))
+    return unknown(unknown_value("properties.targetResourceId", target))

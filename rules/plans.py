@@ -1,0 +1,23 @@
+"""App Service plans: the machines that apps run on."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Fail, NotApplicable, Pass, Verdict, unknown_value
+
+PLAN = ResourceType("Microsoft.Web/serverfarms", api="2025-03-01")
+# app-service/overview-hosting-plans: a plan of these tiers is billed by use, or not at all.
+UNBILLED = ("Free", "Shared", "Dynamic", "FlexConsumption")
+
+
+def empty_plan(plan: Resource, index: Index) -> Verdict:
+    """Fail where no app uses a plan that is billed by the hour."""
+    if any(same(plan.require("sku.tier"), each) for each in UNBILLED):
+        return NotApplicable("a plan of this tier costs nothing without apps")
+    path = "properties.numberOfSites"
+    count = plan.require(path)
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        raise unknown_value(path, count)
+    seen = plan.evidence(path, "one or more")
+    return Pass((seen,)) if count else Fail((seen,))

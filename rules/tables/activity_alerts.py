@@ -1,0 +1,135 @@
+"""The check of activity log alerts: whether one notifies someone of an operation in the whole subscription."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.model.ids import segments
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, member, same
+from scanner.model.resource import Resource
+from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
+
+TYPE = "Microsoft.Insights/activityLogAlerts"
+CONDITIONS = "properties.condition.allOf"
+
+
+def no_alert(
+    subscription: Resource,
+    index: Index,
+    *,
+    operation: tuple[str, ...] = (),
+    category: tuple[str, ...] = ("Administrative",),
+    incident: tuple[str, ...] = (),
+) -> Verdict:
+    """Fail where no enabled alert of the whole subscription notifies an action group of an operation.
+
+    `category`: those of the activity log that may have it. `incident`: of Service Health, the kind that is asked for.
+    """
+    wanted = _Wanted(subscription.key, operation, category, incident)
+    almost: list[Evidence] = []
+    missing: list[Unread] = []
+    for alert in index.of_type(TYPE)[0]:
+        try:
+            fault = wanted.fault(alert)
+        except Unread as unread:
+            missing.append(unread)
+            continue
+        if fault is None:
+            return Pass((Evidence("activity log alert", alert.id), Evidence("condition", wanted.words)))
+        almost += [fault] if fault.path else []
+    gap = index.missing_in(TYPE, subscription.id)
+    if gap is None and subscription.subscription in index.partial:
+        gap = Unread(TYPE, "the subscription is visible in part", subscription.id)
+    if gap is not None:
+        missing.append(gap)
+    if missing:
+        return unknown(*missing)
+    return Fail((Evidence("activity log alert", "none", wanted.words), *almost))
+
+
+OTHER = Evidence("", None)
+"""The fault of an alert that is about something else."""
+
+
+class _Wanted:
+    """The alert that a rule asks for."""
+
+    def __init__(
+        self, scope: str, operation: tuple[str, ...], category: tuple[str, ...], incident: tuple[str, ...]
+    ) -> None:
+        self.scope = scope
+        self.operation = operation
+        self.category = category
+        self.incident = incident
+        self.words = f"enabled, for {', '.join(operation or category)}, with an action group"
+
+    def fault(self, alert: Resource) -> Evidence | None:
+        """Return why an alert is not the one; None where it is. Raises Unread where that is not known."""
+        conditions = alert.get(CONDITIONS)
+        if not isinstance(conditions, list):
+            raise not_a_list(f"{alert.id} {CONDITIONS}")
+        if not self._is_about(conditions):
+            return OTHER
+        narrow = [each for each in conditions if not self._is_wide(each)]
+        if narrow:
+            field = member(narrow[0], "field")
+            return Evidence(f"{alert.id} {CONDITIONS}", f"only for one {field}", "no further condition")
+        scopes = alert.get("properties.scopes")
+        if not isinstance(scopes, list):
+            raise not_a_list(f"{alert.id} properties.scopes")
+        if not any(isinstance(each, str) and "/" + "/".join(segments(each)) == self.scope for each in scopes):
+            return Evidence(f"{alert.id} properties.scopes", scopes, self.scope)
+        return _silent(alert)
+
+    def _is_about(self, conditions: list[Any]) -> bool:
+        names = set(_values(conditions, "operationName"))
+        categories = set(_values(conditions, "category"))
+        wanted = {each.lower() for each in self.category}
+        if not self.operation:
+            return bool(categories & wanted)
+        return bool({each.lower() for each in self.operation} & names) and (not categories or bool(categories & wanted))
+
+    def _is_wide(self, condition: Any) -> bool:
+        """Return whether a condition leaves out none of the events that are asked for."""
+        return any(self._has(field, value) for field, value in _leaves(condition))
+
+    def _has(self, field: str, value: str) -> bool:
+        known = {
+            "operationname": self.operation,
+            "category": self.category,
+            "properties.incidenttype": self.incident,
+        }.get(field.lower(), ())
+        if field.lower() in ("resourcetype", "resourceprovider"):
+            return any(each.lower().startswith(f"{value}/") for each in self.operation)
+        return any(value == each.lower() for each in known)
+
+
+def _silent(alert: Resource) -> Evidence | None:
+    """Return why an alert notifies no one; None where it does."""
+    enabled = alert.require("properties.enabled")
+    if same(enabled, False):
+        return Evidence(f"{alert.id} properties.enabled", enabled, True)
+    if not same(enabled, True):
+        raise unknown_value(f"{alert.id} properties.enabled", enabled)
+    path = "properties.actions.actionGroups"
+    groups = alert.get(path)
+    if not is_absent(groups) and not isinstance(groups, list):
+        raise not_a_list(f"{alert.id} {path}")
+    named = [each for each in groups or [] if isinstance(member(each, "actionGroupId"), str)] if groups else []
+    return None if named else Evidence(f"{alert.id} {path}", "none", "an action group")
+
+
+def _leaves(condition: Any) -> Iterator[tuple[str, str]]:
+    """Yield the field and each value (lower case) of a condition, and of those of an `anyOf`."""
+    inner = member(condition, "anyOf")
+    for each in inner if isinstance(inner, list) and inner else [condition]:
+        field, value, several = member(each, "field"), member(each, "equals"), member(each, "containsAny")
+        if isinstance(field, str) and isinstance(value, str):
+            yield field, value.lower()
+        if isinstance(field, str) and isinstance(several, list):
+            yield from ((field, str(text).lower()) for text in several)
+
+
+def _values(conditions: list[Any], field: str) -> Iterator[str]:
+    for condition in conditions:
+        yield from (value for name, value in _leaves(condition) if same(name, field))

@@ -1,0 +1,56 @@
+"""The check of deletion locks: whether one is set on a resource, its resource group or its subscription."""
+
+from collections.abc import Iterator
+
+from scanner.model.ids import segments
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
+
+LOCK = "/providers/microsoft.authorization/locks/"
+LEVELS = ("CanNotDelete", "ReadOnly")
+"""The levels that refuse a deletion: azure-resource-manager/management/lock-resources."""
+
+Scopes = dict[str, list[Resource]]
+"""Locks by the scope that they are set on, in lower case."""
+
+
+def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
+    """Pass where a lock of `read` refuses the deletion of a resource. A lock on a scope holds for everything in it.
+
+    Raises Unread where the subscription was not read.
+    """
+    subscription = index.find(f"/subscriptions/{resource.subscription}")
+    found = subscription.children(read)
+    scopes = _scopes(index, subscription.key, list(found))
+    strange: list[Resource] = []
+    for lock in _above(resource, scopes):
+        level = lock.get("properties.level")
+        if any(same(level, each) for each in LEVELS):
+            return Pass((Evidence(f"{lock.id} properties.level", level, "CanNotDelete"),))
+        if level is MISSING or not same(level, "NotSpecified"):
+            strange.append(lock)
+    if strange:
+        return unknown(unknown_value(f"{strange[0].id} properties.level", strange[0].get("properties.level")))
+    if found.gap is not None:
+        return unknown(found.gap)
+    return Fail((Evidence("locks on it, its resource group or its subscription", "none", "CanNotDelete"),))
+
+
+def _scopes(index: Index, subscription: str, locks: list[Resource]) -> Scopes:
+    key = ("locks", subscription)
+    if key not in index.memo:
+        scopes: Scopes = {}
+        for lock in locks:
+            scopes.setdefault(lock.key.partition(LOCK)[0], []).append(lock)
+        index.memo[key] = scopes
+    return index.memo[key]  # type: ignore[return-value]
+
+
+def _above(resource: Resource, scopes: Scopes) -> Iterator[Resource]:
+    """Yield the locks that are set on a resource or on a scope that it lies in."""
+    parts = segments(resource.id)
+    for end in range(2, len(parts) + 1, 2):
+        yield from scopes.get("/" + "/".join(parts[:end]), ())

@@ -1,0 +1,30 @@
+"""The check that a store has a copy in a second region: a list of regions, or replicas below the resource."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import value_at
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict
+
+
+def replicated(resource: Resource, index: Index, *, replicas: Read) -> Verdict:
+    """Fail where a resource has no replica. `replicas`: the read that lists them."""
+    if not replicas.needed(resource):
+        return NotApplicable("this tier has no replicas")
+    own = resource.location
+    found = resource.children(replicas)
+    others = [each.location for each in found if each.location and each.location != own]
+    if others:
+        return Pass((Evidence(f"{replicas.path}[].location", others),))
+    found.all()
+    return Fail((Evidence(replicas.path, [each.location for each in found], "a replica in a second region"),))
+
+
+def cosmos_regions(resource: Resource, index: Index) -> Verdict:
+    """Fail where a Cosmos DB account has one region."""
+    path = "properties.locations"
+    found = resource.require(path)
+    if not isinstance(found, list) or not found:
+        raise Unread(path, "Azure returned no items")
+    seen = (Evidence(f"{path}[].locationName", [str(value_at(each, "locationName")) for each in found], "two or more"),)
+    return Pass(seen) if len(found) > 1 else Fail(seen)

@@ -1,0 +1,103 @@
+"""The checks of SQL auditing: where the audit log goes, how long it is kept, and what it holds."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_a_list, unknown, unknown_value
+
+from .resource_logs import AUDIT, judged
+
+DAYS = 90
+ENDPOINT = "properties.storageEndpoint"
+GROUPS = "properties.auditActionsAndGroups"
+NEEDED = (
+    "SUCCESSFUL_DATABASE_AUTHENTICATION_GROUP",
+    "FAILED_DATABASE_AUTHENTICATION_GROUP",
+    "BATCH_COMPLETED_GROUP",
+)
+"""What Azure audits where no groups are named: azure-sql/database/auditing-overview."""
+OFF = NotApplicable("auditing is disabled: see sql-auditing-disabled")
+
+
+def _policy(server: Resource, read: Read) -> Resource | None:
+    """Return the auditing policy of a server, None where it is disabled. Raises Unread for what was not read."""
+    policy = server.child(read)
+    if policy is None or same(policy.require("properties.state"), "Disabled"):
+        return None
+    if not same(policy.require("properties.state"), "Enabled"):
+        raise unknown_value("auditingSettings/default properties.state", policy.get("properties.state"))
+    return policy
+
+
+def _to_storage(policy: Resource) -> bool:
+    """Return whether an auditing policy writes to a storage account. Raises Unread where that is not known."""
+    value = policy.get(ENDPOINT)
+    if not is_absent(value) and not isinstance(value, str):
+        raise unknown_value(f"auditingSettings/default {ENDPOINT}", value)
+    return bool(value) and not is_absent(value)
+
+
+def no_destination(server: Resource, index: Index, *, read: Read, databases: Read, logs: Read) -> Verdict:
+    """Fail where auditing is enabled and its log goes nowhere."""
+    policy = _policy(server, read)
+    if policy is None:
+        return OFF
+    if _to_storage(policy):
+        return Pass((policy.evidence(ENDPOINT),))
+    path = "properties.isAzureMonitorTargetEnabled"
+    value = policy.get(path)
+    if same(value, False) or is_absent(value):
+        return Fail((policy.evidence(ENDPOINT, "a storage account"), policy.evidence(path, True)))
+    if not same(value, True):
+        return unknown(unknown_value(f"auditingSettings/default {path}", value))
+    found = server.children(databases)
+    master = next((each for each in found if same(each.name, "master")), None)
+    if master is None:
+        missing = found.gap
+        return unknown(missing) if missing is not None else unknown(unknown_value("databases/master"))
+    return judged(master.children(logs), index, ("SQLSecurityAuditEvents",), AUDIT)
+
+
+def short_retention(server: Resource, index: Index, *, read: Read) -> Verdict:
+    """Fail where the audit log in a storage account is deleted before 90 days. 0 days: never."""
+    policy = _policy(server, read)
+    if policy is None:
+        return OFF
+    if not _to_storage(policy):
+        return NotApplicable("the log does not go to a storage account: its destination keeps it")
+    path = "properties.retentionDays"
+    days = policy.require(path)
+    if isinstance(days, bool) or not isinstance(days, int):
+        return unknown(unknown_value(f"auditingSettings/default {path}", days))
+    seen = (policy.evidence(path, "90, or 0 without expiry"),)
+    return Pass(seen) if days == 0 or days >= DAYS else Fail(seen)
+
+
+def groups_missing(server: Resource, index: Index, *, read: Read) -> Verdict:
+    """Fail where sign-ins or statements are not audited."""
+    policy = _policy(server, read)
+    if policy is None:
+        return OFF
+    groups = policy.require(GROUPS)
+    if not isinstance(groups, list):
+        return unknown(not_a_list(f"auditingSettings/default {GROUPS}"))
+    lacking = [each for each in NEEDED if not any(same(each, group) for group in groups)]
+    if not lacking:
+        return Pass((policy.evidence(GROUPS),))
+    message = f"Not audited: {', '.join(lacking)}."
+    return Fail((Evidence(GROUPS, groups, list(NEEDED)),), message)
+
+
+def storage_key(server: Resource, index: Index, *, read: Read) -> Verdict:
+    """Fail where the audit log is written with the key of a storage account."""
+    policy = _policy(server, read)
+    if policy is None:
+        return OFF
+    if not _to_storage(policy):
+        return NotApplicable("the log does not go to a storage account")
+    path = "properties.isManagedIdentityInUse"
+    value = policy.require(path)
+    if same(value, True):
+        return Pass((policy.evidence(path),))
+    return Fail((policy.evidence(path, True),)) if same(value, False) else unknown(unknown_value(path, value))

@@ -1,0 +1,73 @@
+"""The checks of availability zones that a row cannot express: a list of regions, of node pools, or two properties."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.resource import Resource
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    malformed,
+    unknown,
+    unknown_value,
+)
+
+
+def _rows(resource: Resource, path: str) -> list[object]:
+    """Return the rows of a list. Raise Unread where it was not returned, or is empty."""
+    value = resource.require(path)
+    if not isinstance(value, list) or not value:
+        raise Unread(path, "Azure returned no items")
+    return value
+
+
+def cosmos_region(resource: Resource, index: Index) -> Verdict:
+    """Fail where a region of a Cosmos DB account is not zone-redundant."""
+    path = "properties.locations"
+    found = _rows(resource, path)
+    names = [str(value_at(each, "locationName")) for each in found]
+    zones = [value_at(each, "isZoneRedundant") for each in found]
+    single = [name for name, value in zip(names, zones, strict=True) if same(value, False)]
+    if single:
+        return Fail((Evidence(f"{path}[].isZoneRedundant", single, True),))
+    seen = Evidence(f"{path}[].isZoneRedundant", [None if is_absent(each) else each for each in zones], True)
+    if all(same(each, True) for each in zones):
+        return Pass((seen,))
+    return unknown(Unread(seen.path, "Azure did not return it, or returned an unrecognized value"), evidence=(seen,))
+
+
+def redis_cache(resource: Resource, index: Index) -> Verdict:
+    """Fail where a Redis cache is in one zone, or in none."""
+    policy, zones = resource.get("properties.zonalAllocationPolicy"), resource.get("zones")
+    if same(resource.require("properties.sku.name"), "Basic"):
+        return NotApplicable("a cache of the Basic tier is one node")
+    seen = (resource.evidence("properties.zonalAllocationPolicy", "Automatic"), resource.evidence("zones"))
+    if same(policy, "Automatic") or (isinstance(zones, list) and len(zones) > 1):
+        return Pass(seen)
+    if same(policy, "NoZones") or (isinstance(zones, list) and len(zones) == 1):
+        return Fail(seen)
+    # azure-mgmt-redis ZonalAllocationPolicy: what an absent policy is depends on the region and the age of the cache.
+    path = "properties.zonalAllocationPolicy"
+    return unknown(Unread(path, "Azure did not return it") if is_absent(policy) else unknown_value(path, policy))
+
+
+def node_pools(resource: Resource, index: Index) -> Verdict:
+    """Fail where a node pool of a cluster is in fewer than two zones."""
+    path = "properties.agentPoolProfiles"
+    single, seen = [], []
+    for each in _rows(resource, path):
+        zones = value_at(each, "availabilityZones")
+        if not is_absent(zones) and not isinstance(zones, list):
+            raise malformed(f"{path}[].availabilityZones")
+        if is_absent(zones) and resource.api_version_unknown:
+            raise Unread(f"{path}[].availabilityZones", "missing from a record of unknown API version")
+        known = zones if isinstance(zones, list) else []
+        seen.append(len(known))
+        if len(known) < 2:
+            single.append(str(value_at(each, "name")))
+    if single:
+        return Fail((Evidence(f"{path}[].availabilityZones", single, "two or more"),))
+    return Pass((Evidence(f"{path}[].availabilityZones", seen, "two or more"),))

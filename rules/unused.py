@@ -1,0 +1,75 @@
+"""Resources that cost money and serve nothing: load balancers and gateways without a back end, disks, NAT gateways."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import known_objects, member, same, value_at
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown_value
+
+from .common import rows
+
+NAT = ResourceType("Microsoft.Network/natGateways", api="2025-09-01")
+DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02")
+POOLS = "properties.backendAddressPools"
+
+
+def _members(pool: object, *paths: str) -> bool:
+    """Return whether one of the lists of a back-end pool has a member. Raise Unread where one is no list."""
+    return any(bool(known_objects(pool, path)) for path in paths)
+
+
+def empty_balancer(balancer: Resource, index: Index) -> Verdict:
+    """Fail where a load balancer that is billed sends its traffic nowhere."""
+    sku = balancer.require("sku.name")
+    if same(sku, "Basic"):
+        return NotApplicable("a Basic load balancer costs nothing")
+    lists = ("properties.backendIPConfigurations", "properties.loadBalancerBackendAddresses")
+    pools = rows(balancer, POOLS)
+    filled = [str(member(each, "name")) for each in pools if _members(each, *lists)]
+    rules = [
+        each
+        for each in balancer.items("properties.inboundNatRules")
+        if value_at(each, "properties.backendIPConfiguration.id")
+    ]
+    if filled or rules:
+        return Pass((Evidence(f"{POOLS}[].name", filled or ["inboundNatRules"]),))
+    # The addresses of a pool that is made of addresses stand in the pool itself: azure-mgmt-network BackendAddressPool.
+    if any(value_at(each, "properties.virtualNetwork.id") for each in pools):
+        raise Unread(f"{POOLS}[].properties.loadBalancerBackendAddresses", "Azure did not return them")
+    return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
+
+
+def empty_gateway(gateway: Resource, index: Index) -> Verdict:
+    """Fail where an application gateway has no back end, and redirects nothing either."""
+    lists = ("properties.backendAddresses", "properties.backendIPConfigurations")
+    filled = [str(member(each, "name")) for each in rows(gateway, POOLS) if _members(each, *lists)]
+    redirects = gateway.items("properties.redirectConfigurations")
+    if filled or redirects:
+        return Pass((Evidence(f"{POOLS}[].name", filled or ["redirectConfigurations"]),))
+    return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
+
+
+def unused_nat(gateway: Resource, index: Index) -> Verdict:
+    """Fail where no subnet uses a NAT gateway."""
+    gateway.require("properties.provisioningState")
+    subnets, network = gateway.items("properties.subnets"), gateway.get("properties.sourceVirtualNetwork.id")
+    if subnets or network:
+        return Pass((Evidence("properties.subnets", [str(member(each, "id")) for each in subnets]),))
+    if gateway.api_version_unknown:
+        raise Unread("properties.subnets", gateway.why_absent_is_unknown)
+    return Fail((gateway.evidence("properties.subnets", "one or more"),))
+
+
+def unattached_disk(disk: Resource, index: Index) -> Verdict:
+    """Fail where no machine uses a disk."""
+    path = "properties.diskState"
+    state, seen = disk.require(path), disk.evidence("properties.diskState", "Attached")
+    if same(state, "Unattached"):
+        return Fail((seen,))
+    # azure-mgmt-compute DiskState: Reserved is attached to a machine that is stopped; the others are uses of a disk.
+    if any(
+        same(state, each)
+        for each in ("Attached", "Reserved", "Frozen", "ActiveSAS", "ActiveSASFrozen", "ReadyToUpload", "ActiveUpload")
+    ):
+        return Pass((seen,))
+    raise unknown_value(path, state)

@@ -1,0 +1,273 @@
+"""The keys of resources as rows of the document: one row a key, with the resources behind it, and its risks."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
+from scanner.document.schema import FindingRow
+from scanner.model.dates import date_of, seconds_of
+from scanner.model.ids import type_of
+from scanner.model.index import Index
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.keys import POOLS, KeyFinder, KeyName, NamedKey, key_of
+from scanner.model.masked_values import masked_value
+from scanner.model.resource import Gap, Resource
+from scanner.model.rule import Rule
+from scanner.model.unread import Unread
+from scanner.model.verdict import Fail, Verdict
+from scanner.rulebook.loader import RuleSet
+
+RISKS: Final = {
+    "key-disabled": "disabled",
+    "key-expired": "expired",
+    "key-expires-soon": "expires-soon",
+    "key-no-rotation": "no-rotation",
+    "key-missing": "missing",
+    "services-blocked": "services-blocked",
+    "identity-lacks-unwrap": "identity",
+    "purge-protection-disabled": "no-purge-protection",
+}
+"""The risks of a key by the rules on vaults and managed HSMs that find them, without the first word of the id."""
+PREFIXES: Final = ("keyvault-", "managed-hsm-")
+ORDER: Final = ("critical", "high", "medium", "low", "info", "unknown")
+HOLDERS: Final = ("customer", "unknown", "platform")
+ON: Final = (True, "Enabled", "ConfidentialVM", "EncryptionAtRestWithPlatformAndCustomerKeys")
+RBAC: Final = "the vault uses Azure RBAC, and role assignments are not read"
+
+
+class StoreKey(NamedTuple):
+    """A resource and a key that it uses. `key`: None for a key of Microsoft (`holder` platform) and an unknown one.
+
+    `elsewhere`: what its rule says of the place of the vault; "" where that is the same region and subscription.
+    """
+
+    holder: str
+    type: str
+    row: KeyStoreRow
+    key: KeyName | None = None
+    elsewhere: str = ""
+
+
+def finders_of(rules: RuleSet) -> dict[str, tuple[KeyFinder, ...]]:
+    """Return what finds keys, by type in lower case."""
+    found: dict[str, list[KeyFinder]] = defaultdict(list)
+    for rule in rules.rules.values():
+        if rule.keys is not None and rule.keys.ask == "elsewhere":
+            for type in rule.types:
+                found[type.lower()].append(rule.keys)
+    return {type: tuple(each) for type, each in found.items()}
+
+
+def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, verdict: Verdict) -> list[StoreKey]:
+    """Return the keys that a rule finds for a resource; one that is unknown where they could not be read."""
+    if finder.ask != "elsewhere":
+        return []
+    elsewhere = verdict.message if isinstance(verdict, Fail) else ""
+    try:
+        found = finder.find(subject, index)
+    except Unread as missing:
+        row = _store(rule, finder, subject, missing.what, None, why=f"{missing}")
+        return [StoreKey("unknown", subject.type, row)]
+    if found.holder == "platform":
+        seen = found.seen[0]
+        return [StoreKey("platform", subject.type, _store(rule, finder, subject, seen.path, seen.value))]
+    return [_named(rule, finder, subject, each, elsewhere) for each in found.keys]
+
+
+def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, elsewhere: str) -> StoreKey:
+    version = each.key.version if each.key is not None else ""
+    why = "" if each.missing is None else f"{each.missing}"
+    row = _store(rule, finder, subject, each.evidence.path, each.evidence.value, version=version, why=why)
+    return StoreKey("customer" if each.key is not None else "unknown", subject.type, row, each.key, elsewhere)
+
+
+def _store(
+    rule: Rule, finder: KeyFinder, subject: Resource, path: str, value: Any, *, version: str = "", why: str = ""
+) -> KeyStoreRow:
+    more = {name: _switch(subject, path) for name, path in finder.more.items()}
+    return KeyStoreRow(
+        resource=subject.id,
+        rule=rule.id,
+        what=finder.what,
+        path=path,
+        value=masked_value(value),
+        version=version,
+        why=why,
+        **more,
+    )
+
+
+def _switch(subject: Resource, path: str) -> str:
+    """Return whether a setting is on: yes, no or unknown. An absent one is off, as its rule's source says."""
+    try:
+        value = get_path(subject.body, path)
+    except Unread:
+        return "unknown"
+    if is_absent(value) and subject.why_absent_is_unknown:
+        return "unknown"
+    return "yes" if any(same(value, each) for each in ON) else "no"
+
+
+class KeyLedger:
+    """Collects, while bundles are evaluated, which resources each key encrypts and what rules say of the keys."""
+
+    def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = ()) -> None:
+        self.index = index
+        index.keys.finders = finders_of(rules)
+        types = frozenset(each.partition("/")[0] + "/" + each.split("/")[1] for each in index.keys.finders)
+        index.keys.unread = tuple(
+            Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if type_of(gap.url).lower() in types
+        )
+        self._stores: dict[tuple[str, ...], list[StoreKey]] = defaultdict(list)
+        self._risks: dict[str, list[KeyRiskRow]] = defaultdict(list)
+
+    def add(self, found: Iterable[StoreKey]) -> None:
+        """Add the keys of one bundle."""
+        for each in found:
+            where = each.key.id if each.key is not None else ("", each.holder, each.type.lower())
+            self._stores[where].append(each)
+
+    def note(self, finding: FindingRow) -> None:
+        """Note what a finding on a vault, or on a key of it, says of keys."""
+        prefix = next((each for each in PREFIXES if finding.rule.startswith(each)), None)
+        risk = RISKS.get(finding.rule.removeprefix(prefix)) if prefix is not None else None
+        if risk is not None:
+            severity = finding.severity if finding.status in ("fail", "waived") and finding.severity else "unknown"
+            row = KeyRiskRow(risk, severity, finding.message, finding.rule)
+            self._risks[finding.resource.lower()].append(row)
+
+    def rows(self) -> Iterator[KeyRow]:
+        """Yield a row for each key: those of the customer, the unknown ones, and those of Microsoft by type."""
+        for _, found in sorted(self._stores.items(), key=lambda each: (HOLDERS.index(each[1][0].holder), each[0])):
+            stores = [each.row for each in sorted(found, key=lambda each: each.row.resource.lower())]
+            first = found[0]
+            if first.key is not None:
+                yield self._customer(first.key, found, stores)
+            else:
+                lives = "microsoft" if first.holder == "platform" else "unknown"
+                yield KeyRow(holder=first.holder, stores=stores, type=first.type, lives=lives)
+
+    def _customer(self, key: KeyName, found: Sequence[StoreKey], stores: list[KeyStoreRow]) -> KeyRow:
+        elsewhere = [each for each in found if each.elsewhere]
+        risks = [KeyRiskRow("elsewhere", "info", elsewhere[0].elsewhere, elsewhere[0].row.rule)] if elsewhere else []
+        try:
+            vault = self.index.keys.vault(key, self.index)
+        except Unread as missing:
+            return KeyRow(holder="customer", stores=stores, key=key.uri, host=key.host, risks=risks, why=f"{missing}")
+        item = self.index.resources.get(f"{vault.key}/keys/{key.name.lower()}")
+        state, why = self._state(vault, item)
+        risks += self._of(vault, item, key)
+        older = _older(item, stores)
+        if older:
+            risks.append(KeyRiskRow("version", "unknown", older))
+        return KeyRow(
+            holder="customer",
+            stores=stores,
+            key=key.uri,
+            host=key.host,
+            vault=vault.id,
+            region=vault.location,
+            subscription=vault.subscription,
+            lives=_lives(vault, item),
+            kind=_kind(item),
+            state=state,
+            expires=_expires(item),
+            rotation=_rotation(item),
+            risks=sorted(risks, key=lambda each: (ORDER.index(each.severity), each.id)),
+            why=why,
+        )
+
+    def _of(self, vault: Resource, item: Resource | None, key: KeyName) -> list[KeyRiskRow]:
+        """Return what rules found on a vault and on a key."""
+        own = list(self._risks.get(f"{vault.id}/keys/{key.name}".lower(), ())) if item is not None else []
+        of_vault = [
+            each
+            for each in self._risks.get(vault.id.lower(), ())
+            if each.id != "missing" or item is None or each.severity == "unknown"
+        ]
+        if same(_peek(vault.body, "properties.enableRbacAuthorization"), True):
+            of_vault.append(KeyRiskRow("identity", "unknown", RBAC))
+        return own + of_vault
+
+    def _state(self, vault: Resource, item: Resource | None) -> tuple[str, str]:
+        """Return the state of a key, and why it is unknown."""
+        if item is None:
+            return self._absent(vault)
+        enabled = _peek(item.body, "properties.attributes.enabled")
+        expires = _peek(item.body, "properties.attributes.exp")
+        if same(enabled, False):
+            return "disabled", ""
+        if not same(enabled, True):
+            return "unknown", "Azure did not return whether the key is enabled"
+        taken = seconds_of(self.index.taken)
+        if isinstance(expires, int) and not isinstance(expires, bool) and taken is not None:
+            return ("expired" if expires <= taken else "enabled"), ""
+        return ("enabled", "") if is_absent(expires) else ("unknown", "the time of the scan is not known")
+
+    def _absent(self, vault: Resource) -> tuple[str, str]:
+        url, bundle = f"{vault.key}/keys", vault.bundle
+        gap = bundle.gaps.get(url)
+        if gap is not None:
+            return "unknown", f"the keys of the vault: {gap.why()}"
+        count = bundle.reads.get(url)
+        if count is None:
+            return "unknown", "the keys of the vault were not collected"
+        return ("missing", "") if count <= len(bundle.below.get(url, ())) else ("unknown", "not every key is here")
+
+
+def _peek(body: Any, path: str) -> Any:
+    """Return the value below a path; MISSING also where an older snapshot did not keep it."""
+    try:
+        return get_path(body, path)
+    except Unread:
+        return MISSING
+
+
+def _text(body: Any, path: str) -> str:
+    value = _peek(body, path)
+    return value if isinstance(value, str) else ""
+
+
+def _lives(vault: Resource, item: Resource | None) -> str:
+    """Return where a key lives. Vaults of the tier Standard have keys in software alone (key-vault/keys/about-keys)."""
+    if vault.type.lower() == POOLS.lower():
+        return "managed-hsm"
+    kind = _text(item.body, "properties.kty").upper() if item is not None else ""
+    if kind:
+        return "hsm" if kind.endswith("-HSM") else "software"
+    return "software" if same(_peek(vault.body, "properties.sku.name"), "standard") else "unknown"
+
+
+def _kind(item: Resource | None) -> str:
+    if item is None:
+        return ""
+    size = _peek(item.body, "properties.keySize")
+    parts = [_text(item.body, "properties.kty"), str(size) if isinstance(size, int) else ""]
+    return " ".join(each for each in (*parts, _text(item.body, "properties.curveName")) if each)
+
+
+def _expires(item: Resource | None) -> str:
+    return date_of(_peek(item.body, "properties.attributes.exp")) if item is not None else ""
+
+
+def _rotation(item: Resource | None) -> str:
+    if item is None:
+        return ""
+    try:
+        actions = get_path(item.body, "properties.rotationPolicy.lifetimeActions")
+    except Unread:
+        return "unknown"
+    if any(_text(each, "action.type").lower() == "rotate" for each in (actions if isinstance(actions, list) else ())):
+        return "yes"
+    return "no" if item.by == "get" else "unknown"
+
+
+def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
+    """Return how many resources are bound to a version that is not known to be the newest; "" without any."""
+    newest = key_of(_text(item.body, "properties.keyUriWithVersion")) if item is not None else None
+    version = newest.version if newest is not None else ""
+    bound = [each for each in stores if each.version and each.version != version]
+    if not bound:
+        return ""
+    return f"{len(bound)} resource{'s' if len(bound) > 1 else ''} may be bound to an older version, which is not read"

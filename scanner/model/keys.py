@@ -1,0 +1,398 @@
+"""Whose key encrypts what a resource stores: the keys that its properties name, and the vaults that hold them.
+
+Only the management plane is read. It has no key material, and no role assignments.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, NamedTuple, Protocol
+
+from msgspec import Struct
+
+from scanner.model.ids import name_of
+from scanner.model.json_paths import get_path, is_absent, same, text_at
+from scanner.model.resource import Resource
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Severity,
+    Unread,
+    Verdict,
+    not_listed,
+    unknown,
+    unknown_value,
+)
+
+Holder = Literal["customer", "platform"]
+
+VAULTS: Final = "Microsoft.KeyVault/vaults"
+POOLS: Final = "Microsoft.KeyVault/managedHSMs"
+SETS: Final = "Microsoft.Compute/diskEncryptionSets"
+ACTIVE_KEY: Final = "properties.activeKey.keyUrl"
+_ADDRESSES: Final = {VAULTS: "properties.vaultUri", POOLS: "properties.hsmUri"}
+_URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9]*))?/?", re.IGNORECASE)
+_HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
+PLATFORM_KEY: Final = "a platform-managed key is used"
+NO_STORES: Final = "the resources that name a key are not in the snapshot"
+
+
+class KeyName(NamedTuple):
+    """A key by its address. `host`: of the vault, in lower case. `version`: "" where the store follows the newest one.
+
+    Names in a vault do not differ by case (key-vault/general/about-keys-secrets-certificates).
+    """
+
+    host: str
+    name: str
+    version: str = ""
+
+    @property
+    def uri(self) -> str:
+        """Return the address without the version."""
+        return f"https://{self.host}/keys/{self.name}"
+
+    @property
+    def id(self) -> tuple[str, str]:
+        """Return host and name, to compare."""
+        return self.host, self.name.lower()
+
+
+def key_of(uri: object) -> KeyName | None:
+    """Return the key that a URI names; None where it is no URI of a key."""
+    found = _URI.fullmatch(uri) if isinstance(uri, str) else None
+    return KeyName(found[1].lower(), found[2], (found[3] or "").lower()) if found else None
+
+
+def host_of(uri: object) -> str:
+    """Return the host of a vault's address in lower case; "" where it is none."""
+    found = _HOST.fullmatch(uri) if isinstance(uri, str) else None
+    return found[1].lower() if found else ""
+
+
+class NamedKey(NamedTuple):
+    """A key that a resource names. `key`: None where it is not known, and `missing` says why.
+
+    `set`: the id of the disk encryption set that it comes from. `principal`: the object id of the identity that
+    reaches the key; "" where it is not known.
+    """
+
+    key: KeyName | None
+    evidence: Evidence
+    missing: Unread | None = None
+    set: str = ""
+    principal: str = ""
+
+
+class Keys(NamedTuple):
+    """Whose keys a resource uses. `keys`: those of the customer. `seen`: what was read where there are none."""
+
+    holder: Holder
+    keys: tuple[NamedKey, ...] = ()
+    seen: tuple[Evidence, ...] = ()
+
+
+class KeyIndex(Protocol):
+    """The part of the index (`scanner.model.index`) that keys need."""
+
+    keys: "KeyRegister"
+    missing: dict[str, Unread]
+
+    def of_type(self, type: str) -> tuple[list[Resource], Unread | None]: ...
+
+    def missing_in(self, type: str, resource_id: str) -> Unread | None: ...
+
+    def find(self, resource_id: str) -> Resource: ...
+
+
+class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a row says of the keys of one type. A path with LIST[] asks each entry.
+
+    `what`: what the key encrypts, in words. `uri`: the path of the key's URI; or `vault`, `name` and `version`. `sets`:
+    the paths of the ids of disk encryption sets. `mode`: the property that says whose key it is: one of `customer` or
+    of `platform`. `required`: an absent mode is Unknown. `identity`: the path of the identity that reaches the key, by
+    its id or client id; "" is the resource's own.
+    `more`: properties that are shown beside the key, by name: `double`, `host`, `confidential`.
+    `ask`: `elsewhere`, whether the vault is in another region or subscription; `platform`, whether the key is
+    Microsoft's.
+    """
+
+    what: str
+    uri: str = ""
+    vault: str = ""
+    name: str = ""
+    version: str = ""
+    sets: tuple[str, ...] = ()
+    mode: str = ""
+    customer: tuple[str | bool, ...] = ()
+    platform: tuple[str | bool, ...] = ()
+    required: bool = False
+    identity: str = ""
+    more: dict[str, str] = {}
+    ask: Literal["elsewhere", "platform"] = "elsewhere"
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the properties that it reads."""
+        own = (self.mode, self.uri, self.vault, self.name, self.version, *self.sets, self.identity)
+        return tuple(dict.fromkeys(each for each in (*own, *self.more.values()) if each))
+
+    # Which keys
+
+    def find(self, resource: Resource, index: "KeyIndex") -> Keys:
+        """Return the keys that a resource names. Raises Unread for what was not read."""
+        seen = self._mode(resource)
+        if seen is not None and not _is_one(seen.value, self.customer):
+            return Keys("platform", seen=(seen,))
+        keys = tuple(self._named(resource, index))
+        if keys:
+            return Keys("customer", keys)
+        path = self.uri or self.name or self.sets[0]
+        if seen is not None:
+            raise Unread(path, "Azure did not return the key")
+        if resource.why_absent_is_unknown:
+            raise Unread(path, resource.why_absent_is_unknown)
+        return Keys("platform", seen=(Evidence(path.partition("[]")[0], ABSENT),))
+
+    def _mode(self, resource: Resource) -> Evidence | None:
+        """Return the property that says whose key it is; None where the key itself says it."""
+        if not self.mode:
+            return None
+        value = resource.get(self.mode)
+        if is_absent(value):
+            if self.required or resource.why_absent_is_unknown:
+                raise Unread(self.mode, resource.why_absent_is_unknown or "Azure did not return it")
+            return Evidence(self.mode, ABSENT)
+        if not _is_one(value, (*self.customer, *self.platform)):
+            raise unknown_value(self.mode, value)
+        return Evidence(self.mode, value)
+
+    def _named(self, resource: Resource, index: "KeyIndex") -> Iterator[NamedKey]:
+        for path in self.sets:
+            for _, id in _values(resource, path):
+                yield self._of_set(path, id, index)
+        if self.uri:
+            for entry, uri in _values(resource, self.uri):
+                yield self._key(resource, entry, self.uri, uri, key_of(uri))
+        elif self.name:
+            for entry, name in _values(resource, self.name):
+                host = host_of(_beside(resource, entry, self.vault))
+                version = _beside(resource, entry, self.version) if self.version else ""
+                shown = f"https://{host}/keys/{name}" + (f"/{version}" if version else "")
+                is_named = isinstance(name, str) and isinstance(version, str)
+                yield self._key(resource, entry, self.name, shown, key_of(shown) if is_named else None)
+
+    def _key(self, resource: Resource, entry: Any, path: str, value: Any, key: KeyName | None) -> NamedKey:
+        missing = None if key is not None else unknown_value(path, value)
+        return NamedKey(key, Evidence(path, value), missing, principal=self._principal(resource, entry))
+
+    def _of_set(self, path: str, id: Any, index: "KeyIndex") -> NamedKey:
+        """Return the key of a disk encryption set."""
+        if not isinstance(id, str) or not id.startswith("/"):
+            return NamedKey(None, Evidence(path, id), unknown_value(path, id))
+        try:
+            found = index.find(id)
+            uri = found.require(ACTIVE_KEY)
+        except Unread as unread:
+            return NamedKey(None, Evidence(path, id), index.missing_in(SETS, id) or unread, id)
+        key = key_of(uri)
+        principal = own_principal(found)
+        missing = None if key is not None else unknown_value(ACTIVE_KEY, uri)
+        return NamedKey(key, Evidence(path, f"{name_of(id)}, key {uri}"), missing, id, principal)
+
+    def _principal(self, resource: Resource, entry: Any) -> str:
+        """Return the object id of the identity that reaches a key."""
+        named = _beside(resource, entry, self.identity) if self.identity else None
+        holder = resource if resource.bundle.top is None else resource.bundle.top
+        if not isinstance(named, str) or named.lower() in ("", "system", "systemassignedidentity"):
+            return own_principal(holder)
+        wanted = named.lower().removeprefix("userassignedidentity=")
+        assigned = get_path(holder.body, "identity.userAssignedIdentities")
+        for id, each in dict.items(assigned) if isinstance(assigned, dict) else ():
+            if wanted in (id.lower(), text_at(each, "clientId").lower(), text_at(each, "principalId").lower()):
+                return text_at(each, "principalId")
+        return ""
+
+    # Verdicts
+
+    def check(self, resource: Resource, index: "KeyIndex") -> Verdict:
+        """Fail where a key of the customer is elsewhere; of a rule on platform keys, where the key is Microsoft's."""
+        found = self.find(resource, index)
+        if self.ask == "platform":
+            return self._customer(found)
+        if found.holder == "platform":
+            return NotApplicable(PLATFORM_KEY)
+        places = [_place(each, resource, index) for each in found.keys]
+        seen = tuple(evidence for evidence, _ in places)
+        missing = [each for _, each in places if each is not None]
+        failing = tuple(each for each in seen if each.expected is not None)
+        if failing:
+            where = " and ".join(dict.fromkeys(str(each.value) for each in failing))
+            return Fail(failing, f"The key of the {self.what} is in {where}.", Severity.info)
+        return unknown(*missing, evidence=seen) if missing else Pass(seen)
+
+    def _customer(self, found: Keys) -> Verdict:
+        if found.holder == "platform":
+            return Fail(tuple(Evidence(each.path, each.value, "a key in your own vault") for each in found.seen))
+        seen = tuple(each.evidence for each in found.keys)
+        # The key of a disk encryption set is always the customer's, also of one that is in no list.
+        missing = [each.missing for each in found.keys if each.missing is not None and not each.set]
+        return unknown(*missing, evidence=seen) if missing else Pass(seen)
+
+
+def _is_one(value: Any, known: tuple[str | bool, ...]) -> bool:
+    return any(same(value, each) for each in known)
+
+
+def own_principal(holder: Resource) -> str:
+    """Return the object id of a resource's identity: its own, or the only one that is assigned; else ""."""
+    own = text_at(holder.body, "identity.principalId")
+    assigned = get_path(holder.body, "identity.userAssignedIdentities")
+    only = list(dict.values(assigned)) if isinstance(assigned, dict) else []
+    return own or (text_at(only[0], "principalId") if len(only) == 1 else "")
+
+
+def _values(resource: Resource, path: str) -> Iterator[tuple[Any, Any]]:
+    """Yield the values of a path that are there, each with the entry of its list (None without one)."""
+    listed, is_list, inner = path.partition("[]")
+    if not is_list:
+        value = resource.get(path)
+        if not is_absent(value) and value != "":
+            yield None, value
+        return
+    for entry in resource.items(listed):
+        value = get_path(entry, inner.lstrip("."))
+        if not is_absent(value) and value != "":
+            yield entry, value
+
+
+def _beside(resource: Resource, entry: Any, path: str) -> Any:
+    """Return the value of a path in the same entry of a list, or in the resource."""
+    _, is_list, inner = path.partition("[]")
+    value = get_path(entry, inner.lstrip(".")) if is_list else resource.get(path)
+    return "" if is_absent(value) else value
+
+
+def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evidence, Unread | None]:
+    """Return where a key is, with what is expected where that is elsewhere, and what is not known."""
+    if named.key is None:
+        return named.evidence, named.missing
+    try:
+        vault = index.keys.vault(named.key, index)
+    except Unread as missing:
+        return named.evidence, missing
+    top = resource if resource.bundle.top is None else resource.bundle.top
+    where = [each for each in (_other_subscription(vault, top), _other_region(vault, top)) if each]
+    if not where:
+        return Evidence(named.evidence.path, named.evidence.value), None
+    text = f"{' and '.join(where)}: {vault.name}"
+    return Evidence(named.evidence.path, text, "a vault in the same region and subscription"), None
+
+
+def _other_subscription(vault: Resource, store: Resource) -> str:
+    return "another subscription" if vault.subscription != store.subscription else ""
+
+
+def _other_region(vault: Resource, store: Resource) -> str:
+    """Return the region of a vault that has no copy in the region of the store."""
+    regions = {vault.location, *(text_at(each, "name").lower().replace(" ", "") for each in _regions(vault))}
+    return f"another region ({vault.location})" if store.location and store.location not in regions else ""
+
+
+def _regions(vault: Resource) -> list[Any]:
+    return vault.items("properties.regions") if vault.type.lower() == POOLS.lower() else []
+
+
+# The other direction: which resources need a key
+
+
+class KeyUse(NamedTuple):
+    """A resource that names a key. `version`: the version that it is bound to; "" where it follows the newest one."""
+
+    resource: str
+    what: str
+    version: str
+    principal: str
+
+
+@dataclass(slots=True)
+class KeyRegister:
+    """What is known of keys beyond one resource: the vaults by host, and which resources name a key.
+
+    `finders`: those of each type, in lower case. `resources`: returns the resources that may name a key; called once,
+    where a verdict on a vault asks for them. None: the snapshot cannot be read a second time. `unread`: the lists of
+    types with finders that were refused, so that more resources may name a key.
+    """
+
+    finders: Mapping[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
+    resources: Callable[[], Iterable[Resource]] | None = None
+    unread: tuple[Unread, ...] = ()
+    _uses: dict[tuple[str, str], list[KeyUse]] | None = None
+    _strange: list[str] = field(default_factory=list)
+    """The resources that use a key of the customer, and it is not known which."""
+    _vaults: dict[str, Resource] | None = None
+
+    def vault(self, key: KeyName, index: "KeyIndex") -> Resource:
+        """Return the vault or managed HSM of a key. Raises Unread where no list of the scan has it."""
+        if self._vaults is None:
+            known = [each for type in (VAULTS, POOLS) for each in index.of_type(type)[0]]
+            self._vaults = {host: each for each in known for host in (_host(each), each.name.lower()) if host}
+        vault = self._vaults.get(key.host) or self._vaults.get(key.host.partition(".")[0])
+        if vault is None or not _has(vault, key.host):
+            type = POOLS if ".managedhsm." in key.host else VAULTS
+            raise index.missing.get(type.lower()) or not_listed(key.host)
+        return vault
+
+    def uses(self, vault: Resource, index: "KeyIndex") -> dict[str, list[KeyUse]]:
+        """Return the resources that need each key of a vault, by the key's name in lower case. Raises Unread."""
+        return {name: each for (host, name), each in self._all(index).items() if _has(vault, host)}
+
+    def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
+        """Return why more resources may need a key than are known. Raises Unread."""
+        self._all(index)
+        if not self._strange:
+            return self.unread
+        names = ", ".join(name_of(each) for each in self._strange[:3])
+        return (*self.unread, Unread("the resources that use the key", f"not known of which key: {names}"))
+
+    def _all(self, index: "KeyIndex") -> dict[tuple[str, str], list[KeyUse]]:
+        if self._uses is None:
+            if self.resources is None:
+                raise Unread("the resources that use the key", NO_STORES)
+            found: dict[tuple[str, str], dict[KeyUse, None]] = defaultdict(dict)
+            for resource in self.resources():
+                for finder in self.finders.get(resource.type.lower(), ()):
+                    for key, use in _uses_of(finder, resource, index):
+                        if key is None:
+                            self._strange.append(resource.id)
+                        else:
+                            found[key.id][use] = None
+            self._uses = {id: list(each) for id, each in found.items()}
+        return self._uses
+
+
+def _host(vault: Resource) -> str:
+    """Return the host of a vault or managed HSM; "" where Azure did not return its address."""
+    return host_of(text_at(vault.body, _ADDRESSES[POOLS if vault.type.lower() == POOLS.lower() else VAULTS]))
+
+
+def _has(vault: Resource, host: str) -> bool:
+    """Return whether a host is that of a vault; by its name, where its address was not returned."""
+    own = _host(vault)
+    return own == host if own else host.partition(".")[0] == vault.name.lower()
+
+
+def _uses_of(finder: KeyFinder, resource: Resource, index: KeyIndex) -> Iterator[tuple[KeyName | None, KeyUse]]:
+    """Yield the keys that a resource names; None for one that is not known."""
+    try:
+        found = finder.find(resource, index).keys
+    except Unread:
+        yield None, KeyUse(resource.id, finder.what, "", "")
+        return
+    for each in found:
+        version = each.key.version if each.key is not None else ""
+        yield each.key, KeyUse(resource.id, finder.what, version, each.principal)

@@ -1,0 +1,96 @@
+"""Whose keys encrypt what: the keys of a document, ordered and in words, for the terminal and for the report."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from scanner.document.key_rows import KeyRow
+from scanner.document.schema import Document
+from scanner.model.ids import name_of, type_of
+
+HOLDERS = ("customer", "platform", "unknown")
+LIVES = {
+    "software": "vault, software",
+    "hsm": "vault, HSM",
+    "managed-hsm": "managed HSM",
+    "microsoft": "Microsoft",
+    "unknown": "not known",
+}
+RISKS = {
+    "disabled": "disabled",
+    "expired": "expired",
+    "expires-soon": "expires within 30 days",
+    "missing": "not in its vault",
+    "no-purge-protection": "no purge protection",
+    "no-rotation": "no rotation",
+    "elsewhere": "vault elsewhere",
+    "services-blocked": "vault blocks services",
+    "identity": "identity may not unwrap",
+    "version": "older version in use",
+}
+SEVERITIES = ("critical", "high", "medium", "low", "info", "unknown")
+
+
+def resources(row: KeyRow) -> list[str]:
+    """Return the ids of the resources behind a key, each once."""
+    return list({each.resource.lower(): each.resource for each in row.stores}.values())
+
+
+def types(row: KeyRow) -> list[tuple[str, int]]:
+    """Return the types of the resources behind a key with their numbers, the most frequent first."""
+    counts = Counter(type_of(id).rpartition("/")[2] for id in resources(row))
+    return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
+
+
+def worst(row: KeyRow) -> str:
+    """Return the severity of the worst risk that is proven; "unknown" where the key itself is; "" without any."""
+    proven = [each.severity for each in row.risks if each.severity not in ("unknown", "info")]
+    if proven:
+        return min(proven, key=SEVERITIES.index)
+    return "unknown" if row.holder == "unknown" or (row.holder == "customer" and row.state == "unknown") else ""
+
+
+def ordered(rows: Sequence[KeyRow]) -> list[KeyRow]:
+    """Return the keys: those of customers with the worst risks first, the unknown ones, those of Microsoft by type."""
+    rank = {each: place for place, each in enumerate(SEVERITIES)}
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.holder == "platform",
+            rank.get(worst(row), len(rank)),
+            -len(resources(row)),
+            row.key or row.type,
+        ),
+    )
+
+
+def sentence(document: Document) -> str:
+    """Return how many resources use a key of the customer, one of Microsoft, or one that is not known."""
+    rows = list(document.keys)
+    if not rows:
+        return "No rule on keys evaluated a resource."
+    counts = {
+        each: len({id.lower() for row in rows if row.holder == each for id in resources(row)}) for each in HOLDERS
+    }
+    keys = sum(row.holder == "customer" for row in rows)
+    own = f"{counts['customer']:,} resources depend on {keys:,} keys of yours, {counts['platform']:,} use keys of"
+    return f"{own} Microsoft, and of {counts['unknown']:,} it is not known."
+
+
+def name(row: KeyRow) -> str:
+    """Return a key as `VAULT/NAME`; of Microsoft's keys the type of the resources."""
+    if row.key:
+        return f"{row.host.partition('.')[0]}/{row.key.rpartition('/')[2]}"
+    return row.type.removeprefix("Microsoft.")
+
+
+def risks(row: KeyRow) -> str:
+    """Return the risks of a key in words, those that are not assessed last."""
+    said = [RISKS[each.id] if each.severity != "unknown" else f"{RISKS[each.id]}?" for each in row.risks]
+    return ", ".join(dict.fromkeys(said))
+
+
+def names(row: KeyRow, most: int = 4) -> str:
+    """Return the names of the resources behind a key, the first ones where there are many."""
+    own = sorted(name_of(id) for id in resources(row))
+    more = f" and {len(own) - most} more" if len(own) > most else ""
+    return ", ".join(own[:most]) + more

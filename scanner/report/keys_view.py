@@ -1,0 +1,174 @@
+"""The view of keys: a drawing of resources, keys and vaults, a table of the keys, and what a key does not protect."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from scanner.document.key_rows import KeyRiskRow, KeyRow
+from scanner.document.schema import Document
+from scanner.report.cards import ResourceNames
+from scanner.report.keys import HOLDERS, name, ordered, resources, types, worst
+from scanner.report.text import plain
+from scanner.report.words import Words
+
+SHOWN: Final = 200
+"""The most keys in the table; the document has all."""
+MOST_KEYS: Final = 24
+"""The most keys in the drawing."""
+MOST_NAMES: Final = 60
+"""The most names of resources below a key."""
+WIDTH, NODE_HEIGHT, STEP = 1100, 46, 58
+COLUMNS: Final = ((10, 330), (430, 270), (810, 280))
+"""Left edge and width of the columns: resources, keys, vaults."""
+LEARN: Final = "https://learn.microsoft.com/azure"
+LINKS: Final = (
+    ("models", f"{LEARN}/security/fundamentals/encryption-models"),
+    ("access", f"{LEARN}/security/fundamentals/protection-customer-data"),
+    ("confidential", f"{LEARN}/confidential-computing/overview"),
+)
+
+
+def keys_view(document: Document, words: Words, names: ResourceNames) -> dict[str, Any]:
+    """Return the variable `encryption_keys` of the report: None in a document without keys."""
+    rows = ordered(document.keys)
+    if not rows:
+        return {"encryption_keys": None}
+    own = [row for row in rows if row.holder != "platform"]
+    return {
+        "encryption_keys": {
+            "lead": _lead(rows, words),
+            "drawing": _drawing(rows, words),
+            "rows": [_line(row, words, names) for row in own[:SHOWN]],
+            "more": max(0, len(own) - SHOWN),
+            "platform": [
+                {"type": plain(row.type), "resources": len(resources(row))} for row in rows if row.holder == "platform"
+            ],
+            "links": [{"url": url, "word": words(f"encryption_keys.link.{each}")} for each, url in LINKS],
+        }
+    }
+
+
+def _lead(rows: Sequence[KeyRow], words: Words) -> str:
+    counts = {
+        each: len({id.lower() for row in rows if row.holder == each for id in resources(row)}) for each in HOLDERS
+    }
+    keys = words("encryption_keys.count.keys", sum(row.holder == "customer" for row in rows))
+    said = [words("encryption_keys.count.customer", counts["customer"], keys=keys)]
+    said += [words(f"encryption_keys.count.{each}", counts[each]) for each in ("platform", "unknown") if counts[each]]
+    return f"{', '.join(said)}."
+
+
+def _line(row: KeyRow, words: Words, names: ResourceNames) -> dict[str, Any]:
+    ids = sorted(resources(row), key=str.lower)
+    return {
+        "look": worst(row) or "info",
+        "name": plain(name(row)),
+        "vault": _vault(row, words),
+        "lives": words(f"encryption_keys.lives.{row.lives.replace('-', '_')}"),
+        "kind": plain(row.kind),
+        "state": words(f"encryption_keys.state.{row.state}"),
+        "expires": row.expires,
+        "why": plain(row.why or next((each.why for each in row.stores if each.why), "")),
+        "risks": [_risk(each, words) for each in row.risks],
+        "needed": words("encryption_keys.needed", len(ids)),
+        "resources": [{"name": names.of(id)["path"], "at": names.place(id)} for id in ids[:MOST_NAMES]],
+        "more": max(0, len(ids) - MOST_NAMES),
+    }
+
+
+def _vault(row: KeyRow, words: Words) -> str:
+    """Return the name of a vault with its region; that it is not in the scan where that is so."""
+    if not row.vault:
+        return plain(row.host) or words("encryption_keys.no_vault")
+    return plain(", ".join(filter(None, (row.vault.rpartition("/")[2], row.region))))
+
+
+def _risk(risk: KeyRiskRow, words: Words) -> dict[str, str]:
+    return {
+        "look": risk.severity,
+        "word": words(f"encryption_keys.risk.{risk.id.replace('-', '_')}"),
+        "what": plain(risk.what),
+        "query": f"rule:{risk.rule}" if risk.rule else "",
+    }
+
+
+# The drawing
+
+
+def _drawing(rows: Sequence[KeyRow], words: Words) -> dict[str, Any]:
+    """Return nodes and edges: resources, their keys, and the vaults of these; the keys of Microsoft are one node."""
+    own = [row for row in rows if row.holder == "customer"]
+    first: dict[str, int] = {}
+    for at, row in enumerate(own[:MOST_KEYS]):
+        first.setdefault(row.host, at)
+    drawn = sorted(own[:MOST_KEYS], key=lambda row: first[row.host])
+    nodes: list[dict[str, Any]] = []
+    edges: list[dict[str, Any]] = []
+    places: dict[str, list[float]] = {}
+    for at, row in enumerate(drawn):
+        y = 34.0 + at * STEP
+        nodes += [_resources_node(row, y, words), _key_node(row, y, words)]
+        edges.append(_edge(0, y, 1, y, len(resources(row)), worst(row) or "info"))
+        places.setdefault(row.host, []).append(y)
+    for host, ys in places.items():
+        row = next(each for each in drawn if each.host == host)
+        y = sum(ys) / len(ys)
+        look = "info" if row.vault else "unknown"
+        own_vault = _vault(row, words)
+        where = words(f"encryption_keys.lives.{row.lives.replace('-', '_')}") if row.vault else ""
+        nodes.append(
+            _node(2, y, look, own_vault, where or words("encryption_keys.no_vault"), f"{own_vault}: {len(ys)}")
+        )
+        edges += [_edge(1, each, 2, y, 1, "info") for each in ys]
+    height = 34.0 + len(drawn) * STEP
+    others = sum(len(resources(row)) for row in rows if row.holder == "platform")
+    if others:
+        count, microsoft = words("count.resources", others), words("encryption_keys.lives.microsoft")
+        platform = words("encryption_keys.platform_keys")
+        nodes += [
+            _node(0, height, "info", count, words("encryption_keys.many_types"), count),
+            _node(1, height, "info", platform, words("encryption_keys.no_withdrawal"), platform),
+            _node(2, height, "info", microsoft, "", microsoft),
+        ]
+        edges += [_edge(0, height, 1, height, others, "info"), _edge(1, height, 2, height, 1, "info")]
+        height += STEP
+    heads = ("resources", "key", "vault")
+    return {
+        "width": WIDTH,
+        "height": round(height) + 6,
+        "nodes": nodes,
+        "edges": edges,
+        "heads": [
+            {"x": x, "word": words(f"encryption_keys.{each}")} for (x, _), each in zip(COLUMNS, heads, strict=True)
+        ],
+        "more": max(0, len(own) - len(drawn)),
+    }
+
+
+def _resources_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:
+    count = words("count.resources", len(resources(row)))
+    said = ", ".join(f"{n} {plain(type)}" for type, n in types(row))
+    return _node(0, y, "info", count, said if len(said) <= 46 else f"{said[:45]}…", f"{count}: {said}")
+
+
+def _key_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:
+    proven = [each for each in row.risks if each.severity not in ("unknown", "info")]
+    said = words(f"encryption_keys.risk.{proven[0].id.replace('-', '_')}") if proven else ""
+    state = said or words(f"encryption_keys.state.{row.state}")
+    key = plain(row.key.rpartition("/")[2])
+    needed = words("encryption_keys.needed", len(resources(row)))
+    return _node(1, y, worst(row) or "info", key, state, f"{key}: {state}. {needed}")
+
+
+def _node(column: int, y: float, look: str, title: str, text: str, says: str) -> dict[str, Any]:
+    x, width = COLUMNS[column]
+    most = width // 8 - 4
+    title = title if len(title) <= most else f"{title[: most - 1]}…"
+    return {"x": x, "y": round(y), "width": width, "look": look, "name": title, "text": text, "says": says}
+
+
+def _edge(first: int, y: float, second: int, other: float, count: int, look: str) -> dict[str, Any]:
+    start = COLUMNS[first][0] + COLUMNS[first][1]
+    end, bend = COLUMNS[second][0], (start + COLUMNS[second][0]) / 2
+    top, bottom = y + NODE_HEIGHT / 2, other + NODE_HEIGHT / 2
+    path = f"M{start} {top:.0f}C{bend:.0f} {top:.0f} {bend:.0f} {bottom:.0f} {end} {bottom:.0f}"
+    return {"path": path, "width": 1.5 if count < 5 else 3 if count < 20 else 5, "look": look}

@@ -1,0 +1,72 @@
+"""Keys by their addresses, and which resources need a key."""
+
+from typing import Any
+
+import pytest
+
+from scanner.model.index import Index
+from scanner.model.keys import KeyFinder, KeyName, KeyRegister, host_of, key_of
+from scanner.model.resource import Resource
+from scanner.model.unread import Unread
+
+GROUP = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
+FINDER = KeyFinder(what="account", uri="properties.key")
+
+
+def resource(type: str, name: str, **properties: Any) -> Resource:
+    return Resource({"id": f"{GROUP}/{type}/{name}", "location": "norwayeast", "properties": properties}, by="get")
+
+
+@pytest.mark.parametrize(
+    ("uri", "key"),
+    [
+        ("https://kv.vault.azure.net/keys/a", KeyName("kv.vault.azure.net", "a")),
+        ("https://KV.vault.azure.net:443/keys/A/0F", KeyName("kv.vault.azure.net", "A", "0f")),
+        ("https://hsm.managedhsm.azure.net/keys/a/", KeyName("hsm.managedhsm.azure.net", "a")),
+        ("https://kv.vault.azure.net/secrets/a", None),
+        ("http://kv.vault.azure.net/keys/a", None),
+        ("https://kv.vault.azure.net/keys/a/b/c", None),
+        (7, None),
+        (None, None),
+    ],
+)
+def test_a_key_by_its_uri(uri: object, key: KeyName | None) -> None:
+    assert key_of(uri) == key
+
+
+def test_a_vault_by_its_address_with_and_without_port() -> None:
+    assert host_of("https://KV.vault.azure.net:443/") == host_of("kv.vault.azure.net") == "kv.vault.azure.net"
+    assert host_of("https://kv.vault.azure.net/keys/a") == ""
+
+
+def test_a_vault_of_the_same_name_in_another_cloud_is_not_the_vault() -> None:
+    index = Index()
+    vault = resource("Microsoft.KeyVault/vaults", "kv", vaultUri="https://kv.vault.azure.net/")
+    index.add(vault)
+    assert index.keys.vault(KeyName("kv.vault.azure.net", "a"), index) is vault
+    with pytest.raises(Unread):
+        index.keys.vault(KeyName("kv.vault.azure.cn", "a"), index)
+
+
+def test_resources_need_a_key_whatever_the_case_of_its_name() -> None:
+    index = Index()
+    vault = resource("Microsoft.KeyVault/vaults", "kv", vaultUri="https://kv.vault.azure.net/")
+    stores = [
+        resource("X.Y/z", "one", key="https://kv.vault.azure.net/keys/A"),
+        resource("X.Y/z", "two", key="https://kv.vault.azure.net/keys/a/0f"),
+        resource("X.Y/z", "three", key="https://other.vault.azure.net/keys/a"),
+        resource("X.Y/z", "four", key=7),
+    ]
+    index.keys = KeyRegister({"x.y/z": (FINDER,)}, lambda: stores)
+    found = index.keys.uses(vault, index)
+    assert {name: [each.resource.rpartition("/")[2] for each in uses] for name, uses in found.items()} == {
+        "a": ["one", "two"]
+    }
+    assert [each.version for each in found["a"]] == ["", "0f"]
+    assert [each.why for each in index.keys.more(index)] == ["not known of which key: four"]
+
+
+def test_without_a_second_pass_it_is_unknown_which_resources_need_a_key() -> None:
+    index = Index()
+    with pytest.raises(Unread, match="not in the snapshot"):
+        index.keys.uses(resource("Microsoft.KeyVault/vaults", "kv"), index)
