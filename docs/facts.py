@@ -19,7 +19,18 @@ from scanner.report.words import source
 from scanner.rulebook.loader import load
 
 _CODE = {
-    "scanner/model": ("addresses", "checks", "kept", "places", "remedy", "residency", "resource", "unread", "verdict"),
+    "scanner/model": (
+        "addresses",
+        "checks",
+        "keys",
+        "kept",
+        "places",
+        "remedy",
+        "residency",
+        "resource",
+        "unread",
+        "verdict",
+    ),
     "scanner/evaluate": ("checks", "endpoints", "locks", "missing", "places", "remedies", "rows", "waiving"),
     "scanner/history": ("baseline", "compare", "documents"),
     "scanner/reach": (),
@@ -39,6 +50,8 @@ _NOTES = {
 """Modules with notes on the coverage of a scan: the functions and constants that have them."""
 _PLACES = "places.toml"
 """The file of rows whose `what` begins a sentence."""
+_KEYS = ("keys.toml", "customer_keys.toml")
+"""The files of rows whose `what` is within a sentence."""
 _ROWS = ("because", "expected", "none", "set", "steps", "unclear")
 """The keys of rows whose texts are in reports as they are; those of RULE_TEXTS have a catalogue of their own."""
 _WORDS = (
@@ -76,7 +89,7 @@ def texts() -> Iterator[tuple[str, list[str]]]:
             found[text].add(path.name)
     for path in sorted(content("rules").rglob("*.toml")):
         rows = tomllib.loads(path.read_text("utf-8"))
-        for text in (*_in_rows("", rows), *(_things(rows) if path.name == _PLACES else ())):
+        for text in (*_in_rows("", rows), *_things(rows, path.name)):
             found[text].add(path.name)
     for name in _type_names():
         found[name].add("naming.py")
@@ -111,13 +124,17 @@ def _in_rows(key: str, value: Any) -> Iterator[str]:
         yield value
 
 
-def _things(rows: Any) -> Iterator[str]:
-    """Yield what the rows of places are about, as it begins a sentence and within one."""
+def _things(rows: Any, file: str) -> Iterator[str]:
+    """Yield what the rows of places and keys are about, those of places also as they begin a sentence."""
+    if file != _PLACES and file not in _KEYS:
+        return
     for name, each in rows.items():
         if isinstance(each, Mapping):
-            yield from _things(each)
+            yield from _things(each, file)
         elif name == "what":
-            yield from (each, each[:1].upper() + each[1:])
+            yield each
+            if file == _PLACES:
+                yield each[:1].upper() + each[1:]
 
 
 def in_code(code: str, parts: Collection[str] = ()) -> list[str]:

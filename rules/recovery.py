@@ -179,18 +179,23 @@ def machine(resource: Resource, index: Index) -> Verdict:
     if resource.has("properties.virtualMachineScaleSet.id"):
         return NotApplicable("it belongs to a scale set, and is made from its model")
     resource.require(DISKS)
-    disks = [resource.get(f"{DISKS}.osDisk"), *objects_at(resource.body, f"{DISKS}.dataDisks")]
+    data = f"{DISKS}.dataDisks"
+    is_known = isinstance(resource.get(data), list)
+    disks = [resource.get(f"{DISKS}.osDisk"), *objects_at(resource.body, data)]
     is_ephemeral = same(resource.get(f"{DISKS}.osDisk.diffDiskSettings.option"), "Local")
     kept = disks[1:] if is_ephemeral else disks
-    if not kept:
+    if not kept and is_known:
         return NotApplicable("its only disk is ephemeral, and holds nothing that a restart keeps")
     items = items_of(index, resource.id)
     whole = [each for each in items if is_item(each) and same(each.get("properties.workloadType"), "VM")]
     ids = [text_at(each, "managedDisk.id") for each in kept if isinstance(each, dict)]
     of_disks = [items_of(index, id) if id else [] for id in ids]
-    if not whole and ids and all(any(is_active(each) for each in found) for found in of_disks):
+    is_each = all(any(is_active(each) for each in found) for found in of_disks)
+    if not whole and ids and is_each and is_known:
         return Pass(tuple(state_of(each) for found in of_disks for each in found))
     verdict = protected(resource, index, whole)
+    if isinstance(verdict, Fail) and is_each and not is_known:
+        return unknown(Unread(data, "Azure did not return it"), evidence=verdict.evidence)
     databases = [each for each in items if each not in whole and is_active(each)]
     if isinstance(verdict, Fail) and databases:
         names = tuple(

@@ -163,7 +163,9 @@ resource logs 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
     sku: {
       name: 'PerGB2018'
     }
-    retentionInDays: 30
+    retentionInDays: 90
+    // Diagnostic settings do not come over a public network. People query from one, with their Entra ID.
+    publicNetworkAccessForIngestion: 'Disabled'
     features: {
       disableLocalAuth: true
       enableLogAccessUsingOnlyResourcePermissions: true

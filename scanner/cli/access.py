@@ -15,7 +15,7 @@ from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, INCOMPLETE
-from scanner.model.ids import group_of, name_of, subscription_of
+from scanner.model.ids import SUBSCRIPTION, group_of, name_of, subscription_of
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
@@ -108,17 +108,24 @@ def _place(rules: RuleSet, right: SubscriptionPermissions, said: Answers, everyw
         return ScopeAccess(right, unknown=frozenset(rules.enabled))
     lacking: dict[str, frozenset[str]] = {}
     unknown: set[str] = set()
+    denied = {each for each, answer in said.items() if answer is False}
     for id, rule in rules.enabled.items():
+        if right.named and rule.resource_type.type == SUBSCRIPTION:
+            continue  # A scan of groups does not evaluate the subscription.
         looked = {each.lower() for each in access.looks(rule)}
         needed = {each.lower() for each in access.needs(rule)}
-        answers = {each: (everywhere if each in looked else said)[each] for each in needed}
+        whole = {each.lower() for each in access.of_subscription(rule)}
+        answers = {
+            each: right.allows_on_whole(each) if each in whole else (everywhere if each in looked else said)[each]
+            for each in needed
+        }
+        denied |= {each for each in whole if answers[each] is False}
         missing = frozenset(each for each, answer in answers.items() if answer is False)
         if missing:
             lacking[id] = missing
         elif None in answers.values():
             unknown.add(id)
-    denied = frozenset(each for each, answer in said.items() if answer is False)
-    return ScopeAccess(right, lacking, frozenset(unknown), denied)
+    return ScopeAccess(right, lacking, frozenset(unknown), frozenset(denied))
 
 
 def missing(rules: RuleSet, places: Sequence[ScopeAccess], effective: bool = False) -> list[MissingAction]:

@@ -41,6 +41,10 @@ class SubscriptionPermissions:
         """Return whether the roles on the subscription include an action."""
         return _any(self.roles or (), action)
 
+    def allows_on_whole(self, action: str) -> bool | None:
+        """Return whether an action on the subscription itself is allowed; None: not known."""
+        return None if self.roles is None else self.on_whole(action)
+
     def allows(self, action: str, *, listed: bool = False) -> bool | None:
         """Return whether an action is allowed everywhere here; None: not known.
 

@@ -7,9 +7,11 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from scanner.document.framework_rows import CONTROL_STATES, ControlRow, ControlState, FrameworkRow, NotAssessed
 from scanner.document.schema import Coverage, Document, FindingRow, GapRow
-from scanner.model.framework import Control, Framework
+from scanner.model.framework import Framework
 from scanner.model.ids import segments
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet
@@ -57,17 +59,54 @@ def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[Ga
     """Return every framework with the states of its controls. `gaps`: the failed reads of the scan."""
     # A rule that was not loaded may have tested any control.
     off = set(rules.rules) if coverage.rules_broken else _off(rules, coverage)
-    is_whole = all(scope.view == "full" for scope in coverage.scopes) and not any(map(_is_of_scope, gaps))
+    is_whole = _is_whole(coverage, gaps)
     found = []
     for framework in rules.frameworks.values():
         by_control = rules_of(framework, rules.rules.values())
         states = {
-            control.id: _assessed(control, by_control[control.id], tally, off, is_whole=is_whole)
+            control.id: _assessed(by_control[control.id], tally, off, in_part=bool(control.rest), is_whole=is_whole)
             for control in framework.controls.values()
             if by_control.get(control.id)
         }
         found.append(framework_row(framework, states))
     return found
+
+
+def of_part(frameworks: Iterable[FrameworkRow], part: Document) -> list[FrameworkRow]:
+    """Return the frameworks of a document with the checks of a part of it, such as the document of one owner."""
+    tally, is_whole = tally_of(part), _is_whole(part.coverage, part.gaps)
+    by_control: dict[tuple[str, str], list[str]] = {}
+    for id, rule in part.rules.items():
+        for framework, controls in rule.controls.items():
+            for control in controls:
+                by_control.setdefault((framework, control), []).append(id)
+
+    def state(whole: ControlRow, rules: Sequence[str]) -> ControlRow:
+        # Rules that were off are not listed. One matters, unless the state of the whole shows that it did not.
+        is_off = bool(part.coverage.rules_broken) or (
+            len(rules) < whole.rules and whole.state != "passed" and whole.why != "no-resource"
+        )
+        row = _assessed(rules, tally, rules if is_off else (), in_part=whole.in_part, is_whole=is_whole)
+        return msgspec.structs.replace(row, rules=whole.rules)
+
+    return [
+        with_states(row, {id: state(whole, by_control.get((row.name, id), ())) for id, whole in row.tested.items()})
+        for row in frameworks
+    ]
+
+
+def with_states(row: FrameworkRow, tested: dict[str, ControlRow]) -> FrameworkRow:
+    """Return a framework with other states of its tested controls."""
+    states = Counter[str](control.state for control in tested.values())
+    of_rest = {state: row.states[state] for state in ("not-testable", "not-covered")}
+    return msgspec.structs.replace(
+        row, tested=tested, states={state: of_rest.get(state, states[state]) for state in CONTROL_STATES}
+    )
+
+
+def _is_whole(coverage: Coverage, gaps: Iterable[GapRow]) -> bool:
+    """Return whether every subscription was seen as a whole."""
+    return all(scope.view == "full" for scope in coverage.scopes) and not any(map(_is_of_scope, gaps))
 
 
 def _is_of_scope(gap: GapRow) -> bool:
@@ -101,9 +140,7 @@ def _off(rules: RuleSet, coverage: Coverage) -> set[str]:
     }
 
 
-def _assessed(
-    control: Control, rules: Sequence[str], tally: Tally, off: Collection[str], *, is_whole: bool
-) -> ControlRow:
+def _assessed(rules: Sequence[str], tally: Tally, off: Collection[str], *, in_part: bool, is_whole: bool) -> ControlRow:
     checks = Counter[str]()
     for rule in rules:
         checks.update(tally.checks.get(rule, ()))
@@ -111,7 +148,7 @@ def _assessed(
     return ControlRow(
         state=state,
         why=why,
-        in_part=bool(control.rest),
+        in_part=in_part,
         rules=len(rules),
         used=sum(rule in tally.checks for rule in rules),
         failed=checks["fail"],

@@ -10,7 +10,7 @@ from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
-from scanner.model.keys import POOLS, KeyFinder, KeyName, NamedKey, key_of
+from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, key_of
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
@@ -110,15 +110,17 @@ def _switch(subject: Resource, path: str) -> str:
 
 
 class KeyLedger:
-    """Collects, while bundles are evaluated, which resources each key encrypts and what rules say of the keys."""
+    """Collects, while bundles are evaluated, which resources each key encrypts and what rules say of the keys.
 
-    def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = ()) -> None:
+    `is_part`: only a part of the scopes was collected, so that other resources may use a key.
+    """
+
+    def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = (), *, is_part: bool = False) -> None:
         self.index = index
         index.keys.finders = finders_of(rules)
         types = frozenset(each.partition("/")[0] + "/" + each.split("/")[1] for each in index.keys.finders)
-        index.keys.unread = tuple(
-            Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if type_of(gap.url).lower() in types
-        )
+        refused = (Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if type_of(gap.url).lower() in types)
+        index.keys.unread = (*([OTHERS] if is_part else []), *refused)
         self._stores: dict[tuple[str, ...], list[StoreKey]] = defaultdict(list)
         self._risks: dict[str, list[KeyRiskRow]] = defaultdict(list)
 

@@ -56,7 +56,7 @@ class Evaluation:
         with without_cycle_collector():
             snapshot.load(self.kinds.keys())
         self.index = index or index_of(snapshot, self.policy)
-        self._keys = KeyLedger(self.index, rules, snapshot.gaps)
+        self._keys = KeyLedger(self.index, rules, snapshot.gaps, is_part=snapshot.is_part)
         if snapshot.raw is not None:
             self.index.keys.resources = partial(naming_keys, snapshot)
         self.counts = counts or Counts()

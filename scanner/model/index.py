@@ -1,5 +1,6 @@
 """What a rule may know of the whole snapshot: network resources, vaults, visible subscriptions, own networks."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -69,6 +70,10 @@ virtual-network-manager/concept-azure-resource-graph). A row of `EXTENSIONS` say
 """
 
 _FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES, SUBSCRIPTION))
+
+
+ORDER = hashlib.sha256("\n".join(sorted(_FOLDED)).encode()).hexdigest()[:8]
+"""Names the types of the index: a snapshot that is sorted by others is sorted again when it is read."""
 
 
 def is_indexed(type: str) -> bool:

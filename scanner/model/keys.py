@@ -319,6 +319,10 @@ class KeyUse(NamedTuple):
     principal: str
 
 
+OTHERS = Unread("the resources that use the key", "the scan was limited, and others may use it")
+"""Why more resources may name a key than a scan of some resource groups, tags or resources knows."""
+
+
 @dataclass(slots=True)
 class KeyRegister:
     """What is known of keys beyond one resource: the vaults by host, and which resources name a key.

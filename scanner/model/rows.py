@@ -123,6 +123,7 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
         references=(*(f"{LEARN}/{page}" for page in _names(row.learn)), *row.references),
         aliases=row.aliases,
         source=row.source,
+        looks_up=row.looks_up,
         costly=row.costly,
         retired_on=row.retired_on,
         responsible=row.responsibility,

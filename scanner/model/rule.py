@@ -156,6 +156,7 @@ class Rule:
     references: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     source: str = ""
+    looks_up: tuple[str, ...] = ()
     costly: bool = False
     retired_on: str = ""
     responsible: Responsibility | Literal[""] = ""
@@ -228,6 +229,7 @@ def rule(
     reads: tuple[Read, ...] = (),
     aliases: tuple[str, ...] = (),
     source: str = "",
+    looks_up: tuple[str, ...] = (),
     costly: bool = False,
     retired_on: str = "",
     responsible: Responsibility | Literal[""] = "",
@@ -259,6 +261,7 @@ def rule(
             references=(*(f"{LEARN}/{page}" for page in pages), *references),
             aliases=aliases,
             source=source,
+            looks_up=looks_up,
             costly=costly,
             retired_on=retired_on,
             responsible=responsible,

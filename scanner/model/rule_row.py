@@ -123,6 +123,8 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
 class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/.
 
+    `looks_up`: the types whose resources the verdict looks up beside its own; `users of keys`: every type whose rows
+    find keys.
     `responsibility`: whose job a finding is, where that does not follow from category and type.
     """
 
@@ -141,6 +143,7 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     references: Names = ()
     aliases: Names = ()
     reads: Names = ()
+    looks_up: Names = ()
     costly: bool = False
     retired_on: str = ""
     responsibility: Literal["", "customer", "shared", "microsoft"] = ""

@@ -13,6 +13,7 @@ from typing import Literal, TypeVar, get_args
 
 import msgspec
 
+from scanner.document.key_rows import KeyRow, KeyStoreRow
 from scanner.document.schema import (
     ChangesRow,
     Coverage,
@@ -27,6 +28,7 @@ from scanner.document.schema import (
 from scanner.document.views import chosen, rows_of
 from scanner.errors import InputError, nearest
 from scanner.evaluate.counts import Counts, count
+from scanner.evaluate.frameworks import of_part
 from scanner.model.ids import group_of, is_subscription, subscription_of, type_of
 
 Kind = Literal["tag", "subscription", "resource-group"]
@@ -151,12 +153,13 @@ def _tag(tags: Mapping[str, str], name: str) -> str:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of one owner: the ids of its resources, and the places of its endpoints and findings."""
+    """The rows of one owner: the ids of its resources, the places of its endpoints and findings."""
 
     resources: list[str] = field(default_factory=list)
     exposures: "array[int]" = field(default_factory=lambda: array("i"))
     findings: "array[int]" = field(default_factory=lambda: array("i"))
     places: list[DataPlaceRow] = field(default_factory=list)
+    keys: list[KeyRow] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     not_applicable: list[str] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
@@ -209,6 +212,8 @@ class _Splitter:
                 self._checks_of_scopes.append(finding)
         for row in whole.places:
             self._at(row.resource).places.append(row)
+        for key in whole.keys:
+            self._key(key)
         for id in whole.passed:
             self._at(id).passed.append(id)
         for id in whole.not_applicable:
@@ -220,6 +225,14 @@ class _Splitter:
         rows = self.rows[self.owners.of(id) or ""]
         rows.subscriptions.add(subscription_of(id))
         return rows
+
+    def _key(self, key: KeyRow) -> None:
+        """Give a key to each owner of a resource that it encrypts, with the resources of this owner alone."""
+        owned: dict[str, list[KeyStoreRow]] = defaultdict(list)
+        for store in key.stores:
+            owned[self.owners.of(store.resource) or ""].append(store)
+        for owner, stores in owned.items():
+            self.rows[owner].keys.append(msgspec.structs.replace(key, stores=stores))
 
     def _gap(self, gap: GapRow) -> None:
         """Give a gap to its owner; what may concern several, or an owner that is not known, to all of these."""
@@ -260,6 +273,7 @@ class _Splitter:
             passed=chosen(whole.passed, rows.passed),
             not_applicable=chosen(whole.not_applicable, rows.not_applicable),
             places=rows.places,
+            keys=rows.keys,
             gaps=gaps,
             coverage=msgspec.structs.replace(whole.coverage, scopes=scopes),
         )
@@ -271,6 +285,7 @@ class _Splitter:
             complete=whole.scan.complete or not self._is_incomplete(made, seen),
         )
         made.changes = self._changes(made)
+        made.frameworks = of_part(whole.frameworks, made) if whole.frameworks else msgspec.UNSET
         return made
 
     def _is_incomplete(self, part: Document, seen: set[str]) -> bool:

@@ -45,7 +45,9 @@ _QUOTED = re.compile(r"""('.*'|".*"|['"].{79}\.{3}) ([a-z].*)""")
 _PARTS = re.compile("[:;] ")
 _PROSE = re.compile("(?<!\\S)[a-z]+ [a-z]+(?!\\S)")
 _CUT = "..."
-_JOINTS = ("; ", ". ", ": ", ", ", " and ")
+_JOINTS = ("; ", ". ", ": ", ", ", " and ", " or ")
+_SAID = {" and ": "endpoint.and", " or ": "endpoint.or"}
+"""The word for a joint that is one."""
 
 
 def addresses(text: str, words: Words) -> str:
@@ -183,7 +185,7 @@ class Facts:
             first, rest = text.split(joint, 1)
             said, others = self._say(first, depth + 1), self._say(rest, depth + 1)
             if said is not None and others is not None:
-                return said + (f" {self._words('endpoint.and')} " if joint == " and " else joint) + others
+                return said + (f" {self._words(_SAID[joint])} " if joint in _SAID else joint) + others
         return None
 
 

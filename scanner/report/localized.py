@@ -31,6 +31,8 @@ from scanner.report.words import ENGLISH, Words
 
 _CHANGES = ("reopened", "worse", "better", "fixed", "unseen")
 _OWN = (
+    "another region (",
+    "another subscription",
     "the service tag ",
     "expires ",
     "all, every ",

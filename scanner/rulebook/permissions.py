@@ -2,17 +2,23 @@
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from scanner.content import content
 from scanner.errors import InputError
+from scanner.model.ids import SUBSCRIPTION
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
+from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook.loader import RuleSet, load, reads_of
 
+KEY_USERS = "users of keys"
+"""What a row looks up that must know every resource that may name a key."""
+KEY_SETS = "Microsoft.Compute/diskEncryptionSets"
+LOCKS = "microsoft.authorization/locks"
 NAME = "Twolocks reader"
 DESCRIPTION = "Reads the settings that Twolocks evaluates; no secrets, no writes"
 GRAPH = "Microsoft.ResourceGraph/resources/read"
@@ -88,15 +94,37 @@ def looks(rule: Rule) -> frozenset[str]:
 
     Rather too many than too few: of a type with endpoints, the lock rules and all of the category network look there.
     """
-    kind = rule.resource_type
+    kind, own = rule.resource_type, frozenset(f"{each}/read" for each in _looked_up(rule))
     if not (rule.lock or rule.category == "network"):
-        return frozenset()
+        return own
     more = _MORE.get(kind.type.lower(), ())
     types = {*more, *(_PERIMETERS if kind.endpoint_function is not None and more is not _CHAIN else ())}
     extended: list[str] = []
     if {each.lower() for each in types} & EXTENSIONS:
         extended = [GRAPH, f"{_NETWORK}/virtualNetworks/read", *(f"{each}/read" for each in _ADMIN_RULES)]
-    return frozenset([*extended, *(f"{each}/read" for each in types if each.lower() not in EXTENSIONS)])
+    return own | {*extended, *(f"{each}/read" for each in types if each.lower() not in EXTENSIONS)}
+
+
+def _looked_up(rule: Rule) -> Iterator[str]:
+    """Yield the types that a rule names, and those of the keys that its row finds."""
+    for each in rule.looks_up:
+        yield from _key_users() if each == KEY_USERS else (each,)
+    if rule.keys is not None and rule.keys.ask == "elsewhere":
+        yield from (VAULTS, POOLS, *([KEY_SETS] if rule.keys.sets else []))
+
+
+@lru_cache(maxsize=1)
+def _key_users() -> tuple[str, ...]:
+    """Return the types whose rows find keys."""
+    found = [type for rule in load(packages=False).rules.values() if rule.keys for type in rule.resource_type.types]
+    return tuple(dict.fromkeys(found))
+
+
+def of_subscription(rule: Rule) -> frozenset[str]:
+    """The actions of a rule that only a role on the whole subscription allows: lists of what is set on it."""
+    if rule.resource_type.type == SUBSCRIPTION:
+        return needs(rule)
+    return frozenset(f"{child.type}/read" for child in reads_of(rule) if child.type.lower() == LOCKS)
 
 
 def indexed(rules: RuleSet) -> frozenset[str]:

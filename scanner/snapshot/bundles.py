@@ -70,8 +70,13 @@ class Snapshot:
     """Returns the encoded lines once more; None where they cannot be read again."""
     why: str = WITHOUT
     """Why a property that was not kept is unread."""
+    is_part: bool = field(init=False)
+    """Only a part of the scopes was collected; what is evaluated of it may be less."""
     _index: list[Bundle] | None = None
     _lines: Iterator[SnapshotLine] | None = None
+
+    def __post_init__(self) -> None:
+        self.is_part = self.header.part
 
     def close(self) -> None:
         """Close the file that the bundles come from, where not all of them are read."""

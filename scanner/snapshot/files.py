@@ -16,6 +16,7 @@ import zstandard
 
 from scanner.errors import InputError
 from scanner.model.ids import subscription_of
+from scanner.model.index import ORDER
 from scanner.model.kept import WITHOUT
 from scanner.snapshot.bundles import Snapshot, grouped, locations_of, of_store
 from scanner.snapshot.checks import LineChecks, check_taken
@@ -147,6 +148,8 @@ def _read_snapshot(lines: Lines, first: bytes) -> Snapshot:
             do="upgrade twolocks",
         )
     check_taken(header, at)
+    # The index of another version has other types: its lines are sorted again.
+    header.grouped = header.grouped and header.order == ORDER
     # A truncated file raises during the evaluation. Nothing is written before the end line was read.
     checked = _checked_lines(lines, LineChecks(lines.path, header, first, lines.number))
     if header.grouped:

@@ -29,7 +29,8 @@ class Header(msgspec.Struct, kw_only=True):
 
     `taken`: the time of the collection (UTC, ISO 8601). `cloud`, `scopes`: what was read. `tool`: the version that
     wrote the file. `principal`: the identity that read.
-    `grouped`: the lines are sorted by `sort_key`.
+    `grouped`: the lines are sorted by `sort_key`; `order` names the types of the index that come first then, "" in
+    files of versions that did not say so.
     `resources`: the ids that `--resource` named. Other resources in the snapshot are there to be looked up and are not
     evaluated.
     `groups`, `tags`: the filters `--resource-group` and `--tag`. With a filter a list counts more resources than the
@@ -49,6 +50,7 @@ class Header(msgspec.Struct, kw_only=True):
     scopes: list[str] = []
     tool: str = ""
     grouped: bool = True
+    order: str = ""
     principal: str = ""
     resources: list[str] = []
     groups: list[str] = []

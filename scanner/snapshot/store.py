@@ -14,7 +14,7 @@ import zstandard
 from scanner.document.schema import ScopeRow
 from scanner.document.temporary import AtomicFile
 from scanner.model.ids import list_of, resource_type_of, subscription_of, type_of
-from scanner.model.index import is_indexed
+from scanner.model.index import ORDER, is_indexed
 from scanner.model.kept import KeptPaths
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import RICHNESS, By
@@ -232,11 +232,12 @@ class Store(LineWriter):
             out.write(encoder.encode({"end": EndLine(resources, reads, gaps, chain.text)}) + b"\n")
 
     def _written_header(self) -> Header:
-        """Return the header with the kept paths of the types that the snapshot holds."""
-        if self.header.kept is None:
-            return self.header
-        kept = {type: paths for type, paths in self.header.kept.items() if type.lower() in self._types}
-        return msgspec.structs.replace(self.header, kept=kept)
+        """Return the header with the order of the lines, and the kept paths of the types that the snapshot holds."""
+        header = msgspec.structs.replace(self.header, grouped=True, order=ORDER)
+        if header.kept is None:
+            return header
+        kept = {type: paths for type, paths in header.kept.items() if type.lower() in self._types}
+        return msgspec.structs.replace(header, kept=kept)
 
     def _distinct(self) -> Iterator[tuple[SnapshotLine, bytes]]:
         """Yield every line, decoded and encoded; of the records of one resource the one with the most properties."""

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from scanner.document.schema import Document, decode_document
 from scanner.document.writer import write_document
 from scanner.evaluate.counts import count
+from scanner.evaluate.frameworks import assessed, of_part, tally_of
+from scanner.evaluate.rows import rule_row
 from scanner.model.ids import subscription_of
 from scanner.output.part_files import slugs_of
 from scanner.output.parts import OwnerPart, SplitBy, parse_split, split
@@ -138,6 +140,11 @@ def numbers(document: Document) -> Counter[str]:
     found.update({f"type {row.type}": row.resources for row in document.coverage.types})
     found.update({f"cell {cell.query}": cell.count for row in matrix(document.exposures) for cell in row})
     found.update({"endpoints": counts.endpoints, "resources": document.scan.resources, "rows": len(document.resources)})
+    found["resources behind keys"] = sum(len(row.stores) for row in document.keys)
+    for framework in document.frameworks or ():
+        for id, control in framework.tested.items():
+            for status in ("failed", "waived", "inconclusive", "passed"):
+                found[f"{framework.id} {id} {status}"] = getattr(control, status)
     found["public"], found["shared key"] = counts.public + counts.public_apps, counts.shared_key_only
     return +found
 
@@ -152,6 +159,24 @@ def test_the_parts_add_up_to_the_whole(way: str, document: Document) -> None:
     assert {gap.url for part in parts for gap in part.document.gaps} == {gap.url for gap in document.gaps}
     assert len(set(slugs_of(parts).values())) == len(parts)
     assert (parts[-1].key, parts[-1].label[:8]) == ("", "without ")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(document=documents())
+def test_controls_of_the_parts_add_up_to_those_of_the_whole(way: str, document: Document) -> None:
+    rules = load(packages=False)
+    document.rules = {id: rule_row(each) for id, each in rules.enabled.items()}
+    document.frameworks = assessed(rules, tally_of(document), document.coverage, document.gaps)
+    assert of_part(document.frameworks, document) == document.frameworks, "a part that is the whole"
+    parts = [part.document for part in split(document, by(way))]
+    assert sum(map(numbers, parts), Counter[str]()) == numbers(document)
+    for part in parts:
+        for framework in part.frameworks or ():
+            assert sum(framework.states.values()) == framework.controls
+            passed = [control for control in framework.tested.values() if control.state == "passed"]
+            assert not any(each.failed or each.waived or each.inconclusive for each in passed)
+            assert not passed or all(scope.view == "full" for scope in part.coverage.scopes)
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -211,6 +211,20 @@ def test_two_snapshots_in_one_file_are_not_evaluated_as_one(tmp_path: Path) -> N
         whole(snapshot.read(path))
 
 
+def test_a_snapshot_of_a_version_with_another_index_is_sorted_again(tmp_path: Path) -> None:
+    """Key Vaults joined the index later: in older files they stand behind the storage accounts."""
+    account = f"{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stjournal"
+    vault = f"{SUB}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"
+    path = tmp_path / "old.jsonl"
+    lines: list[dict[str, Any]] = [
+        {"snapshot": {"version": 1, "taken": "2026-11-25T12:00:00Z", "grouped": True}},
+        *({"resource": {"id": id}, "by": "get"} for id in (account, vault)),
+        {"end": {"resources": 2, "reads": 0, "gaps": 0}},
+    ]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    assert [bundle.id for bundle in snapshot.read(path).bundles()] == [vault.lower(), account.lower()]
+
+
 @pytest.mark.parametrize(
     "late",
     [

@@ -113,8 +113,10 @@ resource "azurerm_log_analytics_workspace" "logs" {
   resource_group_name          = var.resource_group_name
   location                     = var.location
   sku                          = "PerGB2018"
-  retention_in_days            = 30
+  retention_in_days            = 90
   local_authentication_enabled = false
+  # Diagnostic settings do not come over a public network. People query from one, with their Entra ID.
+  internet_ingestion_enabled = false
 }
 
 resource "azurerm_container_app_environment" "this" {
