@@ -85,9 +85,30 @@ def is_logic_app(site: Resource) -> bool:
 
 def audits_at_runtime(namespace: Resource) -> bool:
     """Return whether a namespace has runtime audit logs: event-hubs/monitor-event-hubs-reference and
-    service-bus-messaging/monitor-service-bus-reference: on the tiers premium and dedicated only.
+    service-bus-messaging/monitor-service-bus-reference: on the tiers premium and dedicated only. A namespace in a
+    dedicated cluster has the SKU Standard (2 of 2 recorded).
     """
+    if namespace.has("properties.clusterArmId"):
+        return True
     return not any(same(namespace.require("sku.name"), each) for each in ("Basic", "Standard"))
+
+
+OWN_REQUESTS = {
+    "enablecassandra": "CassandraRequests",
+    "enablegremlin": "GremlinRequests",
+    "enabletable": "TableApiRequests",
+}
+
+
+def own_requests(account: Resource) -> str:
+    """Return the category with the requests of the API of a Cosmos DB account; "" for the API for NoSQL, or an unknown one.
+
+    cosmos-db/monitor-resource-logs: it takes the place of DataPlaneRequests, which is to be disabled then.
+    """
+    if same(account.get("kind"), "MongoDB"):
+        return "MongoRequests"
+    found = (OWN_REQUESTS.get(each, "") for each in cosmos.capabilities(account) or ())
+    return next((each for each in found if each), "")
 
 
 QUEUE_SERVICE = storage.ACCOUNT.child("queueServices/default", one=True, when=has_queues, costly=True)
