@@ -247,7 +247,7 @@ def _overridden(each: Resource, name: str) -> Evidence | None:
         if not same(kind, "policyEffect") or not isinstance(value, str):
             raise malformed("properties.overrides")
         if not same(value, "Deny"):
-            return Evidence(f"{name}: overrides", value, "Deny")
+            return Evidence(f"{name}: properties.overrides", value, "Deny")
     return None
 
 

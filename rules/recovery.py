@@ -216,13 +216,14 @@ def _ids(data: list[Any], machine: Resource, is_ephemeral: bool) -> list[str]:
 def _whole(machine: Resource, index: Index, active: list[Resource]) -> Verdict:
     """Pass where a backup of a machine has every disk, or a vault protects by themselves those that it leaves out."""
     left = min((_left_out(machine, each) for each in active), key=len)
+    vault = vault_of(active[0])
     seen = tuple(state_of(each) for each in active)
     for disk in left:
         id = text_at(disk, "managedDisk.id")
         verdict = protected(machine, index, items_of(index, id) if id else ())
         if isinstance(verdict, Fail):
             luns = [value_at(each, "lun") for each in left]
-            return Fail((*seen, Evidence(f"{vault_of(active[0])}: disks that are left out (LUN)", luns, [])), PARTIAL)
+            return Fail((*seen, Evidence(f"{vault}: disks that are left out (LUN)", luns, [])), PARTIAL)
         if not isinstance(verdict, Pass):
             return verdict
     return Pass(seen)
