@@ -85,12 +85,14 @@ def is_logic_app(site: Resource) -> bool:
 
 def audits_at_runtime(namespace: Resource) -> bool:
     """Return whether a namespace has runtime audit logs: event-hubs/monitor-event-hubs-reference and
-    service-bus-messaging/monitor-service-bus-reference: on the tiers premium and dedicated only. A namespace in a
-    dedicated cluster has the SKU Standard (2 of 2 recorded).
+    service-bus-messaging/monitor-service-bus-reference: on the tiers premium and dedicated only.
     """
-    if namespace.has("properties.clusterArmId"):
-        return True
     return not any(same(namespace.require("sku.name"), each) for each in ("Basic", "Standard"))
+
+
+def audits_events_at_runtime(namespace: Resource) -> bool:
+    """Return the same of an Event Hubs namespace. One in a dedicated cluster has the SKU Standard (2 of 2 recorded)."""
+    return namespace.has("properties.clusterArmId") or audits_at_runtime(namespace)
 
 
 OWN_REQUESTS = {
@@ -132,7 +134,7 @@ ENVIRONMENT_LOGS = settings(containerapps.ENVIRONMENT, when=by_azure_monitor)
 AKS_LOGS = settings(aks.CLUSTER)
 REGISTRY_LOGS = settings(acr.REGISTRY)
 CONFIGURATION_LOGS = settings(appconfig.STORE)
-EVENT_HUB_LOGS = settings(eventhub.NAMESPACE, when=audits_at_runtime)
+EVENT_HUB_LOGS = settings(eventhub.NAMESPACE, when=audits_events_at_runtime)
 SERVICE_BUS_LOGS = settings(servicebus.NAMESPACE, when=audits_at_runtime)
 EVENT_GRID_LOGS = settings(eventgrid.TOPIC, costly=True)
 REDIS_LOGS = settings(redis.CACHE)
