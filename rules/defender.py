@@ -23,12 +23,17 @@ from .subscription import SUBSCRIPTION
 PRICINGS = SUBSCRIPTION.child("providers/Microsoft.Security/pricings", api="2024-01-01")
 CONTACTS = SUBSCRIPTION.child("providers/Microsoft.Security/securityContacts", api="2023-12-01-preview")
 TIER = "properties.pricingTier"
+COVERAGE = "properties.resourcesCoverageStatus"
 SOURCE_TYPE = "properties.notificationsSources"
 ROLES = "properties.notificationsByRole"
 
 
 def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[str, ...]) -> Verdict:
-    """Fail where a plan has the tier Free. A plan that Azure did not list is inconclusive: no page says what that means."""
+    """Fail where a plan has the tier Free, or some resources have none of it. A plan that Azure did not list is
+    inconclusive: no page says what that means.
+
+    azure-rest-api-specs, pricings 2024-01-01: a resource may have a plan of its own, which resourcesCoverageStatus shows.
+    """
     plans = subscription.children(read)
     found = next((each for each in plans if same(each.name, plan[0])), None)
     if found is None:
@@ -36,10 +41,16 @@ def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[st
         return unknown(missing)
     tier = found.require(TIER)
     seen = Evidence(f"pricings/{found.name} {TIER}", tier, "Standard")
-    if same(tier, "Standard"):
-        more = found.get("properties.subPlan")
-        return Pass((seen,) if is_absent(more) else (seen, Evidence("properties.subPlan", more)))
-    return Fail((seen,)) if same(tier, "Free") else unknown(unknown_value(seen.path, tier))
+    if not same(tier, "Standard"):
+        return Fail((seen,)) if same(tier, "Free") else unknown(unknown_value(seen.path, tier))
+    more, coverage = found.get("properties.subPlan"), found.get(COVERAGE)
+    facts = (seen,) if is_absent(more) else (seen, Evidence("properties.subPlan", more))
+    if is_absent(coverage) or same(coverage, "FullyCovered"):
+        return Pass(facts)
+    of_resources = Evidence(f"pricings/{found.name} {COVERAGE}", coverage, "FullyCovered")
+    if any(same(coverage, each) for each in ("PartiallyCovered", "NotCovered")):
+        return Fail((*facts, of_resources), "The plan is switched off on resources.")
+    return unknown(unknown_value(of_resources.path, coverage))
 
 
 # Contacts

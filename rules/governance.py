@@ -1,7 +1,7 @@
 """What limits the cost of a subscription and what may be made in it: budgets, anomaly alerts, policy assignments."""
 
+import datetime as dt
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 from scanner.model.ids import is_subscription, name_of, segments
@@ -41,11 +41,13 @@ ANOMALIES = "InsightAlert"
 
 DEFINITIONS = {
     "regions": ("e56962a6-4747-49cd-b67b-bf8b01975c4c",),
-    "sizes": ("cccc23c7-8427-4f53-ad12-b6a63eb452b3", "7433c107-6db4-4ad1-b57a-a76dce0154a1"),
+    "sizes": ("cccc23c7-8427-4f53-ad12-b6a63eb452b3",),
 }
-"""The built-in definitions: Allowed locations; Allowed virtual machine size SKUs, Allowed storage account SKUs."""
+"""The built-in definitions: Allowed locations; Allowed virtual machine size SKUs."""
 PARAMETERS = {"regions": "listOfAllowedLocations", "sizes": "listOfAllowedSKUs"}
-"""The parameter in which these definitions, and the initiatives made of them, have what they allow."""
+"""The parameter in which these definitions have what they allow. Others have one of the same name: Allowed locations for
+resource groups, Azure Cosmos DB allowed locations, Allowed storage account SKUs."""
+BUILT_IN = "providers/microsoft.authorization/policydefinitions"
 
 
 def budget(resource: Resource, index: Index) -> Verdict:
@@ -116,7 +118,7 @@ def ended(resource: Resource, path: str, index: Index) -> bool:
     if not index.taken:
         raise Unread(path, "the date of the scan is not known")
     try:
-        return date.fromisoformat(text[:DAY]) < date.fromisoformat(index.taken[:DAY])
+        return dt.date.fromisoformat(text[:DAY]) < dt.date.fromisoformat(index.taken[:DAY])
     except (TypeError, ValueError):
         raise malformed(path) from None
 
@@ -157,8 +159,8 @@ def _why_no_alert(each: Resource, index: Index) -> str:
 def allowed_only(resource: Resource, index: Index, *, what: str) -> Verdict:
     """Fail where no policy assignment on the subscription, or above it, limits what may be made in it.
 
-    `what`: a key of `DEFINITIONS`. An assignment counts that is of one of these definitions, or gives values to their
-    parameter. What other definitions and initiatives of the customer contain is not read, so they may limit it.
+    `what`: a key of `DEFINITIONS`. An assignment of one of these definitions counts. What initiatives and definitions of
+    the customer contain is not read, so they may limit it.
     """
     found = resource.children(ASSIGNMENTS)
     seen: list[Evidence] = []
@@ -183,7 +185,7 @@ def regions(resource: Resource, index: Index) -> Verdict:
 
 
 def sizes(resource: Resource, index: Index) -> Verdict:
-    """Fail where no policy limits sizes of machines or accounts. See `allowed_only`."""
+    """Fail where no policy limits sizes of machines. See `allowed_only`."""
     return allowed_only(resource, index, what="sizes")
 
 
@@ -204,24 +206,49 @@ def _limits(each: Resource, what: str) -> Pass | Evidence | None:
         raise malformed("properties.policyDefinitionId")
     values = each.get(f"properties.parameters.{PARAMETERS[what]}.value")
     name = f"policy assignment {each.name}"
-    if name_of(definition).lower() not in DEFINITIONS[what] and is_absent(values):
-        if len(segments(definition)) > len(("providers", "namespace", "type", "name")):
+    if name_of(definition).lower() not in DEFINITIONS[what]:
+        path = segments(definition)
+        if len(path) > len(("providers", "namespace", "type", "name")):
             raise Unread(name, "what the customer's own definition or initiative limits is not read")
+        if not is_absent(values) and "/".join(path[:3]).lower() != BUILT_IN:
+            raise Unread(name, "what the initiative limits is not read")
         return None
     if not (is_absent(values) or isinstance(values, list)):
         raise not_a_list(f"properties.parameters.{PARAMETERS[what]}.value")
     if is_absent(values) or values == []:
         return Evidence(name, "no values", PARAMETERS[what])
+    return _in_part(each, name) or Pass((Evidence(f"{name}: {PARAMETERS[what]}", values),))
+
+
+def _in_part(each: Resource, name: str) -> Evidence | None:
+    """Return why an assignment does not deny in the whole subscription; None where it does. Raises Unread."""
     scope = known_text(each.body, "properties.scope")
     if not (is_subscription(scope) or same("/".join(segments(scope)[:3]), MANAGEMENT_GROUPS)):
         raise not_returned_or_unknown("properties.scope")
     mode = known_text(each.body, "properties.enforcementMode") or "Default"
     if not same(mode, "Default"):
         return Evidence(f"{name}: enforcementMode", mode, "Default")
-    left_out = each.items("properties.notScopes")
-    if left_out:
-        return Evidence(f"{name}: notScopes", left_out, [])
-    return Pass((Evidence(f"{name}: {PARAMETERS[what]}", values),))
+    for part in ("notScopes", "resourceSelectors"):
+        left_out = each.items(f"properties.{part}")
+        if left_out:
+            return Evidence(f"{name}: {part}", left_out, [])
+    return _overridden(each, name)
+
+
+def _overridden(each: Resource, name: str) -> Evidence | None:
+    """Return the override that takes an assignment the effect deny; None where none does. Raises Unread.
+
+    governance/policy/concepts/assignment-structure: an override changes the effect without a parameter.
+    """
+    for override in each.items("properties.overrides"):
+        kind, value = member(override, "kind"), member(override, "value")
+        if same(kind, "definitionVersion"):
+            continue
+        if not same(kind, "policyEffect") or not isinstance(value, str):
+            raise malformed("properties.overrides")
+        if not same(value, "Deny"):
+            return Evidence(f"{name}: properties.overrides", value, "Deny")
+    return None
 
 
 def _none(found: Children, missing: list[Unread], seen: list[Evidence], none: Evidence) -> Verdict:

@@ -90,6 +90,29 @@ def audits_at_runtime(namespace: Resource) -> bool:
     return not any(same(namespace.require("sku.name"), each) for each in ("Basic", "Standard"))
 
 
+def audits_events_at_runtime(namespace: Resource) -> bool:
+    """Return the same of an Event Hubs namespace. One in a dedicated cluster has the SKU Standard (2 of 2 recorded)."""
+    return namespace.has("properties.clusterArmId") or audits_at_runtime(namespace)
+
+
+OWN_REQUESTS = {
+    "enablecassandra": "CassandraRequests",
+    "enablegremlin": "GremlinRequests",
+    "enabletable": "TableApiRequests",
+}
+
+
+def own_requests(account: Resource) -> str:
+    """Return the category with the requests of the API of a Cosmos DB account; "" for the API for NoSQL, or an unknown one.
+
+    cosmos-db/monitor-resource-logs: it takes the place of DataPlaneRequests, which is to be disabled then.
+    """
+    if same(account.get("kind"), "MongoDB"):
+        return "MongoRequests"
+    found = (OWN_REQUESTS.get(each, "") for each in cosmos.capabilities(account) or ())
+    return next((each for each in found if each), "")
+
+
 QUEUE_SERVICE = storage.ACCOUNT.child("queueServices/default", one=True, when=has_queues, costly=True)
 TABLE_SERVICE = storage.ACCOUNT.child("tableServices/default", one=True, when=has_tables, costly=True)
 
@@ -111,7 +134,7 @@ ENVIRONMENT_LOGS = settings(containerapps.ENVIRONMENT, when=by_azure_monitor)
 AKS_LOGS = settings(aks.CLUSTER)
 REGISTRY_LOGS = settings(acr.REGISTRY)
 CONFIGURATION_LOGS = settings(appconfig.STORE)
-EVENT_HUB_LOGS = settings(eventhub.NAMESPACE, when=audits_at_runtime)
+EVENT_HUB_LOGS = settings(eventhub.NAMESPACE, when=audits_events_at_runtime)
 SERVICE_BUS_LOGS = settings(servicebus.NAMESPACE, when=audits_at_runtime)
 EVENT_GRID_LOGS = settings(eventgrid.TOPIC, costly=True)
 REDIS_LOGS = settings(redis.CACHE)

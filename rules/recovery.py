@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, objects_at, same, text_at
+from scanner.model.json_paths import is_absent, is_list_of_texts, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
@@ -16,6 +17,7 @@ from scanner.model.verdict import (
     Unknown,
     Unread,
     Verdict,
+    malformed,
     unknown,
     unknown_value,
 )
@@ -24,7 +26,7 @@ from scanner.reach.sources import cached
 
 from .common import rows
 
-# A list of vaults lacks securitySettings and redundancySettings (17 of 17 recorded lists, 2023-02-01); GET has them.
+# Listed vaults lack securitySettings (23 of 23 recorded vaults, 2023-02-01); those that GET returned have it (17 of 17).
 VAULT = ResourceType("Microsoft.RecoveryServices/vaults", api="2025-08-01", each=True)
 ITEMS = VAULT.child("backupProtectedItems", always=True)
 BACKUP_VAULT = ResourceType("Microsoft.DataProtection/backupVaults", api="2025-09-01")
@@ -170,6 +172,8 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
 # Machines
 
 DISKS = "properties.storageProfile"
+DATA = f"{DISKS}.dataDisks"
+CHOSEN = "properties.extendedProperties.diskExclusionProperties"
 
 
 def machine(resource: Resource, index: Index) -> Verdict:
@@ -179,23 +183,20 @@ def machine(resource: Resource, index: Index) -> Verdict:
     if resource.has("properties.virtualMachineScaleSet.id"):
         return NotApplicable("it belongs to a scale set, and is made from its model")
     resource.require(DISKS)
-    data = f"{DISKS}.dataDisks"
-    is_known = isinstance(resource.get(data), list)
-    disks = [resource.get(f"{DISKS}.osDisk"), *objects_at(resource.body, data)]
     is_ephemeral = same(resource.get(f"{DISKS}.osDisk.diffDiskSettings.option"), "Local")
-    kept = disks[1:] if is_ephemeral else disks
-    if not kept and is_known:
+    if is_ephemeral and not rows(resource, DATA):
         return NotApplicable("its only disk is ephemeral, and holds nothing that a restart keeps")
     items = items_of(index, resource.id)
     whole = [each for each in items if is_item(each) and same(each.get("properties.workloadType"), "VM")]
-    ids = [text_at(each, "managedDisk.id") for each in kept if isinstance(each, dict)]
-    of_disks = [items_of(index, id) if id else [] for id in ids]
-    is_each = all(any(is_active(each) for each in found) for found in of_disks)
-    if not whole and ids and is_each and is_known:
-        return Pass(tuple(state_of(each) for found in of_disks for each in found))
+    active = [each for each in whole if is_active(each)]
+    if active:
+        return _whole(resource, index, active)
+    if not whole and any(items_of(index, id) for id in _ids(objects_at(resource.body, DATA), resource, is_ephemeral)):
+        ids = _ids(rows(resource, DATA), resource, is_ephemeral)
+        of_disks = [items_of(index, id) if id else [] for id in ids]
+        if all(any(is_active(each) for each in found) for found in of_disks):
+            return Pass(tuple(state_of(each) for found in of_disks for each in found))
     verdict = protected(resource, index, whole)
-    if isinstance(verdict, Fail) and is_each and not is_known:
-        return unknown(Unread(data, "Azure did not return it"), evidence=verdict.evidence)
     databases = [each for each in items if each not in whole and is_active(each)]
     if isinstance(verdict, Fail) and databases:
         names = tuple(
@@ -206,16 +207,58 @@ def machine(resource: Resource, index: Index) -> Verdict:
     return verdict
 
 
+def _ids(data: list[Any], machine: Resource, is_ephemeral: bool) -> list[str]:
+    """Return the ids of the disks of a machine, "" for one without. An ephemeral system disk holds nothing to keep."""
+    disks = data if is_ephemeral else [machine.get(f"{DISKS}.osDisk"), *data]
+    return [text_at(each, "managedDisk.id") for each in disks if isinstance(each, dict)]
+
+
+def _whole(machine: Resource, index: Index, active: list[Resource]) -> Verdict:
+    """Pass where a backup of a machine has every disk, or a vault protects by themselves those that it leaves out."""
+    left = min((_left_out(machine, each) for each in active), key=len)
+    vault = vault_of(active[0])
+    seen = tuple(state_of(each) for each in active)
+    for disk in left:
+        id = text_at(disk, "managedDisk.id")
+        verdict = protected(machine, index, items_of(index, id) if id else ())
+        if isinstance(verdict, Fail):
+            luns = [value_at(each, "lun") for each in left]
+            return Fail((*seen, Evidence(f"{vault}: disks that are left out (LUN)", luns, [])), PARTIAL)
+        if not isinstance(verdict, Pass):
+            return verdict
+    return Pass(seen)
+
+
+PARTIAL = "The backup of the machine leaves out data disks."
+
+
+def _left_out(machine: Resource, item: Resource) -> list[Any]:
+    """Return the data disks that the backup of a machine leaves out. Raises Unread.
+
+    azure-mgmt-recoveryservicesbackup DiskExclusionProperties: diskLunList has the disks that are backed up, where
+    isInclusionList is true, otherwise those that are not. Recorded lists have null where no disk was chosen.
+    """
+    if is_absent(item.get(CHOSEN)):
+        return []
+    luns, are_kept = item.require(f"{CHOSEN}.diskLunList"), item.require(f"{CHOSEN}.isInclusionList")
+    if not isinstance(luns, list) or not isinstance(are_kept, bool):
+        raise malformed(CHOSEN)
+    data = rows(machine, DATA)
+    if not all(isinstance(value_at(each, "lun"), int) for each in data):
+        raise malformed(f"{DATA}[].lun")
+    return [each for each in data if (value_at(each, "lun") in luns) is not are_kept]
+
+
 # Storage accounts
 
 BLOBS = ("Microsoft.Storage/storageAccounts/blobServices", "Microsoft.Storage/storageAccounts/adlsBlobServices")
 RESTORE = "properties.restorePolicy.enabled"
 
 
-def blobs(resource: Resource, index: Index, *, service: Read) -> Verdict:
+def blobs(resource: Resource, index: Index, *, service: Read, containers: Read) -> Verdict:
     """Fail where no vault protects the blobs of an account, and they cannot be restored to a point in time either.
 
-    `service`: the read of the blob service.
+    `service`, `containers`: the reads of the blob service and of its containers.
     """
     if not service.needed(resource):
         return NotApplicable("the account has no blob service")
@@ -226,11 +269,52 @@ def blobs(resource: Resource, index: Index, *, service: Read) -> Verdict:
     ]
     verdict = protected(resource, index, items)
     if isinstance(verdict, Pass):
+        named = _containers([each for each in items if is_active(each)])
+        if named is None:
+            return verdict
+        verdict = _of_containers(resource, containers, named)
+    if isinstance(verdict, Pass):
         return verdict
     found = resource.child(service)
     if found is not None and same(found.get(RESTORE), True):
         return Pass((Evidence(f"{service.path} {RESTORE}", True, True),))
     return NotApplicable("the account has no blob service") if found is None else verdict
+
+
+PARAMETERS = "properties.policyInfo.policyParameters.backupDatasourceParametersList"
+
+
+def _containers(items: list[Resource]) -> set[str] | None:
+    """Return the names of the containers that vaulted backups have, in lower case; None where one has all. Raises Unread.
+
+    azure-mgmt-dataprotection BlobBackupDatasourceParameters.containersList; operational backups name none.
+    """
+    named: set[str] = set()
+    for each in items:
+        own: list[str] = []
+        for row in each.items(PARAMETERS):
+            value = value_at(row, "containersList")
+            if not is_absent(value) and not is_list_of_texts(value):
+                raise malformed(f"{PARAMETERS}[].containersList")
+            own += [] if is_absent(value) else [str(name).lower() for name in value]
+        if not own:
+            return None
+        named.update(own)
+    return named
+
+
+def _of_containers(account: Resource, read: Read, named: set[str]) -> Verdict:
+    """Fail where an account has containers that no backup names."""
+    seen = Evidence("containers in a vault", sorted(named))
+    if not read.needed(account):
+        return unknown(
+            Unread("containers", "a vault has some by name, and the account's were not read"), evidence=(seen,)
+        )
+    found = account.children(read)
+    lacking = [each.name for each in found if each.name.lower() not in named and not each.name.startswith("$")]
+    if lacking:
+        return Fail((Evidence("containers in no vault", lacking, []), seen))
+    return Pass((seen,)) if found.gap is None else unknown(found.gap, evidence=(seen,))
 
 
 def shares(resource: Resource, index: Index, *, premium: Read, standard: Read) -> Verdict:
@@ -292,6 +376,23 @@ def last_backup(item: Resource, index: Index) -> Verdict:
 
 
 # How a vault is protected
+
+IMMUTABILITY = "properties.securitySettings.immutabilitySettings.state"
+
+
+def immutability(vault: Resource, index: Index) -> Verdict:
+    """Fail where the immutability of a vault is not locked. Azure returns none where it was never set, beside the state of
+    soft delete; without that, securitySettings were not returned.
+    """
+    vault.require("properties.securitySettings.softDeleteSettings")
+    state = vault.get(IMMUTABILITY)
+    seen = vault.evidence(IMMUTABILITY, "Locked")
+    if same(state, "Locked"):
+        return Pass((seen,))
+    if is_absent(state) or any(same(state, each) for each in ("Disabled", "Unlocked")):
+        return Fail((seen,))
+    return unknown(unknown_value(IMMUTABILITY, state))
+
 
 STORES = "properties.storageSettings"
 

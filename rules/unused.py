@@ -66,10 +66,22 @@ def unattached_disk(disk: Resource, index: Index) -> Verdict:
     state, seen = disk.require(path), disk.evidence("properties.diskState", "Attached")
     if same(state, "Unattached"):
         return Fail((seen,))
-    # azure-mgmt-compute DiskState: Reserved is attached to a machine that is stopped; the others are uses of a disk.
-    if any(
-        same(state, each)
-        for each in ("Attached", "Reserved", "Frozen", "ActiveSAS", "ActiveSASFrozen", "ReadyToUpload", "ActiveUpload")
-    ):
+    # azure-mgmt-compute DiskState: Reserved is attached to a machine that is stopped, Frozen to one that hibernates.
+    if any(same(state, each) for each in ("Attached", "Reserved", "Frozen", "ActiveSASFrozen")):
         return Pass((seen,))
+    if any(same(state, each) for each in ("ReadyToUpload", "ActiveUpload")):
+        return NotApplicable("the disk is being uploaded")
+    if same(state, "ActiveSAS"):
+        return _exported(disk, seen)
     raise unknown_value(path, state)
+
+
+def _exported(disk: Resource, seen: Evidence) -> Verdict:
+    """Return the verdict on a disk that is exported: its state does not say whether a machine has it."""
+    if isinstance(disk.get("managedBy"), str):
+        return Pass((seen, disk.evidence("managedBy")))
+    if disk.items("managedByExtended"):
+        return Pass((seen, disk.evidence("managedByExtended")))
+    if disk.api_version_unknown:
+        raise Unread("managedBy", disk.why_absent_is_unknown)
+    return Fail((seen, disk.evidence("managedBy", "a machine")))

@@ -13,9 +13,6 @@ LOCK = "/providers/microsoft.authorization/locks/"
 LEVELS = ("CanNotDelete", "ReadOnly")
 """The levels that refuse a deletion: azure-resource-manager/management/lock-resources."""
 
-Scopes = dict[str, list[Resource]]
-"""Locks by the scope that they are set on, in lower case."""
-
 
 def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
     """Pass where a lock of `read` refuses the deletion of a resource. A lock on a scope holds for everything in it.
@@ -39,17 +36,18 @@ def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
     return Fail((Evidence("locks on it, its resource group or its subscription", "none", "CanNotDelete"),))
 
 
-def _scopes(index: Index, subscription: str, locks: list[Resource]) -> Scopes:
+def _scopes(index: Index, subscription: str, locks: list[Resource]) -> dict[str, list[Resource]]:
+    """Return the locks by the scope that they are set on, in lower case."""
     key = ("locks", subscription)
     if key not in index.memo:
-        scopes: Scopes = {}
+        scopes: dict[str, list[Resource]] = {}
         for lock in locks:
             scopes.setdefault(lock.key.partition(LOCK)[0], []).append(lock)
         index.memo[key] = scopes
     return index.memo[key]  # type: ignore[return-value]
 
 
-def _above(resource: Resource, scopes: Scopes) -> Iterator[Resource]:
+def _above(resource: Resource, scopes: dict[str, list[Resource]]) -> Iterator[Resource]:
     """Yield the locks that are set on a resource or on a scope that it lies in."""
     parts = segments(resource.id)
     for end in range(2, len(parts) + 1, 2):

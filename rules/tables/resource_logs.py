@@ -14,9 +14,10 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, V
 DESTINATIONS = ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
 ALL = ("allLogs",)
 AUDIT = ("audit", "allLogs")
-"""Category groups. azure-monitor/platform/diagnostic-settings: `audit` has every log of what customers do with data or
-settings, `allLogs` every log.
+"""Category groups. azure-monitor/platform/diagnostic-settings: `audit` has the logs of what customers do with data or
+settings, as each service decides, `allLogs` every log. `audit?`: which logs of the type the group has is not documented.
 """
+DOUBTFUL = "?"
 WORKSPACES = "Microsoft.OperationalInsights/workspaces"
 
 
@@ -35,6 +36,11 @@ class Sent:
     def has(self, wanted: str, groups: Iterable[str]) -> bool:
         """Return whether a category is sent: one of `a|b`, or a group that has it."""
         return any(each.lower() in self.categories for each in (*wanted.split("|"), *groups))
+
+    def may_have(self, groups: Iterable[str]) -> str:
+        """Return the group that is sent, of which it is not known which logs it has; "" without one."""
+        doubtful = (each.removesuffix(DOUBTFUL) for each in groups if each.endswith(DOUBTFUL))
+        return next((each for each in doubtful if each.lower() in self.categories), "")
 
 
 def sent(settings: Iterable[Resource], index: Index) -> Sent:
@@ -102,11 +108,13 @@ def lacks_logs(
     below: Read | None = None,
     only: Callable[[Resource], bool] | None = None,
     otherwise: tuple[str, ...] = (),
+    instead: Callable[[Resource], str] | None = None,
 ) -> Verdict:
     """Fail where the diagnostic settings of a resource send not each of these categories (`a|b`: one of them).
 
     `groups`: the category groups that have them. `below`: the single child whose settings these are. `only`: which
-    resources have such logs, and `otherwise` in words why the others have none.
+    resources have such logs, and `otherwise` in words why the others have none. `instead`: the category of a resource
+    that has the same as the first one; "" for none.
     """
     if only is not None and not only(resource):
         return NotApplicable(otherwise[0])
@@ -118,6 +126,9 @@ def lacks_logs(
     elif not read.needed(resource):
         return NotApplicable(otherwise[0] if otherwise else "it has no such logs")
     assert of is not None
+    own = instead(resource) if instead is not None else ""
+    if own:
+        categories = (f"{categories[0]}|{own}", *categories[1:])
     return judged(of.children(read), index, categories, groups)
 
 
@@ -129,8 +140,11 @@ def judged(settings: Children, index: Index, categories: tuple[str, ...], groups
     if not lacking:
         return Pass((Evidence("logs that are sent", sorted(found.categories.values())), *where))
     missing = [*found.missing, *([settings.gap] if settings.gap is not None else [])]
+    if doubtful := found.may_have(groups):
+        missing.append(Unread(f"category group {doubtful}", "which logs of this type it has is not documented"))
     if missing:
         return unknown(*missing)
+    groups = tuple(each for each in groups if not each.endswith(DOUBTFUL))
     expected = f"{', '.join(each.replace('|', ' or ') for each in categories)}, or the group {' or '.join(groups)}"
     gone = tuple(Evidence("destination", each, "a workspace that exists") for each in dict.fromkeys(found.gone))
     shown = sorted(found.categories.values()) or "none"

@@ -89,7 +89,7 @@ def test_what_is_gone_leaves_only_that_it_was_deleted() -> None:
 
 def test_scopes_and_lists_of_what_is_no_index_stay_those_of_the_first_look() -> None:
     first = looked((STORES, 2), (f"{SUB}/providers/Microsoft.Sql/servers", "AuthorizationFailed"))
-    second = looked((STORES, 0), (f"{SUB}/providers/Microsoft.KeyVault/vaults", 0))
+    second = looked((STORES, 0), (f"{SUB}/providers/Microsoft.Web/sites", 0))
     second.skip(SUB, "only the named resources")
     second.scope("5a000000-0000-4000-8000-000000000002", "other", "tenant", "full")
     assert again(first, second) == said(first)
