@@ -15,6 +15,24 @@ async function pause() {
   paused = performance.now();
 }
 
+/** The result of a generator that yields between its slices: all of them at once. */
+function atOnce(slices) {
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done) return value;
+  }
+}
+
+/** The same with pauses in between; null where `isWanted` says at one that it no longer is. */
+async function inTurns(slices, isWanted) {
+  for (;;) {
+    const { done, value } = slices.next();
+    if (done) return value;
+    await pause();
+    if (!isWanted()) return null;
+  }
+}
+
 const decoded = (text) => (Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));
 
 /** The bytes of a gzip file in base64, unpacked in slices. Its last four bytes are its size. */
@@ -127,6 +145,7 @@ function useData(block) {
     }
   }
   rows = makeRows();
+  selections.clear();
 }
 
 function makeRows() {

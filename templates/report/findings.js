@@ -54,7 +54,9 @@ function showFacets() {
 function renderList(target, state) {
   showFacets();
   const terms = readQuery(state.q, FINDING_NAMES);
-  found = selectWithFacets(terms);
+  const { hits, counts } = selections.get("findings");
+  found = hits;
+  showChosen(terms, counts);
   showCounts(found, terms);
   if (!found.length) return renderNothing(target, state);
   if (state.group === "none") return renderPage(target, sorted(found, state.sort), state);

@@ -30,10 +30,41 @@ function isFirstPage(state) {
   return state.view !== "map" && (state.view !== "endpoints" || hashOf(state) === "#endpoints");
 }
 
+/** Whether the rows are there that a state shows. */
+const hasRows = (state) => isWhole() || !(needsFingerprints(state) || (isPart() && !isFirstPage(state)));
+
+/** What the last query of each view selected: {q, hits, ...}. */
+const selections = new Map();
+const SELECTING = {
+  findings: (q) => selectingWithFacets(readQuery(q, FINDING_NAMES)),
+  endpoints: selectingExposures,
+};
+const AT_ONCE = 20000;
+
+function isSelected({ view, q, f }) {
+  if (!(view in SELECTING) || (view === "findings" && f) || selections.get(view)?.q === q) return true;
+  if (q && rows.length + data.exposures.length > AT_ONCE) return false;
+  if (view === "findings") showFacets();
+  selections.set(view, { q, ...atOnce(SELECTING[view](q)) });
+  return true;
+}
+
 /** Whether all that a state shows is there. */
-function isReady(state) {
-  if (!isWhole() && (needsFingerprints(state) || (isPart() && !isFirstPage(state)))) return false;
-  return state.view !== "findings" || isSortable(state.sort);
+const isReady = (state) => hasRows(state) && (state.view !== "findings" || isSortable(state.sort)) && isSelected(state);
+
+let turn = 0;
+/** Makes what a state needs beside the rows, in slices. Returns false where a later state took its turn, and is drawn. */
+async function prepare(state) {
+  const own = ++turn, { view, q } = state;
+  paused = performance.now();
+  if (!hasRows(state)) return false;
+  if (view === "findings") await makeSortable(state.sort);
+  if (own !== turn) return false;
+  if (isSelected(state)) return true;
+  if (view === "findings") showFacets();
+  const made = await inTurns(SELECTING[view](q), () => own === turn);
+  if (made) selections.set(view, { q, ...made });
+  return made !== null;
 }
 
 let isWaiting = false;
@@ -41,7 +72,7 @@ let isWaiting = false;
 function wait(state) {
   if (!isWaiting) setTimeout(showWaiting, WAIT_SHOWN);
   isWaiting = true;
-  if (isWhole() && state.view === "findings") makeSortable(state.sort).then(drawWaiting, showFailure);
+  if (hasRows(state)) prepare(state).then((isPrepared) => isPrepared && drawWaiting(), showFailure);
 }
 
 const WAIT_SHOWN = 80;
@@ -64,6 +95,7 @@ function render() {
     wait(state);
     return;
   }
+  turn++;
   if (isWaiting) {
     isWaiting = false;
     showWaiting();
@@ -116,7 +148,7 @@ async function start() {
     render();
     await unpackMore();
     whoseRows();
-    await makeSortable(readState().sort);
+    await prepare(readState());
     drawWaiting();
     writtenLists = [];
     document.documentElement.dataset.ready = "true";
