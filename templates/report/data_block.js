@@ -23,14 +23,13 @@ function atOnce(slices) {
   }
 }
 
-/** The same with pauses in between; null where `isWanted` says at one that it no longer is. */
+/** Runs a generator with pauses between its slices. Returns false where `isWanted` says after one that it no longer is. */
 async function inTurns(slices, isWanted) {
-  for (;;) {
-    const { done, value } = slices.next();
-    if (done) return value;
+  while (!slices.next().done) {
     await pause();
-    if (!isWanted()) return null;
+    if (!isWanted()) return false;
   }
+  return true;
 }
 
 const decoded = (text) => (Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (char) => char.charCodeAt(0)));

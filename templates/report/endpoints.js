@@ -132,7 +132,7 @@ function showOthers(q, others) {
 }
 
 /** The endpoints that match a query (`hits`), and the number of the findings that the note below them counts, in slices. */
-function* selectingExposures(q) {
+function* selectingEndpoints(q) {
   const terms = readQuery(q, EXPOSURE_NAMES), noted = otherQuery(terms);
   const hits = yield* selecting(data.exposures.length, terms, EXPOSURE_KEYS);
   const others = noted ? (yield* selecting(rows.length, readQuery(noted, FINDING_NAMES), FINDING_KEYS)).length : 0;

@@ -60,8 +60,8 @@ function renderList(target, state) {
   showCounts(found, terms);
   if (!found.length) return renderNothing(target, state);
   if (state.group === "none") return renderPage(target, sorted(found, state.sort), state);
-  const groups = makeGroups(found, state.group), { page, pages, list } = pageOf(groups, state);
-  drawGroups(target, list.map((each) => sorted(each, state.sort)), state.group, state);
+  const { page, pages, list } = pageOf(selections.get("findings").groups, state);
+  drawGroups(target, list, state.group, state);
   return pages > 1 && target.append(pager(page, pages, state));
 }
 

@@ -10,11 +10,12 @@ const GROUP_KEYS = {
   category: { of: (row) => ruleOf(row).category, name: (row) => categoryName(ruleOf(row).category || ""), term: (row) => `category:${ruleOf(row).category}` },
 };
 
-/** Groups in the order of their worst finding; `hits` are in the default order. */
-function makeGroups(hits, key) {
+/** Groups in the order of their worst finding, in slices; `hits` are in the default order. */
+function* grouping(hits, key) {
   const groups = new Map();
-  for (const row of hits) {
-    const value = GROUP_KEYS[key].of(row);
+  for (let at = 0; at < hits.length; at++) {
+    if (at % ROWS === 0) yield;
+    const row = hits[at], value = GROUP_KEYS[key].of(row);
     const group = groups.get(value);
     if (group) group.push(row);
     else groups.set(value, [row]);
@@ -22,14 +23,29 @@ function makeGroups(hits, key) {
   return [...groups.values()];
 }
 
-function groupCounts(list) {
-  const failed = list.filter((row) => rows.status[row] === FAIL);
-  const worst = failed.reduce((best, row) => (rows.severity[row] >= 0 && (best < 0 || rows.severity[row] < best) ? rows.severity[row] : best), -1);
-  return { failed: failed.length, worst: data.severities[worst], commands: [...new Set(failed.slice(0, 1000).map(commandOf).filter(Boolean))] };
+const groupsCounted = new WeakMap();
+/** Counts groups, one a slice. */
+function* counting(lists, key) {
+  for (const list of lists) {
+    groupCounts(list, key);
+    yield;
+  }
 }
 
-function groupBody(list, key, draw) {
-  const first = list[0], { failed, worst, commands: fixes } = groupCounts(list);
+function groupCounts(list, key) {
+  if (!groupsCounted.has(list)) groupsCounted.set(list, countsOfGroup(list, key));
+  return groupsCounted.get(list);
+}
+
+function countsOfGroup(list, key) {
+  const failed = list.filter((row) => rows.status[row] === FAIL);
+  const worst = failed.reduce((best, row) => (rows.severity[row] >= 0 && (best < 0 || rows.severity[row] < best) ? rows.severity[row] : best), -1);
+  return { failed: failed.length, worst: data.severities[worst], commands: key === "rule" ? [...new Set(failed.slice(0, 1000).map(commandOf).filter(Boolean))] : [] };
+}
+
+/** The body of a group of rows (`list`); `from` is the group in the default order. */
+function groupBody(list, key, draw, from = list) {
+  const first = list[0], { failed, worst, commands: fixes } = groupCounts(from, key);
   const button = h("button", { type: "button", class: "fold", "aria-expanded": "false" }, visible(GROUP_KEYS[key].name(first) || t("findings.none_group")));
   const head = h("tr", { class: "group-head" }, h("td", { colspan: columnsOf().length }, h("div", { class: "group-line" },
     h("span", { class: "group-name" }, button, key === "rule" && h("small", null, mono(ruleOf(first).id))),
@@ -73,7 +89,7 @@ function entriesOf(hits) {
 /** One closed line for the failures of severity info on a type. */
 const infoSection = (list, state) => groupBody(list, "type", (group, open) => drawGroup(group, "type", state, open)).body;
 
-/** Draws groups; at most a hundred rows are open at a time, the group that was opened first folds first. */
+/** Draws groups, each sorted; at most a hundred rows are open at a time, the group that was opened first folds first. */
 function drawGroups(target, groups, key, state) {
   const opened = [];
   const size = (group) => Math.min(group.list.length, CARDS);
@@ -85,7 +101,7 @@ function drawGroups(target, groups, key, state) {
     }
     drawGroup(group, key, state, open);
   };
-  const made = groups.map((list) => groupBody(list, key, draw));
+  const made = groups.map((list) => groupBody(sorted(list, state.sort), key, draw, list));
   target.replaceChildren(findingsTable(made.map((group) => group.body), state.sort));
   if (groups.length > FOLDED_FROM) return;
   let room = CARDS;

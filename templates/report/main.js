@@ -33,19 +33,32 @@ function isFirstPage(state) {
 /** Whether the rows are there that a state shows. */
 const hasRows = (state) => isWhole() || !(needsFingerprints(state) || (isPart() && !isFirstPage(state)));
 
-/** What the last query of each view selected: {q, hits, ...}. */
+/** What the last state of each view selected: {q, hits, ...}, and of findings in groups {group, groups}. */
 const selections = new Map();
-const SELECTING = {
-  findings: (q) => selectingWithFacets(readQuery(q, FINDING_NAMES)),
-  endpoints: selectingExposures,
-};
+const SELECTING = { findings: selectingFindings, endpoints: selectingExposures };
 const AT_ONCE = 20000;
 
-function isSelected({ view, q, f }) {
-  if (!(view in SELECTING) || (view === "findings" && f) || selections.get(view)?.q === q) return true;
-  if (q && rows.length + data.exposures.length > AT_ONCE) return false;
-  if (view === "findings") showFacets();
-  selections.set(view, { q, ...atOnce(SELECTING[view](q)) });
+/** Fills `selections` for a state in slices. */
+function* selectingFindings(state) {
+  const { q, group } = state, before = selections.get("findings");
+  showFacets();
+  const found = before?.q === q ? before : { q, ...(yield* selectingWithFacets(readQuery(q, FINDING_NAMES))) };
+  if (group !== "none" && found.group !== group) Object.assign(found, { group, groups: yield* grouping(found.hits, group) });
+  if (group !== "none") yield* counting(pageOf(found.groups, state).list, group);
+  selections.set("findings", found);
+}
+
+function* selectingExposures({ q }) {
+  selections.set("endpoints", { q, ...(yield* selectingEndpoints(q)) });
+}
+
+function isSelected(state) {
+  const { view, q, f, group } = state, made = selections.get(view);
+  if (!(view in SELECTING) || (view === "findings" && f)) return true;
+  const isGrouped = view === "findings" && group !== "none";
+  if (made?.q === q && (!isGrouped || (made.group === group && pageOf(made.groups, state).list.every((each) => groupsCounted.has(each))))) return true;
+  if ((q || isGrouped) && rows.length + data.exposures.length > AT_ONCE) return false;
+  atOnce(SELECTING[view](state));
   return true;
 }
 
@@ -55,16 +68,13 @@ const isReady = (state) => hasRows(state) && (state.view !== "findings" || isSor
 let turn = 0;
 /** Makes what a state needs beside the rows, in slices. Returns false where a later state took its turn, and is drawn. */
 async function prepare(state) {
-  const own = ++turn, { view, q } = state;
+  const own = ++turn, { view } = state;
   paused = performance.now();
   if (!hasRows(state)) return false;
   if (view === "findings") await makeSortable(state.sort);
   if (own !== turn) return false;
   if (isSelected(state)) return true;
-  if (view === "findings") showFacets();
-  const made = await inTurns(SELECTING[view](q), () => own === turn);
-  if (made) selections.set(view, { q, ...made });
-  return made !== null;
+  return inTurns(SELECTING[view](state), () => own === turn);
 }
 
 let isWaiting = false;

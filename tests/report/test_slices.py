@@ -12,6 +12,8 @@ from tests.report import sample
 from tests.report.conftest import Reader
 
 QUERIES = (
+    "status:fail&group=rule",
+    "severity:high&group=resource&sort=age",
     "severity:high status:fail",
     "-status:pass anonymous",
     "severity:high,low type:storage -rg:arkiv",
