@@ -137,6 +137,7 @@ async function unpackMore() {
 
 function useData(block) {
   data = block;
+  if (isPart()) spreadRows(data.findings, data.counts.lines);
   for (const table of [data.exposures, data.findings]) {
     for (const name of Object.keys(table)) {
       const column = table[name];
@@ -145,6 +146,15 @@ function useData(block) {
   }
   rows = makeRows();
   selections.clear();
+}
+
+/** Puts the rows of the first page where they are in the table of all. */
+function spreadRows(table, lines) {
+  for (const [name, column] of Object.entries(table)) {
+    if (typeof column === "number") continue;
+    table[name] = new Int32Array(table.length);
+    for (let at = 0; at < column.length; at++) table[name][lines[at][0]] = column[at];
+  }
 }
 
 function makeRows() {
@@ -163,6 +173,7 @@ function makeRows() {
       at += resources.length;
     }
   }
+  if (isPart()) data.counts.passed.forEach(([rule, resource], place) => { all.rule[own + place] = rule; all.resource[own + place] = resource; all.status[own + place] = PASS; });
   return all;
 }
 

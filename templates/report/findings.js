@@ -70,9 +70,9 @@ function pageOf(entries, state) {
   return { page, pages, list: entries.slice((page - 1) * state.n, page * state.n) };
 }
 
-/** The lines of the list. Of the first block only the first page is there, which has rows alone. */
+/** The lines of the list. Of the first block only the first page is there; rows in one line are as many times the first of them. */
 function linesOf(hits, state) {
-  if (isPart()) return hits.slice(0, data.counts.entries);
+  if (isPart()) return Object.assign(new Array(data.counts.entries), data.counts.lines.map(([row, count]) => (isInfo(row) ? new Array(count).fill(row) : row)));
   return state.q || state.sort !== "severity" ? hits : entriesOf(hits);
 }
 

@@ -71,15 +71,17 @@ function drawGroup(group, key, state, open) {
   showSelection();
 }
 
+const isInfo = (row) => rows.status[row] === FAIL && data.severities[rows.severity[row]] === "info";
+
 /** The entries of a list: rows, and the failures of severity info as one list a type, where the first of them stood. */
 function entriesOf(hits) {
-  const entries = [], types = new Map(), info = data.severities.indexOf("info");
+  const entries = [], types = new Map();
   for (let at = 0; at < hits.length; at++) {
     const row = hits[at];
     // Only own rows can have failed; they come first.
     if (row >= rows.own) return entries.concat(hits.slice(at));
     const type = GROUP_KEYS.type.of(row);
-    if (rows.status[row] !== FAIL || rows.severity[row] !== info) entries.push(row);
+    if (!isInfo(row)) entries.push(row);
     else if (types.has(type)) types.get(type).push(row);
     else entries.push(types.set(type, [row]).get(type));
   }
@@ -87,7 +89,20 @@ function entriesOf(hits) {
 }
 
 /** One closed line for the failures of severity info on a type. */
-const infoSection = (list, state) => groupBody(list, "type", (group, open) => drawGroup(group, "type", state, open)).body;
+function infoSection(list, state) {
+  const draw = (group, open) => whenWhole(() => {
+    if (group.list.length > 1 && group.list[1] === group.list[0]) group.list = infoFrom(group.list[0]);
+    drawGroup(group, "type", state, open);
+  });
+  return groupBody(list, "type", draw).body;
+}
+
+/** The failures of severity info on the type of a row, which is the first of them. */
+function infoFrom(first) {
+  const type = GROUP_KEYS.type.of(first), list = [];
+  for (let row = first; row < rows.own && rows.status[row] === FAIL; row++) if (isInfo(row) && GROUP_KEYS.type.of(row) === type) list.push(row);
+  return list;
+}
 
 /** Draws groups, each sorted; at most a hundred rows are open at a time, the group that was opened first folds first. */
 function drawGroups(target, groups, key, state) {
