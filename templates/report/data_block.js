@@ -240,17 +240,20 @@ const exposureText = (at, name) => expand(data.exposures[name][at], data.exposur
 const exposureJson = (at, name, otherwise) => parsed(data.exposures[name][at], data.exposures.resource[at], otherwise);
 
 let exposureIndex = null;
-/** Endpoints by resource: a list of endpoint numbers for each resource that has any. */
+/** The numbers of the endpoints of a resource. The index is sorted by counting, because a Map of all takes 30 ms. */
 function exposuresAt(resource) {
-  if (!exposureIndex) {
-    exposureIndex = new Map();
-    for (let at = 0; at < data.exposures.length; at++) {
-      const of = data.exposures.resource[at];
-      if (exposureIndex.has(of)) exposureIndex.get(of).push(at);
-      else exposureIndex.set(of, [at]);
-    }
-  }
-  return exposureIndex.get(resource) || [];
+  exposureIndex ||= indexOfExposures();
+  const { starts, places } = exposureIndex;
+  return Array.from(places.subarray(starts[resource], starts[resource + 1]));
+}
+
+function indexOfExposures() {
+  const of = data.exposures.resource || [], starts = new Int32Array(data.resources.last.length + 1), places = new Int32Array(of.length);
+  for (let at = 0; at < of.length; at++) starts[of[at] + 1]++;
+  for (let at = 1; at < starts.length; at++) starts[at] += starts[at - 1];
+  const next = starts.slice();
+  for (let at = 0; at < of.length; at++) places[next[of[at]]++] = at;
+  return { starts, places };
 }
 
 /** The endpoints that a finding names; a finding on a child (a container) has its endpoints on the parent. */

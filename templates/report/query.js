@@ -202,7 +202,7 @@ const FINDING_NAMES = keysOf(FINDING_KEYS);
 const EXPOSURE_NAMES = keysOf(EXPOSURE_KEYS);
 
 const everything = new Map();
-const ROWS = 1 << 12;
+const ROWS = 1 << 11;
 /**
  * The numbers from 0 to length for which every term matches, found in slices. The result is never changed: without a term
  * it is kept.

@@ -40,7 +40,7 @@ def sliced(estate: Document, tmp_path_factory: pytest.TempPathFactory) -> Path:
         text = joined(names)
         changes = (
             ("AT_ONCE = 20000", "AT_ONCE = 0"),
-            ("ROWS = 1 << 12", "ROWS = 1"),
+            ("ROWS = 1 << 11", "ROWS = 1"),
             ("PAUSE_AFTER = 12", "PAUSE_AFTER = 0"),
         )
         for before, after in changes:
