@@ -15,7 +15,7 @@ from scanner.document.schema import Document
 from scanner.errors import InputError, nearest
 from scanner.evaluate.frameworks import assessed, covered, rules_of, tally_of
 from scanner.history.documents import document_of
-from scanner.model.framework import NOT_TESTABLE, Control, Framework
+from scanner.model.framework import NOT_TESTABLE, Control, Framework, in_order
 from scanner.output.storage import Storage
 from scanner.report.headline import left_out
 from scanner.report.words import Words
@@ -80,7 +80,7 @@ def _rows(rules: RuleSet, document: Document | None) -> list[FrameworkRow]:
     """Return the frameworks of a document; those of an earlier version are assessed now."""
     if document is None:
         return covered(rules)
-    return document.frameworks or assessed(rules, tally_of(document), document.coverage, document.gaps)
+    return in_order(document.frameworks or ()) or assessed(rules, tally_of(document), document.coverage, document.gaps)
 
 
 # All frameworks

@@ -11,7 +11,7 @@ import msgspec
 
 from scanner.document.framework_rows import CONTROL_STATES, ControlRow, ControlState, FrameworkRow, NotAssessed
 from scanner.document.schema import Coverage, Document, FindingRow, GapRow
-from scanner.model.framework import Framework
+from scanner.model.framework import Framework, in_order
 from scanner.model.ids import segments
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet
@@ -56,12 +56,12 @@ def tally_of(document: Document) -> Tally:
 
 
 def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[GapRow] = ()) -> list[FrameworkRow]:
-    """Return every framework with the states of its controls. `gaps`: the failed reads of the scan."""
+    """Return every framework with the states of its controls, in order. `gaps`: the failed reads of the scan."""
     # A rule that was not loaded may have tested any control.
     off = set(rules.rules) if coverage.rules_broken else _off(rules, coverage)
     is_whole = _is_whole(coverage, gaps)
     found = []
-    for framework in rules.frameworks.values():
+    for framework in in_order(rules.frameworks.values()):
         by_control = rules_of(framework, rules.rules.values())
         states = {
             control.id: _assessed(by_control[control.id], tally, off, in_part=bool(control.rest), is_whole=is_whole)

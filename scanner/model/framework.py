@@ -1,7 +1,9 @@
 """A framework as plain values: its catalogue of controls, and what tests each of them."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
 
 NOT_TESTABLE = {
     "process": "a process or a document of the organization",
@@ -14,6 +16,33 @@ NOT_TESTABLE = {
     "provider": "Microsoft's part; its audit reports show it",
 }
 """Why a control cannot be tested from configuration, by the word that framework files use."""
+
+FIRST = ("nsm", "cis-azure", "mcsb")
+"""The frameworks that are listed first, by the beginning of their ids: first what a Norwegian agency answers to."""
+
+
+class HasId(Protocol):
+    """A framework, or its row in a document."""
+
+    @property
+    def id(self) -> str:
+        """Return the id of the framework."""
+
+
+_Framework = TypeVar("_Framework", bound=HasId)
+
+
+def in_order(frameworks: Iterable[_Framework]) -> list[_Framework]:
+    """Return frameworks in the order in which every list has them: FIRST, the newest of each first; then by id."""
+    return sorted(frameworks, key=_place)
+
+
+def _place(framework: HasId) -> tuple[int, list[int], str]:
+    id = framework.id
+    family = next((at for at, name in enumerate(FIRST) if id.startswith(f"{name}-")), len(FIRST))
+    is_first = family < len(FIRST)
+    version = [-int(digits) for digits in re.findall(r"\d+", id)] if is_first else []
+    return family, version, id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -61,7 +61,7 @@ FORMATS = (
         "application/x-ndjson",
         "ocsf:write_ocsf",
         "a SIEM or a security data lake that takes OCSF",
-        "every finding except those that passed, and every failed read: an event a line",
+        "every finding except those that passed, every failed read, and what was not scanned: an event a line",
     ),
     Format(
         ".md",

@@ -21,7 +21,7 @@ from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, R
 from scanner.document.tenants import tenant_labels
 from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.model.verdict import SEVERITIES
-from scanner.report.first_page import ENDPOINTS, FINDINGS, LARGE, RowCounts, cut
+from scanner.report.first_page import ENDPOINTS, LARGE, FirstPage, RowCounts, cut
 from scanner.report.frameworks import framework_block
 from scanner.report.gaps import scope_names
 from scanner.report.localized import named
@@ -130,6 +130,11 @@ class ResourceTable:
         id = self._ids.get(resource.lower())
         return (resource, None) if id is None else (id, self._rows[id])
 
+    def type_of(self, resource: str) -> str:
+        """Return the type of a resource, which need not be in the table."""
+        own, row = self._known(resource)
+        return (row.type if row else "") or type_of(own)
+
     def _owner(self, row: ResourceRow | None, parent: str) -> str:
         """Return the value of the owner tag of a resource, else of its parent, "" without one."""
         if not self._owner_tag:
@@ -194,8 +199,11 @@ class DataBlock:
         self.is_large = len(exposures) + len(findings) >= LARGE
         for exposure in exposures[:ENDPOINTS]:
             self._exposure(exposure)
-        for finding in findings[:FINDINGS]:
-            self._finding(finding)
+        self._page = FirstPage(findings, document.passed, self.resources.type_of)
+        for at in self._page.rows:
+            self._finding(findings[at])
+        for id in self._page.passed:
+            self.resources.at(id)
         self._first = len(self.resources.columns["last"]), len(self.resources.prefixes)
         self._first_strings = len(self.strings)
         in_order = [self.resources.at(id) for id in sorted({*document.passed, *document.not_applicable})]
@@ -320,18 +328,18 @@ class DataBlock:
 
     def first(self, words: Words) -> Columns:
         """Return what a large report draws first: the first rows of both lists, and the counts of all."""
-        head, resources = self._head(words), self.resources
+        head, resources, page = self._head(words), self.resources, self._page
         not_applicable = [(rule, places) for rule, places, _ in self.not_applicable]
         counts = RowCounts(self.findings, self.passed, not_applicable, self._tiers)
         return {
             **head,
             "resources": {**head["resources"], **resources.export(*self._first)},
-            "exposures": cut(self.exposures, ENDPOINTS),
-            "findings": cut(self.findings, FINDINGS),
+            "exposures": cut(self.exposures, range(ENDPOINTS)),
+            "findings": cut(self.findings, page.rows),
             "passed": [],
             "notApplicable": [],
             "strings": PackedTexts(islice(self.strings, self._first_strings)),
-            "counts": counts.export(head["rules"], resources.columns),
+            "counts": counts.export(head["rules"], resources.columns, page),
         }
 
     def rest(self) -> Columns:

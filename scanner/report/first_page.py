@@ -1,15 +1,17 @@
 """What a large report draws first: the first rows of both lists, and the counts of every row.
 
 The tables of resources and texts begin with what these rows need, so that a part of each is enough, and every index
-holds in the part and in the whole.
+holds in the part and in the whole. The first page of findings has whatever comes first: failures, those of severity
+info in one line a type, then the other statuses down to passed checks.
 """
 
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import repeat
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice, repeat
 from typing import Any
 
+from scanner.document.schema import FindingRow
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.verdict import SEVERITIES
 from scanner.report.packing import Columns
@@ -25,9 +27,56 @@ _FAIL, _PASS, _NOT_APPLICABLE = (STATUSES.index(name) for name in ("fail", "pass
 _INFO = SEVERITIES.index("info")
 
 
-def cut(table: Columns, length: int) -> Columns:
-    """Return the first rows of a table; its `length` stays that of the whole."""
-    return {name: column[:length] if isinstance(column, array) else column for name, column in table.items()}
+def cut(table: Columns, rows: Iterable[int]) -> Columns:
+    """Return some rows of a table; its `length` stays that of the whole."""
+    kept = [at for at in rows if at < table["length"]]
+    return {
+        name: array("i", [column[at] for at in kept]) if isinstance(column, array) else column
+        for name, column in table.items()
+    }
+
+
+class FirstPage:
+    """The first page of the view of findings.
+
+    `lines`: a row and 1, or the first of the failures of severity info on a type and their number, which are one line,
+    as `entriesOf` in `groups.js` has them. `passed`: the resources of the passed rows that follow where these are fewer
+    than a page.
+    """
+
+    def __init__(
+        self, findings: Iterable[FindingRow], passed: Mapping[str, Collection[str]], type_of: Callable[[str], str]
+    ) -> None:
+        self.lines: list[list[int]] = []
+        types: dict[str, list[int]] = {}
+        for at, row in enumerate(findings):
+            is_info = row.status == "fail" and row.severity == "info"
+            is_full = len(self.lines) >= FINDINGS
+            if is_full and (not types or row.status != "fail"):
+                break
+            type = type_of(row.resource) if is_info else ""
+            if type in types:
+                types[type][1] += 1
+            elif not is_full:
+                self.lines.append([at, 1])
+                if is_info:
+                    types[type] = self.lines[-1]
+        self.passed = list(_first_passed(passed, FINDINGS - len(self.lines)))
+
+    @property
+    def rows(self) -> list[int]:
+        """Return the findings of which the page needs the columns."""
+        return [at for at, _ in self.lines]
+
+
+def _first_passed(passed: Mapping[str, Collection[str]], most: int) -> Iterable[str]:
+    """Yield the resources of the first passed rows, which stand by rule and resource id."""
+    for rule in sorted({rule for rules in passed.values() for rule in rules}) if most > 0 else ():
+        found = sorted(id for id, rules in passed.items() if rule in rules)
+        yield from found[:most]
+        most -= len(found)
+        if most <= 0:
+            return
 
 
 class RowCounts:
@@ -45,11 +94,11 @@ class RowCounts:
         column = self._findings.get(name, 0)
         return column if isinstance(column, array) else repeat(column, self._findings["length"])
 
-    def export(self, rules: Sequence[Mapping[str, Any]], resources: Columns) -> Columns:
+    def export(self, rules: Sequence[Mapping[str, Any]], resources: Columns, first: FirstPage) -> Columns:
         """Return the counts by name, each a list that begins with the rows that have no value.
 
-        `rows`: all. `entries`: the lines of the list, where failures of severity info are one line a type. `page`: the
-        first page is findings alone.
+        `rows`: all. `entries`: the lines of the list, where failures of severity info are one line a type. `lines`:
+        those of the first page; `passed`: the rule and the resource of each passed row on it. `page`: it is complete.
         """
         by_resource, by_rule = Counter(self._column("resource")), Counter(self._column("rule"))
         by_status, by_severity = Counter(self._column("status")), Counter(self._column("severity"))
@@ -68,10 +117,16 @@ class RowCounts:
         ]
         types = {resources["type"][each] for each in info}
         own, total = self._findings["length"], by_status.total()
+        entries = total - len(info) + len(types)
+        more = islice(((rule, place) for rule, places in self._lists[_PASS] for place in places), len(first.passed))
+        passed = [list(each) for each in more]
+        lines = [*first.lines, *([own + at, 1] for at in range(len(passed)))]
         return {
             "rows": total,
-            "entries": total - len(info) + len(types),
-            "page": own - len(info) >= FINDINGS and self._is_plain(),
+            "entries": entries,
+            "lines": lines,
+            "passed": passed,
+            "page": len(lines) == min(entries, FINDINGS),
             "tallies": {
                 "severity": _listed(by_severity, len(SEVERITIES)),
                 "status": _listed(by_status, len(STATUSES)),
@@ -81,10 +136,6 @@ class RowCounts:
                 "sub": _listed(_folded(by_resource, resources["sub"]), max(resources["sub"], default=0) + 1),
             },
         }
-
-    def _is_plain(self) -> bool:
-        first = zip(self._column("status"), self._column("severity"), range(FINDINGS), strict=False)
-        return not any(status == _FAIL and severity == _INFO for status, severity, _ in first)
 
     def _whose(self, rules: Sequence[Mapping[str, Any]]) -> Iterable[int]:
         microsoft = RESPONSIBILITIES.index("microsoft")

@@ -6,7 +6,7 @@ from typing import Any
 
 from scanner.document.framework_rows import CONTROL_STATES, FrameworkRow
 from scanner.document.schema import Document, FindingRow
-from scanner.model.framework import Control
+from scanner.model.framework import Control, in_order
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rule import CATEGORIES
 from scanner.report.words import Words
@@ -40,7 +40,7 @@ _WIDTH = 1000
 
 def framework_totals(document: Document, t: Words) -> list[dict[str, Any]]:
     """Return what the page says of each framework: its numbers by state, and the parts of its bar."""
-    return [_totals(row, t) for row in document.frameworks or ()]
+    return [_totals(row, t) for row in in_order(document.frameworks or ())]
 
 
 def _totals(row: FrameworkRow, t: Words) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def framework_block(document: Document, language: str) -> list[dict[str, Any]]:
 
     A control is [id, section, title, state, why or reason, in part, failed, waived, inconclusive, passed].
     """
-    return [_block(row, language) for row in document.frameworks or ()]
+    return [_block(row, language) for row in in_order(document.frameworks or ())]
 
 
 def _block(row: FrameworkRow, language: str) -> dict[str, Any]:

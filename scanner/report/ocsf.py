@@ -1,7 +1,8 @@
 """Write the findings as OCSF 1.6.0: one Compliance Finding (class 2003) a line, for a SIEM or a security data lake.
 
 Failed, inconclusive and accepted findings are events, and so is each failed read, because a subscription that could not
-be read must not look clean. Passed checks are no events. Source of names and numbers: the schema of OCSF 1.6.0.
+be read must not look clean. What the scan was limited to, and each scope that was excluded, is an event too, and each
+event says it in `unmapped`. Passed checks are no events. Source of names and numbers: the schema of OCSF 1.6.0.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,13 +12,18 @@ from typing import IO, Any
 import msgspec
 
 from scanner.document.schema import Document, EvidenceRow, FindingRow, FixRow, GapRow, ResourceRow, RuleRow, WaiverRow
+from scanner.document.scopes import ExcludedRow
 from scanner.model.ids import name_of, subscription_of
 from scanner.report.gaps import answer, waiver_of
+from scanner.report.headline import left_out, limited
 from scanner.report.text import plain, shortened
+from scanner.report.words import Words
 
 VERSION = "1.6.0"
 READ = "everything-was-read"
 """The control of an event that is a failed read."""
+SCANNED = "everything-was-scanned"
+"""The control of an event that says what was not scanned, because the scan was limited or a scope was excluded."""
 
 SEVERITIES = {
     "info": (1, "Informational"),
@@ -32,6 +38,7 @@ _INCONCLUSIVE = (99, "Inconclusive")
 _NOT_ASSESSED = (99, "Not assessed")
 """99 is `Other`: the word beside it says what."""
 
+_INFORMATIONAL = SEVERITIES["info"]
 _NEW = (1, "New")
 _SUPPRESSED = (3, "Suppressed")
 _ACTIVITIES = {1: "Create", 2: "Update"}
@@ -58,6 +65,9 @@ def _events(document: Document) -> Iterator[Event]:
     made = _Events(document)
     yield from map(made.of_finding, document.findings)
     yield from map(made.of_gap, document.gaps)
+    if said := limited(document.scan.limited or None, Words()):
+        yield made.of_limit(said)
+    yield from map(made.of_excluded, document.scan.excluded or ())
 
 
 class _Events:
@@ -70,6 +80,7 @@ class _Events:
         self._scopes = {scope.subscription.lower(): scope for scope in document.coverage.scopes}
         self._cloud = document.scan.cloud
         self._time = milliseconds(document.scan.taken)
+        self._not_scanned = left_out(document.scan, Words())
         self._metadata = {
             "version": VERSION,
             "product": {
@@ -112,6 +123,24 @@ class _Events:
         found["compliance"]["status_details"] = [found["message"], *gap.rules]
         return _complete(found)
 
+    def of_limit(self, said: str) -> Event:
+        """Return the event of what the scan was limited to: without it, what was not scanned looks clean."""
+        found = self._unscanned("", "limited", "The scan was limited", said)
+        del found["resources"]
+        return found
+
+    def of_excluded(self, row: ExcludedRow) -> Event:
+        """Return the event of a scope that `--exclude` left out."""
+        title = "A scope was excluded"
+        return self._unscanned(row.scope, f"excluded:{row.scope}", title, f"{row.name}: left out by --exclude")
+
+    def _unscanned(self, id: str, uid: str, title: str, said: str) -> Event:
+        found = self._event(SCANNED, id, _INFORMATIONAL, None)
+        found["message"] = shortened(said, _LONGEST)
+        found["finding_info"] |= {"uid": plain(uid), "title": title, "types": ["not-scanned"]}
+        found["compliance"] |= _status(_NOT_ASSESSED) | {"status_details": [found["message"]]}
+        return _complete(found)
+
     def _event(self, control: str, id: str, severity: tuple[int, str], waiver: WaiverRow | None) -> Event:
         row = self._resources.get(id)
         subscription = (row.subscription if row else "") or subscription_of(id)
@@ -133,6 +162,8 @@ class _Events:
             "finding_info": {"last_seen_time": self._time},
             "compliance": {"control": control},
         }
+        if self._not_scanned:
+            event["unmapped"] = {"not_scanned": self._not_scanned}
         return event | ({"comment": _acceptance(waiver)} if waiver else {})
 
     def _cloud_of(self, subscription: str, row: ResourceRow | None) -> Event:

@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import DataPlaceRow, Document
-from scanner.model.framework import NOT_TESTABLE, Framework
+from scanner.model.framework import NOT_TESTABLE, Framework, in_order
 from scanner.model.ids import group_of, name_of
 from scanner.report.places import AREA_NAMES, VERDICT_NAMES, ordered, where
 from scanner.rulebook.frameworks import catalogues
@@ -22,7 +22,7 @@ _Row = dict[str, Any]
 def control_rows(document: Document) -> Iterator[_Row]:
     """Yield a row for each control of each framework, in the order of its catalogue."""
     known = catalogues()
-    for framework in document.frameworks or ():
+    for framework in in_order(document.frameworks or ()):
         yield from _controls(framework, known.get(framework.id))
 
 

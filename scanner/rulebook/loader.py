@@ -57,7 +57,7 @@ class RuleSet:
     modules: dict[str, ModuleType] = field(default_factory=dict)
     """The Python files by name (`storage`)."""
     frameworks: dict[str, Framework] = field(default_factory=dict)
-    """The frameworks by id, in the order in which they are shown."""
+    """The frameworks by id, as their files were read; `in_order` has the order of lists."""
     topics: dict[str, str] = field(default_factory=dict)
     """What each topic of controls asks."""
 

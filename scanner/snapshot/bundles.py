@@ -71,12 +71,12 @@ class Snapshot:
     why: str = WITHOUT
     """Why a property that was not kept is unread."""
     is_part: bool = field(init=False)
-    """Only a part of the scopes was collected; what is evaluated of it may be less."""
+    """Only a part of the subscriptions was collected; what is evaluated of it may be less."""
     _index: list[Bundle] | None = None
     _lines: Iterator[SnapshotLine] | None = None
 
     def __post_init__(self) -> None:
-        self.is_part = self.header.part
+        self.is_part = self.header.filtered or any(map(group_of, self.header.excluded))
 
     def close(self) -> None:
         """Close the file that the bundles come from, where not all of them are read."""

@@ -120,25 +120,35 @@ function markCell(q) {
   return label;
 }
 
-/** Below a filter by one severity: the failed findings of it that do not concern an endpoint, which the severity bar counts too. */
-function showOthers(terms) {
+/** The query of what stands below a filter by one severity: the failed findings of it that do not concern an endpoint, which the severity bar counts too. */
+function otherQuery(terms) {
   const [term] = terms.filter((each) => each.key === "severity" && !each.compare && !each.negated && each.values.length === 1);
   const severity = term && terms.length === 2 && terms.some((each) => each.token === "status:open") ? term.values[0] : "";
-  const q = `status:fail severity:${severity} is:other`, others = severity ? select(rows.length, readQuery(q, FINDING_NAMES), FINDING_KEYS).length : 0;
+  return severity && `status:fail severity:${severity} is:other`;
+}
+
+function showOthers(q, others) {
   byId("endpoint-note").replaceChildren(...(others ? [t("bar.note", others), " ", h("a", { href: linkTo("findings", q) }, t("bar.show"))] : []));
+}
+
+/** The endpoints that match a query (`hits`), and the number of the findings that the note below them counts, in slices. */
+function* selectingEndpoints(q) {
+  const terms = readQuery(q, EXPOSURE_NAMES), noted = otherQuery(terms);
+  const hits = yield* selecting(data.exposures.length, terms, EXPOSURE_KEYS);
+  const others = noted ? (yield* selecting(rows.length, readQuery(noted, FINDING_NAMES), FINDING_KEYS)).length : 0;
+  return { terms, hits, others };
 }
 
 function renderExposures(state) {
   const label = markCell(state.q);
-  const terms = readQuery(state.q, EXPOSURE_NAMES);
-  const hits = select(data.exposures.length, terms, EXPOSURE_KEYS);
+  const { hits, terms, others } = selections.get("endpoints");
   const count = Math.min(hits.length, EXPOSURES_A_STEP * state.p);
   const heading = byId("h-endpoints");
   const small = state.q ? t("endpoints.filtered", hits.length, { filter: plain(label) }) : t("endpoints.shown", hits.length, { shown: number(count) });
   heading.replaceChildren(t("endpoints.heading"), " ", h("small", null, small));
   heading.parentElement.querySelector(":scope > a")?.remove();
   if (state.q) heading.after(h("a", { href: "#endpoints" }, t("endpoints.all", data.exposures.length)));
-  showOthers(terms);
+  showOthers(otherQuery(terms), others);
   const list = byId("endpoint-list");
   list.replaceChildren(...hits.slice(0, count).map(exposureCard));
   if (!hits.length) list.append(h("p", { class: "nothing" }, t(state.q ? "endpoints.no_match" : "endpoints.none")));

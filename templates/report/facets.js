@@ -123,17 +123,20 @@ function folded(resources, by) {
 
 const sizeOf = (by) => ({ severity: data.severities.length, status: data.statuses.length, rule: data.rules.length, resource: data.resources.last.length, whose: WHOSE.length, type: data.resources.types.length, sub: data.resources.subs.length })[by];
 
-function tallies(list) {
+function* tallies(list) {
   const resources = tally(list, "resource"), all = { type: folded(resources, "type"), sub: folded(resources, "sub") };
-  for (const by of ["severity", "status", "rule", "whose"]) all[by] = tally(list, by);
+  for (const by of ["severity", "status", "rule", "whose"]) {
+    yield;
+    all[by] = tally(list, by);
+  }
   return all;
 }
 
 let everyTally = null;
 /** The counts of all rows; the first block brings them where it has not all rows. */
 function talliesOfAll() {
-  if (isPart()) return data.counts.tallies;
-  return everyTally ||= tallies(select(rows.length, [], FINDING_KEYS));
+  if (isPart()) everyTally = data.counts.tallies;
+  return everyTally ||= atOnce(tallies(atOnce(selecting(rows.length, [], FINDING_KEYS))));
 }
 
 /** The counts of the values of a facet, from those of its column. */
@@ -148,34 +151,40 @@ function countsOf(each, tallied) {
 }
 
 /**
- * The rows that match all terms, in one pass with the counts of the facets. A facet is counted without its own terms, so
- * that the number beside a value says what ticking it shows.
+ * The rows that match all terms (`hits`), in one pass with the counts of the facets (`counts`), in slices. A facet is
+ * counted without its own terms, so that the number beside a value says what ticking it shows.
  */
-function selectWithFacets(terms) {
-  const base = select(rows.length, terms.filter((term) => !isFacetTerm(term)), FINDING_KEYS);
+function* selectingWithFacets(terms) {
+  const base = yield* selecting(rows.length, terms.filter((term) => !isFacetTerm(term)), FINDING_KEYS);
   const tests = facets.map((each) => terms.filter((term) => isFacetTerm(term) && term.key === each.key).map((term) => FINDING_KEYS[term.key](term)));
   const active = tests.flatMap((list, at) => (list.length ? [at] : [])), misses = facets.map(() => []), hits = active.length ? [] : base;
   if (active.length) {
     const passes = tests.map((list) => (list.length === 1 ? list[0] : (row) => list.every((test) => test(row))));
-    for (const row of base) {
+    for (let place = 0; place < base.length; place++) {
+      if (place % ROWS === 0) yield;
+      const row = base[place];
       let failed = -1, many = 0;
       for (const at of active) if (!passes[at](row)) { failed = at; many++; }
       if (many === 0) hits.push(row);
       else if (many === 1) misses[failed].push(row);
     }
   }
-  const all = terms.length ? tallies(hits) : talliesOfAll();
-  const counts = facets.map((each, at) => {
-    const own = countsOf(each, all[each.by]);
+  const all = terms.length ? yield* tallies(hits) : talliesOfAll(), counts = [];
+  for (let at = 0; at < facets.length; at++) {
+    const each = facets[at], own = countsOf(each, all[each.by]);
     if (misses[at].length) countsOf(each, tally(misses[at], each.by)).forEach((count, place) => { own[place] += count; });
-    return own;
-  });
+    counts.push(own);
+    yield;
+  }
+  return { hits, counts };
+}
+
+function showChosen(terms, counts) {
   facets.forEach((each, at) => {
     each.chosen = new Set(terms.filter((term) => isFacetTerm(term) && term.key === each.key).flatMap((term) => term.values));
     each.counts = counts[at];
     showFacet(each);
   });
-  return hits;
 }
 
 /** Shows the values that are used or chosen. A box is made when it is first shown. */

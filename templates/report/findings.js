@@ -54,12 +54,14 @@ function showFacets() {
 function renderList(target, state) {
   showFacets();
   const terms = readQuery(state.q, FINDING_NAMES);
-  found = selectWithFacets(terms);
+  const { hits, counts } = selections.get("findings");
+  found = hits;
+  showChosen(terms, counts);
   showCounts(found, terms);
   if (!found.length) return renderNothing(target, state);
   if (state.group === "none") return renderPage(target, sorted(found, state.sort), state);
-  const groups = makeGroups(found, state.group), { page, pages, list } = pageOf(groups, state);
-  drawGroups(target, list.map((each) => sorted(each, state.sort)), state.group, state);
+  const { page, pages, list } = pageOf(selections.get("findings").groups, state);
+  drawGroups(target, list, state.group, state);
   return pages > 1 && target.append(pager(page, pages, state));
 }
 
@@ -68,9 +70,9 @@ function pageOf(entries, state) {
   return { page, pages, list: entries.slice((page - 1) * state.n, page * state.n) };
 }
 
-/** The lines of the list. Of the first block only the first page is there, which has rows alone. */
+/** The lines of the list. Of the first block only the first page is there; rows in one line are as many times the first of them. */
 function linesOf(hits, state) {
-  if (isPart()) return hits.slice(0, data.counts.entries);
+  if (isPart()) return Object.assign(new Array(data.counts.entries), data.counts.lines.map(([row, count]) => (isInfo(row) ? new Array(count).fill(row) : row)));
   return state.q || state.sort !== "severity" ? hits : entriesOf(hits);
 }
 

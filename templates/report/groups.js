@@ -10,11 +10,12 @@ const GROUP_KEYS = {
   category: { of: (row) => ruleOf(row).category, name: (row) => categoryName(ruleOf(row).category || ""), term: (row) => `category:${ruleOf(row).category}` },
 };
 
-/** Groups in the order of their worst finding; `hits` are in the default order. */
-function makeGroups(hits, key) {
+/** Groups in the order of their worst finding, in slices; `hits` are in the default order. */
+function* grouping(hits, key) {
   const groups = new Map();
-  for (const row of hits) {
-    const value = GROUP_KEYS[key].of(row);
+  for (let at = 0; at < hits.length; at++) {
+    if (at % ROWS === 0) yield;
+    const row = hits[at], value = GROUP_KEYS[key].of(row);
     const group = groups.get(value);
     if (group) group.push(row);
     else groups.set(value, [row]);
@@ -22,14 +23,29 @@ function makeGroups(hits, key) {
   return [...groups.values()];
 }
 
-function groupCounts(list) {
-  const failed = list.filter((row) => rows.status[row] === FAIL);
-  const worst = failed.reduce((best, row) => (rows.severity[row] >= 0 && (best < 0 || rows.severity[row] < best) ? rows.severity[row] : best), -1);
-  return { failed: failed.length, worst: data.severities[worst], commands: [...new Set(failed.slice(0, 1000).map(commandOf).filter(Boolean))] };
+const groupsCounted = new WeakMap();
+/** Counts groups, one a slice. */
+function* counting(lists, key) {
+  for (const list of lists) {
+    groupCounts(list, key);
+    yield;
+  }
 }
 
-function groupBody(list, key, draw) {
-  const first = list[0], { failed, worst, commands: fixes } = groupCounts(list);
+function groupCounts(list, key) {
+  if (!groupsCounted.has(list)) groupsCounted.set(list, countsOfGroup(list, key));
+  return groupsCounted.get(list);
+}
+
+function countsOfGroup(list, key) {
+  const failed = list.filter((row) => rows.status[row] === FAIL);
+  const worst = failed.reduce((best, row) => (rows.severity[row] >= 0 && (best < 0 || rows.severity[row] < best) ? rows.severity[row] : best), -1);
+  return { failed: failed.length, worst: data.severities[worst], commands: key === "rule" ? [...new Set(failed.slice(0, 1000).map(commandOf).filter(Boolean))] : [] };
+}
+
+/** The body of a group of rows (`list`); `from` is the group in the default order. */
+function groupBody(list, key, draw, from = list) {
+  const first = list[0], { failed, worst, commands: fixes } = groupCounts(from, key);
   const button = h("button", { type: "button", class: "fold", "aria-expanded": "false" }, visible(GROUP_KEYS[key].name(first) || t("findings.none_group")));
   const head = h("tr", { class: "group-head" }, h("td", { colspan: columnsOf().length }, h("div", { class: "group-line" },
     h("span", { class: "group-name" }, button, key === "rule" && h("small", null, mono(ruleOf(first).id))),
@@ -55,15 +71,17 @@ function drawGroup(group, key, state, open) {
   showSelection();
 }
 
+const isInfo = (row) => rows.status[row] === FAIL && data.severities[rows.severity[row]] === "info";
+
 /** The entries of a list: rows, and the failures of severity info as one list a type, where the first of them stood. */
 function entriesOf(hits) {
-  const entries = [], types = new Map(), info = data.severities.indexOf("info");
+  const entries = [], types = new Map();
   for (let at = 0; at < hits.length; at++) {
     const row = hits[at];
     // Only own rows can have failed; they come first.
     if (row >= rows.own) return entries.concat(hits.slice(at));
     const type = GROUP_KEYS.type.of(row);
-    if (rows.status[row] !== FAIL || rows.severity[row] !== info) entries.push(row);
+    if (!isInfo(row)) entries.push(row);
     else if (types.has(type)) types.get(type).push(row);
     else entries.push(types.set(type, [row]).get(type));
   }
@@ -71,9 +89,22 @@ function entriesOf(hits) {
 }
 
 /** One closed line for the failures of severity info on a type. */
-const infoSection = (list, state) => groupBody(list, "type", (group, open) => drawGroup(group, "type", state, open)).body;
+function infoSection(list, state) {
+  const draw = (group, open) => whenWhole(() => {
+    if (group.list.length > 1 && group.list[1] === group.list[0]) group.list = infoFrom(group.list[0]);
+    drawGroup(group, "type", state, open);
+  });
+  return groupBody(list, "type", draw).body;
+}
 
-/** Draws groups; at most a hundred rows are open at a time, the group that was opened first folds first. */
+/** The failures of severity info on the type of a row, which is the first of them. */
+function infoFrom(first) {
+  const type = GROUP_KEYS.type.of(first), list = [];
+  for (let row = first; row < rows.own && rows.status[row] === FAIL; row++) if (isInfo(row) && GROUP_KEYS.type.of(row) === type) list.push(row);
+  return list;
+}
+
+/** Draws groups, each sorted; at most a hundred rows are open at a time, the group that was opened first folds first. */
 function drawGroups(target, groups, key, state) {
   const opened = [];
   const size = (group) => Math.min(group.list.length, CARDS);
@@ -85,7 +116,7 @@ function drawGroups(target, groups, key, state) {
     }
     drawGroup(group, key, state, open);
   };
-  const made = groups.map((list) => groupBody(list, key, draw));
+  const made = groups.map((list) => groupBody(sorted(list, state.sort), key, draw, list));
   target.replaceChildren(findingsTable(made.map((group) => group.body), state.sort));
   if (groups.length > FOLDED_FROM) return;
   let room = CARDS;

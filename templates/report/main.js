@@ -30,10 +30,51 @@ function isFirstPage(state) {
   return state.view !== "map" && (state.view !== "endpoints" || hashOf(state) === "#endpoints");
 }
 
+/** Whether the rows are there that a state shows. */
+const hasRows = (state) => isWhole() || !(needsFingerprints(state) || (isPart() && !isFirstPage(state)));
+
+/** What the last state of each view selected: {q, hits, ...}, and of findings in groups {group, groups}. */
+const selections = new Map();
+const SELECTING = { findings: selectingFindings, endpoints: selectingExposures };
+const AT_ONCE = 20000;
+
+/** Fills `selections` for a state in slices. */
+function* selectingFindings(state) {
+  const { q, group } = state, before = selections.get("findings");
+  showFacets();
+  const found = before?.q === q ? before : { q, ...(yield* selectingWithFacets(readQuery(q, FINDING_NAMES))) };
+  if (group !== "none" && found.group !== group) Object.assign(found, { group, groups: yield* grouping(found.hits, group) });
+  if (group !== "none") yield* counting(pageOf(found.groups, state).list, group);
+  selections.set("findings", found);
+}
+
+function* selectingExposures({ q }) {
+  selections.set("endpoints", { q, ...(yield* selectingEndpoints(q)) });
+}
+
+function isSelected(state) {
+  const { view, q, f, group } = state, made = selections.get(view);
+  if (!(view in SELECTING) || (view === "findings" && f)) return true;
+  const isGrouped = view === "findings" && group !== "none";
+  if (made?.q === q && (!isGrouped || (made.group === group && pageOf(made.groups, state).list.every((each) => groupsCounted.has(each))))) return true;
+  if ((q || isGrouped) && rows.length + data.exposures.length > AT_ONCE) return false;
+  atOnce(SELECTING[view](state));
+  return true;
+}
+
 /** Whether all that a state shows is there. */
-function isReady(state) {
-  if (!isWhole() && (needsFingerprints(state) || (isPart() && !isFirstPage(state)))) return false;
-  return state.view !== "findings" || isSortable(state.sort);
+const isReady = (state) => hasRows(state) && (state.view !== "findings" || isSortable(state.sort)) && isSelected(state);
+
+let turn = 0;
+/** Makes what a state needs beside the rows, in slices. Returns false where a later state took its turn, and is drawn. */
+async function prepare(state) {
+  const own = ++turn, { view } = state;
+  paused = performance.now();
+  if (!hasRows(state)) return false;
+  if (view === "findings") await makeSortable(state.sort);
+  if (own !== turn) return false;
+  if (isSelected(state)) return true;
+  return inTurns(SELECTING[view](state), () => own === turn);
 }
 
 let isWaiting = false;
@@ -41,7 +82,7 @@ let isWaiting = false;
 function wait(state) {
   if (!isWaiting) setTimeout(showWaiting, WAIT_SHOWN);
   isWaiting = true;
-  if (isWhole() && state.view === "findings") makeSortable(state.sort).then(drawWaiting, showFailure);
+  if (hasRows(state)) prepare(state).then((isPrepared) => isPrepared && drawWaiting(), showFailure);
 }
 
 const WAIT_SHOWN = 80;
@@ -64,6 +105,7 @@ function render() {
     wait(state);
     return;
   }
+  turn++;
   if (isWaiting) {
     isWaiting = false;
     showWaiting();
@@ -116,7 +158,7 @@ async function start() {
     render();
     await unpackMore();
     whoseRows();
-    await makeSortable(readState().sort);
+    await prepare(readState());
     drawWaiting();
     writtenLists = [];
     document.documentElement.dataset.ready = "true";

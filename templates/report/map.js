@@ -9,7 +9,9 @@ const mapLook = (node) => RATINGS[node.worst] || "closed";
 const mapWord = (rating) => ratingWord(rating).toLowerCase();
 const mapCounts = (node) => [...node.ratings].map((count, at) => [count, RATINGS[at]]).filter(([count]) => count);
 const mapQuery = (node) => node.terms.join(" ");
-const mapSays = (node) => `${plain(node.label)}${node.note ? ` (${plain(node.note)})` : ""}: ${t("count.endpoints", node.count)}: ${mapCounts(node).map(([count, rating]) => `${number(count)} ${mapWord(rating)}`).join(", ")}`;
+/** The name of a node, with what tells it from others of that name. */
+const edgeName = (node) => plain(node.label) + (node.note ? ` (${plain(node.note)})` : "");
+const mapSays = (node) => `${edgeName(node)}: ${t("count.endpoints", node.count)}: ${mapCounts(node).map(([count, rating]) => `${number(count)} ${mapWord(rating)}`).join(", ")}`;
 
 /** Unfolds the most severe nodes of each level while there is room. */
 function unfoldAtFirst(root, room, depth) {
@@ -81,13 +83,16 @@ function drawCounts(node, end, y, room, parts) {
 }
 
 /** A row as two things that act: the name folds or opens, the number at the end filters the endpoints. */
+const NOTE_ROOM = 64;
 function drawRow(row, column, y) {
   const { node } = row, x = column.x + row.level * MAP.indent, width = column.width - row.level * MAP.indent;
   if (row.rest) return drawRest(row, x, y, width);
   const parts = [], folds = node.kids.size > 0, href = linkTo("endpoints", mapQuery(node));
   const all = number(node.count), allWidth = textWidth(all) + 34, right = x + width - allWidth;
   const bold = row.level ? 1 : 1.1, nameAt = x + (folds ? 26 : 14), label = plain(node.label), note = node.note && plain(node.note);
-  const countsAt = drawCounts(node, right - 8, y, right - nameAt - textWidth(label) * bold - 14, parts);
+  // What tells equal names apart comes before the word of a count.
+  const forNote = note ? Math.min(textWidth(note), NOTE_ROOM) + 8 : 0;
+  const countsAt = drawCounts(node, right - 8, y, right - nameAt - textWidth(label) * bold - 14 - forNote, parts);
   const name = shortened(label, (countsAt - nameAt - 6) / bold);
   const noteRoom = countsAt - nameAt - textWidth(name) * bold - 12;
   const total = [s("text", { class: "map-name", x: x + width - 22, y: y + 20, "text-anchor": "end" }, all), s("path", { class: "map-arrow", d: `M${x + width - 15} ${y + 10}l5 5-5 5` })];

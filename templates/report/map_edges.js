@@ -69,14 +69,14 @@ function drawLines(edges, lanes) {
 
 function drawNumber({ from, to, rating, count }, lanes) {
   const text = shortNumber(count), x = laneOf(lanes, from), width = 5 + 6 * text.length;
-  return s("g", { class: "map-number " + RATINGS[rating], "data-edge": `${from.at} ${to.at}` }, s("title", null, `${plain(from.node.label)} → ${plain(to.node.label)}: ${t("count.endpoints", count)}: ${mapWord(RATINGS[rating])}`),
+  return s("g", { class: "map-number " + RATINGS[rating], "data-edge": `${from.at} ${to.at}` }, s("title", null, `${edgeName(from.node)} → ${edgeName(to.node)}: ${t("count.endpoints", count)}: ${mapWord(RATINGS[rating])}`),
     s("rect", { x: x - width / 2, y: to.y + LANE.in - 8, width, height: 16, rx: 5 }), s("text", { x, y: to.y + LANE.in + 4, "text-anchor": "middle" }, text));
 }
 
 /** An entry that leads to another one: an arrow beside the column. */
 function drawPair({ from, to, rating }) {
   const start = Math.min(from.start, to.start);
-  return s("g", { class: "map-pair " + RATINGS[rating] }, s("title", null, `${plain(from.node.label)} → ${plain(to.node.label)}`),
+  return s("g", { class: "map-pair " + RATINGS[rating] }, s("title", null, `${edgeName(from.node)} → ${edgeName(to.node)}`),
     s("path", { class: "map-edge", d: `M${from.start} ${from.y - 8}H${start - 8}V${to.y - 8}H${to.start}` }), s("path", { class: "map-tip", d: `M${to.start} ${to.y - 8}l-7 -4v8z` }));
 }
 

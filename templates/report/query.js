@@ -202,8 +202,12 @@ const FINDING_NAMES = keysOf(FINDING_KEYS);
 const EXPOSURE_NAMES = keysOf(EXPOSURE_KEYS);
 
 const everything = new Map();
-/** The numbers from 0 to length for which every term matches. The result is never changed: without a term it is kept. */
-function select(length, terms, meanings) {
+const ROWS = 1 << 11;
+/**
+ * The numbers from 0 to length for which every term matches, found in slices. The result is never changed: without a term
+ * it is kept.
+ */
+function* selecting(length, terms, meanings) {
   if (!terms.length) {
     if (!everything.has(length)) {
       const all = new Array(length);
@@ -212,11 +216,19 @@ function select(length, terms, meanings) {
     }
     return everything.get(length);
   }
-  const tests = terms.map((term) => { const test = meanings[term.key](term); return term.negated ? (at) => !test(at) : test; });
-  const hits = [];
-  next: for (let at = 0; at < length; at++) {
-    for (const test of tests) if (!test(at)) continue next;
-    hits.push(at);
+  const tests = [], hits = [];
+  for (const term of terms) {
+    const test = meanings[term.key](term);
+    tests.push(term.negated ? (at) => !test(at) : test);
+    yield;
+  }
+  for (let start = 0; start < length; start += ROWS) {
+    const end = Math.min(start + ROWS, length);
+    next: for (let at = start; at < end; at++) {
+      for (const test of tests) if (!test(at)) continue next;
+      hits.push(at);
+    }
+    yield;
   }
   return hits;
 }

@@ -28,6 +28,13 @@ def test_without_a_scan_it_shows_what_rules_test() -> None:
     assert any(line.startswith("2.7.4\ttested, in part\t") for line in lines)
 
 
+def test_the_norwegian_framework_is_first_and_of_each_the_newest() -> None:
+    first = ["nsm-2.0", "cis-azure-6.0", "cis-azure-5.0", "cis-azure-4.0", "cis-azure-3.0", "mcsb-v2", "mcsb-v1"]
+    listed = [line.split("\t")[0] for line in twolocks("frameworks").out.splitlines()]
+    assert listed == [*first, "c5-2020", "iso-27001-2022", "nis2", "nist-800-53-r5"]
+    assert [each["id"] for each in json.loads(twolocks("frameworks", "--format", "json").out)] == listed
+
+
 def test_an_unknown_framework_is_named_with_the_nearest() -> None:
     ended = twolocks("frameworks", "nsm")
     assert ended.code == 2

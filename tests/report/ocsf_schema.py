@@ -87,6 +87,8 @@ def _attribute(of: Schema, name: str, attribute: Schema, value: Any, at: str) ->
         values = [value]
     enum = {**entry.get("enum", {}), **attribute.get("enum", {})}
     for each in values:
+        if name == "unmapped" and isinstance(each, dict):
+            continue  # The schema leaves its names to the source of an event.
         if entry["type"] in of["objects"] or entry.get("object_type"):
             yield from _object(of, "objects", entry.get("object_type") or entry["type"], each, at)
             continue

@@ -66,6 +66,64 @@ def test_the_first_page_of_findings_is_that_of_all_rows(
     assert small.evaluate(SHOWN) == first == drawn_again
 
 
+def few(failures: int, info: int, others: int) -> Document:
+    """A document with so many failures above info, failures of severity info, and inconclusive or waived findings."""
+    made = sample.with_history(400)
+    above, below, rest = (
+        [row for row in made["findings"] if row["status"] == "fail" and row["severity"] != "info"],
+        [row for row in made["findings"] if row["status"] == "fail"],
+        [row for row in made["findings"] if row["status"] != "fail"],
+    )
+    kept = above[:failures]
+    below = [{**row, "severity": "info"} for row in below if row not in kept][:info]
+    made["findings"] = [*kept, *below, *rest[:others]]
+    return sample.typed(made)
+
+
+@pytest.mark.parametrize(
+    ("failures", "info", "others"), [(0, 0, 0), (3, 0, 0), (10, 100, 0), (10, 100, 60), (0, 100, 5), (45, 3, 1)]
+)
+def test_a_report_with_few_failures_fills_the_page_with_what_follows(
+    reader: Reader, tmp_path: Path, failures: int, info: int, others: int
+) -> None:
+    document, path = few(failures, info, others), tmp_path / "large.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_block, "LARGE", 1)
+        write_html(document, path)
+    page = reader.page()
+    page.add_init_script(HOLD)
+    page.goto(path.as_uri() + "#findings")
+    page.wait_for_selector("#finding-table")
+    first = page.evaluate(SHOWN)
+    release(page)
+    assert page.evaluate(SHOWN) == first
+    write_html(document, tmp_path / "small.html")
+    small = reader.open(tmp_path / "small.html", "#findings")
+    assert small.evaluate(SHOWN) == first
+    assert page.locator("#finding-list tbody > tr").count() == 50
+
+
+def test_a_line_of_failures_that_is_opened_early_has_each_of_them(reader: Reader, tmp_path: Path) -> None:
+    document, path = few(2, 100, 0), tmp_path / "large.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data_block, "LARGE", 1)
+        write_html(document, path)
+    page = reader.page()
+    page.add_init_script(HOLD)
+    page.goto(path.as_uri() + "#findings")
+    counts = [
+        int(line.split(" finding")[0].split()[-1])
+        for line in page.locator("#finding-list tbody.group .group-line").all_inner_texts()
+    ]
+    count = max(counts)
+    group = page.locator("#finding-list tbody.group").nth(counts.index(count))
+    group.locator("button.fold").click()
+    assert group.locator("tr.finding").count() == 0
+    release(page)
+    expect(group.locator("tr.finding")).to_have_count(count)
+    assert len(set(group.locator("tr.finding").all_inner_texts())) == count > 1
+
+
 def test_the_first_page_of_endpoints_is_that_of_all_rows(
     reader: Reader, estate: Document, large: Path, tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from scanner.evaluate.frameworks import assessed, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.framework import NOT_TESTABLE
 from scanner.report.frameworks import WORDS
+from scanner.report.workbook_rows import control_rows
 from scanner.rulebook.loader import load
 from tests.report import sample
 from tests.report.conftest import Reader, show
@@ -44,6 +45,18 @@ def number(text: str) -> int:
     found = re.search(r"[\d,]+", text)
     assert found is not None
     return int(found[0].replace(",", ""))
+
+
+def test_a_document_in_another_order_is_shown_in_that_of_every_list(
+    made: dict[str, Any], reader: Reader, make: Make
+) -> None:
+    typed = sample.typed({**made, "frameworks": made["frameworks"][::-1]})
+    order = [each["id"] for each in made["frameworks"]]
+    assert order[:2] == ["nsm-2.0", "cis-azure-6.0"]
+    assert list(dict.fromkeys(row["framework"] for row in control_rows(typed)))[:2] == ["NSM 2.0", "CIS Azure 6.0.0"]
+    page = reader.open(make({**made, "frameworks": made["frameworks"][::-1]}), "#frameworks")
+    ids = "[...document.querySelectorAll('button[data-framework]')].map((each) => each.dataset.framework)"
+    assert page.evaluate(ids) == order
 
 
 def test_each_framework_shows_its_controls_by_state(made: dict[str, Any], reader: Reader, make: Make) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ocsf.v1_6_0.events import ComplianceFinding
 
-from scanner.report.ocsf import READ, VERSION, milliseconds, write_ocsf
+from scanner.report.ocsf import READ, SCANNED, VERSION, milliseconds, write_ocsf
 from tests.report import sample
 from tests.report.ocsf_schema import faults
 
@@ -80,3 +80,25 @@ def test_any_text_of_azure_gives_one_valid_line(name: str, message: str) -> None
     found = events(document)
     assert len(found) == len(document["findings"])
     assert faults(found[0], VERSION) == []
+
+
+def test_every_event_says_what_was_not_scanned_and_events_of_its_own_do() -> None:
+    document = sample.document(3)
+    excluded = {"scope": "/subscriptions/5f1c0f9a-2222-4c1e-9a52-0d2f4b7c1a02", "name": "test-innbygger"}
+    document["scan"] |= {"limited": {"groups": ["rg-kart"]}, "excluded": [excluded]}
+    found = events(document)
+    assert [fault for event in found for fault in faults(event, VERSION)] == []
+    limit = "Limited to resource group rg-kart: nothing else was assessed"
+    for event in found:
+        ComplianceFinding.model_validate(event)
+        assert event["unmapped"]["not_scanned"] == [limit, "1 excluded scope was not scanned: test-innbygger"]
+    own = [event for event in found if event["compliance"]["control"] == SCANNED]
+    assert [event["message"] for event in own] == [limit, "test-innbygger: left out by --exclude"]
+    assert {event["compliance"]["status"] for event in own} == {"Not assessed"}
+    assert own[1]["resources"][0]["uid"] == excluded["scope"]
+    document["findings"], document["gaps"] = [], []
+    assert [event["message"] for event in events(document)] == [event["message"] for event in own]
+
+
+def test_a_scan_of_everything_says_nothing_of_it(document: dict[str, Any]) -> None:
+    assert all("unmapped" not in event for event in events(document))

@@ -65,6 +65,18 @@ def test_it_is_accessible_and_never_wider_than_the_window(
     expect(page.locator(".places-table")).to_be_visible()
 
 
+def test_a_phone_shows_every_word_and_number_of_the_table(reader: Reader, make: Make) -> None:
+    page = reader.open(make(made()), "#places")
+    page.set_viewport_size({"width": 390, "height": 844})
+    cut = """(() => { const box = document.querySelector(".wide:has(.places-table)");
+        return [box.scrollWidth - box.clientWidth, box.scrollHeight - box.clientHeight]; })()"""
+    assert page.evaluate(cut) == [0, 0]
+    edge = """(() => { const card = document.querySelector(".panel:has(.places-table)").getBoundingClientRect();
+        return [...document.querySelectorAll(".places-table :is(th, td)")]
+            .filter((each) => each.getBoundingClientRect().right > card.right).length; })()"""
+    assert page.evaluate(edge) == 0
+
+
 def test_a_document_without_places_has_no_view(reader: Reader, make: Make) -> None:
     page = reader.open(make(sample.document(20)), "#places")
     assert page.locator("#places").count() == 0

@@ -25,7 +25,7 @@ from tests.terminals import STORAGE, twolocks
 Json = dict[str, Any]
 GROUP = "rg-kart"
 SAID = f"Limited to resource group {GROUP}: nothing else was assessed"
-SUFFIXES = (".html", ".json", ".csv", ".md", ".sarif", ".junit.xml", ".xlsx")
+SUFFIXES = (".html", ".json", ".csv", ".md", ".sarif", ".junit.xml", ".xlsx", ".ocsf.jsonl")
 
 
 class Limited:

@@ -58,8 +58,10 @@ class Whole:
     def knows_fewer_users(self, key: tuple[str, ...], now: str) -> bool:
         """Return whether a check on a key is inconclusive or names fewer resources, because others may use the key."""
         of_users = "users of keys" in RULES[key[-1]].looks_up if key[0] == "check" else False
-        was_fail, is_fail = (text.startswith('["fail"') for text in (self.verdicts.get(key, ""), now))
-        return of_users and ('["unknown"' in now or (was_fail and is_fail))
+        was = self.verdicts.get(key, "")
+        # What is bound to an older version, which is not read, may be what the scan does not see.
+        is_less = (was.startswith('["fail"') and now.startswith('["fail"')) or "bound to an older version" in was
+        return of_users and ('["unknown"' in now or is_less)
 
 
 def verdicts(found: Json) -> Verdicts:
@@ -253,7 +255,9 @@ def test_the_exit_code_is_that_of_what_was_scanned(tmp_path: Path) -> None:
 def test_a_refused_subscription_that_is_excluded_leaves_the_scan_complete() -> None:
     grants = [RoleGrant(f"/subscriptions/{TEST}"), RoleGrant(group("rg-kart"))]
     with running(Sandbox.from_estate(estate(), refusals=[], grants=grants)) as box:
-        assert [scan(box, *words).code for words in ((), ("--exclude", f"sub:{PROD}"))] == [3, 0]
+        # Checks that look into the other subscription, such as those on keys, are inconclusive without it.
+        only = ("--only", "category:network")
+        assert [scan(box, *only, *words).code for words in ((), ("--exclude", f"sub:{PROD}"))] == [3, 0]
 
 
 # The history
