@@ -66,7 +66,14 @@ def _part(part: str, text: str, words: Words) -> str:
             return words("endpoint.and_more", int(more[2]), list=more[1])
         # Within a sentence the English begins in lower case: "Network access to the vault".
         said = _phrase(_TABLES[part], text[:1].upper() + text[1:], words)
-    return said or (_fact(text, words) if part in ("what", "source", "why") else "")
+        said = said or _known(text, words)
+    return said or (_fact(text, words) if part in ("source", "why") else "")
+
+
+def _known(text: str, words: Words) -> str:
+    """Return the translation of a text without names, "" where there is none."""
+    found = facts(words.language).exactly(text)
+    return "" if found == text else found
 
 
 def _fact(text: str, words: Words) -> str:
