@@ -13,6 +13,7 @@ from typing import IO, Any, TypeVar, overload
 import msgspec
 
 from scanner.document.framework_rows import FrameworkRow
+from scanner.document.capacity_rows import CapacityRow
 from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.schema import (
@@ -159,6 +160,7 @@ class _Parser:
             not_applicable=self._mapping("not_applicable", dict[str, str]),
             places=self._optional_rows("places", DataPlaceRow),
             keys=self._optional_rows("keys", KeyRow),
+            capacity=self._optional_rows("capacity", CapacityRow),
             gaps=list(self._rows("gaps", GapRow)),
             coverage=self._part(b'"coverage": ', Coverage),
         )
