@@ -313,6 +313,14 @@ path, value, allowed, source, why, waiver}]; keys without a value are left out."
         intro="Show the keys of a findings file, their risks and what depends on them.\nJSON: as in `keys` there.",
     ),
     Command(
+        "capacity",
+        "Show quotas, reservations and single zones",
+        "capacity:run",
+        arguments=("FILE",),
+        rows=(Option("tight", about="Only what is full, near its limit or not known"), FORMAT),
+        intro="Show what a crisis would run into: quotas, reservations, resources in one zone\nor region, global control planes. JSON: as in `capacity` of the findings file.",
+    ),
+    Command(
         "diff",
         "Compare two findings files or snapshots",
         "diff:run",

@@ -26,6 +26,10 @@ NO_LIMIT: Final = (1 << 31) - 1
 UNLIMITED: Final = -1
 SPREADS: Final = {"-single-zone": "zones", "-single-region": "regions"}
 """How the rules on zones and regions end (rules/tables), and what a resource would be spread over."""
+BY_DESIGN: Final = frozenset({"NetworkWatchers"})
+"""Quotas that are full in every region in use: Azure makes one watcher a region, and allows one."""
+MOST: Final = (1 << 63) - 1
+"""The largest number that a document holds."""
 _PROVIDERS = {each.partition("/")[0].lower(): each.partition("/")[0] for each in QUOTA_TYPES}
 
 
@@ -130,7 +134,9 @@ def _of_list(path: str, body: Mapping[str, Any]) -> Iterator[QuotaRow]:
         yield QuotaRow(**_place(own), why="Azure returned no quota that is in use")
         return
     for row in rows:
-        yield quota(row, own)
+        found = quota(row, own)
+        if found.quota not in BY_DESIGN:
+            yield found
 
 
 def _place(row: QuotaRow) -> dict[str, str]:
@@ -179,7 +185,7 @@ def _reservation(resource: Resource) -> ReservationRow:
     reserved = _count(_peek(resource.body, "sku.capacity"))
     used = len(machines) if isinstance(machines, list) else None
     left = max(0, reserved - used) if reserved is not None and used is not None else None
-    why = "" if left is not None else f"Azure returned no {'number of machines' if reserved is None else 'list of its machines'}"
+    missing = "number of machines" if reserved is None else "list of its machines"
     return ReservationRow(
         resource=resource.id,
         subscription=resource.subscription,
@@ -190,7 +196,7 @@ def _reservation(resource: Resource) -> ReservationRow:
         used=used,
         left=left,
         state="unknown" if left is None or reserved is None else state_of(left, reserved),
-        why=why,
+        why=f"Azure returned no {missing}" if left is None else "",
     )
 
 
@@ -231,4 +237,4 @@ def _is_number(value: Any) -> bool:
 
 def _count(value: Any) -> int | None:
     """Return a whole number of at least 0, None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST else None
