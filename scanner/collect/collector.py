@@ -14,8 +14,8 @@ from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
-from scanner.collect.quotas import QuotaReader
 from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView
+from scanner.collect.quotas import QuotaReader
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.visibility import VisibilityReader
 from scanner.errors import InputError

@@ -51,7 +51,7 @@ class QuotaReader:
         """Return the regions whose quotas matter: those that the settings allow, else those that hold resources. The
         region with the most resources comes first.
         """
-        counts = self.context.regions.get(subscription.lower(), {})
+        counts = self.context.regions[subscription.lower()]
         used = {each for each in counts if _REGION.fullmatch(each) and each != _GLOBAL}
         allowed = self.policy.of_subscription(subscription, self.names.get(subscription.lower(), ""))
         if allowed is not None:

@@ -318,7 +318,9 @@ path, value, allowed, source, why, waiver}]; keys without a value are left out."
         "capacity:run",
         arguments=("FILE",),
         rows=(Option("tight", about="Only what is full, near its limit or not known"), FORMAT),
-        intro="Show what a crisis would run into: quotas, reservations, resources in one zone\nor region, global control planes. JSON: as in `capacity` of the findings file.",
+        intro="""\
+Show what a crisis would run into: quotas, reservations, resources in one zone
+or region, global control planes. JSON: as in `capacity` of the findings file.""",
     ),
     Command(
         "diff",

@@ -29,7 +29,9 @@ class QuotaRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, ta
     why: str = ""
 
 
-class ReservationRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="kind", tag="reservation"):
+class ReservationRow(
+    msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, tag_field="kind", tag="reservation"
+):
     """A capacity reservation, or why those of a group or subscription are not known (`resource` names that then).
 
     `reserved`: the number of machines that Azure keeps free; `used`: the machines that are associated with it, stopped

@@ -3,9 +3,11 @@
 Information for planning, and no verdicts. What was not read is not known, never free.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from scanner.document.capacity_rows import CapacityRow, ControlPlaneRow, QuotaRow, ReservationRow, SpreadRow
 from scanner.document.schema import TypeRow
@@ -75,7 +77,7 @@ class CapacityLedger:
     def _spreads(self, tally: Tally) -> Iterator[SpreadRow]:
         for id in sorted(self._rules.enabled):
             over = next((word for end, word in SPREADS.items() if id.endswith(end)), "")
-            checks = tally.checks.get(id, {})
+            checks = tally.checks.get(id, Counter())
             single, spread = checks.get("fail", 0) + checks.get("waived", 0), checks.get("pass", 0)
             unknown = checks.get("unknown", 0) + checks.get("error", 0)
             if over and single + spread + unknown:
@@ -131,7 +133,7 @@ def _of_list(path: str, body: Mapping[str, Any]) -> Iterator[QuotaRow]:
     own = QuotaRow(subscription=parts[1], region=parts[5], provider=_PROVIDERS.get(parts[3], parts[3]))
     rows = _peek(body, "properties.quotas")
     if not isinstance(rows, list) or not rows:
-        yield QuotaRow(**_place(own), why="Azure returned no quota that is in use")
+        yield replace(own, why="Azure returned no quota that is in use")
         return
     for row in rows:
         found = quota(row, own)
@@ -139,25 +141,21 @@ def _of_list(path: str, body: Mapping[str, Any]) -> Iterator[QuotaRow]:
             yield found
 
 
-def _place(row: QuotaRow) -> dict[str, str]:
-    return {"subscription": row.subscription, "region": row.region, "provider": row.provider}
-
-
 def quota(row: object, own: QuotaRow) -> QuotaRow:
     """Return a quota with what is left of it. Values that are no whole numbers of at least 0 are not known."""
     name, label = _peek(row, "name"), _peek(row, "label")
     used, limit = _count(_peek(row, "used")), _peek(row, "limit")
-    quota = name if isinstance(name, str) else ""
-    words = {"quota": quota, "name": label if isinstance(label, str) and label else quota, **_place(own)}
+    id = name if isinstance(name, str) else ""
+    found = replace(own, quota=id, name=label if isinstance(label, str) and label else id, used=used)
     if _is_number(limit) and (limit == UNLIMITED or limit >= NO_LIMIT):
-        return QuotaRow(**words, used=used, state="unlimited")
+        return replace(found, state="unlimited")
     most = _count(limit)
     if used is None or most is None:
         missing = "the usage" if used is None else "the limit"
-        return QuotaRow(**words, used=used, limit=most, why=f"Azure returned {missing} without a number")
+        return replace(found, limit=most, why=f"Azure returned {missing} without a number")
     left = max(0, most - used)
     share = 100 * left // most if most else 0
-    return QuotaRow(**words, used=used, limit=most, left=left, share=share, state=state_of(left, most))
+    return replace(found, limit=most, left=left, share=share, state=state_of(left, most))
 
 
 def state_of(left: int, most: int) -> str:

@@ -1,4 +1,4 @@
-"""What a crisis would run into: the capacity of a document, ordered and counted, for the terminal and for the report."""
+"""The capacity of a document, ordered and counted, for the terminal and for the report."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -90,7 +90,7 @@ class Capacity:
 
 
 def is_tight(row: CapacityRow) -> bool:
-    """Return whether little or nothing is left, or is known to be; of a rule, whether something is in one place only."""
+    """Return whether little or nothing is known to be left; of a rule, whether something is in one place only."""
     if isinstance(row, QuotaRow | ReservationRow):
         return row.state in (*TIGHT, "unknown")
     return isinstance(row, SpreadRow) and bool(row.single or row.unknown)
