@@ -17,10 +17,10 @@ APIS: Final = dict(zip(QUOTA_TYPES, ("2025-11-01", "2025-09-01"), strict=True))
 """The types of quotas, each with its api-version."""
 MOST_REGIONS: Final = 8
 """The number of regions of a subscription that are read."""
-TOO_MANY: Final = f"not read: only {MOST_REGIONS} regions of a subscription are"
+TOO_MANY = f"not read: only {MOST_REGIONS} regions of a subscription are"
 """Why the quotas of a region are not read. The regions with the most resources come first."""
-IN_PART: Final = "the subscription is visible in part"
-NO_REGION: Final = "the subscription has no resources in any region"
+IN_PART = "the subscription is visible in part"
+NO_REGION = "the subscription has no resources in any region"
 _NOT_OFFERED = frozenset({"noregisteredproviderfound", "locationnotavailableforresourcetype"})
 _REGION = re.compile(r"[a-z][a-z0-9]{2,40}")
 _GLOBAL = "global"

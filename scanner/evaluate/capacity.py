@@ -21,6 +21,13 @@ from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 
 GROUPS: Final = "Microsoft.Compute/capacityReservationGroups"
+UNNAMED: Final = "without a name"
+NOT_COLLECTED: Final = "not collected"
+IN_PART: Final = "the subscription is visible in part"
+NO_USAGE: Final = "Azure returned no number for what is used"
+NO_QUOTA_LIMIT: Final = "Azure returned no number for the limit"
+NO_NUMBER: Final = "Azure returned no number of reserved machines"
+NO_MACHINES: Final = "Azure returned no list of the machines of the reservation"
 NEAR: Final = 20
 """The percentage of a quota at which little of it is left."""
 NO_LIMIT: Final = (1 << 31) - 1
@@ -85,10 +92,6 @@ class CapacityLedger:
                 yield SpreadRow(rule=id, title=title, over=over, single=single, spread=spread, unknown=unknown)
 
 
-NOT_COLLECTED: Final = "not collected"
-IN_PART: Final = "the subscription is visible in part"
-
-
 def quotas(snapshot: Snapshot) -> Iterator[QuotaRow]:
     """Yield the quotas of every subscription, each with a row for what is not known of it."""
     known: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
@@ -145,14 +148,13 @@ def quota(row: object, own: QuotaRow) -> QuotaRow:
     """Return a quota with what is left of it. Values that are no whole numbers of at least 0 are not known."""
     name, label = _peek(row, "name"), _peek(row, "label")
     used, limit = _count(_peek(row, "used")), _peek(row, "limit")
-    id = name if isinstance(name, str) else ""
+    id = name if isinstance(name, str) and name else UNNAMED
     found = replace(own, quota=id, name=label if isinstance(label, str) and label else id, used=used)
     if _is_number(limit) and (limit == UNLIMITED or limit >= NO_LIMIT):
         return replace(found, state="unlimited")
     most = _count(limit)
     if used is None or most is None:
-        missing = "the usage" if used is None else "the limit"
-        return replace(found, limit=most, why=f"Azure returned {missing} without a number")
+        return replace(found, limit=most, why=NO_USAGE if used is None else NO_QUOTA_LIMIT)
     left = max(0, most - used)
     share = 100 * left // most if most else 0
     return replace(found, limit=most, left=left, share=share, state=state_of(left, most))
@@ -183,7 +185,6 @@ def _reservation(resource: Resource) -> ReservationRow:
     reserved = _count(_peek(resource.body, "sku.capacity"))
     used = len(machines) if isinstance(machines, list) else None
     left = max(0, reserved - used) if reserved is not None and used is not None else None
-    missing = "number of machines" if reserved is None else "list of its machines"
     return ReservationRow(
         resource=resource.id,
         subscription=resource.subscription,
@@ -194,7 +195,7 @@ def _reservation(resource: Resource) -> ReservationRow:
         used=used,
         left=left,
         state="unknown" if left is None or reserved is None else state_of(left, reserved),
-        why=f"Azure returned no {missing}" if left is None else "",
+        why="" if left is not None else NO_NUMBER if reserved is None else NO_MACHINES,
     )
 
 

@@ -34,6 +34,11 @@ class RegionQuotas:
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(QUOTA_STATES, 0))
     whys: list[str] = field(default_factory=list)
 
+    @property
+    def is_known(self) -> bool:
+        """Return whether any quota was read."""
+        return any(self.counts.values())
+
 
 @dataclass(slots=True)
 class Capacity:
@@ -71,7 +76,7 @@ class Capacity:
         found: dict[tuple[str, str], RegionQuotas] = {}
         for row in self.quotas:
             group = found.setdefault((row.subscription, row.region), RegionQuotas(row.subscription, row.region))
-            group.counts[row.state] += bool(row.quota) or not row.why
+            group.counts[row.state] += bool(row.quota)
             if row.why:
                 of = row.name or row.provider
                 group.whys.append(f"{of}: {row.why}" if of else row.why)

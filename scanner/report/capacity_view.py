@@ -5,8 +5,7 @@ from typing import Any, Final
 from scanner.document.capacity_rows import ControlPlaneRow, QuotaRow, ReservationRow, SpreadRow
 from scanner.document.schema import Document
 from scanner.document.tenants import scope_labels
-from scanner.report.capacity import TIGHT, Capacity, RegionQuotas
-from scanner.report.cards import ResourceNames
+from scanner.report.capacity import TIGHT, Capacity, RegionQuotas, reservation_name
 from scanner.report.text import plain
 from scanner.report.words import Words
 
@@ -18,7 +17,7 @@ LOOKS: Final = {"full": "medium", "near": "low", "room": "info", "unlimited": "i
 """How a state looks. What is full is no fault: it is what a failover would run into."""
 
 
-def capacity_view(document: Document, words: Words, names: ResourceNames) -> dict[str, Any]:
+def capacity_view(document: Document, words: Words) -> dict[str, Any]:
     """Return the variable `capacity` of the report: None in a document without capacity."""
     found = Capacity.of(document.capacity)
     if not found.rows:
@@ -33,7 +32,7 @@ def capacity_view(document: Document, words: Words, names: ResourceNames) -> dic
             "more_regions": max(0, len(regions) - SHOWN),
             "tight": [_quota(row, labels, words) for row in tight[:SHOWN]],
             "more_tight": max(0, len(tight) - SHOWN),
-            "reservations": [_reservation(row, labels, names, words) for row in found.reservations[:SHOWN]],
+            "reservations": [_reservation(row, labels, words) for row in found.reservations[:SHOWN]],
             "more_reservations": max(0, len(found.reservations) - SHOWN),
             "spreads": [_spread(row, words) for row in found.spreads],
             "planes": [_plane(row, words) for row in found.control_planes],
@@ -57,7 +56,7 @@ def _region(group: RegionQuotas, labels: dict[str, str], words: Words) -> dict[s
         "look": look,
         "name": plain(group.region) or words("capacity.every_region"),
         "subscription": plain(labels.get(group.subscription, group.subscription)),
-        "counts": [group.counts[state] for state in ("full", "near", "room", "unlimited")],
+        "counts": [group.counts[state] if group.is_known else None for state in ("full", "near", "room", "unlimited")],
         "whys": [plain(each) for each in whys[:WHYS]],
         "more": max(0, len(whys) - WHYS),
     }
@@ -77,9 +76,9 @@ def _quota(row: QuotaRow, labels: dict[str, str], words: Words) -> dict[str, Any
     }
 
 
-def _reservation(row: ReservationRow, labels: dict[str, str], names: ResourceNames, words: Words) -> dict[str, Any]:
+def _reservation(row: ReservationRow, labels: dict[str, str], words: Words) -> dict[str, Any]:
     is_whole = row.resource.count("/") == len(("", "subscriptions"))
-    own = words("capacity.reservations_of") if is_whole else names.of(row.resource)["path"]
+    own = words("capacity.reservations_of") if is_whole else reservation_name(row)
     zones = words("capacity.zones", zones=", ".join(row.zones)) if row.zones else ""
     where = ", ".join(filter(None, (row.region, zones, labels.get(row.subscription, row.subscription))))
     return {

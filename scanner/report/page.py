@@ -73,7 +73,7 @@ def context(
         **coverage(document.coverage, t),
         **places_view(document, t, names),
         **keys_view(document, t, names),
-        **capacity_view(document, t, names),
+        **capacity_view(document, t),
     }
 
 
