@@ -79,7 +79,7 @@ class QuotaReader:
         for path, rows in found.items():
             kept = [each for each in rows if each["name"] in used]
             self.context.store.resource({"id": path, "properties": {"quotas": kept}}, APIS[type], "list")
-            self.context.store.read(path, len(rows), "list")
+            self.context.store.read(path, 1, "list")
 
     async def _region(self, path: str, type: str, found: dict[str, list[Json]]) -> None:
         """Read one list into `found`, or write why it was not read."""
