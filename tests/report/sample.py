@@ -630,14 +630,19 @@ def with_capacity(made: dict[str, Any]) -> dict[str, Any]:
     quota = {"kind": "quota", "subscription": subscription, "provider": "Microsoft.Compute"}
     rows: list[dict[str, Any]] = []
     for at, (used, limit, state) in enumerate(((10, 10, "full"), (9, 10, "near"), (1, 10, "room"))):
-        left = {"used": used, "limit": limit, "left": limit - used, "share": 100 * (limit - used) // limit}
+        left: dict[str, Any] = {
+            "used": used,
+            "limit": limit,
+            "left": limit - used,
+            "share": 100 * (limit - used) // limit,
+        }
         name = hostile if state == "full" else f"Family {at}"
         rows.append({**quota, "region": "norwayeast", "quota": f"q{at}", "name": name, "state": state, **left})
     rows.append({**quota, "region": "westeurope", "quota": "q4", "name": "No limit", "used": 3, "state": "unlimited"})
     rows.append({**quota, "region": "northeurope", "state": "unknown", "why": "403 <i>AuthorizationFailed</i>"})
     id = f"/subscriptions/{subscription}/resourceGroups/g/providers/Microsoft.Compute/capacityReservationGroups/crg"
-    for name, used in (("one", 2), ("two", None)):
-        left = {"used": used, "left": 2, "state": "room"} if used is not None else {"why": "Azure returned no list"}
+    for name in ("one", "two"):
+        left = {"why": "Azure returned no list"} if name == "two" else {"used": 2, "left": 2, "state": "room"}
         own = {"resource": f"{id}/capacityReservations/{name}", "sku": "Standard_<b>", "reserved": 4, "zones": ["1"]}
         rows.append({"kind": "reservation", "subscription": subscription, "region": "norwayeast", **own, **left})
     rule = next(iter(made["rules"]))
