@@ -1,13 +1,20 @@
 """Reading quotas from a sandbox: which regions, how many requests, and what is refused."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from scanner.collect.collector import Plan, Scope
 from scanner.collect.quotas import IN_PART, MOST_REGIONS, NO_REGION, TOO_MANY
+from scanner.errors import InputError
 from scanner.model.residency import ResidencyPolicy, ResidencyScope
 from scanner.sandbox.served_estate import Refusal, RoleGrant
 from scanner.sandbox.server import Sandbox
+from scanner.snapshot.files import read
+from scanner.snapshot.format import Header
+from scanner.snapshot.store import Store
 from tests.azure.requests import PLAN, S1, S2, STORAGE, Result, account, box, resource, scanned
 
 PROVIDERS = ("Microsoft.Compute", "Microsoft.Network")
@@ -104,3 +111,12 @@ def test_parts_of_subscriptions_and_plans_without_quotas_read_none() -> None:
         running = box(account("st0"))
         scanned(running, scope, plan=wanted)
         assert asked(running) == []
+
+
+def test_a_snapshot_without_the_quotas_that_a_list_counted_is_refused(tmp_path: Path) -> None:
+    made, path = Store(Header(taken="2026-11-25T00:00:00Z")), tmp_path / "snapshot.jsonl"
+    made.scope(S1, "prod", "t", "full")
+    made.read(usages("norwayeast"), 1, "list")
+    made.write(path)
+    with pytest.raises(InputError, match="the list counts 1 resources, the snapshot holds 0"):
+        list(read(path).bundles())
