@@ -179,7 +179,7 @@ class Texts:
         if isinstance(row, SpreadRow):
             return msgspec.structs.replace(row, title=self.title(row.title))
         if isinstance(row, ControlPlaneRow):
-            return msgspec.structs.replace(row, reason=self.fact(row.reason))
+            return msgspec.structs.replace(row, service=self.fact(row.service), reason=self.fact(row.reason))
         return msgspec.structs.replace(row, why=self.fact(row.why))
 
     def hop(self, row: HopRow) -> HopRow:
