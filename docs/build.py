@@ -124,7 +124,9 @@ def permissions(rules: RuleSet) -> str:
 
 def _served(action: str, rules: list[str]) -> str:
     if action in access.ALWAYS:
-        return "every scan: subscriptions, and what is in them"
+        return "every scan: subscriptions, what is in them, quotas"
+    if action.startswith("Microsoft.Compute/capacityReservationGroups/"):
+        return "capacity reservations"
     if not rules:
         return "network paths and front ends"
     shown = ", ".join(f"[{id}](rules/{id}.md)" for id in rules[:SHOWN_RULES])

@@ -22,6 +22,7 @@ _CODE = {
     "scanner/model": (
         "addresses",
         "checks",
+        "control_planes",
         "keys",
         "kept",
         "places",
@@ -31,7 +32,17 @@ _CODE = {
         "unread",
         "verdict",
     ),
-    "scanner/evaluate": ("checks", "endpoints", "locks", "missing", "places", "remedies", "rows", "waiving"),
+    "scanner/evaluate": (
+        "capacity",
+        "checks",
+        "endpoints",
+        "locks",
+        "missing",
+        "places",
+        "remedies",
+        "rows",
+        "waiving",
+    ),
     "scanner/history": ("baseline", "compare", "documents"),
     "scanner/reach": (),
     "rules": (),
@@ -41,6 +52,7 @@ _SPOKEN = ("answers", "callers", "effective_rules", "port_query", "query", "port
 """The modules of `scanner/reach` whose texts only the terminal shows."""
 _NOTES = {
     "scanner/azure/tenants.py": ("__init__", "_assign", "_said"),
+    "scanner/collect/quotas.py": ("TOO_MANY", "IN_PART", "NO_REGION", "_region"),
     "scanner/config/waivers.py": ("says", "notes", "_expired_note", "_needless_note"),
     "scanner/scan/job.py": ("KEPT_ALL",),
     "scanner/scan/narrowing.py": ("apply",),
@@ -152,7 +164,7 @@ def _defined(node: ast.AST) -> str:
     """Return the name of the function or constant that a node defines, "" for any other."""
     if isinstance(node, ast.Assign):
         return _name(node.targets[0])
-    return node.name if isinstance(node, ast.FunctionDef) else ""
+    return node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else ""
 
 
 class _Visitor(ast.NodeVisitor):

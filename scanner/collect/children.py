@@ -50,6 +50,7 @@ class BundleReader:
         buffer = LineBuffer(self.context.spool)
         reads = self._needed(buffer, resource, resource_type)
         self.context.counts.resources += 1
+        self.context.regions[subscription.id.lower()][resource.location] += 1
         nested = [each for each in self._nested_in(resource.type) if may_exist(subscription, each[0])]
         if not reads and not nested:
             self.context.flush(buffer)

@@ -15,6 +15,7 @@ from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView
+from scanner.collect.quotas import QuotaReader
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.visibility import VisibilityReader
 from scanner.errors import InputError
@@ -115,6 +116,9 @@ class _Collection:
                 for type, resource_type in self.context.plan.types():
                     if not nested(type):
                         jobs.add((subscription.id, "lists"), self.lists.job(jobs, subscription, type, resource_type))
+        if self.context.plan.quotas is not None and not (self.scope.groups or self.scope.tags):
+            names = {each.id.lower(): each.name for each in targets}
+            await QuotaReader(self.context, self.context.plan.quotas, self.containers.regions, names).read(views)
         self.lists.tags.check()
         return list(self.excluded.paths.values())
 

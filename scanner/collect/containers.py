@@ -9,6 +9,7 @@ from scanner.collect.named import GROUPS
 from scanner.collect.plan import Json
 from scanner.collect.queue import CollectionContext, SubscriptionView, run_some
 from scanner.model.ids import segments
+from scanner.model.regions import TABLE, Region, of_arm
 from scanner.snapshot.spool import SpooledRows
 
 LOCATIONS = "2022-12-01"
@@ -24,6 +25,8 @@ class ContainerReader:
 
     def __init__(self, context: CollectionContext) -> None:
         self.context = context
+        self.regions: dict[str, Region] = dict(TABLE)
+        """The regions by name: the built-in table, and those that ARM listed."""
 
     async def read(self, views: Sequence[SubscriptionView]) -> None:
         """Write the groups of each subscription, a gap where they cannot be read, and the regions."""
@@ -55,6 +58,8 @@ class ContainerReader:
         """Write the rows of a list. Raises ReadError."""
         rows: SpooledRows = await self.context.reader.rows(quoted_path(path), api)
         kept = {str(row["id"]).lower(): shown(row) for row in rows if _is_in(row, path)}
+        if api == LOCATIONS:
+            self.regions |= of_arm(kept.values())
         for body in kept.values():
             self.context.store.resource(body, api, "list")
         self.context.store.read(path, len(kept), "list")

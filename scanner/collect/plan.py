@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.index import INDEX_TYPES
+from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.selection import Exclusion
 
@@ -64,13 +65,15 @@ class Scope:
 class Plan:
     """The table of reads: resource types, the reads that are wanted below them, and the types of the index.
 
-    `places`: read the resource groups of each subscription and ARM's list of regions too.
+    `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas
+    of the regions that this policy allows, or without one of those that hold resources. None: read no quotas.
     """
 
     resource_types: Sequence[ResourceType]
     reads: Collection[Read]
     index_types: Sequence[str] = INDEX_TYPES
     places: bool = False
+    quotas: ResidencyPolicy | None = None
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a

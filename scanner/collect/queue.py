@@ -1,7 +1,7 @@
 """What the parts of a collection share: its context, the queue of jobs, the counts, and the view of a subscription."""
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -129,6 +129,8 @@ class CollectionContext:
         self.counts = ReadCounts(progress)
         self.spool = reader.spool
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self.regions: dict[str, Counter[str]] = defaultdict(Counter)
+        """How many resources were found in each region, by subscription in lower case."""
 
     def labelled(self, name: str, tenant: str) -> str:
         """Return the name of a subscription, with that of its tenant (by id) where several are read: `Nord / prod`."""

@@ -1,6 +1,7 @@
 """The commands of Twolocks, one row each: arguments and options, the function that runs, the text of the help."""
 
 from scanner.config.command import Command
+from scanner.config.findings_commands import FINDINGS_COMMANDS
 from scanner.config.options import (
     AUTH,
     CLOUD,
@@ -285,33 +286,7 @@ secrets, no writes. Sends no requests.""",
 Create a report from a findings file (scan --out findings.json). Each FILE may
 be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
     ),
-    Command(
-        "places",
-        "Show where data may be, by configuration",
-        "places:run",
-        arguments=("FILE",),
-        rows=(
-            Option("leaving", about="Only places that may leave or are unknown"),
-            FORMAT,
-        ),
-        intro="""\
-Show the places that the resources of a findings file name: region, paired
-region, replicas, targets of replication, processing. Each stays by
-configuration, may leave the allowed places, or is unknown. The settings
-[residency] say what is allowed; without them, the geography of the resource
-group's region. What Microsoft does beside the configuration is not shown.""",
-        outro="""\
-JSON: [{resource, rule, kind, what, region, geography, place, area, verdict,
-path, value, allowed, source, why, waiver}]; keys without a value are left out.""",
-    ),
-    Command(
-        "keys",
-        "Show whose keys encrypt what, and the keys' risks",
-        "keys:run",
-        arguments=("FILE",),
-        rows=(Option("at-risk", about="Only keys with a proven risk or of unknown state"), FORMAT),
-        intro="Show the keys of a findings file, their risks and what depends on them.\nJSON: as in `keys` there.",
-    ),
+    *FINDINGS_COMMANDS,
     Command(
         "diff",
         "Compare two findings files or snapshots",

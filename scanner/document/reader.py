@@ -12,6 +12,7 @@ from typing import IO, Any, TypeVar, overload
 
 import msgspec
 
+from scanner.document.capacity_rows import CapacityRow
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
@@ -159,6 +160,7 @@ class _Parser:
             not_applicable=self._mapping("not_applicable", dict[str, str]),
             places=self._optional_rows("places", DataPlaceRow),
             keys=self._optional_rows("keys", KeyRow),
+            capacity=self._optional_rows("capacity", CapacityRow),
             gaps=list(self._rows("gaps", GapRow)),
             coverage=self._part(b'"coverage": ', Coverage),
         )
@@ -206,7 +208,7 @@ class _Parser:
             raise _OtherForm
         return self._until(b"%c,\n" % brackets[1])
 
-    def _optional_rows(self, name: str, type: Callable[..., _Row]) -> Sequence[_Row]:
+    def _optional_rows(self, name: str, type: Any) -> Sequence[Any]:
         """Return the rows of a section that documents of earlier versions do not have."""
         at = self._at
         if self._line().startswith(b'"%s": ' % name.encode()):
@@ -227,8 +229,8 @@ class _Parser:
         if more:
             raise _OtherForm
 
-    def _rows(self, name: str, type: Callable[..., _Row]) -> RowSequence[_Row]:
-        decode = msgspec.json.Decoder[_Row](type).decode
+    def _rows(self, name: str, type: Any) -> RowSequence[Any]:
+        decode = msgspec.json.Decoder(type).decode
         lines = self._lines(name, b"[]")
         starts = array("q", [self._at])
         for number, line in enumerate(lines):

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from scanner.document.capacity_rows import CapacityRow
 from scanner.document.first_schema import convert_first_schema
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
@@ -399,6 +400,7 @@ class Document(msgspec.Struct, kw_only=True):
     not_applicable: Mapping[str, dict[str, str]]
     places: Sequence[DataPlaceRow] = ()
     keys: Sequence[KeyRow] = ()
+    capacity: Sequence[CapacityRow] = ()
     gaps: list[GapRow]
     coverage: Coverage
     changes: ChangesRow | None = None

@@ -6,6 +6,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from scanner.document.capacity_rows import CapacityRow
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
@@ -24,8 +25,8 @@ from scanner.document.schema import (
 )
 
 _encoder = msgspec.json.Encoder(enc_hook=str)
-_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places", "keys")
-_LISTS = frozenset({"exposures", "findings", "places", "keys"})
+_SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places", "keys", "capacity")
+_LISTS = frozenset({"exposures", "findings", "places", "keys", "capacity"})
 _BATCH = 512
 
 
@@ -75,6 +76,9 @@ class Writer:
 
     def key(self, row: KeyRow) -> None:
         self._line("keys", _encoder.encode(row))
+
+    def capacity(self, row: CapacityRow) -> None:
+        self._line("capacity", _encoder.encode(row))
 
     def resource(self, id: str, row: ResourceRow) -> None:
         self._line("resources", _encoder.encode(id) + b": " + _encoder.encode(row))
@@ -126,6 +130,8 @@ def fill(writer: Writer, document: Document) -> None:
         writer.place(place)
     for key in document.keys:
         writer.key(key)
+    for row in document.capacity:
+        writer.capacity(row)
     for id, rules in document.passed.items():
         writer.passed(id, rules)
     for id, reasons in document.not_applicable.items():

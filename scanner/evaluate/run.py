@@ -12,6 +12,7 @@ from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerpr
 from scanner.document.tenants import tenant_of
 from scanner.document.writer import Writer
 from scanner.evaluate.bicep import versions_of
+from scanner.evaluate.capacity import CapacityLedger
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.cycle_collector import existing_objects_not_walked, without_cycle_collector
@@ -56,6 +57,7 @@ class Evaluation:
         with without_cycle_collector():
             snapshot.load(self.kinds.keys())
         self.index = index or index_of(snapshot, self.policy)
+        self._capacity = CapacityLedger(snapshot, rules)
         self._keys = KeyLedger(self.index, rules, snapshot.gaps, is_part=snapshot.is_part)
         if snapshot.raw is not None:
             self.index.keys.resources = partial(naming_keys, snapshot)
@@ -83,6 +85,8 @@ class Evaluation:
         for key in self._keys.rows():
             writer.key(key)
         self._finish()
+        for row in self._capacity.rows(self.counts.tally, self.counts.types):
+            writer.capacity(row)
         return self.result
 
     def evaluate(self, bundle: Bundle) -> BundleResult:
@@ -129,6 +133,7 @@ class Evaluation:
                 self._count(bundle)
             if is_wanted:
                 self._types.add(bundle)
+                self._capacity.add(bundle)
                 yield self.evaluate(bundle)
 
     def _count(self, bundle: Bundle) -> None:

@@ -82,6 +82,10 @@ _OF_SUBSCRIPTION = frozenset(
 )
 """Types that one list reads for a whole subscription, and that belong to the bundle of the subscription."""
 
+QUOTA_TYPES = ("Microsoft.Compute/locations/usages", "Microsoft.Network/locations/usages")
+"""Types of quotas: one list reads them for a region of a subscription, and they belong to no bundle."""
+_REGIONAL = frozenset(each.lower() for each in QUOTA_TYPES)
+
 _ANYWHERE = frozenset({"microsoft.authorization/locks"})
 """Types of `_OF_SUBSCRIPTION` that belong to the subscription also where they are set on a resource."""
 
@@ -96,7 +100,8 @@ def _is_of_subscription(type: str, above: int) -> bool:
 @lru_cache(maxsize=2048)
 def root_of(url: str) -> str:
     """Return the id (lower case) of the bundle of a resource, or of a read below one; "" for a list of a
-    subscription, and for a subscription itself: a failed read of its path means that it is visible in part.
+    subscription or of a region, and for a subscription itself: a failed read of its path means that it is visible in
+    part.
     """
     parts = segments(url)
     if "providers" not in parts:
@@ -105,6 +110,8 @@ def root_of(url: str) -> str:
         return "/" + "/".join(parts[:2])
     start = parts.index("providers")
     end = start + 4
+    if start == 2 and type_of(url).lower() in _REGIONAL:
+        return ""
     if len(parts) < end or (start == 2 and "/".join(parts[start + 1 :]) in _LISTED_NESTED):
         return ""
     if len(parts) >= end + 2 and f"{parts[start + 1]}/{parts[start + 2]}/{parts[end]}" in _OWN_BUNDLES:

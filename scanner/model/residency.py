@@ -16,6 +16,9 @@ WORDS: Final = frozenset({EEA_WORD, *EEA, *ADEQUACY, *TABLE, *(each.geography.lo
 """What the settings may allow: `eea`, geographies and regions, in lower case."""
 
 
+SETTING: Final = "the setting residency.allowed"
+
+
 class Allowed(NamedTuple):
     """The places that are allowed for a resource. `words`: regions, geographies or `eea`. `source`: who says so."""
 
@@ -77,8 +80,19 @@ class ResidencyPolicy:
         """Return the names of the tags that scopes are chosen by."""
         return tuple(each.tag[0] for each in self.scopes if each.tag is not None)
 
+    def of_subscription(self, id: str, name: str) -> Allowed | None:
+        """Return every place that is allowed for something in a subscription, None where no setting says it."""
+        words: list[str] = []
+        for scope in self.scopes:
+            if scope.subscription and scope.subscription.lower() not in (id.lower(), name.lower()):
+                continue
+            words += scope.allowed
+            if scope.tag is None:
+                return Allowed(tuple(dict.fromkeys(words)), SETTING)
+        words += self.allowed
+        return Allowed(tuple(dict.fromkeys(words)), SETTING) if words else None
 
-SETTING: Final = "the setting residency.allowed"
+
 SCOPE: Final = "the setting residency.scope of "
 GROUP: Final = "the geography of the resource group"
 NO_GROUPS: Final = "not collected"

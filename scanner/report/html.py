@@ -30,7 +30,7 @@ from scanner.report.words import Words
 
 _STYLES = (
     "tokens.css", "page.css", "first.css", "matrix.css", "cards.css", "table.css", "changes.css", "map.css",
-    "places.css", "encryption_keys.css", "frameworks.css", "print.css", "print_first.css",
+    "places.css", "encryption_keys.css", "capacity.css", "frameworks.css", "print.css", "print_first.css",
 )  # fmt: skip
 _SCRIPTS = (
     "words.js", "dom.js", "data_block.js", "query.js", "state.js", "path.js", "links.js", "tabs.js", "table.js",

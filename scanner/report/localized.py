@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from scanner.document.capacity_rows import CapacityRow, ControlPlaneRow, SpreadRow
 from scanner.document.key_rows import KeyRow
 from scanner.document.schema import (
     ChangeRow,
@@ -64,6 +65,7 @@ def localized(document: Document, words: Words) -> Document:
         not_applicable=ReasonsSaid(document.not_applicable, texts.fact),
         places=tuple(map(texts.place, document.places)),
         keys=tuple(map(texts.key, document.keys)),
+        capacity=tuple(map(texts.capacity, document.capacity)),
         coverage=msgspec.structs.replace(document.coverage, notes=list(map(texts.fact, document.coverage.notes))),
         changes=texts.changes(document.changes) if document.changes else None,
     )
@@ -173,6 +175,14 @@ class Texts:
             risks=[msgspec.structs.replace(each, what=self.message(each.what)) for each in row.risks],
             stores=[msgspec.structs.replace(each, why=self.fact(each.why)) for each in row.stores],
         )
+
+    def capacity(self, row: CapacityRow) -> CapacityRow:
+        """Return a row on capacity; the names of quotas are Azure's and stay as they are."""
+        if isinstance(row, SpreadRow):
+            return msgspec.structs.replace(row, title=self.title(row.title))
+        if isinstance(row, ControlPlaneRow):
+            return msgspec.structs.replace(row, service=self.fact(row.service), reason=self.fact(row.reason))
+        return msgspec.structs.replace(row, why=self.fact(row.why))
 
     def hop(self, row: HopRow) -> HopRow:
         """Return a hop; the name of a resource, and the endpoint at the end of a path, stay as they are."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.document.tenants import scope_labels
+from scanner.report.capacity_view import capacity_view
 from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
@@ -72,6 +73,7 @@ def context(
         **coverage(document.coverage, t),
         **places_view(document, t, names),
         **keys_view(document, t, names),
+        **capacity_view(document, t),
     }
 
 

@@ -13,6 +13,7 @@ from types import ModuleType
 import msgspec
 
 from scanner.content import content
+from scanner.model.ids import QUOTA_TYPES
 from scanner.model.kept import KeptPaths
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
@@ -22,6 +23,8 @@ from scanner.rulebook.pinned_paths import row_reads
 FILE = "kept.json"
 CONTAINERS = ("metadata.geography", "metadata.physicalLocation", "metadata.regionType", "metadata.pairedRegion[].name")
 """What is kept of regions, which have no type."""
+QUOTAS = tuple(f"properties.quotas[].{each}" for each in ("name", "label", "used", "limit"))
+"""What is kept of the quotas of a region, on which there are no rules."""
 BUILT_IN = "scanner.rules."
 _PARTS = ("properties", "sku", "identity", "tags", "plan", "extendedLocation")
 """The members of a resource with which a text in Python code must begin to count as a path."""
@@ -36,6 +39,8 @@ def kept_paths(rules: RuleSet, tags: tuple[str, ...] = ()) -> KeptPaths:
     for type, path in (*_of_rows(rules), *_declared(rules), *_of_code(rules)):
         found[type.lower()].add(path)
     found[""].update(CONTAINERS)
+    for type in QUOTA_TYPES:
+        found[type.lower()].update(QUOTAS)
     own = {path.split(".")[1] for paths in found.values() for path in paths if path.lower().startswith("tags.")}
     return KeptPaths(dict(found), (*tags, *own))
 

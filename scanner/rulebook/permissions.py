@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from scanner.content import content
 from scanner.errors import InputError
-from scanner.model.ids import SUBSCRIPTION
+from scanner.model.ids import QUOTA_TYPES, SUBSCRIPTION
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
@@ -29,8 +29,9 @@ ALWAYS = (
     "Microsoft.Resources/subscriptions/locations/read",
     "Microsoft.Resources/subscriptions/read",
     "Microsoft.Resources/subscriptions/resourceGroups/read",
+    *(f"{each}/read" for each in QUOTA_TYPES),
 )
-"""What finding subscriptions, and what is in them, needs whatever the rules are."""
+"""What finding subscriptions, what is in them and their quotas needs whatever the rules are."""
 
 PLACEHOLDER = "/subscriptions/00000000-0000-0000-0000-000000000000"
 GROUP = "/providers/Microsoft.Management/managementGroups/"

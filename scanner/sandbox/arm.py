@@ -48,6 +48,9 @@ LAST: dict[str, Any] = {"microsoft.web": None, "microsoft.authorization": None, 
 
 VERSION = re.compile(r"^(20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-[a-z]+(\.\d+)?)?$")
 
+REGION = re.compile(r"^/subscriptions/[^/]+/providers/[^/]+/locations/[a-z0-9]+$")
+"""A region of a provider, which exists without being a resource."""
+
 LOCATIONS = (
     ("norwayeast", "Norway East", "Europe", "Oslo", "norwaywest"),
     ("norwaywest", "Norway West", "Europe", "Stavanger", "norwayeast"),
@@ -278,7 +281,7 @@ class SandboxArm:
         if at.group and f"/subscriptions/{at.subscription}/resourcegroups/{at.group.lower()}" not in nodes:
             return errors.no_group(at.group)
         above = owner(at)
-        if above and above.lower() not in nodes:
+        if above and above.lower() not in nodes and not REGION.search(above.lower()):
             return errors.no_parent(above.rsplit("/", 1)[-1])
         if kind not in self.estate.types and kind not in known_types():
             namespace, _, rest = at.kind.partition("/")

@@ -302,7 +302,8 @@ class _Builder:
         return f"/subscriptions/{sub}" + ("" if group is None else f"/resourceGroups/{name}")
 
     def _refusal(self, given: Json) -> Json:
-        return {"path": self._reference(given["path"][1:], "refusal")} | {
+        name, _, below = given["path"][1:].partition("/")
+        return {"path": self._scope_id(name) + (f"/{below}" if below else "")} | {
             key: value for key, value in given.items() if key != "path"
         }
 

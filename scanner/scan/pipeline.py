@@ -175,7 +175,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         store.header.notes += show_logins(reader.labels, reader.notes, screen)
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
-        plan = Plan(rules.read(), rules.reads(), places=rules.needs_places)
+        plan = Plan(rules.read(), rules.reads(), places=rules.needs_places, quotas=job.policy.residency)
         store.header.excluded = await collect(reader, scope, plan, store, screen)
         if settings["effective"]:
             from scanner.collect.effective import differences

@@ -43,6 +43,7 @@ class Snapshot:
     `listed_by_arm`: the bulk reads that ARM answered, not Resource Graph.
     `history_gaps`: what is missing compared with the history. It makes nothing in this snapshot inconclusive.
     `group_regions`: the region of each resource group, by its id in lower case. `locations`: ARM's list of regions.
+    `quotas`: the quotas of a region of a subscription, by the path of their list in lower case.
     `locate`: returns the region of each top-level resource by its id in lower case.
     `fabric`: the networks of the index, parsed. `parsed_counts`: how many resources of the index are kept in the
     fabric only, by type in lower case.
@@ -65,6 +66,7 @@ class Snapshot:
     """Types of the index (lower case) of which a property was not kept that the networks are parsed from, and why."""
     group_regions: dict[str, str] = field(default_factory=dict)
     locations: list[dict[str, Any]] = field(default_factory=list)
+    quotas: dict[str, dict[str, Any]] = field(default_factory=dict)
     locate: Callable[[], Mapping[str, str]] = dict
     raw: Callable[[], Iterable[bytes]] | None = None
     """Returns the encoded lines once more; None where they cannot be read again."""
@@ -288,12 +290,14 @@ def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
 
 
 def _add_container(snapshot: Snapshot, body: dict[str, Any]) -> None:
-    """Add a resource group or a region, which belong to no bundle."""
+    """Add a resource group, a region or the quotas of one, which belong to no bundle."""
     match segments(str(dict.get(body, "id") or "")):
         case ("subscriptions", _, "resourcegroups", _) as parts:
             snapshot.group_regions["/" + "/".join(parts)] = region_name(dict.get(body, "location"))
         case ("subscriptions", _, "locations", _):
             snapshot.locations.append(body)
+        case ("subscriptions", _, "providers", _, "locations", _, "usages") as parts:
+            snapshot.quotas["/" + "/".join(parts)] = body
 
 
 def _add_to_bundle(bundle: Bundle, line: SnapshotLine) -> None:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scanner.errors import InputError
-from scanner.model.ids import group_of, is_own_list, list_of, segments, subscription_of, type_of
+from scanner.model.ids import QUOTA_TYPES, group_of, is_own_list, list_of, segments, subscription_of, type_of
 from scanner.snapshot.format import LINE_LIMIT, Chain, EndLine, Header, SnapshotLine, root_of_line, sort_key, url_of
 
+_QUOTAS = frozenset(each.lower() for each in QUOTA_TYPES)
 VIEWS = ("full", "partial", "none")
 AHEAD = timedelta(minutes=10)
 """How far the time of a snapshot may lie ahead of this machine's clock."""
@@ -176,8 +177,12 @@ def _plain(url: str) -> str:
 
 
 def _lists_of(url: str) -> tuple[str, ...]:
-    """Return the lists that a resource is in: that of its subscription, and that of its resource group."""
+    """Return the lists that a resource is in: that of its subscription, and that of its resource group. The quotas of a
+    region are one resource, and a list of their own.
+    """
     type, subscription, group = type_of(url), subscription_of(url), group_of(url)
+    if type.lower() in _QUOTAS:
+        return (_plain(url),)
     wide = f"/subscriptions/{subscription}/providers/{type}".lower()
     return (
         (wide, f"/subscriptions/{subscription}/resourcegroups/{group}/providers/{type}".lower()) if group else (wide,)

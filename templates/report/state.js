@@ -1,5 +1,5 @@
 // The state is the address's hash and nothing else: #view?q=..&group=..&sort=..&n=..&p=..&f=..
-const VIEWS = ["endpoints", "findings", "not-assessed", ...(byId("changes") ? ["changes"] : []), "map", ...(byId("places") ? ["places"] : []), ...(byId("encryption-keys") ? ["encryption-keys"] : []), "frameworks"];
+const VIEWS = ["endpoints", "findings", "not-assessed", ...(byId("changes") ? ["changes"] : []), "map", ...(byId("places") ? ["places"] : []), ...(byId("encryption-keys") ? ["encryption-keys"] : []), ...(byId("capacity") ? ["capacity"] : []), "frameworks"];
 const GROUPS = ["none", "rule", "resource", "subscription", "category"];
 const SORTS = ["severity", "title", "resource", "place", "age", "owner"];
 const SIZES = [50, 100];

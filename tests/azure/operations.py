@@ -14,6 +14,7 @@ import azure.mgmt
 
 from scanner.azure import subscriptions as scope
 from scanner.collect.collector import INDEX_APIS
+from scanner.collect.quotas import APIS as QUOTAS
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import loader
@@ -127,6 +128,10 @@ def table() -> list[PlannedRead]:
                 add(f"{child.type} of {type}", f"{above(child, type)}/{child.path}", child.api, name)
     for type, version in INDEX_APIS.items():
         add(f"index {type}", listed(type), version, type)
+    for type, version in QUOTAS.items():
+        namespace = type.partition("/")[0]
+        path = f"/subscriptions/{ANY}/providers/{namespace}/locations/{ANY}/usages"
+        add(f"quotas {namespace}", path, version)
     add("subscriptions", "/subscriptions", scope.SUBSCRIPTIONS)
     add("tenants", "/tenants", scope.SUBSCRIPTIONS)
     add("descendants", f"/providers/Microsoft.Management/managementGroups/{ANY}/descendants", scope.GROUPS)

@@ -32,6 +32,7 @@ def by_rows(path: Path) -> Document | None:
             findings=list(found.findings),
             places=list(found.places),
             keys=list(found.keys),
+            capacity=list(found.capacity),
             resources=dict(found.resources),
             passed=dict(found.passed),
             not_applicable=dict(found.not_applicable),

@@ -624,6 +624,36 @@ def with_keys(made: dict[str, Any]) -> dict[str, Any]:
     return {**made, "keys": rows}
 
 
+def with_capacity(made: dict[str, Any]) -> dict[str, Any]:
+    """The document, with quotas in every state in two regions, reservations, rules on zones, and control planes."""
+    subscription, hostile = next(iter(SUBSCRIPTIONS)), "<b>cores\u202e"
+    quota = {"kind": "quota", "subscription": subscription, "provider": "Microsoft.Compute"}
+    rows: list[dict[str, Any]] = []
+    for at, (used, limit, state) in enumerate(((10, 10, "full"), (9, 10, "near"), (1, 10, "room"))):
+        left: dict[str, Any] = {
+            "used": used,
+            "limit": limit,
+            "left": limit - used,
+            "share": 100 * (limit - used) // limit,
+        }
+        name = hostile if state == "full" else f"Family {at}"
+        rows.append({**quota, "region": "norwayeast", "quota": f"q{at}", "name": name, "state": state, **left})
+    rows.append({**quota, "region": "westeurope", "quota": "q4", "name": "No limit", "used": 3, "state": "unlimited"})
+    rows.append({**quota, "region": "northeurope", "state": "unknown", "why": "403 <i>AuthorizationFailed</i>"})
+    id = f"/subscriptions/{subscription}/resourceGroups/g/providers/Microsoft.Compute/capacityReservationGroups/crg"
+    for name in ("one", "two"):
+        left = {"why": "Azure returned no list"} if name == "two" else {"used": 2, "left": 2, "state": "room"}
+        own = {"resource": f"{id}/capacityReservations/{name}", "sku": "Standard_<b>", "reserved": 4, "zones": ["1"]}
+        rows.append({"kind": "reservation", "subscription": subscription, "region": "norwayeast", **own, **left})
+    rule = next(iter(made["rules"]))
+    counts = {"single": 3, "spread": 4, "unknown": 5}
+    rows.append({"kind": "spread", "rule": rule, "title": "<b>In one zone", "over": "zones", **counts})
+    plane = {"kind": "control-plane", "resources": None, "complete": True, "reason": "Changes go through it."}
+    for id, source in (("resource-manager", "https://learn.microsoft.com/azure/x"), ("bad", "javascript:alert(1)")):
+        rows.append({**plane, "id": id, "service": f"<b>{id}", "source": source})
+    return {**made, "capacity": rows}
+
+
 def wrap(estate: Estate) -> dict[str, Any]:
     scopes = [
         {"subscription": key, "name": name, "tenant": "t", "view": "partial" if name == "felles-plattform" else "full"}

@@ -1,0 +1,117 @@
+"""Reads the quotas of each subscription: two lists a region, in few regions. Not read for parts of a subscription."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from typing import Final
+
+from scanner.azure.errors import ReadError
+from scanner.collect.bodies import quoted_path
+from scanner.collect.plan import Json
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
+from scanner.model.ids import QUOTA_TYPES
+from scanner.model.regions import Region
+from scanner.model.residency import ResidencyPolicy
+
+APIS: Final = dict(zip(QUOTA_TYPES, ("2025-11-01", "2025-09-01"), strict=True))
+"""The types of quotas, each with its api-version."""
+MOST_REGIONS: Final = 8
+"""The number of regions of a subscription that are read."""
+TOO_MANY = f"not read: only {MOST_REGIONS} regions of a subscription are"
+"""Why the quotas of a region are not read. The regions with the most resources come first."""
+IN_PART = "the subscription is visible in part"
+NO_REGION = "the subscription has no resources in any region"
+_NOT_OFFERED = frozenset({"noregisteredproviderfound", "locationnotavailableforresourcetype"})
+_REGION = re.compile(r"[a-z][a-z0-9]{2,40}")
+_GLOBAL = "global"
+
+
+class QuotaReader:
+    """Read the quotas of one collection. `regions`: the regions of the cloud; `names`: those of subscriptions, by id in
+    lower case.
+    """
+
+    def __init__(
+        self,
+        context: CollectionContext,
+        policy: ResidencyPolicy,
+        regions: Mapping[str, Region],
+        names: Mapping[str, str],
+    ) -> None:
+        self.context = context
+        self.policy = policy
+        self.regions = regions
+        self.names = names
+
+    async def read(self, views: Sequence[SubscriptionView]) -> None:
+        """Write the quotas of each subscription, a gap where they cannot be read, a skip where they are not read."""
+        await run_some(partial(self._subscription, each) for each in views)
+
+    def wanted(self, subscription: str) -> list[str]:
+        """Return the regions whose quotas matter: those that the settings allow, else those that hold resources. The
+        region with the most resources comes first.
+        """
+        counts = self.context.regions[subscription.lower()]
+        used = {each for each in counts if _REGION.fullmatch(each) and each != _GLOBAL}
+        allowed = self.policy.of_subscription(subscription, self.names.get(subscription.lower(), ""))
+        if allowed is not None:
+            used = {each.name for each in self.regions.values() if allowed.has(each)}
+        return sorted(used, key=lambda each: (-counts.get(each, 0), each))
+
+    async def _subscription(self, view: SubscriptionView) -> None:
+        above = f"/subscriptions/{view.id}/providers"
+        if view.view != "full":
+            self.context.store.skip(f"{above}/{_lists_of(QUOTA_TYPES[0])}", IN_PART)
+            return
+        regions = self.wanted(view.id)
+        if not regions:
+            self.context.store.skip(f"{above}/{_lists_of(QUOTA_TYPES[0])}", NO_REGION)
+        for type in QUOTA_TYPES:
+            for region in regions[MOST_REGIONS:]:
+                self.context.store.skip(f"{above}/{_lists_of(type)}/{region}/usages", TOO_MANY)
+            await self._type(f"{above}/{_lists_of(type)}", type, regions[:MOST_REGIONS])
+
+    async def _type(self, above: str, type: str, regions: Sequence[str]) -> None:
+        """Write the quotas of one type: of each region those that some region of the subscription uses."""
+        found: dict[str, list[Json]] = {}
+        await run_some(partial(self._region, f"{above}/{region}/usages", type, found) for region in regions)
+        used = {each["name"] for rows in found.values() for each in rows if each["used"] != 0}
+        for path, rows in found.items():
+            kept = [each for each in rows if each["name"] in used]
+            self.context.store.resource({"id": path, "properties": {"quotas": kept}}, APIS[type], "list")
+            self.context.store.read(path, 1, "list")
+
+    async def _region(self, path: str, type: str, found: dict[str, list[Json]]) -> None:
+        """Read one list into `found`, or write why it was not read."""
+        self.context.counts.expect("quotas")
+        try:
+            rows: Iterable[Json] = await self.context.reader.rows(quoted_path(path), APIS[type])
+        except ReadError as error:
+            provider = type.partition("/")[0]
+            if error.code.lower() == UNREGISTERED:
+                self.context.store.skip(path, f"{provider} is not registered in the subscription")
+            elif error.code.lower() in _NOT_OFFERED:
+                self.context.store.skip(path, f"{provider} is not offered in the region")
+            else:
+                self.context.add_failure(self.context.store, path, error, f"{type}/read")
+        else:
+            found[path] = [_quota(row) for row in rows]
+        self.context.counts.finish("quotas")
+
+
+def _lists_of(type: str) -> str:
+    """Return the path of the regions of a type of quotas, below the providers of a subscription."""
+    return type.removesuffix("/usages")
+
+
+def _quota(row: Json) -> Json:
+    """Return of a quota what is used of it: ARM's name, the name for people, what is used, and the limit."""
+    given = row.get("name")
+    name = given if isinstance(given, dict) else {"value": given}
+    label = name.get("localizedValue")
+    return {
+        "name": str(name.get("value") or ""),
+        "label": label if isinstance(label, str) else "",
+        "used": row.get("currentValue"),
+        "limit": row.get("limit"),
+    }
