@@ -92,7 +92,11 @@ def assess(rules: RuleSet, found: Sequence[SubscriptionPermissions], effective: 
     said = [{each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()} for right in found]
     seen = [each for each, right in zip(said, found, strict=True) if right.view != "none"]
     everywhere = {each.lower(): _least(answers[each.lower()] for answers in seen) for each in asked}
-    return [_place(rules, right, answers, everywhere) for right, answers in zip(found, said, strict=True)]
+    is_hidden = any(right.view == "partial" for right in found)
+    return [
+        _place(rules, right, answers, everywhere, is_hidden=is_hidden)
+        for right, answers in zip(found, said, strict=True)
+    ]
 
 
 def _least(answers: Iterable[bool | None]) -> bool | None:
@@ -103,7 +107,10 @@ def _least(answers: Iterable[bool | None]) -> bool | None:
 Answers = Mapping[str, bool | None]
 
 
-def _place(rules: RuleSet, right: SubscriptionPermissions, said: Answers, everywhere: Answers) -> ScopeAccess:
+def _place(
+    rules: RuleSet, right: SubscriptionPermissions, said: Answers, everywhere: Answers, *, is_hidden: bool
+) -> ScopeAccess:
+    """Return the access in a scope. `is_hidden`: some subscription is visible in part."""
     if right.view == "none":
         return ScopeAccess(right, unknown=frozenset(rules.enabled))
     lacking: dict[str, frozenset[str]] = {}
@@ -119,11 +126,11 @@ def _place(rules: RuleSet, right: SubscriptionPermissions, said: Answers, everyw
             each: right.allows_on_whole(each) if each in whole else (everywhere if each in looked else said)[each]
             for each in needed
         }
-        denied |= {each for each in whole if answers[each] is False}
+        denied |= {each for each in whole & access.SET_ON_SUBSCRIPTION if answers[each] is False}
         missing = frozenset(each for each, answer in answers.items() if answer is False)
         if missing:
             lacking[id] = missing
-        elif None in answers.values():
+        elif None in answers.values() or (is_hidden and access.looks_at_all(rule)):
             unknown.add(id)
     return ScopeAccess(right, lacking, frozenset(unknown), frozenset(denied))
 

@@ -43,7 +43,9 @@ class SubscriptionPermissions:
 
     def allows_on_whole(self, action: str) -> bool | None:
         """Return whether an action on the subscription itself is allowed; None: not known."""
-        return None if self.roles is None else self.on_whole(action)
+        if self.roles is None:
+            return False if self.view == "partial" else None
+        return self.on_whole(action)
 
     def allows(self, action: str, *, listed: bool = False) -> bool | None:
         """Return whether an action is allowed everywhere here; None: not known.

@@ -69,7 +69,7 @@ _LISTED_NESTED = frozenset(
 """Nested types that one list reads for a whole subscription: the path below a parent is that list, not a resource."""
 
 
-_OF_SUBSCRIPTION = frozenset(
+OF_SUBSCRIPTION = frozenset(
     {
         "microsoft.authorization/locks",
         "microsoft.authorization/policyassignments",
@@ -87,14 +87,14 @@ QUOTA_TYPES = ("Microsoft.Compute/locations/usages", "Microsoft.Network/location
 _REGIONAL = frozenset(each.lower() for each in QUOTA_TYPES)
 
 _ANYWHERE = frozenset({"microsoft.authorization/locks"})
-"""Types of `_OF_SUBSCRIPTION` that belong to the subscription also where they are set on a resource."""
+"""Types of `OF_SUBSCRIPTION` that belong to the subscription also where they are set on a resource."""
 
 
 def _is_of_subscription(type: str, above: int) -> bool:
     """Return whether a type belongs to the bundle of its subscription. `above`: the providers that its id names
     before its own.
     """
-    return type in _OF_SUBSCRIPTION and (above == 0 or type in _ANYWHERE)
+    return type in OF_SUBSCRIPTION and (above == 0 or type in _ANYWHERE)
 
 
 @lru_cache(maxsize=2048)
@@ -128,7 +128,7 @@ def list_of(resource_id: str) -> str:
     """Return the path (lower case) of the list that a resource is in: that of its subscription for a lock."""
     parts = segments(resource_id)
     type = type_of(resource_id).lower()
-    if type in _OF_SUBSCRIPTION and is_subscription(root_of(resource_id)):
+    if type in OF_SUBSCRIPTION and is_subscription(root_of(resource_id)):
         return f"{root_of(resource_id)}/providers/{type}"
     return "/" + "/".join(parts[:-1])
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from scanner.content import content
 from scanner.errors import InputError
-from scanner.model.ids import QUOTA_TYPES, SUBSCRIPTION
+from scanner.model.ids import OF_SUBSCRIPTION, QUOTA_TYPES, SUBSCRIPTION
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
@@ -119,6 +119,15 @@ def _key_users() -> tuple[str, ...]:
     """Return the types whose rows find keys."""
     found = [type for rule in load(packages=False).rules.values() if rule.keys for type in rule.resource_type.types]
     return tuple(dict.fromkeys(found))
+
+
+def looks_at_all(rule: Rule) -> bool:
+    """Whether a verdict may hang on any resource of a type, so that one that is not visible leaves it inconclusive."""
+    return any(True for _ in _looked_up(rule))
+
+
+SET_ON_SUBSCRIPTION = frozenset(f"{each}/read" for each in OF_SUBSCRIPTION)
+"""The actions (lower case) of lists of what is set on a subscription."""
 
 
 def of_subscription(rule: Rule) -> frozenset[str]:

@@ -12,6 +12,7 @@ import pytest
 from scanner.cli.access import DENIED, assess, missing, wanted
 from scanner.collect.bodies import Role
 from scanner.collect.permissions import SubscriptionPermissions
+from scanner.model.ids import SUBSCRIPTION
 from scanner.rulebook import loader
 from scanner.rulebook import permissions as access
 from scanner.sandbox.estate import Estate, load_estate
@@ -136,27 +137,38 @@ def test_missing_actions_are_sorted_by_the_rules_that_they_leave_undecided() -> 
         assert answer(served)["missing"][0]["action"] == "Microsoft.Sql/servers/read"
 
 
+WHOLE = {id for id, rule in rules().enabled.items() if access.of_subscription(rule)}
+"""The rules that need a role on the subscription itself: those on it, and on locks in it."""
+ON_SUBSCRIPTION = {id for id in WHOLE if rules().enabled[id].resource_type.type == SUBSCRIPTION}
+ANYWHERE = {id for id, rule in rules().enabled.items() if access.looks_at_all(rule)}
+"""The rules that may need a resource in any resource group: keys in vaults, backups in vaults, alerts."""
+
+
 def test_rights_in_groups_alone_are_asked_group_by_group() -> None:
     grants = [RoleGrant(group("rg-test-data", TEST)), RoleGrant(group("rg-test-web", TEST), ("*/read",), (CONTAINERS,))]
     with box(*grants) as served:
         document = answer(served)
         assert [each["view"] for each in document["scopes"]] == ["partial"]
         assert CONTAINERS in [row["action"] for row in document["missing"]]
-        assert document["scopes"][0]["unknown"] == []
+        assert set(document["scopes"][0]["unknown"]) == ANYWHERE - WHOLE - set(document["scopes"][0]["undecided"])
         asked = {request.path for request in served.requests if request.path.endswith(PERMISSIONS)}
         assert {path.split("/")[4] for path in asked if "resourcegroups" in path} == {"rg-test-data", "rg-test-web"}
         ended = check(served, tty=True)
         assert "test-journal has partial visibility" in " ".join(ended.err.split())
         assert ended.code == 3
         one = answer(served, "--scope", group("rg-test-data", TEST))
-        assert [(each["name"], each["decided"]) for each in one["scopes"]] == [("test-journal/rg-test-data", EVERY)]
+        decided = EVERY - len((WHOLE - ON_SUBSCRIPTION) | (ANYWHERE - ON_SUBSCRIPTION))
+        assert [(each["name"], each["decided"]) for each in one["scopes"]] == [("test-journal/rg-test-data", decided)]
 
 
 def test_in_part_but_with_all_rights_there_says_so() -> None:
     with box(RoleGrant(group("rg-test-data", TEST)), RoleGrant(group("rg-test-web", TEST))) as served:
         ended = check(served, tty=True)
-        first, refused = ended.out.splitlines()
-        assert first == f"scope  test-journal  {EVERY} of {EVERY} rules can be evaluated  partial visibility"
+        first, *others, refused = ended.out.splitlines()
+        decided, unknown = EVERY - len(WHOLE | ANYWHERE), len(ANYWHERE - WHOLE)
+        said = f"{decided} of {EVERY} rules can be evaluated, {unknown} unknown"
+        assert first == f"scope  test-journal  {said}  partial visibility"
+        assert len(others) == 7, "what is set on the subscription"
         assert re.fullmatch(r"missing  visibility  Microsoft\.\w+/\w+/read", refused)
         assert ended.code == 3
 
@@ -192,9 +204,10 @@ def test_where_the_subscription_is_not_answered_each_group_is_asked(status: int)
         document = answer(served, "-s", PROD)
         assert [row["action"] for row in document["missing"]] == [CONTAINERS]
         assert document["scopes"][0]["view"] == "full"
-        assert document["scopes"][0]["unknown"] == []
+        assert set(document["scopes"][0]["unknown"]) == WHOLE
     with box(READER, overrides=ResponseOverrides(no_permissions=status)) as served:
-        assert answer(served)["exit"] == 0
+        found = answer(served)
+        assert (found["exit"], found["missing"]) == (3, []), "what the roles on the subscription are is not known"
 
 
 def test_a_group_that_could_not_be_asked_is_not_known_and_never_can() -> None:
