@@ -111,9 +111,7 @@ class Resource:
         self.name = name_of(self.id)
         self.api = api
         self.by: By = by
-        # A subscription has its values beside its id.
-        values = "state" if self.type == SUBSCRIPTION else "properties"
-        self.has_no_properties = not isinstance(member(body, values), str if self.type == SUBSCRIPTION else dict)
+        self.has_no_properties = not _has_values(body, self.type)
         """Whether the body has no properties at all: then nothing is known to be open or closed."""
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:
@@ -250,3 +248,12 @@ class Resource:
         """Return the error code with which Azure said that this SKU or kind has no such children; None without one."""
         why = self.bundle.skips.get(self.key + child.key)
         return why if why is not None and why in child.off else None
+
+
+def _has_values(body: dict[str, Any], type: str) -> bool:
+    """Return whether a body has properties. A subscription has its values beside its id."""
+    try:
+        is_subscription = type == SUBSCRIPTION
+        return isinstance(member(body, "state" if is_subscription else "properties"), str if is_subscription else dict)
+    except Unread:
+        return False

@@ -49,13 +49,13 @@ def _changed(lab: Lab, name: str, how: Callable[[list[Json]], object], *, sealed
     file = lab.taken(folder)
     lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
     how(lines)
-    texts = [json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode() for line in lines]
-    if sealed and "chain" in lines[-1].get("end", {}):
-        chain = Chain()
-        for text in texts[:-1]:
-            chain.add(text)
-        lines[-1]["end"]["chain"] = chain.text
-        texts[-1] = json.dumps(lines[-1], separators=(",", ":")).encode()
+    texts, chain = [], Chain()
+    for line in lines:
+        place = line.get("end", line)
+        if sealed and "chain" in place:
+            place["chain"] = chain.text
+        texts.append(json.dumps(line, separators=(",", ":"), ensure_ascii=False).encode())
+        chain.add(texts[-1])
     file.write_bytes(b"".join(text + b"\n" for text in texts))
     return lab.run(folder, "scan", "--from", file.name), file
 

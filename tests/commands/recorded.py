@@ -30,6 +30,9 @@ API = "2025-01-01"
 
 
 RETURNED: dict[str, Any] = {
+    "microsoft.operationalinsights/workspaces": {
+        "properties": {"features": {"enableLogAccessUsingOnlyResourcePermissions": True}}
+    },
     "microsoft.containerservice/managedclusters": {
         "identity": {"type": "SystemAssigned"},
         "properties": {"servicePrincipalProfile": {"clientId": "msi"}, "agentPoolProfiles": [], "dnsPrefix": "box"},
@@ -164,7 +167,8 @@ def alike(seen: Any, wanted: Any) -> bool:
         return isinstance(seen, dict) and all(alike(member(seen, key), value) for key, value in wanted.items())
     if isinstance(wanted, list):
         return len(seen or []) == len(wanted) and all(map(alike, seen or [], wanted))
-    return str(seen).lower() == str(wanted).lower()
+    numbers = [each for each in (seen, wanted) if isinstance(each, int | float) and not isinstance(each, bool)]
+    return seen == wanted if len(numbers) == 2 else str(seen).lower() == str(wanted).lower()
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
@@ -199,7 +203,8 @@ def serve(arm: Arm, pem: Path, private: Path) -> ThreadingHTTPServer:
             size = int(self.headers.get("Content-Length") or 0)
             text = self.rfile.read(size)
             body = json.loads(text) if text else None
-            status, made = arm.answer(self.command, unquote(urlsplit(self.path).path), body)
+            path = re.sub("/{2,}", "/", unquote(urlsplit(self.path).path))
+            status, made = arm.answer(self.command, path, body)
             data = b"" if status == 204 else json.dumps(made).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")

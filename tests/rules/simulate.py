@@ -19,6 +19,7 @@ FIELD_VALUES = {
     "YOUR_RANGE": "20.31.7.9/32",
     "ORIGIN": "https://portal.contoso.com",
     "KEY_URI": "https://contoso.vault.azure.net/keys/main",
+    "RESOURCE_GROUP": "rg-alerts",
     "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
     "TENANT_ID": examples.TENANT,
     "WORKSPACE_ID": "/subscriptions/5a000000-0000-4000-8000-00000000000e/resourceGroups/rg-logs/providers/"

@@ -92,15 +92,22 @@ def _statuses(case: Case, kept_now: KeptPaths) -> set[tuple[str, str]]:
 def test_a_newer_rule_on_an_older_snapshot_never_passes_on_what_was_not_kept(type: str) -> None:
     """Each path in turn was not kept: no rule passes that did not pass, and none crashes."""
     chance = random.Random(type)
-    own = [case for case in CASES if any(each.type.lower() == type for each in _resources(case))]
+    own = _cases_of().get(type, [])
     for path in paths().paths[type] if own else ():
         case = chance.choice(own)
         older = KeptPaths({**paths().paths, type: [each for each in paths().paths[type] if each != path]})
         assert _statuses(case, older) <= _statuses(case, paths()), f"{path}: {case.id}"
 
 
-def _resources(case: Case) -> list[Resource]:
-    return [*examples.bundle(case).resources.values(), *examples.evaluation(case).index.resources.values()]
+@lru_cache
+def _cases_of() -> dict[str, list[Case]]:
+    """Return the cases that have a resource of each type (lower case)."""
+    found: dict[str, list[Case]] = {}
+    for case in CASES:
+        resources = [*examples.bundle(case).resources.values(), *examples.evaluation(case).index.resources.values()]
+        for type in {each.type.lower() for each in resources}:
+            found.setdefault(type, []).append(case)
+    return found
 
 
 def test_a_property_that_was_not_kept_is_unread_with_the_reason() -> None:
