@@ -122,6 +122,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.Network/virtualHubs/read'
           'Microsoft.Network/virtualNetworkGateways/read'
           'Microsoft.Network/virtualNetworks/read'
+          'Microsoft.OperationalInsights/workspaces/dataExports/read'
           'Microsoft.OperationalInsights/workspaces/read'
           'Microsoft.RecoveryServices/vaults/backupProtectedItems/read'
           'Microsoft.RecoveryServices/vaults/read'

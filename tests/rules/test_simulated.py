@@ -68,6 +68,7 @@ STEPS = {
     "redis-enterprise-replica-outside": "unlinking names both databases",
     "servicebus-platform-key": "an identity needs the key first",
     "servicebus-single-encryption": "chosen with the first key",
+    "site-recovery-outside": "replication is disabled and enabled again in the vault",
     "storage-queue-table-platform-key": "chosen when an account is created",
     "storage-single-encryption": "chosen when an account is created",
     "storage-blobs-not-backed-up": "the instance is made by the vault",

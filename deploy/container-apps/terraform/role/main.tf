@@ -116,6 +116,7 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.Network/virtualHubs/read",
       "Microsoft.Network/virtualNetworkGateways/read",
       "Microsoft.Network/virtualNetworks/read",
+      "Microsoft.OperationalInsights/workspaces/dataExports/read",
       "Microsoft.OperationalInsights/workspaces/read",
       "Microsoft.RecoveryServices/vaults/backupProtectedItems/read",
       "Microsoft.RecoveryServices/vaults/read",
