@@ -108,12 +108,12 @@ class PlaceFinder:
     """What a row says of one mechanism of one type.
 
     `kind`: how the place follows. `region`: the region of the resource. `pair`: the paired region, where a value at
-    `path` is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY). `target`: the region of
-    the resource whose id is at `path`. `processing`: values of `path` that process in any region (`on`), in a data
-    zone (`zones`), or where the resource is (`off`).
+    `path` is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY). `target`: the
+    region of the resource whose id is at `path`. `processing`: values of `path` that process in any region (`on`), in
+    a data zone (`zones`), or where the resource is (`off`).
     `also`: further paths, of a target or a list that has several properties; of a pair, further switches, of which an
-    absent one says nothing. `what`: the place in words. `copy`: the
-    path of the region of the copy, where Azure names it.
+    absent one says nothing. `what`: the place in words. `copy`: the path of the region of the copy, where Azure names
+    it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
     `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
     `most`: the highest severity.
