@@ -50,6 +50,8 @@ MACHINE = ResourceType(
 )
 
 DISK_SETS = ResourceType("Microsoft.Compute/diskEncryptionSets", api="2025-01-02")
+SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
+IMAGE = ResourceType("Microsoft.Compute/images", api="2025-11-01")
 
 
 def is_vm(machine: Resource) -> bool:

@@ -39,6 +39,7 @@ SETTINGS_API = "2021-05-01-preview"
 
 
 WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-07-01")
+EXPORTS = WORKSPACE.child("dataExports")
 COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
 WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
 FLOWS = WATCHER.child("flowLogs")

@@ -29,6 +29,7 @@ from .common import rows
 # Listed vaults lack securitySettings (23 of 23 recorded vaults, 2023-02-01); those that GET returned have it (17 of 17).
 VAULT = ResourceType("Microsoft.RecoveryServices/vaults", api="2025-08-01", each=True)
 ITEMS = VAULT.child("backupProtectedItems", always=True)
+REPLICATIONS = VAULT.child("replicationProtectedItems", api="2025-08-01", costly=True)
 BACKUP_VAULT = ResourceType("Microsoft.DataProtection/backupVaults", api="2025-09-01")
 INSTANCES = BACKUP_VAULT.child("backupInstances", always=True)
 

@@ -107,12 +107,13 @@ class Found(NamedTuple):
 class PlaceFinder:
     """What a row says of one mechanism of one type.
 
-    `kind`: how the place follows. `region`: the region at `path`. `pair`: the paired region, where the value at `path`
-    is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY). `target`: the region of
-    the resource whose id is at `path`. `processing`: values of `path` that process in any region (`on`), in a data
-    zone (`zones`), or where the resource is (`off`).
-    `also`: further paths of ids, of a target that has several properties. `what`: the place in words. `copy`: the
-    path of the region of the copy, where Azure names it.
+    `kind`: how the place follows. `region`: the region of the resource. `pair`: the paired region, where a value at
+    `path` is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY). `target`: the
+    region of the resource whose id is at `path`. `processing`: values of `path` that process in any region (`on`), in
+    a data zone (`zones`), or where the resource is (`off`).
+    `also`: further paths, of a target or a list that has several properties; of a pair, further switches, of which an
+    absent one says nothing. `what`: the place in words. `copy`: the path of the region of the copy, where Azure names
+    it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
     `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
     `most`: the highest severity.
@@ -150,20 +151,37 @@ class PlaceFinder:
         return Found((Place(region, seen, None if region else not_returned("location", "its region")),))
 
     def _of_pair(self, resource: Resource, index: Index) -> Found:
-        seen, cause = Evidence("location", _location(resource) or ABSENT), None
-        if self.path:
-            value, seen = self._value(resource)
-            if is_one(value, self.off):
-                return Found(none=f"no {self.what}", seen=(seen,))
-            if not is_one(value, self.on):
-                return Found((Place("", seen, _strange(self.path, value)),))
-            cause = self._cause(resource, value)
+        if not self.path:
+            return self._copied(resource, index, Evidence("location", _location(resource) or ABSENT), None)
+        switches = self._switches(resource)
+        strange = [(value, seen) for value, seen in switches if not is_one(value, (*self.off, *self.on))]
+        unread = tuple(Place("", seen, _strange(seen.path, value)) for value, seen in strange)
+        value, seen = next(((value, seen) for value, seen in switches if is_one(value, self.on)), (MISSING, None))
+        if seen is not None:
+            found = self._copied(resource, index, seen, self._cause(resource, value))
+            return found._replace(places=(*found.places, *unread))
+        return Found(unread) if unread else Found(none=f"no {self.what}", seen=tuple(seen for _, seen in switches))
+
+    def _switches(self, resource: Resource) -> list[tuple[Any, Evidence]]:
+        """Return the values of the paths that say whether there is a copy. Raises Unread where the first has none."""
+        if "[]" in self.path:
+            listed = [value for value, _ in self._values(self.path, resource)]
+            found = [(value, Evidence(self.path, ABSENT if value is MISSING else value)) for value in listed]
+            if not found:
+                raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
+        else:
+            found = [self._value(resource)]
+        more = ((resource.get(path), resource.evidence(path)) for path in self.also)
+        return [*found, *((value, seen) for value, seen in more if not is_absent(value))]
+
+    def _copied(self, resource: Resource, index: Index, seen: Evidence, cause: Cause | None) -> Found:
+        """Return the place of the copy: where Azure names it, else in the paired region."""
         named = resource.get(self.copy) if self.copy else MISSING
-        if not is_absent(named):
-            region = region_name(named)
-            missing = None if region else Unread(self.copy, "unrecognized value")
-            return Found((Place(region, Evidence(self.copy, named), missing, cause),))
-        return self._pair(resource, index, seen, cause)
+        if is_absent(named):
+            return self._pair(resource, index, seen, cause)
+        region = region_name(named)
+        missing = None if region else Unread(self.copy, "unrecognized value")
+        return Found((Place(region, Evidence(self.copy, named), missing, cause),))
 
     def _cause(self, resource: Resource, value: Any) -> Cause | None:
         """Return the value that the fix changes, where it depends on the value."""

@@ -74,8 +74,8 @@ def _consistent_place(row: RuleData, check: CheckRow) -> None:
         raise BadRow("the key what is missing", "check")
     if check.place == "region" and check.path:
         raise BadRow("the place region reads the location: it takes no path", "check", "path")
-    if check.also and check.place != "target":
-        raise BadRow("only the place target has further paths", "check", "also")
+    if check.also and check.place not in ("target", "pair", "listed"):
+        raise BadRow(f"the place {check.place} has no further paths", "check", "also")
     if check.place in ("listed", "target") and not check.path:
         raise BadRow(f"the place {check.place} needs a path", "check")
     if check.place in ("pair", "processing") and bool(check.path) != bool(check.good):

@@ -51,6 +51,8 @@ TYPES = {
         "Microsoft.DataProtection/backupVaults",
         "Microsoft.Web/serverfarms",
         "Microsoft.Compute/disks",
+        "Microsoft.Compute/snapshots",
+        "Microsoft.Compute/images",
         "Microsoft.Network/natGateways",
     ),
     "network": (

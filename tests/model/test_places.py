@@ -156,3 +156,43 @@ def test_a_data_zone_is_wider_than_a_country_and_its_extent_is_not_known() -> No
     deployment = account("norwayeast", sku={"name": "Zone"})
     assert isinstance(finder.check(deployment, index("norway")), Fail)
     assert isinstance(finder.check(deployment, index("eea")), Unknown)
+
+
+COPY = PlaceFinder(
+    kind="pair",
+    what="copy of the backups",
+    path="properties.stores[].type",
+    also=("properties.restore",),
+    off=("Local", "Disabled"),
+    on=("Geo", "Enabled"),
+)
+
+
+@pytest.mark.parametrize(
+    ("stores", "restore", "expected"),
+    [
+        ([{"type": "Local"}], {}, "Pass"),
+        ([{"type": "Local"}], {"restore": "Disabled"}, "Pass"),
+        ([{"type": "Local"}, {"type": "Geo"}], {}, "Fail"),
+        ([{"type": "Local"}], {"restore": "Enabled"}, "Fail"),
+        ([{"type": "Strange"}, {"type": "Geo"}], {}, "Fail"),
+        ([{"type": "Local"}, {"type": None}], {}, "Unknown"),
+        ([{"type": "Local"}, "no object"], {}, "Unknown"),
+        ([{"type": "Local"}], {"restore": "Strange"}, "Unknown"),
+    ],
+)
+def test_each_store_and_switch_says_whether_there_is_a_copy(
+    stores: list[Any], restore: dict[str, str], expected: str
+) -> None:
+    vault = account("northeurope", properties={"stores": stores, **restore})
+    assert type(COPY.check(vault, index("ireland", "norway"))).__name__ == expected
+
+
+def test_a_copy_that_stays_does_not_hide_a_store_that_is_unknown() -> None:
+    vault = account("norwayeast", properties={"stores": [{"type": "Geo"}, {"type": "Strange"}]})
+    assert isinstance(COPY.check(vault, index("norway")), Unknown)
+
+
+def test_no_store_at_all_is_unknown() -> None:
+    with pytest.raises(Unread):
+        COPY.check(account("norwayeast", properties={"stores": []}), index("norway"))
