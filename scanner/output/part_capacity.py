@@ -23,6 +23,11 @@ def owned_by(row: CapacityRow) -> str:
     return row.resource if isinstance(row, ReservationRow) else ""
 
 
+def is_unlisted(row: CapacityRow) -> bool:
+    """Return whether a row says that the reservations of a subscription, or of a group of them, are not known."""
+    return isinstance(row, ReservationRow) and "/capacityreservations/" not in row.resource.lower()
+
+
 def spreads(rows: Iterable[CapacityRow], tally: Tally) -> Iterator[SpreadRow]:
     """Yield the counts of zones and regions of the whole with those of a part; none for what the part does not have.
 

@@ -31,7 +31,7 @@ from scanner.errors import InputError, nearest
 from scanner.evaluate.counts import Counts, count
 from scanner.evaluate.frameworks import of_part, tally_of
 from scanner.model.ids import group_of, is_subscription, subscription_of, type_of
-from scanner.output.part_capacity import owned_by, planes, spreads
+from scanner.output.part_capacity import is_unlisted, owned_by, planes, spreads
 
 Kind = Literal["tag", "subscription", "resource-group"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -185,6 +185,8 @@ class _Splitter:
         """The gaps that may concern several owners."""
         self._of_scope: set[str] = set()
         """The subscriptions (lower case) with an inconclusive check of a whole list."""
+        self._unlisted: list[CapacityRow] = []
+        """The rows that say of which subscriptions the reservations are not known."""
         self._counted: list[CapacityRow] = []
         """The rows on capacity that each part counts again."""
         self._checks_of_scopes: list[FindingRow] = []
@@ -234,7 +236,7 @@ class _Splitter:
             self._key(key)
         for each in whole.capacity:
             if id := owned_by(each):
-                self._at(id).capacity.append(each)
+                self._capacity(id, each)
             else:
                 self._counted.append(each)
 
@@ -242,6 +244,13 @@ class _Splitter:
         rows = self.rows[self.owners.of(id) or ""]
         rows.subscriptions.add(subscription_of(id))
         return rows
+
+    def _capacity(self, id: str, row: CapacityRow) -> None:
+        """Give a row to its owner. Reservations that are not known may be those of several owners."""
+        if is_unlisted(row) and not self.owners.of(id):
+            self._unlisted.append(row)
+        else:
+            self._at(id).capacity.append(row)
 
     def _key(self, key: KeyRow) -> None:
         """Give a key to each owner of a resource that it encrypts, with the resources of this owner alone."""
@@ -291,7 +300,7 @@ class _Splitter:
             not_applicable=chosen(whole.not_applicable, rows.not_applicable),
             places=rows.places,
             keys=rows.keys,
-            capacity=rows.capacity,
+            capacity=[*rows.capacity, *self._unlisted_of(rows, is_rest=is_rest)],
             gaps=gaps,
             coverage=msgspec.structs.replace(whole.coverage, scopes=scopes),
         )
@@ -306,8 +315,13 @@ class _Splitter:
         if whole.frameworks or self._counted:
             tally = tally_of(made)
             made.frameworks = of_part(whole.frameworks, made, tally) if whole.frameworks else msgspec.UNSET
-            made.capacity = [*rows.capacity, *spreads(self._counted, tally)]
+            made.capacity = [*made.capacity, *spreads(self._counted, tally)]
         return made
+
+    def _unlisted_of(self, rows: _Rows, *, is_rest: bool) -> Iterator[CapacityRow]:
+        for each in self._unlisted:
+            if self._concerns(subscription_of(owned_by(each)), rows, is_rest=is_rest):
+                yield each
 
     def _is_incomplete(self, part: Document, seen: set[str]) -> bool:
         of_scope = (each for each in self._checks_of_scopes if subscription_of(each.resource) in seen)

@@ -127,6 +127,7 @@ def documents(draw: st.DrawFn) -> Document:
             ReservationRow(resource=f"{id.removesuffix(id[-3:])}crg/capacityReservations/one", subscription="s")
             for id in list(made["resources"])[:2]
         ),
+        *(ReservationRow(resource=f"/subscriptions/{each}", subscription=each, why="403") for each in SUBSCRIPTIONS),
         *_spreads(tally_of(found)),
         *control_planes(found.coverage.types),
     ]
@@ -166,7 +167,7 @@ def numbers(document: Document) -> Counter[str]:
             found.update({f"spread {row.rule} {name}": getattr(row, name) for name in ("single", "spread", "unknown")})
         elif isinstance(row, ControlPlaneRow):
             found[f"plane {row.id}"] += row.resources or 0
-        else:
+        elif row.state != "unknown" or isinstance(row, QuotaRow) or "capacityReservations/" in row.resource:
             found[f"capacity {type(row).__name__} {row.state}"] += 1
     for framework in document.frameworks or ():
         for id, control in framework.tested.items():
@@ -200,6 +201,9 @@ def test_capacity_is_in_the_part_that_it_belongs_to(way: str, document: Document
             assert quotas <= {part.key}
         else:
             assert not quotas or part.key == "", "a quota is no group's, and no tag's"
+        unread = {row.resource for row in rows if isinstance(row, ReservationRow) and row.why}
+        seen = {f"/subscriptions/{subscription_of(id)}" for id in part.document.resources}
+        assert unread >= (seen if way != "tag:owner" else {f"/subscriptions/{each}" for each in SUBSCRIPTIONS})
         tally = tally_of(part.document)
         assert [row for row in rows if isinstance(row, SpreadRow)] == list(_spreads(tally))
         planes = [row for row in rows if isinstance(row, ControlPlaneRow)]
