@@ -93,11 +93,11 @@ def names(document: Document) -> set[str]:
     for key in document.keys:
         found |= {key.host, key.key, key.key.rpartition("/")[2], key.region, *_names_in(key.vault)}
         found |= {store.version for store in key.stores} | {key.subscription}
-    for row in document.capacity:
-        if isinstance(row, QuotaRow):
-            found |= {row.subscription, row.region}
-        elif isinstance(row, ReservationRow):
-            found |= {row.subscription, row.region, row.sku, *_names_in(row.resource)}
+    for held in document.capacity:
+        if isinstance(held, QuotaRow):
+            found |= {held.subscription, held.region}
+        elif isinstance(held, ReservationRow):
+            found |= {held.subscription, held.region, held.sku, *_names_in(held.resource)}
     return {each.lower() for each in found | {document.scan.principal, document.scan.cloud, document.scan.id}}
 
 
