@@ -79,6 +79,8 @@ def test_each_key_and_resource_has_a_row_and_no_name_is_a_formula() -> None:
     stores = [store["resource"] for row in made["keys"] for store in row["stores"]]
     assert sorted(column(found, "Keys", "Resource ID")) == sorted(map(plain, stores))
     assert set(column(found, "Keys", "Key of")) == {"customer", "platform", "unknown"}
+    states = dict(zip(column(found, "Keys", "Key of"), column(found, "Keys", "State"), strict=True))
+    assert (states["platform"], states["unknown"]) == (None, "unknown")
     assert {"=1+1", *column(found, "Keys", "Encrypts")} == {"=1+1", "account"}
     assert datetime(2027, 1, 31) in column(found, "Keys", "Expires")  # noqa: DTZ001
     assert "disabled, identity may not unwrap?" in column(found, "Keys", "Risks")
