@@ -19,7 +19,7 @@ from scanner.collect.quotas import QuotaReader
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.visibility import VisibilityReader
 from scanner.errors import InputError
-from scanner.model.ids import subscription_of, type_of
+from scanner.model.ids import is_subscription, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.format import DELETED
@@ -89,6 +89,8 @@ class _Collection:
         self.gone: dict[str, tuple[str, str, ResourceType]] = {}
         """The named ids that do not exist as they are spelt, with ARM's error code and type, by id in lower case."""
         self.refused: list[ReadError] = []
+        self.again: frozenset[str] | None = None
+        """The subscriptions (lower case) that are read again with all that is set on them; None in a first read."""
 
     async def run(self) -> list[str]:
         """Read the scope. Return the paths that were excluded."""
@@ -180,7 +182,14 @@ class _Collection:
         return targets
 
     async def reread(self) -> frozenset[str]:
-        """Read the named resources. Return the ids (lower case) that do not exist."""
+        """Read the named resources and subscriptions. Return the ids (lower case) that do not exist."""
+        named = self.scope.resources
+        self.again = frozenset(subscription_of(each) for each in named if is_subscription(each))
+        self.scope = replace(
+            self.scope,
+            resources=tuple(each for each in named if not is_subscription(each)),
+            index_subscriptions=(*self.scope.index_subscriptions, *sorted(self.again)),
+        )
         await self._named_resources(await self._subscriptions())
         return frozenset(self.gone)
 
@@ -242,7 +251,11 @@ class _Collection:
         bundles = BundleReader(context)
         bundles.found_ids.update(named)
         lists = ListReader(context, bundles, Scope())
-        add_subscriptions(context, bundles, jobs, views)
+        again = self.again or frozenset()
+        whole = [each for each in views if each.id.lower() in again]
+        others = [each for each in views if each.id.lower() not in again]
+        add_subscriptions(self.context, self.bundles, jobs, whole, again=True)
+        add_subscriptions(context, bundles, jobs, others, again=self.again is not None)
         for subscription in views:
             for type, resource_type in context.plan.types():
                 if is_indexed(type) and not nested(type):

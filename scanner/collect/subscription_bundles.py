@@ -12,9 +12,17 @@ WHAT = "subscriptions"
 
 
 def add_subscriptions(
-    context: CollectionContext, bundles: BundleReader, jobs: JobQueue, views: Iterable[SubscriptionView]
+    context: CollectionContext,
+    bundles: BundleReader,
+    jobs: JobQueue,
+    views: Iterable[SubscriptionView],
+    *,
+    again: bool = False,
 ) -> None:
-    """Add a job for each subscription, where the plan asks for them, that reads it and what the plan reads below it."""
+    """Add a job for each subscription, where the plan asks for them, that reads it and what the plan reads below it.
+
+    `again`: it was read before. Then a failed read is a gap, because what was read before stands for now.
+    """
     resource_type = context.plan.subscription
     if resource_type is None:
         return
@@ -27,8 +35,12 @@ def add_subscriptions(
             try:
                 body = await context.reader.get(quoted_path(id), resource_type.api)
             except ReadError as error:
-                # Not a gap: that of a subscription says that it is visible in part. Its type is missing then.
-                context.store.skip(f"{id}/providers/{SUBSCRIPTION}", f"{error.status} {error.code}")
+                # The path of the list: a gap of the subscription itself says that it is visible in part.
+                listed = f"{id}/providers/{SUBSCRIPTION}"
+                if again:
+                    context.add_failure(context.store, listed, error)
+                else:
+                    context.store.skip(listed, f"{error.status} {error.code}")
             else:
                 bundles.add(jobs, view, {**body, "id": id}, resource_type, "get")
             context.counts.finish(WHAT)

@@ -84,12 +84,16 @@ class CapacityLedger:
     def _spreads(self, tally: Tally) -> Iterator[SpreadRow]:
         for id in sorted(self._rules.enabled):
             over = next((word for end, word in SPREADS.items() if id.endswith(end)), "")
-            checks = tally.checks.get(id, Counter())
-            single, spread = checks.get("fail", 0) + checks.get("waived", 0), checks.get("pass", 0)
-            unknown = checks.get("unknown", 0) + checks.get("error", 0)
+            single, spread, unknown = spread_counts(tally.checks.get(id, Counter()))
             if over and single + spread + unknown:
                 title = self._rules.enabled[id].title
                 yield SpreadRow(rule=id, title=title, over=over, single=single, spread=spread, unknown=unknown)
+
+
+def spread_counts(checks: Mapping[str, int]) -> tuple[int, int, int]:
+    """Return how many checks of a rule found one place only, how many found several, and how many are inconclusive."""
+    single, unknown = checks.get("fail", 0) + checks.get("waived", 0), checks.get("unknown", 0) + checks.get("error", 0)
+    return single, checks.get("pass", 0), unknown
 
 
 def quotas(snapshot: Snapshot) -> Iterator[QuotaRow]:

@@ -72,9 +72,12 @@ def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[Ga
     return found
 
 
-def of_part(frameworks: Iterable[FrameworkRow], part: Document) -> list[FrameworkRow]:
-    """Return the frameworks of a document with the checks of a part of it, such as the document of one owner."""
-    tally, is_whole = tally_of(part), _is_whole(part.coverage, part.gaps)
+def of_part(frameworks: Iterable[FrameworkRow], part: Document, tally: Tally | None = None) -> list[FrameworkRow]:
+    """Return the frameworks of a document with the checks of a part of it, such as the document of one owner.
+
+    `tally`: those checks, where they are counted already.
+    """
+    tally, is_whole = tally or tally_of(part), _is_whole(part.coverage, part.gaps)
     by_control: dict[tuple[str, str], list[str]] = {}
     for id, rule in part.rules.items():
         for framework, controls in rule.controls.items():

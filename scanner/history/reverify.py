@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scanner.history.items import ChangeKind, Changes, first_segments, top_of, worst_first
 from scanner.history.observation import Observation
-from scanner.model.ids import is_subscription, root_of, segments, subscription_of, type_of
+from scanner.model.ids import SUBSCRIPTION, bundle_of, is_subscription, root_of, segments, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.verdict import Severity
 from scanner.rulebook.loader import RuleSet
@@ -21,11 +21,14 @@ class Reverification:
     """What a re-verification showed.
 
     `gone`: resources that ARM says do not exist. `unconfirmed`: resources that could not be read again. Both hold the
-    ids of bundles in lower case. `gaps`: reads that failed now, and did not fail, or were not made, before.
+    ids of bundles in lower case. `unread`: subscriptions (lower case) of which a read failed that holds what is set on
+    them and in them, such as locks: nothing there is confirmed. `gaps`: reads that failed now, and did not fail, or
+    were not made, before.
     """
 
     gone: frozenset[str] = frozenset()
     unconfirmed: frozenset[str] = frozenset()
+    unread: frozenset[str] = frozenset()
     all_unconfirmed: bool = False
     gaps: tuple[Gap, ...] = ()
 
@@ -35,14 +38,15 @@ class Reverification:
 
     def is_unconfirmed(self, resource: str) -> bool:
         """Return whether a resource could not be read again."""
-        return self.all_unconfirmed or root_of(resource) in self.unconfirmed
+        is_unread = subscription_of(resource) in self.unread
+        return self.all_unconfirmed or is_unread or bundle_of(resource) in self.unconfirmed
 
 
 def resources_to_verify(found: Changes, observation: Observation, subscriptions: Set[str]) -> list[str]:
     """Return the resources to read again, the most severe first.
 
     They are those that seem fixed, those that are not visible, and those with a new, reopened or raised exposure of
-    critical severity, in the subscriptions (lower case) that the scan saw.
+    critical severity, in the subscriptions (lower case) that the scan saw. A subscription is one of them.
     """
     wanted = [each.item for each in found.of(ChangeKind.fixed)]
     wanted += [each.item for each in found.alerts(Severity.critical) if each.item.kind == "exposure"]
@@ -51,8 +55,8 @@ def resources_to_verify(found: Changes, observation: Observation, subscriptions:
     wanted += [each for each in hidden if not observation.is_present(each.resource)]
     roots: dict[str, str] = {}
     for item in sorted(wanted, key=worst_first):
-        root = root_of(item.resource)
-        if root and not is_subscription(root) and subscription_of(root) in subscriptions:
+        root = bundle_of(item.resource)
+        if root and subscription_of(root) in subscriptions:
             roots.setdefault(root, first_segments(item.resource, root))
     return list(roots.values())
 
@@ -69,16 +73,17 @@ def merged(
     A bundle that could be read less well than before stays as it was. A login with partial visibility of a
     subscription can list no networks there: then no resource that is `on_network` is confirmed.
     """
-    known, roots = {_path(gap) for gap in _gaps(first)}, {root_of(each) for each in asked}
+    known, roots = {_path(gap) for gap in _gaps(first)}, {bundle_of(each) for each in asked}
     failed = tuple(gap for gap in _gaps(second) if _path(gap) not in known)
     partial = {subscription_of(url) for url in known if len(segments(url)) == 2}
-    no_networks = {subscription_of(gap.url) for gap in failed if not root_of(gap.url)} & partial
-    failed = tuple(gap for gap in failed if root_of(gap.url) or subscription_of(gap.url) not in no_networks)
-    if any(root_of(gap.url) not in roots for gap in failed):
+    no_networks = {subscription_of(gap.url) for gap in failed if not _root(gap)} & partial
+    failed = tuple(gap for gap in failed if _root(gap) or subscription_of(gap.url) not in no_networks)
+    unread = frozenset(subscription_of(gap.url) for gap in failed if is_subscription(_root(gap)))
+    if any(_root(gap) not in roots and not is_subscription(_root(gap)) for gap in failed):
         return first, Reverification(gone, all_unconfirmed=True, gaps=failed)
-    kept = frozenset(root_of(gap.url) for gap in failed)
+    kept = frozenset(map(_root, failed))
     unsure = {root_of(each) for each in asked if subscription_of(each) in no_networks and on_network(each)}
-    return first.merged_with(second, kept, gone, no_networks), Reverification(gone, kept | unsure, gaps=failed)
+    return first.merged_with(second, kept, gone, no_networks), Reverification(gone, kept | unsure, unread, gaps=failed)
 
 
 def exposed_by_networks(rules: RuleSet) -> Callable[[str], bool]:
@@ -101,6 +106,12 @@ def history_gaps(previous_subscriptions: Set[str], snapshot: Snapshot, verified:
 def _gaps(store: Store) -> Iterator[Gap]:
     found = (line.gap for line in store.decoded() if line.gap is not None)
     return (Gap(each.url, each.status, each.code, each.action) for each in found)
+
+
+def _root(gap: Gap) -> str:
+    """Return the id (lower case) of the bundle that a failed read belongs to; "" for a list."""
+    is_own = type_of(gap.url).lower() == SUBSCRIPTION.lower()
+    return f"/subscriptions/{subscription_of(gap.url)}" if is_own else root_of(gap.url)
 
 
 def _path(gap: Gap) -> str:

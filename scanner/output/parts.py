@@ -13,6 +13,7 @@ from typing import Literal, TypeVar, get_args
 
 import msgspec
 
+from scanner.document.capacity_rows import CapacityRow
 from scanner.document.key_rows import KeyRow, KeyStoreRow
 from scanner.document.schema import (
     ChangesRow,
@@ -28,8 +29,9 @@ from scanner.document.schema import (
 from scanner.document.views import chosen, rows_of
 from scanner.errors import InputError, nearest
 from scanner.evaluate.counts import Counts, count
-from scanner.evaluate.frameworks import of_part
+from scanner.evaluate.frameworks import of_part, tally_of
 from scanner.model.ids import group_of, is_subscription, subscription_of, type_of
+from scanner.output.part_capacity import is_unlisted, owned_by, planes, spreads
 
 Kind = Literal["tag", "subscription", "resource-group"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -160,6 +162,7 @@ class _Rows:
     findings: "array[int]" = field(default_factory=lambda: array("i"))
     places: list[DataPlaceRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
+    capacity: list[CapacityRow] = field(default_factory=list)
     passed: list[str] = field(default_factory=list)
     not_applicable: list[str] = field(default_factory=list)
     gaps: set[str] = field(default_factory=set)
@@ -182,6 +185,10 @@ class _Splitter:
         """The gaps that may concern several owners."""
         self._of_scope: set[str] = set()
         """The subscriptions (lower case) with an inconclusive check of a whole list."""
+        self._unlisted: list[CapacityRow] = []
+        """The rows that say of which subscriptions the reservations are not known."""
+        self._counted: list[CapacityRow] = []
+        """The rows on capacity that each part counts again."""
         self._checks_of_scopes: list[FindingRow] = []
         self._broken = bool(document.coverage.rules_broken) or (
             not document.scan.complete and not _explains(document, document.findings)
@@ -194,6 +201,8 @@ class _Splitter:
         made = {key: self._document(self.rows[key]) for key in keys}
         rest = self._rest(self._document(self.rows[""], is_rest=True), list(made.values()))
         for each in (*made.values(), rest):
+            # After the rest has the types that no other part has.
+            each.capacity = [*each.capacity, *planes(self._counted, each.coverage.types)]
             each.numbers = count(each).numbers()
         return [*(OwnerPart(key, labels[key], made[key]) for key in keys), OwnerPart("", self.by.rest, rest)]
 
@@ -210,21 +219,38 @@ class _Splitter:
             if not type_of(finding.resource) and finding.resource not in whole.resources:
                 self._of_scope.add(subscription_of(finding.resource))
                 self._checks_of_scopes.append(finding)
-        for row in whole.places:
-            self._at(row.resource).places.append(row)
-        for key in whole.keys:
-            self._key(key)
         for id in whole.passed:
             self._at(id).passed.append(id)
         for id in whole.not_applicable:
             self._at(id).not_applicable.append(id)
         for gap in whole.gaps:
             self._gap(gap)
+        self._distribute_views()
+
+    def _distribute_views(self) -> None:
+        """Give places, keys and capacity to their owners. Counts belong to none: each part counts again."""
+        whole = self.whole
+        for row in whole.places:
+            self._at(row.resource).places.append(row)
+        for key in whole.keys:
+            self._key(key)
+        for each in whole.capacity:
+            if id := owned_by(each):
+                self._capacity(id, each)
+            else:
+                self._counted.append(each)
 
     def _at(self, id: str) -> _Rows:
         rows = self.rows[self.owners.of(id) or ""]
         rows.subscriptions.add(subscription_of(id))
         return rows
+
+    def _capacity(self, id: str, row: CapacityRow) -> None:
+        """Give a row to its owner. Reservations that are not known may be those of several owners."""
+        if is_unlisted(row) and not self.owners.of(id):
+            self._unlisted.append(row)
+        else:
+            self._at(id).capacity.append(row)
 
     def _key(self, key: KeyRow) -> None:
         """Give a key to each owner of a resource that it encrypts, with the resources of this owner alone."""
@@ -274,6 +300,7 @@ class _Splitter:
             not_applicable=chosen(whole.not_applicable, rows.not_applicable),
             places=rows.places,
             keys=rows.keys,
+            capacity=[*rows.capacity, *self._unlisted_of(rows, is_rest=is_rest)],
             gaps=gaps,
             coverage=msgspec.structs.replace(whole.coverage, scopes=scopes),
         )
@@ -285,8 +312,16 @@ class _Splitter:
             complete=whole.scan.complete or not self._is_incomplete(made, seen),
         )
         made.changes = self._changes(made)
-        made.frameworks = of_part(whole.frameworks, made) if whole.frameworks else msgspec.UNSET
+        if whole.frameworks or self._counted:
+            tally = tally_of(made)
+            made.frameworks = of_part(whole.frameworks, made, tally) if whole.frameworks else msgspec.UNSET
+            made.capacity = [*made.capacity, *spreads(self._counted, tally)]
         return made
+
+    def _unlisted_of(self, rows: _Rows, *, is_rest: bool) -> Iterator[CapacityRow]:
+        for each in self._unlisted:
+            if self._concerns(subscription_of(owned_by(each)), rows, is_rest=is_rest):
+                yield each
 
     def _is_incomplete(self, part: Document, seen: set[str]) -> bool:
         of_scope = (each for each in self._checks_of_scopes if subscription_of(each.resource) in seen)

@@ -51,6 +51,7 @@ from scanner.evaluate.frameworks import framework_row
 from scanner.model.ids import name_of
 from scanner.model.levels import Auth, Reach
 from scanner.model.rule import CATEGORIES
+from scanner.output.capacity_pseudonyms import redacted_capacity
 from scanner.output.key_pseudonyms import redacted_key
 from scanner.output.parts import OwnerPart, SplitBy
 from scanner.output.pseudonyms import Pseudonyms
@@ -161,6 +162,7 @@ class _Redactor:
             not_applicable=self._mapping(whole.not_applicable, self._reasons),
             places=[_place(self, row) for row in whole.places],
             keys=[redacted_key(row, self.names, self._rule, self._evidence) for row in whole.keys],
+            capacity=list(redacted_capacity(whole.capacity, self.names, self._rule, self._title)),
             gaps=list(map(self._gap, whole.gaps)),
             coverage=self._coverage(whole.coverage),
             changes=self._changes(whole.changes) if whole.changes is not None else None,

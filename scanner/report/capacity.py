@@ -106,6 +106,9 @@ def sentence(document: Document) -> str:
     found = Capacity.of(document.capacity)
     if not found.rows:
         return "This document has nothing on capacity."
+    single = sum(each.single for each in found.spreads)
+    if not found.quotas:
+        return f"This document has no quotas. {single:,} checks found one zone or region only."
     counts = found.counts()
     regions = len({(each.subscription, each.region) for each in found.quotas if each.quota})
     single = sum(each.single for each in found.spreads)

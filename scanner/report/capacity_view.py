@@ -41,6 +41,8 @@ def capacity_view(document: Document, words: Words) -> dict[str, Any]:
 
 
 def _lead(found: Capacity, words: Words) -> str:
+    if not found.quotas:
+        return ""
     counts, unread = found.counts(), found.unread()
     said = [words("capacity.count.quotas", sum(counts.values()))]
     said += [words(f"capacity.count.{state}", counts[state]) for state in TIGHT]

@@ -1,12 +1,17 @@
-"""The rows of a workbook that the CSV does not have: controls of frameworks, and places where data may be."""
+"""The rows of a workbook that the CSV does not have: controls of frameworks, places, keys and capacity."""
 
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.document.capacity_rows import CapacityRow, QuotaRow, ReservationRow, SpreadRow
 from scanner.document.framework_rows import FrameworkRow
+from scanner.document.key_rows import KeyRow
 from scanner.document.schema import DataPlaceRow, Document
+from scanner.document.tenants import scope_labels
 from scanner.model.framework import NOT_TESTABLE, Framework, in_order
-from scanner.model.ids import group_of, name_of
+from scanner.model.ids import group_of, name_of, subscription_of, type_of
+from scanner.report import keys
+from scanner.report.capacity import STATES, Capacity, reservation_name
 from scanner.report.places import AREA_NAMES, VERDICT_NAMES, ordered, where
 from scanner.rulebook.frameworks import catalogues
 
@@ -75,4 +80,106 @@ def _place(row: DataPlaceRow) -> _Row:
         "waiver_expires": waiver and waiver.expires,
         "waiver_reason": waiver and waiver.reason,
         "resource": row.resource,
+    }
+
+
+def key_rows(document: Document) -> Iterator[_Row]:
+    """Yield a row for each key and each resource that it encrypts, the keys with the worst risks first."""
+    labels = scope_labels(document.coverage.scopes, document.scan)
+    for row in keys.ordered(list(document.keys)):
+        own = _key(row)
+        for store in row.stores:
+            subscription = subscription_of(store.resource)
+            yield {
+                **own,
+                "name": name_of(store.resource),
+                "type": type_of(store.resource),
+                "resource_group": group_of(store.resource),
+                "subscription_name": labels.get(subscription, subscription),
+                "what": store.what,
+                "version": store.version,
+                "double": store.double,
+                "encrypted_at_host": store.host,
+                "confidential": store.confidential,
+                "why": store.why or row.why,
+                "rule": store.rule,
+                "path": store.path,
+                "value": "" if store.value is None else str(store.value),
+                "resource": store.resource,
+            }
+        if not row.stores:
+            yield own
+
+
+def _key(row: KeyRow) -> _Row:
+    return {
+        "severity": keys.worst(row),
+        "holder": row.holder,
+        "key": keys.name(row),
+        "vault": name_of(row.vault) or row.host,
+        "lives": keys.LIVES.get(row.lives, row.lives),
+        "kind": row.kind,
+        # Nothing is read of Microsoft's own keys.
+        "state": "" if row.holder == "platform" else row.state,
+        "expires": row.expires,
+        "rotation": row.rotation,
+        "risks": keys.risks(row),
+        "why": row.why,
+        "key_region": row.region,
+        "key_uri": row.key,
+        "vault_id": row.vault,
+    }
+
+
+def capacity_rows(document: Document) -> Iterator[_Row]:
+    """Yield a row for each quota, reservation, rule on zones or regions and global control plane, in this order."""
+    labels = scope_labels(document.coverage.scopes, document.scan)
+    for row in Capacity.of(document.capacity).rows:
+        found = _capacity(row)
+        if isinstance(row, QuotaRow | ReservationRow):
+            found["subscription_name"] = labels.get(row.subscription, row.subscription)
+        yield found
+
+
+def _capacity(row: CapacityRow) -> _Row:
+    """Return the cells of a row that are not about its subscription. Numbers that are not known are empty."""
+    if isinstance(row, QuotaRow):
+        return {
+            "kind": "quota",
+            "state": STATES[row.state],
+            "name": row.name or row.quota,
+            "provider": row.provider,
+            "location": row.region,
+            "used": row.used,
+            "limit": row.limit,
+            "left": row.left,
+            "share": row.share,
+            "why": row.why,
+            "id": row.quota,
+        }
+    if isinstance(row, ReservationRow):
+        return {
+            "kind": "reservation",
+            "state": STATES[row.state],
+            "name": reservation_name(row),
+            "provider": row.sku,
+            "location": row.region,
+            "zones": ", ".join(row.zones),
+            "used": row.used,
+            "limit": row.reserved,
+            "left": row.left,
+            "why": row.why,
+            "resource": row.resource,
+        }
+    if isinstance(row, SpreadRow):
+        counts = {"single": row.single, "spread": row.spread, "unknown": row.unknown}
+        return {"kind": f"one of {row.over}", "name": row.title, "id": row.rule, **counts}
+    return {
+        "kind": "global control plane",
+        "state": "" if row.complete else "not whole: there may be more",
+        "name": row.service,
+        "depends": "all resources" if row.resources is None else row.resources,
+        "why": row.reason,
+        "id": row.id,
+        "source": row.source,
     }

@@ -1,4 +1,4 @@
-"""Write the findings as a workbook: summary, endpoints, findings, what was not assessed, frameworks, places.
+"""Write the findings as a workbook: summary, endpoints, findings, failed reads, frameworks, places, keys, capacity.
 
 XlsxWriter writes row by row into a temporary file, so that memory does not grow with the rows (openpyxl needs lxml for
 that). Every name from Azure is written as a string, so no cell is a formula or a link.
@@ -24,7 +24,7 @@ from scanner.report.headline import excluded, headline, limited
 from scanner.report.summary import ordered_exposures, ordered_findings
 from scanner.report.text import plain
 from scanner.report.words import Words
-from scanner.report.workbook_rows import control_rows, place_rows
+from scanner.report.workbook_rows import capacity_rows, control_rows, key_rows, place_rows
 
 LONGEST = 32_000
 """Characters of a cell. A spreadsheet refuses more than 32,767."""
@@ -36,7 +36,7 @@ _TINTS = {"critical": "#F4C7C3", "high": "#FBD9C4", "medium": "#FDF0C4", "low": 
 """Backgrounds of severities: light, so that black text is readable on screen and on paper."""
 
 _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook has no time zones
-_DATES = frozenset({"since", "waiver_expires", "waiver_lapsed"})
+_DATES = frozenset({"since", "waiver_expires", "waiver_lapsed", "expires"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +169,61 @@ SHEETS = (
             Column("resource", "Resource ID", 60),
         ),
         place_rows,
+    ),
+    Sheet(
+        "Keys",
+        (
+            Column("severity", "Worst risk", 10),
+            Column("holder", "Key of", 11),
+            Column("key", "Key", 34),
+            Column("vault", "Vault or managed HSM", 24),
+            Column("lives", "Key lives in", 16),
+            Column("kind", "Key type", 12),
+            Column("state", "State", 10),
+            Column("expires", "Expires", 12),
+            Column("rotation", "Rotation", 10),
+            Column("risks", "Risks", 40),
+            *_RESOURCE,
+            Column("what", "Encrypts", 24),
+            Column("version", "Version", 18),
+            Column("double", "Second layer", 12),
+            Column("encrypted_at_host", "At host", 10),
+            Column("confidential", "Confidential", 12),
+            Column("why", "Why unknown", 40),
+            Column("path", "Property", 40),
+            Column("value", "Value", 30),
+            Column("rule", "Rule", 30),
+            Column("key_region", "Region of the key", 16),
+            Column("key_uri", "Key URI", 50),
+            Column("vault_id", "Vault ID", 60),
+            Column("resource", "Resource ID", 60),
+        ),
+        key_rows,
+    ),
+    Sheet(
+        "Capacity",
+        (
+            Column("kind", "Kind", 20),
+            Column("state", "State", 16),
+            Column("name", "Name", 50),
+            Column("provider", "Provider or size", 22),
+            Column("location", "Region", 16),
+            Column("zones", "Zones", 8),
+            Column("subscription_name", "Subscription", 22),
+            Column("used", "Used", 9),
+            Column("limit", "Limit or reserved", 10),
+            Column("left", "Left", 9),
+            Column("share", "Left in percent", 9),
+            Column("single", "In one only", 9),
+            Column("spread", "In several", 9),
+            Column("unknown", "Inconclusive", 12),
+            Column("depends", "Resources that depend on it", 14),
+            Column("why", "Why unknown, or what depends on it", 60),
+            Column("id", "Name in Azure, rule", 34),
+            Column("source", "Source", 50),
+            Column("resource", "Resource ID", 60),
+        ),
+        capacity_rows,
     ),
 )
 """The sheets of rows, in their order, after the summary."""

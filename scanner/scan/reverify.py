@@ -12,7 +12,7 @@ from scanner.history import reverify
 from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.compare import compare
 from scanner.history.reverify import Reverification
-from scanner.model.ids import root_of
+from scanner.model.ids import bundle_of
 from scanner.model.resource import Gap
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
@@ -61,7 +61,7 @@ class Reverifier:
                 self.screen.finish()
             both, verified = reverify.merged(store, second, asked, gone, reverify.exposed_by_networks(self.rules))
         show_gaps(verified.gaps, self.screen)
-        unconfirmed = verified.unconfirmed | {root_of(each) for each in rest}
+        unconfirmed = verified.unconfirmed | {bundle_of(each) for each in rest}
         return both, replace(verified, unconfirmed=unconfirmed)
 
     async def _read(self, asked: Sequence[str], second: Store) -> frozenset[str]:

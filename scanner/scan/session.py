@@ -14,7 +14,7 @@ from scanner.history import reverify
 from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.reverify import Reverification
-from scanner.model.ids import root_of, subscription_of
+from scanner.model.ids import bundle_of, subscription_of
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.reverify import Reverifier, show_gaps, wanted
 from scanner.snapshot.bundles import Snapshot
@@ -129,7 +129,7 @@ class HistorySession:
         found = wanted(self.rules, self.baseline, taken, writer)
         asked, rest = found[: reverify.LIMIT], found[reverify.LIMIT :]
         self.unverified = len(rest)
-        self.verified = Reverification(unconfirmed=frozenset(root_of(each) for each in rest))
+        self.verified = Reverification(unconfirmed=frozenset(bundle_of(each) for each in rest))
         if not asked:
             return None
         reverifier = Reverifier(self.settings, self.rules, self.tool, screen, stop)

@@ -1,7 +1,7 @@
 """A small estate that changes from night to night, served by the sandbox and scanned with a history."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,7 +235,8 @@ def _then(box: Sandbox, later: Sandbox) -> None:
     first, asked = box.arm.read, set[str]()
 
     def read(path: str, query: str, base: str, tenant: str) -> HttpAnswer:
-        if path in asked and len(asked) > 10:
+        # A re-verification begins with the list of subscriptions.
+        if path in asked and (len(asked) > 10 or path == "/subscriptions"):
             box.arm.read = later.arm.read  # type: ignore[method-assign]
             return later.arm.read(path, query, base, tenant)
         asked.add(path)
@@ -250,6 +251,7 @@ def scheduled_run(
     folder: Path,
     *words: str,
     later: Sandbox | None = None,
+    skipped: Sequence[str] = SKIPPED,
     env: Mapping[str, str] | None = None,
     **options: Any,
 ) -> RunResult:
@@ -263,7 +265,7 @@ def scheduled_run(
         if later is not None:
             _then(box, later)
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history)
-        ended = twolocks(*given, *SKIPPED, *words, env={"CI": "1", **box.environment(), **(env or {})})
+        ended = twolocks(*given, *skipped, *words, env={"CI": "1", **box.environment(), **(env or {})})
     return RunResult(ended, json.loads(out.read_text()) if out.exists() else {})
 
 

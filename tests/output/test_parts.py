@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scanner.document.capacity_rows import ControlPlaneRow, QuotaRow, ReservationRow, SpreadRow
 from scanner.document.schema import Document, decode_document
 from scanner.document.writer import write_document
+from scanner.evaluate.capacity import control_planes, spread_counts
 from scanner.evaluate.counts import count
-from scanner.evaluate.frameworks import assessed, of_part, tally_of
+from scanner.evaluate.frameworks import Tally, assessed, of_part, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.ids import subscription_of
 from scanner.output.part_files import slugs_of
@@ -111,12 +114,30 @@ def documents(draw: st.DrawFn) -> Document:
             "complete": not any("/resourceGroups/" not in url for url in urls),
         },
         {"type": "Microsoft.Other/things", "resources": 3, "judged": False, "complete": True},
+        {"type": "Microsoft.Cdn/profiles", "resources": draw(st.integers(0, 2)), "judged": True, "complete": True},
     ]
     unknown = any(row["status"] == "unknown" for row in made["findings"])
     unknown |= any(row["state"] == "unknown" for row in made["exposures"])
     made["scan"] |= {"resources": len(made["resources"]) + 5, "scopes": list(SUBSCRIPTIONS)}
     made["scan"]["complete"] = not (made["gaps"] or unknown or set(views.values()) != {"full"})
-    return msgspec.convert(made, Document)
+    found = msgspec.convert(made, Document)
+    found.capacity = [
+        *(QuotaRow(subscription=each, quota="cores", used=1, limit=1, state="full") for each in SUBSCRIPTIONS),
+        *(
+            ReservationRow(resource=f"{id.removesuffix(id[-3:])}crg/capacityReservations/one", subscription="s")
+            for id in list(made["resources"])[:2]
+        ),
+        *(ReservationRow(resource=f"/subscriptions/{each}", subscription=each, why="403") for each in SUBSCRIPTIONS),
+        *_spreads(tally_of(found)),
+        *control_planes(found.coverage.types),
+    ]
+    return found
+
+
+def _spreads(tally: Tally) -> Iterator[SpreadRow]:
+    for rule, checks in tally.checks.items():
+        single, spread, unknown = spread_counts(checks)
+        yield SpreadRow(rule=rule, title=rule, over="zones", single=single, spread=spread, unknown=unknown)
 
 
 def _finding(resource: str, status: str, gaps: list[str]) -> dict[str, Any]:
@@ -141,6 +162,13 @@ def numbers(document: Document) -> Counter[str]:
     found.update({f"cell {cell.query}": cell.count for row in matrix(document.exposures) for cell in row})
     found.update({"endpoints": counts.endpoints, "resources": document.scan.resources, "rows": len(document.resources)})
     found["resources behind keys"] = sum(len(row.stores) for row in document.keys)
+    for row in document.capacity:
+        if isinstance(row, SpreadRow):
+            found.update({f"spread {row.rule} {name}": getattr(row, name) for name in ("single", "spread", "unknown")})
+        elif isinstance(row, ControlPlaneRow):
+            found[f"plane {row.id}"] += row.resources or 0
+        elif row.state != "unknown" or isinstance(row, QuotaRow) or "capacityReservations/" in row.resource:
+            found[f"capacity {type(row).__name__} {row.state}"] += 1
     for framework in document.frameworks or ():
         for id, control in framework.tested.items():
             for status in ("failed", "waived", "inconclusive", "passed"):
@@ -159,6 +187,27 @@ def test_the_parts_add_up_to_the_whole(way: str, document: Document) -> None:
     assert {gap.url for part in parts for gap in part.document.gaps} == {gap.url for gap in document.gaps}
     assert len(set(slugs_of(parts).values())) == len(parts)
     assert (parts[-1].key, parts[-1].label[:8]) == ("", "without ")
+
+
+@pytest.mark.parametrize("way", WAYS)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@given(document=documents())
+def test_capacity_is_in_the_part_that_it_belongs_to(way: str, document: Document) -> None:
+    parts = split(document, by(way))
+    for part in parts:
+        rows = part.document.capacity
+        quotas = {row.subscription for row in rows if isinstance(row, QuotaRow)}
+        if way == "subscription":
+            assert quotas <= {part.key}
+        else:
+            assert not quotas or part.key == "", "a quota is no group's, and no tag's"
+        unread = {row.resource for row in rows if isinstance(row, ReservationRow) and row.why}
+        seen = {f"/subscriptions/{subscription_of(id)}" for id in part.document.resources}
+        assert unread >= (seen if way != "tag:owner" else {f"/subscriptions/{each}" for each in SUBSCRIPTIONS})
+        tally = tally_of(part.document)
+        assert [row for row in rows if isinstance(row, SpreadRow)] == list(_spreads(tally))
+        planes = [row for row in rows if isinstance(row, ControlPlaneRow)]
+        assert planes == list(control_planes(part.document.coverage.types))
 
 
 @pytest.mark.parametrize("way", WAYS)

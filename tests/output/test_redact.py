@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from scanner.document.capacity_rows import ControlPlaneRow, QuotaRow, ReservationRow
 from scanner.document.schema import Document, decode_document
 from scanner.output.redact import VARIABLE, redact
 from scanner.output.writers import encoded, write
@@ -89,6 +90,14 @@ def names(document: Document) -> set[str]:
         found |= {text for each in finding.evidence for id in _strings(each.value) for text in _names_in(id)}
     for gap in document.gaps:
         found |= set(_names_in(gap.url))
+    for key in document.keys:
+        found |= {key.host, key.key, key.key.rpartition("/")[2], key.region, *_names_in(key.vault)}
+        found |= {store.version for store in key.stores} | {key.subscription}
+    for held in document.capacity:
+        if isinstance(held, QuotaRow):
+            found |= {held.subscription, held.region}
+        elif isinstance(held, ReservationRow):
+            found |= {held.subscription, held.region, held.sku, *_names_in(held.resource)}
     return {each.lower() for each in found | {document.scan.principal, document.scan.cloud, document.scan.id}}
 
 
@@ -198,6 +207,29 @@ def test_a_framework_of_ones_own_is_left_out_and_another_has_its_own_words(demo:
     assert made.frameworks == whole
 
 
+def test_capacity_keeps_numbers_and_our_own_texts_and_no_names(demo: Document) -> None:
+    made = redact(demo, KEY)
+    assert len(made.capacity) == len(demo.capacity)
+    assert [each for each in made.capacity if isinstance(each, ControlPlaneRow)] == [
+        each for each in demo.capacity if isinstance(each, ControlPlaneRow)
+    ]
+    both = [(a, b) for a, b in zip(demo.capacity, made.capacity, strict=True) if isinstance(a, QuotaRow)]
+    assert {b.quota for a, b in both if isinstance(b, QuotaRow) and a.quota == "cores"} == {"cores"}
+    assert all(
+        isinstance(b, QuotaRow) and (a.used, a.limit, a.left, a.state) == (b.used, b.limit, b.left, b.state)
+        for a, b in both
+    )
+    families = [b.name for a, b in both if isinstance(b, QuotaRow) and a.quota.endswith("Family")]
+    assert families
+    assert all(re.fullmatch("quota-[0-9a-f]{16}", each) for each in families)
+    assert {b.why for a, b in both if isinstance(b, QuotaRow) and a.why} == {"withheld"}
+    forged = ControlPlaneRow(id="entra-id", service="Journal AS", resources=None, complete=True, reason="x", source="y")
+    own = msgspec.structs.replace(forged, id="journal-as")
+    [only] = redact(msgspec.structs.replace(demo, capacity=[forged, own]), KEY).capacity
+    assert isinstance(only, ControlPlaneRow)
+    assert only.service == "Microsoft Entra ID"
+
+
 def _counted(document: Document) -> list[tuple[str, int]]:
     """The numbers, with those of types by themselves: the name of one may be a pseudonym."""
     return _sums(numbers(document))
@@ -217,6 +249,7 @@ LETTERS = "ghijklmnopqrstuvwxyz"
 @given(seed=st.integers(0, 2**32))
 def test_no_random_name_is_left_wherever_it_stands(seed: int) -> None:
     made, chosen = sample.document(12, hostile=False), random.Random(seed)
+    made = sample.with_capacity(sample.with_keys(sample.with_places(made)))
     known: list[str] = []
 
     def named(text: str) -> str:
@@ -233,14 +266,18 @@ STAY = {"schema", "severity", "worst", "state", "status"}
 """Fields whose words the reader of a document checks."""
 
 
+CAPACITY = {"quota", "reservation", "spread", "control-plane", "zones"}
+"""The kinds of rows on capacity, which the reader checks, and what one of them counts."""
+
+
 def _poisoned(made: dict[str, Any], named: Any) -> dict[str, Any]:
     """A document in which every text, and every key, holds a name."""
 
     def poison(value: Any, key: str) -> Any:
         if isinstance(value, str):
-            return value if key in STAY else named(value)
+            return value if key in STAY or value in CAPACITY else named(value)
         if isinstance(value, list):
-            return [poison(each, key) for each in value[:2]]
+            return [poison(each, key) for each in (value if key == "capacity" else value[:2])]
         if isinstance(value, dict):
             free = key in ("rules", "resources", "passed", "not_applicable", "tags", "controls")
             return {named(name) if free else name: poison(each, name) for name, each in list(value.items())[:30]}

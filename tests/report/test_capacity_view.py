@@ -67,6 +67,17 @@ def test_it_is_accessible_and_never_wider_than_the_window(
     assert scrolls_sideways(page) == []
 
 
+def test_a_part_without_quotas_says_why(reader: Reader, make: Make) -> None:
+    document = made()
+    document["capacity"] = [row for row in document["capacity"] if row["kind"] in ("spread", "control-plane")]
+    page = reader.open(make(document), "#capacity")
+    expect(page.locator("#capacity")).to_contain_text("Quotas belong to whole subscriptions")
+    expect(page.locator("#capacity")).to_contain_text("no capacity reservation")
+    assert "near its limit" not in page.locator("#capacity").inner_text()
+    assert "0 quotas" not in page.locator("#capacity").inner_text()
+    assert "no quotas" in sentence(sample.typed(document))
+
+
 def test_a_document_without_capacity_has_no_view(reader: Reader, make: Make) -> None:
     page = reader.open(make(sample.document(20)), "#capacity")
     assert page.locator("#capacity").count() == 0

@@ -1,6 +1,7 @@
 """XLSX: read again by another library, it has each row, no formula and no link."""
 
 import io
+from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -69,6 +70,54 @@ def test_every_control_and_place_has_a_row() -> None:
     assert sorted(column(found, "Places", "Resource ID")) == sorted(plain(row.resource) for row in made.places)
 
 
+def test_each_key_and_resource_has_a_row_and_no_name_is_a_formula() -> None:
+    made = sample.with_keys(sample.document(60))
+    first = made["keys"][0]
+    first |= {"key": '=HYPERLINK("http://x")', "host": "@SUM(A1)", "expires": "2027-01-31", "rotation": "no"}
+    first["stores"][0] |= {"what": "=1+1", "value": "+1", "why": "mailto:a@b", "version": "{=1}"}
+    found = book(made)
+    stores = [store["resource"] for row in made["keys"] for store in row["stores"]]
+    assert sorted(column(found, "Keys", "Resource ID")) == sorted(map(plain, stores))
+    assert set(column(found, "Keys", "Key of")) == {"customer", "platform", "unknown"}
+    states = dict(zip(column(found, "Keys", "Key of"), column(found, "Keys", "State"), strict=True))
+    assert (states["platform"], states["unknown"]) == (None, "unknown")
+    assert {"=1+1", *column(found, "Keys", "Encrypts")} == {"=1+1", "account"}
+    assert datetime(2027, 1, 31) in column(found, "Keys", "Expires")  # noqa: DTZ001
+    assert "disabled, identity may not unwrap?" in column(found, "Keys", "Risks")
+    assert column(found, "Keys", "Worst risk")[0] == "high"
+    _no_formulas(found)
+
+
+def test_each_row_on_capacity_has_its_numbers_and_what_is_not_known_has_none() -> None:
+    made = sample.with_capacity(sample.document(60))
+    made["capacity"][0] |= {"name": "=cmd()", "quota": "@x", "region": "http://x"}
+    found = book(made)
+    kinds = column(found, "Capacity", "Kind")
+    assert Counter(kinds) == {"quota": 5, "reservation": 2, "one of zones": 1, "global control plane": 2}
+    rows = dict(zip(column(found, "Capacity", "Name"), _numbers(found), strict=True))
+    assert rows["=cmd()"] == (10, 10, 0, 0)
+    assert rows["crg/one"] == (2, 4, 2, None)
+    assert rows["crg/two"] == (None, 4, None, None)
+    unread = kinds.index("quota") + 4
+    assert column(found, "Capacity", "State")[unread] == "not known"
+    assert column(found, "Capacity", "Why unknown, or what depends on it")[unread] == "403 <i>AuthorizationFailed</i>"
+    assert _numbers(found)[unread] == (None, None, None, None)
+    _no_formulas(found)
+
+
+def _numbers(found: Workbook) -> list[tuple[Any, ...]]:
+    heads = ("Used", "Limit or reserved", "Left", "Left in percent")
+    return list(zip(*(column(found, "Capacity", head) for head in heads), strict=True))
+
+
+def _no_formulas(found: Workbook) -> None:
+    for page in found.worksheets:
+        for row in page.iter_rows():
+            for cell in row:
+                assert cell.hyperlink is None
+                assert cell.data_type != "f"
+
+
 def test_heads_are_frozen_and_every_row_is_in_the_filter(document: dict[str, Any]) -> None:
     found = book(document)
     for sheet in SHEETS:
@@ -101,11 +150,7 @@ def test_no_name_is_a_formula_or_a_link(name: str) -> None:
     resource = document["findings"][0]["resource"]
     document["resources"][resource] |= {"name": name, "tags": {name: name}}
     document["findings"][0] |= {"message": name, "title": name}
-    for page in book(document).worksheets:
-        for row in page.iter_rows():
-            for cell in row:
-                assert cell.hyperlink is None
-                assert cell.data_type != "f"
+    _no_formulas(book(document))
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
