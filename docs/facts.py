@@ -64,7 +64,7 @@ _PLACES = "places.toml"
 """The file of rows whose `what` begins a sentence."""
 _KEYS = ("keys.toml", "customer_keys.toml")
 """The files of rows whose `what` is within a sentence."""
-_ROWS = ("because", "expected", "none", "set", "steps", "unclear")
+_ROWS = ("because", "expected", "none", "otherwise", "set", "steps", "unclear")
 """The keys of rows whose texts are in reports as they are; those of RULE_TEXTS have a catalogue of their own."""
 _WORDS = (
     "Accepted: {waived}.", "Allowed: {words} ({source})", "{region} ({place}; {area})",

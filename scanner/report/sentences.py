@@ -66,7 +66,7 @@ def _part(part: str, text: str, words: Words) -> str:
             return words("endpoint.and_more", int(more[2]), list=more[1])
         # Within a sentence the English begins in lower case: "Network access to the vault".
         said = _phrase(_TABLES[part], text[:1].upper() + text[1:], words)
-        said = said or _known(text, words)
+        said = said or _known(text, words) or _known(text[:1].upper() + text[1:], words)
     return said or (_fact(text, words) if part in ("source", "why") else "")
 
 

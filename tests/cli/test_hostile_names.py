@@ -104,6 +104,12 @@ def _keys(names: Names) -> Iterator[Run]:
     yield Run(("o.json", "--format", "json"), json=True)
 
 
+@of("capacity")
+def _capacity(names: Names) -> Iterator[Run]:
+    yield Run(("o.json",))
+    yield Run(("o.json", "--format", "json"), json=True)
+
+
 @of("frameworks")
 def _frameworks(names: Names) -> Iterator[Run]:
     yield Run(("nsm-2.0", "--from", "o.json"))
