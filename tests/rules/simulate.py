@@ -20,6 +20,8 @@ FIELD_VALUES = {
     "ORIGIN": "https://portal.contoso.com",
     "KEY_URI": "https://contoso.vault.azure.net/keys/main",
     "RESOURCE_GROUP": "rg-alerts",
+    "ACTION_GROUP_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-alerts/providers/"
+    "Microsoft.Insights/actionGroups/ag-drift",
     "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
     "TENANT_ID": examples.TENANT,
     "WORKSPACE_ID": "/subscriptions/5a000000-0000-4000-8000-00000000000e/resourceGroups/rg-logs/providers/"
