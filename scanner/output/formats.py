@@ -54,7 +54,8 @@ FORMATS = (
         "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
         "xlsx:write_xlsx",
         "a workbook to sort, filter and hand on",
-        "summary, endpoints, findings, failed reads, frameworks and places, a sheet each",
+        "summary, endpoints, findings, failed reads, frameworks, places, keys (a row for each key and resource) "
+        "and capacity, a sheet each",
     ),
     Format(
         ".ocsf.jsonl",

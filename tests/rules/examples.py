@@ -1,5 +1,6 @@
 """The examples of the built-in rules, `tests/rules/cases/*.toml`; `scanner.rulebook.examples` has the format."""
 
+import json
 import tomllib
 from collections.abc import Iterator
 from functools import lru_cache
@@ -52,10 +53,9 @@ def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
 
 
 def healthy(type: str) -> Case:
-    """Return the healthy resource of a type: its [[base]], else one of whose properties nothing is known."""
-    return next(
-        (each.healthy[type.lower()] for each in all_files() if type.lower() in each.healthy), derived.plain(type)
-    )
+    """Return the healthy resource of a type: its [[base]], the fullest one, else one of which nothing is known."""
+    found = [each.healthy[type.lower()] for each in all_files() if type.lower() in each.healthy]
+    return max(found, key=lambda case: len(json.dumps(case.body, default=str)), default=derived.plain(type))
 
 
 def of_rule(rule: Rule) -> list[Case]:
