@@ -4,6 +4,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import (
@@ -28,6 +29,12 @@ SOURCE_TYPE = "properties.notificationsSources"
 ROLES = "properties.notificationsByRole"
 
 
+ON_RESOURCES = (
+    "Enable the plan on the resources that it is switched off for: Defender for Cloud > Environment settings lists them, "
+    "or remove the policy or setting that switches it off there."
+)
+
+
 def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[str, ...]) -> Verdict:
     """Fail where a plan has the tier Free, or some resources have none of it. A plan that Azure did not list is
     inconclusive: no page says what that means.
@@ -49,7 +56,8 @@ def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[st
         return Pass(facts)
     of_resources = Evidence(f"pricings/{found.name} {COVERAGE}", coverage, "FullyCovered")
     if any(same(coverage, each) for each in ("PartiallyCovered", "NotCovered")):
-        return Fail((*facts, of_resources), "The plan is switched off on resources.")
+        cause = Cause(found.id, COVERAGE, words=(ON_RESOURCES,))
+        return Fail((*facts, of_resources), "The plan is switched off on resources.", causes=(cause,))
     return unknown(unknown_value(of_resources.path, coverage))
 
 

@@ -90,6 +90,7 @@ SOMETIMES_STEPS = {
     "aks-local-accounts-enabled": "a stopped cluster must be started first",
     "appconfig-network-unrestricted": "the free tier has no private endpoints",
     "cosmos-external-subnet": "the last rule of a firewall that is open without rules",
+    "defender-servers-off": "a plan that is switched off on resources is switched on there",
     "eventhub-external-subnet": "the last rule of a firewall that is open without rules",
     "eventhub-network-unrestricted": "the Basic tier has no firewall",
     "machine-all-ports-exposed": "no rule of the user decides",
@@ -113,6 +114,10 @@ LEFT = {
     "user removes it",
     "governance: a policy that leaves out a group: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose exclusion stays until the user removes it",
+    "governance: a policy for some types only: subscription-no-region-policy": "the example has an assignment of the "
+    "same name, whose selectors stay until the user removes them",
+    "governance: a policy whose effect is overridden: subscription-no-region-policy": "the example has an assignment "
+    "of the same name, whose override stays until the user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
     "places: a region that no list has does not hide one that is not allowed: cosmos-region-outside": "the other "
     "region is not known",
