@@ -46,8 +46,9 @@ def read(path: Path, signature: Signature | None = None) -> Snapshot:
     cut off raises it while its bundles are read.
     """
     snapshot = _read_any(path, _open(path, signature))
-    snapshot.raw = partial(_raw_lines, path, signature)
-    snapshot.locate = partial(locations_of, snapshot.raw)
+    if snapshot.header.live:
+        snapshot.raw = partial(_raw_lines, path, signature)
+        snapshot.locate = partial(locations_of, snapshot.raw)
     return snapshot
 
 
@@ -282,7 +283,11 @@ def _import(path: Path, records: Iterator[dict[str, Any]]) -> Snapshot:
         subscriptions.add(subscription_of(record["id"]))
     for subscription in sorted(subscriptions - {""}):
         store.scope(subscription, subscription, "", "partial")
-    return of_store(store)
+    snapshot = of_store(store)
+    # The lines of the file are no lines of a snapshot: they are read once more from the store.
+    snapshot.raw = store.lines
+    snapshot.locate = partial(locations_of, snapshot.raw)
+    return snapshot
 
 
 def _mtime(path: Path) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from scanner.errors import InputError
 from scanner.snapshot import files as snapshot
-from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.bundles import Snapshot, naming_keys, of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.snapshot.sealed import seal
@@ -209,6 +209,15 @@ def test_two_snapshots_in_one_file_are_not_evaluated_as_one(tmp_path: Path) -> N
     path.write_bytes(path.read_bytes() * 2)
     with pytest.raises(InputError, match="continues after its end line"):
         whole(snapshot.read(path))
+
+
+def test_what_names_a_key_is_found_in_a_file_of_bare_resources(tmp_path: Path) -> None:
+    """Their lines are no lines of a snapshot: no key had a user, so that no check applied to it."""
+    account = f"{SUB}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/stjournal"
+    key = {"keySource": "Microsoft.Keyvault", "keyvaultproperties": {"keyvaulturi": "https://kv.vault.azure.net/"}}
+    path = tmp_path / "bare.json"
+    path.write_text(json.dumps([{"id": account, "properties": {"encryption": key}}]), "utf-8")
+    assert [each.id for each in naming_keys(snapshot.read(path))] == [account]
 
 
 def test_a_snapshot_of_a_version_with_another_index_is_sorted_again(tmp_path: Path) -> None:
