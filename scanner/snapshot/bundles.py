@@ -174,8 +174,11 @@ _LOCATED = msgspec.json.Decoder(_LocatedLine)
 
 
 def _lines_of_store(store: "weakref.ref[Store]") -> Iterable[bytes]:
+    """Return the lines of a store. Raises Unread where it is gone: no line is not the same as no resource."""
     found = store()
-    return () if found is None else found.lines()
+    if found is None:
+        raise Unread("the resources of the scan", "they are no longer in memory")
+    return found.lines()
 
 
 def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:

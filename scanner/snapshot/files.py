@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -45,11 +45,7 @@ def read(path: Path, signature: Signature | None = None) -> Snapshot:
     Raises InputError that names what is wrong and where, and for a file that `signature` is not of. A snapshot that was
     cut off raises it while its bundles are read.
     """
-    snapshot = _read_any(path, _open(path, signature))
-    if snapshot.header.live:
-        snapshot.raw = partial(_raw_lines, path, signature)
-        snapshot.locate = partial(locations_of, snapshot.raw)
-    return snapshot
+    return _read_any(path, _open(path, signature), partial(_raw_lines, path, signature))
 
 
 def _raw_lines(path: Path, signature: Signature | None) -> Iterator[bytes]:
@@ -86,8 +82,11 @@ class _Gzip(gzip.GzipFile):
         self._below.close()
 
 
-def _read_any(path: Path, file: BinaryIO) -> Snapshot:
-    """Read a file by its first line. The lines of a snapshot are read later, as a stream; other files at once."""
+def _read_any(path: Path, file: BinaryIO, again: Callable[[], Iterator[bytes]]) -> Snapshot:
+    """Read a file by its first line. The lines of a snapshot are read later, as a stream; other files at once.
+
+    `again`: yields the lines of the file once more.
+    """
     try:
         lines = Lines(path, file)
         first = _first_line(lines)
@@ -96,7 +95,7 @@ def _read_any(path: Path, file: BinaryIO) -> Snapshot:
             raise InputError("this is a findings file, not a snapshot", at=str(path), do=do)
         parsed = _parsed(first)
         if isinstance(parsed, dict) and "snapshot" in parsed:
-            return _read_snapshot(lines, first)
+            return _with_lines(_read_snapshot(lines, first), again)
         if isinstance(parsed, dict) and not isinstance(parsed.get("value", parsed.get("data")), list):
             second = lines.next()
             if second.strip() or "id" in parsed:
@@ -283,10 +282,13 @@ def _import(path: Path, records: Iterator[dict[str, Any]]) -> Snapshot:
         subscriptions.add(subscription_of(record["id"]))
     for subscription in sorted(subscriptions - {""}):
         store.scope(subscription, subscription, "", "partial")
-    snapshot = of_store(store)
     # The lines of the file are no lines of a snapshot: they are read once more from the store.
-    snapshot.raw = store.lines
-    snapshot.locate = partial(locations_of, snapshot.raw)
+    return _with_lines(of_store(store), store.lines)
+
+
+def _with_lines(snapshot: Snapshot, again: Callable[[], Iterable[bytes]]) -> Snapshot:
+    """Return the snapshot with what yields its lines once more."""
+    snapshot.raw, snapshot.locate = again, partial(locations_of, again)
     return snapshot
 
 

@@ -6,6 +6,7 @@ from tests.azure.hostile_memory import LOADS, MOST_MB, measured
 
 FAST = (
     "pages at the limit, one row each",
+    "pages of small rows",
     "permissions",
     "tenants",
 )

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scanner.errors import InputError
+from scanner.model.verdict import Unread
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import Snapshot, naming_keys, of_store
 from scanner.snapshot.format import Header
@@ -218,6 +219,19 @@ def test_what_names_a_key_is_found_in_a_file_of_bare_resources(tmp_path: Path) -
     path = tmp_path / "bare.json"
     path.write_text(json.dumps([{"id": account, "properties": {"encryption": key}}]), "utf-8")
     assert [each.id for each in naming_keys(snapshot.read(path))] == [account]
+    # `scan --from bare.json --snapshot kept.jsonl`: a snapshot that is not live.
+    kept = Store(Header(taken="2026-11-25T00:00:00Z", live=False))
+    kept.resource({"id": account, "properties": {"encryption": key}}, None, "import")
+    for name in ("kept.jsonl", "kept.jsonl.zst"):
+        kept.write(tmp_path / name)
+        assert [each.id for each in naming_keys(snapshot.read(tmp_path / name))] == [account]
+
+
+def test_lines_of_a_collection_that_is_gone_are_unread() -> None:
+    taken = of_store(Store(Header(taken="2026-11-25T00:00:00Z")))
+    assert list(taken.bundles()) == []
+    with pytest.raises(Unread, match="no longer in memory"):
+        list(naming_keys(taken))
 
 
 def test_a_snapshot_of_a_version_with_another_index_is_sorted_again(tmp_path: Path) -> None:
