@@ -155,7 +155,7 @@ def _tag(tags: Mapping[str, str], name: str) -> str:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of one owner: the ids of its resources, the places of its endpoints and findings."""
+    """The rows of one owner: the ids of its resources, and the places of its endpoints and findings."""
 
     resources: list[str] = field(default_factory=list)
     exposures: "array[int]" = field(default_factory=lambda: array("i"))
@@ -314,6 +314,8 @@ class _Splitter:
         made.changes = self._changes(made)
         if whole.frameworks or self._counted:
             tally = tally_of(made)
+            # A list that was not read may hold resources of this owner.
+            tally.unread |= {each.rule for each in self._checks_of(seen) if each.status == "unknown"}
             made.frameworks = of_part(whole.frameworks, made, tally) if whole.frameworks else msgspec.UNSET
             made.capacity = [*made.capacity, *spreads(self._counted, tally)]
         return made
@@ -324,8 +326,11 @@ class _Splitter:
                 yield each
 
     def _is_incomplete(self, part: Document, seen: set[str]) -> bool:
-        of_scope = (each for each in self._checks_of_scopes if subscription_of(each.resource) in seen)
-        return self._broken or _explains(part, chain(part.findings, of_scope))
+        return self._broken or _explains(part, chain(part.findings, self._checks_of(seen)))
+
+    def _checks_of(self, seen: set[str]) -> Iterator[FindingRow]:
+        """Yield the inconclusive checks of whole lists of these subscriptions (lower case)."""
+        return (each for each in self._checks_of_scopes if subscription_of(each.resource) in seen)
 
     def _scopes(self, rows: _Rows, shared: Iterable[str], *, is_rest: bool) -> Iterator[ScopeRow]:
         """Yield the subscriptions of a part: those with rows, and those of which something was not read."""

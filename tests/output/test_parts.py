@@ -223,9 +223,35 @@ def test_controls_of_the_parts_add_up_to_those_of_the_whole(way: str, document: 
     for part in parts:
         for framework in part.frameworks or ():
             assert sum(framework.states.values()) == framework.controls
-            passed = [control for control in framework.tested.values() if control.state == "passed"]
-            assert not any(each.failed or each.waived or each.inconclusive for each in passed)
+            passed = {id: control for id, control in framework.tested.items() if control.state == "passed"}
+            assert not any(each.failed or each.waived or each.inconclusive for each in passed.values())
             assert not passed or all(scope.view == "full" for scope in part.coverage.scopes)
+
+
+def test_a_list_that_was_not_read_passes_no_control_of_an_owner() -> None:
+    rules, (own, other) = load(packages=False), SUBSCRIPTIONS
+    made: dict[str, Any] = sample.document(0) | {"exposures": [], "findings": [], "not_applicable": {}, "gaps": []}
+    made |= {"resources": {}, "passed": {}, "changes": None}
+    id = f"/subscriptions/{own}/resourceGroups/rg/providers/{TYPE}/st"
+    row = {"type": TYPE, "name": "st", "location": "norwayeast", "subscription": own, "resource_group": "rg"}
+    made["resources"][id] = row | {"tags": {"owner": "a"}, "parent": None}
+    made["passed"][id] = ["storage-plain-http"]
+    scope = {"name": "prod", "tenant": "t", "view": "full"}
+    made["coverage"] |= {"scopes": [scope | {"subscription": each} for each in (own, other)], "rules_off": []}
+
+    def passed(document: Document) -> list[bool]:
+        """Whether some control passed, in the whole and in the part of the owner."""
+        document.rules = {each: rule_row(rule) for each, rule in rules.enabled.items()}
+        document.frameworks = assessed(rules, tally_of(document), document.coverage, document.gaps)
+        (part,) = (each.document for each in split(document, by("tag:owner")) if each.key)
+        whole = [*document.frameworks]
+        return [any(each.states["passed"] for each in rows) for rows in (whole, part.frameworks or ())]
+
+    assert passed(msgspec.convert(made, Document)) == [True, True]
+    listed = f"/subscriptions/{own}/providers/{TYPE}"
+    made["findings"] = [_finding(f"/subscriptions/{own}", "unknown", [listed])]
+    made["gaps"] = [{"url": listed, "status": 403, "code": "AuthorizationFailed", "action": "a/read", "rules": []}]
+    assert passed(msgspec.convert(made, Document)) == [False, False]
 
 
 @pytest.mark.parametrize("way", WAYS)
