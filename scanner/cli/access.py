@@ -16,6 +16,7 @@ from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.model.ids import SUBSCRIPTION, group_of, name_of, subscription_of
+from scanner.model.rule import Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
@@ -92,9 +93,10 @@ def assess(rules: RuleSet, found: Sequence[SubscriptionPermissions], effective: 
     said = [{each.lower(): right.allows(each, listed=listed) for each, listed in asked.items()} for right in found]
     seen = [each for each, right in zip(said, found, strict=True) if right.view != "none"]
     everywhere = {each.lower(): _least(answers[each.lower()] for answers in seen) for each in asked}
+    wanted_by = [_Wanted.of(rule) for rule in rules.enabled.values()]
     is_hidden = any(right.view == "partial" for right in found)
     return [
-        _place(rules, right, answers, everywhere, is_hidden=is_hidden)
+        _place(wanted_by, right, answers, everywhere, is_hidden=is_hidden)
         for right, answers in zip(found, said, strict=True)
     ]
 
@@ -107,31 +109,53 @@ def _least(answers: Iterable[bool | None]) -> bool | None:
 Answers = Mapping[str, bool | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """The actions (lower case) of a rule. `looked`: in every subscription; `whole`: on the subscription itself.
+
+    `at_all`: any resource that is not visible may decide. `is_of_subscription`: the rule is about the subscription.
+    """
+
+    id: str
+    needed: frozenset[str]
+    looked: frozenset[str]
+    whole: frozenset[str]
+    at_all: bool
+    is_of_subscription: bool
+
+    @classmethod
+    def of(cls, rule: Rule) -> "_Wanted":
+        """Return the actions of a rule."""
+        asked = (access.needs(rule), access.looks(rule), access.of_subscription(rule))
+        needed, looked, whole = (frozenset(map(str.lower, each)) for each in asked)
+        is_own = rule.resource_type.type == SUBSCRIPTION
+        return cls(rule.id, needed, looked, whole, access.looks_at_all(rule), is_own)
+
+
 def _place(
-    rules: RuleSet, right: SubscriptionPermissions, said: Answers, everywhere: Answers, *, is_hidden: bool
+    rules: Sequence[_Wanted], right: SubscriptionPermissions, said: Answers, everywhere: Answers, *, is_hidden: bool
 ) -> ScopeAccess:
     """Return the access in a scope. `is_hidden`: some subscription is visible in part."""
     if right.view == "none":
-        return ScopeAccess(right, unknown=frozenset(rules.enabled))
+        return ScopeAccess(right, unknown=frozenset(each.id for each in rules))
     lacking: dict[str, frozenset[str]] = {}
     unknown: set[str] = set()
     denied = {each for each, answer in said.items() if answer is False}
-    for id, rule in rules.enabled.items():
-        if right.named and rule.resource_type.type == SUBSCRIPTION:
+    for rule in rules:
+        if right.named and rule.is_of_subscription:
             continue  # A scan of groups does not evaluate the subscription.
-        looked = {each.lower() for each in access.looks(rule)}
-        needed = {each.lower() for each in access.needs(rule)}
-        whole = {each.lower() for each in access.of_subscription(rule)}
         answers = {
-            each: right.allows_on_whole(each) if each in whole else (everywhere if each in looked else said)[each]
-            for each in needed
+            each: right.allows_on_whole(each)
+            if each in rule.whole
+            else (everywhere if each in rule.looked else said)[each]
+            for each in rule.needed
         }
-        denied |= {each for each in whole & access.SET_ON_SUBSCRIPTION if answers[each] is False}
+        denied |= {each for each in rule.whole & access.SET_ON_SUBSCRIPTION if answers[each] is False}
         missing = frozenset(each for each, answer in answers.items() if answer is False)
         if missing:
-            lacking[id] = missing
-        elif None in answers.values() or (is_hidden and access.looks_at_all(rule)):
-            unknown.add(id)
+            lacking[rule.id] = missing
+        elif None in answers.values() or (is_hidden and rule.at_all):
+            unknown.add(rule.id)
     return ScopeAccess(right, lacking, frozenset(unknown), frozenset(denied))
 
 

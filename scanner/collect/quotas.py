@@ -69,7 +69,9 @@ class QuotaReader:
         for type in QUOTA_TYPES:
             for region in regions[MOST_REGIONS:]:
                 self.context.store.skip(f"{above}/{_lists_of(type)}/{region}/usages", TOO_MANY)
-            await self._type(f"{above}/{_lists_of(type)}", type, regions[:MOST_REGIONS])
+        await run_some(
+            partial(self._type, f"{above}/{_lists_of(type)}", type, regions[:MOST_REGIONS]) for type in QUOTA_TYPES
+        )
 
     async def _type(self, above: str, type: str, regions: Sequence[str]) -> None:
         """Write the quotas of one type: of each region those that some region of the subscription uses."""

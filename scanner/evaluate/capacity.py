@@ -14,9 +14,8 @@ from scanner.document.schema import TypeRow
 from scanner.evaluate.frameworks import Tally
 from scanner.model.control_planes import CONTROL_PLANES
 from scanner.model.ids import QUOTA_TYPES, list_of, resource_type_of, segments, subscription_of, type_of
-from scanner.model.json_paths import MISSING, get_path
+from scanner.model.json_paths import peek
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.unread import Unread
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 
@@ -98,19 +97,19 @@ def spread_counts(checks: Mapping[str, int]) -> tuple[int, int, int]:
 
 def quotas(snapshot: Snapshot) -> Iterator[QuotaRow]:
     """Yield the quotas of every subscription, each with a row for what is not known of it."""
-    known: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    unread: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
     for path, why in _unread(snapshot):
         parts = segments(path)
-        known[parts[1]].append((parts[5] if len(parts) > 5 else "", _PROVIDERS.get(parts[3], ""), why))
-    for path in snapshot.quotas:
-        known[segments(path)[1]].append(("", "", ""))
+        unread[parts[1]].append((parts[5] if len(parts) > 5 else "", _PROVIDERS.get(parts[3], ""), why))
+    lists: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(snapshot.quotas):
+        lists[segments(path)[1]].append(path)
     for scope in sorted(snapshot.evaluated_scopes, key=lambda each: each.subscription.lower()):
         own = scope.subscription.lower()
-        if own not in known:
-            why = NOT_COLLECTED if scope.view == "full" else IN_PART
-            yield QuotaRow(subscription=own, why=why)
-        yield from _of_places([each for each in known[own] if each[2]], own)
-        for path in sorted(each for each in snapshot.quotas if segments(each)[1] == own):
+        if own not in unread and own not in lists:
+            yield QuotaRow(subscription=own, why=NOT_COLLECTED if scope.view == "full" else IN_PART)
+        yield from _of_places(unread.get(own, ()), own)
+        for path in lists.get(own, ()):
             yield from _of_list(path, snapshot.quotas[path])
 
 
@@ -138,7 +137,7 @@ def _of_places(found: Collection[tuple[str, str, str]], subscription: str) -> It
 def _of_list(path: str, body: Mapping[str, Any]) -> Iterator[QuotaRow]:
     parts = segments(path)
     own = QuotaRow(subscription=parts[1], region=parts[5], provider=_PROVIDERS.get(parts[3], parts[3]))
-    rows = _peek(body, "properties.quotas")
+    rows = peek(body, "properties.quotas")
     if not isinstance(rows, list) or not rows:
         yield replace(own, why="Azure returned no quota that is in use")
         return
@@ -150,8 +149,8 @@ def _of_list(path: str, body: Mapping[str, Any]) -> Iterator[QuotaRow]:
 
 def quota(row: object, own: QuotaRow) -> QuotaRow:
     """Return a quota with what is left of it. Values that are no whole numbers of at least 0 are not known."""
-    name, label = _peek(row, "name"), _peek(row, "label")
-    used, limit = _count(_peek(row, "used")), _peek(row, "limit")
+    name, label = peek(row, "name"), peek(row, "label")
+    used, limit = _count(peek(row, "used")), peek(row, "limit")
     id = name if isinstance(name, str) and name else UNNAMED
     found = replace(own, quota=id, name=label if isinstance(label, str) and label else id, used=used)
     if _is_number(limit) and (limit == UNLIMITED or limit >= NO_LIMIT):
@@ -184,9 +183,9 @@ def _reservations(bundle: Bundle) -> Iterator[ReservationRow]:
 
 
 def _reservation(resource: Resource) -> ReservationRow:
-    zones, machines = _peek(resource.body, "zones"), _peek(resource.body, "properties.virtualMachinesAssociated")
-    sku = _peek(resource.body, "sku.name")
-    reserved = _count(_peek(resource.body, "sku.capacity"))
+    zones, machines = peek(resource.body, "zones"), peek(resource.body, "properties.virtualMachinesAssociated")
+    sku = peek(resource.body, "sku.name")
+    reserved = _count(peek(resource.body, "sku.capacity"))
     used = len(machines) if isinstance(machines, list) else None
     left = max(0, reserved - used) if reserved is not None and used is not None else None
     return ReservationRow(
@@ -224,14 +223,6 @@ def control_planes(types: Collection[TypeRow]) -> Iterator[ControlPlaneRow]:
 
 def _is_of(gap: Gap, type: str) -> bool:
     return type_of(gap.url).lower() == type.lower()
-
-
-def _peek(body: Any, path: str) -> Any:
-    """Return the value below a path; MISSING also where an older snapshot did not keep it, and of what is no object."""
-    try:
-        return get_path(body, path) if isinstance(body, dict) else MISSING
-    except Unread:
-        return MISSING
 
 
 def _is_number(value: Any) -> bool:

@@ -9,7 +9,7 @@ from scanner.document.schema import FindingRow
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, peek, same
 from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, key_of
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Gap, Resource
@@ -188,7 +188,7 @@ class KeyLedger:
             for each in self._risks.get(vault.id.lower(), ())
             if each.id != "missing" or item is None or each.severity == "unknown"
         ]
-        if same(_peek(vault.body, "properties.enableRbacAuthorization"), True):
+        if same(peek(vault.body, "properties.enableRbacAuthorization"), True):
             of_vault.append(KeyRiskRow("identity", "unknown", RBAC))
         return own + of_vault
 
@@ -196,8 +196,8 @@ class KeyLedger:
         """Return the state of a key, and why it is unknown."""
         if item is None:
             return self._absent(vault)
-        enabled = _peek(item.body, "properties.attributes.enabled")
-        expires = _peek(item.body, "properties.attributes.exp")
+        enabled = peek(item.body, "properties.attributes.enabled")
+        expires = peek(item.body, "properties.attributes.exp")
         if same(enabled, False):
             return "disabled", ""
         if not same(enabled, True):
@@ -218,16 +218,8 @@ class KeyLedger:
         return ("missing", "") if count <= len(bundle.below.get(url, ())) else ("unknown", "not every key is here")
 
 
-def _peek(body: Any, path: str) -> Any:
-    """Return the value below a path; MISSING also where an older snapshot did not keep it."""
-    try:
-        return get_path(body, path)
-    except Unread:
-        return MISSING
-
-
 def _text(body: Any, path: str) -> str:
-    value = _peek(body, path)
+    value = peek(body, path)
     return value if isinstance(value, str) else ""
 
 
@@ -238,19 +230,19 @@ def _lives(vault: Resource, item: Resource | None) -> str:
     kind = _text(item.body, "properties.kty").upper() if item is not None else ""
     if kind:
         return "hsm" if kind.endswith("-HSM") else "software"
-    return "software" if same(_peek(vault.body, "properties.sku.name"), "standard") else "unknown"
+    return "software" if same(peek(vault.body, "properties.sku.name"), "standard") else "unknown"
 
 
 def _kind(item: Resource | None) -> str:
     if item is None:
         return ""
-    size = _peek(item.body, "properties.keySize")
+    size = peek(item.body, "properties.keySize")
     parts = [_text(item.body, "properties.kty"), str(size) if isinstance(size, int) else ""]
     return " ".join(each for each in (*parts, _text(item.body, "properties.curveName")) if each)
 
 
 def _expires(item: Resource | None) -> str:
-    return date_of(_peek(item.body, "properties.attributes.exp")) if item is not None else ""
+    return date_of(peek(item.body, "properties.attributes.exp")) if item is not None else ""
 
 
 def _rotation(item: Resource | None) -> str:

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from scanner.model.unread import malformed
+from scanner.model.unread import Unread, malformed
 
 
 class _Missing:
@@ -74,6 +74,14 @@ def get_path(body: Any, path: str) -> Any:
             if body is MISSING:
                 return MISSING
     return body
+
+
+def peek(body: Any, path: str) -> Any:
+    """Return the value below a dotted path; MISSING also for what was not kept, and where the body is no object."""
+    try:
+        return get_path(body, path)
+    except Unread:
+        return MISSING
 
 
 def value_at(body: Any, path: str) -> Any:

@@ -133,6 +133,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "WORKSPACE_GUID": "the workspace ID (a GUID) of a Log Analytics workspace",
     "WORKSPACE_KEY": "a key of that Log Analytics workspace",
     "RESOURCE_GROUP": "the name of a resource group for it",
+    "REGION": "the name of a region, such as norwayeast",
     "ACTION_GROUP_ID": "the resource ID of an action group that notifies the right people",
     "EMAIL": "the e-mail address of your security team",
     "STORAGE_ID": "the resource ID of a storage account in the same region",

@@ -15,7 +15,7 @@ from scanner.document.capacity_rows import (
 )
 from scanner.model.control_planes import CONTROL_PLANES
 from scanner.model.ids import QUOTA_TYPES
-from scanner.output.pseudonyms import Pseudonyms
+from scanner.output.pseudonyms import WITHHELD, Pseudonyms, one_of
 
 _PROVIDERS: Final = frozenset(each.partition("/")[0] for each in QUOTA_TYPES)
 _QUOTAS: Final = frozenset(
@@ -31,7 +31,6 @@ _QUOTAS: Final = frozenset(
 """Quotas that every subscription has. Those of a family of machines tell what an estate runs on."""
 _ZONES: Final = frozenset("123")
 _OVER: Final = ("zones", "regions")
-_WITHHELD: Final = "withheld"
 
 
 def redacted_capacity(
@@ -73,8 +72,8 @@ def _quota(row: QuotaRow, names: Pseudonyms) -> QuotaRow:
         limit=row.limit,
         left=row.left,
         share=row.share,
-        state=_state(row.state),
-        why=_WITHHELD if row.why else "",
+        state=one_of(QUOTA_STATES, row.state),
+        why=WITHHELD if row.why else "",
     )
 
 
@@ -88,10 +87,6 @@ def _reservation(row: ReservationRow, names: Pseudonyms) -> ReservationRow:
         reserved=row.reserved,
         used=row.used,
         left=row.left,
-        state=_state(row.state),
-        why=_WITHHELD if row.why else "",
+        state=one_of(QUOTA_STATES, row.state),
+        why=WITHHELD if row.why else "",
     )
-
-
-def _state(state: str) -> str:
-    return state if state in QUOTA_STATES else "unknown"

@@ -1,25 +1,19 @@
 """Rows about keys for a redacted document: pseudonyms for keys, vaults and resources; what a risk says is withheld."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import EvidenceRow
 from scanner.model.ids import type_of
 from scanner.model.verdict import SEVERITIES
-from scanner.output.pseudonyms import Pseudonyms
+from scanner.output.pseudonyms import WITHHELD, Pseudonyms, one_of
+from scanner.report.keys import HOLDERS, LIVES, RISKS
 
-_HOLDERS = ("customer", "platform", "unknown")
-_LIVES = ("software", "hsm", "managed-hsm", "microsoft", "unknown")
 _STATES = ("enabled", "disabled", "expired", "missing", "unknown")
 _ANSWERS = ("yes", "no", "unknown", "")
-_RISKS = (
-    "disabled", "elsewhere", "expired", "expires-soon", "identity", "missing", "no-purge-protection", "no-rotation",
-    "services-blocked", "version",
-)  # fmt: skip
 _KIND = re.compile(r"(RSA|EC|oct)(-HSM)?( \d{3,5})?( P-\d{3}K?)?")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_WITHHELD = "withheld"
 
 
 def redacted_key(
@@ -39,14 +33,14 @@ def redacted_key(
             path=seen.path,
             value=seen.value,
             version=names.word("version", each.version),
-            double=_one_of(_ANSWERS, each.double),
-            host=_one_of(_ANSWERS, each.host),
-            confidential=_one_of(_ANSWERS, each.confidential),
-            why=_WITHHELD if each.why else "",
+            double=one_of(_ANSWERS, each.double),
+            host=one_of(_ANSWERS, each.host),
+            confidential=one_of(_ANSWERS, each.confidential),
+            why=WITHHELD if each.why else "",
         )
 
     return KeyRow(
-        holder=_one_of(_HOLDERS, row.holder),
+        holder=one_of(HOLDERS, row.holder),
         stores=list(map(store, row.stores)),
         key=names.word("key", row.key),
         type=names.type(row.type),
@@ -54,19 +48,15 @@ def redacted_key(
         host=names.word("host", row.host),
         region=names.word("region", row.region),
         subscription=names.uuid("subscription", row.subscription),
-        lives=_one_of(_LIVES, row.lives),
+        lives=one_of(LIVES, row.lives),
         kind=row.kind if _KIND.fullmatch(row.kind) else "",
-        state=_one_of(_STATES, row.state),
+        state=one_of(_STATES, row.state),
         expires=row.expires if _DATE.fullmatch(row.expires) else "",
-        rotation=_one_of(_ANSWERS, row.rotation),
+        rotation=one_of(_ANSWERS, row.rotation),
         risks=[
-            KeyRiskRow(each.id, _one_of(SEVERITIES, each.severity), _WITHHELD, rule(each.rule) if each.rule else "")
+            KeyRiskRow(each.id, one_of(SEVERITIES, each.severity), WITHHELD, rule(each.rule) if each.rule else "")
             for each in row.risks
-            if each.id in _RISKS
+            if each.id in RISKS
         ],
-        why=_WITHHELD if row.why else "",
+        why=WITHHELD if row.why else "",
     )
-
-
-def _one_of(known: Collection[str], word: str) -> str:
-    return word if word in known else "unknown"

@@ -2,12 +2,19 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from scanner.output.vocabulary import Vocabulary
 
+WITHHELD = "withheld"
+"""What stands in a redacted document for a text that may name something."""
 _DIGITS = 16
 """Hex digits of a pseudonym: two of 100,000 names are equal in one of 4 billion documents."""
+
+
+def one_of(known: Container[str], word: str, other: str = "unknown") -> str:
+    """Return a word that is one of ours, else another word: a document may be anything."""
+    return word if word in known else other
 
 
 class Pseudonyms:

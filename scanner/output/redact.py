@@ -54,11 +54,10 @@ from scanner.model.rule import CATEGORIES
 from scanner.output.capacity_pseudonyms import redacted_capacity
 from scanner.output.key_pseudonyms import redacted_key
 from scanner.output.parts import OwnerPart, SplitBy
-from scanner.output.pseudonyms import Pseudonyms
+from scanner.output.pseudonyms import WITHHELD, Pseudonyms, one_of
 from scanner.output.vocabulary import Vocabulary, vocabulary
 
 NOTE = "This report is redacted: names are pseudonyms, and texts of Azure and of the organisation are left out"
-WITHHELD = "withheld"
 VARIABLE = "TWOLOCKS_SECRET_REDACT"
 _Row = TypeVar("_Row")
 _LEAST_KEY = 16
@@ -194,7 +193,7 @@ class _Redactor:
             return id, msgspec.structs.replace(known, severity=row.severity)
         own = self._rule(id)
         texts: dict[str, Any] = {"why": "", "remediation": _NO_REMEDIATION, "controls": {}, "references": []}
-        return own, RuleRow(title=own, category=_one_of(CATEGORIES, row.category), severity=row.severity, **texts)
+        return own, RuleRow(title=own, category=one_of(CATEGORIES, row.category), severity=row.severity, **texts)
 
     def _title(self, rule: str) -> str:
         known = self.known.rules.get(rule)
@@ -270,18 +269,18 @@ class _Redactor:
         )
 
     def _exposure(self, row: ExposureRow) -> ExposureRow:
-        reach, auth = _one_of(_REACHES, row.reach), _one_of(_AUTHS, row.authentication)
+        reach, auth = one_of(_REACHES, row.reach), one_of(_AUTHS, row.authentication)
         may = row.may
         return ExposureRow(
             resource=self.names.id(row.resource),
             endpoint=self._endpoint(row.endpoint, row.resource),
-            kind=_one_of(("data", "admin", "app"), row.kind),
+            kind=one_of(("data", "admin", "app"), row.kind),
             address=self.names.word("address", row.address),
             reach=reach,
             authentication=auth,
             may=may
             and May(
-                may.reach and _one_of(_REACHES, may.reach), may.authentication and _one_of(_AUTHS, may.authentication)
+                may.reach and one_of(_REACHES, may.reach), may.authentication and one_of(_AUTHS, may.authentication)
             ),
             severity=row.severity,
             worst=row.worst,
@@ -304,7 +303,7 @@ class _Redactor:
         )
 
     def _hop(self, hop: HopRow) -> HopRow:
-        kind = _one_of(_HOPS, hop.kind)
+        kind = one_of(_HOPS, hop.kind)
         resource = self.names.id(hop.resource)
         return HopRow(
             kind=kind, name=name_of(resource) if resource else kind, detail="", resource=resource, lets=hop.lets
@@ -315,7 +314,7 @@ class _Redactor:
         return FindingRow(
             rule=self._rule(row.rule),
             title=title,
-            category=_one_of(CATEGORIES, row.category),
+            category=one_of(CATEGORIES, row.category),
             status=row.status,
             severity=row.severity,
             resource=self.names.id(row.resource),
@@ -351,7 +350,7 @@ class _Redactor:
                     subscription=names.uuid("subscription", each.subscription),
                     name=names.word("subscription", each.subscription),
                     tenant=names.uuid("tenant", each.tenant),
-                    view=_one_of(_VIEWS, each.view, "none"),
+                    view=one_of(_VIEWS, each.view, "none"),
                 )
                 for each in row.scopes
             ],
@@ -377,16 +376,16 @@ class _Redactor:
 
     def _change(self, row: ChangeRow) -> ChangeRow:
         return ChangeRow(
-            kind=_one_of(("exposure", "finding"), row.kind),
+            kind=one_of(("exposure", "finding"), row.kind),
             fingerprint=self._fingerprint(row.fingerprint),
             resource=self.names.id(row.resource),
             endpoint=self._endpoint(row.endpoint, row.resource),
             address=self.names.word("address", row.address),
             rule=self._rule(row.rule) if row.rule else "",
-            title=self._title(row.rule) if row.rule else f"Reach: {_one_of(_REACHES, row.reach)}",
-            severity=_one_of(_SEVERITIES, row.severity, ""),
-            reach=_one_of(_REACHES, row.reach, ""),
-            authentication=_one_of(_AUTHS, row.authentication, ""),
+            title=self._title(row.rule) if row.rule else f"Reach: {one_of(_REACHES, row.reach)}",
+            severity=one_of(_SEVERITIES, row.severity, ""),
+            reach=one_of(_REACHES, row.reach, ""),
+            authentication=one_of(_AUTHS, row.authentication, ""),
             since=_time(row.since),
             last_seen=_time(row.last_seen),
             why=WITHHELD if row.why else "",
@@ -396,9 +395,9 @@ class _Redactor:
 
 def _cell(row: CellRow) -> CellRow:
     return CellRow(
-        severity=_one_of(_SEVERITIES, row.severity, ""),
-        reach=_one_of(_REACHES, row.reach, ""),
-        authentication=_one_of(_AUTHS, row.authentication, ""),
+        severity=one_of(_SEVERITIES, row.severity, ""),
+        reach=one_of(_REACHES, row.reach, ""),
+        authentication=one_of(_AUTHS, row.authentication, ""),
     )
 
 
@@ -431,11 +430,11 @@ def _place(redactor: _Redactor, row: DataPlaceRow) -> DataPlaceRow:
     return DataPlaceRow(
         resource=redactor.names.id(row.resource),
         rule=redactor._rule(row.rule),
-        kind=_one_of(_PLACE_KINDS, row.kind),
-        what=_one_of(_PLACE_KINDS, row.kind),
+        kind=one_of(_PLACE_KINDS, row.kind),
+        what=one_of(_PLACE_KINDS, row.kind),
         region=region,
-        area=_one_of(_AREAS, row.area),
-        verdict=_one_of(_PLACE_VERDICTS, row.verdict),
+        area=one_of(_AREAS, row.area),
+        verdict=one_of(_PLACE_VERDICTS, row.verdict),
         path=seen.path,
         value=seen.value,
         why=WITHHELD if row.why else "",
@@ -449,10 +448,6 @@ _AREAS = ("eea", "adequacy", "third", "worldwide", "unknown")
 _LISTS = ("reopened", "worse", "better", "fixed", "unseen")
 _COUNTS = frozenset({*_LISTS, "new", "first_looked", "open", "accepted", "again"})
 _SEVERITIES = ("critical", "high", "medium", "low", "info")
-
-
-def _one_of(known: Iterable[str], word: str, other: str = "unknown") -> str:
-    return word if word in known else other
 
 
 def _time(text: str) -> str:

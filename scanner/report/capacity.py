@@ -111,7 +111,6 @@ def sentence(document: Document) -> str:
         return f"This document has no quotas. {single:,} checks found one zone or region only."
     counts = found.counts()
     regions = len({(each.subscription, each.region) for each in found.quotas if each.quota})
-    single = sum(each.single for each in found.spreads)
     said = f"{sum(counts.values()):,} quotas in {regions:,} regions: {counts['full']:,} with nothing left"
     said += f", {counts['near']:,} with little; in {found.unread():,} places they are not known."
     return f"{said} {single:,} checks found one zone or region only."
