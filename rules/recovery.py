@@ -209,8 +209,14 @@ def machine(resource: Resource, index: Index) -> Verdict:
 
 
 def _ids(data: list[Any], machine: Resource, is_ephemeral: bool) -> list[str]:
-    """Return the ids of the disks of a machine, "" for one without. An ephemeral system disk holds nothing to keep."""
-    disks = data if is_ephemeral else [machine.get(f"{DISKS}.osDisk"), *data]
+    """Return the ids of the disks of a machine, "" for one without. An ephemeral system disk holds nothing to keep.
+
+    Raises Unread where the system disk is no object.
+    """
+    system = machine.get(f"{DISKS}.osDisk")
+    if not isinstance(system, dict):
+        raise malformed(f"{DISKS}.osDisk")
+    disks = data if is_ephemeral else [system, *data]
     return [text_at(each, "managedDisk.id") for each in disks if isinstance(each, dict)]
 
 
