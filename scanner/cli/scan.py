@@ -11,11 +11,15 @@ def run(settings: Settings) -> int:
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
     screen.start(f"twolocks {version()}, read-only")
     # Imported after the first line is printed, because the import takes longer than 0.3 s.
+    from scanner.scan.explain import explained
     from scanner.scan.job import prepare
     from scanner.scan.outcome import show
     from scanner.scan.pipeline import run as scan
 
     with stopping(screen) as stop:
-        outcome = scan(prepare(settings, screen), screen, stop)
+        job = prepare(settings, screen)
+        outcome = scan(job, screen, stop)
         show(outcome, screen)
+        if job.read_log is not None:
+            screen.plain(explained(job.read_log, job.rules))
     return outcome.end.code

@@ -191,6 +191,9 @@ ARM_AUDIENCE = Option("arm-audience", "URL", "Audience of its tokens, if not the
 SIGN_IN = (AUTH, TENANT, CLOUD, ARM_ENDPOINT, ARM_AUDIENCE)
 NO_GRAPH = Option("no-graph", about="Use lists instead of Resource Graph", effect=Effect.hide)
 EFFECTIVE = Option("effective", about="Compare with effective rules from Azure", effect=Effect.harmless)
+EXPLAIN_READS = Option(
+    "explain-reads", about="List each read: cost, reason, rules and endpoints that use it", in_file=False
+)
 RECORD = Option("record", "FILE", "Log requests, without bodies", path=True, effect=Effect.write)
 
 # How to print

@@ -53,6 +53,7 @@ def places_view(document: Document, words: Words, names: ResourceNames) -> dict[
             "sources": _sources(rows, words),
             "drawing": _drawing(document, found, words),
             "rows": [_line(group, words) for group in found],
+            "accepted": sum(group.accepted for group in found),
             "leaving": [_leaving(row, document, words, names) for row in leaving[:SHOWN]],
             "more": max(0, len(leaving) - SHOWN),
             "count": sum(row.verdict == "may-leave" and row.waiver is None for row in rows),

@@ -21,6 +21,7 @@ from scanner.output.targets import OutputTarget, check_folder, check_target, par
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
+from scanner.scan.explain import ReadLog
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.selection import Exclusion
@@ -58,6 +59,8 @@ class Job:
     """The key of `--verify`."""
     exclusions: tuple[Exclusion, ...] = ()
     """What `--exclude` names."""
+    read_log: ReadLog | None = None
+    """The requests of the scan, for `--explain-reads`."""
     disagreements: list[str] = field(default_factory=list)
     """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
@@ -132,7 +135,17 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         signer=signer,
         verifier=key_of(settings),
         exclusions=exclusions(settings),
+        read_log=_read_log(settings, rules),
     )
+
+
+def _read_log(settings: Settings, rules: RuleSet) -> ReadLog | None:
+    """Return the log of `--explain-reads`. Raises InputError where the scan sends no requests."""
+    if not settings["explain-reads"]:
+        return None
+    if settings["from"]:
+        raise InputError("--explain-reads is about requests, and --from sends none", do="remove one of them")
+    return ReadLog(rules)
 
 
 def exclusions(settings: Settings) -> tuple[Exclusion, ...]:

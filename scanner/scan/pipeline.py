@@ -146,6 +146,8 @@ def _collect(context: _Context, limits: bool) -> Store:
     finally:
         screen.finish()
     store.header.scopes = [subscription for subscription, _, _ in screen.scopes]
+    if job.read_log is not None:
+        job.read_log.add_skips(store)
     return store
 
 
@@ -169,7 +171,13 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     if session is not None:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
     way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
-    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
+
+    def heard(method: str, path: str, status: int, milliseconds: float) -> None:
+        screen.heard(method, path, status, milliseconds)
+        if job.read_log is not None:
+            job.read_log.heard(path, status, milliseconds)
+
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=heard) as reader:
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.tenants = dict(reader.labels)
         store.header.notes += show_logins(reader.labels, reader.notes, screen)

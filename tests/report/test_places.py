@@ -34,6 +34,11 @@ def test_its_numbers_are_those_of_the_document(reader: Reader, make: Make) -> No
     assert page.locator(".place-node", has_text="any region").count() == 1
     assert "settings for <i>prod" in page.locator("#places").inner_text()
     assert page.locator("#places b b, #places i").count() == 0
+    cells = page.locator(".places-table tbody tr").evaluate_all(
+        "rows => rows.map((row) => [...row.querySelectorAll('td')].slice(1).map((cell) => Number(cell.textContent)))"
+    )
+    sums = [sum(column) for column in zip(*cells, strict=True)]
+    assert sums == [counts[each] for each in ("may-leave", "unknown", "stays", "accepted")]
 
 
 def test_nodes_do_not_overlap(reader: Reader, make: Make) -> None:
