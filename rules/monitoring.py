@@ -77,11 +77,20 @@ def is_web(site: Resource) -> bool:
 
 
 def is_function_app(site: Resource) -> bool:
-    return appservice.runs(site) == "functions"
+    """Return whether an app is a function app. Raises Unread for an unknown kind."""
+    return _known_kind(site) == "functions"
 
 
 def is_logic_app(site: Resource) -> bool:
-    return appservice.runs(site) == "workflows"
+    """Return whether an app is a logic app. Raises Unread for an unknown kind."""
+    return _known_kind(site) == "workflows"
+
+
+def _known_kind(site: Resource) -> str:
+    found = appservice.runs(site)
+    if not found:
+        raise unknown_value("kind", site.require("kind"))
+    return found
 
 
 def audits_at_runtime(namespace: Resource) -> bool:

@@ -47,6 +47,10 @@ def sent(settings: Iterable[Resource], index: Index) -> Sent:
     """Return what diagnostic settings send. One without a destination that exists sends nothing."""
     found = Sent()
     for setting in settings:
+        properties = setting.get("properties")
+        if not isinstance(properties, dict):
+            found.missing.append(unknown_value(f"{setting.name} properties", properties))
+            continue
         if not _reaches(setting, index, found):
             continue
         logs = setting.get("properties.logs")

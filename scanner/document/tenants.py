@@ -7,6 +7,9 @@ import msgspec
 from scanner.document.schema import ScanRow, ScopeRow
 from scanner.model.ids import segments
 
+_STARTS = (8, 13, 18, 23)
+"""How many characters of a GUID its first groups have."""
+
 
 def tenant_names(scan: ScanRow) -> dict[str, str]:
     """Return the names of the tenants that were scanned together, by their ids in lower case; {} for a single login."""
@@ -23,9 +26,15 @@ def tenant_labels(scopes: Iterable[ScopeRow], scan: ScanRow) -> dict[str, str]:
 
 
 def scope_labels(scopes: Iterable[ScopeRow], scan: ScanRow) -> dict[str, str]:
-    """Return the name of each subscription by its id in lower case: `prod`, or `Nord / prod` with several tenants."""
+    """Return the name of each subscription by its id in lower case: `prod`, or `Nord / prod` with several tenants.
+
+    A tenant without a name is the start of its id, as far as it is the only one with it.
+    """
     rows = list(scopes)
     tenants = tenant_labels(rows, scan)
+    ids = {row.tenant.lower() for row in rows}
+    length = next(size for size in (*_STARTS, None) if len({each[:size] for each in ids}) == len(ids))
+    tenants = {key: label[:length] if label in ids else label for key, label in tenants.items()}
     return {
         row.subscription.lower(): " / ".join(
             filter(None, (tenants.get(row.subscription.lower(), ""), row.name or row.subscription))
