@@ -87,7 +87,7 @@ class ServedResource(msgspec.Struct, frozen=True):
     top: bool
 
 
-LISTED_WITH_ALL = frozenset({"microsoft.authorization/locks"})
+LISTED_WITH_ALL = frozenset({"microsoft.authorization/locks", "microsoft.authorization/roleassignments"})
 """Extensions that the list of a subscription has also where they are set on a resource. Of others, as diagnostic
 settings, it has only those of the subscription itself.
 """
