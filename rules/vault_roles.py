@@ -19,7 +19,6 @@ from scanner.model.verdict import (
     Pass,
     Unread,
     Verdict,
-    not_returned,
     unknown,
     unknown_value,
 )
@@ -197,7 +196,7 @@ def _why_unknown(each: Resource, role: str) -> str:
         return f"what the role {role or 'without an id'} allows is not read"
     condition = each.get("properties.condition")
     if is_absent(condition) and each.why_absent_is_unknown:
-        return f"its condition is {each.why_absent_is_unknown}"
+        return "whether it has a condition is not known"
     return "" if is_absent(condition) or condition == "" else "its condition is not evaluated"
 
 

@@ -252,7 +252,7 @@ def _wanted(read: Read, parent: Resource) -> bool:
 
 
 def _matters(read: Read, row: Resource) -> bool:
-    """Return whether a row is kept. One of which that cannot be said is kept, because the evaluation names the fault."""
+    """Return whether a row is kept, as is one of which that cannot be said, because the evaluation names the fault."""
     if read.matters is None:
         return True
     try:

@@ -93,6 +93,10 @@ settings, it has only those of the subscription itself.
 """
 
 
+INHERITED = frozenset({"microsoft.authorization/roleassignments"})
+"""Extensions of management groups that the list of a subscription has too."""
+
+
 def served_resource(resource: Json) -> ServedResource | None:
     """Return a resource with the parts of its id, or None where the id is not usable."""
     given = resource.get("id")
@@ -196,6 +200,9 @@ class ServedEstate:
                 whole = f"/subscriptions/{node.subscription}/providers/{node.type}"
                 if whole != collection:
                     self.collections[whole].append(node)
+            elif node.type in INHERITED and not node.subscription:
+                for subscription in self.subscriptions:
+                    self.collections[f"/subscriptions/{subscription}/providers/{node.type}"].append(node)
 
     def rows(self, path: str) -> list[ServedResource]:
         """Return the resources of a list: of a type in a subscription or group, or of the children of a resource."""
