@@ -230,7 +230,7 @@ def blocked(vault: Resource, index: Index) -> Verdict:
 def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     """Fail where the access policies give the identity of a resource no use of its key."""
     if same(vault.get("properties.enableRbacAuthorization"), True):
-        return NotApplicable("the vault uses Azure RBAC, and role assignments are not read: not assessed")
+        return NotApplicable("the vault uses Azure RBAC, so its access policies have no effect")
     uses = [use for each in index.keys.uses(vault, index).values() for use in each]
     if not uses:
         return unused(index)

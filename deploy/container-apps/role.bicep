@@ -24,6 +24,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.Authorization/locks/read'
           'Microsoft.Authorization/permissions/read'
           'Microsoft.Authorization/policyAssignments/read'
+          'Microsoft.Authorization/roleAssignments/read'
           'Microsoft.Cache/redis/firewallRules/read'
           'Microsoft.Cache/redis/linkedServers/read'
           'Microsoft.Cache/redis/read'

@@ -25,7 +25,7 @@ def with_child_id(row: Json, url: str) -> Json:
     id = given if isinstance(given, str) else ""
     if segments(id)[:-1] == segments(url) and id.rsplit("/", 1)[-1] not in (".", ".."):
         return row
-    # A lock of the subscription's list may be set on a resource group, or on a resource.
+    # A lock or role assignment of the subscription's list may be set on a resource group, or on a resource.
     if id and list_of(id) == list_of(f"{url}/x") and not {".", ".."} & set(id.split("/")):
         return row
     parent = url.rsplit("/", 1)[0]

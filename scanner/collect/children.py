@@ -177,9 +177,13 @@ class BundleReader:
     def _add_children(
         self, buffer: LineBuffer, bodies: list[Json], read: Read, by: By, found: dict[str, "_Below | None"]
     ) -> None:
-        """Write the children of a page; to `found`, by id in lower case, what is read below each. Empties the page."""
+        """Write the children of a page that matter; to `found`, by id in lower case, what is read below each. Empties
+        the page.
+        """
         for body in bodies:
             resource = Resource(body, api=read.api, by=by)
+            if not _matters(read, resource):
+                continue
             kept = self.context.kept(body, resource.type)
             if not read.each:
                 buffer.resource(kept, read.api, by)
@@ -243,6 +247,16 @@ def _wanted(read: Read, parent: Resource) -> bool:
     """
     try:
         return read.needed(parent)
+    except Exception:  # noqa: BLE001 - a rule file may raise anything
+        return True
+
+
+def _matters(read: Read, row: Resource) -> bool:
+    """Return whether a row is kept, as is one of which that cannot be said, because the evaluation names the fault."""
+    if read.matters is None:
+        return True
+    try:
+        return read.matters(row)
     except Exception:  # noqa: BLE001 - a rule file may raise anything
         return True
 

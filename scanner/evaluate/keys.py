@@ -26,6 +26,7 @@ RISKS: Final = {
     "key-missing": "missing",
     "services-blocked": "services-blocked",
     "identity-lacks-unwrap": "identity",
+    "identity-lacks-role": "identity",
     "purge-protection-disabled": "no-purge-protection",
 }
 """The risks of a key by the rules on vaults and managed HSMs that find them, without the first word of the id."""
@@ -33,7 +34,6 @@ PREFIXES: Final = ("keyvault-", "managed-hsm-")
 ORDER: Final = ("critical", "high", "medium", "low", "info", "unknown")
 HOLDERS: Final = ("customer", "unknown", "platform")
 ON: Final = (True, "Enabled", "ConfidentialVM", "EncryptionAtRestWithPlatformAndCustomerKeys")
-RBAC: Final = "the vault uses Azure RBAC, and role assignments are not read"
 
 
 class StoreKey(NamedTuple):
@@ -188,8 +188,6 @@ class KeyLedger:
             for each in self._risks.get(vault.id.lower(), ())
             if each.id != "missing" or item is None or each.severity == "unknown"
         ]
-        if same(peek(vault.body, "properties.enableRbacAuthorization"), True):
-            of_vault.append(KeyRiskRow("identity", "unknown", RBAC))
         return own + of_vault
 
     def _state(self, vault: Resource, item: Resource | None) -> tuple[str, str]:

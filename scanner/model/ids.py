@@ -73,6 +73,7 @@ OF_SUBSCRIPTION = frozenset(
     {
         "microsoft.authorization/locks",
         "microsoft.authorization/policyassignments",
+        "microsoft.authorization/roleassignments",
         "microsoft.consumption/budgets",
         "microsoft.costmanagement/scheduledactions",
         "microsoft.insights/diagnosticsettings",
@@ -86,7 +87,7 @@ QUOTA_TYPES = ("Microsoft.Compute/locations/usages", "Microsoft.Network/location
 """Types of quotas: one list reads them for a region of a subscription, and they belong to no bundle."""
 _REGIONAL = frozenset(each.lower() for each in QUOTA_TYPES)
 
-_ANYWHERE = frozenset({"microsoft.authorization/locks"})
+SET_ANYWHERE = frozenset({"microsoft.authorization/locks", "microsoft.authorization/roleassignments"})
 """Types of `OF_SUBSCRIPTION` that belong to the subscription also where they are set on a resource."""
 
 
@@ -94,7 +95,7 @@ def _is_of_subscription(type: str, above: int) -> bool:
     """Return whether a type belongs to the bundle of its subscription. `above`: the providers that its id names
     before its own.
     """
-    return type in OF_SUBSCRIPTION and (above == 0 or type in _ANYWHERE)
+    return type in OF_SUBSCRIPTION and (above == 0 or type in SET_ANYWHERE)
 
 
 @lru_cache(maxsize=2048)
@@ -125,7 +126,9 @@ def bundle_of(resource_id: str) -> str:
 
 
 def list_of(resource_id: str) -> str:
-    """Return the path (lower case) of the list that a resource is in: that of its subscription for a lock."""
+    """Return the path (lower case) of the list that a resource is in: for a lock or a role assignment that of its
+    subscription.
+    """
     parts = segments(resource_id)
     type = type_of(resource_id).lower()
     if type in OF_SUBSCRIPTION and is_subscription(root_of(resource_id)):

@@ -1,6 +1,6 @@
 """Whose key encrypts what a resource stores: the keys that its properties name, and the vaults that hold them.
 
-Only the management plane is read. It has no key material, and no role assignments.
+Only the management plane is read. It has no key material.
 """
 
 import re
@@ -115,7 +115,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     `what`: what the key encrypts, in words. `uri`: the path of the key's URI; or `vault`, `name` and `version`. `sets`:
     the paths of the ids of disk encryption sets. `mode`: the property that says whose key it is: one of `customer` or
     of `platform`. `required`: an absent mode is Unknown. `identity`: the path of the identity that reaches the key, by
-    its id or client id; "" is the resource's own.
+    its id or client id; "" is the resource's own. `first_party`: without that identity, an application of Microsoft
+    reaches the key, whose object id ARM does not return.
     `more`: properties that are shown beside the key, by name: `double`, `host`, `confidential`.
     `ask`: `elsewhere`, whether the vault is in another region or subscription; `platform`, whether the key is
     Microsoft's.
@@ -132,6 +133,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     platform: tuple[str | bool, ...] = ()
     required: bool = False
     identity: str = ""
+    first_party: bool = False
     more: dict[str, str] = {}
     ask: Literal["elsewhere", "platform"] = "elsewhere"
 
@@ -207,6 +209,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     def _principal(self, resource: Resource, entry: Any) -> str:
         """Return the object id of the identity that reaches a key."""
         named = _beside(resource, entry, self.identity) if self.identity else None
+        if self.first_party and named == "":
+            return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
         if not isinstance(named, str) or named.lower() in ("", "system", "systemassignedidentity"):
             return own_principal(holder)

@@ -30,6 +30,8 @@ class Read:
     `only`: the types of its resource type that have such children. Empty: all of them.
     `always`: read wherever its resource type is read, whether or not a rule needs it, because verdicts on other
     resources look it up in the index.
+    `matters(row)`: whether a verdict may depend on a row of the list. The others are left out of the snapshot, where a
+    list is long and few rows matter.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class Read:
         each: bool = False,
         only: tuple[str, ...] = (),
         always: bool = False,
+        matters: Callable[[Resource], bool] | None = None,
     ) -> None:
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
@@ -61,6 +64,7 @@ class Read:
         self.costly = costly
         self.each = each
         self.always = always
+        self.matters = matters
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )

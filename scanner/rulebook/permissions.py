@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from scanner.content import content
 from scanner.errors import InputError
-from scanner.model.ids import OF_SUBSCRIPTION, QUOTA_TYPES, SUBSCRIPTION
+from scanner.model.ids import OF_SUBSCRIPTION, QUOTA_TYPES, SET_ANYWHERE, SUBSCRIPTION
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
@@ -18,7 +18,6 @@ from scanner.rulebook.loader import RuleSet, load, reads_of
 KEY_USERS = "users of keys"
 """What a row looks up that must know every resource that may name a key."""
 KEY_SETS = "Microsoft.Compute/diskEncryptionSets"
-LOCKS = "microsoft.authorization/locks"
 NAME = "Twolocks reader"
 DESCRIPTION = "Reads the settings that Twolocks evaluates; no secrets, no writes"
 GRAPH = "Microsoft.ResourceGraph/resources/read"
@@ -134,7 +133,7 @@ def of_subscription(rule: Rule) -> frozenset[str]:
     """The actions of a rule that only a role on the whole subscription allows: lists of what is set on it."""
     if rule.resource_type.type == SUBSCRIPTION:
         return needs(rule)
-    return frozenset(f"{child.type}/read" for child in reads_of(rule) if child.type.lower() == LOCKS)
+    return frozenset(f"{child.type}/read" for child in reads_of(rule) if child.type.lower() in SET_ANYWHERE)
 
 
 def indexed(rules: RuleSet) -> frozenset[str]:

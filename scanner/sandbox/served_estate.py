@@ -87,10 +87,14 @@ class ServedResource(msgspec.Struct, frozen=True):
     top: bool
 
 
-LISTED_WITH_ALL = frozenset({"microsoft.authorization/locks"})
+LISTED_WITH_ALL = frozenset({"microsoft.authorization/locks", "microsoft.authorization/roleassignments"})
 """Extensions that the list of a subscription has also where they are set on a resource. Of others, as diagnostic
 settings, it has only those of the subscription itself.
 """
+
+
+INHERITED = frozenset({"microsoft.authorization/roleassignments"})
+"""Extensions of management groups that the list of a subscription has too."""
 
 
 def served_resource(resource: Json) -> ServedResource | None:
@@ -196,6 +200,9 @@ class ServedEstate:
                 whole = f"/subscriptions/{node.subscription}/providers/{node.type}"
                 if whole != collection:
                     self.collections[whole].append(node)
+            elif node.type in INHERITED and not node.subscription:
+                for subscription in self.subscriptions:
+                    self.collections[f"/subscriptions/{subscription}/providers/{node.type}"].append(node)
 
     def rows(self, path: str) -> list[ServedResource]:
         """Return the resources of a list: of a type in a subscription or group, or of the children of a resource."""

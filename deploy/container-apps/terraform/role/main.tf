@@ -18,6 +18,7 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.Authorization/locks/read",
       "Microsoft.Authorization/permissions/read",
       "Microsoft.Authorization/policyAssignments/read",
+      "Microsoft.Authorization/roleAssignments/read",
       "Microsoft.Cache/redis/firewallRules/read",
       "Microsoft.Cache/redis/linkedServers/read",
       "Microsoft.Cache/redis/read",

@@ -1,0 +1,338 @@
+"""Azure roles on keys: which role assignments let the identity of a resource use its key in a vault with Azure RBAC."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from scanner.model.ids import name_of, segments, subscription_of
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, known_text, same
+from scanner.model.keys import KeyUse
+from scanner.model.remedy import Cause
+from scanner.model.resource import Children, Resource
+from scanner.model.resource_type import Read
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    unknown,
+    unknown_value,
+)
+
+from .subscription import SUBSCRIPTION
+from .vault_keys import MOST, names, unused
+
+RBAC = "properties.enableRbacAuthorization"
+ROLE = "properties.roleDefinitionId"
+SERVICE_ROLE = "e147488a-f6f5-4113-8e2d-b22465e65bf6"
+USE_KEYS: Final = {
+    "00482a5a-887f-4fb3-b363-3b7fe8e74483": "Key Vault Administrator",
+    "14b46e9e-c2b7-41b4-b07b-48a6ebf60603": "Key Vault Crypto Officer",
+    SERVICE_ROLE: "Key Vault Crypto Service Encryption User",
+    "12338af0-0e69-4776-bea7-57ae8d297424": "Key Vault Crypto User",
+}
+"""The built-in roles with the data actions keys/read, keys/wrap/action and keys/unwrap/action of vaults
+(role-based-access-control/built-in-roles/security)."""
+WITHOUT_KEYS: Final = frozenset(
+    {
+        # Privileged and general: no data actions
+        "8e3af657-a8ff-443c-a75c-2fe8c4bcb635",  # Owner
+        "b24988ac-6180-42a0-ab88-20f7382dd24c",  # Contributor
+        "acdd72a7-3385-48ef-bd42-f606fba81ae7",  # Reader
+        "18d7d88d-d35e-4fb5-a5c3-7773c20a72d9",  # User Access Administrator
+        "f58310d9-a9f6-439a-9e8d-f62e7b41a168",  # Role Based Access Control Administrator
+        "a8889054-8d42-49c9-bc1c-52486c10e7cd",  # Reservations Administrator
+        # Security: no data actions, or others than wrap and unwrap
+        "f25e0fa2-a7c8-4377-a976-54943a77a395",  # Key Vault Contributor
+        "8b54135c-b56d-4d72-a534-26097cfdc8d8",  # Key Vault Data Access Administrator
+        "21090545-7ca7-4776-b22c-e363652d74d2",  # Key Vault Reader
+        "b86a8fe4-44ce-4948-aee5-eccb2c155cd7",  # Key Vault Secrets Officer
+        "4633458b-17de-408a-b874-0445c86b69e6",  # Key Vault Secrets User
+        "a4417e6f-fecd-4de8-b567-7b0420556985",  # Key Vault Certificates Officer
+        "db79e9a7-68ee-4b58-9aeb-b90e7c24fcba",  # Key Vault Certificate User
+        "08bbd89e-9f13-488c-ac41-acfcb10c90ab",  # Key Vault Crypto Service Release User
+        "18500a29-7fe2-46b2-a342-b16a415e101d",  # Managed HSM contributor
+        "28bf596f-4eb7-45ce-b5bc-6cf482fec137",  # Locks Contributor
+        "fb1c8493-542b-48eb-b624-b4c8fea62acd",  # Security Admin
+        "39bc4728-0917-49c7-9d2c-d95423bc2eb4",  # Security Reader
+        "ab8e14d6-4a74-4a29-9ba8-549422addade",  # Microsoft Sentinel Contributor
+        "8d289c81-5878-46d4-8554-54e1e3d8b5cb",  # Microsoft Sentinel Reader
+        "3e150937-b8fe-4cfb-8069-0eaf05ecd056",  # Microsoft Sentinel Responder
+        # Monitor, networking, compute, identity, management and governance: no data actions of vaults
+        "43d0d8ad-25c7-4714-9337-8ba259a9fe05",  # Monitoring Reader
+        "749f88d5-cbae-40b8-bcfc-e573ddc772fa",  # Monitoring Contributor
+        "3913510d-42f4-4e42-8a64-420c390055eb",  # Monitoring Metrics Publisher
+        "92aaf0da-9dab-42b6-94a3-d43ce8d16293",  # Log Analytics Contributor
+        "73c42c96-874c-492b-b04d-ab87d138a893",  # Log Analytics Reader
+        "4d97b98b-1d4f-4787-a291-c67834d212e7",  # Network Contributor
+        "b12aa53e-6015-4669-85d0-8515ebb3ae7f",  # Private DNS Zone Contributor
+        "befefa01-2a29-4197-83a8-272ff33ce314",  # DNS Zone Contributor
+        "9980e02c-c2be-4d73-94e8-173b1dc7cf3c",  # Virtual Machine Contributor
+        "de139f84-1756-47ae-9be6-808fbbe84772",  # Website Contributor
+        "e40ec5ca-96e0-45a2-b4ff-59039f2c2b59",  # Managed Identity Contributor
+        "f1a07417-d97a-45cb-824c-7a7467783830",  # Managed Identity Operator
+        "fa23ad8b-c56e-40d8-ac0c-ce449e1d2c64",  # Billing Reader
+        "434105ed-43f6-45c7-a02f-909b2ba83430",  # Cost Management Contributor
+        "72fafb9e-0641-4937-9268-a91bfd8191a3",  # Cost Management Reader
+        "5d58bcaf-24a5-4b20-bdb6-eed9f69fbe4c",  # Management Group Contributor
+        "ac63b705-f282-497d-ac71-919bf39d939d",  # Management Group Reader
+        "36243c78-bf99-498c-9df9-86d9f8d28608",  # Resource Policy Contributor
+        "cfd33db0-3dd1-45e3-aa9d-cdbdf3b6f24e",  # Support Request Contributor
+        "4a9ae827-6dc8-4573-8ac7-8239d42aa03f",  # Tag Contributor
+        # Storage and containers: data actions of their own services alone
+        "5e467623-bb1f-42f4-a55d-6e525e11384b",  # Backup Contributor
+        "00c29273-979b-4161-815c-10b084fb9324",  # Backup Operator
+        "a795c7a0-d4a2-40c1-ae25-d81f01202912",  # Backup Reader
+        "17d1049b-9a84-46fb-8f53-869881c3d3ab",  # Storage Account Contributor
+        "b7e6dc6d-f1e8-4753-8033-0f276bb0955b",  # Storage Blob Data Owner
+        "ba92f5b4-2d11-453d-a403-e96b0029c9fe",  # Storage Blob Data Contributor
+        "2a2b9908-6ea1-4ae2-8e65-a410df84e7d1",  # Storage Blob Data Reader
+        "7f951dda-4ed3-4680-a7ca-43fe172d538d",  # AcrPull
+        "8311e382-0749-4cb8-b61a-304f252e45ec",  # AcrPush
+    }
+)
+"""Built-in roles that do not let anyone unwrap with a key of a vault (role-based-access-control/built-in-roles). Roles that
+stand in neither table may: a custom role looks the same in a role assignment."""
+ALONE: Final = ("user", "serviceprincipal", "device")
+"""The types of principals that have no members."""
+ABOVE: Final = ("providers", "microsoft.management", "managementgroups")
+VAULT: Final = ("providers", "microsoft.keyvault", "vaults")
+IN_GROUP: Final = len(("subscriptions", "id", "resourcegroups", "name"))
+PRINCIPAL_TYPE = "properties.principalType"
+SPACE = uuid.UUID("7d0c1c5e-2f4b-4b0e-9a51-6c3f8e2d7b90")
+
+
+def may_use_keys(assignment: Resource) -> bool:
+    """Return whether a role assignment may let the identity of a resource use a key: of no person, and on or above a vault.
+
+    Raises Unread.
+    """
+    if same(assignment.get(PRINCIPAL_TYPE), "User") or _role(assignment) in WITHOUT_KEYS:
+        return False
+    parts = segments(known_text(assignment.body, "properties.scope"))
+    return parts[IN_GROUP : IN_GROUP + len(VAULT)] in ((), VAULT)
+
+
+ROLES = SUBSCRIPTION.child(
+    "providers/Microsoft.Authorization/roleAssignments",
+    api="2022-04-01",
+    always=True,
+    matters=may_use_keys,
+    keep=("properties.principalId", PRINCIPAL_TYPE, ROLE, "properties.scope", "properties.condition"),
+)
+"""The role assignments on the subscription, below it, and on the management groups above it, which hold for it too
+(role-based-access-control/role-assignments-list-rest: only a filter leaves out those below)."""
+
+
+def _role(assignment: Resource) -> str:
+    return name_of(known_text(assignment.body, ROLE)).lower()
+
+
+class Assigned(NamedTuple):
+    """A role assignment that may let a principal use keys. `place`: its scope in lower case; "" above subscriptions, None
+    where Azure did not return it. `missing`: why it is not known whether it lets the principal use keys.
+    """
+
+    id: str
+    principal: str
+    role: str
+    place: str | None
+    scope: str
+    missing: str
+
+
+@dataclass(slots=True)
+class Assignments:
+    """The role assignments of a subscription that matter for keys.
+
+    `of`: those of a principal, by its object id. `shared`: those of groups, by place.
+    """
+
+    of: dict[str, list[Assigned]] = field(default_factory=dict)
+    shared: dict[str | None, list[Assigned]] = field(default_factory=dict)
+
+
+def assignments(index: Index, subscription: Resource, found: Children) -> Assignments:
+    """Return the role assignments that may let principals use keys, read once for each subscription."""
+    key = ("roles on keys", subscription.key)
+    if key not in index.memo:
+        known = Assignments()
+        for each in found:
+            _add(known, each)
+        index.memo[key] = known
+    return index.memo[key]  # type: ignore[return-value]
+
+
+def _add(known: Assignments, each: Resource) -> None:
+    """Add a role assignment. One of which a part is not known may let everyone use every key."""
+    try:
+        role, scope = _role(each), known_text(each.body, "properties.scope")
+        principal = known_text(each.body, "properties.principalId").lower()
+        type = known_text(each.body, PRINCIPAL_TYPE).lower()
+        missing = _why_unknown(each, role)
+    except Unread as unread:
+        known.shared.setdefault(None, []).append(Assigned(each.id, "", "", None, "", f"{unread}"))
+        return
+    if role in WITHOUT_KEYS:
+        return
+    place = _place(scope)
+    if place is None and scope:
+        return
+    if place is None:
+        missing = "Azure did not return its scope"
+    assigned = Assigned(each.id, principal, role, place, scope, missing)
+    known.of.setdefault(principal, []).append(assigned)
+    if type not in ALONE or not principal:
+        known.shared.setdefault(place, []).append(assigned)
+
+
+def _why_unknown(each: Resource, role: str) -> str:
+    """Return why it is not known whether an assignment lets its principal use keys; "" for one that does."""
+    if role not in USE_KEYS:
+        return f"what the role {role or 'without an id'} allows is not read"
+    condition = each.get("properties.condition")
+    if is_absent(condition) and each.why_absent_is_unknown:
+        return "whether it has a condition is not known"
+    return "" if is_absent(condition) or condition == "" else "its condition is not evaluated"
+
+
+def _place(scope: str) -> str | None:
+    """Return a scope in lower case, "" for management groups and the tenant; None for one that holds no vault."""
+    parts = segments(scope)
+    if parts[:1] == ("subscriptions",):
+        return "/" + "/".join(parts)
+    return "" if scope and (not parts or parts[: len(ABOVE)] == ABOVE) else None
+
+
+def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
+    """Return the scopes that a key of a vault lies in, and None for those that are not known."""
+    parts = segments(f"{vault.id}/keys/{key}")
+    return ("", *("/" + "/".join(parts[:end]) for end in range(2, len(parts) + 1, 2)), None)
+
+
+def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...]) -> Assigned | str:
+    """Return the role assignment at some places that lets a principal use a key; without one, why another may; else ""."""
+    own = [each for each in known.of.get(principal, ()) if each.place in places]
+    role = next((each for each in own if not each.missing), None)
+    if role is not None:
+        return role
+    if own:
+        return own[0].missing
+    shared = next((each for place in places for each in known.shared.get(place, ())), None)
+    return "" if shared is None else _why_shared(shared)
+
+
+def _why_shared(each: Assigned) -> str:
+    """Return why an assignment to others may let an identity use a key."""
+    if not each.role:
+        return f"role assignment {name_of(each.id)}: {each.missing}"
+    role = USE_KEYS.get(each.role, f"the role {each.role}")
+    holder = f"the group {each.principal}" if each.principal else "a principal that Azure did not return"
+    return f"{holder} has {role}, and who is a member is not read"
+
+
+def _uses(vault: Resource, index: Index) -> Iterator[tuple[str, KeyUse]]:
+    for key, found in index.keys.uses(vault, index).items():
+        for use in found:
+            yield key, use
+
+
+def _identity_missing(vault: Resource, use: KeyUse, index: Index) -> str:
+    """Return why the identity that a resource uses in the vault is not known; "" where it is."""
+    if not use.principal:
+        return "its object id is not known"
+    own, other = (index.subscriptions.get(subscription_of(id), "") for id in (use.resource, vault.id))
+    if own and other and own.lower() != other.lower():
+        return "it is of another tenant, so that an application of the vault's tenant stands for it"
+    return ""
+
+
+def lacks_role(vault: Resource, index: Index, *, roles: Read) -> Verdict:
+    """Fail where no role assignment lets the identity of a resource use its key.
+
+    A null or absent enableRbacAuthorization means access policies (key-vault/general/access-control-default).
+    """
+    rbac = vault.get(RBAC)
+    if is_absent(rbac) and vault.why_absent_is_unknown:
+        return unknown(Unread(RBAC, vault.why_absent_is_unknown))
+    if is_absent(rbac) or same(rbac, False):
+        return NotApplicable("the vault uses access policies")
+    if not same(rbac, True):
+        return unknown(unknown_value(RBAC, rbac))
+    uses = list(_uses(vault, index))
+    if not uses:
+        return unused(index)
+    subscription = index.find(f"/subscriptions/{vault.subscription}")
+    found = subscription.children(roles)
+    return _verdict(vault, index, uses, assignments(index, subscription, found), _gap(vault, index, found))
+
+
+def _gap(vault: Resource, index: Index, found: Children) -> Unread | None:
+    """Return why more role assignments may hold for a vault than are known."""
+    if found.gap is None and vault.subscription in index.partial:
+        return Unread("role assignments", "the subscription is visible in part")
+    return found.gap
+
+
+def _verdict(
+    vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], known: Assignments, gap: Unread | None
+) -> Verdict:
+    seen: dict[Assigned, list[KeyUse]] = {}
+    unsure: dict[str, list[KeyUse]] = {}
+    failing: list[KeyUse] = []
+    for key, use in uses:
+        found = _identity_missing(vault, use, index) or _may_use(known, use.principal.lower(), _places(vault, key))
+        if isinstance(found, Assigned):
+            seen.setdefault(found, []).append(use)
+        elif found or gap is not None:
+            unsure.setdefault(found, []).append(use)
+        else:
+            failing.append(use)
+    missing = [
+        Unread(f"the identity of {names(own)}", why) if why or gap is None else gap for why, own in unsure.items()
+    ]
+    if failing:
+        return _fail(vault, failing, missing)
+    evidence = [
+        Evidence(f"{role.id} {ROLE}", f"{USE_KEYS[role.role]} on {_on(role.scope)}, for {names(own)}")
+        for role, own in list(seen.items())[:MOST]
+    ]
+    missing += index.keys.more(index)
+    return unknown(*missing, evidence=evidence) if missing else Pass(tuple(evidence))
+
+
+def _on(scope: str) -> str:
+    """Return what a scope is, in words."""
+    parts = segments(scope)
+    if parts[:1] != ("subscriptions",):
+        return f"management group {name_of(scope)}" if parts else "the tenant"
+    words = {2: "the subscription", IN_GROUP: f"resource group {name_of(scope)}"}
+    return words.get(len(parts), name_of(scope))
+
+
+def _fail(vault: Resource, failing: list[KeyUse], missing: list[Unread]) -> Fail:
+    wanted = USE_KEYS[SERVICE_ROLE]
+    seen = Evidence("role assignments on the key and above it", f"none for {names(failing)}", wanted)
+    others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in missing)
+    words = f"The identity of {names(failing)} has no role that lets it unwrap its key.{others}"
+    principals = dict.fromkeys(each.principal.lower() for each in failing)
+    causes = tuple(_assigning(vault, each, place) for place, each in enumerate(principals))
+    return Fail((seen,), words, causes=causes)
+
+
+def _assigning(vault: Resource, principal: str, place: int) -> Cause:
+    """Return the role assignment that an identity lacks."""
+    name = uuid.uuid5(SPACE, f"{vault.key} {principal}")
+    definition = f"/subscriptions/{vault.subscription}/providers/Microsoft.Authorization/roleDefinitions/{SERVICE_ROLE}"
+    value = {
+        "roleDefinitionId": definition,
+        "principalId": principal,
+        "principalType": "ServicePrincipal",
+        "scope": vault.id,
+    }
+    id = f"{vault.id}/providers/Microsoft.Authorization/roleAssignments/{name}"
+    return Cause(id, "properties", None, value, text=principal, place=place)
