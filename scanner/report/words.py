@@ -1,10 +1,12 @@
 """The texts of reports, summaries and notices in one language, with plurals, numbers and dates."""
 
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
+
+import rtoml
 
 from scanner.content import content
 from scanner.report.translations import WORDS, plural_categories, translations
@@ -84,9 +86,11 @@ def scanned(words: Words, taken: str, evaluated: str) -> str:
     return words("evaluated", taken=said, evaluated=words.date_and_time(evaluated)) if evaluated else said
 
 
-def source(name: str) -> dict[str, Any]:
+@lru_cache
+def source(name: str) -> Mapping[str, Any]:
     """Return the English texts of a set: a table of tables of texts, or of `one` and `other` where it has plurals."""
-    return tomllib.loads((content("templates") / name / "en.toml").read_text("utf-8"))
+    texts: dict[str, Any] = rtoml.loads((content("templates") / name / "en.toml").read_text("utf-8"))
+    return texts
 
 
 def _translated(texts: Mapping[str, Any], language: str, above: str = "") -> dict[str, Any]:

@@ -12,8 +12,10 @@ import inspect
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from copy import copy, deepcopy
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 
@@ -214,10 +216,8 @@ def load(
     ones. A rule or file that does not load stands in `broken`. Raise InputError for an id that stands twice, and for a
     Python file in a folder of rows.
     """
-    found = RuleSet()
-    files = RuleFiles(modules=found.modules, broken=found.broken, catalogues=found.frameworks, topics=found.topics)
-    if built_in:
-        _folder(found, files, content("rules"), "scanner.rules")
+    found, files = _built_in(content("rules")) if built_in else _none()
+    found, files = _copied(found, files)
     if packages:
         for place, each in enumerate(installed()):
             module = each.entry.load()
@@ -231,6 +231,34 @@ def load(
         _folder(found, files, folder.resolve(), f"scanner.rules_user_{place}")
     found.select()
     return found
+
+
+def _none() -> tuple[RuleSet, RuleFiles]:
+    """Return a set without rules, and what its files share."""
+    return _shared(RuleSet(), RuleFiles())
+
+
+def _shared(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
+    """Make a set and its files share what both add to."""
+    files.modules, files.broken = found.modules, found.broken
+    files.catalogues, files.topics = found.frameworks, found.topics
+    return found, files
+
+
+@lru_cache(maxsize=1)
+def _built_in(folder: Path) -> tuple[RuleSet, RuleFiles]:
+    """Return the rules of the built-in folder, which a process loads once. They are not to be changed."""
+    found, files = _none()
+    _folder(found, files, folder, "scanner.rules")
+    return found, files
+
+
+def _copied(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
+    """Return copies to which rules can be added."""
+    rules = replace(found, **{each.name: copy(getattr(found, each.name)) for each in fields(found)})
+    own = replace(files, **{each.name: copy(getattr(files, each.name)) for each in fields(files)})
+    own.tested = deepcopy(files.tested)
+    return _shared(rules, own)
 
 
 def _check_folder(folder: Path, option: str) -> None:
