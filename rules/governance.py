@@ -14,6 +14,7 @@ from scanner.model.verdict import (
     Pass,
     Unread,
     Verdict,
+    display_value,
     malformed,
     not_a_list,
     not_returned,
@@ -21,6 +22,7 @@ from scanner.model.verdict import (
     unknown,
 )
 
+from .action_groups import unheard
 from .subscription import SUBSCRIPTION
 
 BUDGETS = SUBSCRIPTION.child(
@@ -83,24 +85,39 @@ def _why_no_budget(each: Resource, index: Index) -> str:
     if not isinstance(notifications, dict):
         raise malformed("properties.notifications")
     missing: Unread | None = None
+    why = "no notification is enabled and has a recipient"
     for notification in notifications.values():
         try:
-            if _notifies(notification):
+            silent = _silence(notification, index)
+            if silent is None:
                 return ""
+            if silent:
+                why = silent
         except Unread as unread:
             missing = unread
     if missing is not None:
         raise missing
-    return "no notification is enabled and has a recipient"
+    return why
 
 
-def _notifies(notification: Any) -> bool:
+def _silence(notification: Any, index: Index) -> str | None:
+    """Return why a notification reaches no one, "" where it is off or names no one; None where it reaches someone.
+
+    Raises Unread.
+    """
     enabled = member(notification, "enabled")
     if not isinstance(enabled, bool):
         raise not_returned("properties.notifications.*.enabled")
-    names = ("contactEmails", "contactGroups", "contactRoles")
-    recipients = [text for name in names for text in _texts(member(notification, name), name)]
-    return enabled and bool(recipients)
+    people = [
+        text for name in ("contactEmails", "contactRoles") for text in _texts(member(notification, name), name)
+    ]
+    groups = _texts(member(notification, "contactGroups"), "contactGroups")
+    if not enabled or not (people or groups):
+        return ""
+    if people:
+        return None
+    fault = unheard(groups, index)
+    return None if fault is None else f"its action group notifies no one: {fault.path} is {display_value(fault.value)}"
 
 
 def _texts(value: Any, name: str) -> list[str]:

@@ -73,6 +73,7 @@ TYPES = {
     ),
     "monitoring": (
         "Microsoft.OperationalInsights/workspaces",
+        "Microsoft.Insights/actionGroups",
         "Microsoft.Insights/components",
         "Microsoft.Network/networkWatchers",
     ),
