@@ -94,9 +94,7 @@ def _names(plans: tuple[str, ...]) -> list[str]:
     return [each.partition(".")[0] for each in plans]
 
 
-def _extension(
-    plan: Resource | None, name: str, without: str, extension: str, gap: Unread | None
-) -> Evidence | None:
+def _extension(plan: Resource | None, name: str, without: str, extension: str, gap: Unread | None) -> Evidence | None:
     """Return whether an extension of a plan is on; None where the plan is off, or has none. Raises Unread."""
     if plan is None:
         raise gap or not_returned(f"pricings/{name}", "the plan")

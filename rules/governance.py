@@ -1,7 +1,7 @@
 """What limits the cost of a subscription and what may be made in it: budgets, anomaly alerts, policy assignments."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scanner.model.ids import is_subscription, name_of, segments
@@ -84,17 +84,22 @@ def _why_no_budget(each: Resource, index: Index) -> str:
         return "it has no notification"
     if not isinstance(notifications, dict):
         raise malformed("properties.notifications")
+    return _why_silent(notifications.values(), index)
+
+
+def _why_silent(notifications: Iterable[Any], index: Index) -> str:
+    """Return why none of these notifications reaches anyone; "" where one does. Raises Unread."""
     missing: Unread | None = None
     why = "no notification is enabled and has a recipient"
-    for notification in notifications.values():
+    for notification in notifications:
         try:
             silent = _silence(notification, index)
-            if silent is None:
-                return ""
-            if silent:
-                why = silent
         except Unread as unread:
             missing = unread
+            continue
+        if silent is None:
+            return ""
+        why = silent or why
     if missing is not None:
         raise missing
     return why
@@ -108,9 +113,7 @@ def _silence(notification: Any, index: Index) -> str | None:
     enabled = member(notification, "enabled")
     if not isinstance(enabled, bool):
         raise not_returned("properties.notifications.*.enabled")
-    people = [
-        text for name in ("contactEmails", "contactRoles") for text in _texts(member(notification, name), name)
-    ]
+    people = [text for name in ("contactEmails", "contactRoles") for text in _texts(member(notification, name), name)]
     groups = _texts(member(notification, "contactGroups"), "contactGroups")
     if not enabled or not (people or groups):
         return ""
