@@ -47,6 +47,7 @@ INDEX_TYPES = (
     "Microsoft.RecoveryServices/vaults",
     "Microsoft.DataProtection/backupVaults",
     "Microsoft.Insights/activityLogAlerts",
+    "Microsoft.Insights/actionGroups",
     "Microsoft.OperationalInsights/workspaces",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""

@@ -57,6 +57,12 @@ STEPS = {
     "managed-hsm-key-missing": "a deleted key is recovered in the data plane",
     "managed-hsm-replica-outside": "the name of the region stands only in words",
     "mongo-vcore-platform-key": "chosen when a cluster is created",
+    "defender-no-agentless-scanning": "a command sets all extensions of a plan",
+    "defender-no-file-integrity-monitoring": "a command sets all extensions of a plan",
+    "defender-no-image-scanning": "a command sets all extensions of a plan",
+    "defender-no-kubernetes-discovery": "a command sets all extensions of a plan",
+    "eventgrid-dead-letter-outside": "the destination is the user's choice",
+    "eventgrid-subscription-outside": "the destination is the user's choice",
     "managed-hsm-short-retention": "chosen when a managed HSM is created",
     "postgres-backup-not-geo-redundant": "chosen when a server is created",
     "postgres-backup-outside": "chosen when a server is created",
@@ -86,6 +92,7 @@ VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None and 
 LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
 """Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
+    "action-group-silent": "a group without a receiver needs one",
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
     "aks-local-accounts-enabled": "a stopped cluster must be started first",
     "appconfig-network-unrestricted": "the free tier has no private endpoints",
@@ -119,6 +126,8 @@ LEFT = {
     "governance: a policy whose effect is overridden: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose override stays until the user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
+    "monitoring: one table is short, and another is not known: log-workspace-table-short-retention": "the retention of "
+    "the other table is not known",
     "places: a region that no list has does not hide one that is not allowed: cosmos-region-outside": "the other "
     "region is not known",
     "storage: a service whose keys are on by an unknown value, on an account that takes keys: "
