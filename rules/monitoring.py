@@ -13,6 +13,7 @@ from . import (
     acr,
     ai,
     aks,
+    apim,
     appconfig,
     appservice,
     containerapps,
@@ -146,7 +147,7 @@ FIREWALL_LOGS = settings(network.FIREWALL)
 GATEWAY_LOGS = settings(network.GATEWAY)
 FRONT_DOOR_LOGS = settings(network.PROFILE, when=network.is_front_door)
 CLASSIC_FRONT_DOOR_LOGS = settings(network.FRONT)
-API_LOGS = settings(network.GATES)
+API_LOGS = settings(apim.SERVICE)
 BASTION_LOGS = settings(network.BASTION)
 VPN_LOGS = settings(network.VPN, costly=True)
 GROUP_LOGS = settings(network.GROUP, costly=True)

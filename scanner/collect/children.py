@@ -178,7 +178,7 @@ class BundleReader:
         self, buffer: LineBuffer, bodies: list[Json], read: Read, by: By, found: dict[str, "_Below | None"]
     ) -> None:
         """Write the children of a page; to `found`, by id in lower case, what is read below each. Empties the page."""
-        for body in bodies:
+        for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
             resource = Resource(body, api=read.api, by=by)
             kept = self.context.kept(body, resource.type)
             if not read.each:

@@ -30,6 +30,7 @@ class Read:
     `only`: the types of its resource type that have such children. Empty: all of them.
     `always`: read wherever its resource type is read, whether or not a rule needs it, because verdicts on other
     resources look it up in the index.
+    `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Read:
         each: bool = False,
         only: tuple[str, ...] = (),
         always: bool = False,
+        reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
@@ -61,6 +63,7 @@ class Read:
         self.costly = costly
         self.each = each
         self.always = always
+        self.reduce = reduce
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )
