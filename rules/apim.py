@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same, text_at, value_at
+from scanner.model.json_paths import is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -18,7 +18,7 @@ from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
 from .common import host, in_tier, private_only
 
 # MCP servers and agents are not in the lists of this version: only previews have them (azure-rest-api-specs pull 44170).
-SERVICE = ResourceType("Microsoft.ApiManagement/service", api="2024-05-01")
+SERVICE = ResourceType("Microsoft.ApiManagement/service", api="2024-05-01", keep=("properties.customProperties.*",))
 KEYED = "properties.subscriptionRequired"
 SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"
 # azure-mgmt-apimanagement SkuType; api-management-features has what each tier has.

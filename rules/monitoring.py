@@ -21,6 +21,7 @@ from . import (
     eventgrid,
     eventhub,
     keyvault,
+    logic,
     mysql,
     network,
     postgres,
@@ -148,6 +149,7 @@ GATEWAY_LOGS = settings(network.GATEWAY)
 FRONT_DOOR_LOGS = settings(network.PROFILE, when=network.is_front_door)
 CLASSIC_FRONT_DOOR_LOGS = settings(network.FRONT)
 API_LOGS = settings(apim.SERVICE)
+WORKFLOW_LOGS = settings(logic.WORKFLOW)
 BASTION_LOGS = settings(network.BASTION)
 VPN_LOGS = settings(network.VPN, costly=True)
 GROUP_LOGS = settings(network.GROUP, costly=True)
