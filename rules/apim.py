@@ -225,8 +225,10 @@ class Apis:
             ways = [self._operation(api, each).inside(own).inside(outer) for each in operations]
         for way in ways:
             lock |= self._way(api, without, way)
-        if operations.gap is not None and not (lock.has(Auth.anonymous)):
-            lock |= possible(Auth.anonymous, operations.gap)
+        if operations.gap is not None:
+            # Each operation may leave out a check, and each may have one of its own.
+            sure = tuple(each for each in lock.grants if each.level != Auth.anonymous)
+            lock = replace(lock, grants=sure) | possible(Auth.anonymous, operations.gap)
         if missing is not None:
             lock = as_possible(lock, missing) | KEYS.as_possible(missing)
         known = operations.gap is None and all(way.filters for way in ways)
