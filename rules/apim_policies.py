@@ -111,10 +111,15 @@ def reduced(body: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(properties, dict) or not isinstance(value, str):
         return {**body, "properties": {}}
     try:
-        text = "".join(_written(parsed(value)))
+        text = _kept(value)
     except ValueError:
         text = UNPARSED
     return {**body, "properties": {"value": text or UNPARSED}}
+
+
+def _kept(text: str) -> str:
+    """Return what is kept of a policy. Raise ValueError for what is no XML."""
+    return "".join(_written(parsed(text)))
 
 
 def _written(element: Element) -> Iterable[str]:
@@ -189,7 +194,7 @@ class Policies:
         if not isinstance(value, str):
             return unread_policy(not_returned(f"{where} {VALUE}"))
         try:
-            root = parsed(value)
+            root = parsed(_kept(value) or UNPARSED)
         except ValueError:
             return unread_policy(Unread(f"{where} {VALUE}", "it could not be parsed"))
         if root.name != "policies":
@@ -240,7 +245,7 @@ class _Reading:
             return
         value = found.get(VALUE)
         try:
-            root = parsed(value if isinstance(value, str) else "")
+            root = parsed(_kept(value if isinstance(value, str) else "") or UNPARSED)
         except ValueError:
             root = Element("", {})
         if root.name == "fragment":
