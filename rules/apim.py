@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -110,13 +111,23 @@ def network(service: Resource, index: Index, filters: Lock | None = None) -> Loc
     return firewall(service, index, ACL, filters)
 
 
+def other_regions(service: Resource) -> list[Any] | None:
+    """Return the further regions of a service; None where they are not known."""
+    value = service.get("properties.additionalLocations")
+    if is_absent(value):
+        return None if service.why_absent_is_unknown else []
+    return value if isinstance(value, list) else None
+
+
 def by_security_groups(service: Resource, index: Index) -> Lock | None:
     """Return the lock of port 443 in the subnets of all regions; None where one of them names no subnet."""
-    places = service.items("properties.additionalLocations")
+    places = other_regions(service)
+    if places is None:
+        return None
     path = "virtualNetworkConfiguration.subnetResourceId"
     off = service.get("properties.disableGateway")
     subnets = [] if places and same(off, True) else [service.get(SUBNET)]
-    subnets += [value_at(each, path) for each in places if not same(value_at(each, "disableGateway"), True)]
+    subnets += [get_path(each, path) for each in places if not same(get_path(each, "disableGateway"), True)]
     if not all(isinstance(each, str) and each for each in subnets):
         return None
     lock = Lock()
@@ -130,11 +141,11 @@ def gateway_off(service: Resource) -> Evidence | None:
 
     azure-mgmt-apimanagement: disableGateway is valid only for a service in several regions.
     """
-    places = service.items("properties.additionalLocations")
+    places = other_regions(service)
     path = "properties.disableGateway"
     if not places or not same(service.get(path), True):
         return None
-    return service.evidence(path) if all(same(value_at(each, "disableGateway"), True) for each in places) else None
+    return service.evidence(path) if all(same(get_path(each, "disableGateway"), True) for each in places) else None
 
 
 # What a caller must present
@@ -228,9 +239,9 @@ class Apis:
         if operations.gap is not None:
             # Each operation may leave out a check, and each may have one of its own.
             sure = tuple(each for each in lock.grants if each.level != Auth.anonymous)
-            lock = replace(lock, grants=sure) | possible(Auth.anonymous, operations.gap)
+            lock = replace(lock, grants=sure) | undecided(operations.gap)
         if missing is not None:
-            lock = as_possible(lock, missing) | KEYS.as_possible(missing)
+            lock = lock.as_possible(missing) | KEYS.as_possible(missing)
         known = operations.gap is None and all(way.filters for way in ways)
         for way in ways if known else ():
             filters |= self._filters(way) or Lock()
@@ -248,7 +259,7 @@ class Apis:
         if way.signatures:
             return grant(Auth.shared, *way.signatures, description="requires a token that is signed with a shared key")
         if way.unclear:
-            return possible(Auth.anonymous, way.unclear[0])
+            return undecided(way.unclear[0])
         place = "" if without is api else f"products/{without.name} "
         seen = replace(without.evidence(KEYED, True), path=f"{place}{KEYED}")
         cause = Cause(without.id, KEYED, value=True)
@@ -265,6 +276,11 @@ class Apis:
         found = grant_from_addresses(way.filters[0], self.index, seen)
         hop = Hop("firewall", "ip-filter", found.description if found is not None else "no public address")
         return Lock((found,) if found is not None else (), hops=(hop,))
+
+
+def undecided(missing: Unread) -> Lock:
+    """Return the lock of calls of which it is not known what they need."""
+    return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
 
 
 def _unique(lock: Lock) -> Lock:

@@ -258,6 +258,7 @@ class _Reading:
         names = set(_names(element))
         if "base" in names and self.base is not True:
             self.base = None
+            self._doubt("the policies of outer scopes apply under a condition")
         if names & {"validate-jwt", "validate-azure-ad-token", "validate-client-certificate", "check-header"}:
             self._doubt("it checks callers under a condition")
         elif names & {"return-response", "include-fragment"}:

@@ -2,7 +2,7 @@
 
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -101,10 +101,25 @@ def for_all_apis(subscription: Resource, index: Index) -> Verdict:
         return NotApplicable("it is not active")
     if same(subscription.name, "master"):
         return NotApplicable("every service has this one, for its administrators")
-    parts = scope.rstrip("/").lower().split("/")
-    if parts[-1] == "apis" or (len(parts) > 1 and parts[-2] == "service"):
+    parts = ["", *scope.rstrip("/").lower().split("/")]
+    if parts[-1] == "apis" or parts[-2] == "service":
         return Fail((seen,))
-    return Pass((seen,))
+    return Pass((seen,)) if parts[-2] in ("apis", "products") else unknown(unknown_value(path))
+
+
+MINIMUM = "properties.apiVersionConstraint.minApiVersion"
+OLDEST = "2021-08-01"
+
+
+def old_versions(service: Resource, index: Index) -> Verdict:
+    """Fail where old versions of the management API are not refused."""
+    value, seen = service.get(MINIMUM), service.evidence(MINIMUM, f"{OLDEST} or later")
+    if is_absent(value):
+        why = service.why_absent_is_unknown
+        return unknown(Unread(MINIMUM, why), evidence=(seen,)) if why else Fail((seen,))
+    if not isinstance(value, str) or seconds_of(value[:10]) is None:
+        return unknown(unknown_value(MINIMUM, value), evidence=(seen,))
+    return Pass((seen,)) if value[:10] >= OLDEST else Fail((seen,))
 
 
 HOSTS = "properties.hostnameConfigurations"
@@ -121,16 +136,16 @@ def expiring(service: Resource, index: Index) -> Verdict:
     if not isinstance(found, list):
         raise not_a_list(HOSTS)
     now = seconds_of(index.taken)
-    own = [each for each in found if not any(same(value_at(each, "certificateSource"), one) for one in RENEWED)]
+    own = [each for each in found if not any(same(get_path(each, "certificateSource"), one) for one in RENEWED)]
     if not own:
         return NotApplicable("Azure or a key vault renews its certificates")
     late, ends = [], []
     for each in own:
-        end = value_at(each, "certificate.expiry")
+        end = get_path(each, "certificate.expiry")
         when = seconds_of(end) if isinstance(end, str) else None
         if when is None or now is None:
             return unknown(Unread(f"{HOSTS}[].certificate.expiry", "Azure did not return it"))
-        ends.append(f"{value_at(each, 'hostName')} {str(end)[:10]}")
+        ends.append(f"{get_path(each, 'hostName')} {str(end)[:10]}")
         if when - now < SOON:
             late.append(ends[-1])
     path, expected = f"{HOSTS}[].certificate.expiry", "30 days from now, or later"

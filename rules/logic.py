@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -113,7 +113,7 @@ def callable_triggers(workflow: Resource, index: Index) -> Iterator[Exposure]:
         yield Exposure("trigger/*", "app", reach, lock, display_name="A trigger of the logic app", address=address)
         return
     for name, trigger in found.items():
-        kind = value_at(trigger, "type")
+        kind = get_path(trigger, "type")
         if any(same(kind, each) for each in NOT_CALLABLE):
             continue
         lock = authentication(workflow)
@@ -155,14 +155,14 @@ def shows_outputs(workflow: Resource, index: Index) -> Verdict:
     found = {
         name: each
         for name, each in triggers(workflow).items()
-        if any(same(value_at(each, "type"), one) for one in CALLABLE)
+        if any(same(get_path(each, "type"), one) for one in CALLABLE)
     }
     if not found:
         return NotApplicable("no call can start it")
     path = "runtimeConfiguration.secureData.properties"
     shown = []
     for name, each in found.items():
-        value = value_at(each, path)
+        value = get_path(each, path)
         if not is_absent(value) and not isinstance(value, list):
             return unknown(unknown_value(f"{TRIGGERS}.{name}.{path}"))
         if is_absent(value) or not any(same(one, "outputs") for one in value):
