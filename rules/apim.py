@@ -19,7 +19,14 @@ from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
 from .common import host, in_tier, private_only
 
 # MCP servers and agents are not in the lists of this version: only previews have them (azure-rest-api-specs pull 44170).
-SERVICE = ResourceType("Microsoft.ApiManagement/service", api="2024-05-01", keep=("properties.customProperties.*",))
+SERVICE = ResourceType(
+    "Microsoft.ApiManagement/service",
+    api="2024-05-01",
+    keep=(
+        "properties.customProperties.*",
+        "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
+    ),
+)
 KEYED = "properties.subscriptionRequired"
 SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"
 # azure-mgmt-apimanagement SkuType; api-management-features has what each tier has.

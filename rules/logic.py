@@ -85,12 +85,10 @@ def authentication(workflow: Resource) -> Lock:
     if is_absent(value) or same(value, "Enabled"):
         if workflow.why_absent_is_unknown and is_absent(value):
             return possible(Auth.shared, Unread(SAS, workflow.why_absent_is_unknown), seen)
-        policies = workflow.get(POLICIES)
-        also = workflow.evidence(POLICIES) if not is_absent(policies) else None
-        facts = (seen,) if also is None else (seen, Evidence(POLICIES, "tokens are accepted too"))
+        also = (Evidence(POLICIES, "tokens are accepted too"),) if workflow.has(POLICIES) else ()
         cause = Cause("", SAS, value="Disabled")
         says = "accepts every caller that has its signed URL"
-        return grant(Auth.shared, *facts, description=says, cause=cause, then=IDENTITY)
+        return grant(Auth.shared, seen, *also, description=says, cause=cause, then=IDENTITY)
     return possible(Auth.shared, unknown_value(SAS, value), seen)
 
 
