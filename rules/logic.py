@@ -37,7 +37,7 @@ WORKFLOW = ResourceType(
     keep=(
         f"{TRIGGERS}.*.type",
         f"{TRIGGERS}.*.kind",
-        f"{TRIGGERS}.*.runtimeConfiguration.secureData.properties",
+        f"{TRIGGERS}.*.runtimeConfiguration.secureData.properties[]",
         f"{POLICIES}.*.type",
         f"{POLICIES}.*.claims[].name",
     ),
