@@ -179,7 +179,7 @@ class Apis:
         self.open = [each for each in self.products if needs_no_key(each)]
 
     def demands(self, of: Resource, read: Read, where: str) -> Demands:
-        """Return what the policy at one scope demands. Without a policy those of the outer scopes apply."""
+        """Return what the policy at one scope requires. Without a policy those of the outer scopes apply."""
         try:
             found = of.child(read)
         except Unread as missing:
@@ -396,7 +396,7 @@ def portal(service: Resource, index: Index) -> Exposure:
 
 
 def portal_lock(service: Resource) -> tuple[Lock, bool]:
-    """Return what the portal demands, and whether it shows visitors its pages and no more."""
+    """Return what the portal requires, and whether it shows visitors its pages and no more."""
     configs = service.children(PORTAL)
     if configs.gap is not None or not len(configs):
         return possible(Auth.anonymous, configs.gap or not_returned(PORTAL.path)), False

@@ -177,7 +177,7 @@ NO_POLICY = Demands()
 
 
 def unread_policy(missing: Unread) -> Demands:
-    """Return the demands of a policy that was not read."""
+    """Return the requires of a policy that was not read."""
     return Demands(unclear=(missing,), base=None)
 
 
@@ -189,7 +189,7 @@ class Policies:
         self.missing = missing
 
     def of(self, policy: Resource, where: str) -> Demands:
-        """Return what one policy demands; `where` names it in evidence."""
+        """Return what one policy requires; `where` names it in evidence."""
         value = policy.get(VALUE)
         if not isinstance(value, str):
             return unread_policy(not_returned(f"{where} {VALUE}"))
