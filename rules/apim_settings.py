@@ -26,7 +26,8 @@ TRIPLE_DES = (f"{SECURITY}.Ciphers.TripleDes168",)
 OLD_DEFAULT = "2018-04-02T00:00:00Z"
 """azure-mgmt-apimanagement: a service that was created on or before 1 April 2018 has them on by default."""
 # api-management-howto-manage-protocols-ciphers: these tiers do not support changes to the ciphers.
-FIXED_CIPHERS = ("Consumption", "BasicV2", "StandardV2", "PremiumV2")
+NEWER = ("BasicV2", "StandardV2", "PremiumV2")
+FIXED_CIPHERS = ("Consumption", *NEWER)
 
 
 def allows_old(service: Resource, index: Index, *, names: tuple[str, ...], fixed: tuple[str, ...] = ()) -> Verdict:
@@ -57,7 +58,12 @@ def allows_old(service: Resource, index: Index, *, names: tuple[str, ...], fixed
 
 
 def default(service: Resource) -> object:
-    """Return whether what a service does not say is on: by the day of its creation, None where that is not known."""
+    """Return whether what a service does not say is on: by the day of its creation, None where that is not known.
+
+    The v2 tiers are younger than that day.
+    """
+    if in_tier(service, NEWER):
+        return False
     created = service.get("properties.createdAtUtc")
     when, last = seconds_of(created) if isinstance(created, str) else None, seconds_of(OLD_DEFAULT)
     return None if when is None or last is None else when < last
