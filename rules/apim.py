@@ -242,7 +242,7 @@ class Apis:
             # Every call is one of an operation.
             ways = [self._operation(api, each).inside(own).inside(outer) for each in operations]
         for way in ways:
-            lock |= self._way(api, without, way)
+            lock |= self._way(without, way, self._keyed(own)[0] if without is api else None)
         if operations.gap is not None:
             # Each operation may leave out a check, and each may have one of its own.
             sure = tuple(each for each in lock.grants if each.level != Auth.anonymous)
@@ -258,7 +258,8 @@ class Apis:
         where = f"apis/{api.name}/operations/{operation.name}/policies/policy"
         return self.demands(operation, OPERATION_POLICY, where)
 
-    def _way(self, api: Resource, without: Resource, way: Demands) -> Lock:
+    def _way(self, without: Resource, way: Demands, then: Lock | None) -> Lock:
+        """Return the lock of one way of a call. `then`: that of the API once it requires a key; None for a product."""
         if way.tokens:
             return grant(
                 Auth.identity, *way.tokens, description="requires a token or certificate that its policy checks"
@@ -267,13 +268,13 @@ class Apis:
             return grant(Auth.shared, *way.signatures, description="requires a token that is signed with a shared key")
         if way.unclear:
             return undecided(way.unclear[0])
-        place = "" if without is api else f"products/{without.name} "
+        place = f"products/{without.name} " if then is None else ""
         seen = replace(without.evidence(KEYED, True), path=f"{place}{KEYED}")
         cause = Cause(without.id, KEYED, value=True)
         says = "allows anonymous access: neither a key nor its policies are required"
         if place:
             says = f"allows anonymous access through the open product {without.name}"
-        return grant(Auth.anonymous, seen, description=says, cause=cause, then=KEYS)
+        return grant(Auth.anonymous, seen, description=says, cause=cause, then=then or KEYS)
 
     def _filters(self, way: Demands) -> Lock | None:
         """Return the network lock of the address lists of policies: of several the first; None without any."""
