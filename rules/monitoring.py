@@ -14,6 +14,7 @@ from . import (
     acr,
     ai,
     aks,
+    apim,
     appconfig,
     appservice,
     containerapps,
@@ -21,6 +22,7 @@ from . import (
     eventgrid,
     eventhub,
     keyvault,
+    logic,
     mysql,
     network,
     postgres,
@@ -158,7 +160,8 @@ FIREWALL_LOGS = settings(network.FIREWALL)
 GATEWAY_LOGS = settings(network.GATEWAY)
 FRONT_DOOR_LOGS = settings(network.PROFILE, when=network.is_front_door)
 CLASSIC_FRONT_DOOR_LOGS = settings(network.FRONT)
-API_LOGS = settings(network.GATES)
+API_LOGS = settings(apim.SERVICE)
+WORKFLOW_LOGS = settings(logic.WORKFLOW)
 BASTION_LOGS = settings(network.BASTION)
 VPN_LOGS = settings(network.VPN, costly=True)
 GROUP_LOGS = settings(network.GROUP, costly=True)

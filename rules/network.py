@@ -31,6 +31,7 @@ from scanner.reach.peerings import hubs_named, is_connected, is_hub_network
 from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
+from . import apim
 from .common import rows
 from .gateway_tls import main_tls, old_policies, profile_tls
 
@@ -49,10 +50,6 @@ VPN = ResourceType("Microsoft.Network/virtualNetworkGateways", api=API)
 LINK = ResourceType("Microsoft.Network/privateLinkServices", api=API)
 FRONT = ResourceType("Microsoft.Network/frontDoors", api="2025-10-01")
 PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
-GATES = ResourceType(
-    "Microsoft.ApiManagement/service",
-    api="2024-05-01",
-)
 
 
 def gone(resource: Resource, path: str) -> bool:
@@ -135,7 +132,7 @@ def platform_subnets(index: Index) -> frozenset[str]:
             for each in network.items("properties.subnets")
             if has_service_addresses(each)
         )
-    for service in index.of_type(GATES.type)[0]:
+    for service in index.of_type(apim.SERVICE.type)[0]:
         subnet = service.get("properties.virtualNetworkConfiguration.subnetResourceId")
         if isinstance(subnet, str) and not same(service.get("properties.virtualNetworkType"), "Internal"):
             found.add(key_of(subnet))
@@ -388,8 +385,6 @@ def is_front_door(profile: Resource) -> bool:
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
 ROUTES = PROFILE.child("afdEndpoints", when=is_front_door).child("routes", always=True)
-BACKENDS = GATES.child("backends", always=True)
-APIS = GATES.child("apis", always=True)
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:

@@ -71,3 +71,14 @@ def node_pools(resource: Resource, index: Index) -> Verdict:
     if single:
         return Fail((Evidence(f"{path}[].availabilityZones", single, "two or more"),))
     return Pass((Evidence(f"{path}[].availabilityZones", seen, "two or more"),))
+
+
+def api_management(resource: Resource, index: Index) -> Verdict:
+    """Fail where an instance of API Management is in one zone. Without zones Azure chooses them by region and platform."""
+    if not same(resource.require("sku.name"), "Premium"):
+        return NotApplicable("zones can be chosen in the Premium tier only")
+    zones = resource.get("zones")
+    seen = (resource.evidence("zones", "two or more"),)
+    if isinstance(zones, list) and zones:
+        return Pass(seen) if len(zones) > 1 else Fail(seen)
+    return unknown(Unread("zones", "Azure chooses the zones, and does not return them"), evidence=seen)

@@ -180,7 +180,7 @@ class BundleReader:
         """Write the children of a page that matter; to `found`, by id in lower case, what is read below each. Empties
         the page.
         """
-        for body in bodies:
+        for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
             resource = Resource(body, api=read.api, by=by)
             if not _matters(read, resource):
                 continue

@@ -32,6 +32,7 @@ class Read:
     resources look it up in the index.
     `matters(row)`: whether a verdict may depend on a row of the list. The others are left out of the snapshot, where a
     list is long and few rows matter.
+    `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Read:
         only: tuple[str, ...] = (),
         always: bool = False,
         matters: Callable[[Resource], bool] | None = None,
+        reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
@@ -65,6 +67,7 @@ class Read:
         self.each = each
         self.always = always
         self.matters = matters
+        self.reduce = reduce
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )

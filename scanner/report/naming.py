@@ -4,6 +4,9 @@ import re
 
 TYPE_NAMES = {
     "microsoft.apimanagement/service": "API Management",
+    "microsoft.apimanagement/service/apis": "API",
+    "microsoft.apimanagement/service/backends": "API back end",
+    "microsoft.apimanagement/service/subscriptions": "API subscription",
     "microsoft.app/containerapps": "Container app",
     "microsoft.app/managedenvironments": "Container Apps environment",
     "microsoft.cache/redis": "Redis cache",
@@ -23,6 +26,7 @@ TYPE_NAMES = {
     "microsoft.eventhub/namespaces": "Event Hubs namespace",
     "microsoft.keyvault/managedhsms": "Managed HSM",
     "microsoft.keyvault/vaults": "Key vault",
+    "microsoft.logic/workflows": "Logic app",
     "microsoft.machinelearningservices/workspaces": "Machine Learning workspace",
     "microsoft.network/frontdoors": "Front Door (classic)",
     "microsoft.network/publicipaddresses": "Public IP address",

@@ -256,9 +256,10 @@ def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> Non
     api = child(service, "apis/a", serviceUrl="https://app.example.net", authenticationSettings={"x": "secret-3"})
     estate = [service, door, other, child(door, "originGroups/g"), origin, backend, api]
     rules = loader.load(packages=False)
-    rules.select(only=["front-door-no-waf"])
-    looked_up = {"Microsoft.ApiManagement/service", "Microsoft.Compute/capacityReservationGroups"}
-    assert {kind.type for kind in rules.read()} == {"Microsoft.Cdn/profiles", *looked_up}
+    rules.select(only=["front-door-no-waf", "apim-backend-plain-http"])
+    looked_up = {"Microsoft.Compute/capacityReservationGroups"}
+    read = {"Microsoft.Cdn/profiles", "Microsoft.ApiManagement/service"}
+    assert {kind.type for kind in rules.read()} == {*read, *looked_up}
     kept = kept_paths(rules).listed()
     result = scanned(box(estate), Scope(graph=graph), Plan(rules.read(), rules.reads()), kept=kept)
     assert result.resources[origin["id"]]["properties"] == {"hostName": "app.example.net"}
@@ -270,6 +271,26 @@ def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> Non
     bare = scanned(box(estate), Scope(graph=graph), Plan([], []), kept=kept)
     assert service["id"] in bare.resources
     assert b"secret-1" not in b"".join(bare.lines)
+
+
+def test_a_policy_is_reduced_before_it_is_kept() -> None:
+    """Its XML is one text, of which no path can keep a part."""
+    service = resource("Microsoft.ApiManagement/service", "apim", sku={"name": "StandardV2"})
+    api = child(service, "apis/a", subscriptionRequired=False)
+    xml = "<policies><inbound><base /><set-header name='k'><value>secret-1</value></set-header></inbound></policies>"
+    whole = child(service, "policies/policy", value=xml, format="xml")
+    own = child(service, "apis/a/policies/policy", value="secret-2 that is no XML", format="xml")
+    fragment = child(service, "policyFragments/f", value="<fragment><set-body>secret-3</set-body></fragment>")
+    rules = loader.load(packages=False)
+    rules.select(only=["apim-api-no-authentication"])
+    plan, kept = Plan(rules.read(), rules.reads()), kept_paths(rules).listed()
+    result = scanned(box([service, api, whole, own, fragment]), Scope(), plan, kept=kept)
+    assert result.resources[whole["id"]]["properties"] == {
+        "value": "<policies><inbound><base></base></inbound></policies>"
+    }
+    assert result.resources[own["id"]]["properties"] == {"value": "<unparsed/>"}
+    assert result.resources[fragment["id"]]["properties"] == {"value": "<fragment></fragment>"}
+    assert b"secret-" not in b"".join(result.lines)
 
 
 def test_perimeters_that_may_not_be_read_are_not_taken_as_absent() -> None:

@@ -39,6 +39,8 @@ TYPES = {
     "redis": ("Microsoft.Cache/redis", "Microsoft.Cache/redisEnterprise"),
     "search": ("Microsoft.Search/searchServices",),
     "ai": ("Microsoft.CognitiveServices/accounts",),
+    "apim": ("Microsoft.ApiManagement/service",),
+    "logic": ("Microsoft.Logic/workflows",),
     "appconfig": ("Microsoft.AppConfiguration/configurationStores",),
     "machines": (
         "Microsoft.Compute/virtualMachines",

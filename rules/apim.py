@@ -1,0 +1,486 @@
+"""API Management: the APIs of its gateways, the developer portal, the management API, Git and self-hosted gateways."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause
+from scanner.model.resource import Children, Resource
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.verdict import Evidence, Severity, Unread, not_returned, not_returned_or_unknown, unknown_value
+from scanner.reach.firewall import Firewall, firewall, injection_subnet
+from scanner.reach.open_ports import subnet_port_lock
+from scanner.reach.sources import as_possible, grant_from_addresses
+
+from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
+from .common import host, in_tier, private_only
+
+# MCP servers and agents are not in the lists of this version: only previews have them (azure-rest-api-specs pull 44170).
+SERVICE = ResourceType(
+    "Microsoft.ApiManagement/service",
+    api="2024-05-01",
+    keep=(
+        "properties.customProperties.*",
+        "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
+    ),
+)
+KEYED = "properties.subscriptionRequired"
+SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"
+# azure-mgmt-apimanagement SkuType; api-management-features has what each tier has.
+CLASSIC = ("Developer", "Basic", "Standard", "Premium")
+INJECTED = ("Developer", "Premium")
+V2 = ("BasicV2", "StandardV2", "PremiumV2")
+
+
+def has_portal(service: Resource) -> bool:
+    return not same(service.get("properties.developerPortalStatus"), "Disabled") and not in_tier(
+        service, ("Consumption",)
+    )
+
+
+def is_classic(service: Resource) -> bool:
+    """Return whether the tier may have the direct management API and Git. A tier that is not known may."""
+    return not in_tier(service, (*V2, "Consumption"))
+
+
+def may_have_gateways(service: Resource) -> bool:
+    return not in_tier(service, (*V2, "Consumption", "Basic", "Standard"))
+
+
+def may_have_workspaces(service: Resource) -> bool:
+    # api-management-features: workspaces are a feature of Premium and Premium v2.
+    return not in_tier(service, ("Consumption", "Developer", "Basic", "Standard", "BasicV2", "StandardV2"))
+
+
+def needs_no_key(resource: Resource) -> bool:
+    """Return whether an API or a product requires no subscription, as far as is known."""
+    return not same(resource.get(KEYED), True)
+
+
+# Recorded: "ResourceNotFound", "PoliciesConfiguration not found."
+NO_POLICY_CODES = ("ResourceNotFound",)
+
+
+def policy(of: ResourceType | Read) -> Read:
+    """Return the read of the policy at one scope; of the XML only what says who may call is kept."""
+    return of.child("policies/policy", one=True, none=NO_POLICY_CODES, reduce=reduced)
+
+
+BACKENDS = SERVICE.child("backends", always=True)
+APIS = SERVICE.child("apis", always=True)
+GLOBAL_POLICY = policy(SERVICE)
+FRAGMENTS = SERVICE.child("policyFragments", reduce=reduced)
+API_POLICY = policy(APIS)
+OPERATIONS = APIS.child("operations", when=needs_no_key)
+OPERATION_POLICY = policy(OPERATIONS)
+PRODUCTS = SERVICE.child("products")
+PRODUCT_APIS = PRODUCTS.child("apis", when=needs_no_key)
+PRODUCT_POLICY = PRODUCTS.child("policies/policy", one=True, none=NO_POLICY_CODES, reduce=reduced, when=needs_no_key)
+WORKSPACES = SERVICE.child("workspaces", when=may_have_workspaces)
+WORKSPACE_APIS = WORKSPACES.child("apis")
+GATEWAYS = SERVICE.child("gateways", when=may_have_gateways)
+PORTAL = SERVICE.child("portalconfigs", when=has_portal)
+DIRECT = SERVICE.child("tenant/access", one=True, when=is_classic)
+GIT = SERVICE.child("tenant/gitAccess", one=True, when=is_classic)
+SUBSCRIPTIONS = SERVICE.child("subscriptions")
+NAMED_VALUES = SERVICE.child("namedValues")
+
+ACL = Firewall(
+    empty="open",
+    source="azure-mgmt-apimanagement ApiManagementServiceResource: publicNetworkAccess is Enabled by default, and where it "
+    "is Disabled, private endpoints are the exclusive access method",
+    name="Policies",
+    absent="enabled",
+)
+INSIDE = replace(ACL, injected=(SUBNET,))
+KEYS = grant(Auth.shared, description="accepts a subscription key")
+
+
+# Network
+
+
+def network(service: Resource, index: Index, filters: Lock | None = None) -> Lock:
+    """Return the network lock of a service; `filters`: that of the address lists in its policies."""
+    path = "properties.virtualNetworkType"
+    value = service.get(path)
+    if same(value, "Internal"):
+        if injection_subnet(service, SUBNET):
+            return firewall(service, index, INSIDE)
+        return private_only(Hop("subnet", "its subnet", "inside a virtual network"), service.evidence(path))
+    if not is_absent(value) and not same(value, "None") and not same(value, "External"):
+        return as_possible(firewall(service, index, ACL, filters), unknown_value(path, value))
+    # api-management/integrate-vnet-outbound: the network of Standard v2 is for outgoing traffic, its gateway is public.
+    if filters is None and same(value, "External") and in_tier(service, INJECTED):
+        filters = by_security_groups(service, index)
+    return firewall(service, index, ACL, filters)
+
+
+def other_regions(service: Resource) -> list[Any] | None:
+    """Return the further regions of a service; None where they are not known."""
+    value = service.get("properties.additionalLocations")
+    if is_absent(value):
+        return None if service.why_absent_is_unknown else []
+    return value if isinstance(value, list) else None
+
+
+def by_security_groups(service: Resource, index: Index) -> Lock | None:
+    """Return the lock of port 443 in the subnets of all regions; None where one of them names no subnet."""
+    places = other_regions(service)
+    if places is None:
+        return None
+    path = "virtualNetworkConfiguration.subnetResourceId"
+    off = service.get("properties.disableGateway")
+    subnets = [] if places and same(off, True) else [service.get(SUBNET)]
+    subnets += [get_path(each, path) for each in places if not same(get_path(each, "disableGateway"), True)]
+    if not all(isinstance(each, str) and each for each in subnets):
+        return None
+    lock = Lock()
+    for subnet in dict.fromkeys(str(each) for each in subnets):
+        lock |= subnet_port_lock(index, subnet, 443, Hop("switch", "Virtual network", "External"))
+    return lock
+
+
+def gateway_off(service: Resource) -> Evidence | None:
+    """Return the evidence that the gateways of all regions are off; None where one is on.
+
+    azure-mgmt-apimanagement: disableGateway is valid only for a service in several regions.
+    """
+    places = other_regions(service)
+    path = "properties.disableGateway"
+    if not places or not same(service.get(path), True):
+        return None
+    return service.evidence(path) if all(same(get_path(each, "disableGateway"), True) for each in places) else None
+
+
+# What a caller must present
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls to one API: what a caller must present, and from where."""
+
+    authentication: Lock
+    filters: Lock | None = None
+
+
+class Apis:
+    """The APIs of one service, with the policies and products that decide on their calls."""
+
+    def __init__(self, service: Resource, index: Index) -> None:
+        self.service = service
+        self.index = index
+        fragments = service.children(FRAGMENTS)
+        self.policies = Policies(fragments, fragments.gap)
+        self.whole = self.demands(service, GLOBAL_POLICY, "policies/policy")
+        self.products: Children = service.children(PRODUCTS)
+        self.open = [each for each in self.products if needs_no_key(each)]
+
+    def demands(self, of: Resource, read: Read, where: str) -> Demands:
+        """Return what the policy at one scope requires. Without a policy those of the outer scopes apply."""
+        try:
+            found = of.child(read)
+        except Unread as missing:
+            return unread_policy(Unread(where, missing.why, missing.gap))
+        return NO_POLICY if found is None else self.policies.of(found, where)
+
+    def calls(self, api: Resource) -> Calls:
+        """Return who may call an API: without a key where it, or an open product with it, requires none."""
+        own = self.demands(api, API_POLICY, f"apis/{api.name}/policies/policy")
+        value = api.get(KEYED)
+        if same(value, True):
+            lock, filters = self._keyed(own)
+        else:
+            missing = None if same(value, False) else not_returned_or_unknown(f"apis/{api.name} {KEYED}")
+            lock, filters = self._keyless(api, own, api, self.whole, missing)
+        for product in self.open:
+            lock |= self._in_product(api, own, product)
+        if self.products.gap is not None and same(value, True):
+            lock |= possible(Auth.anonymous, self.products.gap)
+        return Calls(lock, filters if not self.open else None)
+
+    def _in_product(self, api: Resource, own: Demands, product: Resource) -> Lock:
+        """Return the lock of calls without a key in the context of an open product.
+
+        api-management-subscriptions: whether the product is published makes no difference.
+        """
+        apis = product.children(PRODUCT_APIS)
+        if not any(each.name.lower() == api.name.partition(";")[0].lower() for each in apis):
+            return possible(Auth.anonymous, apis.gap) if apis.gap is not None else Lock()
+        value = product.get(KEYED)
+        missing = None if same(value, False) else not_returned_or_unknown(f"products/{product.name} {KEYED}")
+        where = f"products/{product.name}/policies/policy"
+        outer = self.demands(product, PRODUCT_POLICY, where).inside(self.whole)
+        return self._keyless(api, own, product, outer, missing)[0]
+
+    def _keyed(self, own: Demands) -> tuple[Lock, Lock | None]:
+        """Return the lock of an API that requires a key. Its operations are not read: a key is needed anyhow."""
+        whole = own.inside(self.whole)
+        why = "not collected where a key is required; a policy of an operation may leave out that of its API"
+        missing = Unread("the policies of its operations", why)
+        filters = self._filters(whole)
+        if filters is not None:
+            filters |= possible(Reach.internet, missing)
+        if whole.tokens:
+            return grant(Auth.identity, *whole.tokens) | KEYS.as_possible(missing), filters
+        if whole.unclear:
+            return KEYS.as_possible(whole.unclear[0]), filters
+        return KEYS, filters
+
+    def _keyless(
+        self, api: Resource, own: Demands, without: Resource, outer: Demands, missing: Unread | None
+    ) -> tuple[Lock, Lock | None]:
+        """Return the lock of calls without a key. `without`: what requires none, the API or a product."""
+        lock, filters = Lock(), Lock()
+        ways = [own.inside(outer)]
+        operations = (
+            api.children(OPERATIONS) if needs_no_key(api) else Children([], Unread("operations", "not collected"))
+        )
+        if len(operations):
+            # Every call is one of an operation.
+            ways = [self._operation(api, each).inside(own).inside(outer) for each in operations]
+        for way in ways:
+            lock |= self._way(without, way, self._keyed(own)[0] if without is api else None)
+        if operations.gap is not None:
+            # Each operation may leave out a check, and each may have one of its own.
+            sure = tuple(each for each in lock.grants if each.level != Auth.anonymous)
+            lock = replace(lock, grants=sure) | undecided(operations.gap)
+        if missing is not None:
+            lock = lock.as_possible(missing) | KEYS.as_possible(missing)
+        known = operations.gap is None and all(way.filters for way in ways)
+        for way in ways if known else ():
+            filters |= self._filters(way) or Lock()
+        return _unique(lock), filters if known else None
+
+    def _operation(self, api: Resource, operation: Resource) -> Demands:
+        where = f"apis/{api.name}/operations/{operation.name}/policies/policy"
+        return self.demands(operation, OPERATION_POLICY, where)
+
+    def _way(self, without: Resource, way: Demands, then: Lock | None) -> Lock:
+        """Return the lock of one way of a call. `then`: that of the API once it requires a key; None for a product."""
+        if way.tokens:
+            return grant(
+                Auth.identity, *way.tokens, description="requires a token or certificate that its policy checks"
+            )
+        if way.signatures:
+            return grant(Auth.shared, *way.signatures, description="requires a token that is signed with a shared key")
+        if way.unclear:
+            return undecided(way.unclear[0])
+        place = f"products/{without.name} " if then is None else ""
+        seen = replace(without.evidence(KEYED, True), path=f"{place}{KEYED}")
+        cause = Cause(without.id, KEYED, value=True)
+        says = "allows anonymous access: neither a key nor its policies are required"
+        if place:
+            says = f"allows anonymous access through the open product {without.name}"
+        return grant(Auth.anonymous, seen, description=says, cause=cause, then=then or KEYS)
+
+    def _filters(self, way: Demands) -> Lock | None:
+        """Return the network lock of the address lists of policies: of several the first; None without any."""
+        if not way.filters:
+            return None
+        seen = Evidence("ip-filter", "only the addresses that it lists")
+        found = grant_from_addresses(way.filters[0], self.index, seen)
+        hop = Hop("firewall", "ip-filter", found.description if found is not None else "no public address")
+        return Lock((found,) if found is not None else (), hops=(hop,))
+
+
+def undecided(missing: Unread) -> Lock:
+    """Return the lock of calls of which it is not known what they need."""
+    return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
+
+
+def _unique(lock: Lock) -> Lock:
+    """Return the lock with each grant once: operations repeat them."""
+    grants = {(each.level, each.description): each for each in reversed(lock.grants)}
+    doubts = {(each.level, each.missing): each for each in reversed(lock.possible_grants)}
+    return replace(lock, grants=tuple(grants.values()), possible_grants=tuple(doubts.values()))
+
+
+def apis(service: Resource, index: Index) -> Iterator[Exposure]:
+    """Yield the exposure of each API at the gateway."""
+    off = gateway_off(service)
+    found = service.children(APIS)
+    known = Apis(service, index)
+    address = host(service, "properties.gatewayUrl")
+    for api in found:
+        name, what = f"api/{api.name}", f"The API {api.name}"
+        if off is not None:
+            exposure = closed(name, "app", "the gateway is disabled in every region", off, display_name=what)
+            yield replace(exposure, subject=api)
+        elif same(api.get("properties.isOnline"), False):
+            seen = api.evidence("properties.isOnline")
+            yield replace(closed(name, "app", "this revision is offline", seen, display_name=what), subject=api)
+        else:
+            calls = known.calls(api)
+            reach = network(service, index, calls.filters)
+            yield Exposure(name, "app", reach, calls.authentication, display_name=what, subject=api, address=address)
+    if found.gap is not None:
+        yield unread("api/*", "app", found.gap, display_name="An API of the gateway")
+    yield from workspace_apis(service, index, address)
+
+
+def workspace_apis(service: Resource, index: Index, address: str) -> Iterator[Exposure]:
+    """Yield the exposure of each API of a workspace. The policies of workspaces are not read."""
+    spaces = service.children(WORKSPACES)
+    reach = network(service, index)
+    missing = Unread("the policies of workspaces", "not collected")
+    for space in spaces:
+        found = space.children(WORKSPACE_APIS)
+        for api in found:
+            lock = possible(Auth.anonymous, missing, api.evidence(KEYED, True))
+            if same(api.get(KEYED), True):
+                lock |= KEYS
+            name, what = f"api/{space.name}/{api.name}", f"The API {api.name} of the workspace {space.name}"
+            yield Exposure(name, "app", reach, lock, display_name=what, address=address)
+        if found.gap is not None:
+            yield unread(f"api/{space.name}/*", "app", found.gap, display_name=f"An API of the workspace {space.name}")
+    if spaces.gap is not None:
+        yield unread("api/*", "app", spaces.gap, display_name="An API of a workspace")
+
+
+# The other endpoints
+
+ENDED = (
+    "support ended on 15 March 2025 (api-management/breaking-changes/overview); whether an instance that has it enabled still "
+    "answers is not documented"
+)
+
+
+def retired(service: Resource, index: Index, read: Read, name: str, what: str, path: str) -> Exposure:
+    """Return the exposure of the direct management API, or of the Git repository. Both accept a password of their own."""
+    if not read.needed(service):
+        return closed(name, "admin", "this tier has none", service.evidence("sku.name"), display_name=what)
+    switch = f"{read.path} properties.enabled"
+    try:
+        found = service.child(read)
+    except Unread as missing:
+        lock = possible(Auth.shared, Unread(switch, missing.why, missing.gap))
+        return _ended(name, network(service, index), lock, what, host(service, path))
+    value = None if found is None else found.get("properties.enabled")
+    if found is not None and same(value, False):
+        seen = replace(found.evidence("properties.enabled"), path=switch)
+        return closed(name, "admin", "it is disabled", seen, display_name=what)
+    if found is None or not same(value, True):
+        lock = possible(Auth.shared, not_returned_or_unknown(switch))
+        return _ended(name, network(service, index), lock, what, host(service, path))
+    seen = replace(found.evidence("properties.enabled", False), path=switch)
+    cause = Cause(found.id, "properties.enabled", value=False)
+    lock = grant(Auth.shared, seen, description="accepts a token that is made with its key", cause=cause)
+    return _ended(name, network(service, index), lock, what, host(service, path))
+
+
+def _ended(name: str, reach: Lock, lock: Lock, what: str, address: str) -> Exposure:
+    return Exposure(
+        name, "admin", reach, lock, display_name=what, address=address, severity_steps_down=1, justification=ENDED
+    )
+
+
+VISITORS = "its pages are documentation that its owner publishes; a visitor gets no key"
+
+
+def portal(service: Resource, index: Index) -> Exposure:
+    """Return the exposure of the developer portal.
+
+    With the password provider anyone can make an account, even where sign-up is off in the portal: GHSA-vcwf-73jp-r7mv.
+    """
+    what, path = "The developer portal", "properties.developerPortalStatus"
+    if not has_portal(service):
+        return closed("portal", "app", "it is disabled", service.evidence(path), display_name=what)
+    url = "properties.developerPortalUrl"
+    if is_absent(service.get(url)) and not service.why_absent_is_unknown:
+        return closed("portal", "app", "it has none", service.evidence(url), display_name=what)
+    lock, only_visitors = portal_lock(service)
+    exposure = Exposure("portal", "app", network(service, index), lock, display_name=what, address=host(service, url))
+    return replace(exposure, severity_steps_down=1, justification=VISITORS) if only_visitors else exposure
+
+
+def portal_lock(service: Resource) -> tuple[Lock, bool]:
+    """Return what the portal requires, and whether it shows visitors its pages and no more."""
+    configs = service.children(PORTAL)
+    if configs.gap is not None or not len(configs):
+        return possible(Auth.anonymous, configs.gap or not_returned(PORTAL.path)), False
+    config = configs.items[0]
+    passwords, sign_in = "properties.enableBasicAuth", "properties.signin.require"
+    value = config.get(passwords)
+    if is_absent(value) or not isinstance(value, bool):
+        missing = not_returned_or_unknown(f"{PORTAL.path} {passwords}")
+        return possible(Auth.anonymous, missing), False
+    seen = replace(config.evidence(passwords, False), path=f"{PORTAL.path} {passwords}")
+    if value:
+        cause = Cause(config.id, passwords, value=False)
+        return grant(Auth.anonymous, seen, description="lets anyone make an account", cause=cause, then=IDENTITY), False
+    asked = replace(config.evidence(sign_in, True), path=f"{PORTAL.path} {sign_in}")
+    if same(config.get(sign_in), True):
+        return grant(Auth.identity, seen, asked), False
+    if same(config.get(sign_in), False):
+        cause = Cause(config.id, sign_in, value=True)
+        says = "shows its pages without sign-in"
+        return grant(Auth.anonymous, asked, description=says, cause=cause, then=IDENTITY), True
+    return possible(Auth.anonymous, not_returned_or_unknown(asked.path)), True
+
+
+OWN_TOKEN = (
+    "each self-hosted gateway has a token of its own, which is valid for 30 days at most "
+    "(api-management/self-hosted-gateway-authentication-options)"
+)
+
+
+def self_hosted(service: Resource, index: Index) -> Iterator[Exposure]:
+    """Yield the endpoint from which self-hosted gateways fetch their configuration, and each such gateway.
+
+    A self-hosted gateway runs in a network that Azure does not know, and serves APIs of this service.
+    """
+    gateways, what = service.children(GATEWAYS), "The configuration endpoint of self-hosted gateways"
+    if not len(gateways) and gateways.gap is None:
+        yield closed("configuration", "admin", "it has no self-hosted gateway", display_name=what)
+        return
+    lock = grant(
+        Auth.shared, Evidence(GATEWAYS.path, [each.name for each in gateways]), description="accepts a gateway's token"
+    )
+    if not len(gateways) and gateways.gap is not None:
+        lock = possible(Auth.shared, gateways.gap)
+    yield Exposure(
+        "configuration",
+        "admin",
+        network(service, index),
+        lock,
+        display_name=what,
+        address=f"{service.name}.configuration.azure-api.net",
+        max_severity=Severity.low,
+        justification=OWN_TOKEN,
+    )
+    for each in gateways:
+        missing = Unread("its address", "a self-hosted gateway runs outside of what Azure describes")
+        yield unread(f"self-hosted/{each.name}", "app", missing, display_name=f"The self-hosted gateway {each.name}")
+
+
+@SERVICE.endpoints(
+    admin=("management", "scm", "configuration"),
+    app=("api/*", "portal", "self-hosted/*"),
+    reads=(
+        APIS,
+        GLOBAL_POLICY,
+        FRAGMENTS,
+        API_POLICY,
+        OPERATIONS,
+        OPERATION_POLICY,
+        PRODUCTS,
+        PRODUCT_APIS,
+        PRODUCT_POLICY,
+        WORKSPACES,
+        WORKSPACE_APIS,
+        GATEWAYS,
+        PORTAL,
+        DIRECT,
+        GIT,
+    ),
+)
+def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
+    yield from apis(service, index)
+    yield portal(service, index)
+    management = "The direct management API"
+    yield retired(service, index, DIRECT, "management", management, "properties.managementApiUrl")
+    yield retired(service, index, GIT, "scm", "The Git repository of its settings", "properties.scmUrl")
+    yield from self_hosted(service, index)

@@ -1,0 +1,342 @@
+"""Policies of API Management: which credential and which addresses their inbound sections demand.
+
+A policy is XML that may hold secrets: of each, a snapshot keeps the elements that say who may call, and nothing else.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from xml.parsers.expat import ExpatError, ParserCreate
+from xml.sax.saxutils import escape, quoteattr
+
+from scanner.model.addresses import AddressSet, BadAddress, address_range, parse, union
+from scanner.model.json_paths import member, same
+from scanner.model.resource import Resource
+from scanner.model.verdict import Evidence, Unread, not_returned
+
+VALUE = "properties.value"
+UNPARSED = "<unparsed/>"
+BRANCHES = ("choose", "when", "otherwise", "retry", "wait", "limit-concurrency")
+ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
+    "policies": (),
+    "inbound": (),
+    "fragment": (),
+    "base": (),
+    "include-fragment": ("fragment-id",),
+    "validate-jwt": ("require-signed-tokens",),
+    "openid-config": ("url",),
+    "issuers": (),
+    "issuer": (),
+    "issuer-signing-keys": (),
+    "key": (),
+    "audiences": (),
+    "audience": (),
+    "required-claims": (),
+    "claim": ("name",),
+    "validate-azure-ad-token": ("tenant-id",),
+    "client-application-ids": (),
+    "application-id": (),
+    "validate-client-certificate": ("ignore-error",),
+    "identities": (),
+    "identity": ("named",),
+    "ip-filter": ("action",),
+    "address": (),
+    "address-range": ("from", "to"),
+    "check-header": ("name",),
+    "return-response": (),
+    "mock-response": (),
+    **dict.fromkeys(BRANCHES, ()),
+}
+"""The elements that are kept, and their attributes. Texts are kept of an address alone."""
+WITH_TEXT = ("address",)
+DEEPEST = 64
+ANY_TENANT = ("common", "organizations", "consumers")
+
+
+@dataclass(slots=True)
+class Element:
+    """An element of a policy, with its attributes and the text in it."""
+
+    name: str
+    attributes: dict[str, str]
+    children: list["Element"] = field(default_factory=list)
+    text: str = ""
+
+    def find(self, name: str) -> list["Element"]:
+        """Return the children of a name."""
+        return [each for each in self.children if each.name == name]
+
+    def has(self, *path: str) -> bool:
+        """Return whether there is an element at a path of names."""
+        found = [self]
+        for name in path:
+            found = [child for each in found for child in each.find(name)]
+        return bool(found)
+
+
+def parsed(text: str) -> Element:
+    """Return the root of a policy. Raise ValueError for what is no XML, or has a document type of its own."""
+    root = Element("", {})
+    stack = [root]
+
+    def begin(name: str, attributes: dict[str, str]) -> None:
+        if len(stack) > DEEPEST:
+            raise ValueError("too deep")
+        stack.append(Element(name, attributes))
+        stack[-2].children.append(stack[-1])
+
+    def end(_: str) -> None:
+        stack.pop()
+
+    def add(data: str) -> None:
+        stack[-1].text += data
+
+    def refuse(*_: Any) -> None:
+        raise ValueError("a document type")
+
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = begin, end, add
+    parser.StartDoctypeDeclHandler = refuse
+    try:
+        parser.Parse(text.strip(), True)
+    except ExpatError as wrong:
+        raise ValueError(str(wrong)) from None
+    return root.children[0]
+
+
+def reduced(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of a policy, or of a fragment, with those elements of its XML that rules read."""
+    properties = member(body, "properties")
+    value = member(properties, "value")
+    if not isinstance(properties, dict) or not isinstance(value, str):
+        return {**body, "properties": {}}
+    try:
+        text = _kept(value)
+    except ValueError:
+        text = UNPARSED
+    return {**body, "properties": {"value": text or UNPARSED}}
+
+
+def _kept(text: str) -> str:
+    """Return what is kept of a policy. Raise ValueError for what is no XML."""
+    return "".join(_written(parsed(text)))
+
+
+def _written(element: Element) -> Iterable[str]:
+    names = ATTRIBUTES.get(element.name)
+    if names is None:
+        return
+    known = ((name, element.attributes[name]) for name in names if name in element.attributes)
+    yield f"<{element.name}{''.join(f' {name}={quoteattr(_plain(value))}' for name, value in known)}>"
+    if element.name in WITH_TEXT:
+        yield escape(element.text.strip())
+    for each in element.children:
+        # Of the claims of an identity it is kept that they are there: without any it restricts nothing.
+        named = {"named": "true"} if each.name == "identity" and each.attributes else each.attributes
+        yield from _written(Element(each.name, named, each.children, each.text))
+    yield f"</{element.name}>"
+
+
+def _plain(value: str) -> str:
+    """Return an attribute without the query of a URL, and without an expression, which may hold a secret."""
+    return "@()" if value.startswith("@") else value.partition("?")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What the policies on the way of a call demand.
+
+    `tokens`, `signatures`: checks of a token or certificate, and of a token that is signed with a shared key.
+    `unclear`: why it is not known what else they demand. `filters`: the address lists, of which each must allow a caller.
+    `base`: whether the policies of the outer scopes apply; None where that is not known.
+    """
+
+    tokens: tuple[Evidence, ...] = ()
+    signatures: tuple[Evidence, ...] = ()
+    unclear: tuple[Unread, ...] = ()
+    filters: tuple[AddressSet, ...] = ()
+    base: bool | None = True
+
+    def inside(self, outer: "Demands") -> "Demands":
+        """Return what these demand together with those of the outer scopes."""
+        if self.base is False:
+            return self
+        if self.base is None:
+            doubts = (*self.unclear, *outer.unclear)
+            return Demands(self.tokens, self.signatures, doubts, self.filters, outer.base)
+        return Demands(
+            self.tokens + outer.tokens,
+            self.signatures + outer.signatures,
+            self.unclear + outer.unclear,
+            self.filters + outer.filters,
+            outer.base,
+        )
+
+
+NO_POLICY = Demands()
+
+
+def unread_policy(missing: Unread) -> Demands:
+    """Return the requires of a policy that was not read."""
+    return Demands(unclear=(missing,), base=None)
+
+
+class Policies:
+    """The policies of one service: `fragments` by name in lower case, and why some of them may be missing."""
+
+    def __init__(self, fragments: Iterable[Resource], missing: Unread | None) -> None:
+        self.fragments = {each.name.lower(): each for each in fragments}
+        self.missing = missing
+
+    def of(self, policy: Resource, where: str) -> Demands:
+        """Return what one policy requires; `where` names it in evidence."""
+        value = policy.get(VALUE)
+        if not isinstance(value, str):
+            return unread_policy(not_returned(f"{where} {VALUE}"))
+        try:
+            root = parsed(_kept(value) or UNPARSED)
+        except ValueError:
+            return unread_policy(Unread(f"{where} {VALUE}", "it could not be parsed"))
+        if root.name != "policies":
+            return unread_policy(Unread(f"{where} {VALUE}", "it could not be parsed"))
+        reading = _Reading(self, where)
+        for inbound in root.find("inbound"):
+            reading.read(inbound, ())
+        return reading.demands()
+
+
+class _Reading:
+    """One walk through an inbound section."""
+
+    def __init__(self, policies: Policies, where: str) -> None:
+        self.policies = policies
+        self.where = where
+        self.tokens: list[Evidence] = []
+        self.signatures: list[Evidence] = []
+        self.unclear: list[Unread] = []
+        self.filters: list[AddressSet] = []
+        self.base: bool | None = False
+
+    def demands(self) -> Demands:
+        return Demands(tuple(self.tokens), tuple(self.signatures), tuple(self.unclear), tuple(self.filters), self.base)
+
+    def read(self, element: Element, inside: tuple[str, ...]) -> None:
+        """Read the elements of a section; `inside`: the fragments that led here."""
+        for each in element.children:
+            if each.name == "base":
+                self.base = True
+            elif each.name == "include-fragment":
+                self._fragment(each.attributes.get("fragment-id", ""), inside)
+            elif each.name in BRANCHES:
+                self._branch(each)
+            else:
+                self._check(each)
+
+    def _doubt(self, why: str) -> None:
+        self.unclear.append(Unread(self.where, why))
+
+    def _fragment(self, name: str, inside: tuple[str, ...]) -> None:
+        found = self.policies.fragments.get(name.lower())
+        if found is None or name.lower() in inside:
+            missing = self.policies.missing
+            why = missing.why if missing is not None else "it is not among those of the service"
+            gap = missing.gap if missing is not None else ""
+            self.unclear.append(Unread(f"policyFragments/{name}", why, gap))
+            return
+        value = found.get(VALUE)
+        try:
+            root = parsed(_kept(value if isinstance(value, str) else "") or UNPARSED)
+        except ValueError:
+            root = Element("", {})
+        if root.name == "fragment":
+            self.read(root, (*inside, name.lower()))
+        else:
+            self.unclear.append(Unread(f"policyFragments/{name}", "it could not be parsed"))
+
+    def _branch(self, element: Element) -> None:
+        """Read what applies under a condition: it may refuse a caller, and may leave out the outer policies' part."""
+        names = set(_names(element))
+        if "base" in names and self.base is not True:
+            self.base = None
+            self._doubt("the policies of outer scopes apply under a condition")
+        if names & {"validate-jwt", "validate-azure-ad-token", "validate-client-certificate", "check-header"}:
+            self._doubt("it checks callers under a condition")
+        elif names & {"return-response", "include-fragment"}:
+            self._doubt("it may refuse callers under a condition")
+
+    def _check(self, element: Element) -> None:
+        if element.name == "validate-jwt":
+            self._token(element)
+        elif element.name == "validate-azure-ad-token":
+            self._entra_token(element)
+        elif element.name == "validate-client-certificate":
+            self._certificate(element)
+        elif element.name == "ip-filter":
+            self._addresses(element)
+        elif element.name == "check-header":
+            name = element.attributes.get("name", "")
+            self._doubt(f"it is not known whether the header {name} that it checks is a credential")
+        elif element.name in ("return-response", "mock-response"):
+            self._doubt("it answers callers itself")
+
+    def _token(self, element: Element) -> None:
+        if same(element.attributes.get("require-signed-tokens", "true"), "false"):
+            self._doubt("validate-jwt accepts tokens without a signature")
+            return
+        urls = [each.attributes.get("url", "") for each in element.find("openid-config")]
+        named = element.has("issuers", "issuer") or element.has("required-claims", "claim")
+        if any(_any_tenant(each) for each in urls) and not named:
+            self._doubt("validate-jwt accepts tokens of every tenant")
+            return
+        seen = Evidence(f"{self.where} validate-jwt", urls or "signing keys")
+        if urls and not element.has("issuer-signing-keys", "key"):
+            self.tokens.append(seen)
+        elif element.has("issuer-signing-keys", "key"):
+            self.signatures.append(seen)
+        else:
+            self._doubt("validate-jwt names no issuer's keys")
+
+    def _entra_token(self, element: Element) -> None:
+        tenant = element.attributes.get("tenant-id", "")
+        named = any(
+            element.has(*path) for path in (("required-claims", "claim"), ("client-application-ids", "application-id"))
+        )
+        if _any_tenant(tenant) and not named:
+            self._doubt("validate-azure-ad-token accepts tokens of every tenant")
+            return
+        self.tokens.append(Evidence(f"{self.where} validate-azure-ad-token", tenant))
+
+    def _certificate(self, element: Element) -> None:
+        if same(element.attributes.get("ignore-error", "false"), "true"):
+            self._doubt("validate-client-certificate ignores errors")
+        elif any(each.attributes for part in element.find("identities") for each in part.find("identity")):
+            self.tokens.append(Evidence(f"{self.where} validate-client-certificate", "named certificates"))
+        else:
+            self._doubt("validate-client-certificate names no certificate")
+
+    def _addresses(self, element: Element) -> None:
+        """Read a list of addresses that alone may call. A list of refused ones leaves every other address."""
+        if not same(element.attributes.get("action"), "allow"):
+            return
+        try:
+            found = [parse(each.text.strip()) for each in element.find("address")]
+            ranges = (
+                (each.attributes.get("from", ""), each.attributes.get("to", ""))
+                for each in element.find("address-range")
+            )
+            found += [address_range(first, last) for first, last in ranges]
+        except BadAddress:
+            self._doubt("an address of its ip-filter is not known")
+            return
+        self.filters.append(union(found))
+
+
+def _names(element: Element) -> Iterable[str]:
+    for each in element.children:
+        yield each.name
+        yield from _names(each)
+
+
+def _any_tenant(text: str) -> bool:
+    """Return whether a tenant, or the URL of an issuer, is every tenant."""
+    return any(part in ANY_TENANT for part in text.lower().split("/"))

@@ -1,0 +1,158 @@
+"""API Management: protocols and ciphers, certificates, and what its lists of children say."""
+
+from scanner.model.dates import seconds_of
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    unknown,
+    unknown_value,
+)
+
+from .common import in_tier, rows
+
+PROPERTIES = "properties.customProperties"
+SECURITY = "Microsoft.WindowsAzure.ApiManagement.Gateway.Security"
+CLIENT = tuple(f"{SECURITY}.Protocols.{each}" for each in ("Tls10", "Tls11", "Ssl30"))
+BACKEND = tuple(f"{SECURITY}.Backend.Protocols.{each}" for each in ("Tls10", "Tls11", "Ssl30"))
+TRIPLE_DES = (f"{SECURITY}.Ciphers.TripleDes168",)
+OLD_DEFAULT = "2018-04-02T00:00:00Z"
+"""azure-mgmt-apimanagement: a service that was created on or before 1 April 2018 has them on by default."""
+# api-management-howto-manage-protocols-ciphers: these tiers do not support changes to the ciphers.
+NEWER = ("BasicV2", "StandardV2", "PremiumV2")
+FIXED_CIPHERS = ("Consumption", *NEWER)
+
+
+def allows_old(service: Resource, index: Index, *, names: tuple[str, ...], fixed: tuple[str, ...] = ()) -> Verdict:
+    """Fail where one of the protocols or ciphers is on. `fixed`: the tiers that have no such switch."""
+    if in_tier(service, fixed):
+        return NotApplicable("its tier has a fixed set of ciphers")
+    if service.has_no_properties or (service.api_version_unknown and is_absent(service.get(PROPERTIES))):
+        return unknown(Unread(PROPERTIES, service.why_absent_is_unknown))
+    found = service.get(PROPERTIES)
+    if not is_absent(found) and not isinstance(found, dict):
+        return unknown(unknown_value(PROPERTIES))
+    values = {} if is_absent(found) else {str(name).lower(): value for name, value in found.items()}
+    on, missing = [], []
+    for name in names:
+        value = values.get(name.lower())
+        if is_absent(value) or value is None:
+            value = default(service)
+        if same(value, True) or same(value, "True"):
+            on.append(name)
+        elif not same(value, False) and not same(value, "False"):
+            missing.append(name)
+    expected = "off"
+    if on:
+        return Fail((Evidence(PROPERTIES, [each.removeprefix(f"{SECURITY}.") for each in on], expected),))
+    if missing:
+        return unknown(Unread(PROPERTIES, f"it is not known whether {', '.join(missing)} is on"))
+    return Pass((Evidence(PROPERTIES, expected, expected),))
+
+
+def default(service: Resource) -> object:
+    """Return whether what a service does not say is on: by the day of its creation, None where that is not known.
+
+    The v2 tiers are younger than that day.
+    """
+    if in_tier(service, NEWER):
+        return False
+    created = service.get("properties.createdAtUtc")
+    when, last = seconds_of(created) if isinstance(created, str) else None, seconds_of(OLD_DEFAULT)
+    return None if when is None or last is None else when < last
+
+
+def plain_protocols(api: Resource, index: Index) -> Verdict:
+    """Fail where an API is served over HTTP or WebSocket without encryption."""
+    path = "properties.protocols"
+    found = rows(api, path)
+    seen = api.evidence(path, ["https"])
+    if any(same(each, "http") or same(each, "ws") for each in found):
+        return Fail((seen,))
+    if found and all(same(each, "https") or same(each, "wss") for each in found):
+        return Pass((seen,))
+    return unknown(unknown_value(path), evidence=(seen,))
+
+
+def plain_backend(backend: Resource, index: Index) -> Verdict:
+    """Fail where the URL of a back end has no TLS."""
+    path = "properties.url"
+    if is_absent(backend.get(path)) and same(backend.get("properties.type"), "Pool"):
+        return NotApplicable("it is a pool of other back ends")
+    value = backend.require(path)
+    if not isinstance(value, str):
+        return unknown(unknown_value(path))
+    scheme = value.lower().partition("://")[0]
+    seen = Evidence(path, f"{scheme}://", "https://")
+    if scheme in ("http", "ws"):
+        return Fail((seen,))
+    return Pass((seen,)) if scheme in ("https", "wss") else unknown(Unread(path, "its scheme is not known"))
+
+
+def for_all_apis(subscription: Resource, index: Index) -> Verdict:
+    """Fail where an active subscription is for all APIs. The one that every service has cannot be removed."""
+    path = "properties.scope"
+    scope = subscription.require(path)
+    if not isinstance(scope, str):
+        return unknown(unknown_value(path))
+    seen = Evidence(path, scope.rstrip("/").rsplit("/service/", 1)[-1], "one API or product")
+    if not same(subscription.require("properties.state"), "active"):
+        return NotApplicable("it is not active")
+    if same(subscription.name, "master"):
+        return NotApplicable("every service has this one, for its administrators")
+    parts = ["", *scope.rstrip("/").lower().split("/")]
+    if parts[-1] == "apis" or parts[-2] == "service":
+        return Fail((seen,))
+    return Pass((seen,)) if parts[-2] in ("apis", "products") else unknown(unknown_value(path))
+
+
+MINIMUM = "properties.apiVersionConstraint.minApiVersion"
+OLDEST = "2021-08-01"
+
+
+def old_versions(service: Resource, index: Index) -> Verdict:
+    """Fail where old versions of the management API are not refused."""
+    value, seen = service.get(MINIMUM), service.evidence(MINIMUM, f"{OLDEST} or later")
+    if is_absent(value):
+        why = service.why_absent_is_unknown
+        return unknown(Unread(MINIMUM, why), evidence=(seen,)) if why else Fail((seen,))
+    if not isinstance(value, str) or seconds_of(value[:10]) is None:
+        return unknown(unknown_value(MINIMUM, value), evidence=(seen,))
+    return Pass((seen,)) if value[:10] >= OLDEST else Fail((seen,))
+
+
+HOSTS = "properties.hostnameConfigurations"
+SOON = 30 * 86400
+RENEWED = ("BuiltIn", "Managed", "KeyVault")
+
+
+def expiring(service: Resource, index: Index) -> Verdict:
+    """Fail where the certificate of a host name expires within 30 days, and no one but its owner renews it."""
+    value = service.get(HOSTS)
+    if is_absent(value) and not service.why_absent_is_unknown:
+        return NotApplicable("it has no host name of its own")
+    found = service.require(HOSTS)
+    if not isinstance(found, list):
+        raise not_a_list(HOSTS)
+    now = seconds_of(index.taken)
+    own = [each for each in found if not any(same(get_path(each, "certificateSource"), one) for one in RENEWED)]
+    if not own:
+        return NotApplicable("Azure or a key vault renews its certificates")
+    late, ends = [], []
+    for each in own:
+        end = get_path(each, "certificate.expiry")
+        when = seconds_of(end) if isinstance(end, str) else None
+        if when is None or now is None:
+            return unknown(Unread(f"{HOSTS}[].certificate.expiry", "Azure did not return it"))
+        ends.append(f"{get_path(each, 'hostName')} {str(end)[:10]}")
+        if when - now < SOON:
+            late.append(ends[-1])
+    path, expected = f"{HOSTS}[].certificate.expiry", "30 days from now, or later"
+    return Fail((Evidence(path, late, expected),)) if late else Pass((Evidence(path, ends, expected),))

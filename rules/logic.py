@@ -1,0 +1,169 @@
+"""Logic Apps (Consumption): the triggers that a call can start, and the inputs and outputs of runs."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, grant, possible
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Severity,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.firewall import Firewall, RuleList, firewall
+
+from .common import host, when_started
+
+TRIGGERS = "properties.definition.triggers"
+CONTROL = "properties.accessControl"
+SAS = f"{CONTROL}.triggers.sasAuthenticationPolicy.state"
+POLICIES = f"{CONTROL}.triggers.openAuthenticationPolicies.policies"
+
+# Of a definition, which may hold secrets, only what its triggers are is kept.
+WORKFLOW = ResourceType(
+    "Microsoft.Logic/workflows",
+    api="2019-05-01",
+    keep=(
+        f"{TRIGGERS}.*.type",
+        f"{TRIGGERS}.*.kind",
+        f"{TRIGGERS}.*.runtimeConfiguration.secureData.properties[]",
+        f"{POLICIES}.*.type",
+        f"{POLICIES}.*.claims[].name",
+    ),
+)
+
+# logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list": of the first a caller has the URL.
+CALLABLE = ("Request", "Manual", "HttpWebhook", "ApiConnectionWebhook")
+NOT_CALLABLE = ("Recurrence", "SlidingWindow", "ApiConnection", "Http")
+LIST = "allowedCallerIpAddresses"
+SOURCE = (
+    "logic-apps/logic-apps-securing-a-logic-app: without the list every address may call; an empty one allows calls of other "
+    "logic apps alone"
+)
+
+
+def acl(part: str, empty: Any) -> Firewall:
+    """Return the firewall row of a part of the access control; `empty`: what a list without an entry means."""
+    return Firewall(
+        empty=empty,
+        source=SOURCE,
+        name="Allowed inbound IP addresses",
+        public="",
+        addresses=(RuleList(f"{CONTROL}.{part}.{LIST}", address="addressRange"),),
+        endpoints=None,
+    )
+
+
+ROWS = {part: {empty: acl(part, empty) for empty in ("open", "closed")} for part in ("triggers", "contents")}
+
+
+def network(workflow: Resource, index: Index, part: str) -> Lock:
+    """Return the network lock of the triggers, or of the contents of runs."""
+    gone = is_absent(workflow.get(f"{CONTROL}.{part}.{LIST}"))
+    return firewall(workflow, index, ROWS[part]["open" if gone else "closed"])
+
+
+def authentication(workflow: Resource) -> Lock:
+    """Return what a caller must present: a signed URL, unless it is switched off, or a token that a policy accepts.
+
+    The switch is newer than the published type. Absent it is on: policies do not switch signatures off.
+    """
+    value, seen = workflow.get(SAS), workflow.evidence(SAS, "Disabled")
+    if same(value, "Disabled"):
+        return IDENTITY | grant(Auth.identity, seen)
+    if is_absent(value) or same(value, "Enabled"):
+        if workflow.why_absent_is_unknown and is_absent(value):
+            return possible(Auth.shared, Unread(SAS, workflow.why_absent_is_unknown), seen)
+        also = (Evidence(POLICIES, "tokens are accepted too"),) if workflow.has(POLICIES) else ()
+        cause = Cause("", SAS, value="Disabled")
+        says = "accepts every caller that has its signed URL"
+        return grant(Auth.shared, seen, *also, description=says, cause=cause, then=IDENTITY)
+    return possible(Auth.shared, unknown_value(SAS, value), seen)
+
+
+def triggers(workflow: Resource) -> dict[str, Any]:
+    """Return the triggers by name. Raise Unread where they were not returned."""
+    found = workflow.get(TRIGGERS)
+    if is_absent(found) and not is_absent(workflow.get("properties.definition")) and not workflow.why_absent_is_unknown:
+        return {}
+    if not isinstance(found, dict):
+        raise not_returned(TRIGGERS, "them")
+    return dict(found.items())
+
+
+def callable_triggers(workflow: Resource, index: Index) -> Iterator[Exposure]:
+    try:
+        found = triggers(workflow)
+    except Unread as missing:
+        lock = possible(Auth.shared, missing)
+        reach, address = network(workflow, index, "triggers"), host(workflow, "properties.accessEndpoint")
+        yield Exposure("trigger/*", "app", reach, lock, display_name="A trigger of the logic app", address=address)
+        return
+    for name, trigger in found.items():
+        kind = get_path(trigger, "type")
+        if any(same(kind, each) for each in NOT_CALLABLE):
+            continue
+        lock = authentication(workflow)
+        if not any(same(kind, each) for each in CALLABLE):
+            lock = lock.as_possible(Unread(f"{TRIGGERS}.{name}.type", "it is not known whether a call can start it"))
+        address = host(workflow, "properties.accessEndpoint")
+        what = f"The trigger {name}"
+        yield Exposure(
+            f"trigger/{name}", "app", network(workflow, index, "triggers"), lock, display_name=what, address=address
+        )
+
+
+LINKS = (
+    "a link to inputs and outputs is made for whoever may read the run, and expires (logic-apps-securing-a-logic-app, run "
+    "history)"
+)
+
+
+@WORKFLOW.endpoints(data=("contents",), app=("trigger/*",))
+def endpoints(workflow: Resource, index: Index) -> Iterator[Exposure]:
+    state = "properties.state"
+    for each in callable_triggers(workflow, index):
+        off = same(workflow.get(state), "Disabled") or same(workflow.get(state), "Suspended")
+        yield when_started(each, workflow.evidence(state)) if off else each
+    yield Exposure(
+        "contents",
+        "data",
+        network(workflow, index, "contents"),
+        IDENTITY,
+        display_name="The inputs and outputs of runs",
+        address=host(workflow, "properties.accessEndpoint"),
+        max_severity=Severity.low,
+        justification=LINKS,
+    )
+
+
+def shows_outputs(workflow: Resource, index: Index) -> Verdict:
+    """Fail where the run history shows what callers sent to a trigger."""
+    found = {
+        name: each
+        for name, each in triggers(workflow).items()
+        if any(same(get_path(each, "type"), one) for one in CALLABLE)
+    }
+    if not found:
+        return NotApplicable("no call can start it")
+    path = "runtimeConfiguration.secureData.properties"
+    shown = []
+    for name, each in found.items():
+        value = get_path(each, path)
+        if not is_absent(value) and not isinstance(value, list):
+            return unknown(unknown_value(f"{TRIGGERS}.{name}.{path}"))
+        if is_absent(value) or not any(same(one, "outputs") for one in value):
+            shown.append(name)
+    seen = Evidence(f"{TRIGGERS}.*.{path}", shown or "outputs", "outputs")
+    return Fail((seen,)) if shown else Pass((seen,))
