@@ -48,6 +48,7 @@ INDEX_TYPES = (
     "Microsoft.DataProtection/backupVaults",
     "Microsoft.Insights/activityLogAlerts",
     "Microsoft.OperationalInsights/workspaces",
+    "Microsoft.Insights/privateLinkScopes",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 
