@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, replace
+from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Severity
+from scanner.model.verdict import Severity, Unread
 from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
 from scanner.reach.sources import source_hop
@@ -60,22 +60,29 @@ def endpoints(endpoint: Resource, index: Index) -> Iterator[Exposure]:
         )
 
 
-def public(rule: Resource, path: str) -> Lock:
-    """Return the network lock of an endpoint of a rule itself: the internet, because nothing restricts it."""
+def public(rule: Resource, path: str) -> Lock | None:
+    """Return the network lock of an endpoint of a rule itself: the internet, because nothing restricts it.
+
+    None where the rule has no such endpoint.
+    """
+    if is_absent(rule.get(path)):
+        why = rule.why_absent_is_unknown
+        return possible(Reach.internet, Unread(path, why), rule.evidence(path)) if why else None
     open_ = grant(Reach.internet, rule.evidence(path))
     hop = Hop("switch", "Public network access", "a rule's own endpoints have no network settings", allows=True)
     return replace(open_, hops=(source_hop(open_), hop))
 
 
 # azure-monitor/logs/logs-ingestion-api-overview: rules of the kind Direct have endpoints of their own.
-@RULE.endpoints(data=tuple(DIRECT))
+@RULE.endpoints(data=("direct/*",))
 def rule_endpoints(rule: Resource, index: Index) -> Iterator[Exposure]:
     for name, (path, title) in DIRECT.items():
-        if not is_absent(rule.get(path)):
+        network = public(rule, path)
+        if network is not None:
             yield Exposure(
                 name,
                 "data",
-                public(rule, path),
+                network,
                 IDENTITY,
                 display_name=title,
                 address=host(rule, path),

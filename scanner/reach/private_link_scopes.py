@@ -26,7 +26,10 @@ def scoped_firewall(resource: Resource, index: Index, row: Firewall, path: str) 
 
     `path`: the list of what ties it to scopes, each with the id of a scope or of an entry in it (`resourceId`).
     """
-    return firewall(resource, index, row) | scoped_endpoints(resource, index, path)
+    own, scoped = firewall(resource, index, row), scoped_endpoints(resource, index, path)
+    if scoped.grants or scoped.possible_grants:
+        own = replace(own, grants=tuple(each for each in own.grants if each.level))
+    return own | scoped
 
 
 def scoped_endpoints(resource: Resource, index: Index, path: str) -> Lock:
