@@ -23,6 +23,7 @@ from scanner.reach.private_link_scopes import SCOPES
 SCOPE = ResourceType(SCOPES, api="2021-09-01")
 SETTINGS = "properties.accessModeSettings"
 EXCLUSIONS = f"{SETTINGS}.exclusions"
+CONNECTION = "privateEndpointConnectionName"
 OPEN, CLOSED = "Open", "PrivateOnly"
 CLOSE_EXCLUSION = (
     "In the private link scope, open Access modes and set the private endpoint connection to Private Only."
@@ -68,4 +69,4 @@ def _modes(scope: Resource, name: str) -> Iterator[tuple[Any, Evidence, Cause]]:
         if not is_absent(mode):  # The endpoint then has the mode of the scope.
             effect = (Edit(scope.id, EXCLUSIONS, {**each, name: CLOSED}, each),)
             cause = Cause(scope.id, EXCLUSIONS, each, place=place, words=(CLOSE_EXCLUSION,), effect=effect)
-            yield mode, Evidence(f"{EXCLUSIONS}[].{name}", mode, CLOSED), cause
+            yield mode, Evidence(f"{EXCLUSIONS}[].{name} of {get_path(each, CONNECTION)}", mode, CLOSED), cause

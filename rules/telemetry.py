@@ -20,6 +20,7 @@ INGESTION = "properties.publicNetworkAccessForIngestion"
 QUERY = "properties.publicNetworkAccessForQuery"
 CUSTOMER = "properties.customerId"
 SCOPED = "properties.privateLinkScopedResources"
+COMPONENT_SCOPED = "properties.PrivateLinkScopedResources"
 WRITE_ONLY = "a caller can send logs and read none: false trails and costs, so low at most"
 
 
@@ -128,7 +129,7 @@ def component_endpoints(component: Resource, index: Index) -> Iterator[Exposure]
     yield Exposure(
         "ingestion",
         "data",
-        scoped_firewall(component, index, COMPONENT_INGESTION, SCOPED),
+        scoped_firewall(component, index, COMPONENT_INGESTION, COMPONENT_SCOPED),
         CONNECTION.lock(component),
         display_name="Telemetry ingestion",
         max_severity=Severity.low,
@@ -137,7 +138,7 @@ def component_endpoints(component: Resource, index: Index) -> Iterator[Exposure]
     yield Exposure(
         "query",
         "data",
-        scoped_firewall(component, index, COMPONENT_QUERY, SCOPED),
+        scoped_firewall(component, index, COMPONENT_QUERY, COMPONENT_SCOPED),
         IDENTITY,
         display_name="The query API of Application Insights",
         address="api.applicationinsights.io",

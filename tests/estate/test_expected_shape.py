@@ -51,12 +51,18 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.cognitiveservices/accounts": {"ai"},
     "microsoft.appconfiguration/configurationstores": {"config"},
     "microsoft.recoveryservices/vaults": {"backup"},
+    "microsoft.operationalinsights/workspaces": {"ingestion", "query"},
+    "microsoft.insights/components": {"ingestion", "query"},
+    "microsoft.insights/datacollectionendpoints": {"configuration", "logs", "metrics"},
+    "microsoft.insights/datacollectionrules": {"direct/*"},
+    "microsoft.monitor/accounts": {"query"},
+    "microsoft.dashboard/grafana": {"grafana"},
     "microsoft.compute/virtualmachines": {"tcp/*", "udp/*", "*/*"},
     "microsoft.compute/virtualmachinescalesets": {"tcp/*", "udp/*", "*/*"},
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
-OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+OPTIONAL = {*PORTS, "*/*", "blob/*", "direct/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
 RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 
@@ -125,7 +131,7 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     shut = {pattern(end) for _, row in rows("closed") for end in row["endpoints"]}
     wanted = set().union(*(ENDPOINTS[kind] for kind in evaluated().values()))
     assert shown == wanted
-    assert wanted - shut <= {"blob/*", *PORTS}, "an anonymous container or a port counts only while it is open"
+    assert wanted - shut <= {"blob/*", "direct/*", *PORTS}, "a container, a port or a rule's endpoint counts only while it is open"
 
 
 @pytest.mark.parametrize("service", EXPECTED)
@@ -192,6 +198,12 @@ CANNOT = {
     ("vault", "open"): "every call carries an Entra token",
     ("hsm", "open"): "every call carries an Entra token",
     ("backup", "open"): "every call carries an Entra token, or a certificate that the vault issued",
+    ("query", "open"): "every query carries an Entra token",
+    ("configuration", "open"): "every call carries an Entra token",
+    ("logs", "open"): "every call carries an Entra token",
+    ("metrics", "open"): "every call carries an Entra token",
+    ("direct/*", "open"): "every call carries an Entra token",
+    ("direct/*", "closed"): "an endpoint of a data collection rule has no network settings",
     ("mqtt", "open"): "clients are named by certificate or token",
     ("nfs", "open"): "NFS takes traffic of virtual networks only",
     ("tcp/*", "closed"): "of ports that nobody gets to there is one row, */*",
