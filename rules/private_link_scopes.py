@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
-from scanner.model.remedy import Cause, Edit
+from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -67,6 +67,6 @@ def _modes(scope: Resource, name: str) -> Iterator[tuple[Any, Evidence, Cause]]:
     for place, each in enumerate(scope.items(EXCLUSIONS)):
         mode = get_path(each, name)
         if not is_absent(mode):  # The endpoint then has the mode of the scope.
-            effect = (Edit(scope.id, EXCLUSIONS, {**each, name: CLOSED}, each),)
+            effect = (Edit(scope.id, EXCLUSIONS, changed(each, Edit(scope.id, name, CLOSED)), each),)
             cause = Cause(scope.id, EXCLUSIONS, each, place=place, words=(CLOSE_EXCLUSION,), effect=effect)
-            yield mode, Evidence(f"{EXCLUSIONS}[].{name} of {get_path(each, CONNECTION)}", mode, CLOSED), cause
+            yield mode, Evidence(f"{EXCLUSIONS}[{get_path(each, CONNECTION)}].{name}", mode, CLOSED), cause
