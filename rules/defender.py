@@ -10,6 +10,7 @@ from scanner.model.resource_type import Read
 from scanner.model.verdict import (
     Evidence,
     Fail,
+    NotApplicable,
     Pass,
     Unread,
     Verdict,
@@ -25,6 +26,7 @@ PRICINGS = SUBSCRIPTION.child("providers/Microsoft.Security/pricings", api="2024
 CONTACTS = SUBSCRIPTION.child("providers/Microsoft.Security/securityContacts", api="2023-12-01-preview")
 TIER = "properties.pricingTier"
 COVERAGE = "properties.resourcesCoverageStatus"
+EXTENSIONS = "properties.extensions"
 SOURCE_TYPE = "properties.notificationsSources"
 ROLES = "properties.notificationsByRole"
 
@@ -59,6 +61,60 @@ def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[st
         cause = Cause(found.id, COVERAGE, words=(ON_RESOURCES,))
         return Fail((*facts, of_resources), "The plan is switched off on resources.", causes=(cause,))
     return unknown(unknown_value(of_resources.path, coverage))
+
+
+def extension_off(
+    subscription: Resource, index: Index, *, read: Read, extension: tuple[str, ...], plans: tuple[str, ...]
+) -> Verdict:
+    """Fail where an extension is off in each plan that has it and is on; one plan in which it is on is enough.
+
+    `plans`: their names, with a dot before the sub-plan that lacks the extension: `VirtualMachines.P1`. A plan that
+    Azure did not list, and one that is on and lists no such extension, is inconclusive.
+    """
+    listed = subscription.children(read)
+    off: list[Evidence] = []
+    missing: list[Unread] = []
+    for each in plans:
+        name, _, without = each.partition(".")
+        plan = next((one for one in listed if same(one.name, name)), None)
+        try:
+            state = _extension(plan, name, without, extension[0], listed.gap)
+        except Unread as unread:
+            missing.append(unread)
+            continue
+        if state is not None and same(state.value, True):
+            return Pass((state,))
+        off += [] if state is None else [state]
+    if missing:
+        return unknown(*missing, evidence=off)
+    return Fail(tuple(off)) if off else NotApplicable(f"no plan that has it is on: {', '.join(_names(plans))}")
+
+
+def _names(plans: tuple[str, ...]) -> list[str]:
+    return [each.partition(".")[0] for each in plans]
+
+
+def _extension(plan: Resource | None, name: str, without: str, extension: str, gap: Unread | None) -> Evidence | None:
+    """Return whether an extension of a plan is on; None where the plan is off, or has none. Raises Unread."""
+    if plan is None:
+        raise gap or not_returned(f"pricings/{name}", "the plan")
+    tier = plan.require(TIER)
+    if same(tier, "Free") or (without and same(plan.get("properties.subPlan"), without)):
+        return None
+    if not same(tier, "Standard"):
+        raise unknown_value(f"pricings/{name} {TIER}", tier)
+    path = f"pricings/{name} {EXTENSIONS}[{extension}].isEnabled"
+    found = next((one for one in plan.items(EXTENSIONS) if same(member(one, "name"), extension)), None)
+    enabled = member(found, "isEnabled")
+    if is_absent(enabled):
+        raise not_returned(path)
+    if same(enabled, False):
+        return Evidence(path, enabled, "True")
+    if not same(enabled, True):
+        raise unknown_value(path, enabled)
+    if same(member(member(found, "operationStatus"), "code"), "Failed"):
+        raise Unread(path, "it is enabled, and Azure says that enabling it failed")
+    return Evidence(path, enabled)
 
 
 # Contacts

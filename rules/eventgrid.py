@@ -17,6 +17,7 @@ TOPIC = ResourceType("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains"
 # Namespaces need no rule on TLS: azure-mgmt-eventgrid Namespace.minimum_tls_version_allowed, "Only TLS version 1.2 is supported".
 NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
 
+EVENT_SUBSCRIPTIONS = TOPIC.child("eventSubscriptions")
 # No stable version has this read: azure-mgmt-eventgrid 10.5.0b2. Namespaces have none (PerimeterResourceType).
 PERIMETERS = TOPIC.child("networkSecurityPerimeterConfigurations", api="2025-07-15-preview", when=by_perimeter)
 ACL = Firewall(

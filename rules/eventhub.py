@@ -19,6 +19,8 @@ RULE_SET = rule_set_of(NAMESPACE, WITHOUT_FIREWALL)
 RULES = NAMESPACE.child("authorizationRules", when=keys_on)
 # event-hubs/event-hubs-geo-dr: not in the Basic tier.
 ALIASES = NAMESPACE.child("disasterRecoveryConfigs", when=lambda namespace: not in_tier(namespace, ("Basic",)))
+# event-hubs/event-hubs-capture-overview: not in the Basic tier.
+HUBS = NAMESPACE.child("eventhubs", when=lambda namespace: not in_tier(namespace, ("Basic",)))
 PERIMETERS = NAMESPACE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 ACL = acl(
     RULE_SET,

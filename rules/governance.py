@@ -1,7 +1,7 @@
 """What limits the cost of a subscription and what may be made in it: budgets, anomaly alerts, policy assignments."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scanner.model.ids import is_subscription, name_of, segments
@@ -14,6 +14,7 @@ from scanner.model.verdict import (
     Pass,
     Unread,
     Verdict,
+    display_value,
     malformed,
     not_a_list,
     not_returned,
@@ -21,6 +22,7 @@ from scanner.model.verdict import (
     unknown,
 )
 
+from .action_groups import unheard
 from .subscription import SUBSCRIPTION
 
 BUDGETS = SUBSCRIPTION.child(
@@ -82,25 +84,43 @@ def _why_no_budget(each: Resource, index: Index) -> str:
         return "it has no notification"
     if not isinstance(notifications, dict):
         raise malformed("properties.notifications")
+    return _why_silent(notifications.values(), index)
+
+
+def _why_silent(notifications: Iterable[Any], index: Index) -> str:
+    """Return why none of these notifications reaches anyone; "" where one does. Raises Unread."""
     missing: Unread | None = None
-    for notification in notifications.values():
+    why = "no notification is enabled and has a recipient"
+    for notification in notifications:
         try:
-            if _notifies(notification):
-                return ""
+            silent = _silence(notification, index)
         except Unread as unread:
             missing = unread
+            continue
+        if silent is None:
+            return ""
+        why = silent or why
     if missing is not None:
         raise missing
-    return "no notification is enabled and has a recipient"
+    return why
 
 
-def _notifies(notification: Any) -> bool:
+def _silence(notification: Any, index: Index) -> str | None:
+    """Return why a notification reaches no one, "" where it is off or names no one; None where it reaches someone.
+
+    Raises Unread.
+    """
     enabled = member(notification, "enabled")
     if not isinstance(enabled, bool):
         raise not_returned("properties.notifications.*.enabled")
-    names = ("contactEmails", "contactGroups", "contactRoles")
-    recipients = [text for name in names for text in _texts(member(notification, name), name)]
-    return enabled and bool(recipients)
+    people = [text for name in ("contactEmails", "contactRoles") for text in _texts(member(notification, name), name)]
+    groups = _texts(member(notification, "contactGroups"), "contactGroups")
+    if not enabled or not (people or groups):
+        return ""
+    if people:
+        return None
+    fault = unheard(groups, index)
+    return None if fault is None else f"its action group notifies no one: {fault.path} is {display_value(fault.value)}"
 
 
 def _texts(value: Any, name: str) -> list[str]:

@@ -5,9 +5,10 @@ from typing import Any
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
+from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
 
 from . import (
     acr,
@@ -41,6 +42,8 @@ SETTINGS_API = "2021-05-01-preview"
 
 WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-07-01")
 EXPORTS = WORKSPACE.child("dataExports")
+TABLES = WORKSPACE.child("tables", costly=True)
+"""Costly, although it is one request a workspace: the answer has each of several hundred tables with all its columns."""
 COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
 WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
 FLOWS = WATCHER.child("flowLogs")
@@ -153,6 +156,61 @@ BASTION_LOGS = settings(network.BASTION)
 VPN_LOGS = settings(network.VPN, costly=True)
 GROUP_LOGS = settings(network.GROUP, costly=True)
 ADDRESS_LOGS = settings(network.ADDRESS, costly=True)
+
+
+WORKSPACE_LOGS = settings(WORKSPACE, costly=True)
+
+
+AUDIT_TABLES = frozenset(
+    """
+    AzureActivity AuditLogs SigninLogs AADNonInteractiveUserSignInLogs AADServicePrincipalSignInLogs
+    AADManagedIdentitySignInLogs AADProvisioningLogs MicrosoftGraphActivityLogs LAQueryLogs AzureDiagnostics
+    AZKVAuditLogs SQLSecurityAuditEvents CDBDataPlaneRequests CDBControlPlaneRequests VCoreMongoRequests
+    StorageBlobLogs StorageFileLogs StorageQueueLogs StorageTableLogs AKSAudit AKSAuditAdmin
+    ContainerRegistryLoginEvents ContainerRegistryRepositoryEvents AACAudit AACHttpRequest
+    AZMSRuntimeAuditLogs AegDataPlaneRequests ACRConnectedClientList REDConnectionEvents AppServiceHTTPLogs
+    AppServiceAuditLogs AppServiceIPSecAuditLogs AGWAccessLogs ApiManagementGatewayLogs
+    MicrosoftAzureBastionAuditLogs SecurityEvent Syslog CommonSecurityLog OfficeActivity SecurityAlert
+    SecurityIncident SentinelAudit
+    """.lower().split()
+)
+"""The tables (lower case) that hold who signed in, called or changed something: azure-monitor/reference/tables-category,
+and those to which the categories of rules/tables/resource_logs.toml go."""
+TOTAL = "properties.totalRetentionInDays"
+
+
+def kept_too_short_by_table(workspace: Resource, index: Index) -> Verdict:
+    """Fail where a table with an audit log is deleted after less than 90 days, and earlier than the workspace says."""
+    own = _days(workspace, "properties.retentionInDays")
+    found = workspace.children(TABLES)
+    missing = [found.gap] if found.gap is not None else []
+    short: list[tuple[Resource, int]] = []
+    kept: list[Evidence] = []
+    for table in (each for each in found if each.name.lower() in AUDIT_TABLES):
+        try:
+            days = _days(table, TOTAL)
+        except Unread as unread:
+            missing.append(Unread(f"{table.name} {unread.what}", unread.why))
+            continue
+        if days < min(own, DAYS):
+            short.append((table, days))
+        elif days != own:
+            kept.append(Evidence(f"tables/{table.name} {TOTAL}", days))
+    if short:
+        seen = tuple(Evidence(f"tables/{each.name} {TOTAL}", days, DAYS) for each, days in short)
+        causes = tuple(Cause(each.id, TOTAL, value=DAYS, text=each.name) for each, _ in short)
+        return Fail((*seen, workspace.evidence("properties.retentionInDays")), causes=causes)
+    if missing:
+        return unknown(*missing[:5])
+    return Pass((workspace.evidence("properties.retentionInDays"), *kept))
+
+
+def _days(resource: Resource, path: str) -> int:
+    """Return a number of days. Raises Unread for what is none; -1 stands for a default only where it is written."""
+    value = resource.require(path)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise unknown_value(path, value)
+    return value
 
 
 def daily_cap(workspace: Resource, index: Index) -> Verdict:

@@ -1,6 +1,6 @@
 """The check of activity log alerts: whether one notifies someone of an operation in the whole subscription."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from scanner.model.ids import segments
@@ -9,6 +9,8 @@ from scanner.model.json_paths import is_absent, member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
 
+Unheard = Callable[[Iterable[str], Index], Evidence | None]
+"""Why none of these action groups (ids) notifies anyone; None where one does. Raises Unread."""
 TYPE = "Microsoft.Insights/activityLogAlerts"
 CONDITIONS = "properties.condition.allOf"
 
@@ -17,6 +19,7 @@ def no_alert(
     subscription: Resource,
     index: Index,
     *,
+    unheard: Unheard,
     operation: tuple[str, ...] = (),
     category: tuple[str, ...] = ("Administrative",),
     incident: tuple[str, ...] = (),
@@ -30,7 +33,7 @@ def no_alert(
     missing: list[Unread] = []
     for alert in index.of_type(TYPE)[0]:
         try:
-            fault = wanted.fault(alert)
+            fault = wanted.fault(alert) or _silent(alert, index, unheard)
         except Unread as unread:
             missing.append(unread)
             continue
@@ -64,7 +67,7 @@ class _Wanted:
         self.words = f"enabled, for {', '.join(operation or category)}, with an action group"
 
     def fault(self, alert: Resource) -> Evidence | None:
-        """Return why an alert is not the one; None where it is. Raises Unread where that is not known."""
+        """Return why an alert is not about the operation in the whole subscription; None where it is. Raises Unread."""
         conditions = alert.get(CONDITIONS)
         if not isinstance(conditions, list):
             raise not_a_list(f"{alert.id} {CONDITIONS}")
@@ -79,7 +82,7 @@ class _Wanted:
             raise not_a_list(f"{alert.id} properties.scopes")
         if not any(isinstance(each, str) and "/" + "/".join(segments(each)) == self.scope for each in scopes):
             return Evidence(f"{alert.id} properties.scopes", scopes, self.scope)
-        return _silent(alert)
+        return None
 
     def _is_about(self, conditions: list[Any]) -> bool:
         names = set(_values(conditions, "operationName"))
@@ -104,8 +107,8 @@ class _Wanted:
         return any(value == each.lower() for each in known)
 
 
-def _silent(alert: Resource) -> Evidence | None:
-    """Return why an alert notifies no one; None where it does."""
+def _silent(alert: Resource, index: Index, unheard: Unheard) -> Evidence | None:
+    """Return why an alert notifies no one; None where it does. Raises Unread."""
     enabled = alert.require("properties.enabled")
     if same(enabled, False):
         return Evidence(f"{alert.id} properties.enabled", enabled, True)
@@ -115,8 +118,9 @@ def _silent(alert: Resource) -> Evidence | None:
     groups = alert.get(path)
     if not is_absent(groups) and not isinstance(groups, list):
         raise not_a_list(f"{alert.id} {path}")
-    named = [each for each in groups or [] if isinstance(member(each, "actionGroupId"), str)] if groups else []
-    return None if named else Evidence(f"{alert.id} {path}", "none", "an action group")
+    ids = [member(each, "actionGroupId") for each in groups] if isinstance(groups, list) else []
+    named = [each for each in ids if isinstance(each, str)]
+    return unheard(named, index) if named else Evidence(f"{alert.id} {path}", "none", "an action group")
 
 
 def _leaves(condition: Any) -> Iterator[tuple[str, str]]:

@@ -53,6 +53,7 @@ INDEX_APIS = {
     "microsoft.recoveryservices/vaults": "2025-08-01",
     "microsoft.dataprotection/backupvaults": "2025-09-01",
     "microsoft.insights/activitylogalerts": "2020-10-01",
+    "microsoft.insights/actiongroups": "2023-01-01",
     "microsoft.operationalinsights/workspaces": "2025-07-01",
     "microsoft.insights/privatelinkscopes": "2021-09-01",
 }

@@ -47,6 +47,7 @@ INDEX_TYPES = (
     "Microsoft.RecoveryServices/vaults",
     "Microsoft.DataProtection/backupVaults",
     "Microsoft.Insights/activityLogAlerts",
+    "Microsoft.Insights/actionGroups",
     "Microsoft.OperationalInsights/workspaces",
     "Microsoft.Insights/privateLinkScopes",
 )

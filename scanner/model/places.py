@@ -9,7 +9,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from scanner.model.checks import is_one
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.regions import Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
@@ -115,6 +115,7 @@ class PlaceFinder:
     absent one says nothing. `what`: the place in words. `copy`: the path of the region of the copy, where Azure names
     it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
+    `used`: LIST[].SWITCH. Where the list is absent or empty, or each switch is off, there is no such place.
     `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
     `most`: the highest severity.
     """
@@ -129,12 +130,15 @@ class PlaceFinder:
     absent: Any = MISSING
     none: bool = False
     copy: str = ""
+    used: str = ""
     removed: bool = False
     instead: Mapping[str, str] = field(default_factory=dict)
     most: Severity = Severity.medium
 
     def find(self, resource: Resource, index: Index) -> Found:
         """Return the places that a resource names by this mechanism. Raises Unread for what was not read."""
+        if self.used and not self._is_used(resource):
+            return Found(none=f"no {self.what}")
         if self.kind == "region":
             return self._of_region(resource)
         if self.kind == "pair":
@@ -142,6 +146,11 @@ class PlaceFinder:
         if self.kind == "processing":
             return self._of_processing(resource)
         return self._of_values(resource, index)
+
+    def _is_used(self, resource: Resource) -> bool:
+        """Return whether one switch is not off; one of an unknown value counts as on."""
+        listed, _, switch = self.used.partition("[].")
+        return any(not same(get_path(each, switch), False) for each in resource.items(listed))
 
     # Kinds
 

@@ -147,6 +147,7 @@ def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
         absent=MISSING if check.absent is UNSET else check.absent,
         none=none,
         copy=check.copy_,
+        used=check.used,
         removed=check.removed,
         instead=check.instead,
         most=Severity[row.severity or "medium"],

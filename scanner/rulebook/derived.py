@@ -62,6 +62,11 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
         base = healthy(type)
         for each in row.unless:
             base = with_value(base, rule, each.of, each.path, _outside(each))
+        if row.check.used:
+            listed, _, switch = row.check.used.partition("[].")
+            off = with_value(base, rule, row.check.of, listed, [{switch: False}])
+            yield replace(off, name=f"{rule.id}: {listed} are off", expect={rule.id: "not-applicable"})
+            base = with_value(base, rule, row.check.of, listed, [{switch: False}, {switch: True}])
         if row.check.place or row.check.key is not None:
             yield from _places(base, rule, row.check) if row.check.place else key_examples(base, rule, with_value)
             yield from _conditions(base, rule, row)

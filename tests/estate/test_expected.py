@@ -64,6 +64,7 @@ TYPES = {
         "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
         "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
         "Microsoft.Network/frontDoors",
+        "Microsoft.ApiManagement/service",
         "Microsoft.Network/azureFirewalls",
         "Microsoft.Network/firewallPolicies",
         "Microsoft.Network/bastionHosts",
@@ -73,6 +74,7 @@ TYPES = {
     ),
     "monitoring": (
         "Microsoft.OperationalInsights/workspaces",
+        "Microsoft.Insights/actionGroups",
         "Microsoft.Insights/components",
         "Microsoft.Network/networkWatchers",
     ),

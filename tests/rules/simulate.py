@@ -120,11 +120,16 @@ def evaluation_of(case: Case, steps: tuple[Step, ...] = ()) -> Evaluation:
     return evaluated.evaluation(replace(case, also=[*also, *_new(case, changes)]), examples.rules())
 
 
+ACTION_GROUP = {"id": FIELD_VALUES["ACTION_GROUP_ID"], "properties": {"enabled": True, "armRoleReceivers": [{}]}}
+"""The action group that a field names: it exists, and notifies someone."""
+
+
 def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
-    """Return what changes make beside the example: in the bundles of subscriptions, and in the index."""
+    """Return what changes make or name beside the example: in the bundles of subscriptions, and in the index."""
     known = {str(body.get("id")).lower() for body in case.also}
     new = dict.fromkeys(each.resource for each in changes if each.resource.lower() not in known)
-    return [
+    named = [ACTION_GROUP] if "<ACTION_GROUP_ID>" in str(changes) else []
+    return named + [
         overlaid_body({"id": id, "name": id.rsplit("/", 1)[-1], "properties": {}}, id, changes)
         for id in new
         if (root_of(id) in known and is_subscription(root_of(id))) or is_indexed(type_of(id))
