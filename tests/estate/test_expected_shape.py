@@ -62,7 +62,18 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
-OPTIONAL = {*PORTS, "*/*", "blob/*", "direct/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+OPTIONAL = {
+    *PORTS,
+    "*/*",
+    "blob/*",
+    "direct/*",
+    "exception/*",
+    "function/*",
+    "host-keys",
+    "trigger/*",
+    "ingress/*",
+    "redis/*",
+}
 RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 
@@ -131,7 +142,9 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     shut = {pattern(end) for _, row in rows("closed") for end in row["endpoints"]}
     wanted = set().union(*(ENDPOINTS[kind] for kind in evaluated().values()))
     assert shown == wanted
-    assert wanted - shut <= {"blob/*", "direct/*", *PORTS}, "a container, a port or a rule's endpoint counts only while it is open"
+    assert wanted - shut <= {"blob/*", "direct/*", *PORTS}, (
+        "a container, a port or a rule's endpoint counts only while it is open"
+    )
 
 
 @pytest.mark.parametrize("service", EXPECTED)
