@@ -33,6 +33,7 @@ STEPS = {
     "container-group-platform-key": "chosen when a container group is created",
     "container-group-shared-credentials": "a public address of a container group has no firewall",
     "container-group-web-port-anonymous": "a public address of a container group has no firewall",
+    "data-collection-rule-network-unrestricted": "an endpoint of a rule has no network settings",
     "disk-set-single-encryption": "chosen when a set is created",
     "eventhub-platform-key": "an identity needs the key first",
     "eventhub-single-encryption": "chosen with the first key",
@@ -49,6 +50,7 @@ STEPS = {
     "keyvault-key-missing": "a deleted key is recovered in the data plane",
     "keyvault-pair-outside": "the replica cannot be turned off",
     "keyvault-short-retention": "chosen when a vault is created",
+    "grafana-single-zone": "chosen when a workspace is created",
     "load-balancer-basic-sku": "a migration by Microsoft's module",
     "machine-host-encryption-disabled": "the machine must be stopped first",
     "machine-platform-key": "each disk is changed by itself",
@@ -57,6 +59,12 @@ STEPS = {
     "managed-hsm-key-missing": "a deleted key is recovered in the data plane",
     "managed-hsm-replica-outside": "the name of the region stands only in words",
     "mongo-vcore-platform-key": "chosen when a cluster is created",
+    "defender-no-agentless-scanning": "a command sets all extensions of a plan",
+    "defender-no-file-integrity-monitoring": "a command sets all extensions of a plan",
+    "defender-no-image-scanning": "a command sets all extensions of a plan",
+    "defender-no-kubernetes-discovery": "a command sets all extensions of a plan",
+    "eventgrid-dead-letter-outside": "the destination is the user's choice",
+    "eventgrid-subscription-outside": "the destination is the user's choice",
     "managed-hsm-short-retention": "chosen when a managed HSM is created",
     "postgres-backup-not-geo-redundant": "chosen when a server is created",
     "postgres-backup-outside": "chosen when a server is created",
@@ -86,6 +94,7 @@ VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None and 
 LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
 """Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
+    "action-group-silent": "a group without a receiver needs one",
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
     "aks-local-accounts-enabled": "a stopped cluster must be started first",
     "appconfig-network-unrestricted": "the free tier has no private endpoints",
@@ -119,6 +128,8 @@ LEFT = {
     "governance: a policy whose effect is overridden: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose override stays until the user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
+    "monitoring: one table is short, and another is not known: log-workspace-table-short-retention": "the retention of "
+    "the other table is not known",
     "places: a region that no list has does not hide one that is not allowed: cosmos-region-outside": "the other "
     "region is not known",
     "storage: a service whose keys are on by an unknown value, on an account that takes keys: "
