@@ -85,7 +85,7 @@ class RuleSet:
         ):
             return True
         # Rules on the logs of a type do not make it one that is left out where they are not enabled.
-        return all(each.category == "logging" for each in rules) and any(each.always for each in kind.children)
+        return all(_is_on_logs(each) for each in rules) and any(each.always for each in kind.children)
 
     def reads(self) -> list[Read]:
         """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""
@@ -147,6 +147,11 @@ class RuleSet:
         new = new_id(name)
         if new in self.rules:
             raise InputError(f'the rule "{name}" is now "{new}"', at=at, do=rewrite.format(new))
+
+
+def _is_on_logs(rule: Rule) -> bool:
+    """Return whether a rule is about the logs of a resource, or about what is set on it, as their destination."""
+    return rule.category == "logging" or (rule.subject is not None and rule.subject.is_extension)
 
 
 def reads_of(rule: Rule) -> list[Read]:
