@@ -21,6 +21,7 @@ from . import (
     cosmos,
     eventgrid,
     eventhub,
+    grafana,
     keyvault,
     logic,
     mysql,
@@ -156,6 +157,7 @@ REDIS_LOGS = settings(redis.CACHE)
 REDIS_DATABASE_LOGS = settings(redis.DATABASES)
 SEARCH_LOGS = settings(search.SERVICE)
 AI_LOGS = settings(ai.ACCOUNT)
+GRAFANA_LOGS = settings(grafana.GRAFANA)
 FIREWALL_LOGS = settings(network.FIREWALL)
 GATEWAY_LOGS = settings(network.GATEWAY)
 FRONT_DOOR_LOGS = settings(network.PROFILE, when=network.is_front_door)

@@ -49,6 +49,7 @@ INDEX_TYPES = (
     "Microsoft.Insights/activityLogAlerts",
     "Microsoft.Insights/actionGroups",
     "Microsoft.OperationalInsights/workspaces",
+    "Microsoft.Insights/privateLinkScopes",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 

@@ -10,7 +10,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from scanner.model.json_paths import Part
+from scanner.model.json_paths import Part, member
+from scanner.model.origins import origin
 from scanner.model.verdict import Unread
 
 Tree = dict[str, Any]
@@ -55,6 +56,8 @@ _EVERY = "*"
 _SELF = ""
 """The mark of a member that is kept itself, where it is no object."""
 _MARKS = (_WHOLE, _EVERY, _SELF)
+_SECRET_URLS = {"microsoft.insights/actiongroups": ("webhookReceivers", "serviceuri")}
+"""URLs whose path is a secret: the list in `properties`, and the member (lower case) of its entries."""
 _NAMES = ("id", "name")
 """What is kept of each object in a list of objects of which anything is kept."""
 _ALL: Tree = {_WHOLE: {}}
@@ -115,6 +118,15 @@ def _below(tree: Tree, name: str) -> Tree | None:
     if wide is None or not _SECRET.search(name):
         return wide
     return wide if name.startswith("/") and wide.keys().isdisjoint(_MARKS) else _HIDDEN
+
+
+def _cut_urls(body: dict[str, Any], listed: str, name: str) -> None:
+    """Cut the URLs in the entries of a list of `properties` to their origin, in place."""
+    entries = member(member(body, "properties"), listed)
+    for each in entries if isinstance(entries, list) else ():
+        for key in list(each) if isinstance(each, dict) else ():
+            if key.lower() == name and each[key] is not None:
+                each[key] = origin(each[key]) or NOT_KEPT
 
 
 class KeptPart(Part):
@@ -224,8 +236,10 @@ class KeptPaths:
         return tree_of(self.paths.get(type.lower(), ()), self.tags)
 
     def cut(self, body: dict[str, Any], type: str) -> dict[str, Any]:
-        """Return of a body what is kept of its type."""
+        """Return of a body what is kept of its type; of URLs that are secrets their origin alone."""
         kept: dict[str, Any] = cut(body, self.tree(type))
+        if type.lower() in _SECRET_URLS:
+            _cut_urls(kept, *_SECRET_URLS[type.lower()])
         return kept
 
     def part(self, body: dict[str, Any], type: str) -> dict[str, Any]:

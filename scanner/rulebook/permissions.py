@@ -71,11 +71,15 @@ _ADMIN_RULES = (
     f"{_MANAGERS}/securityAdminConfigurations/ruleCollections/rules",
 )
 """What Resource Graph shows the deployed security admin rules of; that these reads suffice is not verified."""
+_SCOPES = ("Microsoft.Insights/privateLinkScopes",)
 _MORE = {
     "microsoft.app/containerapps": ("Microsoft.App/managedEnvironments",),
     "microsoft.compute/virtualmachines": _CHAIN,
     "microsoft.containerinstance/containergroups": _CHAIN,
+    "microsoft.insights/components": _SCOPES,
+    "microsoft.insights/datacollectionendpoints": _SCOPES,
     "microsoft.network/networksecuritygroups": (*_CHAIN, f"{_NETWORK}/applicationGateways"),
+    "microsoft.operationalinsights/workspaces": _SCOPES,
     "microsoft.sql/managedinstances": _CHAIN,
     "microsoft.web/sites": ("Microsoft.Cdn/profiles", f"{_NETWORK}/frontDoors", "Microsoft.Web/hostingEnvironments"),
 }

@@ -80,6 +80,13 @@ TYPES = {
         "Microsoft.Insights/components",
         "Microsoft.Network/networkWatchers",
     ),
+    "observability": (
+        "Microsoft.Insights/privateLinkScopes",
+        "Microsoft.Insights/dataCollectionEndpoints",
+        "Microsoft.Insights/dataCollectionRules",
+        "Microsoft.Monitor/accounts",
+        "Microsoft.Dashboard/grafana",
+    ),
     "subscription": ("Microsoft.Resources/subscriptions",),
 }
 

@@ -53,13 +53,19 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.apimanagement/service": {"api/*", "portal", "management", "scm", "configuration", "self-hosted/*"},
     "microsoft.logic/workflows": {"trigger/*", "contents"},
     "microsoft.recoveryservices/vaults": {"backup"},
+    "microsoft.operationalinsights/workspaces": {"ingestion", "query"},
+    "microsoft.insights/components": {"ingestion", "query"},
+    "microsoft.insights/datacollectionendpoints": {"configuration", "logs", "metrics"},
+    "microsoft.insights/datacollectionrules": {"direct/*"},
+    "microsoft.monitor/accounts": {"query"},
+    "microsoft.dashboard/grafana": {"grafana"},
     "microsoft.compute/virtualmachines": {"tcp/*", "udp/*", "*/*"},
     "microsoft.compute/virtualmachinescalesets": {"tcp/*", "udp/*", "*/*"},
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
 OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
-OPTIONAL |= {"api/*", "self-hosted/*"}
+OPTIONAL |= {"api/*", "direct/*", "self-hosted/*"}
 RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 
@@ -128,8 +134,9 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     shut = {pattern(end) for _, row in rows("closed") for end in row["endpoints"]}
     wanted = set().union(*(ENDPOINTS[kind] for kind in evaluated().values()))
     assert shown == wanted
-    # An anonymous container or a port counts only while it is open; of a self-hosted gateway no address is known.
-    assert wanted - shut <= {"blob/*", "self-hosted/*", *PORTS}
+    # An anonymous container, a port or a rule's endpoint counts only while it is open; of a self-hosted gateway no address
+    # is known.
+    assert wanted - shut <= {"blob/*", "direct/*", "self-hosted/*", *PORTS}
 
 
 @pytest.mark.parametrize("service", EXPECTED)
@@ -200,6 +207,12 @@ CANNOT = {
     **dict.fromkeys(
         (("self-hosted/*", each) for each in ("open", "half open", "closed")), "its address is not in Azure"
     ),
+    ("query", "open"): "every query carries an Entra token",
+    ("configuration", "open"): "every call carries an Entra token",
+    ("logs", "open"): "every call carries an Entra token",
+    ("metrics", "open"): "every call carries an Entra token",
+    ("direct/*", "open"): "every call carries an Entra token",
+    ("direct/*", "closed"): "an endpoint of a data collection rule has no network settings",
     ("mqtt", "open"): "clients are named by certificate or token",
     ("nfs", "open"): "NFS takes traffic of virtual networks only",
     ("tcp/*", "closed"): "of ports that nobody gets to there is one row, */*",

@@ -93,3 +93,28 @@ def test_an_id_is_no_name_of_a_secret_where_the_path_goes_on_to_a_named_member()
         assert part({"properties": {id: "x"}}, path)["properties"] == {id: NOT_KEPT}
     named = part({"properties": {"password": {"a": "x"}, id: {"a": "y"}}}, "properties.*.a")["properties"]
     assert dict.items(named) == {"password": {MARK: NOT_KEPT}, id: {"a": "y"}}.items()
+
+
+def test_of_a_webhook_the_scheme_and_host_alone_are_kept() -> None:
+    type = "Microsoft.Insights/actionGroups"
+    kept = KeptPaths({type: ("properties.webhookReceivers[].serviceUri",)})
+    urls = (
+        "https://user:pw@hook.agency.example:8443/a/SECRET?code=SECRET#SECRET",
+        "HTTP://hook.agency.example?SECRET",
+        "SECRET",
+        "https://SECRET\\@evil.example/x",
+        "https://hook.agency.example\nSECRET",
+        None,
+    )
+    found = kept.cut({"properties": {"WebhookReceivers": [{"ServiceUri": each} for each in urls]}}, type.upper())
+    assert found["properties"]["WebhookReceivers"] == [
+        {"ServiceUri": each}
+        for each in (
+            "https://hook.agency.example:8443",
+            "HTTP://hook.agency.example",
+            NOT_KEPT,
+            NOT_KEPT,
+            NOT_KEPT,
+            None,
+        )
+    ]

@@ -1,0 +1,92 @@
+"""Azure Monitor data collection: endpoints that agents and programs send to, and rules that say where logs go."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, possible, replace
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent
+from scanner.model.remedy import Remedy
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Severity, Unread
+from scanner.reach.firewall import Firewall
+from scanner.reach.private_link_scopes import scoped_firewall
+from scanner.reach.sources import source_hop
+
+from .common import host
+from .telemetry import SCOPED, WRITE_ONLY
+
+ENDPOINT = ResourceType("Microsoft.Insights/dataCollectionEndpoints", api="2024-03-11")
+RULE = ResourceType("Microsoft.Insights/dataCollectionRules", api="2024-03-11")
+CONFIGURATION_ONLY = "a caller reads which logs its own machine is to send, and no logs, so low at most"
+HOSTS = {
+    "configuration": ("properties.configurationAccess.endpoint", CONFIGURATION_ONLY, "The configuration of agents"),
+    "logs": ("properties.logsIngestion.endpoint", WRITE_ONLY, "Log ingestion"),
+    "metrics": ("properties.metricsIngestion.endpoint", WRITE_ONLY, "Metrics ingestion"),
+}
+ACL = Firewall(
+    empty="open",
+    source="azurerm_monitor_data_collection_endpoint: public_network_access_enabled is true by default, and all recorded answers "
+    "have the property; an endpoint has no address rules",
+    name="Public network access",
+    public="properties.networkAcls.publicNetworkAccess",
+    absent="enabled",
+    endpoints=None,
+)
+DIRECT = {
+    "direct/logs": ("properties.endpoints.logsIngestion", "Direct log ingestion"),
+    "direct/metrics": ("properties.endpoints.metricsIngestion", "Direct metrics ingestion"),
+}
+MOVE = (
+    "A rule's own endpoints have no network settings: send to a data collection endpoint in a private link scope instead, with a rule "
+    "that names it, and delete this one"
+)
+
+
+# azure-monitor/logs/logs-ingestion-api-overview, azure-monitor-agent: every call carries a token of Microsoft Entra ID.
+@ENDPOINT.endpoints(data=tuple(HOSTS))
+def endpoints(endpoint: Resource, index: Index) -> Iterator[Exposure]:
+    network = scoped_firewall(endpoint, index, ACL, SCOPED)
+    for name, (path, why, title) in HOSTS.items():
+        yield Exposure(
+            name,
+            "data",
+            network,
+            IDENTITY,
+            display_name=title,
+            address=host(endpoint, path),
+            max_severity=Severity.low,
+            justification=why,
+        )
+
+
+def public(rule: Resource, path: str) -> Lock | None:
+    """Return the network lock of an endpoint of a rule itself: the internet, because nothing restricts it.
+
+    None where the rule has no such endpoint.
+    """
+    if is_absent(rule.get(path)):
+        why = rule.why_absent_is_unknown
+        return possible(Reach.internet, Unread(path, why), rule.evidence(path)) if why else None
+    open_ = grant(Reach.internet, rule.evidence(path))
+    hop = Hop("switch", "Public network access", "a rule's own endpoints have no network settings", allows=True)
+    return replace(open_, hops=(source_hop(open_), hop))
+
+
+# azure-monitor/logs/logs-ingestion-api-overview: rules of the kind Direct have endpoints of their own.
+@RULE.endpoints(data=("direct/*",))
+def rule_endpoints(rule: Resource, index: Index) -> Iterator[Exposure]:
+    for name, (path, title) in DIRECT.items():
+        network = public(rule, path)
+        if network is not None:
+            yield Exposure(
+                name,
+                "data",
+                network,
+                IDENTITY,
+                display_name=title,
+                address=host(rule, path),
+                max_severity=Severity.low,
+                justification=WRITE_ONLY,
+                remedies={"network": Remedy(steps=(MOVE,), tier=True)},
+            )

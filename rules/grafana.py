@@ -1,0 +1,36 @@
+"""Azure Managed Grafana: the portal and its API, tokens of service accounts, public network access."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.reach.firewall import Firewall, firewall
+
+from .common import host
+
+GRAFANA = ResourceType("Microsoft.Dashboard/grafana", api="2025-08-01")
+ACL = Firewall(
+    empty="open",
+    source="azure-mgmt-dashboard 1.1.0 ManagedGrafanaProperties: publicNetworkAccess is Enabled by default; Azure Policy e8775d5a: "
+    "everything but Disabled is non-compliant; a workspace has no address rules",
+    name="Public network access",
+    absent="enabled",
+)
+# No `absent`: all recorded answers have the property.
+TOKENS = GRAFANA.local_auth(
+    "properties.apiKey", off=("Disabled",), on=("Enabled",), says="accepts tokens of service accounts"
+)
+
+
+@GRAFANA.endpoints(data=("grafana",))
+def endpoints(grafana: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "grafana",
+        "data",
+        firewall(grafana, index, ACL),
+        TOKENS.lock(grafana),
+        display_name="Grafana",
+        address=host(grafana, "properties.endpoint"),
+    )

@@ -1,0 +1,33 @@
+"""Azure Monitor workspaces: queries of metrics. Metrics arrive by the workspace's data collection endpoint, a resource of its own."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.reach.firewall import Firewall, firewall
+
+from .common import host
+
+WORKSPACE = ResourceType("Microsoft.Monitor/accounts", api="2025-10-03")
+ACL = Firewall(
+    empty="open",
+    source="azurerm_monitor_workspace: public_network_access_enabled is true by default, and all recorded answers have the property; "
+    "a workspace has no address rules",
+    name="Public network access",
+    absent="enabled",
+)
+
+
+# azure-monitor/metrics/prometheus-api-promql: every query carries a token of Microsoft Entra ID.
+@WORKSPACE.endpoints(data=("query",))
+def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "query",
+        "data",
+        firewall(workspace, index, ACL),
+        IDENTITY,
+        display_name="The query API of the Monitor workspace",
+        address=host(workspace, "properties.metrics.prometheusQueryEndpoint"),
+    )

@@ -1,0 +1,145 @@
+"""Log Analytics workspaces and Application Insights: where logs are sent and queried, with which credential and from where.
+
+Logs that reach a workspace by another way have the locks of that way: diagnostic settings use a channel of Microsoft,
+agents a data collection endpoint (rules/data_collection.py).
+"""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.verdict import Severity
+from scanner.reach.firewall import Firewall
+from scanner.reach.private_link_scopes import scoped_firewall
+
+from .monitoring import COMPONENT, WORKSPACE
+
+INGESTION = "properties.publicNetworkAccessForIngestion"
+QUERY = "properties.publicNetworkAccessForQuery"
+CUSTOMER = "properties.customerId"
+SCOPED = "properties.privateLinkScopedResources"
+COMPONENT_SCOPED = "properties.PrivateLinkScopedResources"
+WRITE_ONLY = "a caller can send logs and read none: false trails and costs, so low at most"
+
+
+def not_open(workspace: Resource) -> bool:
+    """Return whether the rules of a perimeter alone may allow callers: one of the switches is not Enabled."""
+    return not (same(workspace.get(INGESTION), "Enabled") and same(workspace.get(QUERY), "Enabled"))
+
+
+PERIMETERS = WORKSPACE.child("networkSecurityPerimeterConfigurations", when=not_open)
+
+WORKSPACE_SOURCE = (
+    "azure-mgmt-loganalytics 12.0.0 Workspace: both switches are Enabled by default; "
+    "azure-monitor/fundamentals/private-link-design: a workspace has no address rules"
+)
+COMPONENT_SOURCE = (
+    "azure-mgmt-applicationinsights 4.1.0 ApplicationInsightsComponent: both switches are Enabled by default; "
+    "azure-monitor/fundamentals/private-link-design: a component has no address rules"
+)
+WORKSPACE_INGESTION = Firewall(
+    empty="open",
+    source=WORKSPACE_SOURCE,
+    name="Public access for ingestion",
+    public=INGESTION,
+    absent="enabled",
+    endpoints=None,
+    configurations=PERIMETERS,
+)
+WORKSPACE_QUERY = Firewall(
+    empty="open",
+    source=WORKSPACE_SOURCE,
+    name="Public access for queries",
+    public=QUERY,
+    absent="enabled",
+    endpoints=None,
+    configurations=PERIMETERS,
+)
+COMPONENT_INGESTION = Firewall(
+    empty="open",
+    source=COMPONENT_SOURCE,
+    name="Public access for ingestion",
+    public=INGESTION,
+    absent="enabled",
+    endpoints=None,
+)
+COMPONENT_QUERY = Firewall(
+    empty="open",
+    source=COMPONENT_SOURCE,
+    name="Public access for queries",
+    public=QUERY,
+    absent="enabled",
+    endpoints=None,
+)
+KEYS = WORKSPACE.local_auth(
+    "properties.features.disableLocalAuth",
+    off=(True,),
+    on=(False,),
+    absent=False,
+    source="36 recorded workspaces omit it; azurerm_log_analytics_workspace: local authentication is enabled by default",
+    says="accepts the workspace key",
+)
+CONNECTION = COMPONENT.local_auth(
+    "properties.DisableLocalAuth",
+    off=(True,),
+    on=(False,),
+    absent=False,
+    source="recorded components omit it; azurerm_application_insights: local authentication is enabled by default",
+    says="accepts the connection string alone",
+)
+
+
+def ingestion_host(workspace: Resource) -> str:
+    """Return the host that agents send to, `GUID.ods.opinsights.azure.com`; "" where the workspace does not say its id."""
+    customer = workspace.get(CUSTOMER)
+    return f"{customer}.ods.opinsights.azure.com" if isinstance(customer, str) and customer else ""
+
+
+# Ingestion has hosts of the workspace (ods, oms, agentsvc); queries of all workspaces go to one host
+# (azure-monitor/fundamentals/azure-monitor-network-access). A query always carries a token.
+@WORKSPACE.endpoints(data=("ingestion", "query"), reads=(PERIMETERS,))
+def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "ingestion",
+        "data",
+        scoped_firewall(workspace, index, WORKSPACE_INGESTION, SCOPED),
+        KEYS.lock(workspace),
+        display_name="The workspace's log ingestion",
+        address=ingestion_host(workspace),
+        max_severity=Severity.low,
+        justification=WRITE_ONLY,
+    )
+    yield Exposure(
+        "query",
+        "data",
+        scoped_firewall(workspace, index, WORKSPACE_QUERY, SCOPED),
+        IDENTITY,
+        display_name="The workspace's query API",
+        address="api.loganalytics.azure.com",
+    )
+
+
+# Live metrics, the profiler and the debugger send by the lock of ingestion; live metrics are watched by that of queries
+# (azure-monitor/fundamentals/private-link-design). The host is in the connection string, which is a credential: it is not
+# read. API keys of components no longer query since 2026-03-31.
+@COMPONENT.endpoints(data=("ingestion", "query"))
+def component_endpoints(component: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "ingestion",
+        "data",
+        scoped_firewall(component, index, COMPONENT_INGESTION, COMPONENT_SCOPED),
+        CONNECTION.lock(component),
+        display_name="Telemetry ingestion",
+        max_severity=Severity.low,
+        justification=WRITE_ONLY,
+    )
+    yield Exposure(
+        "query",
+        "data",
+        scoped_firewall(component, index, COMPONENT_QUERY, COMPONENT_SCOPED),
+        IDENTITY,
+        display_name="The query API of Application Insights",
+        address="api.applicationinsights.io",
+    )
