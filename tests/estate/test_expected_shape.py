@@ -134,8 +134,8 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     shut = {pattern(end) for _, row in rows("closed") for end in row["endpoints"]}
     wanted = set().union(*(ENDPOINTS[kind] for kind in evaluated().values()))
     assert shown == wanted
-    # An anonymous container, a port or a rule's endpoint counts only while it is open; of a self-hosted gateway no address
-    # is known.
+    # An anonymous container, a port or an endpoint of a rule counts only while it is open; of a self-hosted gateway no
+    # address is known.
     assert wanted - shut <= {"blob/*", "direct/*", "self-hosted/*", *PORTS}
 
 
