@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible
+from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Fail, Pass, Severity, Unread, Verdict, unknown, unknown_value
+from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth
@@ -30,15 +30,11 @@ KEYS = local_auth(
     source="Azure Policy fc264132: everything but true is non-compliant",
     says="accepts access keys",
 )
-SMTP_HOST = "smtp.azurecomm.net"
-SHARED_SERVER = (
-    "All customers share the SMTP server, and no setting of the resource closes it "
-    "(communication-services/quickstarts/email/send-email-smtp/smtp-authentication): a login is an application of "
-    "Microsoft Entra ID with a role on the resource"
-)
 
 
-@SERVICE.endpoints(data=("api", "smtp/*"), reads=(SMTP_USERS,))
+# The SMTP server (smtp.azurecomm.net) is no endpoint of the resource: all customers share it, no setting closes it, and a
+# login is an application of Microsoft Entra ID (communication-services/quickstarts/email/send-email-smtp/smtp-authentication).
+@SERVICE.endpoints(data=("api",))
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "api",
@@ -47,26 +43,6 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         KEYS.lock(service),
         display_name="The Communication Services API",
         address=host(service, "properties.hostName"),
-    )
-    users = service.children(SMTP_USERS)
-    for user in users:
-        yield smtp(f"smtp/{user.name}", grant(Reach.internet, user.evidence("properties.username")), user)
-    if users.gap is not None:
-        yield smtp("smtp/*", possible(Reach.internet, users.gap))
-
-
-def smtp(name: str, reach: Lock, user: Resource | None = None) -> Exposure:
-    """Return the exposure of the SMTP server on port 587, for one login."""
-    return Exposure(
-        name,
-        "data",
-        reach,
-        grant(Auth.identity, description="requires the secret of an application of Microsoft Entra ID"),
-        display_name="The SMTP server",
-        subject=user,
-        address=SMTP_HOST,
-        max_severity=Severity.info,
-        justification=SHARED_SERVER,
     )
 
 

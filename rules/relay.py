@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Reach, Switch, grant, unread
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, grant, replace, unread
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -64,8 +64,14 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     for read, kind, what, all_of_them in SUBJECTS:
         relays = namespace.children(read)
         for relay in relays:
-            sign_in, name = SENDERS.lock(relay), f"{what} {relay.name}"
+            sign_in, name = senders(relay), f"{what} {relay.name}"
             # The listener, in an own network, receives what senders send.
             yield Exposure(f"{kind}/{relay.name}", "app", reach, sign_in, name, subject=relay, address=address)
         if relays.gap is not None:
             yield unread(f"{kind}/*", "app", relays.gap, all_of_them)
+
+
+def senders(relay: Resource) -> Lock:
+    """Return what senders need. The choice is made when a relay is created, so it is no cause that a fix changes."""
+    lock = SENDERS.lock(relay)
+    return replace(lock, grants=tuple(replace(each, cause=None, then=None) for each in lock.grants))

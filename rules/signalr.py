@@ -4,7 +4,19 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
-from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, Switch, closed, possible
+from scanner.model.exposure import (
+    Auth,
+    Exposure,
+    Grant,
+    Hop,
+    Lock,
+    PossibleGrant,
+    Reach,
+    Switch,
+    closed,
+    possible,
+    replace,
+)
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
@@ -103,7 +115,8 @@ def reach_of(service: Resource, index: Index, request: str) -> Lock:
     """Return the network lock of one type of request."""
     lock = firewall(service, index, SWITCH, request_lock(service, index, request))
     if in_tier(service, WITHOUT_PRIVATE_LINK) and not lock.has(Reach.internet):
-        return lock | possible(Reach.internet, Unread("sku.name", UNDOCUMENTED), service.evidence("sku.name"))
+        perhaps = possible(Reach.internet, Unread("sku.name", UNDOCUMENTED), service.evidence("sku.name"))
+        return replace(lock, grants=tuple(each for each in lock.grants if each.level)) | perhaps
     return lock
 
 

@@ -33,7 +33,7 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.sql/managedinstances": {"tds", "tds-public"},
     "microsoft.dbforpostgresql/flexibleservers": {"postgres"},
     "microsoft.dbformysql/flexibleservers": {"mysql"},
-    "microsoft.communication/communicationservices": {"api", "smtp/*"},
+    "microsoft.communication/communicationservices": {"api"},
     "microsoft.documentdb/databaseaccounts": {"cosmos"},
     "microsoft.documentdb/mongoclusters": {"mongo"},
     "microsoft.web/sites": {"app", "scm", "ftp", "function/*", "host-keys", "trigger/*"},
@@ -64,7 +64,7 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
-OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*", "smtp/*", "hub/*", "hybrid/*", "wcf/*"}
+OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*", "hub/*", "hybrid/*", "wcf/*"}
 RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 
