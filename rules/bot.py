@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
@@ -39,7 +39,7 @@ CLIENTS = ("directline", "webchat")
 def endpoints(bot: Resource, index: Index) -> Iterator[Exposure]:
     what = "The bot's Direct Line"
     enabled = bot.get(ENABLED)
-    if isinstance(enabled, list) and not any(same(each, one) for each in enabled for one in CLIENTS):
+    if is_list_of_texts(enabled) and not any(same(each, one) for each in enabled for one in CLIENTS):
         yield closed(
             "bot", "app", "neither Direct Line nor Web Chat is enabled", bot.evidence(ENABLED), display_name=what
         )
@@ -82,9 +82,9 @@ def insecure_sites(channel: Resource, index: Index) -> Verdict:
         raise unknown_value(where, get_path(strange, "isSecureSiteEnabled"))
     for site in sites:
         origins = get_path(site, "trustedOrigins")
-        if not is_absent(origins) and not isinstance(origins, list):
+        if not is_absent(origins) and not is_list_of_texts(origins):
             raise not_a_list(f"{path}[].trustedOrigins")
-        if isinstance(origins, list) and any(same(each, "*") for each in origins):
+        if is_list_of_texts(origins) and any(same(each, "*") for each in origins):
             return Fail((Evidence(f"{path}[].trustedOrigins", f"* for {_name(site)}", "the origins of your pages"),))
     return Pass((Evidence(where, True),))
 

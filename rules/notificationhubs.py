@@ -57,7 +57,7 @@ def rights_lock(namespace: Resource, index: Index) -> Lock:
     of its addresses. A rule without rights allows no one. Without any rule a namespace is open.
     """
     entries, rights = namespace.get(f"{ACLS}.ipRules"), namespace.get(PUBLIC)
-    seen = (namespace.evidence(PUBLIC, "no rights"), namespace.evidence(f"{ACLS}.ipRules"))
+    seen = (namespace.evidence(PUBLIC, "no rights"),)
     missing: list[Unread] = []
     if is_absent(rights) and is_absent(entries):
         return _lock((Grant(Reach.internet, seen),), ())

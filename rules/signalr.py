@@ -18,7 +18,7 @@ from scanner.model.exposure import (
     replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -123,7 +123,8 @@ def reach_of(service: Resource, index: Index, request: str) -> Lock:
 class AddressRules(NamedTuple):
     """Address rules, evaluated in their order: what they allow, what none of them matches, and whether there are any.
 
-    `allows`: what service tags allow. `strange`: what a rule that could not be evaluated may allow.
+    `allows`: what service tags allow. `strange`: what a rule that could not be evaluated may allow. `shown`: the rules
+    as evidence.
     """
 
     allowed: AddressSet
@@ -131,6 +132,7 @@ class AddressRules(NamedTuple):
     present: bool
     allows: tuple[Grant, ...] = ()
     strange: tuple[PossibleGrant, ...] = ()
+    shown: tuple[Evidence, ...] = ()
 
 
 def request_lock(service: Resource, index: Index, request: str) -> Lock:
@@ -147,12 +149,12 @@ def request_lock(service: Resource, index: Index, request: str) -> Lock:
             raise absent_at_unknown_version(f"{ACLS}.publicNetwork")
     except Unread as missing:
         hop = Hop("firewall", SWITCH.name, missing.why, allows=None)
-        return possible(Reach.internet, missing, service.evidence(ACLS), hops=(hop,))
+        return possible(Reach.internet, missing, service.evidence(f"{ACLS}.defaultAction", "Deny"), hops=(hop,))
     rules = address_rules(service)
     sure, perhaps = _combined(rules, said, action)
-    listed = ("publicNetwork", "ipRules") if rules.present else ("publicNetwork",)
+    listed = ("publicNetwork.allow", "publicNetwork.deny")
     shown = (service.evidence(f"{ACLS}.{each}") for each in listed)
-    seen = (service.evidence(f"{ACLS}.defaultAction", "Deny"), *shown)
+    seen = (service.evidence(f"{ACLS}.defaultAction", "Deny"), *shown, *rules.shown)
     grant = grant_from_addresses(sure, index, *seen)
     more = grant_from_addresses(perhaps, index, *seen)
     grants = (*((grant,) if grant is not None else ()), *(rules.allows if said != "deny" else ()))
@@ -191,7 +193,7 @@ def _said(service: Resource, request: str) -> str:
         value = service.get(path)
         if is_absent(value):
             continue
-        if not isinstance(value, list):
+        if not is_list_of_texts(value):
             raise not_a_list(path)
         if any(same(each, request) for each in value):
             return action
@@ -216,7 +218,7 @@ def address_rules(service: Resource) -> AddressRules:
     if is_absent(entries):
         return AddressRules(NO_ADDRESSES, ALL_ADDRESSES, present=False)
     if not isinstance(entries, list):
-        missing = PossibleGrant(Reach.internet, not_a_list(path), (service.evidence(path),))
+        missing = PossibleGrant(Reach.internet, not_a_list(path))
         return AddressRules(NO_ADDRESSES, ALL_ADDRESSES, present=True, strange=(missing,))
     allowed, rest = NO_ADDRESSES, ALL_ADDRESSES
     allows: tuple[Grant, ...] = ()
@@ -234,7 +236,8 @@ def address_rules(service: Resource) -> AddressRules:
             continue
         allowed = allowed | (addresses & rest) if same(action, "Allow") else allowed
         rest = rest - addresses
-    return AddressRules(allowed, rest, bool(entries), allows, strange)
+    texts = [f"{get_path(each, 'action')} {get_path(each, 'value')}" for each in entries]
+    return AddressRules(allowed, rest, bool(entries), allows, strange, (Evidence(path, texts),) if texts else ())
 
 
 def _addresses(value: Any) -> AddressSet | None:
