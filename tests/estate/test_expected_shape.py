@@ -64,7 +64,20 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
-OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*", "hub/*", "hybrid/*", "wcf/*"}
+OPTIONAL = {
+    *PORTS,
+    "*/*",
+    "blob/*",
+    "exception/*",
+    "function/*",
+    "host-keys",
+    "trigger/*",
+    "ingress/*",
+    "redis/*",
+    "hub/*",
+    "hybrid/*",
+    "wcf/*",
+}
 RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 
