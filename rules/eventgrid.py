@@ -1,25 +1,36 @@
-"""Event Grid: custom topics, domains and namespaces, their access keys and inbound rules."""
+"""Event Grid: custom topics, domains, partner namespaces and namespaces, their access keys and inbound rules; and where
+system topics deliver events.
+"""
 
 from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.owners import rated
+from scanner.reach.sources import in_own_tenant
 
 from .common import by_perimeter, host, local_auth, perhaps_off
 
 API = "2025-02-15"
-TOPIC = ResourceType("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains", api=API)
+TOPICS = ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains")
+PARTNER = "Microsoft.EventGrid/partnerNamespaces"
+TOPIC = ResourceType(*TOPICS, PARTNER, api=API)
 # Namespaces need no rule on TLS: azure-mgmt-eventgrid Namespace.minimum_tls_version_allowed, "Only TLS version 1.2 is supported".
 NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
+# System topics have no endpoint: Azure services publish to them.
+SYSTEM_TOPIC = ResourceType("Microsoft.EventGrid/systemTopics", api=API)
+SUBSCRIPTIONS = SYSTEM_TOPIC.child("eventSubscriptions")
 
 EVENT_SUBSCRIPTIONS = TOPIC.child("eventSubscriptions")
 # No stable version has this read: azure-mgmt-eventgrid 10.5.0b2. Namespaces have none (PerimeterResourceType).
-PERIMETERS = TOPIC.child("networkSecurityPerimeterConfigurations", api="2025-07-15-preview", when=by_perimeter)
+PERIMETERS = TOPIC.child(
+    "networkSecurityPerimeterConfigurations", api="2025-07-15-preview", when=by_perimeter, only=TOPICS
+)
 ACL = Firewall(
     empty="open",
     source="event-grid/network-security: by default topics and domains are reachable from the internet; azure-mgmt-eventgrid: "
@@ -42,18 +53,24 @@ MQTT = Switch(
 )
 
 
+NAMES = {
+    "topics": "The Event Grid topic",
+    "domains": "The Event Grid domain",
+    "partnernamespaces": "The Event Grid partner namespace",
+}
+
+
 @TOPIC.endpoints(data=("publish",), reads=(PERIMETERS,))
 def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
-    what = "The Event Grid domain" if topic.type.lower().endswith("/domains") else "The Event Grid topic"
+    what = NAMES[topic.type.lower().rsplit("/", 1)[-1]]
     # Azure Policy 1adadefe excludes topics of this kind: they run in the customer's Kubernetes cluster.
     if same(topic.get("kind"), "AzureArc"):
         why = "a topic of kind AzureArc runs in the customer's Kubernetes cluster, not in Azure"
         yield closed("publish", "data", why, topic.evidence("kind"), display_name=what)
         return
     address = host(topic, "properties.endpoint")
-    yield Exposure(
-        "publish", "data", firewall(topic, index, TOPIC_ACL), KEYS.lock(topic), display_name=what, address=address
-    )
+    row = ACL if same(topic.type, PARTNER) else TOPIC_ACL
+    yield Exposure("publish", "data", firewall(topic, index, row), KEYS.lock(topic), display_name=what, address=address)
 
 
 KEYS_STAY = (
@@ -96,3 +113,63 @@ def mqtt(namespace: Resource, reach: Lock) -> Exposure:
     )
     address = host(namespace, "properties.topicSpacesConfiguration.hostname")
     return Exposure("mqtt", "data", reach, authentication, display_name=what, address=address)
+
+
+# Where events go
+
+PLACES = ("properties.destination", "properties.deliveryWithResourceIdentity.destination")
+"""Where an event subscription names its destination; the second one where an identity of the topic delivers."""
+RESOURCES = (
+    *("EventHub", "StorageQueue", "HybridConnection", "ServiceBusQueue", "ServiceBusTopic", "AzureFunction"),
+    "NamespaceTopic",
+)
+DEAD_LETTERS = (
+    "properties.deadLetterDestination.properties.resourceId",
+    "properties.deadLetterWithResourceIdentity.deadLetterDestination.properties.resourceId",
+)
+
+
+def _destination(subscription: Resource) -> tuple[str, str]:
+    """Return the path and kind of the destination. Raises Unread where it was not returned."""
+    for path in PLACES:
+        kind = subscription.get(f"{path}.endpointType")
+        if isinstance(kind, str) and kind:
+            return path, kind
+    raise not_returned(f"{PLACES[0]}.endpointType")
+
+
+def delivers_outside(subscription: Resource, index: Index) -> Verdict:
+    """Fail where events, or those that could not be delivered, go to a resource in an external subscription."""
+    path, kind = _destination(subscription)
+    paths = [each for each in DEAD_LETTERS if not is_absent(subscription.get(each))]
+    if any(same(kind, each) for each in RESOURCES):
+        paths.insert(0, f"{path}.properties.resourceId")
+    elif not same(kind, "WebHook") and not same(kind, "MonitorAlert"):
+        raise unknown_value(f"{path}.endpointType", kind)
+    if not paths:
+        return NotApplicable(
+            "it delivers to no resource" if same(kind, "WebHook") else "it raises alerts in Azure Monitor"
+        )
+    ids = [subscription.require(each) for each in paths]
+    strange = next((each for each, id in zip(paths, ids, strict=True) if not isinstance(id, str) or not id), None)
+    if strange is not None:
+        raise unknown_value(strange, subscription.get(strange))
+    others = [id for id in ids if not in_own_tenant(subscription, index, id)]
+    seen = tuple(subscription.evidence(each, "a resource in your own tenant") for each in paths)
+    if others:
+        severity, message = rated(subscription, index, others, "destination")
+        return Fail(seen, message, severity)
+    return Pass(seen)
+
+
+def delivers_to_webhook(subscription: Resource, index: Index) -> Verdict:
+    """Fail where events go to a webhook, with its host. The base URL has no query, so no secret."""
+    path, kind = _destination(subscription)
+    if not same(kind, "WebHook"):
+        return NotApplicable("it delivers to no webhook")
+    url = f"{path}.properties.endpointBaseUrl"
+    subscription.require(url)
+    found = host(subscription, url)
+    if not found:
+        raise unknown_value(url, subscription.get(url))
+    return Fail((Evidence(f"host of {url}", found, "a host of your own"),), f"Events are sent to {found}.")

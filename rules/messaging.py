@@ -1,4 +1,4 @@
-"""Event Hubs and Service Bus: namespaces with a rule set, shared access keys, and authorization rules."""
+"""Event Hubs, Service Bus and Relay: namespaces with a rule set, shared access keys, and authorization rules."""
 
 from scanner.model.exposure import Switch
 from scanner.model.index import Index
@@ -59,7 +59,7 @@ def keys(kind: ResourceType, source: str) -> Switch:
 
 
 def keys_on(namespace: Resource) -> bool:
-    """Return whether the namespace may accept shared access keys."""
+    """Return whether the namespace may accept shared access keys. Types without the switch always do."""
     return not same(namespace.get(DISABLE_LOCAL_AUTH), True)
 
 

@@ -17,6 +17,8 @@ from . import (
     apim,
     appconfig,
     appservice,
+    bot,
+    communication,
     containerapps,
     cosmos,
     eventgrid,
@@ -26,10 +28,13 @@ from . import (
     logic,
     mysql,
     network,
+    notificationhubs,
     postgres,
     redis,
+    relay,
     search,
     servicebus,
+    signalr,
     sql,
     storage,
 )
@@ -143,6 +148,8 @@ MASTER_LOGS = settings(sql.DATABASES, when=is_master)
 INSTANCE_LOGS = settings(sql.INSTANCE)
 POSTGRES_LOGS = settings(postgres.SERVER)
 MYSQL_LOGS = settings(mysql.SERVER)
+BOT_LOGS = settings(bot.BOT)
+COMMUNICATION_LOGS = settings(communication.SERVICE)
 COSMOS_LOGS = settings(cosmos.ACCOUNT)
 MONGO_LOGS = settings(cosmos.CLUSTER)
 APP_LOGS = settings(appservice.SITE)
@@ -153,9 +160,12 @@ CONFIGURATION_LOGS = settings(appconfig.STORE)
 EVENT_HUB_LOGS = settings(eventhub.NAMESPACE, when=audits_events_at_runtime)
 SERVICE_BUS_LOGS = settings(servicebus.NAMESPACE, when=audits_at_runtime)
 EVENT_GRID_LOGS = settings(eventgrid.TOPIC, costly=True)
+NOTIFICATION_LOGS = settings(notificationhubs.NAMESPACE)
+RELAY_LOGS = settings(relay.NAMESPACE)
 REDIS_LOGS = settings(redis.CACHE)
 REDIS_DATABASE_LOGS = settings(redis.DATABASES)
 SEARCH_LOGS = settings(search.SERVICE)
+SIGNALR_LOGS = settings(signalr.SERVICE)
 AI_LOGS = settings(ai.ACCOUNT)
 GRAFANA_LOGS = settings(grafana.GRAFANA)
 FIREWALL_LOGS = settings(network.FIREWALL)

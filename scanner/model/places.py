@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, NamedTuple
 from scanner.model.checks import is_one
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same
-from scanner.model.regions import Area, Region, region_name
+from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
 from scanner.model.resource import Resource
@@ -108,9 +108,9 @@ class PlaceFinder:
     """What a row says of one mechanism of one type.
 
     `kind`: how the place follows. `region`: the region of the resource. `pair`: the paired region, where a value at
-    `path` is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY). `target`: the
-    region of the resource whose id is at `path`. `processing`: values of `path` that process in any region (`on`), in
-    a data zone (`zones`), or where the resource is (`off`).
+    `path` is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY), or the geography
+    that a service names there. `target`: the region of the resource whose id is at `path`. `processing`: values of
+    `path` that process in any region (`on`), in a data zone (`zones`), or where the resource is (`off`).
     `also`: further paths, of a target or a list that has several properties; of a pair, further switches, of which an
     absent one says nothing. `what`: the place in words. `copy`: the path of the region of the copy, where Azure names
     it.
@@ -336,7 +336,7 @@ def _judged(
         return JudgedPlace(place, "may-leave", None, "worldwide", allowed)
     if place.region == ZONE:
         return _of_zone(place, allowed, unread)
-    known = index.residency.regions.get(place.region)
+    known = index.residency.regions.get(place.region) or GEOGRAPHIES.get(place.region)
     if known is None:
         missing = Unread(place.evidence.path, f"unknown region {place.region!r:.60}")
         return JudgedPlace(place, "unknown", None, "unknown", allowed, missing)

@@ -131,6 +131,23 @@ def _row(line: str) -> Region:
 TABLE: Final[Mapping[str, Region]] = {row.name: row for row in map(_row, filter(None, _ROWS.splitlines()))}
 """The regions by name."""
 
+OTHER_GEOGRAPHIES: Final = ("Africa", "United Arab Emirates")
+"""Geographies that only services name: communication-services/concepts/privacy."""
+SHORT_GEOGRAPHIES: Final = {"uk": "United Kingdom", "usgov": "United States"}
+"""Geographies that azurerm and ARM shorten."""
+
+GEOGRAPHIES: Final[Mapping[str, Region]] = {
+    region_name(short): Region(region_name(name), name, "")
+    for short, name in (
+        *((each, each) for each in (*(row.geography for row in TABLE.values()), *OTHER_GEOGRAPHIES)),
+        *SHORT_GEOGRAPHIES.items(),
+    )
+}
+"""The geographies that services name instead of a region (`dataLocation`), as places of their own, by name without
+spaces: recorded answers say `UnitedStates` and `unitedstates`. A geography is allowed where all of it is: its name, or
+`eea`. One of its regions alone does not allow it.
+"""
+
 ARM: Final = "ARM's list of regions"
 
 

@@ -33,6 +33,7 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.sql/managedinstances": {"tds", "tds-public"},
     "microsoft.dbforpostgresql/flexibleservers": {"postgres"},
     "microsoft.dbformysql/flexibleservers": {"mysql"},
+    "microsoft.communication/communicationservices": {"api"},
     "microsoft.documentdb/databaseaccounts": {"cosmos"},
     "microsoft.documentdb/mongoclusters": {"mongo"},
     "microsoft.web/sites": {"app", "scm", "ftp", "function/*", "host-keys", "trigger/*"},
@@ -48,6 +49,13 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.cache/redis": {"redis", "redis-plain"},
     "microsoft.cache/redisenterprise": {"redis/*"},
     "microsoft.search/searchservices": {"search"},
+    "microsoft.eventgrid/partnernamespaces": {"publish"},
+    "microsoft.botservice/botservices": {"bot"},
+    "microsoft.maps/accounts": {"maps"},
+    "microsoft.relay/namespaces": {"relay", "hybrid/*", "wcf/*"},
+    "microsoft.notificationhubs/namespaces": {"hubs"},
+    "microsoft.signalrservice/signalr": {"client", "server", "rest", "trace"},
+    "microsoft.signalrservice/webpubsub": {"client", "server", "rest", "trace", "hub/*"},
     "microsoft.cognitiveservices/accounts": {"ai"},
     "microsoft.appconfiguration/configurationstores": {"config"},
     "microsoft.apimanagement/service": {"api/*", "portal", "management", "scm", "configuration", "self-hosted/*"},
@@ -65,7 +73,7 @@ ENDPOINTS: dict[str, set[str]] = {
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
 OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
-OPTIONAL |= {"api/*", "direct/*", "self-hosted/*"}
+OPTIONAL |= {"api/*", "direct/*", "hub/*", "hybrid/*", "self-hosted/*", "wcf/*"}
 RULES = load(packages=False)
 HIDDEN = "/resourcegroups/rg-test-sandkasse/"
 

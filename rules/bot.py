@@ -1,0 +1,97 @@
+"""Azure Bot Service: Direct Line and Web Chat, their secrets and sites, and the address of the bot."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.model.exposure import Exposure, closed
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
+from scanner.reach.firewall import Firewall, firewall
+
+from .common import host, local_auth, rows
+
+BOT = ResourceType("Microsoft.BotService/botServices", api="2022-09-15")
+# Never listChannelWithKeys. Recorded answers of a channel have extension keys: no rule reads them, so no snapshot keeps
+# them.
+CHANNELS = BOT.child("channels")
+SWITCH = Firewall(
+    empty="open",
+    source="bicep-types-az and azure-mgmt-botservice 2.0.0 BotProperties: public network access is enabled by default",
+    name="Public network access",
+    absent="enabled",
+)
+KEYS = local_auth(
+    BOT,
+    source="Azure Policy ffea632e: everything but true is non-compliant",
+    says="accepts the secrets of its Direct Line and Web Chat sites",
+)
+ENABLED = "properties.enabledChannels"
+# bot-service/rest-api/bot-framework-rest-direct-line-3-0-api-reference: the host follows from the location.
+DIRECT_LINE = "directline.botframework.com"
+REGIONS = {"westeurope": "europe.", "centralindia": "india."}
+CLIENTS = ("directline", "webchat")
+
+
+@BOT.endpoints(app=("bot",))
+def endpoints(bot: Resource, index: Index) -> Iterator[Exposure]:
+    what = "The bot's Direct Line"
+    enabled = bot.get(ENABLED)
+    if is_list_of_texts(enabled) and not any(same(each, one) for each in enabled for one in CLIENTS):
+        yield closed(
+            "bot", "app", "neither Direct Line nor Web Chat is enabled", bot.evidence(ENABLED), display_name=what
+        )
+        return
+    reach = firewall(bot, index, SWITCH)
+    address = REGIONS.get(bot.location, "") + DIRECT_LINE
+    yield Exposure("bot", "app", reach, KEYS.lock(bot), display_name=what, address=address)
+
+
+def plain_endpoint(bot: Resource, index: Index) -> Verdict:
+    """Fail where the channels call the bot over HTTP. The evidence has scheme and host alone."""
+    path = "properties.endpoint"
+    value = bot.require(path)
+    if value == "":
+        return NotApplicable("the bot has no address")
+    scheme = str(value).partition("://")[0].lower()
+    seen = Evidence(path, f"{scheme}://{host(bot, path)}", "https://")
+    if scheme == "https":
+        return Pass((seen,))
+    if scheme == "http":
+        return Fail((seen,))
+    raise Unread(path, "it is no address of HTTP or HTTPS")
+
+
+def insecure_sites(channel: Resource, index: Index) -> Verdict:
+    """Fail where an enabled Direct Line or Web Chat site lets any origin and any user id in."""
+    kind = channel.name.rsplit("/", 1)[-1]
+    if not any(same(kind, each) for each in ("DirectLineChannel", "WebChatChannel")):
+        return NotApplicable("only Direct Line and Web Chat have sites")
+    path = "properties.properties.sites"
+    sites = [each for each in rows(channel, path) if not same(get_path(each, "isEnabled"), False)]
+    if not sites:
+        return NotApplicable("no site is enabled")
+    open_sites = [_name(each) for each in sites if _is_off(get_path(each, "isSecureSiteEnabled"))]
+    where = f"{path}[].isSecureSiteEnabled"
+    if open_sites:
+        return Fail((Evidence(where, [f"false for {each}" for each in open_sites], True),))
+    strange = next((each for each in sites if not same(get_path(each, "isSecureSiteEnabled"), True)), None)
+    if strange is not None:
+        raise unknown_value(where, get_path(strange, "isSecureSiteEnabled"))
+    for site in sites:
+        origins = get_path(site, "trustedOrigins")
+        if not is_absent(origins) and not is_list_of_texts(origins):
+            raise not_a_list(f"{path}[].trustedOrigins")
+        if is_list_of_texts(origins) and any(same(each, "*") for each in origins):
+            return Fail((Evidence(f"{path}[].trustedOrigins", f"* for {_name(site)}", "the origins of your pages"),))
+    return Pass((Evidence(where, True),))
+
+
+def _is_off(value: Any) -> bool:
+    return is_absent(value) or same(value, False)
+
+
+def _name(site: Any) -> str:
+    return str(get_path(site, "siteName"))

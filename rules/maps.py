@@ -1,0 +1,28 @@
+"""Azure Maps accounts: their keys. The stable version has no network setting."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Exposure, Reach, grant
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence
+
+from .common import local_auth
+
+ACCOUNT = ResourceType("Microsoft.Maps/accounts", api="2023-06-01")
+KEYS = local_auth(
+    ACCOUNT,
+    source="azure-mgmt-maps 2.1.0 MapsAccountProperties: disableLocalAuth is false by default",
+    says="accepts shared keys and signatures made with them",
+)
+HOST = "atlas.microsoft.com"
+OPEN = Evidence("network", "no setting of the account limits it", None)
+
+
+# Maps serve reference data to browsers, where keys are visible: an app. Uploaded data was a feature of Maps Creator,
+# which is retired.
+@ACCOUNT.endpoints(app=("maps",))
+def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
+    keys = KEYS.lock(account)
+    yield Exposure("maps", "app", grant(Reach.internet, OPEN), keys, display_name="The Maps account", address=HOST)

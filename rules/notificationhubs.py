@@ -1,0 +1,105 @@
+"""Notification Hubs: namespaces with shared access keys and network rules that grant rights."""
+
+from collections.abc import Iterator
+
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse
+from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Unread, not_a_list, unknown_value
+from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.sources import grant_from_addresses
+
+from .common import host
+
+# pnsCredentials are secrets: no rule reads them, so no snapshot keeps them.
+NAMESPACE = ResourceType("Microsoft.NotificationHubs/namespaces", api="2023-09-01")
+RULES = NAMESPACE.child("authorizationRules")
+SWITCH = Firewall(
+    empty="open",
+    source="recorded answers of new namespaces have publicNetworkAccess Enabled and no rule: an absent value counts as enabled",
+    name="Network rules",
+    absent="enabled",
+)
+KEYS_STAY = (
+    "The shared access keys of a namespace cannot be disabled (bicep-types-az NamespaceProperties 2023-09-01 has no "
+    "disableLocalAuth), so once its network is restricted there is nothing left to fix"
+)
+ACLS = "properties.networkAcls"
+PUBLIC = f"{ACLS}.publicNetworkRule.rights"
+
+
+@NAMESPACE.endpoints(data=("hubs",))
+def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
+    keys = grant(
+        Auth.shared,
+        Evidence("shared access keys", "cannot be disabled on a namespace"),
+        description="accepts shared access keys, which cannot be disabled on a namespace",
+    )
+    yield Exposure(
+        "hubs",
+        "data",
+        firewall(namespace, index, SWITCH, rights_lock(namespace, index)),
+        keys,
+        display_name="The Notification Hubs namespace",
+        address=host(namespace, "properties.serviceBusEndpoint"),
+        counts_as_closed_up_to=Reach.selected,
+        justification=KEYS_STAY,
+    )
+
+
+def rights_lock(namespace: Resource, index: Index) -> Lock:
+    """Return what the network rules allow once public network access is enabled.
+
+    bicep-types-az NetworkAcls: `publicNetworkRule` has the rights where no other rule matches, and an address rule those
+    of its addresses. A rule without rights allows no one. Without any rule a namespace is open.
+    """
+    entries, rights = namespace.get(f"{ACLS}.ipRules"), namespace.get(PUBLIC)
+    seen = (namespace.evidence(PUBLIC, "no rights"),)
+    missing: list[Unread] = []
+    if is_absent(rights) and is_absent(entries):
+        return _lock((Grant(Reach.internet, seen),), ())
+    if is_absent(rights):
+        missing.append(Unread(PUBLIC, "which rights the internet has without it is not documented"))
+    elif not isinstance(rights, list):
+        missing.append(not_a_list(PUBLIC))
+    elif rights:
+        return _lock((Grant(Reach.internet, seen),), ())
+    if is_absent(entries) and namespace.api_version_unknown:
+        missing.append(Unread(f"{ACLS}.ipRules", "missing from a record of unknown API version"))
+    allowed, more = _addresses(namespace)
+    missing += more
+    found = grant_from_addresses(allowed, index, *seen)
+    possible = tuple(PossibleGrant(Reach.internet, each, seen) for each in missing)
+    grants = (found,) if found is not None else () if possible else (Grant(Reach.none, seen),)
+    return _lock(grants, possible)
+
+
+def _addresses(namespace: Resource) -> tuple[AddressSet, list[Unread]]:
+    """Return the addresses with a right, and which rules could not be evaluated."""
+    path = f"{ACLS}.ipRules"
+    entries = namespace.get(path)
+    if is_absent(entries):
+        return NO_ADDRESSES, []
+    if not isinstance(entries, list):
+        return NO_ADDRESSES, [not_a_list(path)]
+    allowed, missing = NO_ADDRESSES, list[Unread]()
+    for entry in entries:
+        rights, mask = get_path(entry, "rights"), get_path(entry, "ipMask")
+        if rights == []:
+            continue
+        if not isinstance(rights, list):
+            missing.append(unknown_value(f"{path}[].rights", rights))
+        try:
+            allowed = allowed | parse(mask)
+        except BadAddress as bad:
+            missing.append(Unread(f"{path}[].ipMask", str(bad)))
+    return allowed, missing
+
+
+def _lock(grants: tuple[Grant, ...], possible: tuple[PossibleGrant, ...]) -> Lock:
+    allows = any(each.level for each in grants) or (None if possible else False)
+    detail = {True: "rights for callers", False: "no rights", None: "not read"}[allows]
+    return Lock(grants, possible, (Hop("firewall", SWITCH.name, detail, allows=allows),))

@@ -1,0 +1,77 @@
+"""Azure Relay: namespaces with shared access keys and IP rules, their hybrid connections and WCF relays."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, grant, replace, unread
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence
+from scanner.reach.firewall import firewall
+
+from .common import host
+from .messaging import acl, rule_set_of
+
+# Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
+NAMESPACE = ResourceType("Microsoft.Relay/namespaces", api="2026-01-01")
+RULE_SET = rule_set_of(NAMESPACE, ())
+RULES = NAMESPACE.child("authorizationRules")
+HYBRID = NAMESPACE.child("hybridConnections")
+WCF = NAMESPACE.child("wcfRelays")
+ACL = acl(
+    RULE_SET,
+    (),
+    "azure-relay/ip-firewall-virtual-networks: by default a namespace is reachable from the internet; bicep-types-az: public "
+    "network access is enabled by default. That a rule set which denies without a rule is enforced is not documented "
+    "(event-hubs/event-hubs-ip-filtering says of Event Hubs that it is not)",
+)
+KEYS_STAY = (
+    "The shared access keys of a namespace cannot be disabled (bicep-types-az RelayNamespaceProperties 2026-01-01 has no "
+    "disableLocalAuth), so once its network is restricted there is nothing left to fix"
+)
+SENDERS = Switch(
+    "properties.requiresClientAuthorization",
+    {True: Auth.shared, False: Auth.anonymous},
+    descriptions={
+        Auth.shared: "accepts shared access keys and signatures made with them",
+        Auth.anonymous: "allows anonymous senders",
+    },
+)
+SUBJECTS = (
+    (HYBRID, "hybrid", "The hybrid connection", "The hybrid connections"),
+    (WCF, "wcf", "The WCF relay", "The WCF relays"),
+)
+
+
+@NAMESPACE.endpoints(data=("relay",), app=("hybrid/*", "wcf/*"), reads=(RULE_SET, HYBRID, WCF))
+def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
+    reach, address = firewall(namespace, index, ACL), host(namespace, "properties.serviceBusEndpoint")
+    keys = grant(
+        Auth.shared,
+        Evidence("shared access keys", "cannot be disabled on a namespace"),
+        description="accepts shared access keys, which cannot be disabled on a namespace",
+    )
+    yield Exposure(
+        "relay",
+        "data",
+        reach,
+        keys,
+        display_name="The Relay namespace",
+        address=address,
+        counts_as_closed_up_to=Reach.selected,
+        justification=KEYS_STAY,
+    )
+    for read, kind, what, all_of_them in SUBJECTS:
+        relays = namespace.children(read)
+        for relay in relays:
+            sign_in, name = senders(relay), f"{what} {relay.name}"
+            # The listener, in an own network, receives what senders send.
+            yield Exposure(f"{kind}/{relay.name}", "app", reach, sign_in, name, subject=relay, address=address)
+        if relays.gap is not None:
+            yield unread(f"{kind}/*", "app", relays.gap, all_of_them)
+
+
+def senders(relay: Resource) -> Lock:
+    """Return what senders need. The choice is made when a relay is created, so it is no cause that a fix changes."""
+    lock = SENDERS.lock(relay)
+    return replace(lock, grants=tuple(replace(each, cause=None, then=None) for each in lock.grants))
