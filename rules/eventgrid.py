@@ -26,7 +26,7 @@ NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
 SYSTEM_TOPIC = ResourceType("Microsoft.EventGrid/systemTopics", api=API)
 SUBSCRIPTIONS = SYSTEM_TOPIC.child("eventSubscriptions")
 
-EVENT_SUBSCRIPTIONS = TOPIC.child("eventSubscriptions")
+EVENT_SUBSCRIPTIONS = TOPIC.child("eventSubscriptions", only=TOPICS)
 # No stable version has this read: azure-mgmt-eventgrid 10.5.0b2. Namespaces have none (PerimeterResourceType).
 PERIMETERS = TOPIC.child(
     "networkSecurityPerimeterConfigurations", api="2025-07-15-preview", when=by_perimeter, only=TOPICS

@@ -96,7 +96,6 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.EventGrid/domains/networkSecurityPerimeterConfigurations/read'
           'Microsoft.EventGrid/domains/read'
           'Microsoft.EventGrid/namespaces/read'
-          'Microsoft.EventGrid/partnerNamespaces/eventSubscriptions/read'
           'Microsoft.EventGrid/partnerNamespaces/read'
           'Microsoft.EventGrid/systemTopics/eventSubscriptions/read'
           'Microsoft.EventGrid/systemTopics/read'

@@ -1,6 +1,7 @@
 """The catalogue: every word that is asked for is there, and none is there for nothing."""
 
 import re
+from collections.abc import Mapping
 from html import unescape
 from typing import Any
 
@@ -22,7 +23,7 @@ SOURCES = [
 TEXT = "\n".join(path.read_text("utf-8") for path in SOURCES)
 
 
-def flat(entry: dict[str, Any], prefix: str = "") -> list[str]:
+def flat(entry: Mapping[str, Any], prefix: str = "") -> list[str]:
     keys = []
     for key, value in entry.items():
         if isinstance(value, dict) and set(value) != {"one", "other"}:

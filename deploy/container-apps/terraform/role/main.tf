@@ -90,7 +90,6 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.EventGrid/domains/networkSecurityPerimeterConfigurations/read",
       "Microsoft.EventGrid/domains/read",
       "Microsoft.EventGrid/namespaces/read",
-      "Microsoft.EventGrid/partnerNamespaces/eventSubscriptions/read",
       "Microsoft.EventGrid/partnerNamespaces/read",
       "Microsoft.EventGrid/systemTopics/eventSubscriptions/read",
       "Microsoft.EventGrid/systemTopics/read",
