@@ -75,7 +75,10 @@ def node_pools(resource: Resource, index: Index) -> Verdict:
 
 def api_management(resource: Resource, index: Index) -> Verdict:
     """Fail where an instance of API Management is in one zone. Without zones Azure chooses them by region and platform."""
-    if not same(resource.require("sku.name"), "Premium"):
+    tier = resource.require("sku.name")
+    if not isinstance(tier, str):
+        return unknown(unknown_value("sku.name", tier))
+    if not same(tier, "Premium"):
         return NotApplicable("zones can be chosen in the Premium tier only")
     zones = resource.get("zones")
     seen = (resource.evidence("zones", "two or more"),)

@@ -4,7 +4,7 @@ What was not read is never passed. A control with a waived finding failed: a wai
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 import msgspec
@@ -89,7 +89,7 @@ def of_part(frameworks: Iterable[FrameworkRow], part: Document, tally: Tally | N
         is_off = bool(part.coverage.rules_broken) or (
             len(rules) < whole.rules and whole.state != "passed" and whole.why != "no-resource"
         )
-        row = _assessed(rules, tally, rules if is_off else (), in_part=whole.in_part, is_whole=is_whole)
+        row = _assessed(rules, tally, frozenset(rules if is_off else ()), in_part=whole.in_part, is_whole=is_whole)
         return msgspec.structs.replace(row, rules=whole.rules)
 
     return [
@@ -143,10 +143,11 @@ def _off(rules: RuleSet, coverage: Coverage) -> set[str]:
     }
 
 
-def _assessed(rules: Sequence[str], tally: Tally, off: Collection[str], *, in_part: bool, is_whole: bool) -> ControlRow:
+def _assessed(rules: Sequence[str], tally: Tally, off: Set[str], *, in_part: bool, is_whole: bool) -> ControlRow:
     checks = Counter[str]()
     for rule in rules:
-        checks.update(tally.checks.get(rule, ()))
+        if rule in tally.checks:
+            checks.update(tally.checks[rule])
     state, why = _state(rules, checks, tally, off, is_whole=is_whole)
     return ControlRow(
         state=state,
@@ -162,7 +163,7 @@ def _assessed(rules: Sequence[str], tally: Tally, off: Collection[str], *, in_pa
 
 
 def _state(
-    rules: Sequence[str], checks: Mapping[str, int], tally: Tally, off: Collection[str], *, is_whole: bool
+    rules: Sequence[str], checks: Mapping[str, int], tally: Tally, off: Set[str], *, is_whole: bool
 ) -> tuple[ControlState, NotAssessed]:
     """Return the state of a control, and why it is not assessed."""
     if checks.get("fail") or checks.get("waived"):
@@ -173,7 +174,7 @@ def _state(
         return "not-assessed", "inconclusive"
     if not is_whole:
         return "not-assessed", "not-read"
-    if not set(off).isdisjoint(rules):
+    if not off.isdisjoint(rules):
         return "not-assessed", "rule-off"
     return ("passed", "") if checks.get("pass") else ("not-assessed", "no-resource")
 

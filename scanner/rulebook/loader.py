@@ -209,7 +209,13 @@ class RulePackage:
 
 def installed() -> list[RulePackage]:
     """Return the installed rule packages, without importing one."""
-    return [RulePackage(entry) for entry in importlib.metadata.entry_points(group=GROUP)]
+    return list(_installed(tuple(sys.path)))
+
+
+@lru_cache(maxsize=1)
+def _installed(paths: tuple[str, ...]) -> tuple[RulePackage, ...]:
+    """Return the rule packages that these folders have. Each search reads the metadata of every package in them."""
+    return tuple(RulePackage(entry) for entry in importlib.metadata.entry_points(group=GROUP))
 
 
 def load(

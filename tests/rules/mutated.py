@@ -176,7 +176,7 @@ class Counts:
                 self.moves[before, status, {True: "wrong type", False: "right type", None: "open"}[wrong]] += 1
                 if status == "error":
                     self.errors.append(f"{each[1]}: {where} = {name}")
-                if wrong and status in OK and before not in ("unknown", "none"):
+                if wrong and status in OK and before not in ("unknown", "none") and not _said_above(each, now):
                     others = [
                         before,
                         *(found.get(each, "none") for each_wrong, found in seen.values() if each_wrong is False),
@@ -184,6 +184,13 @@ class Counts:
                     needs = [one for one in others if one in ("fail", "unknown")]
                     if before == "fail" or needs:
                         self.wrong.append(f"{status}\t{each[1]}\t{where} = {name}\tbefore {before}")
+
+
+def _said_above(key: tuple[str, str], now: Statuses) -> bool:
+    """Return whether the same rule is inconclusive or fails on a resource above, which then stands for its children."""
+    id, rule = key
+    above = (other for (other, each), status in now.items() if each == rule and status in ("unknown", "fail"))
+    return any(id.startswith(f"{other}/") for other in above)
 
 
 def run(seed: int, count: int = 0, only: str = "") -> Counts:

@@ -22,6 +22,16 @@ STEPS = {
     "aks-node-public-ip": "chosen when a node pool is created",
     "aks-platform-key": "chosen when a cluster is created",
     "aks-single-zone": "chosen when a pool is created",
+    "apim-api-key-only": "a policy is a document that only the user knows",
+    "apim-backend-old-tls": "a protocol is a key with dots of customProperties, which az does not set",
+    "apim-backend-plain-http": "the back end needs a certificate first",
+    "apim-certificate-expires": "the certificate is the user's",
+    "apim-gateway-outside": "a region is removed with its units",
+    "apim-named-value-outside-vault": "the vault and the role are the user's choice",
+    "apim-old-tls": "a protocol is a key with dots of customProperties, which az does not set",
+    "apim-platform-retired": "a migration that may need a new subnet",
+    "apim-single-zone": "which zones is the user's choice",
+    "apim-triple-des": "a cipher is a key with dots of customProperties, which az does not set",
     "appconfig-short-retention": "chosen when a store is created",
     "appconfig-single-region": "which region is the user's choice",
     "application-gateway-plain-http": "a redirect and its rule: two objects whose names only the user knows",
@@ -58,6 +68,8 @@ STEPS = {
     "keyvault-short-retention": "chosen when a vault is created",
     "grafana-single-zone": "chosen when a workspace is created",
     "load-balancer-basic-sku": "a migration by Microsoft's module",
+    "logic-workflow-contents-unrestricted": "the ranges are the user's, and a PUT needs the whole definition",
+    "logic-workflow-history-shows-inputs": "the definition is the user's",
     "machine-host-encryption-disabled": "the machine must be stopped first",
     "machine-platform-key": "each disk is changed by itself",
     "machine-not-backed-up": "the item is made by the vault",
@@ -130,6 +142,8 @@ SOMETIMES_STEPS = {
 }
 """Rules whose fix is steps on some examples, and when."""
 LEFT = {
+    "apim: an open product whose policy checks a token: apim-api-no-authentication": "operations are not read where a "
+    "key is required, and one of them may leave out the policy of the open product",
     "acr: a token with a certificate, and one of an unknown status: acr-token-passwords": "a second token has "
     "an unknown status",
     "appservice: a social login allows anyone: app-no-platform-sign-in": "the social provider stays until the "
