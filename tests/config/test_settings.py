@@ -55,6 +55,7 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "verbose": "1",
             "no-graph": "on",
             "effective": "1",
+            "explain-reads": "1",
             "no-rule-packages": "1",
             "arm-endpoint": "",
             "arm-audience": "",

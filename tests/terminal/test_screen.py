@@ -229,7 +229,7 @@ def test_the_summary_and_the_heads_come_first_and_the_last_column_is_wrapped(mon
     assert pipe.getvalue().splitlines()[1:] == ["low\tb\tshort"]
 
 
-@pytest.mark.parametrize(("rows", "is_paged"), [(20, True), (1200, False)])
+@pytest.mark.parametrize(("rows", "is_paged"), [(20, True), (5000, False)])
 def test_a_table_that_is_longer_than_the_terminal_goes_through_the_pager(
     rows: int, is_paged: bool, tmp_path: Path
 ) -> None:
