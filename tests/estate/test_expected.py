@@ -78,7 +78,6 @@ TYPES = {
         "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
         "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
         "Microsoft.Network/frontDoors",
-        "Microsoft.ApiManagement/service",
         "Microsoft.Network/azureFirewalls",
         "Microsoft.Network/firewallPolicies",
         "Microsoft.Network/bastionHosts",
