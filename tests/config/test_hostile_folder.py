@@ -267,7 +267,8 @@ def test_a_row_calls_functions_of_rules_only(folder: Path) -> None:
         if callable(value) and not name.startswith("__")
     }
     others = {each for each in reached if not each.startswith(("scanner.model.", "scanner.reach.", "scanner.rules."))}
-    assert others <= {"collections.abc", "typing", "dataclasses"}
+    # Policies of API Management are XML, which rules parse.
+    assert others <= {"collections.abc", "typing", "dataclasses", "pyexpat", "xml.parsers.expat", "xml.sax.saxutils"}
 
 
 @pytest.fixture

@@ -215,8 +215,8 @@ def test_a_login_that_holds_one_group_finds_out_what_is_fixed(tmp_path: Path) ->
     reported = scheduled_run(estate(PRIVATE), history, tmp_path, *NEWS, grants=login)
     assert reported.listed("fixed") == {"stjournal: blob/eksport"}
     assert reported.listed("unseen") == {"vm-hopp: tcp/22"}, "its networks were seen in Resource Graph alone"
-    locks = f"/subscriptions/{SUB}/providers/Microsoft.Authorization/locks"
-    assert [gap["url"] for gap in reported.document["gaps"]] == [f"/subscriptions/{SUB}", locks]
+    lists = [f"/subscriptions/{SUB}/providers/Microsoft.Authorization/{each}" for each in ("locks", "roleAssignments")]
+    assert [gap["url"] for gap in reported.document["gaps"]] == [f"/subscriptions/{SUB}", *lists]
     reported = scheduled_run(estate(EXPORT), history, tmp_path, *NEWS, grants=login)
     assert reported.listed("reopened") == {"stjournal: blob/eksport"}
 

@@ -133,7 +133,8 @@ def test_a_subscription_alone_has_the_same_verdicts(whole: Whole, kept: str) -> 
     left = TEST if kept == PROD else PROD
     parts = [whole.live("--exclude", f"sub:{left}"), whole.later("--exclude", f"sub:{left}"), whole.later("-s", kept)]
     for part in parts:
-        assert whole.differing(part, f"/subscriptions/{kept}", inside=True) == {}
+        differing = whole.differing(part, f"/subscriptions/{kept}", inside=True)
+        assert {key: now for key, now in differing.items() if not whole.knows_fewer_users(key, now)} == {}
         assert (part["scan"]["scopes"], [each["subscription"] for each in part["coverage"]["scopes"]]) == (
             [kept],
             [kept],
