@@ -230,9 +230,9 @@ def _why_shared(each: Assigned) -> str:
     """Return why an assignment to others may let an identity use a key."""
     if not each.role:
         return f"role assignment {name_of(each.id)}: {each.missing}"
-    role = USE_KEYS.get(each.role, f"the role {each.role}")
-    holder = f"the group {each.principal}" if each.principal else "a principal that Azure did not return"
-    return f"{holder} has {role}, and who is a member is not read"
+    if not each.principal:
+        return "Azure did not return who may use keys by a role assignment"
+    return f"members of group {each.principal} may use keys, and who they are is not read"
 
 
 def _uses(vault: Resource, index: Index) -> Iterator[tuple[str, KeyUse]]:

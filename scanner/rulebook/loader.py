@@ -227,7 +227,7 @@ def load(
     ones. A rule or file that does not load stands in `broken`. Raise InputError for an id that stands twice, and for a
     Python file in a folder of rows.
     """
-    found, files = _built_in(content("rules")) if built_in else _none()
+    found, files = _built_in(content("rules"), _stamps(content("rules"))) if built_in else _none()
     found, files = _copied(found, files)
     if packages:
         for place, each in enumerate(installed()):
@@ -257,11 +257,17 @@ def _shared(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
 
 
 @lru_cache(maxsize=1)
-def _built_in(folder: Path) -> tuple[RuleSet, RuleFiles]:
-    """Return the rules of the built-in folder, which a process loads once. They are not to be changed."""
+def _built_in(folder: Path, stamps: tuple[object, ...]) -> tuple[RuleSet, RuleFiles]:
+    """Return the rules of the built-in folder, loaded again where a file changed. They are not to be changed."""
     found, files = _none()
     _folder(found, files, folder, "scanner.rules")
     return found, files
+
+
+def _stamps(folder: Path) -> tuple[object, ...]:
+    """Return the name, time and size of each file of rules in a folder."""
+    files = (file for part in ("*.toml", "*/*.toml", "*.py", "*/*.py") for file in folder.glob(part))
+    return tuple((str(file), (found := file.stat()).st_mtime_ns, found.st_size) for file in sorted(files))
 
 
 def _copied(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:

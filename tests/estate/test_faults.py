@@ -77,7 +77,7 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     faulty = Scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
     changed = changed_verdicts(whole, faulty)
     # Which accounts need a key is unknown too, and the place of the account that is a destination.
-    keys = {id for id in faulty.rules.rules if faulty.rules.files[id].endswith("vault_keys.py")}
+    keys = {id for id in faulty.rules.rules if faulty.rules.files[id].endswith(("vault_keys.py", "vault_roles.py"))}
     events = {"eventhub-capture-outside", "eventgrid-subscription-outside", "eventgrid-dead-letter-outside"}
     others = {*keys, *events, "keyvault-logs-outside", "log-workspace-export-outside"}
     assert {rule for resource, rule in changed if resource.count("/") != 2} <= others

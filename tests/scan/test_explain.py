@@ -50,7 +50,7 @@ def test_every_request_is_counted_once(box: Sandbox, ended: Ended) -> None:
     found = rows(ended.err)
     assert sum(each[0] for each in found) == len(sent)
     assert sum(each[1] for each in found) == sum(each.status >= 400 for each in sent)
-    assert f"{len(sent)} requests, " in ended.err
+    assert f"{len(sent):,} requests, " in ended.err
 
 
 def test_each_read_that_was_made_says_why_or_who_uses_it(ended: Ended) -> None:
