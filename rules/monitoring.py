@@ -239,9 +239,9 @@ def daily_cap(workspace: Resource, index: Index) -> Verdict:
     """Fail where a workspace drops what it receives beyond a daily amount. -1: no cap."""
     path = "properties.workspaceCapping.dailyQuotaGb"
     value = workspace.require(path)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float) or (value < 0 and value != -1):
         return unknown(unknown_value(path, value))
-    return Pass((workspace.evidence(path),)) if value < 0 else Fail((workspace.evidence(path, -1),))
+    return Pass((workspace.evidence(path),)) if value == -1 else Fail((workspace.evidence(path, -1),))
 
 
 def kept_too_short(flow: Resource, index: Index) -> Verdict:
