@@ -427,10 +427,11 @@ OWN_TOKEN = (
 )
 
 
-def self_hosted(service: Resource, index: Index) -> Iterator[Exposure]:
+def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iterator[Exposure]:
     """Yield the endpoint from which self-hosted gateways fetch their configuration, and each such gateway.
 
-    A self-hosted gateway runs in a network that Azure does not know, and serves APIs of this service.
+    A self-hosted gateway runs in a network that Azure does not know. Which APIs it serves is not read: of those of the
+    service (`served`) the one that requires least counts.
     """
     gateways, what = service.children(GATEWAYS), "The configuration endpoint of self-hosted gateways"
     if not len(gateways) and gateways.gap is None:
@@ -451,9 +452,21 @@ def self_hosted(service: Resource, index: Index) -> Iterator[Exposure]:
         max_severity=Severity.low,
         justification=OWN_TOKEN,
     )
+    if gateways.gap is not None:
+        yield unread("self-hosted/*", "app", gateways.gap, display_name="A self-hosted gateway")
+    missing = Unread("its address", "a self-hosted gateway runs outside of what Azure describes")
     for each in gateways:
-        missing = Unread("its address", "a self-hosted gateway runs outside of what Azure describes")
-        yield unread(f"self-hosted/{each.name}", "app", missing, display_name=f"The self-hosted gateway {each.name}")
+        what = f"The self-hosted gateway {each.name}"
+        reach = possible(Reach.internet, missing, hops=(Hop("switch", what, missing.why, allows=None),))
+        yield Exposure(f"self-hosted/{each.name}", "app", reach, least_required(served), display_name=what)
+
+
+def least_required(served: list[Exposure]) -> Lock:
+    """Return the lock of the API that requires least; what an API may allow counts as allowed."""
+    locks = [each.authentication for each in served]
+    levels = {each.level for lock in locks for each in (*lock.grants, *lock.possible_grants)}
+    level = next((each for each in (Auth.anonymous, Auth.shared) if each in levels), Auth.identity)
+    return grant(level, Evidence("apis", [each.endpoint for each in served]))
 
 
 @SERVICE.endpoints(
@@ -478,9 +491,10 @@ def self_hosted(service: Resource, index: Index) -> Iterator[Exposure]:
     ),
 )
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
-    yield from apis(service, index)
+    served = list(apis(service, index))
+    yield from served
     yield portal(service, index)
     management = "The direct management API"
     yield retired(service, index, DIRECT, "management", management, "properties.managementApiUrl")
     yield retired(service, index, GIT, "scm", "The Git repository of its settings", "properties.scmUrl")
-    yield from self_hosted(service, index)
+    yield from self_hosted(service, index, served)
