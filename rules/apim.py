@@ -457,7 +457,9 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
     missing = Unread("its address", "a self-hosted gateway runs outside of what Azure describes")
     for each in gateways:
         what = f"The self-hosted gateway {each.name}"
-        reach = possible(Reach.internet, missing, hops=(Hop("switch", what, missing.why, allows=None),))
+        reach = possible(
+            Reach.internet, missing, hops=(Hop("switch", "A self-hosted gateway", missing.why, allows=None),)
+        )
         yield Exposure(f"self-hosted/{each.name}", "app", reach, least_required(served), display_name=what)
 
 

@@ -288,7 +288,7 @@ class _Reading:
         if any(_any_tenant(each) for each in urls) and not named:
             self._doubt("validate-jwt accepts tokens of every tenant")
             return
-        seen = Evidence(f"{self.where} validate-jwt", urls or "signing keys")
+        seen = Evidence(f"{self.where}/validate-jwt", urls or "signing keys")
         if urls and not element.has("issuer-signing-keys", "key"):
             self.tokens.append(seen)
         elif element.has("issuer-signing-keys", "key"):
@@ -304,13 +304,13 @@ class _Reading:
         if _any_tenant(tenant) and not named:
             self._doubt("validate-azure-ad-token accepts tokens of every tenant")
             return
-        self.tokens.append(Evidence(f"{self.where} validate-azure-ad-token", tenant))
+        self.tokens.append(Evidence(f"{self.where}/validate-azure-ad-token", tenant))
 
     def _certificate(self, element: Element) -> None:
         if same(element.attributes.get("ignore-error", "false"), "true"):
             self._doubt("validate-client-certificate ignores errors")
         elif any(each.attributes for part in element.find("identities") for each in part.find("identity")):
-            self.tokens.append(Evidence(f"{self.where} validate-client-certificate", "named certificates"))
+            self.tokens.append(Evidence(f"{self.where}/validate-client-certificate", "named certificates"))
         else:
             self._doubt("validate-client-certificate names no certificate")
 

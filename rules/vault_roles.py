@@ -317,7 +317,7 @@ def _on(scope: str) -> str:
 def _fail(vault: Resource, failing: list[KeyUse], missing: list[Unread]) -> Fail:
     wanted = USE_KEYS[SERVICE_ROLE]
     seen = Evidence("role assignments on the key and above it", f"none for {names(failing)}", wanted)
-    others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in missing)
+    others = "".join(f" Inconclusive for others: {each.why}." for each in missing)
     words = f"The identity of {names(failing)} has no role that lets it unwrap its key.{others}"
     principals = dict.fromkeys(each.principal.lower() for each in failing)
     causes = tuple(_assigning(vault, each, place) for place, each in enumerate(principals))

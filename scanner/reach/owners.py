@@ -85,6 +85,7 @@ def _named(ids: Sequence[str], what: str, where: str) -> str:
 
 
 _SEVERAL: Final = {
+    "destination": "destinations",
     "private endpoint": "private endpoints",
     "peered network": "peered networks",
     "subnet": "subnets",

@@ -17,7 +17,7 @@ from scanner.report.words import Words, source
 _FIELD = re.compile(r"\{(\w+)\}")
 _ENDPOINT_TABLES = ("endpoint_what", "endpoint_source", "endpoint_lock", "endpoint_clause", "endpoint_off")
 _NAMES = frozenset({
-    "collection", "configuration", "group", "holder", "hub", "manager", "message", "name", "network", "owner", "path",
+    "collection", "configuration", "failing", "group", "holder", "hub", "manager", "message", "name", "network", "own", "owner", "path",
     "peer", "place", "policy", "rule", "rules", "service", "sku", "target", "value",
 })  # fmt: skip
 """Fields whose value may be a name with spaces; the value of any other is of one word, or it is said too. A name of

@@ -17,16 +17,6 @@ ENGLISH = re.compile(
     r"(?<!\S)(the|is|are|not|which|allows|accepts|requires|could|from|every|was|were|that|none|no|has)(?!\S)"
 )
 
-STAY_ENGLISH = re.compile(
-    r"In Defender for Cloud, open Environment settings .* switch on: "
-    r"|(Microsoft Entra ID|shared key or password): apis/\S+ validate-"
-    r"|Enter the address ranges of your office and pipelines \(Logic app"
-    r"|\S+ is a destination in an external subscription"
-    r"|the identity of .* who they are is not read"
-    r"|The identity of .* has no role that lets it unwrap its key\. "
-)
-"""Texts that have a translation which does not reach them yet, or parts in English (docs/dev/issue-13.md)."""
-
 
 def texts_of(fix: FixRow | None) -> Iterator[str]:
     if fix is not None:
@@ -48,7 +38,7 @@ def test_every_text_of_the_examples_is_said() -> None:
             said += texts_of(finding.fix)
             unknown |= {finding.message} if not is_said(finding, texts) else set()
         unknown |= {text for text in said if not known.knows(text) or ENGLISH.search(known.said(text))}
-    assert {text for text in unknown if not STAY_ENGLISH.match(text)} == set()
+    assert unknown == set()
 
 
 def is_said(row: FindingRow, texts: Texts) -> bool:

@@ -82,19 +82,6 @@ class _Visible(HTMLParser):
         self.found += [] if self._hidden else [" ".join(data.split())]
 
 
-LATER = (
-    "In Defender for Cloud, open Environment settings and the subscription, then Settings and monitoring of the plan, "
-    "and switch on",
-    "The self-hosted gateway",
-    "in an external subscription (not visible to this scan",
-    "Whether the subscription is in your own tenant is inconclusive",
-    "may use keys, and who they are is not read",
-    "members of group",
-    "the identity of",
-)
-"""Texts that have a translation which does not reach them yet (docs/dev/issue-13.md)."""
-
-
 def left_in(said: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     """Return each text of the catalogues that is in a text, with its path; found by its first three words."""
     begins: dict[tuple[str, ...], list[str]] = {}
@@ -104,7 +91,7 @@ def left_in(said: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
     for path, text in set(said):
         words = text.split(" ")
         for begin in zip(words, words[1:], words[2:], strict=False):
-            found |= {(path, each) for each in begins.get(begin, ()) if each in text and each not in LATER}
+            found |= {(path, each) for each in begins.get(begin, ()) if each in text}
     return found
 
 
