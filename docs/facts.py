@@ -71,8 +71,8 @@ _WORDS = (
     "limit: one snapshot line, {mb} MB or {values} values", "the setting residency.scope of {name}",
     "Approved", "Authentication", "Azure", "Azure did not return them", "Environment",
     "FTP", "Internet", "Microsoft Entra ID", "NFS", "Public", "SFTP", "absent", "automatic", "never", "none",
-    "off", "on", "private endpoint", "shared key or password", "subnet", "subnets", "subscription",
-    "subscriptions", "the firewall",
+    "destination", "destinations", "off", "on", "private endpoint", "shared key or password", "subnet", "subnets",
+    "subscription", "subscriptions", "the firewall",
     "the rules of security admin configuration {name}", "traffic", "{names}, a private endpoint {where}",
     "{names}, a subnet {where}", "{names}, a subscription {where}",
 )  # fmt: skip

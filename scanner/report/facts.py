@@ -17,12 +17,14 @@ from scanner.report.words import Words, source
 _FIELD = re.compile(r"\{(\w+)\}")
 _ENDPOINT_TABLES = ("endpoint_what", "endpoint_source", "endpoint_lock", "endpoint_clause", "endpoint_off")
 _NAMES = frozenset({
-    "collection", "configuration", "failing", "group", "holder", "hub", "manager", "message", "name", "network", "own", "owner", "path",
+    "collection", "configuration", "group", "holder", "hub", "manager", "message", "name", "network", "owner", "path",
     "peer", "place", "policy", "rule", "rules", "service", "sku", "target", "value",
 })  # fmt: skip
 """Fields whose value may be a name with spaces; the value of any other is of one word, or it is said too. A name of
 several words in lower case leaves the text in English, because it may be a text of ours.
 """
+_LISTS = frozenset({"failing", "own"})
+"""Fields whose value is a list of names, never a text."""
 _TEXTS = frozenset({"allowed", "change", "lacks", "several", "sources", "told", "what", "where", "why"})
 """Fields whose value is a text of ours, never a name."""
 _STRONG = 10
@@ -168,6 +170,8 @@ class Facts:
         """Return a value of a field: a word as it is, so that a resource with the name `none` keeps it."""
         if not value:
             return value
+        if name in _LISTS:
+            return None if _PARTS.search(value) or _PROSE.search(value) else value
         if name in _TEXTS and value in self._texts:
             return self._texts[value]
         if name in _TEXTS and value.isalpha() and value.islower() and value not in self._texts:
@@ -189,7 +193,20 @@ class Facts:
         return None
 
 
-_OURS = frozenset({"absent", "never", "none", "subnet", "subnets", "subscription", "subscriptions", "traffic"})
+_OURS = frozenset(
+    {
+        "absent",
+        "destination",
+        "destinations",
+        "never",
+        "none",
+        "subnet",
+        "subnets",
+        "subscription",
+        "subscriptions",
+        "traffic",
+    }
+)
 """Words of ours that are values of fields; a resource of that name is taken for the word."""
 
 
