@@ -466,7 +466,8 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
 def least_required(served: list[Exposure]) -> Lock:
     """Return the lock of the API that requires least; what an API may allow counts as allowed."""
     locks = [each.authentication for each in served]
-    levels = {each.level for lock in locks for each in (*lock.grants, *lock.possible_grants)}
+    levels = {each.level for lock in locks for each in lock.grants}
+    levels |= {each.level for lock in locks for each in lock.possible_grants}
     level = next((each for each in (Auth.anonymous, Auth.shared) if each in levels), Auth.identity)
     return grant(level, Evidence("apis", [each.endpoint for each in served]))
 
