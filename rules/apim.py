@@ -435,8 +435,7 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
     """
     gateways, what = service.children(GATEWAYS), "The configuration endpoint of self-hosted gateways"
     if not len(gateways) and gateways.gap is None:
-        yield closed("configuration", "admin", "it has no self-hosted gateway", display_name=what)
-        return
+        return (yield closed("configuration", "admin", "it has no self-hosted gateway", display_name=what))
     lock = grant(
         Auth.shared, Evidence(GATEWAYS.path, [each.name for each in gateways]), description="accepts a gateway's token"
     )
@@ -450,6 +449,7 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
         display_name=what,
         address=f"{service.name}.configuration.azure-api.net",
         max_severity=Severity.low,
+        counts_as_closed_up_to=Reach.selected,
         justification=OWN_TOKEN,
     )
     if gateways.gap is not None:
@@ -457,19 +457,15 @@ def self_hosted(service: Resource, index: Index, served: list[Exposure]) -> Iter
     missing = Unread("its address", "a self-hosted gateway runs outside of what Azure describes")
     for each in gateways:
         what = f"The self-hosted gateway {each.name}"
-        reach = possible(
-            Reach.internet, missing, hops=(Hop("switch", "A self-hosted gateway", missing.why, allows=None),)
-        )
+        hop = Hop("switch", "A self-hosted gateway", missing.why, allows=None)
+        reach = possible(Reach.internet, missing, hops=(hop,))
         yield Exposure(f"self-hosted/{each.name}", "app", reach, least_required(served), display_name=what)
 
 
 def least_required(served: list[Exposure]) -> Lock:
     """Return the lock of the API that requires least; what an API may allow counts as allowed."""
-    locks = [each.authentication for each in served]
-    levels = {each.level for lock in locks for each in lock.grants}
-    levels |= {each.level for lock in locks for each in lock.possible_grants}
-    level = next((each for each in (Auth.anonymous, Auth.shared) if each in levels), Auth.identity)
-    return grant(level, Evidence("apis", [each.endpoint for each in served]))
+    levels = [level for each in served for level in each.authentication.levels]
+    return grant(max(levels, default=Auth.identity), Evidence("apis", [each.endpoint for each in served]))
 
 
 @SERVICE.endpoints(

@@ -29,6 +29,7 @@ KEYS_STAY = (
     "The shared access keys of a namespace cannot be disabled (bicep-types-az RelayNamespaceProperties 2026-01-01 has no "
     "disableLocalAuth), so once its network is restricted there is nothing left to fix"
 )
+KEYS_OF_NAMESPACE = "its keys are those of the namespace, whose own endpoint says who can use them"
 SENDERS = Switch(
     "properties.requiresClientAuthorization",
     {True: Auth.shared, False: Auth.anonymous},
@@ -66,7 +67,18 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         for relay in relays:
             sign_in, name = senders(relay), f"{what} {relay.name}"
             # The listener, in an own network, receives what senders send.
-            yield Exposure(f"{kind}/{relay.name}", "app", reach, sign_in, name, subject=relay, address=address)
+            needs_key = Auth.anonymous not in sign_in.levels
+            yield Exposure(
+                f"{kind}/{relay.name}",
+                "app",
+                reach,
+                sign_in,
+                name,
+                subject=relay,
+                address=address,
+                counts_as_closed_up_to=Reach.internet if needs_key else Reach.none,
+                justification=KEYS_OF_NAMESPACE if needs_key else "",
+            )
         if relays.gap is not None:
             yield unread(f"{kind}/*", "app", relays.gap, all_of_them)
 

@@ -43,7 +43,7 @@ def read_pins(path: Path) -> Pins:
 def row_paths(rule: Rule) -> Iterator[tuple[str, str, str]]:
     """Yield type or read, api-version and path of each property that a row reads."""
     for read, path in row_reads(rule):
-        for type in rule.resource_type.types:
+        for type in read.tops if isinstance(read, Read) else read.types:
             yield pinned_name(type, read), read.api, path
 
 
