@@ -8,6 +8,7 @@ from functools import lru_cache
 import pytest
 
 from scanner.document.schema import FixRow
+from scanner.model.remedy import RANGE
 from scanner.model.rule import Rule
 from tests.rules import examples, simulate
 from tests.rules.simulate import Fixed
@@ -263,3 +264,10 @@ def test_commands_run_as_they_are(rule: Rule) -> None:
             named = {name for text in (*fix.commands, *fix.steps) for name in re.findall(r"<([A-Z_]+)>", text)}
             assert {field.name for field in fix.fields} == named
             assert not fix.check_first or READS.match(fix.check_first) or "metrics list" in fix.check_first
+
+
+def test_every_command_with_a_range_takes_several() -> None:
+    fixes = [fix_of(each) for each in everything()]
+    ranged = [each for each in fixes if any(RANGE in command for command in each.commands)]
+    assert {each.key for each in ranged if not any(field.join for field in each.fields)} == set()
+    assert len(ranged) > 50
