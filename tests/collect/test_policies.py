@@ -1,4 +1,4 @@
-"""Policies: one list a subscription of definitions and of initiatives, of the customer alone, each with a name of its own."""
+"""Policies: one list a subscription of definitions, and one of initiatives, of the customer alone."""
 
 from typing import Any
 
