@@ -37,10 +37,8 @@ def with_child_id(row: Json, url: str) -> Json:
     name = "-".join(inside[1::2])  # virtualMachines/0/networkInterfaces/nic: one name for each instance
     name = name or str(row.get("name") or id).rstrip("/").rsplit("/", 1)[-1] or "-"
     above = segments(id)
-    if above[:3] == _ABOVE and len(above) > len((*_ABOVE, "group")):
-        name = (
-            f"{above[3]}:{name}"  # policies of two management groups, or of one and the subscription, may share a name
-        )
+    if above[:3] == _ABOVE and url.lower().rsplit("/", 1)[-1] in _NAMED_BY_PEOPLE:
+        name = f"{above[3]}:{name}"
     name = name.replace("..", "-").replace("?", "-")  # what follows a question mark is no part of a path
     return {**row, "id": f"{url}/{'-' if name == '.' else name}"}
 
