@@ -82,7 +82,7 @@ def not_returned(rule: Rule, pins: Pins) -> list[str]:
 
 
 def pattern(path: str) -> re.Pattern[str]:
-    """Return what a listed path stands for: itself, and the objects and lists on the way to it. `**`: everything below."""
+    """Return what a listed path stands for: itself, and the objects and lists on the way to it. `**` is all below."""
     steps = re.split(r"(\.|\[\])", path)
     text = ""
     for place in range(len(steps) - 1, -1, -1):
