@@ -7,7 +7,7 @@ not translated until the mark is removed.
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from babel.messages.pofile import read_po, write_po
 from docs import facts
 from scanner.config.options import LANGUAGES
 from scanner.content import content
-from scanner.report.translations import FACTS, RULE_TEXTS, RULES, WORDS
+from scanner.model.framework import Framework
+from scanner.report.translations import CONTROL, FACTS, RULE_TEXTS, RULES, SECTION, WORDS
 from scanner.report.words import ENGLISH, SETS, source
 from scanner.rulebook.loader import load
 
@@ -58,9 +59,12 @@ def _words(texts: Mapping[str, Any], above: str) -> Iterator[Text]:
 
 
 def rule_texts() -> Iterator[Text]:
-    """Yield the texts of the built-in rules, titles first. The context is the field; the comment names the rules."""
+    """Yield the texts of the built-in rules, titles first. The context is the field; the comment names the rules. Then
+    the titles of frameworks that have none in other languages; the comment names the frameworks.
+    """
     found: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for rule in load(packages=False).rules.values():
+    known = load(packages=False)
+    for rule in known.rules.values():
         for field in RULE_TEXTS:
             text = rule.fix.impact if field == "impact" else getattr(rule, field)
             found[field, text].append(rule.id)
@@ -68,6 +72,20 @@ def rule_texts() -> Iterator[Text]:
         for (context, text), ids in found.items():
             if text and context == field:
                 yield context, text, [", ".join(ids)]
+    yield from _titles(known.frameworks.values())
+
+
+def _titles(frameworks: Iterable[Framework]) -> Iterator[Text]:
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for framework in frameworks:
+        if framework.sections_in:
+            continue
+        texts = [(SECTION, title) for title in framework.sections.values()]
+        texts += [(CONTROL, control.title) for control in framework.controls.values()]
+        for key in dict.fromkeys(texts):
+            found[key].append(framework.name)
+    for (context, text), names in found.items():
+        yield context, text, [", ".join(names)]
 
 
 def fact_texts() -> Iterator[Text]:

@@ -24,6 +24,10 @@ from .subscription import SUBSCRIPTION
 
 PRICINGS = SUBSCRIPTION.child("providers/Microsoft.Security/pricings", api="2024-01-01")
 CONTACTS = SUBSCRIPTION.child("providers/Microsoft.Security/securityContacts", api="2023-12-01-preview")
+ASSESSMENTS = SUBSCRIPTION.child(
+    "providers/Microsoft.Security/serverVulnerabilityAssessmentsSettings", api="2023-05-01"
+)
+SETTINGS = SUBSCRIPTION.child("providers/Microsoft.Security/settings", api="2022-05-01")
 TIER = "properties.pricingTier"
 COVERAGE = "properties.resourcesCoverageStatus"
 EXTENSIONS = "properties.extensions"
@@ -115,6 +119,59 @@ def _extension(plan: Resource | None, name: str, without: str, extension: str, g
     if same(member(member(found, "operationStatus"), "code"), "Failed"):
         raise Unread(path, "it is enabled, and Azure says that enabling it failed")
     return Evidence(path, enabled)
+
+
+# Parts of Defender for Servers that are no extensions of its plan
+
+SERVERS_OFF = "Defender for Servers is off"
+
+
+def no_vulnerability_assessment(subscription: Resource, index: Index) -> Verdict:
+    """Fail where Defender for Servers is on, and no provider assesses the vulnerabilities of machines."""
+    if not _has_servers(subscription):
+        return NotApplicable(SERVERS_OFF)
+    settings = subscription.children(ASSESSMENTS)
+    for each in settings:
+        if same(each.require("kind"), "AzureServersSetting"):
+            path = f"serverVulnerabilityAssessmentsSettings/{each.name} properties.selectedProvider"
+            provider = each.require("properties.selectedProvider")
+            return (
+                Pass((Evidence(path, provider),))
+                if same(provider, "MdeTvm")
+                else unknown(unknown_value(path, provider))
+            )
+    if settings.gap is not None:
+        return unknown(settings.gap)
+    return Fail((Evidence("serverVulnerabilityAssessmentsSettings", "none", "AzureServersSetting with MdeTvm"),))
+
+
+def no_endpoint_protection(subscription: Resource, index: Index) -> Verdict:
+    """Fail where Defender for Servers is on, and Defender for Endpoint is not integrated. A setting that Azure did not
+    list is inconclusive: no page says what that means.
+    """
+    if not _has_servers(subscription):
+        return NotApplicable(SERVERS_OFF)
+    settings = subscription.children(SETTINGS)
+    found = next((each for each in settings if same(each.name, "WDATP")), None)
+    if found is None:
+        return unknown(settings.gap or not_returned("settings/WDATP", "the setting"))
+    enabled = found.require("properties.enabled")
+    seen = Evidence("settings/WDATP properties.enabled", enabled, "True")
+    if same(enabled, True):
+        return Pass((Evidence(seen.path, enabled),))
+    return Fail((seen,)) if same(enabled, False) else unknown(unknown_value(seen.path, enabled))
+
+
+def _has_servers(subscription: Resource) -> bool:
+    """Return whether Defender for Servers is on. Raises Unread."""
+    plans = subscription.children(PRICINGS)
+    plan = next((each for each in plans if same(each.name, "VirtualMachines")), None)
+    if plan is None:
+        raise plans.gap or not_returned("pricings/VirtualMachines", "the plan")
+    tier = plan.require(TIER)
+    if not any(same(tier, each) for each in ("Standard", "Free")):
+        raise unknown_value(f"pricings/VirtualMachines {TIER}", tier)
+    return same(tier, "Standard")
 
 
 # Contacts

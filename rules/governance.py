@@ -1,10 +1,10 @@
 """What limits the cost of a subscription and what may be made in it: budgets, anomaly alerts, policy assignments."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from scanner.model.ids import is_subscription, name_of, segments
+from scanner.model.ids import is_subscription, name_of, segments, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_text, member, same
 from scanner.model.resource import Children, Resource
@@ -23,6 +23,22 @@ from scanner.model.verdict import (
 )
 
 from .action_groups import unheard
+from .policies import (
+    BUILT_IN,
+    BUILT_IN_SETS,
+    REGIONS,
+    SETS_OF_MICROSOFT,
+    SIZES,
+    Catalogue,
+    Outcome,
+    Subject,
+    Use,
+    given,
+    of_definition,
+    of_set,
+    of_subscription,
+    overridden,
+)
 from .subscription import SUBSCRIPTION
 
 BUDGETS = SUBSCRIPTION.child(
@@ -33,23 +49,20 @@ BUDGETS = SUBSCRIPTION.child(
     ),
 )
 ALERTS = SUBSCRIPTION.child("providers/Microsoft.CostManagement/scheduledActions", api="2024-08-01")
-ASSIGNMENTS = SUBSCRIPTION.child("providers/Microsoft.Authorization/policyAssignments", api="2024-05-01")
+ASSIGNMENTS = SUBSCRIPTION.child(
+    "providers/Microsoft.Authorization/policyAssignments",
+    api="2024-05-01",
+    keep=(
+        "properties.parameters.*.value",
+        *(f"properties.overrides[].selectors[].{each}" for each in ("kind", "in", "notIn")),
+    ),
+)
 """The assignments on the subscription, on what is in it, and on the management groups above it."""
 
 MANAGEMENT_GROUPS = "providers/microsoft.management/managementgroups"
 DAY = len("2026-11-27")
 ANOMALIES = "InsightAlert"
 """The kind of a scheduled action that reports unusual cost."""
-
-DEFINITIONS = {
-    "regions": ("e56962a6-4747-49cd-b67b-bf8b01975c4c",),
-    "sizes": ("cccc23c7-8427-4f53-ad12-b6a63eb452b3",),
-}
-"""The built-in definitions: Allowed locations; Allowed virtual machine size SKUs."""
-PARAMETERS = {"regions": "listOfAllowedLocations", "sizes": "listOfAllowedSKUs"}
-"""The parameter in which these definitions have what they allow. Others have one of the same name: Allowed locations for
-resource groups, Azure Cosmos DB allowed locations, Allowed storage account SKUs."""
-BUILT_IN = "providers/microsoft.authorization/policydefinitions"
 
 
 def budget(resource: Resource, index: Index) -> Verdict:
@@ -176,18 +189,18 @@ def _why_no_alert(each: Resource, index: Index) -> str:
     return "" if _texts(each.get("properties.notification.to"), "properties.notification.to") else "it has no recipient"
 
 
-def allowed_only(resource: Resource, index: Index, *, what: str) -> Verdict:
-    """Fail where no policy assignment on the subscription, or above it, limits what may be made in it.
+def allowed_only(resource: Resource, index: Index, *, subject: Subject) -> Verdict:
+    """Fail where no policy assignment on the subscription, or above it, denies what a list does not have.
 
-    `what`: a key of `DEFINITIONS`. An assignment of one of these definitions counts. What initiatives and definitions of
-    the customer contain is not read, so they may limit it.
+    Definitions and initiatives of Microsoft and of the customer count, where their rules can be evaluated.
     """
     found = resource.children(ASSIGNMENTS)
+    known = of_subscription(resource)
     seen: list[Evidence] = []
     missing: list[Unread] = []
     for each in _above(resource, found):
         try:
-            verdict = _limits(each, what)
+            verdict = _limits(each, subject, known)
         except Unread as unread:
             missing.append(unread)
             continue
@@ -195,18 +208,18 @@ def allowed_only(resource: Resource, index: Index, *, what: str) -> Verdict:
             return verdict
         if verdict is not None:
             seen.append(verdict)
-    none = Evidence("policy assignments on the subscription or above it", "none", f"one with {PARAMETERS[what]}")
+    none = Evidence("policy assignments on the subscription or above it", "none", f"one with {subject.parameter}")
     return _none(found, missing, seen, none)
 
 
 def regions(resource: Resource, index: Index) -> Verdict:
     """Fail where no policy limits regions. See `allowed_only`."""
-    return allowed_only(resource, index, what="regions")
+    return allowed_only(resource, index, subject=REGIONS)
 
 
 def sizes(resource: Resource, index: Index) -> Verdict:
     """Fail where no policy limits sizes of machines. See `allowed_only`."""
-    return allowed_only(resource, index, what="sizes")
+    return allowed_only(resource, index, subject=SIZES)
 
 
 def _above(resource: Resource, found: Children) -> Iterator[Resource]:
@@ -217,27 +230,49 @@ def _above(resource: Resource, found: Children) -> Iterator[Resource]:
             yield each
 
 
-def _limits(each: Resource, what: str) -> Pass | Evidence | None:
-    """Return the Pass of an assignment that limits `what`, why it does not although it would, or None where it is
+def _limits(each: Resource, subject: Subject, known: Catalogue) -> Pass | Evidence | None:
+    """Return the Pass of an assignment that limits a subject, why it does not although it would, or None where it is
     about something else. Raises Unread.
     """
-    definition = each.require("properties.policyDefinitionId")
-    if not isinstance(definition, str):
-        raise malformed("properties.policyDefinitionId")
-    values = each.get(f"properties.parameters.{PARAMETERS[what]}.value")
     name = f"policy assignment {each.name}"
-    if name_of(definition).lower() not in DEFINITIONS[what]:
-        path = segments(definition)
-        if len(path) > len(("providers", "namespace", "type", "name")):
-            raise Unread(name, "what the customer's own definition or initiative limits is not read")
-        if not is_absent(values) and "/".join(path[:3]).lower() != BUILT_IN:
+    outcome = _outcome(each, name, subject, known)
+    if isinstance(outcome, tuple):
+        return _in_part(each, name) or Pass((Evidence(f"{name}: {subject.field} allowed", list(outcome)),))
+    return None if outcome is None else Evidence(f"{name}: {outcome.path}", outcome.value, outcome.expected)
+
+
+def _outcome(each: Resource, name: str, subject: Subject, known: Catalogue) -> Outcome:
+    """Return what the definition or initiative of an assignment allows. Raises Unread."""
+    id = each.require("properties.policyDefinitionId")
+    if not isinstance(id, str):
+        raise malformed("properties.policyDefinitionId")
+    values, version = given(each.get("properties.parameters")), each.get("properties.definitionVersion")
+    if segments(id)[: len(BUILT_IN_SETS)] == BUILT_IN_SETS:
+        return _of_microsoft(each, name, id, values, subject, known)
+    try:
+        if type_of(id).lower() == "microsoft.authorization/policysetdefinitions":
+            return of_set(known.set(id, version), values, subject, known, each)
+        return of_definition(id, values, subject, known, Use(version, overridden(each)))
+    except Unread as unread:
+        # The gap of a list stays; the reason names the assignment, because definitions have no place in the report.
+        raise Unread(f"{name}: {unread.what}", unread.why, unread.gap) from None
+
+
+def _of_microsoft(
+    each: Resource, name: str, id: str, values: Mapping[str, Any], subject: Subject, known: Catalogue
+) -> Outcome:
+    """Return what an initiative of Microsoft allows: of those that are known. Raises Unread for one that may."""
+    of, reference = SETS_OF_MICROSOFT.get(name_of(id).lower(), (None, ""))
+    may = not is_absent(values.get(subject.parameter.lower()))
+    if of is not subject:
+        if may:
             raise Unread(name, "what the initiative limits is not read")
         return None
-    if not (is_absent(values) or isinstance(values, list)):
-        raise not_a_list(f"properties.parameters.{PARAMETERS[what]}.value")
-    if is_absent(values) or values == []:
-        return Evidence(name, "no values", PARAMETERS[what])
-    return _in_part(each, name) or Pass((Evidence(f"{name}: {PARAMETERS[what]}", values),))
+    effect = values.get("effect")
+    if not (is_absent(effect) or same(effect, "Deny")):
+        raise Unread(name, "which of its definitions have the effect of its parameter is not read")
+    built_in = f"/{'/'.join(BUILT_IN)}/{subject.built_in}"
+    return of_definition(built_in, values, subject, known, Use(effect=overridden(each, reference)))
 
 
 def _in_part(each: Resource, name: str) -> Evidence | None:
@@ -252,22 +287,6 @@ def _in_part(each: Resource, name: str) -> Evidence | None:
         left_out = each.items(f"properties.{part}")
         if left_out:
             return Evidence(f"{name}: {part}", left_out, [])
-    return _overridden(each, name)
-
-
-def _overridden(each: Resource, name: str) -> Evidence | None:
-    """Return the override that takes an assignment the effect deny; None where none does. Raises Unread.
-
-    governance/policy/concepts/assignment-structure: an override changes the effect without a parameter.
-    """
-    for override in each.items("properties.overrides"):
-        kind, value = member(override, "kind"), member(override, "value")
-        if same(kind, "definitionVersion"):
-            continue
-        if not same(kind, "policyEffect") or not isinstance(value, str):
-            raise malformed("properties.overrides")
-        if not same(value, "Deny"):
-            return Evidence(f"{name}: properties.overrides", value, "Deny")
     return None
 
 

@@ -10,6 +10,10 @@ from scanner.model.ids import list_of, segments, subscription_of
 
 Json = dict[str, Any]
 
+_ABOVE = ("providers", "microsoft.management", "managementgroups")
+_NAMED_BY_PEOPLE = ("policyassignments", "policydefinitions", "policysetdefinitions")
+"""What a list of a subscription has of the management groups above it too, by names that are not unique among them."""
+
 _GROUP = re.compile(r"[\w().-]{1,90}")
 
 
@@ -32,6 +36,9 @@ def with_child_id(row: Json, url: str) -> Json:
     inside = id[len(parent) :].strip("/").split("/") if id.lower().startswith(f"{parent.lower()}/") else []
     name = "-".join(inside[1::2])  # virtualMachines/0/networkInterfaces/nic: one name for each instance
     name = name or str(row.get("name") or id).rstrip("/").rsplit("/", 1)[-1] or "-"
+    above = segments(id)
+    if above[:3] == _ABOVE and url.lower().rsplit("/", 1)[-1] in _NAMED_BY_PEOPLE:
+        name = f"{above[3]}:{name}"
     name = name.replace("..", "-").replace("?", "-")  # what follows a question mark is no part of a path
     return {**row, "id": f"{url}/{'-' if name == '.' else name}"}
 

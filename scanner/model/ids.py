@@ -73,12 +73,16 @@ OF_SUBSCRIPTION = frozenset(
     {
         "microsoft.authorization/locks",
         "microsoft.authorization/policyassignments",
+        "microsoft.authorization/policydefinitions",
+        "microsoft.authorization/policysetdefinitions",
         "microsoft.authorization/roleassignments",
         "microsoft.consumption/budgets",
         "microsoft.costmanagement/scheduledactions",
         "microsoft.insights/diagnosticsettings",
         "microsoft.security/pricings",
         "microsoft.security/securitycontacts",
+        "microsoft.security/servervulnerabilityassessmentssettings",
+        "microsoft.security/settings",
     }
 )
 """Types that one list reads for a whole subscription, and that belong to the bundle of the subscription."""

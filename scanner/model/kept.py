@@ -112,7 +112,7 @@ def cut(value: Any, tree: Tree) -> Any:
 def _below(tree: Tree, name: str) -> Tree | None:
     """Return what is kept below a member; None where nothing of it is."""
     found: Tree | None = tree.get(name.lower()) if name not in _MARKS else None
-    if found is not None:
+    if found is not None and (_WHOLE not in tree or _SECRET.search(name)):
         return found
     wide: Tree | None = _ALL if _WHOLE in tree else tree.get(_EVERY)
     if wide is None or not _SECRET.search(name):

@@ -32,7 +32,9 @@ class Read:
     resources look it up in the index.
     `matters(row)`: whether a verdict may depend on a row of the list. The others are left out of the snapshot, where a
     list is long and few rows matter.
-    `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets.
+    `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets, or
+    most of the body is of no use.
+    `filter`: the `$filter` of a list that would be long without it.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Read:
         always: bool = False,
         matters: Callable[[Resource], bool] | None = None,
         reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
+        filter: str = "",
     ) -> None:
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
@@ -68,6 +71,7 @@ class Read:
         self.always = always
         self.matters = matters
         self.reduce = reduce
+        self.query: dict[str, str] | None = {"$filter": filter} if filter else None
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )

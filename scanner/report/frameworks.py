@@ -6,9 +6,10 @@ from typing import Any
 
 from scanner.document.framework_rows import CONTROL_STATES, FrameworkRow
 from scanner.document.schema import Document, FindingRow
-from scanner.model.framework import Control, in_order
+from scanner.model.framework import Control, Framework, in_order
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rule import CATEGORIES
+from scanner.report.translations import CONTROL, SECTION, rule_text
 from scanner.report.words import Words
 from scanner.rulebook.frameworks import catalogues
 
@@ -68,11 +69,17 @@ def framework_block(document: Document, language: str) -> list[dict[str, Any]]:
 def _block(row: FrameworkRow, language: str) -> dict[str, Any]:
     known = catalogues().get(row.id)
     controls: Mapping[str, Control] = known.controls if known is not None else {}
-    sections = known.sections_in.get(language, known.sections) if known is not None else {}
+    sections = _sections(known, language) if known is not None else {}
     order = {id: place for place, id in enumerate(controls)}
     rows = sorted(_controls(row), key=lambda each: order.get(each[0], len(order)))
     named = [_named(each, controls.get(each[0]), language) for each in rows]
     return {"id": row.id, "name": row.name, "sections": sections, "controls": named}
+
+
+def _sections(framework: Framework, language: str) -> Mapping[str, str]:
+    """Return the titles of the sections in a language, by number."""
+    own = framework.sections_in.get(language)
+    return own or {id: rule_text(language, SECTION, title) for id, title in framework.sections.items()}
 
 
 def _controls(row: FrameworkRow) -> Iterator[list[Any]]:
@@ -88,7 +95,8 @@ def _controls(row: FrameworkRow) -> Iterator[list[Any]]:
 def _named(row: Sequence[Any], control: Control | None, language: str) -> list[Any]:
     if control is None:
         return [row[0], "", "", *row[1:]]
-    return [row[0], control.section, control.titles.get(language, control.title), *row[1:]]
+    title = control.titles.get(language) or rule_text(language, CONTROL, control.title)
+    return [row[0], control.section, title, *row[1:]]
 
 
 def responsibility_of(row: FindingRow, document: Document) -> str:

@@ -10,6 +10,8 @@ WORDS, RULES, FACTS = "twolocks", "rules", "facts"
 rules and the evaluation say, have none."""
 RULE_TEXTS = ("title", "pass_title", "why", "impact")
 """The fields of a rule that are translated."""
+CONTROL, SECTION = "control", "section"
+"""The contexts of the titles of frameworks, in the catalogue of rules."""
 
 
 @lru_cache
@@ -49,7 +51,9 @@ def plural_categories(language: str) -> Mapping[str, int]:
 
 
 def rule_text(language: str, field: str, text: str) -> str:
-    """Return the translation of a text of a rule, the text itself where there is none; `field`: one of RULE_TEXTS."""
+    """Return the translation of a text of a rule, the text itself where there is none; `field`: one of RULE_TEXTS,
+    CONTROL or SECTION.
+    """
     if language == "en" or not text:
         return text
     return translations(language, RULES).get((field, text), (text,))[0]

@@ -82,10 +82,10 @@ def not_returned(rule: Rule, pins: Pins) -> list[str]:
 
 
 def pattern(path: str) -> re.Pattern[str]:
-    """Return what a listed path stands for: itself, and the objects and lists on the way to it."""
+    """Return what a listed path stands for: itself, and the objects and lists on the way to it. `**` is all below."""
     steps = re.split(r"(\.|\[\])", path)
     text = ""
     for place in range(len(steps) - 1, -1, -1):
-        own = "[^.]+" if steps[place] == "*" else re.escape(steps[place])
+        own = {"*": "[^.]+", "**": ".+"}.get(steps[place]) or re.escape(steps[place])
         text = f"{own}(?:{text})?" if text else own
     return re.compile(text.replace("[^.]+", r"(?:\*|[^.]+?)"))

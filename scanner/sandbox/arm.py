@@ -46,6 +46,9 @@ TOKENS = {
 LAST: dict[str, Any] = {"microsoft.web": None, "microsoft.authorization": None, "microsoft.eventhub": None}
 """`nextLink` on the last page, by provider. The others omit the key."""
 
+POLICIES = ("microsoft.authorization/policydefinitions", "microsoft.authorization/policysetdefinitions")
+"""The types whose lists have Microsoft's rows too, unless a filter asks for those of the customer."""
+
 VERSION = re.compile(r"^(20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-[a-z]+(\.\d+)?)?$")
 
 REGION = re.compile(r"^/subscriptions/[^/]+/providers/[^/]+/locations/[a-z0-9]+$")
@@ -264,6 +267,10 @@ class SandboxArm:
         if at.name:
             return answer(self._dated(estate.nodes[at.path.lower()], request.version))
         rows = [n for n in estate.rows(at.path) if not estate.refused(f"{n.type}/read", n.id, n.id)]
+        if at.kind.lower() in POLICIES and request.filter:
+            rows = [
+                n for n in rows if policy_type(request.filter) in ("", str(n.json["properties"]["policyType"]).lower())
+            ]
         return self._pages(request, rows, lambda n: self._dated(n, request.version, list_form(n, estate)))
 
     def _reply(self, at: ArmPath) -> HttpAnswer | None:
@@ -313,6 +320,12 @@ class SandboxArm:
         elif namespace in LAST:
             body["nextLink"] = LAST[namespace]
         return answer(body)
+
+
+def policy_type(filter: str) -> str:
+    """Return the type that a filter on policies asks for, in lower case; "" for another filter."""
+    found = re.fullmatch(r"policyType\s+eq\s+'(\w+)'", filter.strip(), re.IGNORECASE)
+    return found[1].lower() if found else ""
 
 
 def provider_json(estate: ServedEstate, subscription: str, space: str) -> Json:

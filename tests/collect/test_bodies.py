@@ -43,6 +43,16 @@ def test_a_child_that_is_called_as_a_folder_is_not_one() -> None:
     assert [with_child_id({"id": name}, LIST)["id"] for name in (".", "..", "a/.")] == [f"{LIST}/-"] * 3
 
 
+def test_policies_of_two_management_groups_with_one_name_are_two() -> None:
+    url = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/policyAssignments"
+    groups = "/providers/Microsoft.Management/managementGroups"
+    above = (f"{groups}/{group}/providers/Microsoft.Authorization/policyAssignments/regions" for group in ("a", "b"))
+    rows = [{"id": f"{url}/regions"}, *({"id": id, "name": "regions"} for id in above)]
+    assert [with_child_id(row, url)["id"] for row in rows] == [
+        f"{url}/{name}" for name in ("regions", "a:regions", "b:regions")
+    ]
+
+
 @given(ROWS)
 @MANY
 def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:

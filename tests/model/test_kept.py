@@ -118,3 +118,10 @@ def test_of_a_webhook_the_scheme_and_host_alone_are_kept() -> None:
             None,
         )
     ]
+
+
+def test_a_path_below_one_that_keeps_everything_takes_nothing_away() -> None:
+    kept = KeptPaths({"a/b": ["properties.rule.**", "properties.rule.if.field"]})
+    rule = {"if": {"field": "location", "notIn": ["norwayeast"]}, "then": {"effect": "deny"}}
+    assert kept.cut({"properties": {"rule": rule}}, "a/b") == {"properties": {"rule": rule}}
+    assert kept.cut({"properties": {"rule": {"key": "k"}}}, "a/b") == {"properties": {"rule": {"key": "not kept"}}}

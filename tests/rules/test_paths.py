@@ -36,3 +36,7 @@ def test_a_path_stands_for_what_leads_to_it() -> None:
         assert path.fullmatch(text), text
     for text in ("property", "properties.lists", "properties.list[].a.values", "properties.list.value"):
         assert not path.fullmatch(text), text
+    assert all(
+        pattern("properties.rule.**").fullmatch(text) for text in ("properties.rule", "properties.rule.if.not[].in")
+    )
+    assert not pattern("properties.rule.**").fullmatch("properties.rules")

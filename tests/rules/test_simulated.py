@@ -239,7 +239,7 @@ def test_a_perimeters_rule_keeps_the_prefixes_that_are_no_cause(name: str) -> No
 
 
 IN_CAPITALS = re.compile(r"(?<![\w<-])[A-Z][A-Z_]{2,}\b(?!>)")
-WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON")
+WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON", "WDATP")
 READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
 
 
