@@ -10,7 +10,7 @@ from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, peek, same
-from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, key_of
+from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, older
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
@@ -257,9 +257,7 @@ def _rotation(item: Resource | None) -> str:
 
 def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
     """Return how many resources are bound to a version that is not known to be the newest; "" without any."""
-    newest = key_of(_text(item.body, "properties.keyUriWithVersion")) if item is not None else None
-    version = newest.version if newest is not None else ""
-    bound = [each for each in stores if each.version and each.version != version]
+    bound = older(item, stores)
     if not bound:
         return ""
     return f"{len(bound)} resource{'s' if len(bound) > 1 else ''} may be bound to an older version, which is not read"
