@@ -168,7 +168,7 @@ def _said(part: Part, missing: Unread) -> Unread:
     """Return why the state of a version is not known, with who needs it."""
     if not part.version:
         return missing
-    return Unread(f"version {part.version}, which {names(part.uses)} may need", missing.why, missing.gap)
+    return Unread(f"version {part.version} (in use by {names(part.uses)})", missing.why, missing.gap)
 
 
 ENABLE = Repair(ENABLED, True, "--enabled true")

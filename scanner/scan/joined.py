@@ -1,6 +1,7 @@
 """The second collection: what is read once everything else is in the store, because only a join says what matters."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 
 from scanner.collect.plan import JoinedRead
@@ -27,7 +28,8 @@ def joined_reads(rules: RuleSet, *stores: Store) -> list[JoinedRead]:
     index, fresh = Index(), set[str]()
     taken = [of_store(each) for each in stores]
     for each in taken:
-        fresh = _add_vaults(index, each)
+        with closing(each):
+            fresh = _add_vaults(index, each)
     index.keys.finders = finders_of(rules)
     index.keys.resources = partial(_naming_keys, taken)
     return [
