@@ -140,7 +140,8 @@ class BundleReader:
                 page = [{**await self.context.reader.get(quoted_path(url), read.api, top.location), "id": url}]
                 self._add_children(buffer, page, read, "get", found)
             else:
-                async for page in self.context.reader.pages(quoted_path(url), read.api, top.location):
+                query = {"$filter": read.filter} if read.filter else None
+                async for page in self.context.reader.pages(quoted_path(url), read.api, top.location, query):
                     self._add_children(buffer, [with_child_id(each, url) for each in page], read, "list", found)
                     page.clear()
         except ReadError as error:

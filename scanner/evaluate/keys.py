@@ -160,9 +160,9 @@ class KeyLedger:
         item = self.index.resources.get(f"{vault.key}/keys/{key.name.lower()}")
         state, why = self._state(vault, item)
         risks += self._of(vault, item, key)
-        older = _older(item, stores)
-        if older:
-            risks.append(KeyRiskRow("version", "unknown", older))
+        unread = _older(item, stores)
+        if unread:
+            risks.append(KeyRiskRow("version", "unknown", unread))
         return KeyRow(
             holder="customer",
             stores=stores,
@@ -256,8 +256,11 @@ def _rotation(item: Resource | None) -> str:
 
 
 def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
-    """Return how many resources are bound to a version that is not known to be the newest; "" without any."""
-    bound = older(item, stores)
+    """Return how many resources are bound to an older version whose state was not read; "" without any."""
+    url = f"{item.key}/versions" if item is not None else ""
+    known = {each.name.lower() for each in item.bundle.below.get(url, ())} if item is not None else set()
+    bound = [each for each in older(item, stores) if each.version not in known]
     if not bound:
         return ""
-    return f"{len(bound)} resource{'s' if len(bound) > 1 else ''} may be bound to an older version, which is not read"
+    count = f"{len(bound)} resource" if len(bound) == 1 else f"{len(bound)} resources"
+    return f"{count} may be bound to an older version, whose state was not read"

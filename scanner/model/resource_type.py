@@ -33,6 +33,7 @@ class Read:
     `matters(row)`: whether a verdict may depend on a row of the list. The others are left out of the snapshot, where a
     list is long and few rows matter.
     `joined`: read last, below those resources alone that a join of everything else names (`collect.plan.Plan.joined`).
+    `filter`: the `$filter` of the list.
     `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets.
     """
 
@@ -54,6 +55,7 @@ class Read:
         always: bool = False,
         matters: Callable[[Resource], bool] | None = None,
         joined: bool = False,
+        filter: str = "",
         reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
     ) -> None:
         self.parent: ResourceType | Read = parent
@@ -70,6 +72,7 @@ class Read:
         self.always = always
         self.matters = matters
         self.joined = joined
+        self.filter = filter
         self.reduce = reduce
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension

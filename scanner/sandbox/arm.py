@@ -264,6 +264,7 @@ class SandboxArm:
         if at.name:
             return answer(self._dated(estate.nodes[at.path.lower()], request.version))
         rows = [n for n in estate.rows(at.path) if not estate.refused(f"{n.type}/read", n.id, n.id)]
+        rows = [n for n in rows if of_type(n, request.filter)]
         return self._pages(request, rows, lambda n: self._dated(n, request.version, list_form(n, estate)))
 
     def _reply(self, at: ArmPath) -> HttpAnswer | None:
@@ -362,6 +363,13 @@ def filtered(node: ServedResource, text: str) -> bool:
     """Return whether a resource passes `$filter`. Only `resourceType eq '...'`, joined by `or`, is understood."""
     kinds = re.findall(r"resourceType eq '([^']+)'", text, re.IGNORECASE)
     return not kinds or node.type in {kind.lower() for kind in kinds}
+
+
+def of_type(node: ServedResource, text: str) -> bool:
+    """Return whether a role definition passes `$filter`. Only `type eq '...'` is understood."""
+    asked = re.fullmatch(r"type eq '(\w+)'", text)
+    properties = node.json.get("properties")
+    return asked is None or (isinstance(properties, dict) and properties.get("type") == asked[1])
 
 
 def region_json(subscription: str, name: str, display: str, group: str, place: str, paired: str) -> Json:
