@@ -41,7 +41,7 @@ _ACTIONS = (f"{PERMISSIONS}[].dataActions", f"{PERMISSIONS}[].notDataActions", f
 DEFINITIONS = SUBSCRIPTION.child(
     "providers/Microsoft.Authorization/roleDefinitions",
     api="2022-04-01",
-    always=True,
+    joined=True,
     filter="type eq 'CustomRole'",
     matters=is_custom,
     keep=("properties.roleName", "properties.type", *_ACTIONS),
@@ -51,7 +51,7 @@ has those that can be assigned on a resource group alone is not documented: one 
 DENIALS = SUBSCRIPTION.child(
     "providers/Microsoft.Authorization/denyAssignments",
     api="2022-04-01",
-    always=True,
+    joined=True,
     matters=may_refuse_keys,
     keep=(
         "properties.denyAssignmentName",

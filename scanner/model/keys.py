@@ -362,6 +362,13 @@ class KeyRegister:
         """Return the resources that need each key of a vault, by the key's name in lower case. Raises Unread."""
         return {name: each for (host, name), each in self._all(index).items() if _has(vault, host)}
 
+    def vaults_in_use(self, index: "KeyIndex") -> Iterator[Resource]:
+        """Yield the vaults and managed HSMs that hold the key of a resource, each once."""
+        hosts = dict.fromkeys(host for host, _ in self._all(index))
+        for host in hosts:
+            with suppress(Unread):
+                yield self.vault(KeyName(host, ""), index)
+
     def bound_to_older(self, index: "KeyIndex") -> Iterator[tuple[Resource, Resource]]:
         """Yield the keys of which resources are bound to another version than the newest one, each after its vault."""
         for (host, name), found in self._all(index).items():

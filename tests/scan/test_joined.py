@@ -1,8 +1,9 @@
-"""Versions of keys: the second collection reads those of keys with an older version in use, and nothing else."""
+"""The second collection: versions of keys with an older version in use, custom roles and deny assignments of vaults."""
 
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote_plus
 
 import pytest
 
@@ -164,6 +165,107 @@ def test_a_vault_in_another_tenant_is_asked_with_its_own_login(tmp_path: Path) -
         sent = [each for each, _ in found.sent() if each.path.endswith("/versions")]
         assert [each.tenant for each in sent] == [SYD]
         assert states(found.document) == {"bundet": "fail"}
+
+
+# Custom roles and deny assignments
+
+ROLE = "keyvault-identity-lacks-role"
+LISTS = f"/subscriptions/{SUB}/providers/Microsoft.Authorization"
+CUSTOM = "0d000000-0000-4000-8000-000000000001"
+
+
+def with_role(*actions: str, type: str = "CustomRole") -> list[Json]:
+    """An account whose identity has a custom role on the vault of its key."""
+    own = account("stfulgt", "fulgt")
+    own["identity"] = {"type": "SystemAssigned", "principalId": "0b000000-0000-4000-8000-000000000001"}
+    permissions = [{"actions": [], "notActions": [], "dataActions": [*actions], "notDataActions": []}]
+    role = {"roleName": "Key user", "type": type, "permissions": permissions}
+    assigned = {
+        "roleDefinitionId": f"{LISTS}/roleDefinitions/{CUSTOM}",
+        "principalId": own["identity"]["principalId"],
+        "principalType": "ServicePrincipal",
+        "scope": VAULT,
+    }
+    rows = [
+        (f"{LISTS}/roleDefinitions/{CUSTOM}", role),
+        (f"{VAULT}/providers/Microsoft.Authorization/roleAssignments/one", assigned),
+    ]
+    above = [{"id": id, "name": id.rsplit("/", 1)[-1], "properties": properties} for id, properties in rows]
+    return [vault(), *key("fulgt"), own, *above]
+
+
+def roles(box: Sandbox, folder: Path, *words: str) -> tuple[Ended, Json]:
+    out = folder / "findings.json"
+    given = ("--arm-endpoint", box.url, "--auth", "environment", "--only", ROLE, "--only", "storage-key-elsewhere")
+    ended = twolocks("scan", *given, "--out", out, *words, env=box.environment())
+    return ended, json.loads(out.read_text())
+
+
+def lists(box: Sandbox) -> list[str]:
+    """The lists of role definitions and deny assignments that were asked for, with their filter."""
+    paths = [
+        each.url for each in box.requests if "roledefinitions?" in each.url.lower() or "denyassign" in each.url.lower()
+    ]
+    return sorted(unquote_plus(each.rsplit("/", 1)[-1].replace("&api-version=2022-04-01", "")) for each in paths)
+
+
+EVERY = "Microsoft.KeyVault/vaults/keys/*"
+
+
+@pytest.mark.parametrize(
+    ("actions", "state"), [((EVERY,), {}), (("Microsoft.KeyVault/vaults/*/read",), {"kv": "fail"})]
+)
+def test_a_custom_role_counts_by_what_it_allows(
+    tmp_path: Path, actions: tuple[str, ...], state: dict[str, str]
+) -> None:
+    with running(sandbox(with_role(*actions))) as box:
+        _, document = roles(box, tmp_path)
+    assert states(document, ROLE) == state
+    assert lists(box) == ["denyAssignments?api-version=2022-04-01", "roleDefinitions?$filter=type eq 'CustomRole'"]
+
+
+def test_a_built_in_role_is_not_kept(tmp_path: Path) -> None:
+    with running(sandbox(with_role(EVERY, type="BuiltInRole"))) as box:
+        _, document = roles(box, tmp_path)
+    assert states(document, ROLE) == {"kv": "unknown"}
+
+
+def test_nothing_is_listed_where_no_key_of_a_vault_with_roles_is_in_use(tmp_path: Path) -> None:
+    unused = [each for each in with_role(EVERY) if "/storageAccounts/" not in each["id"]]
+    policies = with_role(EVERY)
+    policies[0]["properties"]["enableRbacAuthorization"] = False
+    for given in (unused, policies):
+        with running(sandbox(given)) as box:
+            _, document = roles(box, tmp_path)
+        assert lists(box) == []
+        assert states(document, ROLE) == {}
+
+
+@pytest.mark.parametrize("list", ["roleDefinitions", "denyAssignments"])
+def test_a_refused_list_of_roles_is_a_gap_and_the_verdict_is_inconclusive(tmp_path: Path, list: str) -> None:
+    action = f"Microsoft.Authorization/{list}/read"
+    with running(sandbox(with_role(EVERY), refusals=[Refusal(action=action)])) as box:
+        ended, document = roles(box, tmp_path)
+    assert ended.code == 3
+    assert [(each["url"], each["action"]) for each in document["gaps"]] == [(f"{LISTS}/{list}", action)]
+    assert states(document, ROLE) == {"kv": "unknown"}
+
+
+def test_a_deny_assignment_is_kept_only_where_it_may_hold_for_keys(tmp_path: Path) -> None:
+    for name, actions, state in (("data", [EVERY], {"kv": "unknown"}), ("plain", [], {})):
+        everyone = [{"id": "00000000-0000-0000-0000-000000000000", "type": "SystemDefined"}]
+        denied = {
+            "denyAssignmentName": name,
+            "permissions": [{"dataActions": actions}],
+            "principals": everyone,
+            "scope": VAULT,
+        }
+        id = f"{VAULT}/providers/Microsoft.Authorization/denyAssignments/{name}"
+        file = tmp_path / f"{name}.jsonl"
+        with running(sandbox([*with_role(EVERY), {"id": id, "name": name, "properties": denied}])) as box:
+            _, document = roles(box, tmp_path, "--snapshot", str(file))
+        assert states(document, ROLE) == state
+        assert (id in file.read_text()) is bool(state)
 
 
 # The re-verification
