@@ -52,7 +52,8 @@ def _parents(index: Index) -> Iterator[tuple[Resource, Resource]]:
     """Yield the resources below which something is read, each with the resource of its bundle."""
     for vault, key in index.keys.bound_to_older(index):
         yield key, vault
-    vaults = [each for each in index.keys.vaults_in_use(index) if same(peek(each.body, _RBAC), True)]
+    vaults = [each for each in index.keys.vaults_in_use(index) if each.type.lower() == VAULTS.lower()]
+    vaults = [each for each in vaults if same(peek(each.body, _RBAC), True)]
     for id in dict.fromkeys(f"/subscriptions/{each.subscription}" for each in vaults):
         if (found := index.resources.get(id)) is not None:
             yield found, found
