@@ -10,10 +10,9 @@ from scanner.model.unread import Unread, malformed
 
 from .subscription import SUBSCRIPTION
 
-_KEYS: Final = "microsoft.keyvault/vaults/keys/"
-READ: Final = f"{_KEYS}read"
-WRAP: Final = f"{_KEYS}wrap/action"
-UNWRAP: Final = f"{_KEYS}unwrap/action"
+READ: Final = "microsoft.keyvault/vaults/keys/read"
+WRAP: Final = "microsoft.keyvault/vaults/keys/wrap/action"
+UNWRAP: Final = "microsoft.keyvault/vaults/keys/unwrap/action"
 ALL: Final = frozenset({READ, WRAP, UNWRAP})
 """The data actions that a service needs on its key, in lower case."""
 PERMISSIONS = "properties.permissions"
@@ -116,7 +115,7 @@ class CustomRole(NamedTuple):
 
 def custom_roles(index: Index, subscription: Resource, found: Children) -> dict[str, CustomRole]:
     """Return the custom roles by id in lower case, read once for each subscription."""
-    key = ("custom roles", subscription.key)
+    key = ("custom-roles", subscription.key)
     if key not in index.memo:
         index.memo[key] = {each.name.lower(): _custom_role(each) for each in found}
     return index.memo[key]  # type: ignore[return-value]
@@ -163,7 +162,7 @@ class Denial(NamedTuple):
 
 def denials(index: Index, subscription: Resource, found: Children) -> list[Denial]:
     """Return the deny assignments that may refuse the use of keys, read once for each subscription."""
-    key = ("denials on keys", subscription.key)
+    key = ("denials-on-keys", subscription.key)
     if key not in index.memo:
         index.memo[key] = [denial for each in found if (denial := _denial(each)) is not None]
     return index.memo[key]  # type: ignore[return-value]

@@ -121,11 +121,15 @@ def unused(index: Index) -> Verdict:
     return unknown(*more) if more else NotApplicable(UNUSED)
 
 
-def judged(key: Resource, index: Index, versions: Read, state: Callable[[Resource], Found], fix: Repair) -> Verdict:
-    """Return Fail where a version that resources need has a fault. `state`: says what is known of a version."""
+def judged(
+    key: Resource, index: Index, versions: Read, state: Callable[[Resource, str], Found], fix: Repair
+) -> Verdict:
+    """Return Fail where a version that resources need has a fault. `state`: says what is known of a version, with its
+    name, "" for the newest one.
+    """
     parts = needed(key, index, versions)
     if not parts:
-        return _unused(state(key), index)
+        return _unused(state(key, ""), index)
     found = [(each, _of_version(each, state)) for each in parts]
     failing = [(part, each) for part, each in found if each.fault]
     missing = [_said(part, each.missing) for part, each in found if each.missing is not None]
@@ -133,7 +137,7 @@ def judged(key: Resource, index: Index, versions: Read, state: Callable[[Resourc
     used = Evidence("used by", names([use for part, _ in (failing or found) for use in part.uses]))
     if failing:
         words = " ".join(f"{each.fault} {count(part.uses)}" for part, each in failing)
-        others = "".join(f" {each.what[:1].upper()}{each.what[1:]}: {each.why}." for each in missing)
+        others = "".join(f" Not known of {each.what}: {each.why}." for each in missing)
         causes = [fix.cause(key, part) for part, _ in failing]
         is_older = any(part.version for part, _ in failing)
         return Fail((*seen, used), f"{words}{others}", causes=tuple(causes) if is_older else ())
@@ -150,18 +154,18 @@ def _unused(own: Found, index: Index) -> Verdict:
     return NotApplicable(own.inapplicable) if own.inapplicable else unused(index)
 
 
-def _of_version(part: Part, state: Callable[[Resource], Found]) -> Found:
+def _of_version(part: Part, state: Callable[[Resource, str], Found]) -> Found:
     """Return what is known of a version that resources need."""
     if part.item is None:
         return Found(Evidence(f"version {part.version}", ABSENT), missing=part.missing)
     try:
-        found = state(part.item)
+        found = state(part.item, part.version)
     except Unread as missing:
         found = Found(Evidence(missing.what, ABSENT), missing=missing)
     if not part.version:
         return found
     seen = replace(found.seen, path=f"versions/{part.version} {found.seen.path}")
-    return found._replace(seen=seen, fault=found.fault.replace("The key", f"Version {part.version}", 1))
+    return found._replace(seen=seen)
 
 
 def _said(part: Part, missing: Unread) -> Unread:
@@ -178,11 +182,12 @@ EXTEND = Repair(EXPIRES, 1830211200, "--expires <EXPIRES>T00:00:00Z")
 def disabled(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need is disabled."""
 
-    def state(item: Resource) -> Found:
+    def state(item: Resource, version: str) -> Found:
         value, seen = item.require(ENABLED), item.evidence(ENABLED, True)
         if not isinstance(value, bool):
             return Found(seen, missing=unknown_value(ENABLED, value))
-        return Found(seen, "" if value else "The key is disabled.")
+        fault = f"Version {version} is disabled." if version else "The key is disabled."
+        return Found(seen, "" if value else fault)
 
     return judged(key, index, versions, state, ENABLE)
 
@@ -190,13 +195,14 @@ def disabled(key: Resource, index: Index, *, versions: Read) -> Verdict:
 def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need has expired."""
 
-    def state(item: Resource) -> Found:
+    def state(item: Resource, version: str) -> Found:
         date = _date(item)
         seen = Evidence(EXPIRES, date, "a date to come")
         left = _left(item, index)
         if isinstance(left, str):
             return Found(seen, inapplicable=left)
-        return Found(seen, f"The key expired on {date}." if left is not None and left <= 0 else "")
+        fault = f"Version {version} expired on {date}." if version else f"The key expired on {date}."
+        return Found(seen, fault if left is not None and left <= 0 else "")
 
     return judged(key, index, versions, state, EXTEND)
 
@@ -204,7 +210,7 @@ def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
 def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
     """Fail where a version that resources need expires within 30 days."""
 
-    def state(item: Resource) -> Found:
+    def state(item: Resource, version: str) -> Found:
         date = _date(item)
         seen = Evidence(EXPIRES, date, "more than 30 days to come")
         left = _left(item, index)
@@ -212,7 +218,8 @@ def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
             return Found(seen, inapplicable=left)
         if left is not None and left <= 0:
             return Found(seen, inapplicable="it has expired")
-        return Found(seen, f"The key expires on {date}." if left is not None and left < SOON else "")
+        fault = f"Version {version} expires on {date}." if version else f"The key expires on {date}."
+        return Found(seen, fault if left is not None and left < SOON else "")
 
     return judged(key, index, versions, state, EXTEND)
 

@@ -247,7 +247,8 @@ def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...])
         return own[0]._replace(role=" and ".join(dict.fromkeys(each.role for each in own)))
     if together >= {WRAP, UNWRAP}:
         # Built-in roles that allow to read keys and not to unwrap are left out of the snapshot.
-        return f"the role {own[0].role} does not allow to read the key, which another role may"
+        name = own[0].role
+        return f"the role {name} does not allow to read the key, which another role may"
     shared = next((each for place in places for each in known.shared.get(place, ())), None)
     return "" if shared is None else _why_shared(shared)
 
@@ -343,12 +344,14 @@ def _verdict(vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], know
     ]
     if failing:
         return _fail(vault, failing, missing)
-    evidence = [
-        Evidence(f"{role.id} {ROLE}", f"{role.role} on {_on(role.scope)}, for {names(own)}")
-        for role, own in list(seen.items())[:MOST]
-    ]
+    evidence = [_seen(role, own) for role, own in list(seen.items())[:MOST]]
     missing += [*([known.denials_gap] if known.denials_gap is not None else []), *index.keys.more(index)]
     return unknown(*missing, evidence=evidence) if missing else Pass(tuple(evidence))
+
+
+def _seen(role: Assigned, own: list[KeyUse]) -> Evidence:
+    name = role.role
+    return Evidence(f"{role.id} {ROLE}", f"{name} on {_on(role.scope)}, for {names(own)}")
 
 
 def _on(scope: str) -> str:

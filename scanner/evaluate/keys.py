@@ -262,5 +262,6 @@ def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
     bound = [each for each in older(item, stores) if each.version not in known]
     if not bound:
         return ""
-    count = f"{len(bound)} resource" if len(bound) == 1 else f"{len(bound)} resources"
-    return f"{count} may be bound to an older version, whose state was not read"
+    if len(bound) == 1:
+        return "1 resource may be bound to an older version, whose state was not read"
+    return f"{len(bound)} resources may be bound to an older version, whose state was not read"
