@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
+from scanner.scan.joined import joined_reads
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -129,7 +131,12 @@ class Scanned:
                     await collect(
                         reader,
                         Scope(),
-                        Plan(self.rules.kinds, self.rules.reads(), places=self.rules.needs_places),
+                        Plan(
+                            self.rules.kinds,
+                            self.rules.reads(),
+                            places=self.rules.needs_places,
+                            joined=partial(joined_reads, self.rules, store),
+                        ),
                         store,
                         RecordedProgress(),
                     )

@@ -162,6 +162,11 @@ LEFT = {
     "region is not known",
     "storage: a service whose keys are on by an unknown value, on an account that takes keys: "
     "storage-shared-key-enabled": "the service's own switch has an unknown value",
+    "vault_keys: the newest version in use is disabled, and the versions were refused, a vault: "
+    "keyvault-key-disabled": "the state of the other version in use is not known",
+    "vault_keys: Azure RBAC: a deny assignment, and no role: keyvault-identity-lacks-role": "the deny assignment stays",
+    "vault_keys: Azure RBAC: the deny assignments were refused, and no role lets the identity: "
+    "keyvault-identity-lacks-role": "the deny assignments are not known",
     "vault_keys: Azure RBAC: an account lacks the role, and another one is not known: "
     "keyvault-identity-lacks-role": "the identity of the other account is not known",
 }
