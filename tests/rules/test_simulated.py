@@ -155,6 +155,13 @@ LEFT = {
     "same name, whose selectors stay until the user removes them",
     "governance: a policy whose effect is overridden: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose override stays until the user removes it",
+    "governance: a definition of the customer that leaves out a group: subscription-no-region-policy": "the example has "
+    "an assignment of the same name, whose exclusion stays until the user removes it",
+    "governance: the initiative of Microsoft for sovereignty, of which Allowed locations is overridden: "
+    "subscription-no-region-policy": "the example has an assignment of the same name, whose override stays until the "
+    "user removes it",
+    "governance: the same, overridden by its reference: subscription-no-region-policy": "the example has an assignment "
+    "of the same name, whose override stays until the user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
     "monitoring: one table is short, and another is not known: log-workspace-table-short-retention": "the retention of "
     "the other table is not known",
