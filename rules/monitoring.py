@@ -17,6 +17,7 @@ from . import (
     apim,
     appconfig,
     appservice,
+    batch,
     bot,
     communication,
     containerapps,
@@ -148,6 +149,7 @@ MASTER_LOGS = settings(sql.DATABASES, when=is_master)
 INSTANCE_LOGS = settings(sql.INSTANCE)
 POSTGRES_LOGS = settings(postgres.SERVER)
 MYSQL_LOGS = settings(mysql.SERVER)
+BATCH_LOGS = settings(batch.ACCOUNT)
 BOT_LOGS = settings(bot.BOT)
 COMMUNICATION_LOGS = settings(communication.SERVICE)
 COSMOS_LOGS = settings(cosmos.ACCOUNT)
