@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse
-from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
+from scanner.model.addresses import NO_ADDRESSES
+from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.remedy import Cause
@@ -21,9 +21,9 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.known_ports import known
-from scanner.reach.sources import grant_from_addresses, source_hop
 
 from .common import by_perimeter, host
+from .port_rules import EVERYWHERE, PortRule, port_lock
 
 ACCOUNT = ResourceType("Microsoft.Batch/batchAccounts", api="2025-06-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -115,7 +115,6 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 PROVISION = "properties.networkConfiguration.publicIPAddressConfiguration.provision"
 NAT = "properties.networkConfiguration.endpointConfiguration.inboundNatPools"
 RULES = "networkSecurityGroupRules"
-ANYWHERE = ("*", "Internet", "0.0.0.0/0")
 OLD_POOL = (
     "a pool that was made before 30 November 2025 may answer SSH or RDP without a port of its own in its settings"
 )
@@ -169,49 +168,19 @@ def _perhaps_by_default(pool: Resource) -> Unread | None:
 
 
 def _nat_lock(entry: Any, index: Index) -> Lock:
-    """Return the network lock of a port: its rules in the order of their priority; every network where it has none."""
+    """Return the network lock of a port by its rules; every network where it has none."""
     path = f"{NAT}[{get_path(entry, 'name')}].{RULES}"
-    rules = get_path(entry, RULES)
-    if is_absent(rules) or rules == []:
-        return _lock_of(grant(Reach.internet, Evidence(path, "none", "rules that deny")))
-    if not isinstance(rules, list):
+    value = get_path(entry, RULES)
+    if not is_absent(value) and not isinstance(value, list):
         return possible(Reach.internet, not_a_list(path))
-    seen = Evidence(path, [f"{get_path(each, 'access')} {get_path(each, 'sourceAddressPrefix')}" for each in rules])
-    try:
-        allowed = _allowed(rules, path)
-    except Unread as missing:
-        return possible(Reach.internet, missing, seen)
-    found = grant_from_addresses(allowed, index, seen)
-    return _lock_of(Lock((found,)) if found is not None else grant(Reach.none, seen))
-
-
-def _lock_of(lock: Lock) -> Lock:
-    level = lock.grants[0].level
-    return replace(lock, hops=(source_hop(lock), Hop("firewall", "Rules of the port", level.name, allows=bool(level))))
-
-
-def _allowed(rules: list[Any], path: str) -> AddressSet:
-    """Return the addresses that rules allow, the lowest priority first. Raises Unread for what is not known."""
-    order = [(get_path(each, "priority"), each) for each in rules]
-    if not all(isinstance(priority, int) for priority, _ in order):
-        raise Unread(f"{path}[].priority", "it is no number")
-    allowed = decided = NO_ADDRESSES
-    for _, rule in sorted(order, key=lambda each: each[0]):
-        access = get_path(rule, "access")
-        if not any(same(access, each) for each in ("Allow", "Deny")):
-            raise unknown_value(f"{path}[].access", access)
-        if not is_absent(get_path(rule, "sourcePortRanges")) and get_path(rule, "sourcePortRanges") not in (["*"], []):
-            raise Unread(f"{path}[].sourcePortRanges", "a rule by source port")
-        here = _source(get_path(rule, "sourceAddressPrefix"), path) - decided
-        allowed |= here if same(access, "Allow") else NO_ADDRESSES
-        decided |= here
-    return allowed
-
-
-def _source(prefix: Any, path: str) -> AddressSet:
-    if any(same(prefix, each) for each in ANYWHERE):
-        return parse("0.0.0.0/0")
-    try:
-        return parse(prefix)
-    except BadAddress as bad:
-        raise Unread(f"{path}[].sourceAddressPrefix", str(bad)) from None
+    rules = [
+        PortRule(
+            get_path(each, "priority"),
+            get_path(each, "access"),
+            [get_path(each, "sourceAddressPrefix")],
+            get_path(each, "sourcePortRanges"),
+        )
+        for each in value or ()
+    ]
+    rest = NO_ADDRESSES if rules else EVERYWHERE
+    return port_lock(rules, path, index, rest=rest, name="Rules of the port")

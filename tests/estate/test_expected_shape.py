@@ -36,6 +36,7 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.communication/communicationservices": {"api"},
     "microsoft.batch/batchaccounts": {"account", "nodes", "pool/*"},
     "microsoft.compute/disks": {"export/*"},
+    "microsoft.servicefabric/managedclusters": {"client", "http", "rdp"},
     "microsoft.compute/snapshots": {"export/*"},
     "microsoft.documentdb/databaseaccounts": {"cosmos"},
     "microsoft.documentdb/mongoclusters": {"mongo"},
