@@ -21,11 +21,11 @@ from scanner.model.verdict import (
 from . import aks
 
 MACHINE = ResourceType("Microsoft.HybridCompute/machines", api="2025-01-13")
-CLUSTER = ResourceType("Microsoft.Kubernetes/connectedClusters", api="2024-01-01")
+CLUSTER = ResourceType("Microsoft.Kubernetes/connectedClusters", api="2026-05-01")
 FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
 # One request for each cluster; Resource Graph has them in a table of their own, which a scan does not read.
-AKS_FLUX = aks.CLUSTER.child(FLUX, api="2024-11-01")
-ARC_FLUX = CLUSTER.child(FLUX, api="2024-11-01")
+AKS_FLUX = aks.CLUSTER.child(FLUX, api="2025-04-01")
+ARC_FLUX = CLUSTER.child(FLUX, api="2025-04-01")
 
 AGENT = "properties.agentConfiguration"
 ON, OFF = ("true", True), ("false", False)

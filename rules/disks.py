@@ -27,7 +27,7 @@ DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02")
 SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
 ACCESSES = "Microsoft.Compute/diskAccesses"
 ACCESS = ResourceType(ACCESSES, api="2025-01-02")
-GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-03-03")
+GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-12-03")
 RESTORE_POINTS = ResourceType("Microsoft.Compute/restorePointCollections", api="2025-11-01")
 
 STATE = "properties.diskState"

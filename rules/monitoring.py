@@ -22,6 +22,7 @@ from . import (
     communication,
     containerapps,
     cosmos,
+    desktops,
     eventgrid,
     eventhub,
     grafana,
@@ -150,6 +151,7 @@ INSTANCE_LOGS = settings(sql.INSTANCE)
 POSTGRES_LOGS = settings(postgres.SERVER)
 MYSQL_LOGS = settings(mysql.SERVER)
 BATCH_LOGS = settings(batch.ACCOUNT)
+HOST_POOL_LOGS = settings(desktops.HOST_POOL)
 BOT_LOGS = settings(bot.BOT)
 COMMUNICATION_LOGS = settings(communication.SERVICE)
 COSMOS_LOGS = settings(cosmos.ACCOUNT)

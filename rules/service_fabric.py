@@ -27,7 +27,7 @@ from .common import host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
 
 CLUSTER = ResourceType("Microsoft.ServiceFabric/clusters", api="2021-06-01")
-MANAGED = ResourceType("Microsoft.ServiceFabric/managedClusters", api="2024-04-01")
+MANAGED = ResourceType("Microsoft.ServiceFabric/managedClusters", api="2026-02-01")
 NODE_TYPES = MANAGED.child("nodeTypes")
 
 # Classic clusters
