@@ -79,7 +79,8 @@ def plain_source(configuration: Resource, index: Index) -> Verdict:
     present = [(name, each) for name, each in found if isinstance(each, dict)]
     if not present:
         raise Unread(f"{SPEC}.sourceKind", "Azure returned no source")
-    seen, plain = [], []
+    seen: list[Evidence] = []
+    plain: list[Evidence] = []
     for name, each in present:
         scheme = _scheme(get_path(each, "url"))
         evidence = Evidence(f"{SPEC}.{name}.url", f"{scheme}://", "https://")
