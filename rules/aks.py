@@ -9,7 +9,17 @@ from scanner.model.json_paths import is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import (
     MAX_LISTED,
@@ -171,6 +181,8 @@ def unsupported(cluster: Resource, index: Index) -> Verdict:
     if not day:
         raise Unread("the time of the scan", "not in the snapshot")
     seen = Evidence(path, value, f"a version that is supported on {day}")
+    if day <= end and path != VERSION:
+        raise not_returned(VERSION)
     if day <= end:
         return Pass((seen,))
     if int(minor) > last:

@@ -7,6 +7,7 @@ from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
+    ABSENT,
     Evidence,
     Fail,
     NotApplicable,
@@ -70,25 +71,33 @@ def incoming_ports(machine: Resource, index: Index) -> Verdict:
 # Flux
 
 SPEC = "properties"
-SOURCES = {"gitRepository": "url", "bucket": "url", "azureBlob": "url", "ociRepository": "url"}
+SOURCES = ("gitRepository", "bucket", "azureBlob", "ociRepository")
 
 
 def plain_source(configuration: Resource, index: Index) -> Verdict:
     """Fail where a cluster fetches what it runs over HTTP."""
     found = [(name, configuration.get(f"{SPEC}.{name}")) for name in SOURCES]
-    present = [(name, each) for name, each in found if isinstance(each, dict)]
-    if not present:
+    seen = [_transport(f"{SPEC}.{name}", name, each) for name, each in found if isinstance(each, dict)]
+    if not seen:
         raise Unread(f"{SPEC}.sourceKind", "Azure returned no source")
-    seen: list[Evidence] = []
-    plain: list[Evidence] = []
-    for name, each in present:
-        scheme = _scheme(get_path(each, "url"))
-        evidence = Evidence(f"{SPEC}.{name}.url", f"{scheme}://", "https://")
-        insecure = same(get_path(each, "insecure"), True)
-        (plain if scheme == "http" or insecure else seen).append(evidence)
-        if scheme not in ("http", "https", "ssh", "oci"):
-            raise Unread(f"{SPEC}.{name}.url", "its scheme is not known")
-    return Fail(tuple(plain)) if plain else Pass(tuple(seen))
+    plain = tuple(evidence for evidence, is_plain in seen if is_plain)
+    return Fail(plain) if plain else Pass(tuple(evidence for evidence, _ in seen))
+
+
+def _transport(path: str, name: str, source: Any) -> tuple[Evidence, bool]:
+    """Return the evidence of how a source is fetched, and whether that is over HTTP. Raises Unread.
+
+    azure-rest-api-specs: insecure of a bucket decides, and is true by default; of an OCI repository it is false.
+    """
+    insecure = get_path(source, "insecure")
+    if not is_absent(insecure) and not any(same(insecure, each) for each in (True, False)):
+        raise unknown_value(f"{path}.insecure", insecure)
+    if same(insecure, True) or (name == "bucket" and is_absent(insecure)):
+        return Evidence(f"{path}.insecure", ABSENT if is_absent(insecure) else insecure, False), True
+    scheme = _scheme(get_path(source, "url"))
+    if scheme not in ("http", "https", "ssh", "oci") and name != "bucket":
+        raise Unread(f"{path}.url", "its scheme is not known")
+    return Evidence(f"{path}.url", f"{scheme}://", "https://"), scheme == "http"
 
 
 def _scheme(url: Any) -> str:
