@@ -72,8 +72,11 @@ _ADMIN_RULES = (
 )
 """What Resource Graph shows the deployed security admin rules of; that these reads suffice is not verified."""
 _SCOPES = ("Microsoft.Insights/privateLinkScopes",)
+_ACCESSES = ("Microsoft.Compute/diskAccesses",)
 _MORE = {
     "microsoft.app/containerapps": ("Microsoft.App/managedEnvironments",),
+    "microsoft.compute/disks": _ACCESSES,
+    "microsoft.compute/snapshots": _ACCESSES,
     "microsoft.compute/virtualmachines": _CHAIN,
     "microsoft.containerinstance/containergroups": _CHAIN,
     "microsoft.insights/components": _SCOPES,

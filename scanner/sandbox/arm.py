@@ -189,7 +189,7 @@ class SandboxArm:
     def _special(self, request: ArmRequest) -> HttpAnswer | None:
         at = request.at
         kind = at.kind.lower()
-        if kind.startswith("microsoft.resources/"):
+        if kind.startswith("microsoft.resources/") and kind != "microsoft.resources/deploymentscripts":
             return self._containers(request, kind)
         if kind.endswith("microsoft.authorization/permissions"):
             return self._permissions(request)
