@@ -52,6 +52,9 @@ def _acl(part: str, name: str) -> Firewall:
 
 ACCOUNT_ACL = _acl("accountAccess", "Rules of the account endpoint")
 NODE_ACL = _acl("nodeManagementAccess", "Rules of the node management endpoint")
+OWN_SIGN_IN = (
+    "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
+)
 NODES_ONLY = "nodes of the account's pools alone sign in there, with a credential of each node, so low at most"
 
 
@@ -136,7 +139,7 @@ def pool_ports(pool: Resource, index: Index) -> Iterator[Exposure]:
         missing = _perhaps_by_default(pool)
         if missing is not None:
             reach = possible(Reach.internet, missing, pool.evidence(NAT))
-            yield Exposure(f"pool/{_name(pool)}", "admin", reach, SHARED, display_name=title, subject=pool)
+            yield _port(f"pool/{_name(pool)}", reach, title, pool)
         return
     if not isinstance(value, list):
         yield replace(unread(f"pool/{_name(pool)}", "admin", not_a_list(NAT), display_name=title), subject=pool)
@@ -145,14 +148,20 @@ def pool_ports(pool: Resource, index: Index) -> Iterator[Exposure]:
         port = get_path(each, "backendPort")
         found = known("tcp", port) if isinstance(port, int) else None
         label = f"{found.name} of the nodes" if found is not None else f"Port {port} of the nodes"
-        yield Exposure(
-            f"pool/{_name(pool)}/{port}",
-            "admin",
-            _nat_lock(each, index),
-            SHARED,
-            display_name=f"{label} of the pool {_name(pool)}",
-            subject=pool,
-        )
+        yield _port(f"pool/{_name(pool)}/{port}", _nat_lock(each, index), f"{label} of the pool {_name(pool)}", pool)
+
+
+def _port(endpoint: str, reach: Lock, title: str, pool: Resource) -> Exposure:
+    return Exposure(
+        endpoint,
+        "admin",
+        reach,
+        SHARED,
+        display_name=title,
+        subject=pool,
+        counts_as_closed_up_to=Reach.selected,
+        justification=OWN_SIGN_IN,
+    )
 
 
 def _name(pool: Resource) -> str:

@@ -16,6 +16,7 @@ from .common import host, private_only
 CLUSTER = ResourceType("Microsoft.RedHatOpenShift/openShiftClusters", api="2025-07-25")
 API = "properties.apiserverProfile.visibility"
 INGRESS = "properties.ingressProfiles"
+KUBEADMIN = "whether kubeadmin was removed is not visible, and a private address is all that a cluster can have, so it counts as closed"
 PRIVATE = "a private address in the virtual network of the cluster"
 PUBLIC = "a public address without address rules"
 
@@ -43,6 +44,8 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         SHARED,
         display_name="The API server",
         address=host(cluster, "properties.apiserverProfile.url"),
+        counts_as_closed_up_to=Reach.private,
+        justification=KUBEADMIN,
     )
     profiles = cluster.get(INGRESS)
     if not isinstance(profiles, list):

@@ -93,6 +93,9 @@ PORTS = {
     "client": ("properties.clientConnectionPort", 19000, "The client endpoint of the cluster"),
     "http": ("properties.httpGatewayConnectionPort", 19080, "The HTTP gateway of the cluster"),
 }
+OWN_SIGN_IN = (
+    "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
+)
 NO_RDP = "RDP is not forwarded to the nodes"
 
 
@@ -190,4 +193,13 @@ def _rdp(cluster: Resource, index: Index, address: str) -> Exposure:
     else:
         missing = not_returned(RDP) if is_absent(value) else unknown_value(RDP, value)
         reach = possible(Reach.internet, missing, cluster.evidence(RDP, False))
-    return Exposure("rdp", "admin", reach, SHARED, display_name=title, address=address)
+    return Exposure(
+        "rdp",
+        "admin",
+        reach,
+        SHARED,
+        display_name=title,
+        address=address,
+        counts_as_closed_up_to=Reach.selected,
+        justification=OWN_SIGN_IN,
+    )
