@@ -34,6 +34,8 @@ def no_entra_login(machine: Resource, index: Index) -> Verdict:
 
 def runs_scripts(extension: Resource, index: Index) -> Verdict:
     """Fail where an extension runs a script of someone's on the machine, as its highest account."""
+    if not extension.type.lower().startswith(f"{VM}/".lower()):
+        return NotApplicable("it is of a scale set")
     kind = extension.require(TYPE)
     seen = extension.evidence(TYPE, "no script")
     return Fail((seen,)) if any(same(kind, each) for each in SCRIPTS) else Pass((seen,))

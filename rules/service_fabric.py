@@ -146,7 +146,11 @@ def reach_of(cluster: Resource, index: Index, port: int) -> Lock:
 
 
 def _is_tcp(rule: Any) -> bool:
-    return any(same(get_path(rule, "protocol"), each) for each in ("tcp", "*"))
+    """Return whether a rule decides about TCP: one that denies by its name alone, one that allows unless it names another."""
+    protocol = get_path(rule, "protocol")
+    if same(get_path(rule, "access"), "deny"):
+        return any(same(protocol, each) for each in ("tcp", "*", "any"))
+    return not any(same(protocol, each) for each in ("udp", "icmp", "ah", "esp"))
 
 
 def _source_ports(rule: Any) -> Any:
