@@ -154,8 +154,8 @@ LEFT = {
     "same name, whose selectors stay until the user removes them",
     "governance: a policy whose effect is overridden: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose override stays until the user removes it",
-    "governance: a definition of the customer that leaves out a group: subscription-no-region-policy": "the example has "
-    "an assignment of the same name, whose exclusion stays until the user removes it",
+    "governance: a definition of the customer that leaves out a group: subscription-no-region-policy": "the example "
+    "has an assignment of the same name, whose exclusion stays until the user removes it",
     "governance: the initiative of Microsoft for sovereignty, of which Allowed locations is overridden: "
     "subscription-no-region-policy": "the example has an assignment of the same name, whose override stays until the "
     "user removes it",
