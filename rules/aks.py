@@ -9,7 +9,17 @@ from scanner.model.json_paths import is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import (
     MAX_LISTED,
@@ -131,3 +141,50 @@ def no_entra(cluster: Resource, index: Index) -> Verdict:
     if not isinstance(profile, dict):
         return unknown(Unread("properties.aadProfile", "not an object"))
     return Pass((Evidence("properties.aadProfile", "set", "a profile"),))
+
+
+# Versions
+
+VERSION = "properties.currentKubernetesVersion"
+CALENDAR = {
+    27: ("2024-07-31", "2025-07-31"),
+    28: ("2025-01-31", "2026-01-31"),
+    29: ("2025-03-31", "2026-03-31"),
+    30: ("2025-07-31", "2026-07-31"),
+    31: ("2025-11-01", "2026-11-30"),
+    32: ("2026-03-31", "2027-03-31"),
+    33: ("2026-07-31", "2027-07-31"),
+    34: ("2026-11-30", "2027-11-30"),
+    35: ("2027-03-31", "2028-03-31"),
+    36: ("2027-06-30", "2028-06-30"),
+    37: ("2027-10-31", "2028-10-31"),
+}
+"""The last day of support of each minor version of Kubernetes 1: of the community, and long-term. As of November 2026.
+
+Source: aks/supported-kubernetes-versions, whose dates without a day are the last one of the month. Long-term support is
+one year longer, of the versions too of which the page no longer has the date.
+"""
+
+
+def unsupported(cluster: Resource, index: Index) -> Verdict:
+    """Fail where Microsoft fixes no flaws of the version of Kubernetes any more."""
+    path = VERSION if cluster.has(VERSION) else "properties.kubernetesVersion"
+    value = cluster.require(path)
+    major, _, rest = str(value).partition(".")
+    minor = rest.partition(".")[0]
+    if major != "1" or not minor.isascii() or not minor.isdecimal():
+        raise unknown_value(path, value)
+    long_term = same(cluster.get("properties.supportPlan"), "AKSLongTermSupport")
+    first, last = min(CALENDAR), max(CALENDAR)
+    end = CALENDAR[min(max(int(minor), first), last)][long_term]
+    day = index.taken[:10]
+    if not day:
+        raise Unread("the time of the scan", "not in the snapshot")
+    seen = Evidence(path, value, f"a version that is supported on {day}")
+    if day <= end and path != VERSION:
+        raise not_returned(VERSION)
+    if day <= end:
+        return Pass((seen,))
+    if int(minor) > last:
+        raise Unread(path, "this version of the scanner has no date for it")
+    return Fail((seen, Evidence("end of support", end)))

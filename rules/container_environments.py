@@ -35,6 +35,11 @@ def environment_lock(index: Index, environment_id: str, rules: Lock) -> Lock:
         environment = find(index, environment_id, "Microsoft.App/managedEnvironments")
     except Unread as missing:
         return without_environment(rules, missing)
+    return lock_in(environment, index, rules)
+
+
+def lock_in(environment: Resource, index: Index, rules: Lock) -> Lock:
+    """Return the network lock of what an environment serves: its network, its public switch, and the `rules` of what it is."""
     path = f"environment {environment.name} properties.vnetConfiguration.internal"
     internal = environment.get("properties.vnetConfiguration.internal")
     if same(internal, True):

@@ -32,6 +32,10 @@ KEYS = VAULT.child("keys", each=True)
 SECRETS = VAULT.child("secrets", costly=True)
 HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
 HSM_KEYS = HSM.child("keys", each=True)
+# Of keys with an older version in use alone. Rows of this list have attributes (Azure/azure-rest-api-specs, example
+# listKeyVersions).
+VERSIONS = KEYS.child("versions", joined=True)
+HSM_VERSIONS = HSM_KEYS.child("versions", joined=True)
 FIREWALL = "Key Vault firewall"
 VAULT_ACL = network_acls(
     FIREWALL,

@@ -50,7 +50,6 @@ MACHINE = ResourceType(
 )
 
 DISK_SETS = ResourceType("Microsoft.Compute/diskEncryptionSets", api="2025-01-02")
-SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
 IMAGE = ResourceType("Microsoft.Compute/images", api="2025-11-01")
 
 

@@ -17,10 +17,12 @@ from . import (
     apim,
     appconfig,
     appservice,
+    batch,
     bot,
     communication,
     containerapps,
     cosmos,
+    desktops,
     eventgrid,
     eventhub,
     grafana,
@@ -148,6 +150,8 @@ MASTER_LOGS = settings(sql.DATABASES, when=is_master)
 INSTANCE_LOGS = settings(sql.INSTANCE)
 POSTGRES_LOGS = settings(postgres.SERVER)
 MYSQL_LOGS = settings(mysql.SERVER)
+BATCH_LOGS = settings(batch.ACCOUNT)
+HOST_POOL_LOGS = settings(desktops.HOST_POOL)
 BOT_LOGS = settings(bot.BOT)
 COMMUNICATION_LOGS = settings(communication.SERVICE)
 COSMOS_LOGS = settings(cosmos.ACCOUNT)

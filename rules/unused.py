@@ -9,7 +9,6 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, V
 from .common import rows
 
 NAT = ResourceType("Microsoft.Network/natGateways", api="2025-09-01")
-DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02")
 POOLS = "properties.backendAddressPools"
 
 

@@ -1,12 +1,13 @@
 """Keys of vaults and managed HSMs, by the resources that they encrypt: state, expiry, rotation, and what reaches them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
-from scanner.model.keys import KeyUse, key_of
+from scanner.model.keys import POOLS, KeyUse, older
 from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -16,7 +17,6 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
-    Unknown,
     Unread,
     Verdict,
     not_returned,
@@ -29,31 +29,77 @@ SOON = 30 * 86400
 ENABLED = "properties.attributes.enabled"
 EXPIRES = "properties.attributes.exp"
 POLICY = "properties.rotationPolicy"
-NEWEST = "properties.keyUriWithVersion"
 NEEDED = ("get", "wrapkey", "unwrapkey")
 """What a service needs on its key (storage/common/customer-managed-keys-configure-existing-account)."""
 MOST = 8
 NOT_ROTATED = "No policy rotates the key."
 
 
-class Needed(NamedTuple):
-    """The resources that need a key. `others`: why the state is not known of a version that some are bound to."""
+class Part(NamedTuple):
+    """A version of a key, and the resources that need it.
 
+    `version`: "" for the newest one. `item`: the resource with its state, that of the key for the newest one; None
+    where it is not known, and `missing` says why.
+    """
+
+    version: str
     uses: tuple[KeyUse, ...]
-    others: tuple[Unread, ...] = ()
+    item: Resource | None
+    missing: Unread | None = None
 
 
-def needed(key: Resource, index: Index) -> Needed:
-    """Return the resources that need the newest version of a key, and other versions in use. Raises Unread."""
+class Found(NamedTuple):
+    """What is known of one version. `fault`: in words; "" without one. `fix`: the options of the command that ends it.
+
+    `inapplicable`: why the question does not apply to it. `missing`: why the answer is not known.
+    """
+
+    seen: Evidence
+    fault: str = ""
+    inapplicable: str = ""
+    missing: Unread | None = None
+
+
+class Repair(NamedTuple):
+    """What ends a fault of a version: the property and its value, and the option of the command."""
+
+    path: str
+    value: Any
+    option: str
+
+    def cause(self, key: Resource, part: Part) -> Cause:
+        """Return the cause of a fault. The newest version has the command of the rule."""
+        if not part.version or part.item is None:
+            return Cause("", self.path, value=self.value)
+        vault = "--hsm-name" if key.type.lower().startswith(POOLS.lower()) else "--vault-name"
+        command = (
+            f"az keyvault key set-attributes {vault} {{top}} --name {{name}} --version {{entry}} {self.option} "
+            "--subscription {subscription}"
+        )
+        return Cause(part.item.id, self.path, value=self.value, command=command, text=part.version)
+
+
+def users(key: Resource, index: Index) -> list[KeyUse]:
+    """Return the resources that need a key, in any version. Raises Unread."""
     vault = key.bundle.top
-    found = index.keys.uses(vault, index).get(key.name.lower(), []) if vault is not None else []
-    newest = key_of(key.get(NEWEST))
-    version = newest.version if newest is not None else ""
-    bound = [each for each in found if each.version and each.version != version]
-    words = "1 resource may be bound to an older version, which is not read"
-    if len(bound) > 1:
-        words = f"{len(bound)} resources may be bound to an older version, which is not read"
-    return Needed(tuple(each for each in found if each not in bound), (Unread(NEWEST, words),) if bound else ())
+    return index.keys.uses(vault, index).get(key.name.lower(), []) if vault is not None else []
+
+
+def needed(key: Resource, index: Index, versions: Read) -> list[Part]:
+    """Return the versions of a key that resources need, the newest first. Raises Unread."""
+    found = users(key, index)
+    bound = older(key, found)
+    newest = tuple(each for each in found if each not in bound)
+    by_version: dict[str, list[KeyUse]] = {}
+    for each in bound:
+        by_version.setdefault(each.version, []).append(each)
+    below = key.children(versions)
+    items = {each.name.lower(): each for each in below}
+    parts = [Part("", newest, key)] if newest else []
+    for version, uses in sorted(by_version.items()):
+        missing = None if version in items else below.gap or Unread(f"version {version}", "the vault does not list it")
+        parts.append(Part(version, tuple(uses), items.get(version), missing))
+    return parts
 
 
 def names(uses: tuple[KeyUse, ...] | list[KeyUse]) -> str:
@@ -75,72 +121,130 @@ def unused(index: Index) -> Verdict:
     return unknown(*more) if more else NotApplicable(UNUSED)
 
 
-def judged(key: Resource, index: Index, seen: Evidence, fault: str, *, of_version: bool = True) -> Verdict:
-    """Return Fail with a fault in words, where resources need the key; "" is a Pass.
-
-    `of_version`: the fault is one of the newest version, which resources that are bound to another one do not need.
+def judged(
+    key: Resource, index: Index, versions: Read, state: Callable[[Resource, str], Found], fix: Repair
+) -> Verdict:
+    """Return Fail where a version that resources need has a fault. `state`: says what is known of a version, with its
+    name, "" for the newest one.
     """
-    found = needed(key, index)
-    if not of_version:
-        vault = key.bundle.top
-        every = index.keys.uses(vault, index).get(key.name.lower(), []) if vault is not None else []
-        found = Needed(tuple(every))
-    if not found.uses and not found.others:
-        return unused(index)
-    used = Evidence("used by", names(found.uses) or "older versions")
-    if fault and found.uses:
-        others = "".join(f" {each.why[:1].upper()}{each.why[1:]}." for each in found.others)
-        return Fail((seen, used), f"{fault} {count(found.uses)}{others}")
-    return unknown(*found.others, evidence=(seen, used)) if found.others else Pass((seen, used))
+    parts = needed(key, index, versions)
+    if not parts:
+        return _unused(state(key, ""), index)
+    found = [(each, _of_version(each, state)) for each in parts]
+    failing = [(part, each) for part, each in found if each.fault]
+    missing = [_said(part, each.missing) for part, each in found if each.missing is not None]
+    seen = tuple(each.seen for _, each in (failing or found))
+    used = Evidence("used by", names([use for part, _ in (failing or found) for use in part.uses]))
+    if failing:
+        words = " ".join(f"{each.fault} {count(part.uses)}" for part, each in failing)
+        others = "".join(f" Not known of {each.what}: {each.why}." for each in missing)
+        causes = [fix.cause(key, part) for part, _ in failing]
+        is_older = any(part.version for part, _ in failing)
+        return Fail((*seen, used), f"{words}{others}", causes=tuple(causes) if is_older else ())
+    if missing:
+        return unknown(*missing, evidence=(*seen, used))
+    reasons = [each.inapplicable for _, each in found if each.inapplicable]
+    return NotApplicable(reasons[0]) if len(reasons) == len(found) else Pass((*seen, used))
 
 
-def disabled(key: Resource, index: Index) -> Verdict:
-    """Fail where a key that resources need is disabled."""
-    value, seen = key.require(ENABLED), key.evidence(ENABLED, True)
-    if not isinstance(value, bool):
-        return unknown(unknown_value(ENABLED, value), evidence=(seen,))
-    return judged(key, index, seen, "" if value else "The key is disabled.")
+def _unused(own: Found, index: Index) -> Verdict:
+    """Return the verdict on a key that no resource of the scan needs."""
+    if own.missing is not None:
+        return unknown(own.missing, evidence=(own.seen,))
+    return NotApplicable(own.inapplicable) if own.inapplicable else unused(index)
 
 
-def expired(key: Resource, index: Index) -> Verdict:
-    """Fail where a key that resources need has expired."""
-    left = _left(key, index)
-    if isinstance(left, Unknown | NotApplicable):
-        return left
-    date = _date(key)
-    seen = Evidence(EXPIRES, date, "a date to come")
-    return judged(key, index, seen, f"The key expired on {date}." if left is not None and left <= 0 else "")
+def _of_version(part: Part, state: Callable[[Resource, str], Found]) -> Found:
+    """Return what is known of a version that resources need."""
+    if part.item is None:
+        return Found(Evidence(f"version {part.version}", ABSENT), missing=part.missing)
+    try:
+        found = state(part.item, part.version)
+    except Unread as missing:
+        found = Found(Evidence(missing.what, ABSENT), missing=missing)
+    if not part.version:
+        return found
+    seen = replace(found.seen, path=f"versions/{part.version} {found.seen.path}")
+    return found._replace(seen=seen)
 
 
-def expires_soon(key: Resource, index: Index) -> Verdict:
-    """Fail where a key that resources need expires within 30 days."""
-    left = _left(key, index)
-    if isinstance(left, Unknown | NotApplicable):
-        return left
-    if left is not None and left <= 0:
-        return NotApplicable("it has expired")
-    date = _date(key)
-    seen = Evidence(EXPIRES, date, "more than 30 days to come")
-    return judged(key, index, seen, f"The key expires on {date}." if left is not None and left < SOON else "")
+def _said(part: Part, missing: Unread) -> Unread:
+    """Return why the state of a version is not known, with who needs it."""
+    if not part.version:
+        return missing
+    return Unread(f"version {part.version} (in use by {names(part.uses)})", missing.why, missing.gap)
 
 
-def _left(key: Resource, index: Index) -> float | Unknown | NotApplicable | None:
-    """Return the seconds until a key expires; None for a key without an expiry date."""
-    if same(key.get(ENABLED), False):
-        return NotApplicable("it is disabled")
-    if not isinstance(key.require("properties.attributes"), dict):
-        return Unknown("properties.attributes: not an object")
-    value = key.get(EXPIRES)
+ENABLE = Repair(ENABLED, True, "--enabled true")
+EXTEND = Repair(EXPIRES, 1830211200, "--expires <EXPIRES>T00:00:00Z")
+
+
+def disabled(key: Resource, index: Index, *, versions: Read) -> Verdict:
+    """Fail where a version that resources need is disabled."""
+
+    def state(item: Resource, version: str) -> Found:
+        value, seen = item.require(ENABLED), item.evidence(ENABLED, True)
+        if not isinstance(value, bool):
+            return Found(seen, missing=unknown_value(ENABLED, value))
+        fault = f"Version {version} is disabled." if version else "The key is disabled."
+        return Found(seen, "" if value else fault)
+
+    return judged(key, index, versions, state, ENABLE)
+
+
+def expired(key: Resource, index: Index, *, versions: Read) -> Verdict:
+    """Fail where a version that resources need has expired."""
+
+    def state(item: Resource, version: str) -> Found:
+        date = _date(item)
+        seen = Evidence(EXPIRES, date, "a date to come")
+        left = _left(item, index)
+        if isinstance(left, str):
+            return Found(seen, inapplicable=left)
+        fault = f"Version {version} expired on {date}." if version else f"The key expired on {date}."
+        return Found(seen, fault if left is not None and left <= 0 else "")
+
+    return judged(key, index, versions, state, EXTEND)
+
+
+def expires_soon(key: Resource, index: Index, *, versions: Read) -> Verdict:
+    """Fail where a version that resources need expires within 30 days."""
+
+    def state(item: Resource, version: str) -> Found:
+        date = _date(item)
+        seen = Evidence(EXPIRES, date, "more than 30 days to come")
+        left = _left(item, index)
+        if isinstance(left, str):
+            return Found(seen, inapplicable=left)
+        if left is not None and left <= 0:
+            return Found(seen, inapplicable="it has expired")
+        fault = f"Version {version} expires on {date}." if version else f"The key expires on {date}."
+        return Found(seen, fault if left is not None and left < SOON else "")
+
+    return judged(key, index, versions, state, EXTEND)
+
+
+def _left(item: Resource, index: Index) -> float | str | None:
+    """Return the seconds until a version expires; None without an expiry date; why it does not matter. Raises Unread."""
+    if same(item.get(ENABLED), False):
+        return "it is disabled"
+    if not isinstance(item.require("properties.attributes"), dict):
+        raise Unread("properties.attributes", "not an object")
+    value = item.get(EXPIRES)
     if is_absent(value):
-        return unknown(Unread(EXPIRES, key.why_absent_is_unknown)) if key.why_absent_is_unknown else None
+        if item.why_absent_is_unknown:
+            raise Unread(EXPIRES, item.why_absent_is_unknown)
+        return None
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        return unknown(unknown_value(EXPIRES, value))
+        raise unknown_value(EXPIRES, value)
     taken = seconds_of(index.taken)
-    return unknown(Unread("the time of the scan", "not in the snapshot")) if taken is None else value - taken
+    if taken is None:
+        raise Unread("the time of the scan", "not in the snapshot")
+    return value - taken
 
 
-def _date(key: Resource) -> str:
-    value = key.get(EXPIRES)
+def _date(item: Resource) -> str:
+    value = item.get(EXPIRES)
     return ABSENT if is_absent(value) else date_of(value) or str(value)
 
 
@@ -155,16 +259,23 @@ def not_rotated(key: Resource, index: Index) -> Verdict:
     if is_absent(policy):
         if key.by != "get" or key.has_no_properties:
             return unknown(Unread(POLICY, "only the list was read, which does not have it"), evidence=(seen,))
-        return judged(key, index, seen, NOT_ROTATED, of_version=False)
+        return _rotating(key, index, seen, NOT_ROTATED)
     actions = key.items(f"{POLICY}.lifetimeActions")
     if any(text_at(each, "action.type").lower() == "rotate" for each in actions):
-        return judged(key, index, Evidence(POLICY, "rotates the key"), "", of_version=False)
+        return _rotating(key, index, Evidence(POLICY, "rotates the key"), "")
     strange = [each for each in actions if text_at(each, "action.type").lower() != "notify"]
     if strange:
         return unknown(unknown_value(f"{POLICY}.lifetimeActions"), evidence=(seen,))
-    return judged(
-        key, index, Evidence(POLICY, "does not rotate", "a policy that rotates"), NOT_ROTATED, of_version=False
-    )
+    return _rotating(key, index, Evidence(POLICY, "does not rotate", "a policy that rotates"), NOT_ROTATED)
+
+
+def _rotating(key: Resource, index: Index, seen: Evidence, fault: str) -> Verdict:
+    """Return whether a policy rotates a key that resources need, in whatever version."""
+    uses = users(key, index)
+    if not uses:
+        return unused(index)
+    used = Evidence("used by", names(uses))
+    return Fail((seen, used), f"{fault} {count(uses)}") if fault else Pass((seen, used))
 
 
 # The vault

@@ -1,7 +1,7 @@
 """Azure roles on keys: which role assignments let the identity of a resource use its key in a vault with Azure RBAC."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -23,6 +23,19 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
+from .role_definitions import (
+    ALL,
+    ALONE,
+    NO_ONE,
+    UNWRAP,
+    WRAP,
+    CustomRole,
+    Denial,
+    custom_roles,
+    denials,
+    place_of,
+    refused,
+)
 from .subscription import SUBSCRIPTION
 from .vault_keys import MOST, names, unused
 
@@ -97,9 +110,6 @@ WITHOUT_KEYS: Final = frozenset(
 )
 """Built-in roles that do not let anyone unwrap with a key of a vault (role-based-access-control/built-in-roles). Roles that
 stand in neither table may: a custom role looks the same in a role assignment."""
-ALONE: Final = ("user", "serviceprincipal", "device")
-"""The types of principals that have no members."""
-ABOVE: Final = ("providers", "microsoft.management", "managementgroups")
 VAULT: Final = ("providers", "microsoft.keyvault", "vaults")
 IN_GROUP: Final = len(("subscriptions", "id", "resourcegroups", "name"))
 PRINCIPAL_TYPE = "properties.principalType"
@@ -134,7 +144,8 @@ def _role(assignment: Resource) -> str:
 
 class Assigned(NamedTuple):
     """A role assignment that may let a principal use keys. `place`: its scope in lower case; "" above subscriptions, None
-    where Azure did not return it. `missing`: why it is not known whether it lets the principal use keys.
+    where Azure did not return it. `role`: the name of the role. `allows`: the actions on keys that it allows.
+    `missing`: why these are not known; "" where they are.
     """
 
     id: str
@@ -142,7 +153,8 @@ class Assigned(NamedTuple):
     role: str
     place: str | None
     scope: str
-    missing: str
+    allows: frozenset[str]
+    missing: str = ""
 
 
 @dataclass(slots=True)
@@ -156,56 +168,63 @@ class Assignments:
     shared: dict[str | None, list[Assigned]] = field(default_factory=dict)
 
 
-def assignments(index: Index, subscription: Resource, found: Children) -> Assignments:
-    """Return the role assignments that may let principals use keys, read once for each subscription."""
+def assignments(index: Index, subscription: Resource, found: Children, custom: Children) -> Assignments:
+    """Return the role assignments that may let principals use keys, read once for each subscription. `custom`: the
+    definitions of custom roles.
+    """
     key = ("roles on keys", subscription.key)
     if key not in index.memo:
-        known = Assignments()
+        known, roles = Assignments(), custom_roles(index, subscription, custom)
         for each in found:
-            _add(known, each)
+            _add(known, each, roles, custom.gap)
         index.memo[key] = known
     return index.memo[key]  # type: ignore[return-value]
 
 
-def _add(known: Assignments, each: Resource) -> None:
+def _add(known: Assignments, each: Resource, roles: Mapping[str, CustomRole], gap: Unread | None) -> None:
     """Add a role assignment. One of which a part is not known may let everyone use every key."""
     try:
         role, scope = _role(each), known_text(each.body, "properties.scope")
         principal = known_text(each.body, "properties.principalId").lower()
         type = known_text(each.body, PRINCIPAL_TYPE).lower()
-        missing = _why_unknown(each, role)
+        name, allows, missing = _allowed(role, roles, gap)
+        missing = missing or (_why_unknown(each) if allows else "")
     except Unread as unread:
-        known.shared.setdefault(None, []).append(Assigned(each.id, "", "", None, "", f"{unread}"))
+        known.shared.setdefault(None, []).append(Assigned(each.id, "", "", None, "", NO_ONE, f"{unread}"))
         return
-    if role in WITHOUT_KEYS:
+    if not (missing or allows):
         return
-    place = _place(scope)
+    place = place_of(scope)
     if place is None and scope:
         return
     if place is None:
         missing = "Azure did not return its scope"
-    assigned = Assigned(each.id, principal, role, place, scope, missing)
+    assigned = Assigned(each.id, principal, name, place, scope, allows, missing)
     known.of.setdefault(principal, []).append(assigned)
-    if type not in ALONE or not principal:
+    is_shared = type not in ALONE or not principal
+    if is_shared and (missing or allows & {WRAP, UNWRAP}):
         known.shared.setdefault(place, []).append(assigned)
 
 
-def _why_unknown(each: Resource, role: str) -> str:
-    """Return why it is not known whether an assignment lets its principal use keys; "" for one that does."""
-    if role not in USE_KEYS:
-        return f"what the role {role or 'without an id'} allows is not read"
+def _allowed(role: str, roles: Mapping[str, CustomRole], gap: Unread | None) -> tuple[str, frozenset[str], str]:
+    """Return the name of a role, the actions on keys that it allows, and why these are not known."""
+    if role in USE_KEYS:
+        return USE_KEYS[role], ALL, ""
+    custom = roles.get(role)
+    if custom is not None:
+        return custom.name, custom.allows, custom.missing
+    if role in WITHOUT_KEYS:
+        return role, NO_ONE, ""
+    why = f"what the role {role or 'without an id'} allows is not read"
+    return role or "without an id", NO_ONE, why if gap is None else f"{why}: {gap.why}"
+
+
+def _why_unknown(each: Resource) -> str:
+    """Return why it is not known whether an assignment holds; "" for one without a condition."""
     condition = each.get("properties.condition")
     if is_absent(condition) and each.why_absent_is_unknown:
         return "whether it has a condition is not known"
     return "" if is_absent(condition) or condition == "" else "its condition is not evaluated"
-
-
-def _place(scope: str) -> str | None:
-    """Return a scope in lower case, "" for management groups and the tenant; None for one that holds no vault."""
-    parts = segments(scope)
-    if parts[:1] == ("subscriptions",):
-        return "/" + "/".join(parts)
-    return "" if scope and (not parts or parts[: len(ABOVE)] == ABOVE) else None
 
 
 def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
@@ -217,11 +236,19 @@ def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
 def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...]) -> Assigned | str:
     """Return the role assignment at some places that lets a principal use a key; without one, why another may; else ""."""
     own = [each for each in known.of.get(principal, ()) if each.place in places]
-    role = next((each for each in own if not each.missing), None)
+    role = next((each for each in own if not each.missing and each.allows == ALL), None)
     if role is not None:
         return role
-    if own:
-        return own[0].missing
+    unsure = next((each.missing for each in own if each.missing), "")
+    if unsure:
+        return unsure
+    together = frozenset[str]().union(*(each.allows for each in own))
+    if together == ALL:
+        return own[0]._replace(role=" and ".join(dict.fromkeys(each.role for each in own)))
+    if together >= {WRAP, UNWRAP}:
+        # Built-in roles that allow to read keys and not to unwrap are left out of the snapshot.
+        name = own[0].role
+        return f"the role {name} does not allow to read the key, which another role may"
     shared = next((each for place in places for each in known.shared.get(place, ())), None)
     return "" if shared is None else _why_shared(shared)
 
@@ -251,7 +278,7 @@ def _identity_missing(vault: Resource, use: KeyUse, index: Index) -> str:
     return ""
 
 
-def lacks_role(vault: Resource, index: Index, *, roles: Read) -> Verdict:
+def lacks_role(vault: Resource, index: Index, *, roles: Read, definitions: Read, denied: Read) -> Verdict:
     """Fail where no role assignment lets the identity of a resource use its key.
 
     A null or absent enableRbacAuthorization means access policies (key-vault/general/access-control-default).
@@ -267,25 +294,45 @@ def lacks_role(vault: Resource, index: Index, *, roles: Read) -> Verdict:
     if not uses:
         return unused(index)
     subscription = index.find(f"/subscriptions/{vault.subscription}")
-    found = subscription.children(roles)
-    return _verdict(vault, index, uses, assignments(index, subscription, found), _gap(vault, index, found))
+    found, refusing = subscription.children(roles), subscription.children(denied)
+    known = Known(
+        assignments(index, subscription, found, subscription.children(definitions)),
+        denials(index, subscription, refusing),
+        _gap(vault, index, found, "role assignments"),
+        _gap(vault, index, refusing, "deny assignments"),
+    )
+    return _verdict(vault, index, uses, known)
 
 
-def _gap(vault: Resource, index: Index, found: Children) -> Unread | None:
-    """Return why more role assignments may hold for a vault than are known."""
+def _gap(vault: Resource, index: Index, found: Children, what: str) -> Unread | None:
+    """Return why more assignments may hold for a vault than are known."""
     if found.gap is None and vault.subscription in index.partial:
-        return Unread("role assignments", "the subscription is visible in part")
+        return Unread(what, "the subscription is visible in part")
     return found.gap
 
 
-def _verdict(
-    vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], known: Assignments, gap: Unread | None
-) -> Verdict:
+class Known(NamedTuple):
+    """The roles on keys and deny assignments of a subscription, and why more of each may hold."""
+
+    roles: Assignments
+    denials: list[Denial]
+    gap: Unread | None
+    denials_gap: Unread | None
+
+    def use(self, use: KeyUse, places: tuple[str | None, ...]) -> Assigned | str:
+        """Return the role assignment that lets an identity use a key; without one, why another may; else ""."""
+        principal = use.principal.lower()
+        found = _may_use(self.roles, principal, places)
+        return (refused(self.denials, principal, places) or found) if isinstance(found, Assigned) else found
+
+
+def _verdict(vault: Resource, index: Index, uses: list[tuple[str, KeyUse]], known: Known) -> Verdict:
     seen: dict[Assigned, list[KeyUse]] = {}
     unsure: dict[str, list[KeyUse]] = {}
     failing: list[KeyUse] = []
+    gap = known.gap
     for key, use in uses:
-        found = _identity_missing(vault, use, index) or _may_use(known, use.principal.lower(), _places(vault, key))
+        found = _identity_missing(vault, use, index) or known.use(use, _places(vault, key))
         if isinstance(found, Assigned):
             seen.setdefault(found, []).append(use)
         elif found or gap is not None:
@@ -297,12 +344,14 @@ def _verdict(
     ]
     if failing:
         return _fail(vault, failing, missing)
-    evidence = [
-        Evidence(f"{role.id} {ROLE}", f"{USE_KEYS[role.role]} on {_on(role.scope)}, for {names(own)}")
-        for role, own in list(seen.items())[:MOST]
-    ]
-    missing += index.keys.more(index)
+    evidence = [_seen(role, own) for role, own in list(seen.items())[:MOST]]
+    missing += [*([known.denials_gap] if known.denials_gap is not None else []), *index.keys.more(index)]
     return unknown(*missing, evidence=evidence) if missing else Pass(tuple(evidence))
+
+
+def _seen(role: Assigned, own: list[KeyUse]) -> Evidence:
+    name = role.role
+    return Evidence(f"{role.id} {ROLE}", f"{name} on {_on(role.scope)}, for {names(own)}")
 
 
 def _on(scope: str) -> str:

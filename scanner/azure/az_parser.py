@@ -9,6 +9,7 @@ Run as a script by the Python of the Azure CLI. Nothing is sent: the step that w
 
 import contextlib
 import io
+import itertools
 import json
 import os
 import re
@@ -16,6 +17,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from typing import Any
 
 PLACEHOLDER = re.compile(r"[{<][a-zA-Z_][\w .-]*[}>]")
 NESTED = re.compile(r"az$|.*(\$\(|`)az\b")
@@ -51,8 +53,10 @@ def parser() -> Callable[[list[str]], str]:
     from knack.events import EVENT_INVOKER_POST_CMD_TBL_CREATE
 
     cli = get_default_cli()
+    loaded: dict[tuple[str, ...], Any] = {}
 
-    def complaint(args: list[str]) -> str:
+    def load(args: list[str]) -> Any:
+        """Return the invocation with the parser of a command; None if there is no such command."""
         invocation = cli.invocation_cls(
             cli_ctx=cli,
             parser_cls=cli.parser_cls,
@@ -64,17 +68,26 @@ def parser() -> Callable[[list[str]], str]:
         loader.load_command_table(args)
         command = invocation._rudimentary_get_command(args)
         if not command or command not in loader.command_table:
-            return f"there is no such command: az {' '.join(args[:4])}"
+            return None
         invocation.data["command_string"] = command
         loader.command_name = command
         cli.raise_event(EVENT_INVOKER_PRE_LOAD_ARGUMENTS, commands_loader=loader)
         loader.load_arguments(command)
         cli.raise_event(EVENT_INVOKER_POST_CMD_TBL_CREATE, commands_loader=loader)
         invocation.parser.load_command_table(loader)
+        return invocation
+
+    def complaint(args: list[str]) -> str:
+        name = tuple(itertools.takewhile(lambda word: not word.startswith("-"), args))
+        if name not in loaded:
+            loaded[name] = load(args)
+        if loaded[name] is None:
+            return f"there is no such command: az {' '.join(args[:4])}"
+        cli.invocation = loaded[name]
         said = io.StringIO()
         try:
             with contextlib.redirect_stderr(said), contextlib.redirect_stdout(said):
-                invocation.parser.parse_args(args)
+                cli.invocation.parser.parse_args(args)
         except SystemExit as end:
             return said.getvalue().strip().partition("\n")[0] or f"the parser ended with {end.code}"
         return ""

@@ -9,7 +9,7 @@ import msgspec
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, quoted_path, with_child_id
-from scanner.collect.plan import Json
+from scanner.collect.plan import JoinedRead, Json
 from scanner.collect.queue import (
     UNREGISTERED,
     CollectionContext,
@@ -149,6 +149,19 @@ class BundleReader:
             buffer.read(url, len(found), "get" if read.one else "list")
         self.context.counts.finish(what, of)
         await run_some(self._reads_below(buffer, filter(None, found.values()), read, top))
+
+    async def read_joined(self, wanted: Iterable[JoinedRead]) -> None:
+        """Make the reads that a join asks for. One below a resource that was deleted meanwhile is a gap."""
+        found = list(wanted)
+        for each in found:
+            self.context.counts.expect(display_name(each.read.path))
+        await run_some(partial(self._read_one_joined, each) for each in found)
+
+    async def _read_one_joined(self, each: JoinedRead) -> None:
+        buffer = LineBuffer(self.context.spool)
+        top = Resource({"id": each.top.id, "location": each.top.location}, by="get")
+        await self._read_children(buffer, each.parent, each.read, top)
+        self.context.flush(buffer)
 
     def _reads_below(self, buffer: LineBuffer, found: Iterable["_Below"], read: Read, top: Resource) -> Iterator[Job]:
         """Yield the reads below children."""

@@ -99,6 +99,7 @@ class _Collection:
             self._leave_out_resources(known)
             await self._named_resources(known)
             await self._check_named()
+            await self._read_joined()
             return list(self.excluded.paths.values())
         targets = await self._targets(known)
         views = await self.visibility.read(targets)
@@ -121,8 +122,13 @@ class _Collection:
         if self.context.plan.quotas is not None and not (self.scope.groups or self.scope.tags):
             names = {each.id.lower(): each.name for each in targets}
             await QuotaReader(self.context, self.context.plan.quotas, self.containers.regions, names).read(views)
+        await self._read_joined()
         self.lists.tags.check()
         return list(self.excluded.paths.values())
+
+    async def _read_joined(self) -> None:
+        """Read what a join of everything in the store asks for. The join takes a pass over all lines."""
+        await self.bundles.read_joined(await asyncio.to_thread(self.context.plan.joined))
 
     def _leave_out_resources(self, known: "Sequence[Subscription]") -> None:
         """Remove the named resources that are excluded. Raises InputError where none is left."""
@@ -191,6 +197,7 @@ class _Collection:
             index_subscriptions=(*self.scope.index_subscriptions, *sorted(self.again)),
         )
         await self._named_resources(await self._subscriptions())
+        await self._read_joined()
         return frozenset(self.gone)
 
     async def _named_resources(self, known: "Sequence[Subscription]") -> None:

@@ -50,6 +50,7 @@ INDEX_APIS = {
     "microsoft.keyvault/vaults": "2026-02-01",
     "microsoft.keyvault/managedhsms": "2026-02-01",
     "microsoft.compute/diskencryptionsets": "2025-01-02",
+    "microsoft.compute/diskaccesses": "2025-01-02",
     "microsoft.recoveryservices/vaults": "2025-08-01",
     "microsoft.dataprotection/backupvaults": "2025-09-01",
     "microsoft.insights/activitylogalerts": "2020-10-01",

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.index import INDEX_TYPES
 from scanner.model.residency import ResidencyPolicy
+from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.selection import Exclusion
 
@@ -61,12 +62,21 @@ class Scope:
     is_repeated: Callable[[], bool] = lambda: False
 
 
+class JoinedRead(NamedTuple):
+    """A read below one resource, whose need follows from a join. `top`: the resource of the bundle that it is in."""
+
+    read: Read
+    parent: Resource
+    top: Resource
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """The table of reads: resource types, the reads that are wanted below them, and the types of the index.
 
     `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas
     of the regions that this policy allows, or without one of those that hold resources. None: read no quotas.
+    `joined`: returns what to read when everything else is in the store; called once, in another thread.
     """
 
     resource_types: Sequence[ResourceType]
@@ -74,6 +84,7 @@ class Plan:
     index_types: Sequence[str] = INDEX_TYPES
     places: bool = False
     quotas: ResidencyPolicy | None = None
+    joined: Callable[[], Iterable[JoinedRead]] = tuple
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a
@@ -97,7 +108,8 @@ class Plan:
             same = [each for each in self.resource_types if types & {type.lower() for type in each.types}]
         else:
             same = []
-        return [read for read in self.reads if read.parent is parent or read.parent in same]
+        wanted = [read for read in self.reads if not read.joined]
+        return [read for read in wanted if read.parent is parent or read.parent in same]
 
     def looked_up(self) -> "Plan":
         """Return a plan of the same types with only those reads that verdicts on other resources look up."""

@@ -7,7 +7,7 @@ stands. A row is decoded again whenever it is used, which costs a few microsecon
 import os
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, ItemsView, Iterator, Mapping, Sequence, ValuesView
+from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from typing import IO, Any, TypeVar, overload
 
 import msgspec
@@ -47,11 +47,14 @@ class _OtherForm(Exception):
 class RowSequence(Sequence[_Row]):
     """The rows of a list of a file, decoded when they are used; the file must stay open and unchanged."""
 
-    def __init__(self, number: int, starts: "array[int]", decode: _Decode[_Row]) -> None:
+    def __init__(
+        self, number: int, starts: "array[int]", decode: _Decode[_Row], decode_all: _Decode[Iterable[_Row]]
+    ) -> None:
         self._number = number
         self._starts = starts
         """Where each row begins; the last element is where the last row ends."""
         self._decode = decode
+        self._decode_all = decode_all
 
     def __len__(self) -> int:
         return len(self._starts) - 1
@@ -71,8 +74,7 @@ class RowSequence(Sequence[_Row]):
         starts, first = self._starts, 0
         while first < len(self):
             last = max(first + 1, bisect_right(starts, starts[first] + _AT_ONCE) - 1)
-            for line in _read(self._number, starts[first], starts[last]).split(b"\n")[:-1]:
-                yield self._decode(_row(line))
+            yield from self._decode_all(_row(_read(self._number, starts[first], starts[last])))
             first = last
 
 
@@ -142,7 +144,7 @@ class _Parser:
     def __init__(self, file: IO[bytes], read: Callable[[int], object]) -> None:
         self._file = file
         self._number = file.fileno()
-        self._at = 0
+        self._at = self._told = 0
         self._read = read
 
     def document(self) -> Document:
@@ -220,23 +222,28 @@ class _Parser:
         return ()
 
     def _until(self, closing: bytes) -> Iterator[bytes]:
-        more = None
-        while (line := self._line()) != closing:
+        more, readline = None, self._file.readline
+        while (line := readline()) != closing:
             if more is False or not line:
                 raise _OtherForm
             more = line.endswith(b",\n")
+            self._at += len(line)
+            if self._at >= self._told + _AT_ONCE:
+                self._told = self._at
+                self._read(self._at)
             yield line
+        self._at += len(line)
         if more:
             raise _OtherForm
 
     def _rows(self, name: str, type: Any) -> RowSequence[Any]:
-        decode = msgspec.json.Decoder(type).decode
+        decode, decode_all = msgspec.json.Decoder(type).decode, msgspec.json.Decoder(list[type]).decode
         lines = self._lines(name, b"[]")
         starts = array("q", [self._at])
-        for number, line in enumerate(lines):
-            check_words(decode(_row(line)), f"$.{name}[{number}]")
+        for line in lines:
+            check_words(decode(_row(line)), name)
             starts.append(self._at)
-        return RowSequence(self._number, starts, decode)
+        return RowSequence(self._number, starts, decode, lambda rows: decode_all(b"[%b]" % rows))
 
     def _mapping(self, name: str, type: Any) -> RowMapping[Any]:
         decode = msgspec.json.Decoder(dict[str, type]).decode
@@ -245,11 +252,12 @@ class _Parser:
         for line in lines:
             keys.extend(_pair(decode, line))
             starts.append(self._at)
-        return RowMapping(keys, RowSequence(self._number, starts, lambda row: _pair(decode, row)))
+        rows = RowSequence(self._number, starts, lambda row: _pair(decode, row), lambda rows: [decode(b"{%b}" % rows)])
+        return RowMapping(keys, rows)
 
 
 def _row(line: bytes) -> bytes:
-    """Return a line without its end, and without the comma that parts it from the next one."""
+    """Return one or more lines without the last end, and without the comma that parts them from the next one."""
     return line.rstrip(b"\n").removesuffix(b",")
 
 

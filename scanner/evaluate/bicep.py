@@ -42,7 +42,8 @@ def versions_of(kinds: Iterable[ResourceType]) -> Versions:
     """Return the pinned api-version of each type and of what is read below it, by type in lower case."""
     found: dict[str, Version] = {}
     for kind in kinds:
-        typed: list[ResourceType | Read] = [kind, *kind.children]
+        # What a join asks for, such as a version of a key, is nothing that a template deploys.
+        typed: list[ResourceType | Read] = [kind, *(each for each in kind.children if not each.joined)]
         for each in typed:
             for type in each.types:
                 found.setdefault(type.lower(), Version(type, each.api, not each.keep))

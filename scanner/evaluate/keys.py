@@ -10,7 +10,7 @@ from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, peek, same
-from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, key_of
+from scanner.model.keys import OTHERS, POOLS, KeyFinder, KeyName, NamedKey, older
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Gap, Resource
 from scanner.model.rule import Rule
@@ -160,9 +160,9 @@ class KeyLedger:
         item = self.index.resources.get(f"{vault.key}/keys/{key.name.lower()}")
         state, why = self._state(vault, item)
         risks += self._of(vault, item, key)
-        older = _older(item, stores)
-        if older:
-            risks.append(KeyRiskRow("version", "unknown", older))
+        unread = _older(item, stores)
+        if unread:
+            risks.append(KeyRiskRow("version", "unknown", unread))
         return KeyRow(
             holder="customer",
             stores=stores,
@@ -256,10 +256,12 @@ def _rotation(item: Resource | None) -> str:
 
 
 def _older(item: Resource | None, stores: Iterable[KeyStoreRow]) -> str:
-    """Return how many resources are bound to a version that is not known to be the newest; "" without any."""
-    newest = key_of(_text(item.body, "properties.keyUriWithVersion")) if item is not None else None
-    version = newest.version if newest is not None else ""
-    bound = [each for each in stores if each.version and each.version != version]
+    """Return how many resources are bound to an older version whose state was not read; "" without any."""
+    url = f"{item.key}/versions" if item is not None else ""
+    known = {each.name.lower() for each in item.bundle.below.get(url, ())} if item is not None else set()
+    bound = [each for each in older(item, stores) if each.version not in known]
     if not bound:
         return ""
-    return f"{len(bound)} resource{'s' if len(bound) > 1 else ''} may be bound to an older version, which is not read"
+    if len(bound) == 1:
+        return "1 resource may be bound to an older version, whose state was not read"
+    return f"{len(bound)} resources may be bound to an older version, whose state was not read"

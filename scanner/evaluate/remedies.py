@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from scanner.evaluate.placeholders import filled, words_of
+from scanner.evaluate.set_commands import with_parents
 from scanner.model.addresses import AddressSet, union
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach, grant
 from scanner.model.index import Index
@@ -63,6 +64,8 @@ def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
     if "{cause}" in fix.az or "{entry}" in fix.az:
         return Remedy(steps=(fix.portal,) if fix.portal else ())
     commands = tuple(filled(each, subject, top) for each in fix.az.split(" && ") if each)
+    if len(commands) == 1:
+        commands = (with_parents(commands[0], subject, top),)
     steps = tuple(words_of(each, subject, top) for each in fix.steps)
     changes = tuple(fix.changes(subject, top))
     return Remedy(commands, steps, changes, narrows="YOUR_RANGE" in fix.az)
@@ -154,7 +157,8 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
             removal.fixes.add(rule.fix.az)
             removal.remedy += own
         else:
-            removal.remedy += Remedy((set_command(cause),), changes=cause.change())
+            known = () if removal.remedy.commands else (subject, removal.top)
+            removal.remedy += Remedy((set_command(cause, *known),), changes=cause.change())
         removal.keys.add(cause.key())
     else:
         entries[cause.key()] = cause
@@ -221,10 +225,14 @@ def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
         yield f"az resource update --ids {shlex.quote(resource)} {removes}"
 
 
-def set_command(cause: Cause) -> str:
-    """Return the general command that sets the property of a cause to the value that closes it."""
+def set_command(cause: Cause, *known: Resource) -> str:
+    """Return the general command that sets the property of a cause to the value that closes it.
+
+    `known`: where the property may be, if no command before this one makes an object that its path leads through.
+    """
     value = cause.value if isinstance(cause.value, str) else json.dumps(cause.value)
-    return f"az resource update --ids {shlex.quote(cause.resource)} --set {shlex.quote(f'{cause.path}={value}')}"
+    setting = shlex.quote(f"{cause.path}={value}")
+    return with_parents(f"az resource update --ids {shlex.quote(cause.resource)} --set {setting}", *known)
 
 
 # What remains

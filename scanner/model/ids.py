@@ -71,11 +71,13 @@ _LISTED_NESTED = frozenset(
 
 OF_SUBSCRIPTION = frozenset(
     {
+        "microsoft.authorization/denyassignments",
         "microsoft.authorization/locks",
         "microsoft.authorization/policyassignments",
         "microsoft.authorization/policydefinitions",
         "microsoft.authorization/policysetdefinitions",
         "microsoft.authorization/roleassignments",
+        "microsoft.authorization/roledefinitions",
         "microsoft.consumption/budgets",
         "microsoft.costmanagement/scheduledactions",
         "microsoft.insights/diagnosticsettings",
@@ -91,7 +93,13 @@ QUOTA_TYPES = ("Microsoft.Compute/locations/usages", "Microsoft.Network/location
 """Types of quotas: one list reads them for a region of a subscription, and they belong to no bundle."""
 _REGIONAL = frozenset(each.lower() for each in QUOTA_TYPES)
 
-SET_ANYWHERE = frozenset({"microsoft.authorization/locks", "microsoft.authorization/roleassignments"})
+SET_ANYWHERE = frozenset(
+    {
+        "microsoft.authorization/denyassignments",
+        "microsoft.authorization/locks",
+        "microsoft.authorization/roleassignments",
+    }
+)
 """Types of `OF_SUBSCRIPTION` that belong to the subscription also where they are set on a resource."""
 
 

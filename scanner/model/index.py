@@ -44,6 +44,7 @@ INDEX_TYPES = (
     "Microsoft.KeyVault/vaults",
     "Microsoft.KeyVault/managedHSMs",
     "Microsoft.Compute/diskEncryptionSets",
+    "Microsoft.Compute/diskAccesses",
     "Microsoft.RecoveryServices/vaults",
     "Microsoft.DataProtection/backupVaults",
     "Microsoft.Insights/activityLogAlerts",

@@ -6,13 +6,14 @@ Only the management plane is read. It has no key material.
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct
 
 from scanner.model.ids import name_of
-from scanner.model.json_paths import get_path, is_absent, same, text_at
+from scanner.model.json_paths import get_path, is_absent, peek, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     ABSENT,
@@ -34,6 +35,8 @@ VAULTS: Final = "Microsoft.KeyVault/vaults"
 POOLS: Final = "Microsoft.KeyVault/managedHSMs"
 SETS: Final = "Microsoft.Compute/diskEncryptionSets"
 ACTIVE_KEY: Final = "properties.activeKey.keyUrl"
+NEWEST: Final = "properties.keyUriWithVersion"
+"""The address of a key with its newest version."""
 _ADDRESSES: Final = {VAULTS: "properties.vaultUri", POOLS: "properties.hsmUri"}
 _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9]*))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
@@ -359,6 +362,22 @@ class KeyRegister:
         """Return the resources that need each key of a vault, by the key's name in lower case. Raises Unread."""
         return {name: each for (host, name), each in self._all(index).items() if _has(vault, host)}
 
+    def vaults_in_use(self, index: "KeyIndex") -> Iterator[Resource]:
+        """Yield the vaults and managed HSMs that hold the key of a resource, each once."""
+        hosts = dict.fromkeys(host for host, _ in self._all(index))
+        for host in hosts:
+            with suppress(Unread):
+                yield self.vault(KeyName(host, ""), index)
+
+    def bound_to_older(self, index: "KeyIndex") -> Iterator[tuple[Resource, Resource]]:
+        """Yield the keys of which resources are bound to another version than the newest one, each after its vault."""
+        for (host, name), found in self._all(index).items():
+            with suppress(Unread):
+                vault = self.vault(KeyName(host, name), index)
+                key = index.find(f"{vault.id}/keys/{name}")
+                if older(key, found):
+                    yield vault, key
+
     def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
         """Return why more resources may need a key than are known. Raises Unread."""
         self._all(index)
@@ -381,6 +400,21 @@ class KeyRegister:
                             found[key.id][use] = None
             self._uses = {id: list(each) for id, each in found.items()}
         return self._uses
+
+
+class _Bound(Protocol):
+    @property
+    def version(self) -> str: ...
+
+
+B = TypeVar("B", bound=_Bound)
+
+
+def older(key: Resource | None, uses: Iterable[B]) -> list[B]:
+    """Return the uses of a key that are bound to a version that is not known to be its newest one."""
+    newest = key_of(peek(key.body, NEWEST)) if key is not None else None
+    version = newest.version if newest is not None else ""
+    return [each for each in uses if each.version and each.version != version]
 
 
 def _host(vault: Resource) -> str:

@@ -32,6 +32,7 @@ class Read:
     resources look it up in the index.
     `matters(row)`: whether a verdict may depend on a row of the list. The others are left out of the snapshot, where a
     list is long and few rows matter.
+    `joined`: read last, below those resources alone that a join of everything else names (`collect.plan.Plan.joined`).
     `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets, or
     most of the body is of no use.
     `filter`: the `$filter` of a list that would be long without it.
@@ -54,6 +55,7 @@ class Read:
         only: tuple[str, ...] = (),
         always: bool = False,
         matters: Callable[[Resource], bool] | None = None,
+        joined: bool = False,
         reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         filter: str = "",
     ) -> None:
@@ -70,6 +72,7 @@ class Read:
         self.each = each
         self.always = always
         self.matters = matters
+        self.joined = joined
         self.reduce = reduce
         self.query: dict[str, str] | None = {"$filter": filter} if filter else None
         self.is_extension: bool = self.key.startswith("/providers/") or (

@@ -16,6 +16,7 @@ from scanner.document.reader import open_document
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.document.writer import write_document
 from scanner.errors import InputError
+from scanner.evaluate.cycle_collector import without_cycle_collector
 from scanner.output.formats import DIFF_FORMATS, FORMATS, LOG_ROWS, writer
 from scanner.output.part_files import INDEX, PartFiles, certain_names, require_tag
 from scanner.output.parts import SplitBy
@@ -151,7 +152,7 @@ def _opened(path: Path, name: str, busy: Busy) -> Iterator[tuple[IO[bytes], Docu
 
 def _read(path: Path, file: IO[bytes], name: str, busy: Busy) -> tuple[IO[bytes], Document]:
     at, size = [0], os.fstat(file.fileno()).st_size / 1e6
-    with busy("Reading", lambda: f"{name}, {at[0] / 1e6:,.0f} of {size:,.0f} MB"):
+    with busy("Reading", lambda: f"{name}, {at[0] / 1e6:,.0f} of {size:,.0f} MB"), without_cycle_collector():
         if file.seekable():
             if document := open_document(file, partial(at.__setitem__, 0)):
                 return file, document

@@ -235,7 +235,7 @@ def _perimeter_hops(around: Perimeters) -> tuple[Hop, ...]:
         Hop(
             "perimeter",
             perimeter.name,
-            f"{perimeter.mode or 'unknown mode'}, {perimeter.count} access rules",
+            f"{perimeter.mode or 'unknown mode'}, access rules: {perimeter.count}",
             perimeter.id,
             allows(perimeter.allowed, otherwise=not perimeter.decides),
         )

@@ -32,6 +32,7 @@ from scanner.report.words import Words, parse_time
 
 MARK = "\x01"
 _PLAIN = re.compile(r"[\w ./()+:;,=@~%*!?-]{3,}", re.ASCII)
+_SHORT = 2
 _WAIVER_DAYS, _EXPIRING_DAYS = 90, 30
 _STATUS = {name: at for at, name in enumerate(STATUSES)}
 _SEVERITY: dict[str | None, int] = {name: at for at, name in enumerate(SEVERITIES)}
@@ -122,7 +123,15 @@ class ResourceTable:
         if above >= 0:
             letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
         letters.sort(key=lambda each: -len(each[0]))
-        self._marks.append([(text, MARK + letter) for text, letter in letters if _PLAIN.fullmatch(text)])
+        # A part of a plain text is plain too, if it is long enough.
+        is_plain = _PLAIN.fullmatch(own)
+        self._marks.append(
+            [
+                (text, MARK + letter)
+                for text, letter in letters
+                if (len(text) > _SHORT if is_plain and text in own else _PLAIN.fullmatch(text))
+            ]
+        )
         return index
 
     def _known(self, resource: str) -> tuple[str, ResourceRow | None]:

@@ -37,7 +37,7 @@ def resources(row: KeyRow) -> list[str]:
 
 def types(row: KeyRow) -> list[tuple[str, int]]:
     """Return the types of the resources behind a key with their numbers, the most frequent first."""
-    counts = Counter(type_of(id).rpartition("/")[2] for id in resources(row))
+    counts = Counter(map(type_of, resources(row)))
     return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 

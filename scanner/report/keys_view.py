@@ -7,6 +7,8 @@ from scanner.document.key_rows import KeyRiskRow, KeyRow
 from scanner.document.schema import Document
 from scanner.report.cards import ResourceNames
 from scanner.report.keys import HOLDERS, name, ordered, resources, types, worst
+from scanner.report.localized import named
+from scanner.report.naming import type_name
 from scanner.report.text import plain
 from scanner.report.words import Words
 
@@ -16,6 +18,8 @@ MOST_KEYS: Final = 24
 """The most keys in the drawing."""
 MOST_NAMES: Final = 60
 """The most names of resources below a key."""
+MOST_LETTERS: Final = 46
+"""The most letters of types in the drawing: whole types, and then dots."""
 WIDTH, NODE_HEIGHT, STEP = 1100, 46, 58
 COLUMNS: Final = ((10, 330), (430, 270), (810, 280))
 """Left edge and width of the columns: resources, keys, vaults."""
@@ -146,8 +150,11 @@ def _drawing(rows: Sequence[KeyRow], words: Words) -> dict[str, Any]:
 
 def _resources_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:
     count = words("count.resources", len(resources(row)))
-    said = ", ".join(f"{n} {plain(type)}" for type, n in types(row))
-    return _node(0, y, "info", count, said if len(said) <= 46 else f"{said[:45]}…", f"{count}: {said}")
+    said = [f"{plain(named(type_name(type), words))} {n:,}" for type, n in types(row)]
+    shown = list(said)
+    while len(", ".join(shown)) > MOST_LETTERS and len(shown) > 1:
+        shown = [*shown[: -2 if shown[-1] == "…" else -1], "…"]
+    return _node(0, y, "info", count, ", ".join(shown), f"{count}: {', '.join(said)}")
 
 
 def _key_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:

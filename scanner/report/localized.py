@@ -173,7 +173,9 @@ class Texts:
             row,
             why=self.fact(row.why),
             risks=[msgspec.structs.replace(each, what=self.message(each.what)) for each in row.risks],
-            stores=[msgspec.structs.replace(each, why=self.fact(each.why)) for each in row.stores],
+            stores=[
+                msgspec.structs.replace(each, what=self.fact(each.what), why=self.fact(each.why)) for each in row.stores
+            ],
         )
 
     def capacity(self, row: CapacityRow) -> CapacityRow:

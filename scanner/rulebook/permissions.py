@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from scanner.content import content
 from scanner.errors import InputError
-from scanner.model.ids import OF_SUBSCRIPTION, QUOTA_TYPES, SET_ANYWHERE, SUBSCRIPTION
+from scanner.model.ids import OF_SUBSCRIPTION, QUOTA_TYPES, SUBSCRIPTION
 from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
@@ -72,8 +72,11 @@ _ADMIN_RULES = (
 )
 """What Resource Graph shows the deployed security admin rules of; that these reads suffice is not verified."""
 _SCOPES = ("Microsoft.Insights/privateLinkScopes",)
+_ACCESSES = ("Microsoft.Compute/diskAccesses",)
 _MORE = {
     "microsoft.app/containerapps": ("Microsoft.App/managedEnvironments",),
+    "microsoft.compute/disks": _ACCESSES,
+    "microsoft.compute/snapshots": _ACCESSES,
     "microsoft.compute/virtualmachines": _CHAIN,
     "microsoft.containerinstance/containergroups": _CHAIN,
     "microsoft.insights/components": _SCOPES,
@@ -137,7 +140,7 @@ def of_subscription(rule: Rule) -> frozenset[str]:
     """The actions of a rule that only a role on the whole subscription allows: lists of what is set on it."""
     if rule.resource_type.type == SUBSCRIPTION:
         return needs(rule)
-    return frozenset(f"{child.type}/read" for child in reads_of(rule) if child.type.lower() in SET_ANYWHERE)
+    return frozenset(f"{child.type}/read" for child in reads_of(rule) if child.resource_type.type == SUBSCRIPTION)
 
 
 def indexed(rules: RuleSet) -> frozenset[str]:

@@ -46,9 +46,6 @@ TOKENS = {
 LAST: dict[str, Any] = {"microsoft.web": None, "microsoft.authorization": None, "microsoft.eventhub": None}
 """`nextLink` on the last page, by provider. The others omit the key."""
 
-POLICIES = ("microsoft.authorization/policydefinitions", "microsoft.authorization/policysetdefinitions")
-"""The types whose lists have Microsoft's rows too, unless a filter asks for those of the customer."""
-
 VERSION = re.compile(r"^(20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(-[a-z]+(\.\d+)?)?$")
 
 REGION = re.compile(r"^/subscriptions/[^/]+/providers/[^/]+/locations/[a-z0-9]+$")
@@ -192,7 +189,7 @@ class SandboxArm:
     def _special(self, request: ArmRequest) -> HttpAnswer | None:
         at = request.at
         kind = at.kind.lower()
-        if kind.startswith("microsoft.resources/"):
+        if kind.startswith("microsoft.resources/") and kind != "microsoft.resources/deploymentscripts":
             return self._containers(request, kind)
         if kind.endswith("microsoft.authorization/permissions"):
             return self._permissions(request)
@@ -267,10 +264,7 @@ class SandboxArm:
         if at.name:
             return answer(self._dated(estate.nodes[at.path.lower()], request.version))
         rows = [n for n in estate.rows(at.path) if not estate.refused(f"{n.type}/read", n.id, n.id)]
-        if at.kind.lower() in POLICIES and request.filter:
-            rows = [
-                n for n in rows if policy_type(request.filter) in ("", str(n.json["properties"]["policyType"]).lower())
-            ]
+        rows = [n for n in rows if passes(n, request.filter)]
         return self._pages(request, rows, lambda n: self._dated(n, request.version, list_form(n, estate)))
 
     def _reply(self, at: ArmPath) -> HttpAnswer | None:
@@ -322,12 +316,6 @@ class SandboxArm:
         return answer(body)
 
 
-def policy_type(filter: str) -> str:
-    """Return the type that a filter on policies asks for, in lower case; "" for another filter."""
-    found = re.fullmatch(r"policyType\s+eq\s+'(\w+)'", filter.strip(), re.IGNORECASE)
-    return found[1].lower() if found else ""
-
-
 def provider_json(estate: ServedEstate, subscription: str, space: str) -> Json:
     """Return a resource provider of a subscription as ARM answers it. `space`: its namespace in lower case."""
     off = space in estate.unregistered.get(subscription, ())
@@ -375,6 +363,17 @@ def filtered(node: ServedResource, text: str) -> bool:
     """Return whether a resource passes `$filter`. Only `resourceType eq '...'`, joined by `or`, is understood."""
     kinds = re.findall(r"resourceType eq '([^']+)'", text, re.IGNORECASE)
     return not kinds or node.type in {kind.lower() for kind in kinds}
+
+
+def passes(node: ServedResource, filter: str) -> bool:
+    """Return whether a policy or a role definition passes `$filter`. Only `policyType eq '...'` and `type eq '...'` are
+    understood.
+    """
+    asked = re.fullmatch(r"(policyType|type)\s+eq\s+'(\w+)'", filter.strip())
+    properties = node.json.get("properties")
+    if asked is None:
+        return True
+    return isinstance(properties, dict) and str(properties.get(asked[1])).lower() == asked[2].lower()
 
 
 def region_json(subscription: str, name: str, display: str, group: str, place: str, paired: str) -> Json:

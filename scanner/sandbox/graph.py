@@ -136,7 +136,9 @@ class SandboxGraph:
 def _resource(node: ServedResource) -> bool:
     if node.type.startswith(NETWORK) or node.type == GROUPS or node.id.count("/providers/") > 1:
         return False
-    if node.type.startswith(("microsoft.authorization/", "microsoft.resources/")) or is_subscription(root_of(node.id)):
+    if node.type.startswith(("microsoft.authorization/", "microsoft.resources/subscriptions")) or is_subscription(
+        root_of(node.id)
+    ):
         return False
     return node.top or node.type in CHILDREN
 

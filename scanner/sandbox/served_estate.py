@@ -87,13 +87,19 @@ class ServedResource(msgspec.Struct, frozen=True):
     top: bool
 
 
-LISTED_WITH_ALL = frozenset({"microsoft.authorization/locks", "microsoft.authorization/roleassignments"})
+LISTED_WITH_ALL = frozenset(
+    {
+        "microsoft.authorization/denyassignments",
+        "microsoft.authorization/locks",
+        "microsoft.authorization/roleassignments",
+    }
+)
 """Extensions that the list of a subscription has also where they are set on a resource. Of others, as diagnostic
 settings, it has only those of the subscription itself.
 """
 
 
-INHERITED = frozenset({"microsoft.authorization/roleassignments"})
+INHERITED = frozenset({"microsoft.authorization/denyassignments", "microsoft.authorization/roleassignments"})
 """Extensions of management groups that the list of a subscription has too."""
 
 

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
@@ -22,6 +23,7 @@ from scanner.output.storage import Storage, is_blob
 from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, require_kept_tag, snapshot_names
+from scanner.scan.joined import joined_reads
 from scanner.scan.last_screen import LastScreen
 from scanner.scan.narrowing import Narrowing
 from scanner.scan.notifying import notify
@@ -183,7 +185,13 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         store.header.notes += show_logins(reader.labels, reader.notes, screen)
         store.header.resources = list(settings["resource"])
         store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
-        plan = Plan(rules.read(), rules.reads(), places=rules.needs_places, quotas=job.policy.residency)
+        plan = Plan(
+            rules.read(),
+            rules.reads(),
+            places=rules.needs_places,
+            quotas=job.policy.residency,
+            joined=partial(joined_reads, rules, store),
+        )
         store.header.excluded = await collect(reader, scope, plan, store, screen)
         if settings["effective"]:
             from scanner.collect.effective import differences

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import partial
 
 from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
@@ -15,6 +16,7 @@ from scanner.history.reverify import Reverification
 from scanner.model.ids import bundle_of
 from scanner.model.resource import Gap
 from scanner.rulebook.loader import RuleSet
+from scanner.scan.joined import joined_reads
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -52,7 +54,7 @@ class Reverifier:
         ) as second:
             self.screen.begin("Verifying", lambda: f"re-verification of {len(asked):,} resources whose state changed")
             try:
-                gone = self.stop.run(self._read(asked, second))
+                gone = self.stop.run(self._read(asked, store, second))
             except UserError as error:
                 said = f"re-verification failed: {error.what}"
                 self.screen.write([Line(said, "Note")], "scope", said)
@@ -64,7 +66,7 @@ class Reverifier:
         unconfirmed = verified.unconfirmed | {bundle_of(each) for each in rest}
         return both, replace(verified, unconfirmed=unconfirmed)
 
-    async def _read(self, asked: Sequence[str], second: Store) -> frozenset[str]:
+    async def _read(self, asked: Sequence[str], first: Store, second: Store) -> frozenset[str]:
         """Read these resources into `second`. Return the ids (lower case) that ARM says no longer exist."""
         # The SDKs are imported here, after the first line was printed.
         from scanner.azure.clients import ConnectionOptions, connect
@@ -73,7 +75,8 @@ class Reverifier:
         settings, screen = self.settings, self.screen
         options = ConnectionOptions.of(settings, agent=self.tool, append_record=True)
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
-        plan = Plan(self.rules.read(), self.rules.reads())
+        joined = partial(joined_reads, self.rules, first, second)
+        plan = Plan(self.rules.read(), self.rules.reads(), joined=joined)
         async with connect(options, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
             return await reread(reader, scope, plan, second, QuietProgress())
 

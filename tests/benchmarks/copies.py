@@ -12,6 +12,7 @@ import json
 import resource as usage
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from scanner.rulebook.loader import RuleSet
 from scanner.sandbox.copies import GROUP, renamed
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
+from scanner.scan.joined import joined_reads
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
@@ -46,9 +48,13 @@ async def collected(rules: RuleSet) -> Store:
         with environment(box):
             way = ConnectionOptions(arm_endpoint=box.url, auth="environment", limits=False)
             async with connect(way) as reader:
-                await collect(
-                    reader, Scope(), Plan(rules.kinds, rules.reads(), places=rules.needs_places), store, Quiet()
+                plan = Plan(
+                    rules.kinds,
+                    rules.reads(),
+                    places=rules.needs_places,
+                    joined=partial(joined_reads, rules, store),
                 )
+                await collect(reader, Scope(), plan, store, Quiet())
     return store
 
 

@@ -1,6 +1,6 @@
 """The report of a large estate: the demo's findings repeated with other ids, written by `twolocks report`.
 
-    python -m tests.benchmarks.large_report make FILE [COPIES]     145 copies: 50,000 findings, 101,000 endpoints
+    python -m tests.benchmarks.large_report make FILE [FINDINGS ENDPOINTS]     at least 50,000 and 100,000
     python -m tests.benchmarks.large_report write FILE OUT [OPTION...]
                                                      `twolocks report`: CPU s and VmHWM MB of one process, MB of OUT
     python -m tests.benchmarks.large_report page REPORT        Chromium: ms of first drawings, filters and tasks
@@ -16,16 +16,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from playwright.sync_api import Browser, CDPSession, sync_playwright
 
+from scanner.document.capacity_rows import CapacityRow, ControlPlaneRow, QuotaRow, ReservationRow, SpreadRow
+from scanner.document.key_rows import KeyStoreRow
 from scanner.document.schema import Document, ScopeRow, decode_document
 from scanner.document.writer import Writer, fill
 
-COPIES = 145
+FINDINGS, ENDPOINTS = 50_000, 100_000
 _ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _FINGERPRINT = re.compile(rb'(?<="fingerprint":")[0-9a-f]{16}')
 _CHILD = (
@@ -58,12 +62,26 @@ def copy(text: bytes, number: int) -> Document:
     return decode_document(text if not number else _FINGERPRINT.sub(other, _ID.sub(other, text)))
 
 
-def make(file: Path, copies: int) -> dict[str, Any]:
-    """Write the demo's findings so many times; return the numbers of rows."""
-    writer, text, scopes = Writer(), demo(), list[ScopeRow]()
+def make(file: Path, findings: int, endpoints: int) -> dict[str, Any]:
+    """Write the demo's document as often as so many endpoints need, of each copy an even part of the findings.
+
+    Return the numbers of rows.
+    """
+    writer, text, scopes, stores = Writer(), demo(), list[ScopeRow](), defaultdict[str, list[KeyStoreRow]](list)
     first, gaps = decode_document(text), []
+    copies = -(-endpoints // len(first.exposures))
+    share = min(-(-findings // copies), len(first.findings))
     for number in range(copies):
         made = copy(text, number)
+        each = len(made.findings)
+        platform = {row.type: row for row in made.keys if row.holder == "platform"}
+        for type, row in platform.items():
+            stores[type] += row.stores
+        of_microsoft = [msgspec.structs.replace(row, stores=stores[type]) for type, row in platform.items()]
+        made.keys = [row for row in made.keys if row.holder != "platform"]
+        made.keys += of_microsoft if number == copies - 1 else []
+        made.capacity = [row for each in made.capacity for row in _of_copy(each, number, copies)]
+        made.findings = [row for at, row in enumerate(made.findings) if (at + 1) * share // each > at * share // each]
         fill(writer, made)
         gaps += made.gaps
         scopes += [msgspec.structs.replace(scope, name=f"{scope.name} {number:03}") for scope in made.coverage.scopes]
@@ -72,8 +90,20 @@ def make(file: Path, copies: int) -> dict[str, Any]:
     with file.open("wb") as out:
         writer.finish(out, scan, first.rules, gaps, coverage, numbers=first.numbers or None)
     writer.close()
-    rows = {name: len(getattr(first, name)) * copies for name in ("exposures", "findings", "resources")}
-    return {**rows, "mb": round(file.stat().st_size / 1e6)}
+    rows = {"exposures": len(first.exposures), "findings": share, "resources": len(first.resources)}
+    return {**{name: count * copies for name, count in rows.items()}, "mb": round(file.stat().st_size / 1e6)}
+
+
+def _of_copy(row: CapacityRow, number: int, copies: int) -> Iterator[CapacityRow]:
+    """Yield the row of a copy; of the whole estate there is one row, with the counts of all copies."""
+    if isinstance(row, QuotaRow | ReservationRow):
+        yield row
+    elif not number and isinstance(row, SpreadRow):
+        single, spread, unknown = (count * copies for count in (row.single, row.spread, row.unknown))
+        yield msgspec.structs.replace(row, single=single, spread=spread, unknown=unknown)
+    elif not number and isinstance(row, ControlPlaneRow):
+        count = row.resources and row.resources * copies
+        yield msgspec.structs.replace(row, resources=count)
 
 
 def write(file: Path, out: str, *options: str) -> dict[str, Any]:
@@ -245,7 +275,7 @@ def main() -> None:
     task, file, *more = sys.argv[1:]
     started = time.perf_counter()
     if task == "make":
-        figures = make(Path(file), int(more[0]) if more else COPIES)
+        figures = make(Path(file), *map(int, more or (FINDINGS, ENDPOINTS)))
     else:
         figures = page(Path(file).absolute()) if task == "page" else write(Path(file), *more)
     print(json.dumps({**figures, "wall_s": round(time.perf_counter() - started, 1)}))

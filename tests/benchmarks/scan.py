@@ -14,6 +14,7 @@ import ssl
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.throttle import ThrottleLimits
+from scanner.scan.joined import joined_reads
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -70,7 +72,9 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
 
         way = ConnectionOptions(arm_endpoint=url, auth="environment", limits=limiter)
         async with connect(way, on_request=received) as reader:
-            await collect(reader, Scope(), Plan(found.kinds, found.reads(), places=found.needs_places), store, Quiet())
+            joined = partial(joined_reads, found, store)
+            plan = Plan(found.kinds, found.reads(), places=found.needs_places, joined=joined)
+            await collect(reader, Scope(), plan, store, Quiet())
 
     asyncio.run(main())
     reading = time.perf_counter() - wall

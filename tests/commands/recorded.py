@@ -198,6 +198,7 @@ def certificate(folder: Path) -> tuple[Path, Path]:
 def serve(arm: Arm, pem: Path, private: Path) -> ThreadingHTTPServer:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def reply(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -16,6 +17,7 @@ from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
+from scanner.scan.joined import joined_reads
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -60,12 +62,32 @@ TYPES = {
         "Microsoft.ContainerInstance/containerGroups",
         "Microsoft.Compute/diskEncryptionSets",
     ),
+    "compute": (
+        "Microsoft.Compute/disks",
+        "Microsoft.Compute/snapshots",
+        "Microsoft.Compute/diskAccesses",
+        "Microsoft.Compute/galleries",
+        "Microsoft.Compute/restorePointCollections",
+        "Microsoft.Batch/batchAccounts",
+        "Microsoft.ServiceFabric/clusters",
+        "Microsoft.ServiceFabric/managedClusters",
+        "Microsoft.HybridCompute/machines",
+        "Microsoft.Kubernetes/connectedClusters",
+        "Microsoft.App/jobs",
+        "Microsoft.App/sessionPools",
+        "Microsoft.Web/staticSites",
+        "Microsoft.Web/hostingEnvironments",
+        "Microsoft.Resources/deploymentScripts",
+        "Microsoft.RedHatOpenShift/openShiftClusters",
+        "Microsoft.DesktopVirtualization/hostPools",
+        "Microsoft.DesktopVirtualization/workspaces",
+        "Microsoft.DevOpsInfrastructure/pools",
+        "Microsoft.Solutions/applications",
+    ),
     "recovery": (
         "Microsoft.RecoveryServices/vaults",
         "Microsoft.DataProtection/backupVaults",
         "Microsoft.Web/serverfarms",
-        "Microsoft.Compute/disks",
-        "Microsoft.Compute/snapshots",
         "Microsoft.Compute/images",
         "Microsoft.Network/natGateways",
     ),
@@ -129,7 +151,12 @@ class Scanned:
                     await collect(
                         reader,
                         Scope(),
-                        Plan(self.rules.kinds, self.rules.reads(), places=self.rules.needs_places),
+                        Plan(
+                            self.rules.kinds,
+                            self.rules.reads(),
+                            places=self.rules.needs_places,
+                            joined=partial(joined_reads, self.rules, store),
+                        ),
                         store,
                         RecordedProgress(),
                     )

@@ -102,6 +102,7 @@ def test_no_english_text_of_ours_is_in_the_document(demo: Document) -> None:
         "findings": list(shown.findings),
         "exposures": list(shown.exposures),
         "places": list(shown.places),
+        "keys": list(shown.keys),
         "not_applicable": [dict(each) for each in shown.not_applicable.values()],
         "coverage": shown.coverage,
     }

@@ -78,7 +78,11 @@ def overlaid_body(body: dict[str, Any], id: str, changes: list[Edit]) -> dict[st
     return body
 
 
-LISTS = {"properties.networkAcls": ("ipRules", "ipv6Rules", "virtualNetworkRules")}
+LISTS = {
+    "properties.networkAcls": ("ipRules", "ipv6Rules", "virtualNetworkRules"),
+    "properties.networkProfile.accountAccess": ("ipRules",),
+    "properties.networkProfile.nodeManagementAccess": ("ipRules",),
+}
 """Lists that Azure returns, empty, in an object that a change made."""
 
 

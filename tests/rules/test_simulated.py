@@ -8,6 +8,7 @@ from functools import lru_cache
 import pytest
 
 from scanner.document.schema import FixRow
+from scanner.model.remedy import RANGE
 from scanner.model.rule import Rule
 from tests.rules import examples, simulate
 from tests.rules.simulate import Fixed
@@ -108,6 +109,42 @@ STEPS = {
     "storage-single-zone": "which redundancy depends on the one that it has",
     "subscription-no-anomaly-alert": "the recipient is the user's choice",
     "subscription-no-budget": "amount and recipient are the user's choice",
+    "aks-flux-cluster-scope": "chosen when a configuration is created",
+    "aks-flux-plain-source": "the address is the user's choice",
+    "aks-unsupported-version": "which version is the user's choice",
+    "app-environment-external": "chosen when an environment is created",
+    "app-environment-single-zone": "chosen when an environment is created",
+    "arc-cluster-not-connected": "agents are started in the cluster",
+    "arc-flux-cluster-scope": "chosen when a configuration is created",
+    "arc-flux-plain-source": "the address is the user's choice",
+    "arc-machine-any-extension": "set on the machine itself",
+    "arc-machine-guest-configuration-off": "set on the machine itself",
+    "arc-machine-incoming-connections": "set on the machine itself",
+    "arc-machine-not-connected": "the agent is started on the machine",
+    "batch-platform-key": "an identity needs the key first",
+    "batch-pool-port-open": "chosen when a pool is created",
+    "batch-pool-public-addresses": "chosen when a pool is created",
+    "container-java-dashboard-unrestricted": "the environment decides",
+    "deployment-script-outside-network": "the subnet is the user's choice",
+    "devops-pool-open-access": "which pipelines is the user's choice",
+    "devops-pool-shared-network": "the subnet is the user's choice",
+    "devops-pool-stateful-agents": "the profile has more values, which are the user's choice",
+    "machine-no-entra-login": "an identity and a role come first",
+    "managed-application-publisher-rights": "the offer of the publisher decides",
+    "openshift-api-server-network-unrestricted": "chosen when a cluster is created",
+    "openshift-ingress-public": "chosen when a cluster is created",
+    "openshift-master-host-encryption-disabled": "chosen when a cluster is created",
+    "openshift-platform-key": "chosen when a cluster is created",
+    "openshift-worker-host-encryption-disabled": "chosen when a cluster is created",
+    "service-fabric-managed-network-unrestricted": "which networks keep access is the user's choice",
+    "service-fabric-managed-node-public-ip": "chosen when a node type is created",
+    "service-fabric-managed-single-zone": "node types are migrated one by one",
+    "service-fabric-no-entra": "the applications are made first",
+    "service-fabric-plain-node-traffic": "the settings are a list of sections, of which the user has others",
+    "service-fabric-unsecured": "chosen when a cluster is created",
+    "session-pool-network-unrestricted": "a session pool has no network settings",
+    "static-site-no-password": "the password is the user's choice",
+    "static-site-preview-no-password": "the password is the user's choice",
     "webpubsub-handler-without-identity": "which identity is the user's choice",
 }
 """Rules whose fix is steps in words on every example, or changes nothing that Azure shows, and why."""
@@ -118,6 +155,7 @@ VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None and 
 LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
 """Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
+    "service-fabric-managed-client-certificates": "a cluster needs Microsoft Entra ID first",
     "action-group-silent": "a group without a receiver needs one",
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
     "aks-local-accounts-enabled": "a stopped cluster must be started first",
@@ -168,6 +206,11 @@ LEFT = {
     "region is not known",
     "storage: a service whose keys are on by an unknown value, on an account that takes keys: "
     "storage-shared-key-enabled": "the service's own switch has an unknown value",
+    "vault_keys: the newest version in use is disabled, and the versions were refused, a vault: "
+    "keyvault-key-disabled": "the state of the other version in use is not known",
+    "vault_keys: Azure RBAC: a deny assignment, and no role: keyvault-identity-lacks-role": "the deny assignment stays",
+    "vault_keys: Azure RBAC: the deny assignments were refused, and no role lets the identity: "
+    "keyvault-identity-lacks-role": "the deny assignments are not known",
     "vault_keys: Azure RBAC: an account lacks the role, and another one is not known: "
     "keyvault-identity-lacks-role": "the identity of the other account is not known",
 }
@@ -270,3 +313,10 @@ def test_commands_run_as_they_are(rule: Rule) -> None:
             named = {name for text in (*fix.commands, *fix.steps) for name in re.findall(r"<([A-Z_]+)>", text)}
             assert {field.name for field in fix.fields} == named
             assert not fix.check_first or READS.match(fix.check_first) or "metrics list" in fix.check_first
+
+
+def test_every_command_with_a_range_takes_several() -> None:
+    fixes = [fix_of(each) for each in everything()]
+    ranged = [each for each in fixes if any(RANGE in command for command in each.commands)]
+    assert {each.key for each in ranged if not any(field.join for field in each.fields)} == set()
+    assert len(ranged) > 50

@@ -1,0 +1,42 @@
+"""App Service environments: the address of their apps, old TLS, encryption inside. The apps evaluate their own network."""
+
+from typing import Any
+
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
+
+ENVIRONMENT = ResourceType("Microsoft.Web/hostingEnvironments", api="2025-03-01")
+SETTINGS = "properties.clusterSettings"
+
+
+def _setting(environment: Resource, name: str) -> Any:
+    """Return the value of a cluster setting, None where it is not set. Raises Unread."""
+    if is_absent(environment.get(SETTINGS)) and environment.why_absent_is_unknown:
+        raise Unread(SETTINGS, environment.why_absent_is_unknown)
+    return next(
+        (get_path(each, "value") for each in environment.items(SETTINGS) if same(get_path(each, "name"), name)), None
+    )
+
+
+def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> Verdict:
+    """Pass where a cluster setting has a good value; an absent one fails: Azure Policy flags it."""
+    value, path = _setting(environment, name), f"{SETTINGS}[{name}]"
+    seen = Evidence(path, ABSENT if value is None else value, good[0])
+    if any(same(value, each) for each in good):
+        return Pass((seen,))
+    if value is None or any(same(value, each) for each in bad):
+        return Fail((seen,))
+    raise unknown_value(path, value)
+
+
+def old_tls(environment: Resource, index: Index) -> Verdict:
+    """Fail where the front ends of an environment accept TLS 1.0 and 1.1: Azure Policy d6545c6b."""
+    return _is_set(environment, "DisableTls1.0", ("1",), ("0",))
+
+
+def unencrypted_inside(environment: Resource, index: Index) -> Verdict:
+    """Fail where traffic between front ends and workers, and their page files, are not encrypted: Azure Policy fb74e86f."""
+    return _is_set(environment, "InternalEncryption", ("true", "1"), ("false", "0"))

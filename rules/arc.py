@@ -1,0 +1,122 @@
+"""Machines and Kubernetes clusters outside Azure that Azure Arc manages, and Flux configurations of clusters."""
+
+from typing import Any
+
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_returned,
+    unknown_value,
+)
+
+from . import aks
+
+MACHINE = ResourceType("Microsoft.HybridCompute/machines", api="2025-01-13")
+CLUSTER = ResourceType("Microsoft.Kubernetes/connectedClusters", api="2026-05-01")
+FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
+# One request for each cluster; Resource Graph has them in a table of their own, which a scan does not read.
+AKS_FLUX = aks.CLUSTER.child(FLUX, api="2025-04-01")
+ARC_FLUX = CLUSTER.child(FLUX, api="2025-04-01")
+
+AGENT = "properties.agentConfiguration"
+ON, OFF = ("true", True), ("false", False)
+
+
+def any_extension(machine: Resource, index: Index) -> Verdict:
+    """Fail where an identity with rights on the machine can run any extension on it, as its highest account.
+
+    azure-arc/servers/security-extensions: the agent runs every extension unless extensions are disabled, a list allows
+    some of them, or the agent is in monitor mode.
+    """
+    mode, enabled = machine.get(f"{AGENT}.configMode"), machine.get(f"{AGENT}.extensionsEnabled")
+    if same(mode, "monitor"):
+        return Pass((machine.evidence(f"{AGENT}.configMode"),))
+    if any(same(enabled, each) for each in OFF):
+        return Pass((machine.evidence(f"{AGENT}.extensionsEnabled"),))
+    path = f"{AGENT}.extensionsAllowList"
+    allowed = machine.items(path)
+    if allowed:
+        return Pass((Evidence(path, [f"{get_path(each, 'publisher')}/{get_path(each, 'type')}" for each in allowed]),))
+    if is_absent(mode) or is_absent(enabled):
+        raise not_returned(f"{AGENT}.configMode" if is_absent(mode) else f"{AGENT}.extensionsEnabled")
+    if not same(mode, "full"):
+        raise unknown_value(f"{AGENT}.configMode", mode)
+    if not any(same(enabled, each) for each in ON):
+        raise unknown_value(f"{AGENT}.extensionsEnabled", enabled)
+    if is_absent(machine.get(path)) and machine.api_version_unknown:
+        raise absent_at_unknown_version(path)
+    return Fail((Evidence(path, [], "the extensions that you use"), machine.evidence(f"{AGENT}.configMode", "monitor")))
+
+
+def incoming_ports(machine: Resource, index: Index) -> Verdict:
+    """Fail where the agent connects callers of Azure to ports of the machine, such as SSH."""
+    path = f"{AGENT}.incomingConnectionsPorts"
+    if is_absent(machine.get(path)):
+        raise not_returned(path)
+    ports = machine.items(path)
+    seen = Evidence(path, ports, [])
+    return Fail((seen,)) if ports else Pass((seen,))
+
+
+# Flux
+
+SPEC = "properties"
+SOURCES = ("gitRepository", "bucket", "azureBlob", "ociRepository")
+
+
+def plain_source(configuration: Resource, index: Index) -> Verdict:
+    """Fail where a cluster fetches what it runs over HTTP."""
+    found = [(name, configuration.get(f"{SPEC}.{name}")) for name in SOURCES]
+    seen = [_transport(f"{SPEC}.{name}", name, each) for name, each in found if isinstance(each, dict)]
+    if not seen:
+        raise Unread(f"{SPEC}.sourceKind", "Azure returned no source")
+    plain = tuple(evidence for evidence, is_plain in seen if is_plain)
+    return Fail(plain) if plain else Pass(tuple(evidence for evidence, _ in seen))
+
+
+def _transport(path: str, name: str, source: Any) -> tuple[Evidence, bool]:
+    """Return the evidence of how a source is fetched, and whether that is over HTTP. Raises Unread.
+
+    azure-rest-api-specs: insecure of a bucket decides, and is true by default; of an OCI repository it is false.
+    """
+    insecure = get_path(source, "insecure")
+    if not is_absent(insecure) and not any(same(insecure, each) for each in (True, False)):
+        raise unknown_value(f"{path}.insecure", insecure)
+    if same(insecure, True) or (name == "bucket" and is_absent(insecure)):
+        return Evidence(f"{path}.insecure", ABSENT if is_absent(insecure) else insecure, False), True
+    scheme = _scheme(get_path(source, "url"))
+    if scheme not in ("http", "https", "ssh", "oci") and name != "bucket":
+        raise Unread(f"{path}.url", "its scheme is not known")
+    return Evidence(f"{path}.url", f"{scheme}://", "https://"), scheme == "http"
+
+
+def _scheme(url: Any) -> str:
+    """Return the scheme of a URL in lower case; "ssh" of one of Git's short forms, "" where it is not known."""
+    text = url if isinstance(url, str) else ""
+    scheme, sign, _ = text.partition("://")
+    if sign:
+        return scheme.lower()
+    return "ssh" if "@" in text and ":" in text else ""
+
+
+def whole_cluster(configuration: Resource, index: Index) -> Verdict:
+    """Fail where a source may write to every namespace of a cluster."""
+    scope = configuration.require(f"{SPEC}.scope")
+    seen = configuration.evidence(f"{SPEC}.scope", "namespace")
+    if same(scope, "namespace"):
+        return Pass((seen,))
+    if not same(scope, "cluster"):
+        raise unknown_value(f"{SPEC}.scope", scope)
+    if same(configuration.get(f"{SPEC}.suspend"), True):
+        return NotApplicable("it is suspended")
+    return Fail((seen,))

@@ -1,0 +1,96 @@
+"""Container Apps beside the apps: routes and Java dashboards of environments, jobs, session pools."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import text_at
+from scanner.model.remedy import Remedy
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Severity, Unread
+from scanner.reach.sources import source_hop
+
+from .common import host
+from .container_environments import lock_in
+from .containerapps import ENVIRONMENT
+
+# azure-mgmt-appcontainers 5.1.0, 2026-01-01: the stable version that has both reads.
+ROUTES = ENVIRONMENT.child("httpRouteConfigs", api="2026-01-01")
+JAVA = ENVIRONMENT.child("javaComponents", api="2026-01-01")
+JOB = ResourceType("Microsoft.App/jobs", api="2026-01-01")
+SESSION_POOL = ResourceType("Microsoft.App/sessionPools", api="2026-01-01")
+BEHIND = "the sign-in of the apps behind it decides: see their own endpoints"
+FQDN = "properties.fqdn"
+DASHBOARD = "properties.ingress.fqdn"
+
+
+def _open(environment: Resource, index: Index, seen: Evidence) -> Lock:
+    return lock_in(environment, index, grant(Reach.internet, seen))
+
+
+@ENVIRONMENT.endpoints(app=("route/*",), admin=("java/*",), reads=(ROUTES, JAVA))
+def endpoints(environment: Resource, index: Index) -> Iterator[Exposure]:
+    routes = environment.children(ROUTES)
+    if routes.gap is not None:
+        yield unread("route/*", "app", routes.gap, display_name="The routes of the environment")
+    for route in routes:
+        name = route.name.rsplit("/", 1)[-1]
+        seen = Evidence(f"httpRouteConfigs/{name} {FQDN}", text_at(route.body, FQDN))
+        yield Exposure(
+            f"route/{name}",
+            "app",
+            _open(environment, index, seen),
+            possible(Auth.anonymous, Unread("properties.rules[].targets", BEHIND), seen),
+            display_name=f"The route {name} of the environment",
+            subject=route,
+            address=text_at(route.body, FQDN),
+        )
+    components = environment.children(JAVA)
+    if components.gap is not None:
+        yield unread("java/*", "admin", components.gap, display_name="The Java dashboards of the environment")
+    for component in components:
+        # A component without a dashboard, such as a configuration server, has no host name.
+        if not component.has(DASHBOARD) and not component.why_absent_is_unknown:
+            continue
+        name = component.name.rsplit("/", 1)[-1]
+        seen = Evidence(f"javaComponents/{name} {DASHBOARD}", text_at(component.body, DASHBOARD))
+        # container-apps/java-eureka-server-usage, java-admin: a dashboard asks for a token of Microsoft Entra ID.
+        yield Exposure(
+            f"java/{name}",
+            "admin",
+            _open(environment, index, seen),
+            IDENTITY,
+            display_name=f"The dashboard of the Java component {name}",
+            subject=component,
+            address=text_at(component.body, DASHBOARD),
+        )
+
+
+NO_SWITCH = "a session pool has no network settings: its management endpoint answers the internet"
+TOKENS = (
+    "every call carries a token of Microsoft Entra ID with a role on the pool, and no setting closes it, so low at most"
+)
+MOVE = (
+    "A session pool has no network settings: where no one outside may call it, run the code in a job or an app of an internal environment "
+    "instead, and delete the pool"
+)
+
+
+# container-apps/sessions: calls to the management endpoint carry a token of Microsoft Entra ID.
+@SESSION_POOL.endpoints(data=("sessions",))
+def session_endpoints(pool: Resource, index: Index) -> Iterator[Exposure]:
+    path = "properties.poolManagementEndpoint"
+    reach = grant(Reach.internet, pool.evidence(path))
+    hop = Hop("switch", "Public network access", NO_SWITCH, allows=True)
+    yield Exposure(
+        "sessions",
+        "data",
+        replace(reach, hops=(source_hop(reach), hop)),
+        IDENTITY,
+        display_name="The sessions of the pool",
+        address=host(pool, path),
+        max_severity=Severity.low,
+        justification=TOKENS,
+        remedies={"network": Remedy(steps=(MOVE,), tier=True)},
+    )

@@ -1,0 +1,19 @@
+"""Deployment scripts: what they leave behind, and where their container runs."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict
+
+SCRIPT = ResourceType("Microsoft.Resources/deploymentScripts", api="2023-08-01")
+SUBNETS = "properties.containerSettings.subnetIds"
+
+
+def outside_network(script: Resource, index: Index) -> Verdict:
+    """Fail where the container of a script has a network of Azure's."""
+    if is_absent(script.get(SUBNETS)) and script.why_absent_is_unknown:
+        raise Unread(SUBNETS, script.why_absent_is_unknown)
+    subnets = [str(get_path(each, "id")) for each in script.items(SUBNETS)]
+    seen = Evidence(SUBNETS, subnets, "a subnet of yours")
+    return Pass((seen,)) if subnets else Fail((seen,))

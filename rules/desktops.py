@@ -1,0 +1,46 @@
+"""Azure Virtual Desktop: who may connect to the desktops of a host pool, and to the feed of a workspace."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Severity
+from scanner.reach.firewall import Firewall, firewall
+
+HOST_POOL = ResourceType("Microsoft.DesktopVirtualization/hostPools", api="2025-10-10")
+WORKSPACE = ResourceType("Microsoft.DesktopVirtualization/workspaces", api="2025-10-10")
+SOURCE = "Azure Policy c25dcf31, 87ac3038: everything but Disabled is non-compliant, an absent value too; virtual-desktop/private-link-overview"
+DESKTOPS = Firewall(
+    empty="open",
+    source=SOURCE,
+    name="Public network access",
+    absent="enabled",
+    enabled=("Enabled", "EnabledForClientsOnly"),
+    disabled=("Disabled", "EnabledForSessionHostsOnly"),
+)
+FEED = Firewall(empty="open", source=SOURCE, name="Public network access", absent="enabled")
+NAMES = "the feed has names of desktops alone, and opens none, so low at most"
+GATEWAY = "rdweb.wvd.microsoft.com"
+
+
+# virtual-desktop/authentication: users sign in to the service with Microsoft Entra ID before they reach a session host.
+@HOST_POOL.endpoints(data=("desktops",))
+def desktops(pool: Resource, index: Index) -> Iterator[Exposure]:
+    reach = firewall(pool, index, DESKTOPS)
+    yield Exposure("desktops", "data", reach, IDENTITY, display_name="The desktops of the host pool", address=GATEWAY)
+
+
+@WORKSPACE.endpoints(data=("feed",))
+def feed(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "feed",
+        "data",
+        firewall(workspace, index, FEED),
+        IDENTITY,
+        display_name="The feed of the workspace",
+        address=GATEWAY,
+        max_severity=Severity.low,
+        justification=NAMES,
+    )

@@ -1,0 +1,35 @@
+"""Managed DevOps pools: which projects may use the agents, and the network that their jobs run in."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown_value
+
+POOL = ResourceType("Microsoft.DevOpsInfrastructure/pools", api="2025-09-20")
+KIND = "properties.organizationProfile.kind"
+ORGANIZATIONS = "properties.organizationProfile.organizations"
+
+
+def open_access(pool: Resource, index: Index) -> Verdict:
+    """Fail where every project of an organization may use a pool without being authorized.
+
+    An absent openAccess is false: azure-rest-api-specs, Organization.openAccess.
+    """
+    kind = pool.require(KIND)
+    if same(kind, "GitHub"):
+        return NotApplicable("it is a pool of GitHub")
+    if not same(kind, "AzureDevOps"):
+        raise unknown_value(KIND, kind)
+    organizations = pool.items(ORGANIZATIONS)
+    if not organizations:
+        raise Unread(ORGANIZATIONS, "Azure returned no organization")
+    path = f"{ORGANIZATIONS}[].openAccess"
+    values = [get_path(each, "openAccess") for each in organizations]
+    if any(same(each, True) for each in values):
+        return Fail((Evidence(path, values, False),))
+    if all(is_absent(each) or same(each, False) for each in values):
+        if pool.api_version_unknown:
+            raise Unread(path, pool.why_absent_is_unknown)
+        return Pass((Evidence(path, [False for _ in values]),))
+    raise unknown_value(path, next(each for each in values if not is_absent(each) and not same(each, False)))

@@ -1,0 +1,35 @@
+"""Managed applications: what their publisher may do in your subscription."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, absent_at_unknown_version
+
+APPLICATION = ResourceType("Microsoft.Solutions/applications", api="2021-07-01")
+MODE = "properties.managementMode"
+RIGHTS = "properties.authorizations"
+JIT = "properties.jitAccessPolicy.jitAccessEnabled"
+PUBLISHER = "properties.publisherTenantId"
+
+
+def publisher_rights(application: Resource, index: Index) -> Verdict:
+    """Fail where a publisher of another tenant has standing rights in the application's resource group."""
+    if same(application.get(MODE), "Unmanaged"):
+        return NotApplicable("its publisher does not manage it")
+    rights = application.items(RIGHTS)
+    if not rights:
+        if is_absent(application.get(RIGHTS)) and application.api_version_unknown:
+            raise absent_at_unknown_version(RIGHTS)
+        application.require("properties.provisioningState")
+        return Pass((Evidence(RIGHTS, []),))
+    publisher = application.require(PUBLISHER)
+    home = index.subscriptions.get(application.subscription, "")
+    if not home:
+        raise Unread("the tenant of the subscription", "not collected")
+    if isinstance(publisher, str) and index.same_owner(publisher, home):
+        return NotApplicable("its publisher is of your own tenant")
+    if same(application.get(JIT), True):
+        return Pass((application.evidence(JIT),))
+    seen = Evidence(f"{RIGHTS}[].roleDefinitionId", [str(get_path(each, "roleDefinitionId")) for each in rights])
+    return Fail((application.evidence(PUBLISHER, home), seen, application.evidence(JIT, True)))

@@ -1,0 +1,68 @@
+"""Rules of a network security group that a service keeps in its own properties: which addresses they allow to one port."""
+
+from typing import Any, NamedTuple
+
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse, union
+from scanner.model.exposure import Hop, Lock, Reach, grant, possible, replace
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.verdict import Evidence, Unread, unknown_value
+from scanner.reach.sources import grant_from_addresses, source_hop
+
+EVERYWHERE = parse("0.0.0.0/0")
+_ANYWHERE = ("*", "Internet", "0.0.0.0/0")
+
+
+class PortRule(NamedTuple):
+    """One rule: the lowest priority decides first. `sources`: as the rule has them."""
+
+    priority: Any
+    access: Any
+    sources: list[Any]
+    source_ports: Any = None
+
+
+def port_lock(rules: list[PortRule], path: str, index: Index, *, rest: AddressSet, name: str) -> Lock:
+    """Return the network lock of a port by its rules. `rest`: what is allowed where no rule decides."""
+    seen = Evidence(path, [f"{each.access} {', '.join(map(str, each.sources))}" for each in rules] or "none")
+    try:
+        allowed = _allowed(rules, path, rest)
+    except Unread as missing:
+        return possible(Reach.internet, missing, seen, hops=(Hop("firewall", name, missing.why, allows=None),))
+    found = grant_from_addresses(allowed, index, seen)
+    lock = Lock((found,)) if found is not None else grant(Reach.none, seen)
+    level = lock.grants[0].level
+    hop = Hop("firewall", name, "no rule allows access" if not level else "", allows=bool(level))
+    return replace(lock, hops=(source_hop(lock), hop))
+
+
+def _allowed(rules: list[PortRule], path: str, rest: AddressSet) -> AddressSet:
+    """Return the addresses that are allowed. Raises Unread for a rule that is not known."""
+    if not all(isinstance(each.priority, int) for each in rules):
+        raise Unread(f"{path}[].priority", "it is no number")
+    allowed = decided = NO_ADDRESSES
+    for rule in sorted(rules, key=lambda each: each.priority):
+        if not any(same(rule.access, each) for each in ("Allow", "Deny")):
+            raise unknown_value(f"{path}[].access", rule.access)
+        if not is_absent(rule.source_ports) and rule.source_ports not in (["*"], [], "*"):
+            raise Unread(f"{path}[].sourcePortRanges", "a rule by source port")
+        here = union(_source(each, path) for each in rule.sources) - decided
+        allowed |= here if same(rule.access, "Allow") else NO_ADDRESSES
+        decided |= here
+    return allowed | (rest - decided)
+
+
+def _source(prefix: Any, path: str) -> AddressSet:
+    if any(same(prefix, each) for each in _ANYWHERE):
+        return EVERYWHERE
+    try:
+        return parse(prefix)
+    except BadAddress as bad:
+        raise Unread(f"{path}[].sourceAddressPrefix", str(bad)) from None
+
+
+def listed(rule: Any, one: str, several: str) -> list[Any]:
+    """Return what a rule names by one member or by the list beside it."""
+    value, more = get_path(rule, one), get_path(rule, several)
+    values = list(more) if isinstance(more, list) else []
+    return values if is_absent(value) or value == "" else [value, *values]

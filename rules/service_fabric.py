@@ -1,0 +1,205 @@
+"""Service Fabric: classic clusters, whose ports are those of their scale sets, and managed clusters with ports of their own."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.model.addresses import NO_ADDRESSES
+from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Remedy
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    not_returned,
+    unknown_value,
+)
+
+from .common import host
+from .port_rules import EVERYWHERE, PortRule, listed, port_lock
+
+CLUSTER = ResourceType("Microsoft.ServiceFabric/clusters", api="2021-06-01")
+MANAGED = ResourceType("Microsoft.ServiceFabric/managedClusters", api="2026-02-01")
+NODE_TYPES = MANAGED.child("nodeTypes")
+
+# Classic clusters
+
+CERTIFICATE = "properties.certificate.thumbprint"
+COMMON_NAMES = "properties.certificateCommonNames.commonNames"
+ENTRA = "properties.azureActiveDirectory.tenantId"
+MANAGEMENT = "properties.managementEndpoint"
+
+
+def unsecured(cluster: Resource, index: Index) -> Verdict:
+    """Fail where a cluster has no certificate: then its management endpoint asks for nothing.
+
+    service-fabric/service-fabric-cluster-security: without a certificate a cluster is unsecured, and anyone can connect.
+    """
+    scheme = str(cluster.require(MANAGEMENT)).partition("://")[0].lower()
+    seen = Evidence(MANAGEMENT, f"{scheme}://", "https://")
+    names = cluster.items(COMMON_NAMES)
+    if cluster.has(CERTIFICATE) or names:
+        return Pass((Evidence(CERTIFICATE if cluster.has(CERTIFICATE) else COMMON_NAMES, "set"), seen))
+    if cluster.api_version_unknown:
+        raise absent_at_unknown_version(CERTIFICATE)
+    if scheme not in ("http", "https"):
+        raise Unread(MANAGEMENT, "it is no address of HTTP or HTTPS")
+    return Fail((Evidence(CERTIFICATE, ABSENT, "a certificate"), seen))
+
+
+SETTINGS = "properties.fabricSettings"
+
+
+def unprotected(cluster: Resource, index: Index) -> Verdict:
+    """Fail where messages between nodes are not encrypted and signed: Azure Policy 617c02be."""
+    if is_absent(cluster.get(SETTINGS)) and cluster.why_absent_is_unknown:
+        raise Unread(SETTINGS, cluster.why_absent_is_unknown)
+    path = f"{SETTINGS}[Security].ClusterProtectionLevel"
+    for section in cluster.items(SETTINGS):
+        if not same(get_path(section, "name"), "Security"):
+            continue
+        parameters = get_path(section, "parameters")
+        if not isinstance(parameters, list):
+            raise not_a_list(f"{SETTINGS}[Security].parameters")
+        value = next((get_path(each, "value") for each in parameters if _names(each)), None)
+        if value is not None:
+            seen = Evidence(path, value, "EncryptAndSign")
+            if same(value, "EncryptAndSign"):
+                return Pass((seen,))
+            if any(same(value, each) for each in ("None", "Sign")):
+                return Fail((seen,))
+            raise unknown_value(path, value)
+    return Fail((Evidence(path, ABSENT, "EncryptAndSign"),))
+
+
+def _names(parameter: Any) -> bool:
+    return same(get_path(parameter, "name"), "ClusterProtectionLevel")
+
+
+# Managed clusters
+
+RULES = "properties.networkSecurityRules"
+CLIENTS = "properties.clients"
+RDP = "properties.allowRdpAccess"
+PORTS = {
+    "client": ("properties.clientConnectionPort", 19000, "The client endpoint of the cluster"),
+    "http": ("properties.httpGatewayConnectionPort", 19080, "The HTTP gateway of the cluster"),
+}
+OWN_SIGN_IN = (
+    "no setting changes how users sign in to a node, so a port that chosen networks alone reach counts as closed"
+)
+NO_RDP = "RDP is not forwarded to the nodes"
+
+
+def sign_in(cluster: Resource) -> Lock:
+    """Return the authentication lock: client certificates, or Microsoft Entra ID alone where none is named."""
+    value = cluster.get(CLIENTS)
+    seen = Evidence(
+        CLIENTS,
+        ABSENT if is_absent(value) else f"{len(value)} certificates" if isinstance(value, list) else value,
+        "none",
+    )
+    if not is_absent(value) and not isinstance(value, list):
+        return possible(Auth.shared, not_a_list(CLIENTS), seen)
+    if is_absent(value) and cluster.why_absent_is_unknown:
+        return possible(Auth.shared, Unread(CLIENTS, cluster.why_absent_is_unknown), seen)
+    if value:
+        return grant(Auth.shared, seen, description="accepts the client certificates that it names")
+    if not cluster.has(ENTRA):
+        return possible(
+            Auth.shared, Unread(CLIENTS, "Azure returned neither certificates nor Microsoft Entra ID"), seen
+        )
+    return grant(Auth.identity, seen, cluster.evidence(ENTRA))
+
+
+def reach_of(cluster: Resource, index: Index, port: int) -> Lock:
+    """Return the network lock of a port: the cluster's own rules, then the one that Azure adds, which allows all.
+
+    service-fabric/how-to-managed-cluster-networking: Azure adds no rule for a port that a rule of the cluster allows.
+    """
+    value = cluster.get(RULES)
+    if not is_absent(value) and not isinstance(value, list):
+        return possible(Reach.internet, not_a_list(RULES))
+    if is_absent(value) and cluster.why_absent_is_unknown:
+        return possible(Reach.internet, Unread(RULES, cluster.why_absent_is_unknown))
+    rules: list[PortRule] = []
+    rest = EVERYWHERE
+    for each in value or ():
+        if not same(get_path(each, "direction"), "inbound") or not _is_tcp(each):
+            continue
+        ports = [str(one) for one in listed(each, "destinationPortRange", "destinationPortRanges")]
+        if not any(_covers(one, port) for one in ports):
+            continue
+        sources = listed(each, "sourceAddressPrefix", "sourceAddressPrefixes")
+        rules.append(PortRule(get_path(each, "priority"), get_path(each, "access"), sources, _source_ports(each)))
+        if same(get_path(each, "access"), "allow") and str(port) in ports:
+            rest = NO_ADDRESSES
+    return port_lock(rules, RULES, index, rest=rest, name="Network security rules")
+
+
+def _is_tcp(rule: Any) -> bool:
+    return any(same(get_path(rule, "protocol"), each) for each in ("tcp", "*"))
+
+
+def _source_ports(rule: Any) -> Any:
+    ports = listed(rule, "sourcePortRange", "sourcePortRanges")
+    return ports or ["*"]
+
+
+def _covers(text: str, port: int) -> bool:
+    """Return whether a port or range includes a port. One that is not known does, because it may."""
+    first, _, last = text.partition("-")
+    if text == "*" or not (first.isdecimal() and (last or first).isdecimal()):
+        return True
+    return int(first) <= port <= int(last or first)
+
+
+@MANAGED.endpoints(admin=("client", "http", "rdp"))
+def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
+    address = host(cluster, "properties.fqdn")
+    for name, (path, usual, title) in PORTS.items():
+        value = cluster.get(path)
+        port = value if isinstance(value, int) and not isinstance(value, bool) else usual
+        yield Exposure(
+            name,
+            "admin",
+            reach_of(cluster, index, port),
+            sign_in(cluster),
+            display_name=title,
+            address=address,
+            remedies={"authentication": Remedy(steps=(TO_ENTRA,))} if not cluster.has(ENTRA) else {},
+        )
+    yield _rdp(cluster, index, address)
+
+
+TO_ENTRA = "Connect the cluster to Microsoft Entra ID first (service-fabric/service-fabric-cluster-creation-setup-aad), then delete its client certificates"
+
+
+def _rdp(cluster: Resource, index: Index, address: str) -> Exposure:
+    """Return the endpoint RDP of the nodes. Absent is off: azure-rest-api-specs, allowRdpAccess is false by default."""
+    value, title = cluster.get(RDP), "RDP of the nodes"
+    if same(value, True):
+        reach = reach_of(cluster, index, 3389)
+    elif same(value, False) or (is_absent(value) and not cluster.why_absent_is_unknown):
+        return closed("rdp", "admin", NO_RDP, cluster.evidence(RDP), display_name=title)
+    else:
+        missing = not_returned(RDP) if is_absent(value) else unknown_value(RDP, value)
+        reach = possible(Reach.internet, missing, cluster.evidence(RDP, False))
+    return Exposure(
+        "rdp",
+        "admin",
+        reach,
+        SHARED,
+        display_name=title,
+        address=address,
+        counts_as_closed_up_to=Reach.selected,
+        justification=OWN_SIGN_IN,
+    )
