@@ -13,7 +13,7 @@ from scanner.document.framework_rows import NotAssessed
 from scanner.evaluate.frameworks import assessed, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.framework import NOT_TESTABLE
-from scanner.report.frameworks import WORDS
+from scanner.report.frameworks import WORDS, framework_block
 from scanner.report.workbook_rows import control_rows
 from scanner.rulebook.loader import load
 from tests.report import sample
@@ -106,3 +106,12 @@ def test_axe_finds_nothing(
 
 def test_every_reason_has_a_word() -> None:
     assert set(WORDS) == {*NOT_TESTABLE, *get_args(NotAssessed)} - {""}
+
+
+def test_the_norwegian_report_has_norwegian_titles(made: dict[str, Any]) -> None:
+    blocks = {language: framework_block(sample.typed(made), language) for language in ("en", "nb")}
+    for english, norwegian in zip(blocks["en"], blocks["nb"], strict=True):
+        assert english["controls"]
+        assert [each[0] for each in english["controls"]] == [each[0] for each in norwegian["controls"]]
+        same = [each[0] for each in english["controls"] if each in norwegian["controls"]]
+        assert len(same) < len(english["controls"]) / 10, (english["id"], same)
