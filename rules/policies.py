@@ -153,6 +153,8 @@ class Values:
         """Return the value of a parameter. Raises Unread where it has none."""
         if name.lower() in self.given:
             given = self.given[name.lower()]
+            if isinstance(given, Unread):
+                raise given
             return given if self.outer is None else self.outer.of(given)
         default = get_path(self.declared, f"{name}.defaultValue") if "." not in name else MISSING
         if is_absent(default):
@@ -161,12 +163,21 @@ class Values:
 
 
 def given(parameters: Any) -> dict[str, Any]:
-    """Return the values of `parameters`, { name: { value } }, by name in lower case. Raises Unread."""
+    """Return the values of `parameters`, { name: { value } }, by name in lower case; Unread in place of a value that was
+    not kept, because its name is that of a secret. Raises Unread.
+    """
     if is_absent(parameters):
         return {}
     if not isinstance(parameters, dict):
         raise malformed("parameters")
-    return {name.lower(): member(each, "value") for name, each in dict.items(parameters)}
+    return {name.lower(): _given(each) for name, each in dict.items(parameters)}
+
+
+def _given(parameter: Any) -> Any:
+    try:
+        return member(parameter, "value")
+    except Unread as unread:
+        return unread
 
 
 Outcome = tuple[str, ...] | Evidence | None
