@@ -157,8 +157,8 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
             removal.fixes.add(rule.fix.az)
             removal.remedy += own
         else:
-            known = () if removal.remedy.commands else (subject, removal.top)
-            removal.remedy += Remedy((set_command(cause, *known),), changes=cause.change())
+            command = set_command(cause, subject, removal.top, before=removal.remedy.commands)
+            removal.remedy += Remedy((command,), changes=cause.change())
         removal.keys.add(cause.key())
     else:
         entries[cause.key()] = cause
@@ -225,14 +225,15 @@ def _commands(entries: Sequence[Cause], top: Resource) -> Iterator[str]:
         yield f"az resource update --ids {shlex.quote(resource)} {removes}"
 
 
-def set_command(cause: Cause, *known: Resource) -> str:
+def set_command(cause: Cause, *known: Resource, before: Sequence[str] = ()) -> str:
     """Return the general command that sets the property of a cause to the value that closes it.
 
-    `known`: where the property may be, if no command before this one makes an object that its path leads through.
+    `known` and `before` as of `with_parents`.
     """
     value = cause.value if isinstance(cause.value, str) else json.dumps(cause.value)
     setting = shlex.quote(f"{cause.path}={value}")
-    return with_parents(f"az resource update --ids {shlex.quote(cause.resource)} --set {setting}", *known)
+    command = f"az resource update --ids {shlex.quote(cause.resource)} --set {setting}"
+    return with_parents(command, *known, before=before)
 
 
 # What remains

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from scanner.model.json_paths import is_absent
@@ -11,28 +12,50 @@ from scanner.model.verdict import Unread
 _START = "az resource update --ids "
 
 
-def with_parents(command: str, *known: Resource) -> str:
+def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> str:
     """Return a command that sets a property, from the first object on that a resource does not have.
 
     `--set properties.a.b=1` fails where `properties.a` is missing or null (knack, `set_properties`), so that it becomes
     `--set 'properties.a={"b": 1}'`. Every other command is returned as it is. `known`: where the property may be.
+    `before`: the commands that run first; only after others of this kind is it known which objects there are.
     """
-    words = shlex.split(command) if command.startswith(_START) and " --set " in command else []
-    if len(words) != 7 or words[5] != "--set":
+    found, earlier = _setting(command), [_setting(each) for each in before]
+    if found is None or None in earlier:
         return command
-    path, _, value = words[6].partition("=")
-    resource = next((each for each in known if each.id.lower() == words[4].lower()), None)
+    id, path, value = found
+    resource = next((each for each in known if each.id.lower() == id.lower()), None)
     if resource is None or "[" in path:
         return command
+    made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
     steps = path.split(".")
     for depth in range(2, len(steps)):
-        if _is_missing(resource, ".".join(steps[:depth])):
-            made: Any = _read(value)
+        above = ".".join(steps[:depth])
+        if above.lower() not in made and _is_missing(resource, above):
+            inner: Any = _read(value)
             for step in reversed(steps[depth:]):
-                made = {step: made}
-            setting = f"{'.'.join(steps[:depth])}={json.dumps(made)}"
-            return f"{_START}{shlex.quote(words[4])} --set {shlex.quote(setting)}"
+                inner = {step: inner}
+            return f"{_START}{shlex.quote(id)} --set {shlex.quote(f'{above}={json.dumps(inner)}')}"
     return command
+
+
+def _setting(command: str) -> tuple[str, str, str] | None:
+    """Return id, path and value of a command that sets one property; None of any other."""
+    words = shlex.split(command) if command.startswith(_START) and " --set " in command else []
+    if len(words) != 7 or words[5] != "--set":
+        return None
+    path, _, value = words[6].partition("=")
+    return words[4], path, value
+
+
+def _objects(path: str, value: str) -> Iterator[str]:
+    """Yield the paths (lower case) of the objects that there are once a property is set."""
+    steps = path.lower().split(".")
+    yield from (".".join(steps[:depth]) for depth in range(1, len(steps)))
+    inner = _read(value)
+    if isinstance(inner, dict):
+        yield path.lower()
+        for name, each in inner.items():
+            yield from _objects(f"{path}.{name}", json.dumps(each))
 
 
 def _is_missing(resource: Resource, path: str) -> bool:

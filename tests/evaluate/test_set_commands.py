@@ -45,6 +45,18 @@ def test_other_commands_stay(command: str) -> None:
     assert with_parents(command, Resource({"id": ID, "properties": {}})) == command
 
 
+def test_a_command_knows_the_objects_that_those_before_it_make() -> None:
+    one = Resource({"id": ID, "properties": {}})
+    first = with_parents(f"az resource update --ids {ID} --set properties.a.b.c=1", one)
+    second = with_parents(f"az resource update --ids {ID} --set properties.a.b.d=2", one, before=[first])
+    third = with_parents(f"az resource update --ids {ID} --set properties.a.e.f=3", one, before=[first, second])
+    assert first.endswith("""--set 'properties.a={"b": {"c": 1}}'""")
+    assert second.endswith("--set properties.a.b.d=2")
+    assert third.endswith("""--set 'properties.a.e={"f": 3}'""")
+    after_another = f"az resource update --ids {ID} --set properties.a.b=1"
+    assert with_parents(after_another, one, before=["az thing rule add --name one"]) == after_another
+
+
 BODIES = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
