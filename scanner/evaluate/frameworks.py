@@ -4,7 +4,7 @@ What was not read is never passed. A control with a waived finding failed: a wai
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -64,9 +64,15 @@ def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[Ga
     for framework in in_order(rules.frameworks.values()):
         by_control = rules_of(framework, rules.rules.values())
         states = {
-            control.id: _assessed(by_control[control.id], tally, off, in_part=bool(control.rest), is_whole=is_whole)
+            control.id: _assessed(
+                testing,
+                tally,
+                is_off=not off.isdisjoint(testing),
+                in_part=bool(control.rest),
+                is_whole=is_whole,
+            )
             for control in framework.controls.values()
-            if by_control.get(control.id)
+            if (testing := by_control.get(control.id))
         }
         found.append(framework_row(framework, states))
     return found
@@ -89,7 +95,7 @@ def of_part(frameworks: Iterable[FrameworkRow], part: Document, tally: Tally | N
         is_off = bool(part.coverage.rules_broken) or (
             len(rules) < whole.rules and whole.state != "passed" and whole.why != "no-resource"
         )
-        row = _assessed(rules, tally, frozenset(rules if is_off else ()), in_part=whole.in_part, is_whole=is_whole)
+        row = _assessed(rules, tally, is_off=is_off, in_part=whole.in_part, is_whole=is_whole)
         return msgspec.structs.replace(row, rules=whole.rules)
 
     return [
@@ -143,12 +149,12 @@ def _off(rules: RuleSet, coverage: Coverage) -> set[str]:
     }
 
 
-def _assessed(rules: Sequence[str], tally: Tally, off: Set[str], *, in_part: bool, is_whole: bool) -> ControlRow:
+def _assessed(rules: Sequence[str], tally: Tally, *, is_off: bool, in_part: bool, is_whole: bool) -> ControlRow:
     checks = Counter[str]()
     for rule in rules:
         if rule in tally.checks:
             checks.update(tally.checks[rule])
-    state, why = _state(rules, checks, tally, off, is_whole=is_whole)
+    state, why = _state(rules, checks, tally, is_off=is_off, is_whole=is_whole)
     return ControlRow(
         state=state,
         why=why,
@@ -163,7 +169,7 @@ def _assessed(rules: Sequence[str], tally: Tally, off: Set[str], *, in_part: boo
 
 
 def _state(
-    rules: Sequence[str], checks: Mapping[str, int], tally: Tally, off: Set[str], *, is_whole: bool
+    rules: Sequence[str], checks: Mapping[str, int], tally: Tally, *, is_off: bool, is_whole: bool
 ) -> tuple[ControlState, NotAssessed]:
     """Return the state of a control, and why it is not assessed."""
     if checks.get("fail") or checks.get("waived"):
@@ -174,7 +180,7 @@ def _state(
         return "not-assessed", "inconclusive"
     if not is_whole:
         return "not-assessed", "not-read"
-    if not off.isdisjoint(rules):
+    if is_off:
         return "not-assessed", "rule-off"
     return ("passed", "") if checks.get("pass") else ("not-assessed", "no-resource")
 
