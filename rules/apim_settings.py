@@ -96,6 +96,10 @@ def plain_backend(backend: Resource, index: Index) -> Verdict:
     return Pass((seen,)) if scheme in ("https", "wss") else unknown(Unread(path, "its scheme is not known"))
 
 
+STATES = ("active", "suspended", "submitted", "rejected", "cancelled", "expired")
+"""The states of a subscription: azure-mgmt-apimanagement SubscriptionState."""
+
+
 def for_all_apis(subscription: Resource, index: Index) -> Verdict:
     """Fail where an active subscription is for all APIs. The one that every service has cannot be removed."""
     path = "properties.scope"
@@ -103,7 +107,10 @@ def for_all_apis(subscription: Resource, index: Index) -> Verdict:
     if not isinstance(scope, str):
         return unknown(unknown_value(path))
     seen = Evidence(path, scope.rstrip("/").rsplit("/service/", 1)[-1], "one API or product")
-    if not same(subscription.require("properties.state"), "active"):
+    state = subscription.require("properties.state")
+    if not any(same(state, each) for each in STATES):
+        return unknown(unknown_value("properties.state", state))
+    if not same(state, "active"):
         return NotApplicable("it is not active")
     if same(subscription.name, "master"):
         return NotApplicable("every service has this one, for its administrators")

@@ -391,7 +391,9 @@ def immutability(vault: Resource, index: Index) -> Verdict:
     """Fail where the immutability of a vault is not locked. Azure returns none where it was never set, beside the state of
     soft delete; without that, securitySettings were not returned.
     """
-    vault.require("properties.securitySettings.softDeleteSettings")
+    path = "properties.securitySettings.softDeleteSettings"
+    if not isinstance(vault.require(path), dict):
+        return unknown(malformed(path))
     state = vault.get(IMMUTABILITY)
     seen = vault.evidence(IMMUTABILITY, "Locked")
     if same(state, "Locked"):
