@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
-from scanner.model.keys import POOLS, KeyUse, older
+from scanner.model.keys import OTHERS, POOLS, KeyUse, older
 from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -144,7 +144,10 @@ def judged(
     if missing:
         return unknown(*missing, evidence=(*seen, used))
     reasons = [each.inapplicable for _, each in found if each.inapplicable]
-    return NotApplicable(reasons[0]) if len(reasons) == len(found) else Pass((*seen, used))
+    if len(reasons) == len(found):
+        return NotApplicable(reasons[0])
+    # Others may be bound to an older version, whose state is not known.
+    return unknown(OTHERS, evidence=(*seen, used)) if OTHERS in index.keys.more(index) else Pass((*seen, used))
 
 
 def _unused(own: Found, index: Index) -> Verdict:

@@ -9,6 +9,7 @@ no Python files: nothing in it runs.
 import importlib
 import importlib.metadata
 import inspect
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
@@ -31,7 +32,7 @@ from scanner.rulebook.frameworks import read_frameworks
 from scanner.rulebook.renamed import new_id, new_ids
 from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
 
-__all__ = ["Broken", "RulePackage", "RuleSet", "installed", "load", "matches", "python_files", "reads_of"]
+__all__ = ["Broken", "RulePackage", "RuleSet", "forget", "installed", "load", "matches", "python_files", "reads_of"]
 GROUP = "twolocks.rules"
 TABLES = "tables"
 CONTROLS = "controls.toml"
@@ -242,6 +243,14 @@ def load(
         _folder(found, files, folder.resolve(), f"scanner.rules_user_{place}")
     found.select()
     return found
+
+
+def forget() -> None:
+    """Forget the modules of rules, and what was loaded from them, so that the files are read again."""
+    for name in [each for each in sys.modules if re.match(r"scanner\.rules(_user_\d+)?(\.|$)", each)]:
+        del sys.modules[name]
+    _built_in.cache_clear()
+    importlib.invalidate_caches()
 
 
 def _none() -> tuple[RuleSet, RuleFiles]:

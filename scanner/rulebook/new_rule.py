@@ -1,10 +1,8 @@
 """Writes a new rule into a rules folder: its row, and where it needs code its function or resource type."""
 
 import ast
-import importlib
 import json
 import re
-import sys
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +13,7 @@ from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, nearest
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
-from scanner.rulebook.loader import RuleSet, load
+from scanner.rulebook.loader import RuleSet, forget, load
 from scanner.rulebook.pinned_paths import path_below
 from scanner.rulebook.row_files import line_of, types_of
 
@@ -93,9 +91,7 @@ def _write(texts: Mapping[Path, str]) -> None:
 
 def loaded(folder: Path, *, built_in: bool) -> RuleSet:
     """Return the rules as they are on disk now, with their Python: the built-in ones, and those of a folder."""
-    for name in [each for each in sys.modules if re.match(r"scanner\.rules(_user_\d+)?(\.|$)", each)]:
-        del sys.modules[name]
-    importlib.invalidate_caches()
+    forget()
     return load(code=[] if built_in else [folder], packages=False)
 
 
