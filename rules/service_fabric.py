@@ -113,7 +113,8 @@ def sign_in(cluster: Resource) -> Lock:
         return possible(Auth.shared, Unread(CLIENTS, cluster.why_absent_is_unknown), seen)
     if value:
         return grant(Auth.shared, seen, description="accepts the client certificates that it names")
-    if not cluster.has(ENTRA):
+    tenant = cluster.get(ENTRA)
+    if not tenant or not isinstance(tenant, str):
         return possible(
             Auth.shared, Unread(CLIENTS, "Azure returned neither certificates nor Microsoft Entra ID"), seen
         )

@@ -6,6 +6,7 @@ to the default values" (Microsoft Learn, azure-resource-manager/templates/deploy
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import type_of
@@ -40,6 +41,12 @@ Versions = Mapping[str, Version]
 
 def versions_of(kinds: Iterable[ResourceType]) -> Versions:
     """Return the pinned api-version of each type and of what is read below it, by type in lower case."""
+    known = tuple(kinds)
+    return _versions(known, sum(len(kind.children) for kind in known))
+
+
+@lru_cache(maxsize=4)
+def _versions(kinds: tuple[ResourceType, ...], children: int) -> Versions:
     found: dict[str, Version] = {}
     for kind in kinds:
         # What a join asks for, such as a version of a key, is nothing that a template deploys.

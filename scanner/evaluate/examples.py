@@ -29,16 +29,7 @@ def evaluate(case: Case, rules: RuleSet) -> tuple[dict[str, str], dict[str, Expo
     kinds = kinds_of(case.type, rules)
     made = bundle(case, kinds)
     run = evaluation(case, rules)
-    out = run.evaluate(made)
-    statuses: dict[str, str] = {}
-    for row in out.findings:
-        _worse(statuses, row.rule, row.status)
-    for passed in out.passed.values():
-        for rule in passed:
-            _worse(statuses, rule, "pass")
-    for reasons in out.not_applicable.values():
-        for rule in reasons:
-            _worse(statuses, rule, "not-applicable")
+    statuses = worst_statuses(run, made)
     exposures: dict[str, Exposure] = {}
     for kind in kinds:
         if made.top is not None:
@@ -47,6 +38,21 @@ def evaluate(case: Case, rules: RuleSet) -> tuple[dict[str, str], dict[str, Expo
                 raise problem
             exposures |= {each.endpoint: each for each in found}
     return statuses, exposures
+
+
+def worst_statuses(run: Evaluation, made: Bundle) -> dict[str, str]:
+    """Return the worst status of each rule over a bundle."""
+    found = run.evaluate(made)
+    statuses: dict[str, str] = {}
+    for row in found.findings:
+        _worse(statuses, row.rule, row.status)
+    for passed in found.passed.values():
+        for rule in passed:
+            _worse(statuses, rule, "pass")
+    for reasons in found.not_applicable.values():
+        for rule in reasons:
+            _worse(statuses, rule, "not-applicable")
+    return statuses
 
 
 def evaluation(case: Case, rules: RuleSet) -> Evaluation:

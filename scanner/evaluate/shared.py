@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 
 import msgspec
 
@@ -26,8 +27,6 @@ class SharedCauses:
 
     def __init__(self) -> None:
         self._mark = f"@{secrets.token_hex(8)}"
-        mark = rf'\{{"resource":"{self._mark}","endpoint":"(?P<number>\d+)"\}}(?P<comma>,?)'
-        self._pattern = re.compile(rf'"also_closes_count":(?P<count>\d+),"also_closes":\[{mark}'.encode())
         self._carried: dict[str, list[tuple[frozenset[str], PlaceRow, bool]]] = {}
         self._marked: list[tuple[frozenset[str], bool, str]] = []
         self._closed_by: dict[tuple[frozenset[str], bool], list[PlaceRow]] = {}
@@ -62,6 +61,11 @@ class SharedCauses:
     def fill(self, text: bytes) -> bytes:
         """Return rows with the endpoints in place of marks."""
         return self._pattern.sub(self._filled, text) if self._marked else text
+
+    @cached_property
+    def _pattern(self) -> "re.Pattern[bytes]":
+        mark = rf'\{{"resource":"{self._mark}","endpoint":"(?P<number>\d+)"\}}(?P<comma>,?)'
+        return re.compile(rf'"also_closes_count":(?P<count>\d+),"also_closes":\[{mark}'.encode())
 
     def _filled(self, hit: "re.Match[bytes]") -> bytes:
         keys, narrows, root = self._marked[int(hit["number"])]

@@ -84,19 +84,16 @@ class Read:
         self.resource_type: ResourceType = parent if isinstance(parent, ResourceType) else parent.resource_type
         self.tops: tuple[str, ...] = only or (parent.types if isinstance(parent, ResourceType) else parent.tops)
         """The types of its resource type below which it is read."""
+        below = self.type[len(self.resource_type.type) :]
+        self.types: tuple[str, ...] = (
+            (self.type,) if self.is_extension else tuple(f"{each}{below}" for each in self.tops)
+        )
+        """Its ARM type below each type of its resource type; an extension has one."""
         self._folded = frozenset(each.lower() for each in only)
         self.resource_type.children.append(self)
 
     def __repr__(self) -> str:
         return f"Read({self.type})"
-
-    @property
-    def types(self) -> tuple[str, ...]:
-        """Return its ARM type below each type of its resource type; an extension has one."""
-        if self.is_extension:
-            return (self.type,)
-        below = self.type[len(self.resource_type.type) :]
-        return tuple(f"{each}{below}" for each in self.tops)
 
     @property
     def actions(self) -> tuple[str, ...]:

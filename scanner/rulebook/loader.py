@@ -71,8 +71,9 @@ class RuleSet:
     def by_type(self) -> dict[str, list[ResourceType]]:
         """Return the resource types of each ARM type (lower case) that has an enabled rule."""
         found: dict[str, list[ResourceType]] = {}
+        enabled = {id(self.rules[each].resource_type) for each in self.enabled if each in self.rules}
         for kind in self.kinds:
-            if any(rule.id in self.enabled for rule in self.rules_of(kind)):
+            if id(kind) in enabled:
                 for type in kind.types:
                     found.setdefault(type.lower(), []).append(kind)
         return found

@@ -13,8 +13,7 @@ from scanner.evaluate.fix_commands import with_fields
 from scanner.model.json_paths import MISSING, get_path
 from scanner.model.remedy import Deletion, Edit
 from tests.rules import examples
-from tests.rules.simulate import FIELD_VALUES, Fixed, overlaid_body
-from tests.rules.test_simulated import everything
+from tests.rules.simulate import FIELD_VALUES, Fixed, everything, overlaid_body
 
 ALERTS = "/activityLogAlerts/"
 """What a command makes, and refuses to make twice."""

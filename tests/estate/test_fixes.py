@@ -21,8 +21,7 @@ from scanner.snapshot.bundles import grouped
 from scanner.snapshot.format import Header, ReadLine, SnapshotLine, encoder, sort_key, url_of
 from scanner.snapshot.store import Store
 from tests.estate.test_expected import Scanned
-from tests.rules.simulate import FIELD_VALUES, overlaid_body
-from tests.rules.test_simulated import problems
+from tests.rules.simulate import FIELD_VALUES, overlaid_body, problems
 
 LEFT = {
     "machine-management-port-exposed vm-seks": "it is open over IPv6, and the range that is filled in is one of IPv4",

@@ -2,13 +2,14 @@
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from scanner.evaluate import examples
-from scanner.evaluate.examples import OTHER, TENANT, shown
+from scanner.evaluate.examples import OTHER, TENANT, shown, worst_statuses
 from scanner.evaluate.run import Evaluation
 from scanner.model.exposure import Exposure
 from scanner.model.resource import Bundle
@@ -18,7 +19,7 @@ from scanner.rulebook import derived, loader
 from scanner.rulebook import examples as files
 from scanner.rulebook.examples import SUBSCRIPTION, Case, nulls
 
-__all__ = ["OTHER", "SUBSCRIPTION", "TENANT", "Case", "nulls", "shown"]
+__all__ = ["OTHER", "SUBSCRIPTION", "TENANT", "Case", "nulls", "shown", "worst_statuses"]
 CASES = Path(__file__).parent / "cases"
 
 
@@ -33,6 +34,7 @@ def all_rules() -> list[Rule]:
     return list(rules().rules.values())
 
 
+@lru_cache
 def kinds_of(type: str) -> list[ResourceType]:
     return examples.kinds_of(type, rules())
 
@@ -76,6 +78,7 @@ def cases() -> Iterator[Case]:
         yield from each.cases
 
 
+@lru_cache
 def safe() -> dict[str, str]:
     """Return where a missing or unknown value may pass, with the source; a row that says so names it itself."""
     found = {key: source for each in all_files() for key, source in each.safe.items()}
@@ -96,5 +99,9 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
     return examples.evaluate(case, rules())
 
 
-def evaluation(case: Case) -> Evaluation:
-    return examples.evaluation(case, rules())
+def evaluation(case: Case, only: Collection[str] = ()) -> Evaluation:
+    """Return the evaluation of an example: of every rule, or of these alone."""
+    found = rules()
+    if only:
+        found = replace(found, enabled={rule: found.rules[rule] for rule in only})
+    return examples.evaluation(case, found)

@@ -3,15 +3,16 @@
 import json
 import re
 from collections import Counter
-from functools import lru_cache
 
 import pytest
+import tree_sitter
+import tree_sitter_bicep
 
-from scanner.document.schema import FixRow
 from scanner.model.remedy import RANGE
 from scanner.model.rule import Rule
-from tests.rules import examples, simulate
-from tests.rules.simulate import Fixed
+from tests.rules import examples
+from tests.rules.proof import proof
+from tests.rules.simulate import LEFT, READS, everything, fix_of, left, problems
 
 STEPS = {
     "acr-platform-key": "chosen when a registry is created",
@@ -179,57 +180,6 @@ SOMETIMES_STEPS = {
     "storage-nfs-no-authentication": "the firewall denies already, and NFS has no sign-in",
 }
 """Rules whose fix is steps on some examples, and when."""
-LEFT = {
-    "apim: an open product whose policy checks a token: apim-api-no-authentication": "operations are not read where a "
-    "key is required, and one of them may leave out the policy of the open product",
-    "acr: a token with a certificate, and one of an unknown status: acr-token-passwords": "a second token has "
-    "an unknown status",
-    "appservice: a social login allows anyone: app-no-platform-sign-in": "the social provider stays until the "
-    "user removes it",
-    "governance: a policy that leaves out a group: subscription-no-region-policy": "the example has an assignment "
-    "of the same name, whose exclusion stays until the user removes it",
-    "governance: a policy for some types only: subscription-no-region-policy": "the example has an assignment of the "
-    "same name, whose selectors stay until the user removes them",
-    "governance: a policy whose effect is overridden: subscription-no-region-policy": "the example has an assignment "
-    "of the same name, whose override stays until the user removes it",
-    "governance: a definition of the customer that leaves out a group: subscription-no-region-policy": "the example "
-    "has an assignment of the same name, whose exclusion stays until the user removes it",
-    "governance: the initiative of Microsoft for sovereignty, of which Allowed locations is overridden: "
-    "subscription-no-region-policy": "the example has an assignment of the same name, whose override stays until the "
-    "user removes it",
-    "governance: the same, overridden by its reference: subscription-no-region-policy": "the example has an assignment "
-    "of the same name, whose override stays until the user removes it",
-    "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",
-    "monitoring: one table is short, and another is not known: log-workspace-table-short-retention": "the retention of "
-    "the other table is not known",
-    "places: a region that no list has does not hide one that is not allowed: cosmos-region-outside": "the other "
-    "region is not known",
-    "storage: a service whose keys are on by an unknown value, on an account that takes keys: "
-    "storage-shared-key-enabled": "the service's own switch has an unknown value",
-    "vault_keys: the newest version in use is disabled, and the versions were refused, a vault: "
-    "keyvault-key-disabled": "the state of the other version in use is not known",
-    "vault_keys: Azure RBAC: a deny assignment, and no role: keyvault-identity-lacks-role": "the deny assignment stays",
-    "vault_keys: Azure RBAC: the deny assignments were refused, and no role lets the identity: "
-    "keyvault-identity-lacks-role": "the deny assignments are not known",
-    "vault_keys: Azure RBAC: an account lacks the role, and another one is not known: "
-    "keyvault-identity-lacks-role": "the identity of the other account is not known",
-}
-"""Failures that stay inconclusive or open once the fix has run, and why."""
-
-
-@lru_cache
-def everything() -> tuple[Fixed, ...]:
-    derived = [case for rule in examples.all_rules() for case in examples.of_rule(rule)]
-    return tuple(each for case in (*examples.cases(), *derived) for each in simulate.fixed(case))
-
-
-def left(each: Fixed) -> bool:
-    return each.id in LEFT or f"{each.case.file}: *: {each.finding.rule}" in LEFT
-
-
-def fix_of(each: Fixed) -> FixRow:
-    assert each.finding.fix is not None, each.id
-    return each.finding.fix
 
 
 def test_every_fix_closes_its_finding() -> None:
@@ -287,22 +237,6 @@ def test_a_perimeters_rule_keeps_the_prefixes_that_are_no_cause(name: str) -> No
     assert (each.status, each.closed) == ("pass", frozenset(fix_of(each).closes))
 
 
-IN_CAPITALS = re.compile(r"(?<![\w<-])[A-Z][A-Z_]{2,}\b(?!>)")
-WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON", "WDATP")
-READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
-
-
-def problems(command: str) -> list[str]:
-    """What is wrong with a command as it is printed."""
-    plain = re.sub(r"'[^']*'", "''", command)
-    found = [] if re.search(r" --(ids|subscription|id) ", command) else ["names no subscription"]
-    found += [f"placeholder {word}" for word in IN_CAPITALS.findall(plain) if word not in WORDS]
-    found += ["a brace"] * bool(re.search(r"\{\w+\}", command))
-    found += ["only reads"] * bool(READS.match(command))
-    found += ["a documentation range"] * bool(re.search(r"203\.0\.113|198\.51\.100|192\.0\.2\.", plain))
-    return found
-
-
 @pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
 def test_commands_run_as_they_are(rule: Rule) -> None:
     for each in everything():
@@ -320,3 +254,17 @@ def test_every_command_with_a_range_takes_several() -> None:
     ranged = [each for each in fixes if any(RANGE in command for command in each.commands)]
     assert {each.key for each in ranged if not any(field.join for field in each.fields)} == set()
     assert len(ranged) > 50
+
+
+def test_the_proof_has_no_gap() -> None:
+    found = proof(everything())
+    assert found.failing == found.simulated + found.not_simulated
+    assert found.simulated == found.closed_exactly + found.left
+    assert (found.placeholders, found.without_subscription, found.problems) == (0, 0, [])
+
+
+def test_the_bicep_of_every_example_parses() -> None:
+    written = {fix_of(each).bicep for each in everything()} - {""}
+    parser = tree_sitter.Parser(tree_sitter.Language(tree_sitter_bicep.language()))
+    assert [each for each in written if parser.parse(each.encode()).root_node.has_error] == []
+    assert sum(bool(fix_of(each).bicep) for each in everything()) > 1300
