@@ -266,31 +266,33 @@ def evaluated(folder: Path, file: Path) -> dict[str, Any]:
     return document
 
 
-@effort(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_exactly_the_finding_that_was_accepted_is_waived(data: st.DataObject, estate: Path) -> None:
+def test_exactly_the_findings_that_were_accepted_are_waived(data: st.DataObject, estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())
     failed = {row["fingerprint"] for row in before["findings"] if row["status"] == "fail"}
-    one = data.draw(st.sampled_from(sorted(failed)))
+    some = data.draw(st.lists(st.sampled_from(sorted(failed)), min_size=1, max_size=5, unique=True))
     Path("waivers.toml").unlink(missing_ok=True)
-    accepted(one, "--in", str(estate / "findings.json"), *WORDS)
+    for one in some:
+        accepted(one, "--in", str(estate / "findings.json"), *WORDS)
     after = evaluated(estate, Path("waivers.toml"))
-    assert [row["fingerprint"] for row in after["findings"] if row["status"] == "waived"] == [one]
-    assert {row["fingerprint"] for row in after["findings"] if row["status"] == "fail"} == failed - {one}
+    assert {row["fingerprint"] for row in after["findings"] if row["status"] == "waived"} == set(some)
+    assert {row["fingerprint"] for row in after["findings"] if row["status"] == "fail"} == failed - set(some)
     assert after["coverage"]["notes"] == []
 
 
-@effort(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_exactly_the_endpoint_that_was_accepted_is_waived(data: st.DataObject, estate: Path) -> None:
+def test_exactly_the_endpoints_that_were_accepted_are_waived(data: st.DataObject, estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())
-    endpoints = {row["fingerprint"]: row for row in before["exposures"] if row["state"] == "open"}
-    one = data.draw(st.sampled_from(sorted(endpoints)))
+    endpoints = {row["fingerprint"] for row in before["exposures"] if row["state"] == "open"}
+    some = data.draw(st.lists(st.sampled_from(sorted(endpoints)), min_size=1, max_size=5, unique=True))
     Path("waivers.toml").unlink(missing_ok=True)
-    accepted(one, "--in", str(estate / "findings.json"), *WORDS)
+    for one in some:
+        accepted(one, "--in", str(estate / "findings.json"), *WORDS)
     after = evaluated(estate, Path("waivers.toml"))
-    assert [row["fingerprint"] for row in after["exposures"] if row["state"] == "waived"] == [one]
-    assert {row["fingerprint"] for row in after["exposures"] if row["state"] == "open"} == set(endpoints) - {one}
+    assert {row["fingerprint"] for row in after["exposures"] if row["state"] == "waived"} == set(some)
+    assert {row["fingerprint"] for row in after["exposures"] if row["state"] == "open"} == endpoints - set(some)
     assert after["coverage"]["notes"] == []
 
 
