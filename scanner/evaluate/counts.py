@@ -316,16 +316,23 @@ def _urls(gaps: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted({each.lower() for each in gaps}))
 
 
-def count(document: rows.Document) -> Counts:
-    """Return the numbers of a whole findings document."""
+def count(
+    document: rows.Document,
+    exposures: Iterable[rows.ExposureRow] | None = None,
+    findings: Iterable[rows.FindingRow] | None = None,
+) -> Counts:
+    """Return the numbers of a whole findings document.
+
+    `exposures`, `findings`: those of the document, where something else takes note of them in the same pass.
+    """
     counts = Counts(
         resources=document.scan.resources,
         reads=document.scan.reads,
         types=document.coverage.types,
     )
-    for exposure in _with_gaps(document):
+    for exposure in _with_gaps(document, document.exposures if exposures is None else exposures):
         counts.exposure(exposure)
-    for finding in document.findings:
+    for finding in document.findings if findings is None else findings:
         counts.finding(finding)
     for passed in document.passed.values():
         counts.passed(passed)
@@ -336,10 +343,10 @@ def count(document: rows.Document) -> Counts:
     return counts
 
 
-def _with_gaps(document: rows.Document) -> Iterator[rows.ExposureRow]:
+def _with_gaps(document: rows.Document, exposures: Iterable[rows.ExposureRow]) -> Iterator[rows.ExposureRow]:
     """Yield the exposures. Those of older documents do not name their gaps: the findings about them do."""
     found: dict[tuple[str, str], list[str]] | None = None
-    for row in document.exposures:
+    for row in exposures:
         if row.gaps is not msgspec.UNSET or not (row.state == "unknown" or is_in_part(row)):
             yield row
             continue

@@ -117,13 +117,16 @@ def root_of(url: str) -> str:
     part.
     """
     parts = segments(url)
-    if "providers" not in parts:
+    above = parts.count("providers") - 1
+    if above < 0:
         return ""
-    if _is_of_subscription(type_of(url).lower(), parts.count("providers") - 1) and parts[0] == "subscriptions":
-        return "/" + "/".join(parts[:2])
     start = parts.index("providers")
+    own = parts[start + 1 :] if above == 0 else parts[len(parts) - parts[::-1].index("providers") :]
+    type = "/".join((own[0], *own[1::2])) if len(own) > 1 else ""
+    if _is_of_subscription(type, above) and parts[0] == "subscriptions":
+        return "/" + "/".join(parts[:2])
     end = start + 4
-    if start == 2 and type_of(url).lower() in _REGIONAL:
+    if start == 2 and type in _REGIONAL:
         return ""
     if len(parts) < end or (start == 2 and "/".join(parts[start + 1 :]) in _LISTED_NESTED):
         return ""

@@ -1,7 +1,6 @@
 """The parts of the first screen beside the matrix: the severity bar, exposure by subscription, the last scans."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -52,12 +51,10 @@ class OpenBySubscription(defaultdict[str, Counter[str]]):
     def __init__(self) -> None:
         super().__init__(Counter)
 
-    def counting(self, rows: Iterable[ExposureRow]) -> Iterator[ExposureRow]:
-        """Yield the rows, each of which is counted, so that another count needs no pass of its own."""
-        for row in rows:
-            if row.state == "open" and row.severity:
-                self[subscription_of(row.resource)][row.severity] += 1
-            yield row
+    def add(self, row: ExposureRow) -> None:
+        """Count an endpoint."""
+        if row.state == "open" and row.severity:
+            self[subscription_of(row.resource)][row.severity] += 1
 
 
 def by_subscription(document: Document, t: Words, found: OpenBySubscription) -> dict[str, Any]:

@@ -23,8 +23,7 @@ from scanner.report.concepts import marked
 from scanner.report.data_block import DataBlock
 from scanner.report.localized import localized
 from scanner.report.packing import Packer
-from scanner.report.page import cell_label, context
-from scanner.report.summary import ordered_exposures, ordered_findings
+from scanner.report.page import cell_label, context, first_pass
 from scanner.report.text import escaped
 from scanner.report.words import Words
 
@@ -74,10 +73,10 @@ def page_pieces(document: Document, words: Words, own_actions: Collection[str] =
     The data block is two: the script between them starts on the first while the browser still reads the second. The
     first is everything but fingerprints; of a large report it is what the first pages need.
     """
-    exposures, findings = ordered_exposures(document.exposures), ordered_findings(document.findings)
-    variables = context(document, words, exposures, findings, own_actions)
+    found = first_pass(document)
+    variables = context(document, words, found, own_actions)
     page = _without_data(words, variables).encode("utf-8", "backslashreplace")
-    block = DataBlock(document, exposures, findings)
+    block = DataBlock(document, found.exposures, found.findings)
     first, more = (block.first, block.rest) if block.is_large else (block.export, block.fingerprints)
     exported = first(words)
     head, island, rest = page.rpartition(_ISLAND)

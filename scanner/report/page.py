@@ -1,6 +1,7 @@
 """The variables of the report template."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
@@ -18,9 +19,11 @@ from scanner.report.places_view import places_view
 from scanner.report.print_pages import print_pages
 from scanner.report.summary import (
     COLUMNS,
+    Matrix,
     MatrixCell,
     ReportSummary,
-    matrix,
+    exposure_keys,
+    finding_keys,
     summarize,
 )
 from scanner.report.text import plain
@@ -30,20 +33,30 @@ _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
 
-def context(
-    document: Document,
-    t: Words,
-    exposures: Sequence[ExposureRow],
-    findings: Sequence[FindingRow],
-    own: Collection[str] = (),
-) -> dict[str, Any]:
-    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`.
+@dataclass(frozen=True, slots=True)
+class FirstPass:
+    """What one pass over the rows of a document gives: its numbers, and its rows in the order of the page."""
 
-    Endpoints and findings are those of the document, in the order of the page.
-    """
-    summary, names, taken = summarize(document), ResourceNames(document), document.scan.taken
-    opened = OpenBySubscription()
-    cells = _matrix(opened.counting(document.exposures))
+    summary: ReportSummary
+    cells: list[list[MatrixCell]]
+    opened: OpenBySubscription
+    exposures: Sequence[ExposureRow]
+    findings: Sequence[FindingRow]
+
+
+def first_pass(document: Document) -> FirstPass:
+    """Go through the rows of a document, each of which is decoded once."""
+    cells, opened, exposures, findings = Matrix(), OpenBySubscription(), exposure_keys(), finding_keys()
+    summary = summarize(document, (cells.add, opened.add, exposures.add), (findings.add,))
+    return FirstPass(
+        summary, cells.rows(), opened, exposures.order(document.exposures), findings.order(document.findings)
+    )
+
+
+def context(document: Document, t: Words, found: FirstPass, own: Collection[str] = ()) -> dict[str, Any]:
+    """Return the variables of `report.html.j2`, but for styles and scripts. `own`: see `not_assessed`."""
+    summary, exposures, findings = found.summary, found.exposures, found.findings
+    names, taken = ResourceNames(document), document.scan.taken
     changes = ChangesView(document, document.changes, t, names).context() if document.changes else None
     return {
         "words": t,
@@ -54,10 +67,10 @@ def context(
         "compared": changes["compared"] if changes else "",
         "scope_line": _scope_line(document, t),
         "left_out": left_out(document.scan, t),
-        "matrix": cells,
+        "matrix": _matrix(found.cells),
         "columns": COLUMNS,
         "severity_bar": severity_bar(summary.counts, t),
-        "by_subscription": by_subscription(document, t, opened),
+        "by_subscription": by_subscription(document, t, found.opened),
         "sparkline": sparkline(document.changes, t),
         "legend": concepts(t),
         "exposures": [exposure_card(each, names, t, taken) for each in exposures[:_EXPOSURES]],
@@ -121,9 +134,8 @@ def _scope_line(document: Document, t: Words) -> str:
     return " · ".join([", ".join(names[:_SCOPES] + more), *counts] if names else counts)
 
 
-def _matrix(exposures: Iterable[ExposureRow]) -> list[list[list[MatrixCell]]]:
+def _matrix(rows: list[list[MatrixCell]]) -> list[list[list[MatrixCell]]]:
     """Return the rows in three groups: data and administration, applications, not assessed."""
-    rows = matrix(exposures)
     return [rows[:3], rows[3:5], rows[5:]]
 
 

@@ -1,9 +1,9 @@
 """The numbers of the first screen, the matrix of the two locks, and the order of endpoints and findings."""
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.evaluate.counts import CHECKS, Counts, count, is_in_part, rank
@@ -79,16 +79,31 @@ class MatrixCell:
             self.rating = min(self.rating, rated, key=RATINGS.index)
 
 
+class Matrix:
+    """The cells by row and column. Each endpoint is counted in one cell."""
+
+    def __init__(self) -> None:
+        self._cells = {
+            (row, column): MatrixCell(row, column, f"{_ROW_QUERY[row]} reach:{column}")
+            for row in ROWS
+            for column in COLUMNS
+        }
+
+    def add(self, exposure: ExposureRow) -> None:
+        """Count an endpoint."""
+        self._cells[matrix_row(exposure), matrix_column(exposure)].add(exposure)
+
+    def rows(self) -> list[list[MatrixCell]]:
+        """Return the cells by ROWS and COLUMNS."""
+        return [[self._cells[row, column] for column in COLUMNS] for row in ROWS]
+
+
 def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
-    """Return the cells by ROWS and COLUMNS. Each endpoint is counted in one cell."""
-    cells = {
-        (row, column): MatrixCell(row, column, f"{_ROW_QUERY[row]} reach:{column}")
-        for row in ROWS
-        for column in COLUMNS
-    }
+    """Return the cells by ROWS and COLUMNS."""
+    found = Matrix()
     for exposure in exposures:
-        cells[matrix_row(exposure), matrix_column(exposure)].add(exposure)
-    return [[cells[row, column] for column in COLUMNS] for row in ROWS]
+        found.add(exposure)
+    return found.rows()
 
 
 @dataclass(frozen=True)
@@ -106,24 +121,70 @@ class ReportSummary:
         return self.counts.reads + self.counts.gaps
 
 
-def summarize(document: Document) -> ReportSummary:
-    """Return the numbers of a findings document."""
+def summarize(
+    document: Document,
+    of_exposures: Collection[Callable[[ExposureRow], object]] = (),
+    of_findings: Collection[Callable[[FindingRow], object]] = (),
+) -> ReportSummary:
+    """Return the numbers of a findings document.
+
+    `of_exposures`, `of_findings`: called with each row on the way, so that other numbers need no pass of their own.
+    """
+    new_exposures, new_findings = _New(), _New()
+    counts = count(
+        document,
+        _passing(document.exposures, (new_exposures.add, *of_exposures)),
+        _passing(document.findings, (new_findings.add, *of_findings)),
+    )
     with_history = document.changes is not None
     return ReportSummary(
-        count(document),
-        new_exposures=sum(bool(exposure.new) for exposure in document.exposures) if with_history else 0,
-        new_findings=sum(bool(finding.new) for finding in document.findings) if with_history else 0,
+        counts,
+        new_exposures=new_exposures.count if with_history else 0,
+        new_findings=new_findings.count if with_history else 0,
         complete=document.scan.complete,
     )
+
+
+def _passing(rows: Iterable[_Row], notes: Collection[Callable[[_Row], object]]) -> Iterator[_Row]:
+    for row in rows:
+        for note in notes:
+            note(row)
+        yield row
+
+
+class _New:
+    """Counts the new rows."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def add(self, row: ExposureRow | FindingRow) -> None:
+        self.count += bool(row.new)
+
+
+class Keys(Generic[_Row]):
+    """The sort keys of rows, noted while something else goes through them."""
+
+    def __init__(self, key: Callable[[_Row], Any]) -> None:
+        self._key = key
+        self._keys: list[Any] = []
+
+    def add(self, row: _Row) -> None:
+        """Note the key of the next row."""
+        self._keys.append(self._key(row))
+
+    def order(self, rows: Sequence[_Row]) -> "Ordered[_Row]":
+        """Return the rows, all of which were noted, by their keys. The keys are forgotten."""
+        keys, self._keys = self._keys, []
+        return Ordered(rows, array("i", sorted(range(len(keys)), key=keys.__getitem__)))
 
 
 class Ordered(Sequence[_Row]):
     """Rows in another order. Rows of a file stay in the file."""
 
-    def __init__(self, rows: Sequence[_Row], key: Callable[[_Row], Any]) -> None:
-        keys = [key(row) for row in rows]
+    def __init__(self, rows: Sequence[_Row], order: "array[int]") -> None:
         self._rows = rows
-        self._order = array("i", sorted(range(len(keys)), key=keys.__getitem__))
+        self._order = order
 
     def __len__(self) -> int:
         return len(self._order)
@@ -138,27 +199,40 @@ class Ordered(Sequence[_Row]):
         return self._rows[self._order[at]]
 
 
-def ordered_exposures(exposures: Sequence[ExposureRow]) -> Sequence[ExposureRow]:
-    """Return endpoints by RATINGS, then by resource id, endpoint and address."""
+def exposure_keys() -> Keys[ExposureRow]:
+    """Return the keys that order endpoints by RATINGS, then by resource id, endpoint and address."""
     same = _Same()
-    return Ordered(
-        exposures, lambda each: (_order(each), same[each.resource.lower()], same[each.endpoint], each.address)
-    )
+    return Keys(lambda each: (_order(each), same[each.resource.lower()], same[each.endpoint], each.address))
 
 
-def ordered_findings(findings: Sequence[FindingRow]) -> Sequence[FindingRow]:
-    """Return findings by status, severity, rule, resource id and endpoints."""
+def finding_keys() -> Keys[FindingRow]:
+    """Return the keys that order findings by status, severity, rule, resource id and endpoints."""
     status, same = {name: at for at, name in enumerate(STATUSES)}, _Same()
-    return Ordered(
-        findings,
+    return Keys(
         lambda each: (
             status.get(each.status, 1),
             rank(each.severity),
             same[each.rule],
             same[each.resource.lower()],
             each.endpoints,
-        ),
+        )
     )
+
+
+def ordered_exposures(exposures: Sequence[ExposureRow]) -> Sequence[ExposureRow]:
+    """Return endpoints in the order of `exposure_keys`."""
+    return _ordered(exposures, exposure_keys())
+
+
+def ordered_findings(findings: Sequence[FindingRow]) -> Sequence[FindingRow]:
+    """Return findings in the order of `finding_keys`."""
+    return _ordered(findings, finding_keys())
+
+
+def _ordered(rows: Sequence[_Row], keys: Keys[_Row]) -> Sequence[_Row]:
+    for row in rows:
+        keys.add(row)
+    return keys.order(rows)
 
 
 class _Same(dict[str, str]):
