@@ -1,20 +1,20 @@
 """The part of the page about failed reads, inconclusive checks, and types that no rule covers."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from scanner.document.schema import Coverage, Document
 from scanner.document.tenants import scope_labels, tenant_names
 from scanner.model.ids import name_of
 from scanner.report import gaps
-from scanner.report.gaps import AcceptedChecks
+from scanner.report.gaps import AcceptedChecks, GapGroup
 from scanner.report.headline import endpoint_reasons
 from scanner.report.headline import inconclusive as sentence
 from scanner.report.summary import ReportSummary
 from scanner.report.words import Words
 
-_GROUPS, _NAMED_CHECKS = 200, 20
-"""Groups that are shown whole, the rest is a folded list; the most checks of an accepted group."""
+_GROUPS, _NAMED_CHECKS = 100, 20
+"""Groups that are shown whole, the rest is a folded list by permission; the most checks of an accepted group."""
 
 
 def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Collection[str] = ()) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Coll
     complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
     return {
         "gaps": found.groups[:_GROUPS],
-        "gaps_rest": found.groups[_GROUPS:],
+        "gaps_rest": _by_need(found.groups[_GROUPS:]),
         "gaps_total": len(found.groups),
         "unexplained": found.unexplained,
         "unexplained_worst": found.unexplained_worst,
@@ -45,6 +45,17 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Coll
         **_headings(summary, t),
         **_partial_scopes(document, t),
     }
+
+
+def _by_need(found: Sequence[GapGroup]) -> list[list[GapGroup]]:
+    """Return the groups that one permission, or one answer, explains in the same words, in lists: large estates have
+    one for each subscription.
+    """
+    same: dict[tuple[object, ...], list[GapGroup]] = {}
+    for each in found:
+        need = (each.missing_permission, each.action, *each.errors, each.accepted_by, each.is_partial_visibility)
+        same.setdefault(need, []).append(each)
+    return list(same.values())
 
 
 def _headings(summary: ReportSummary, t: Words) -> dict[str, Any]:

@@ -142,3 +142,20 @@ def test_not_read_says_who_accepted_what_and_until_when() -> None:
     view = said[said.index('id="not-assessed"') :]
     assert "<b><bdi>accepted by kari until 2026-12-31: &lt;b&gt;A preview&lt;/b&gt;</bdi></b>" in view
     assert view.count("accepted by kari until 2026-12-31") >= 2
+
+
+def test_beyond_a_hundred_groups_of_failed_reads_one_permission_is_one_line_with_every_subscription() -> None:
+    def gap(number: int, action: str) -> dict[str, Any]:
+        url = f"/subscriptions/s{number}/providers/{action.removesuffix('/read')}"
+        return {"url": url, "status": 403, "code": "AuthorizationFailed", "action": action, "rules": ["storage-x"]}
+
+    actions = [f"Microsoft.Storage/{name}/read" for name in ("a", "b")]
+    document = sample.empty() | {"gaps": [gap(number, action) for number in range(150) for action in actions]}
+    said = static(render(sample.typed(document), Words()))
+    view = said[said.index('id="not-assessed"') :]
+    rest = view[view.index('<details class="gaps-rest">') : view.index("</details>")]
+    assert "100 of 300 groups are shown above" in rest
+    assert rest.count("<li>") <= 2
+    shown = re.findall(r"<bdi>(s\d+)</bdi>", view)
+    assert sorted(each for each in set(shown)) == sorted(f"s{number}" for number in range(150))
+    assert len(re.findall(r"<bdi>s\d+</bdi> · ", view)) == 300
