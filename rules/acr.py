@@ -114,7 +114,11 @@ def _open(reach: Lock) -> bool:
     return bool(reach.possible_grants) or any(each.level > Reach.none for each in reach.grants)
 
 
-@REGISTRY.endpoints(data=("registry",), reads=(TOKENS,))
+# container-registry/container-registry-dedicated-data-endpoints: layers are pulled from there, with the registry's tokens.
+HOSTS = {"registry": ("properties.dataEndpointHostNames[]",)}
+
+
+@REGISTRY.endpoints(data=("registry",), reads=(TOKENS,), hosts=HOSTS)
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(registry, index, ACL)
     pull, admin = ANONYMOUS_PULL.lock(registry), ADMIN.lock(registry)

@@ -48,7 +48,7 @@ def authentication(account: Resource) -> Lock:
     return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
 
 
-@ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,))
+@ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,), hosts={"ai": ("properties.endpoints.*",)})
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     address = host(account, "properties.endpoint")
     yield Exposure(

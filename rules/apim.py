@@ -468,9 +468,23 @@ def least_required(served: list[Exposure]) -> Lock:
     return grant(max(levels, default=Auth.identity), Evidence("apis", [each.endpoint for each in served]))
 
 
+def _named(type: str) -> str:
+    return f"properties.hostnameConfigurations[type={type}].hostName"
+
+
+HOSTS = {
+    "api/*": (_named("Proxy"), "properties.gatewayRegionalUrl", "properties.additionalLocations[].gatewayRegionalUrl"),
+    "portal": (_named("DeveloperPortal"),),
+    "management": (_named("Management"),),
+    "scm": (_named("Scm"),),
+    "configuration": (_named("ConfigurationApi"),),
+}
+
+
 @SERVICE.endpoints(
     admin=("management", "scm", "configuration"),
     app=("api/*", "portal", "self-hosted/*"),
+    hosts=HOSTS,
     reads=(
         APIS,
         GLOBAL_POLICY,

@@ -31,7 +31,7 @@ KEYS = local_auth(
 MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
 
 
-@STORE.endpoints(data=("config",), reads=(PERIMETERS,))
+@STORE.endpoints(data=("config",), reads=(PERIMETERS,), hosts={"config": ((REPLICAS, "properties.endpoint"),)})
 def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(store)
     yield Exposure(

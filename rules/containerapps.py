@@ -121,7 +121,10 @@ def login(app: Resource, index: Index) -> Lock:
     return grant(Auth.anonymous, Evidence("authConfigs", "none", "current"), description=NO_LOGIN)
 
 
-@APP.endpoints(app=("ingress", "ingress/*"), reads=(LOGIN,))
+HOSTS = {"ingress": (f"{INGRESS}.customDomains[].name", "properties.latestRevisionFqdn")}
+
+
+@APP.endpoints(app=("ingress", "ingress/*"), reads=(LOGIN,), hosts=HOSTS)
 def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     ingress = ingress_of(app)
     what = "The container app"

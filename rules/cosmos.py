@@ -147,7 +147,15 @@ WITHOUT_PUBLIC_ACCESS = Remedy(
 """What is left where an API always accepts keys."""
 
 
-@ACCOUNT.endpoints(data=("cosmos",), reads=(PERIMETERS,))
+HOSTS = {
+    "cosmos": (
+        *(f"properties.{api}Endpoint" for api in ("sql", "mongo", "cassandra", "gremlin", "table")),
+        *(f"properties.{part}[].documentEndpoint" for part in ("locations", "readLocations", "writeLocations")),
+    )
+}
+
+
+@ACCOUNT.endpoints(data=("cosmos",), reads=(PERIMETERS,), hosts=HOSTS)
 def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "cosmos",

@@ -66,7 +66,10 @@ def _by_mode(password: Resource, environment: str) -> Lock:
     return possible(Auth.anonymous, not_returned(MODE) if is_absent(mode) else unknown_value(MODE, mode), seen)
 
 
-@SITE.endpoints(app=("site", "preview/*"), reads=(CONNECTIONS, PASSWORD, BUILDS))
+HOSTS = {"site": ("properties.customDomains[]",)}
+
+
+@SITE.endpoints(app=("site", "preview/*"), reads=(CONNECTIONS, PASSWORD, BUILDS), hosts=HOSTS)
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(site, index, ACL)
     yield Exposure(

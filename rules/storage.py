@@ -382,10 +382,28 @@ def _nfs_reach(reach: Lock) -> Lock:
     return Lock(grants, possible_grants, (*reach.hops, hop), reach.admits)
 
 
+def _hosts(service: str) -> tuple[str, ...]:
+    """Return where the secondary of a service is, and its names with another routing (storage-network-routing-preference)."""
+    routed = (
+        f"properties.{part}Endpoints.{way}Endpoints.{service}" for part in PARTS for way in ("microsoft", "internet")
+    )
+    custom = ("properties.customDomain.name",) if service == "blob" else ()
+    return (f"properties.secondaryEndpoints.{service}", *routed, *custom)
+
+
+PARTS = ("primary", "secondary")
+HOSTS = {
+    pattern: _hosts(service)
+    for service in ("blob", "dfs", "file", "queue", "table", "web")
+    for pattern in ((service, "blob/*") if service == "blob" else (service,))
+}
+
+
 @ACCOUNT.endpoints(
     data=("blob", "blob/*", "dfs", "file", "queue", "table", "exception/*", "sftp", "nfs"),
     app=("web",),
     reads=(BLOB_SERVICE, CONTAINERS, SHARES, USERS, PERIMETERS),
+    hosts=HOSTS,
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     served = services(account)

@@ -91,10 +91,13 @@ CONNECTION = COMPONENT.local_auth(
 )
 
 
-def ingestion_host(workspace: Resource) -> str:
-    """Return the host that agents send to, `GUID.ods.opinsights.azure.com`; "" where the workspace does not say its id."""
+INGESTION = ("ods.opinsights.azure.com", "oms.opinsights.azure.com", "agentsvc.azure-automation.net")
+
+
+def ingestion_hosts(workspace: Resource) -> list[str]:
+    """Return the hosts that agents send to, `GUID.ods.opinsights.azure.com` first; [""] where the id is not returned."""
     customer = workspace.get(CUSTOMER)
-    return f"{customer}.ods.opinsights.azure.com" if isinstance(customer, str) and customer else ""
+    return [f"{customer}.{each}" for each in INGESTION] if isinstance(customer, str) and customer else [""]
 
 
 # Ingestion has hosts of the workspace (ods, oms, agentsvc); queries of all workspaces go to one host
@@ -107,7 +110,8 @@ def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]
         scoped_firewall(workspace, index, WORKSPACE_INGESTION, SCOPED),
         KEYS.lock(workspace),
         display_name="The workspace's log ingestion",
-        address=ingestion_host(workspace),
+        address=ingestion_hosts(workspace)[0],
+        hosts=tuple(ingestion_hosts(workspace)[1:]),
         max_severity=Severity.low,
         justification=WRITE_ONLY,
     )

@@ -13,6 +13,7 @@ from scanner.cli.reach_names import (
     ambiguous,
     find_caller,
     find_target,
+    is_at,
     nics_of,
     not_covered,
     unknown_resource,
@@ -20,6 +21,7 @@ from scanner.cli.reach_names import (
 from scanner.config.settings import Settings
 from scanner.document.schema import now
 from scanner.errors import InputError, UserError
+from scanner.evaluate.hosts import host_of
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.model.addresses import BadAddress, parse
@@ -177,9 +179,7 @@ def _kind_of(top: Resource, evaluation: Evaluation) -> ResourceType:
 def _of_kind(
     question: Question, kind: ResourceType, top: Resource, caller: Caller, evaluation: Evaluation, found: Topology
 ) -> list[ReachAnswer]:
-    exposures, problem = evaluation.exposures(kind, top)
-    if problem is not None:
-        raise problem
+    exposures = _exposures(question, kind, top, evaluation)
     named = parse_port(question.port)
     if kind.path_function is None:
         chosen = [each for each in exposures if not question.port or _serves(each.endpoint, question.port, named)]
@@ -221,6 +221,16 @@ def _of_kind(
         if port is not None
     ]
     return [_with_front_ends(each, exposures) for each in found_at]
+
+
+def _exposures(question: Question, kind: ResourceType, top: Resource, evaluation: Evaluation) -> list[Exposure]:
+    """Return the endpoints of a resource, of one that is named by a host those at the host."""
+    exposures, problem = evaluation.exposures(kind, top)
+    if problem is not None:
+        raise problem
+    if question.host and not same(question.resource, top.name):
+        return [each for each in exposures if is_at(each, question.host)]
+    return exposures
 
 
 def _with_front_ends(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
@@ -325,6 +335,10 @@ class _IdFinder:
             raise InputError(f'"{word}" is not a resource name', at=at, do="give its id")
         named = await self._query(f"resources | where name =~ '{word}' | project id | order by id asc")
         rows = [each for each in named if not evaluated or type_of(each).lower() in evaluated]
+        if not rows and (label := host_of(word).partition(".")[0].removesuffix("-secondary")):
+            # Most hosts begin with the name of their resource. Whether it has the host is known once it is read.
+            own = await self._query(f"resources | where name =~ '{label}' | project id | order by id asc")
+            rows = [each for each in own if type_of(each).lower() in evaluated]
         if len(rows) == 1:
             return rows[0]
         if rows:

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 
 from scanner.errors import InputError, nearest
+from scanner.evaluate.hosts import host_of
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
+from scanner.model.exposure import Exposure
 from scanner.model.ids import is_subscription, name_of, root_of, segments, type_of
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Bundle, Resource
@@ -24,6 +27,25 @@ class Question:
     resource: str
     source: str
     port: str
+
+    @property
+    def host(self) -> str:
+        """Return the host name or the address that the resource is named by, in lower case; "" for another word."""
+        word = self.resource.strip().lower().removesuffix(".")
+        return host_of(word) or (word if _is_address(word) else "")
+
+
+def _is_address(word: str) -> bool:
+    try:
+        return bool(ip_address(word))
+    except ValueError:
+        return False
+
+
+def is_at(exposure: Exposure, host: str) -> bool:
+    """Return whether an endpoint has a host name or an address; a host "*.x" stands for each name of one label in x."""
+    parent = host.partition(".")[2]
+    return any(each.lower() in (host, f"*.{parent}") for each in (exposure.address, *exposure.hosts) if each)
 
 
 def nics_of(machine: Resource) -> list[str]:
@@ -53,8 +75,10 @@ class _Matches:
     uncovered_ids: list[str] = field(default_factory=list)
     related: list[str] = field(default_factory=list)
     """Names of resources with endpoints that are attached to an uncovered one."""
+    at_host: dict[str, Bundle] = field(default_factory=dict)
+    """Resources with an endpoint at the host that the query names."""
 
-    def add(self, bundle: Bundle) -> None:
+    def add(self, bundle: Bundle, evaluation: Evaluation) -> None:
         if is_subscription(bundle.id):
             return  # its id begins that of every resource in it
         named, type = _names(self.question.resource, bundle.id), type_of(bundle.id)
@@ -64,6 +88,8 @@ class _Matches:
             self.names.add(bundle.id.rsplit("/", 1)[-1])
             if named:
                 self.fits[bundle.id.lower()] = bundle
+            elif self.question.host and _serves_host(bundle, self.question.host, evaluation):
+                self.at_host[bundle.id.lower()] = bundle
             elif bundle.top is not None and any(_is_attached(bundle.top, each) for each in self.uncovered_ids):
                 self.related.append(bundle.top.name)
         elif named:
@@ -88,8 +114,8 @@ def find_target(question: Question, evaluation: Evaluation) -> tuple[Bundle, lis
         found.uncovered_ids += nics
         found.uncovered["microsoft.network/networkinterfaces"] = "Microsoft.Network/networkInterfaces"
     for bundle in evaluation.snapshot.bundles():
-        found.add(bundle)
-    fits = found.fits
+        found.add(bundle, evaluation)
+    fits = found.fits or found.at_host
     if question.resource.startswith("/") and len(fits) > 1:
         longest = max(fits, key=len)
         fits = {longest: fits[longest]}
@@ -103,6 +129,15 @@ def find_target(question: Question, evaluation: Evaluation) -> tuple[Bundle, lis
     if found.uncovered:
         raise not_covered(question.resource, found.uncovered.values(), found.related)
     raise unknown_resource(question.resource, found.names)
+
+
+def _serves_host(bundle: Bundle, host: str, evaluation: Evaluation) -> bool:
+    """Return whether a resource has an endpoint at a host or an address."""
+    top = bundle.top
+    if top is None:
+        return False
+    kinds = evaluation.kinds.get(top.type.lower(), ())
+    return any(is_at(each, host) for kind in kinds for each in evaluation.exposures(kind, top)[0])
 
 
 def _names(word: str, id: str) -> bool:

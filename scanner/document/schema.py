@@ -142,6 +142,8 @@ class ExposureRow(msgspec.Struct, kw_only=True, frozen=True):
     """Where it was not fully assessed: the URLs of the failed reads that are a reason; [] where no read failed."""
     new: bool | msgspec.UnsetType = msgspec.UNSET
     since: str | msgspec.UnsetType = msgspec.UNSET
+    hosts: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Further host names with the same locks: secondaries, replicas, custom names; absent: none."""
     publishers: list[list[HopRow]] | msgspec.UnsetType = msgspec.UNSET
     """Gateways and DNS names in front of it, each with the one that leads to it before it; absent: none."""
 

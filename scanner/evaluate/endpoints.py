@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from scanner.evaluate.hosts import hosts_of
 from scanner.model.exposure import Exposure, unread
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -30,7 +31,7 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
         left += [name for name in kind.endpoint_kinds if "*" in name]
     missing = stop or Unread("endpoints", "the exposure function stopped before it")
     found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
-    return [_published(each, top, index) for each in found], problem
+    return [_published(_with_hosts(each, kind, top), top, index) for each in found], problem
 
 
 def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Unread | None, Exception | None]:
@@ -57,10 +58,15 @@ def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
     )
 
 
+def _with_hosts(exposure: Exposure, kind: ResourceType, top: Resource) -> Exposure:
+    found = hosts_of(kind, top, exposure) if kind.hosts or exposure.hosts else ()
+    return replace(exposure, hosts=found) if found != exposure.hosts else exposure
+
+
 def _published(exposure: Exposure, top: Resource, index: Index) -> Exposure:
     """Return the same endpoint with the front ends that publish it and the DNS names that it has."""
     try:
-        keys = endpoint_keys(top.id, exposure.kind, exposure.address)
+        keys = (*endpoint_keys(top.id, exposure.kind, exposure.address), *exposure.hosts)
         found = publishers(index)
         front_ends, chains = found.publishers(keys), found.chains(keys)
     except Unread as missing:  # a snapshot that was made without a property of a front end

@@ -184,6 +184,7 @@ class ExposureRows:
             fingerprint=exposure_fingerprint(top.id, exposure.endpoint, exposure.address),
             waiver=waiver or msgspec.UNSET,
             gaps=_gaps(exposure) if exposure.inconclusive else msgspec.UNSET,
+            hosts=list(exposure.hosts) or msgspec.UNSET,
             publishers=[list(map(hop_row, chain)) for chain in exposure.publishers] or msgspec.UNSET,
         )
 

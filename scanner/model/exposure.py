@@ -274,7 +274,8 @@ class Exposure:
     `max_severity_up_to`. `counts_as_closed_up_to`: a reach up to this counts as closed, because nothing is left to
     close. Each of the three needs a `justification` (reason and source).
     `remedies`: what closes a lock of this endpoint, by category, where it is not the fix of the rule. `admits`: access
-    that requires an identity by itself. `publishers`: the gateways and DNS names in front of it, which are no lock.
+    that requires an identity by itself. `hosts`: further host names with the same locks. `publishers`: the gateways and
+    DNS names in front of it, which are no lock.
     `hidden_rules`: names rules that only the service itself shows. Where nothing else allows a caller, network rules
     are not applicable for that reason.
     """
@@ -294,6 +295,7 @@ class Exposure:
     justification: str = ""
     remedies: Mapping[str, Remedy] = field(default_factory=dict, hash=False)
     admits: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     publishers: tuple[Chain, ...] = ()
     hidden_rules: str = ""
     stopped: bool = False

@@ -1,6 +1,6 @@
 """The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
@@ -133,6 +133,7 @@ class ResourceType:
         self.each = each
         self.children: list[Read] = []
         self.endpoint_kinds: dict[str, EndpointKind] = {}
+        self.hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] = {}
         self.endpoint_reads: tuple[Read, ...] = ()
         self.endpoint_function: EndpointFunction | None = None
         self.path_function: Callable[..., Any] | None = None
@@ -151,10 +152,14 @@ class ResourceType:
         admin: tuple[str, ...] = (),
         app: tuple[str, ...] = (),
         reads: tuple[Read, ...] = (),
+        hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] | None = None,
     ) -> Callable[[EndpointFunction], EndpointFunction]:
         """Make the decorated function (resource, index) -> exposures the exposure function of this type.
 
         Its endpoints by kind are a fixed list: plain names are emitted always, patterns (`blob/*`) any number of times.
+        `hosts`: where the further host names of endpoints are, which have the same locks: by name or pattern the paths
+        of URLs or names, of the resource or, in a pair, of what a read returns. `[]` is each entry of a list,
+        `[name=value]` each one with a value, `*` each member of an object.
         """
         kinds: dict[str, EndpointKind] = {}
         kinds.update(dict.fromkeys(data, "data"))
@@ -165,6 +170,7 @@ class ResourceType:
             if self.endpoint_function is not None:
                 raise ValueError(f"{self.type} has two exposure functions")
             self.endpoint_kinds, self.endpoint_reads, self.endpoint_function = kinds, reads, function
+            self.hosts = hosts or {}
             return function
 
         return register

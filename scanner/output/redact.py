@@ -297,6 +297,9 @@ class _Redactor:
             waiver=self._waiver(row.waiver) if isinstance(row.waiver, WaiverRow) else msgspec.UNSET,
             new=row.new,
             since=_time(row.since) if isinstance(row.since, str) else msgspec.UNSET,
+            hosts=[self.names.word("address", each) for each in row.hosts]
+            if isinstance(row.hosts, list)
+            else msgspec.UNSET,
             publishers=[list(map(self._hop, chain)) for chain in row.publishers]
             if isinstance(row.publishers, list)
             else msgspec.UNSET,

@@ -38,7 +38,7 @@ _STATUS = {name: at for at, name in enumerate(STATUSES)}
 _SEVERITY: dict[str | None, int] = {name: at for at, name in enumerate(SEVERITIES)}
 _EXPOSURE = (
     "resource", "endpoint", "kind", "address", "reach", "auth", "mayReach", "mayAuth", "severity", "worst", "state",
-    "standing", "reason", "title", "hops", "admits", "publishers", "fix", "breaks", "new", "since",
+    "standing", "reason", "title", "hops", "admits", "hosts", "publishers", "fix", "breaks", "new", "since",
 )  # fmt: skip
 _FINDING = (
     "rule", "resource", "status", "severity", "title", "endpoints", "message", "evidence", "fix", "gaps", "waiver",
@@ -267,6 +267,7 @@ class DataBlock:
             self._text(row.title, resource),
             self._data(row.hops, resource),
             self._data(row.admits, resource),
+            self._data(row.hosts or None, resource),
             self._data(row.publishers or None, resource),
             self._fix(row.fix, resource),
             self._text(row.breaks, resource),

@@ -46,10 +46,11 @@ function exposureDetails(at) {
   const hops = hopsOf(at), admits = exposureJson(at, "admits", []);
   const isFrontEnd = (text) => /^(published through|named by|the peered network) /.test(text);
   const section = (title, texts) => texts.length > 0 && h("div", null, h("h4", null, t(title)), h("ul", { class: "plain" }, texts.map((each) => h("li", null, visible(each)))));
-  const address = exposureText(at, "address"), breaks = exposureText(at, "breaks");
+  const address = exposureText(at, "address"), hosts = exposureJson(at, "hosts", []), breaks = exposureText(at, "breaks");
   return [
     hops.length > 0 && pathTo(at),
     address && h("p", { class: "where" }, t("endpoints.address"), ": ", mono(address)),
+    hosts.length > 0 && h("p", { class: "where" }, t("endpoints.hosts"), ": ", hosts.flatMap((each, place) => [place > 0 && ", ", mono(each)])),
     data.exposures.since[at] > 0 && h("p", { class: "where" }, firstSeen(data.exposures.since[at])),
     breaks && h("p", null, t("endpoints.cuts", null, { text: "" }), visible(breaks)),
     section("endpoints.published", admits.filter(isFrontEnd)),

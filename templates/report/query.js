@@ -181,8 +181,8 @@ function exposureWord(word) {
   const has = contains(word);
   const resources = resourcesWith(word);
   const hex = /^[0-9a-f]{1,16}$/.test(word), print = (at) => hex && has(data.exposures.fingerprint.slice(at * 16, at * 16 + 16));
-  const inText = remembered((index, resource) => has(expand(index, resource))), { resource, endpoint, title, address } = data.exposures;
-  return (at) => resources[resource[at]] === 1 || inText(endpoint[at], resource[at]) || inText(title[at], resource[at]) || inText(address[at], resource[at]) || print(at);
+  const inText = remembered((index, resource) => has(expand(index, resource))), { resource, endpoint, title, address, hosts } = data.exposures;
+  return (at) => resources[resource[at]] === 1 || inText(endpoint[at], resource[at]) || inText(title[at], resource[at]) || inText(address[at], resource[at]) || (hosts[at] > 0 && inText(hosts[at], resource[at])) || print(at);
 }
 
 const onColumn = (column, test) => { const hits = remembered((index) => test(data.strings[index])), values = data.exposures[column]; return (at) => hits(values[at]); };

@@ -1,0 +1,80 @@
+"""The further host names of endpoints, which have the same locks: secondaries, replicas, other APIs, custom names."""
+
+import re
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from typing import Any
+
+from scanner.model.exposure import Exposure
+from scanner.model.json_paths import peek, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.unread import Unread
+
+_HOST = re.compile(r"(?=.{4,253}$)[a-z0-9_*]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)+", re.ASCII)
+
+
+def is_host(text: str) -> bool:
+    """Return whether a text (lower case) is a host name of at least two labels."""
+    return _HOST.fullmatch(text) is not None and not text.replace(".", "").isdecimal()
+
+
+def host_of(text: str) -> str:
+    """Return the host of a URL or of `host:port`, in lower case; "" where it is no host name."""
+    name = text.rpartition("://")[2].partition("/")[0].partition(":")[0].lower()
+    return name if is_host(name) else ""
+
+
+def hosts_of(kind: ResourceType, top: Resource, exposure: Exposure) -> tuple[str, ...]:
+    """Return the further hosts of an endpoint, as the exposure names them and as `kind.hosts` finds them.
+
+    What was not read or not kept has no host here: the locks of the endpoint do not depend on it.
+    """
+    if exposure.disabled_reason:
+        return ()
+    found = dict.fromkeys(exposure.hosts)
+    for name, places in kind.hosts.items():
+        if fnmatchcase(exposure.endpoint, name):
+            for place in places:
+                found |= dict.fromkeys(_found(top, place))
+    return tuple(each for each in found if each != exposure.address.lower())
+
+
+def _found(top: Resource, place: "str | tuple[Read, str]") -> Iterator[str]:
+    if isinstance(place, str):
+        bodies, path = [top.body], place
+    else:
+        bodies, path = [each.body for each in top.children(place[0])], place[1]
+    for body in bodies:
+        for text in _texts(body, path):
+            if host := host_of(text):
+                yield host
+
+
+def _texts(body: Any, path: str) -> Iterator[str]:
+    """Yield the texts at a path: `[]` is each entry of a list, `[name=value]` each one with a value, `*` each member of
+    an object.
+    """
+    head, mark, rest = path.partition("[")
+    if mark:
+        condition, _, rest = rest.partition("]")
+        name, _, value = condition.partition("=")
+        found = peek(body, head)
+        for each in found if isinstance(found, list) else ():
+            if not condition or same(peek(each, name), value):
+                yield from _texts(each, rest.removeprefix(".")) if rest else _text(each)
+        return
+    if path.endswith(".*"):
+        found = peek(body, path.removesuffix(".*"))
+        try:
+            for each in list(found.values()) if isinstance(found, dict) else ():
+                yield from _text(each)
+        except Unread:
+            return
+        return
+    yield from _text(peek(body, path))
+
+
+def _text(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
