@@ -98,7 +98,7 @@ machine:
 	@tests/machine
 
 test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --ignore tests/real_input
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/real_input
 
 zizmor: $(DEV)  ## What is wrong with workflows and actions, by zizmor's defaults and without exceptions
 	$(BIN)/zizmor --offline --no-config --no-progress .github deploy

@@ -3,6 +3,7 @@
 import gc
 import signal
 
+import pytest
 from hypothesis import settings
 
 # A busy machine is slow, and a test that is timed fails there without a cause.
@@ -17,6 +18,48 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+LONG = (
+    "scan/test_narrowing",
+    "rules/test_kept",
+    "cli/test_access_scan",
+    "azure/test_hostile_lists",
+    "rules/test_cases",
+    "output/test_redact",
+    "estate/test_faults",
+    "attacks/test_attacks",
+    "cli/test_reach",
+    "estate/test_fixes",
+    "deploy/test_container",
+    "report/test_browser",
+    "config/test_hostile_folder",
+    "report/test_cards",
+    "rules/test_simulated",
+    "config/test_waiver_editor",
+    "notify/test_scheduled_runs",
+    "terminal/test_streams",
+    "rules/test_hostile",
+    "report/test_facts",
+    "rules/test_mutated",
+    "deploy/test_external_checks",
+    "cli/test_hostile_names",
+    "test_packaging",
+    "report/test_changes",
+    "report/test_slices",
+    "history/test_kill",
+    "history/test_nightly_audit",
+    "report/test_first_page",
+    "test_quickstart",
+    "test_platforms",
+)
+"""The files that take longest."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # They begin first, so that no worker ends long after the others: see `--no-loadscope-reorder` in the Makefile.
+    places = {f"tests/{name}.py": place for place, name in enumerate(LONG)}
+    items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 def pytest_collection_finish() -> None:
