@@ -15,6 +15,7 @@ from scanner.reach.firewall import Firewall, firewall, injection_subnet
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import as_possible, grant_from_addresses
 
+from .apim_hosts import HOSTS
 from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
 from .common import host, in_tier, private_only
 
@@ -341,7 +342,6 @@ def workspace_apis(service: Resource, index: Index, address: str) -> Iterator[Ex
 
 
 # The other endpoints
-
 ENDED = (
     "support ended on 15 March 2025 (api-management/breaking-changes/overview); whether an instance that has it enabled still "
     "answers is not documented"
@@ -466,19 +466,6 @@ def least_required(served: list[Exposure]) -> Lock:
     """Return the lock of the API that requires least; what an API may allow counts as allowed."""
     levels = [level for each in served for level in each.authentication.levels]
     return grant(max(levels, default=Auth.identity), Evidence("apis", [each.endpoint for each in served]))
-
-
-def _named(type: str) -> str:
-    return f"properties.hostnameConfigurations[type={type}].hostName"
-
-
-HOSTS = {
-    "api/*": (_named("Proxy"), "properties.gatewayRegionalUrl", "properties.additionalLocations[].gatewayRegionalUrl"),
-    "portal": (_named("DeveloperPortal"),),
-    "management": (_named("Management"),),
-    "scm": (_named("Scm"),),
-    "configuration": (_named("ConfigurationApi"),),
-}
 
 
 @SERVICE.endpoints(

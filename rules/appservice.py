@@ -206,7 +206,9 @@ def scm_host(site: Resource) -> str:
     admin=("scm", "ftp"),
     app=("app", "function/*", "host-keys", "trigger/*"),
     reads=(WEB, LOGIN, POLICIES, CONNECTIONS, FUNCTIONS, WORKFLOWS),
-    hosts=dict.fromkeys(("app", "function/*", "host-keys", "trigger/*"), ("properties.hostNameSslStates[hostType=Standard].name",)),
+    hosts=dict.fromkeys(
+        ("app", "function/*", "host-keys", "trigger/*"), ("properties.hostNameSslStates[hostType=Standard].name",)
+    ),
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)

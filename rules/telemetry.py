@@ -91,13 +91,13 @@ CONNECTION = COMPONENT.local_auth(
 )
 
 
-INGESTION = ("ods.opinsights.azure.com", "oms.opinsights.azure.com", "agentsvc.azure-automation.net")
+AGENT_HOSTS = ("ods.opinsights.azure.com", "oms.opinsights.azure.com", "agentsvc.azure-automation.net")
 
 
 def ingestion_hosts(workspace: Resource) -> list[str]:
     """Return the hosts that agents send to, `GUID.ods.opinsights.azure.com` first; [""] where the id is not returned."""
     customer = workspace.get(CUSTOMER)
-    return [f"{customer}.{each}" for each in INGESTION] if isinstance(customer, str) and customer else [""]
+    return [f"{customer}.{each}" for each in AGENT_HOSTS] if isinstance(customer, str) and customer else [""]
 
 
 # Ingestion has hosts of the workspace (ods, oms, agentsvc); queries of all workspaces go to one host

@@ -297,12 +297,8 @@ class _Redactor:
             waiver=self._waiver(row.waiver) if isinstance(row.waiver, WaiverRow) else msgspec.UNSET,
             new=row.new,
             since=_time(row.since) if isinstance(row.since, str) else msgspec.UNSET,
-            hosts=[self.names.word("address", each) for each in row.hosts]
-            if isinstance(row.hosts, list)
-            else msgspec.UNSET,
-            publishers=[list(map(self._hop, chain)) for chain in row.publishers]
-            if isinstance(row.publishers, list)
-            else msgspec.UNSET,
+            hosts=[self.names.word("address", each) for each in row.hosts or ()] or msgspec.UNSET,
+            publishers=[list(map(self._hop, chain)) for chain in row.publishers or ()] or msgspec.UNSET,
         )
 
     def _hop(self, hop: HopRow) -> HopRow:

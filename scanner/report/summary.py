@@ -162,7 +162,7 @@ class _New:
         self.count += bool(row.new)
 
 
-class Keys(Generic[_Row]):
+class SortKeys(Generic[_Row]):
     """The sort keys of rows, noted while something else goes through them."""
 
     def __init__(self, key: Callable[[_Row], Any]) -> None:
@@ -199,16 +199,16 @@ class Ordered(Sequence[_Row]):
         return self._rows[self._order[at]]
 
 
-def exposure_keys() -> Keys[ExposureRow]:
+def exposure_keys() -> SortKeys[ExposureRow]:
     """Return the keys that order endpoints by RATINGS, then by resource id, endpoint and address."""
     same = _Same()
-    return Keys(lambda each: (_order(each), same[each.resource.lower()], same[each.endpoint], each.address))
+    return SortKeys(lambda each: (_order(each), same[each.resource.lower()], same[each.endpoint], each.address))
 
 
-def finding_keys() -> Keys[FindingRow]:
+def finding_keys() -> SortKeys[FindingRow]:
     """Return the keys that order findings by status, severity, rule, resource id and endpoints."""
     status, same = {name: at for at, name in enumerate(STATUSES)}, _Same()
-    return Keys(
+    return SortKeys(
         lambda each: (
             status.get(each.status, 1),
             rank(each.severity),
@@ -229,7 +229,7 @@ def ordered_findings(findings: Sequence[FindingRow]) -> Sequence[FindingRow]:
     return _ordered(findings, finding_keys())
 
 
-def _ordered(rows: Sequence[_Row], keys: Keys[_Row]) -> Sequence[_Row]:
+def _ordered(rows: Sequence[_Row], keys: SortKeys[_Row]) -> Sequence[_Row]:
     for row in rows:
         keys.add(row)
     return keys.order(rows)
