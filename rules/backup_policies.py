@@ -11,8 +11,16 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, V
 
 from .recovery import BACKUP_VAULT, INSTANCES, VAULT, is_deleted
 
-POLICIES = VAULT.child("backupPolicies")
-INSTANCE_POLICIES = BACKUP_VAULT.child("backupPolicies")
+POLICIES = VAULT.child(
+    "backupPolicies",
+    keep=(
+        "properties.retentionPolicy.**",
+        "properties.vaultRetentionPolicy.vaultRetention.**",
+        "properties.subProtectionPolicy[].policyType",
+        "properties.subProtectionPolicy[].retentionPolicy.**",
+    ),
+)
+INSTANCE_POLICIES = BACKUP_VAULT.child("backupPolicies", keep=("properties.policyRules[].**",))
 
 LEAST: Final = 30
 """Days. The policies that Azure makes in each vault keep as long (recorded DefaultPolicy, EnhancedPolicy)."""
