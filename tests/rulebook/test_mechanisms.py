@@ -1,4 +1,4 @@
-"""docs/dev/issue-12.md: each rule on places, keys, loss and logs stands in its tables, where a type without one has a reason."""
+"""docs/dev/issue-12.md: each rule on places, keys, loss and logs is named there, in a table or beside one."""
 
 import re
 from itertools import pairwise
