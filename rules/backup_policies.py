@@ -128,6 +128,7 @@ def _retention_rules(policy: Resource) -> Iterator[list[Any]]:
         for rule in rules
         for each in objects_at(rule, "trigger.taggingCriteria")
     }
+    tags.discard("")
     for rule in rules:
         if not same(get_path(rule, "objectType"), "AzureRetentionRule"):
             continue
