@@ -11,23 +11,27 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, V
 
 from .recovery import BACKUP_VAULT, INSTANCES, VAULT, is_deleted
 
+_SCHEDULES: Final = ("dailySchedule", "weeklySchedule", "monthlySchedule", "yearlySchedule")
+_ROOTS: Final = (
+    "properties.retentionPolicy",
+    "properties.vaultRetentionPolicy.vaultRetention",
+    "properties.subProtectionPolicy[].retentionPolicy",
+)
+_OF_ROOT: Final = ("retentionDuration", *(f"{each}.retentionDuration" for each in _SCHEDULES))
 POLICIES = VAULT.child(
     "backupPolicies",
     keep=(
-        "properties.retentionPolicy.**",
-        "properties.vaultRetentionPolicy.vaultRetention.**",
         "properties.subProtectionPolicy[].policyType",
-        "properties.subProtectionPolicy[].retentionPolicy.**",
+        *(f"{root}.{each}.{leaf}" for root in _ROOTS for each in _OF_ROOT for leaf in ("count", "durationType")),
     ),
 )
-INSTANCE_POLICIES = BACKUP_VAULT.child("backupPolicies", keep=("properties.policyRules[].**",))
+INSTANCE_POLICIES = BACKUP_VAULT.child("backupPolicies")
 
 LEAST: Final = 30
 """Days. The policies that Azure makes in each vault keep as long (recorded DefaultPolicy, EnhancedPolicy)."""
 _DAY: Final = 86400
 _DAYS: Final = {"days": 1, "weeks": 7, "months": 30, "years": 365}
 """azure-mgmt-recoveryservicesbackup RetentionDurationType."""
-_SCHEDULES: Final = ("dailySchedule", "weeklySchedule", "monthlySchedule", "yearlySchedule")
 _UNUSED: Final = NotApplicable("nothing is backed up by the policy")
 _RULES: Final = "properties.policyRules"
 
