@@ -23,6 +23,7 @@ from scanner.model.verdict import (
 )
 
 from .action_groups import unheard
+from .exemptions import Exempted, exempted
 from .policies import (
     BUILT_IN,
     BUILT_IN_SETS,
@@ -200,7 +201,7 @@ def allowed_only(resource: Resource, index: Index, *, subject: Subject) -> Verdi
     missing: list[Unread] = []
     for each in _above(resource, found):
         try:
-            verdict = _limits(each, subject, known)
+            verdict = _limits(exempted(resource, each, index), subject, known)
         except Unread as unread:
             missing.append(unread)
             continue
@@ -230,36 +231,44 @@ def _above(resource: Resource, found: Children) -> Iterator[Resource]:
             yield each
 
 
-def _limits(each: Resource, subject: Subject, known: Catalogue) -> Pass | Evidence | None:
+def _limits(use: Exempted, subject: Subject, known: Catalogue) -> Pass | Evidence | None:
     """Return the Pass of an assignment that limits a subject, why it does not although it would, or None where it is
     about something else. Raises Unread.
     """
-    name = f"policy assignment {each.name}"
-    outcome = _outcome(each, name, subject, known)
+    name = f"policy assignment {use.assigned.name}"
+    try:
+        outcome = _outcome(use, name, subject, known)
+    except Unread:
+        why = _in_part(use.assigned, name)  # then it limits nothing, whatever could not be read
+        if why is None:
+            raise
+        return why
     if isinstance(outcome, tuple):
-        return _in_part(each, name) or Pass((Evidence(f"{name}: {subject.field} allowed", list(outcome)),))
+        return _in_part(use.assigned, name) or Pass((Evidence(f"{name}: {subject.field} allowed", list(outcome)),))
     return None if outcome is None else Evidence(f"{name}: {outcome.path}", outcome.value, outcome.expected)
 
 
-def _outcome(each: Resource, name: str, subject: Subject, known: Catalogue) -> Outcome:
-    """Return what the definition or initiative of an assignment allows. Raises Unread."""
+def _outcome(use: Exempted, name: str, subject: Subject, known: Catalogue) -> Outcome:
+    """Return what the definition or initiative of an assignment allows, or what is exempted from it. Raises Unread."""
+    each = use.assigned
     id = each.require("properties.policyDefinitionId")
     if not isinstance(id, str):
         raise malformed("properties.policyDefinitionId")
     values, version = given(each.get("properties.parameters")), each.get("properties.definitionVersion")
     if segments(id)[: len(BUILT_IN_SETS)] == BUILT_IN_SETS:
-        return _of_microsoft(each, name, id, values, subject, known)
+        return _of_microsoft(use, name, id, values, subject, known)
     try:
         if type_of(id).lower() == "microsoft.authorization/policysetdefinitions":
-            return of_set(known.set(id, version), values, subject, known, each)
-        return of_definition(id, values, subject, known, Use(version, overridden(each)))
+            return of_set(known.set(id, version), values, subject, known, use)
+        allowed = of_definition(id, values, subject, known, Use(version, overridden(each)))
+        return use.why() or allowed if isinstance(allowed, tuple) else allowed
     except Unread as unread:
         # The gap of a list stays; the reason names the assignment, because definitions have no place in the report.
         raise Unread(f"{name}: {unread.what}", unread.why, unread.gap) from None
 
 
 def _of_microsoft(
-    each: Resource, name: str, id: str, values: Mapping[str, Any], subject: Subject, known: Catalogue
+    use: Exempted, name: str, id: str, values: Mapping[str, Any], subject: Subject, known: Catalogue
 ) -> Outcome:
     """Return what an initiative of Microsoft allows: of those that are known. Raises Unread for one that may."""
     of, reference = SETS_OF_MICROSOFT.get(name_of(id).lower(), (None, ""))
@@ -272,7 +281,8 @@ def _of_microsoft(
     if not (is_absent(effect) or same(effect, "Deny")):
         raise Unread(name, "which of its definitions have the effect of its parameter is not read")
     built_in = f"/{'/'.join(BUILT_IN)}/{subject.built_in}"
-    return of_definition(built_in, values, subject, known, Use(effect=overridden(each, reference)))
+    allowed = of_definition(built_in, values, subject, known, Use(effect=overridden(use.assigned, reference)))
+    return use.why(reference) or allowed if isinstance(allowed, tuple) else allowed
 
 
 def _in_part(each: Resource, name: str) -> Evidence | None:

@@ -15,6 +15,7 @@ from scanner.model.regions import TABLE as REGION_TABLE
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import Evidence, Unread, malformed, not_a_list, not_returned, unknown_value
 
+from .exemptions import Exempted
 from .subscription import SUBSCRIPTION
 
 RULE = "properties.policyRule"
@@ -245,7 +246,7 @@ class Use:
 
 
 def of_set(
-    found: Resource, values: Mapping[str, Any], subject: Subject, known: Catalogue, assigned: Resource
+    found: Resource, values: Mapping[str, Any], subject: Subject, known: Catalogue, exempted: Exempted
 ) -> Outcome:
     """Return what an initiative allows, by the definition in it that allows the least: one that denies is enough.
 
@@ -259,9 +260,12 @@ def of_set(
             id = member(entry, "policyDefinitionId")
             if not isinstance(id, str):
                 raise malformed(MEMBERS)
-            effect = overridden(assigned, member(entry, "policyDefinitionReferenceId"))
+            reference = member(entry, "policyDefinitionReferenceId")
+            effect = overridden(exempted.assigned, reference)
             use = Use(member(entry, "definitionVersion"), effect, outer)
             outcome = of_definition(id, given(member(entry, "parameters")), subject, known, use)
+            if isinstance(outcome, tuple):
+                outcome = exempted.why(reference) or outcome
         except Unread as unread:
             missing = missing or unread
             continue

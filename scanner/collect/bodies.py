@@ -11,7 +11,7 @@ from scanner.model.ids import list_of, segments, subscription_of
 Json = dict[str, Any]
 
 _ABOVE = ("providers", "microsoft.management", "managementgroups")
-_NAMED_BY_PEOPLE = ("policyassignments", "policydefinitions", "policysetdefinitions")
+_NAMED_BY_PEOPLE = ("policyassignments", "policydefinitions", "policyexemptions", "policysetdefinitions")
 """What a list of a subscription has of the management groups above it too, by names that are not unique among them."""
 
 _GROUP = re.compile(r"[\w().-]{1,90}")

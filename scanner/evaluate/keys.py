@@ -4,6 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import FindingRow
 from scanner.model.dates import date_of, seconds_of
@@ -63,7 +65,6 @@ def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, v
     """Return the keys that a rule finds for a resource; one that is unknown where they could not be read."""
     if finder.ask != "elsewhere":
         return []
-    elsewhere = verdict.message if isinstance(verdict, Fail) else ""
     try:
         found = finder.find(subject, index)
     except Unread as missing:
@@ -72,13 +73,16 @@ def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, v
     if found.holder == "platform":
         seen = found.seen[0]
         return [StoreKey("platform", subject.type, _store(rule, finder, subject, seen.path, seen.value))]
-    return [_named(rule, finder, subject, each, elsewhere) for each in found.keys]
+    return [_named(rule, finder, subject, each, verdict) for each in found.keys]
 
 
-def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, elsewhere: str) -> StoreKey:
+def _named(rule: Rule, finder: KeyFinder, subject: Resource, each: NamedKey, verdict: Verdict) -> StoreKey:
+    is_elsewhere = isinstance(verdict, Fail) and any(seen.path == each.evidence.path for seen in verdict.evidence)
+    elsewhere = verdict.message if isinstance(verdict, Fail) and is_elsewhere else ""
     version = each.key.version if each.key is not None else ""
     why = "" if each.missing is None else f"{each.missing}"
     row = _store(rule, finder, subject, each.evidence.path, each.evidence.value, version=version, why=why)
+    row = msgspec.structs.replace(row, what=finder.what_of(each))
     return StoreKey("customer" if each.key is not None else "unknown", subject.type, row, each.key, elsewhere)
 
 

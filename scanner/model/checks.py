@@ -114,10 +114,16 @@ def _size(value: Any, like: int | str) -> tuple[int, ...] | None:
         return None
     if re.fullmatch(r"\d+(\.\d+)*", like):
         return tuple(int(part) for part in value.split(".")) if re.fullmatch(r"\d+(\.\d+)*", value) else None
-    found = _PERIOD.fullmatch(value)
+    seconds = period_seconds(value)
+    return None if seconds is None else (seconds,)
+
+
+def period_seconds(value: Any) -> int | None:
+    """Return an ISO 8601 period in seconds, months of 30 days; None for anything else."""
+    found = _PERIOD.fullmatch(value) if isinstance(value, str) else None
     if found is None or not any(found.groups()):
         return None
-    return (sum(int(part or 0) * seconds for part, seconds in zip(found.groups(), _SECONDS, strict=True)),)
+    return sum(int(part or 0) * seconds for part, seconds in zip(found.groups(), _SECONDS, strict=True))
 
 
 def check_items(

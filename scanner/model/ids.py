@@ -75,6 +75,7 @@ OF_SUBSCRIPTION = frozenset(
         "microsoft.authorization/locks",
         "microsoft.authorization/policyassignments",
         "microsoft.authorization/policydefinitions",
+        "microsoft.authorization/policyexemptions",
         "microsoft.authorization/policysetdefinitions",
         "microsoft.authorization/roleassignments",
         "microsoft.authorization/roledefinitions",
@@ -97,6 +98,7 @@ SET_ANYWHERE = frozenset(
     {
         "microsoft.authorization/denyassignments",
         "microsoft.authorization/locks",
+        "microsoft.authorization/policyexemptions",
         "microsoft.authorization/roleassignments",
     }
 )

@@ -40,6 +40,7 @@ NEWEST: Final = "properties.keyUriWithVersion"
 _ADDRESSES: Final = {VAULTS: "properties.vaultUri", POOLS: "properties.hsmUri"}
 _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9]*))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
+COPIES: Final = "geo-redundant backups"
 PLATFORM_KEY: Final = "a platform-managed key is used"
 NO_STORES: Final = "the resources that name a key are not in the snapshot"
 
@@ -81,7 +82,7 @@ class NamedKey(NamedTuple):
     """A key that a resource names. `key`: None where it is not known, and `missing` says why.
 
     `set`: the id of the disk encryption set that it comes from. `principal`: the object id of the identity that
-    reaches the key; "" where it is not known.
+    reaches the key; "" where it is not known. `is_of_copy`: it encrypts the copy of the backups in the paired region.
     """
 
     key: KeyName | None
@@ -89,6 +90,7 @@ class NamedKey(NamedTuple):
     missing: Unread | None = None
     set: str = ""
     principal: str = ""
+    is_of_copy: bool = False
 
 
 class Keys(NamedTuple):
@@ -120,6 +122,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     of `platform`. `required`: an absent mode is Unknown. `identity`: the path of the identity that reaches the key, by
     its id or client id; "" is the resource's own. `first_party`: without that identity, an application of Microsoft
     reaches the key, whose object id ARM does not return.
+    `copy_uri`, `copy_identity`: the same for the key of geo-redundant backups, whose vault must be in their region.
     `more`: properties that are shown beside the key, by name: `double`, `host`, `confidential`.
     `ask`: `elsewhere`, whether the vault is in another region or subscription; `platform`, whether the key is
     Microsoft's.
@@ -137,6 +140,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     required: bool = False
     identity: str = ""
     first_party: bool = False
+    copy_uri: str = ""
+    copy_identity: str = ""
     more: dict[str, str] = {}
     ask: Literal["elsewhere", "platform"] = "elsewhere"
 
@@ -144,7 +149,12 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     def paths(self) -> tuple[str, ...]:
         """Return the properties that it reads."""
         own = (self.mode, self.uri, self.vault, self.name, self.version, *self.sets, self.identity)
+        own = (*own, self.copy_uri, self.copy_identity)
         return tuple(dict.fromkeys(each for each in (*own, *self.more.values()) if each))
+
+    def what_of(self, key: NamedKey) -> str:
+        """Return what a key encrypts, in words."""
+        return COPIES if key.is_of_copy else self.what
 
     # Which keys
 
@@ -155,7 +165,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
             return Keys("platform", seen=(seen,))
         keys = tuple(self._named(resource, index))
         if keys:
-            return Keys("customer", keys)
+            return Keys("customer", (*keys, *self._of_copy(resource)))
         path = self.uri or self.name or self.sets[0]
         if seen is not None:
             raise Unread(path, "Azure did not return the key")
@@ -193,7 +203,15 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _key(self, resource: Resource, entry: Any, path: str, value: Any, key: KeyName | None) -> NamedKey:
         missing = None if key is not None else unknown_value(path, value)
-        return NamedKey(key, Evidence(path, value), missing, principal=self._principal(resource, entry))
+        return NamedKey(key, Evidence(path, value), missing, principal=self._principal(resource, entry, self.identity))
+
+    def _of_copy(self, resource: Resource) -> Iterator[NamedKey]:
+        """Yield the key of the geo-redundant backups."""
+        for entry, uri in _values(resource, self.copy_uri) if self.copy_uri else ():
+            key = key_of(uri)
+            missing = None if key is not None else unknown_value(self.copy_uri, uri)
+            principal = self._principal(resource, entry, self.copy_identity)
+            yield NamedKey(key, Evidence(self.copy_uri, uri), missing, principal=principal, is_of_copy=True)
 
     def _of_set(self, path: str, id: Any, index: "KeyIndex") -> NamedKey:
         """Return the key of a disk encryption set."""
@@ -209,9 +227,9 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
         missing = None if key is not None else unknown_value(ACTIVE_KEY, uri)
         return NamedKey(key, Evidence(path, f"{name_of(id)}, key {uri}"), missing, id, principal)
 
-    def _principal(self, resource: Resource, entry: Any) -> str:
-        """Return the object id of the identity that reaches a key."""
-        named = _beside(resource, entry, self.identity) if self.identity else None
+    def _principal(self, resource: Resource, entry: Any, identity: str) -> str:
+        """Return the object id of the identity that reaches a key. `identity`: the path that names it."""
+        named = _beside(resource, entry, identity) if identity else None
         if self.first_party and named == "":
             return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
@@ -293,7 +311,9 @@ def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evid
     except Unread as missing:
         return named.evidence, missing
     top = resource if resource.bundle.top is None else resource.bundle.top
-    where = [each for each in (_other_subscription(vault, top), _other_region(vault, top)) if each]
+    # The vault of a copy's key must be in the region of the copy, which the rules on residency assess.
+    region = "" if named.is_of_copy else _other_region(vault, top)
+    where = [each for each in (_other_subscription(vault, top), region) if each]
     if not where:
         return Evidence(named.evidence.path, named.evidence.value), None
     text = f"{' and '.join(where)}: {vault.name}"
@@ -437,4 +457,4 @@ def _uses_of(finder: KeyFinder, resource: Resource, index: KeyIndex) -> Iterator
         return
     for each in found:
         version = each.key.version if each.key is not None else ""
-        yield each.key, KeyUse(resource.id, finder.what, version, each.principal)
+        yield each.key, KeyUse(resource.id, finder.what_of(each), version, each.principal)

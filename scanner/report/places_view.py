@@ -22,6 +22,8 @@ MOST_PLACES: Final = 60
 WIDTH, HEIGHT = 1100, 430
 NODE_WIDTH, NODE_HEIGHT, GAP = 190, 44, 6
 MAP_WIDTH, SIDE = 790, 890
+AROUND = 60
+"""How far a line between two places at the side goes to the left."""
 SPAN = 6.0
 """The fewest degrees that the drawing spans."""
 
@@ -210,8 +212,14 @@ def _edges(document: Document, nodes: Sequence[PlaceNode]) -> list[dict[str, Any
 
 
 def _edge(source: PlaceNode, target: PlaceNode, count: int) -> dict[str, Any]:
-    half, middle = NODE_WIDTH / 2, NODE_HEIGHT / 2
-    first, second = (source.x + half, source.y + middle), (target.x + half, target.y + middle)
-    bend = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2 - 30
-    path = f"M{first[0]:.0f} {first[1]:.0f}Q{bend[0]:.0f} {bend[1]:.0f} {second[0]:.0f} {second[1]:.0f}"
+    (x, y), (to_x, to_y) = _anchor(source), _anchor(target)
+    if source.x == target.x == SIDE:  # a line between two boxes of the column goes around those between them
+        path = f"M{x:.0f} {y:.0f}C{x - AROUND} {y:.0f} {x - AROUND} {to_y:.0f} {to_x:.0f} {to_y:.0f}"
+    else:
+        path = f"M{x:.0f} {y:.0f}Q{(x + to_x) / 2:.0f} {(y + to_y) / 2 - 30:.0f} {to_x:.0f} {to_y:.0f}"
     return {"path": path, "width": 1.5 if count < 5 else 3, "look": LOOKS["may-leave"]}
+
+
+def _anchor(node: PlaceNode) -> tuple[float, float]:
+    """Return where lines of a place end: in the middle of its box, at the side at its left edge."""
+    return node.x if node.x == SIDE else node.x + NODE_WIDTH / 2, node.y + NODE_HEIGHT / 2

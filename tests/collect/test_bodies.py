@@ -53,6 +53,16 @@ def test_policies_of_two_management_groups_with_one_name_are_two() -> None:
     ]
 
 
+def test_exemptions_stay_where_they_are_set() -> None:
+    url = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/policyExemptions"
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg"
+    tail = "providers/Microsoft.Authorization/policyExemptions/one"
+    below = [f"{group}/{tail}", f"{group}/providers/Microsoft.Compute/virtualMachines/vm/{tail}"]
+    above = f"/providers/Microsoft.Management/managementGroups/a/{tail}"
+    rows = [{"id": id, "name": "one"} for id in (*below, above)]
+    assert [with_child_id(row, url)["id"] for row in rows] == [*below, f"{url}/a:one"]
+
+
 @given(ROWS)
 @MANY
 def test_a_usable_row_is_in_its_subscription(row: dict[str, Any]) -> None:

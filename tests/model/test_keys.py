@@ -70,3 +70,22 @@ def test_without_a_second_pass_it_is_unknown_which_resources_need_a_key() -> Non
     index = Index()
     with pytest.raises(Unread, match="not in the snapshot"):
         index.keys.uses(resource("Microsoft.KeyVault/vaults", "kv"), index)
+
+
+def test_the_key_of_geo_redundant_backups_is_used_beside_the_first_one() -> None:
+    index = Index()
+    vault = resource("Microsoft.KeyVault/vaults", "kv", vaultUri="https://kv.vault.azure.net/")
+    index.add(vault)
+    finder = KeyFinder(what="server", uri="properties.key", copy_uri="properties.copy")
+    both = {"key": "https://other.vault.azure.net/keys/first", "copy": "https://kv.vault.azure.net/keys/second"}
+    index.keys = KeyRegister({"x.y/z": (finder,)}, lambda: [resource("X.Y/z", "one", **both)])
+    uses = index.keys.uses(vault, index)
+    assert {name: [use.what for use in found] for name, found in uses.items()} == {"second": ["geo-redundant backups"]}
+
+
+def test_a_copy_alone_does_not_stand_for_the_key_of_the_resource() -> None:
+    finder = KeyFinder(
+        what="server", mode="properties.mode", customer=("Own",), uri="properties.key", copy_uri="properties.copy"
+    )
+    with pytest.raises(Unread):
+        finder.find(resource("X.Y/z", "one", mode="Own", copy="https://kv.vault.azure.net/keys/second"), Index())

@@ -81,7 +81,9 @@ def test_each_number_leads_to_the_findings_that_it_counts(made: dict[str, Any], 
 
 def test_whose_job_the_findings_are(made: dict[str, Any], reader: Reader, make: Make) -> None:
     page = reader.open(make(made), "#frameworks")
-    links = page.locator("#h-responsibility ~ table a").evaluate_all("(all) => all.map((e) => [e.hash, e.textContent])")
+    links = page.locator("#h-responsibility ~ details a").evaluate_all(
+        "(all) => all.map((e) => [e.hash, e.textContent])"
+    )
     assert links
     for link, text in links:
         assert findings(page, link) == number(text), link

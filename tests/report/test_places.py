@@ -8,6 +8,7 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from scanner.report.places import groups, sentence
+from scanner.report.places_view import SIDE
 from tests.report import sample
 from tests.report.conftest import Reader, scrolls_sideways, show
 
@@ -50,6 +51,24 @@ def test_nodes_do_not_overlap(reader: Reader, make: Make) -> None:
             assert other is not None
             apart = abs(one["x"] - other["x"]) >= one["width"] or abs(one["y"] - other["y"]) >= one["height"]
             assert apart
+
+
+def test_lines_to_the_column_end_at_its_edge_and_never_run_behind_its_boxes(reader: Reader, make: Make) -> None:
+    page = reader.open(make(made()), "#places")
+    lines = page.locator(".place-edge").evaluate_all(
+        """(all) => all.flatMap((each) => [0, 0.25, 0.5, 0.75, 1].map((share) =>
+            each.getPointAtLength(share * each.getTotalLength()).x))"""
+    )
+    assert lines
+    assert max(lines) <= SIDE
+
+
+def test_the_drawing_is_on_paper(reader: Reader, make: Make) -> None:
+    page = reader.open(make(made()), "#places")
+    page.set_viewport_size({"width": 720, "height": 1000})
+    assert not page.locator(".places-map").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator(".places-map").is_visible()
 
 
 def test_it_leads_to_the_findings(reader: Reader, make: Make) -> None:

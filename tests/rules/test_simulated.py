@@ -147,6 +147,9 @@ STEPS = {
     "static-site-no-password": "the password is the user's choice",
     "static-site-preview-no-password": "the password is the user's choice",
     "webpubsub-handler-without-identity": "which identity is the user's choice",
+    "backup-policy-short-retention": "a policy of a Backup vault is replaced by another",
+    "recovery-policy-short-retention": "`az backup policy set` takes the whole policy",
+    "site-recovery-failing": "the cause is in its errors",
 }
 """Rules whose fix is steps in words on every example, or changes nothing that Azure shows, and why."""
 REGIONS = {rule.id for rule in examples.all_rules() if rule.finder is not None and rule.finder.kind == "region"}

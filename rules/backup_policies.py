@@ -1,0 +1,149 @@
+"""How long the policies of Azure Backup keep what they back up."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from scanner.model.checks import period_seconds
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
+from scanner.model.resource import Resource
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown
+
+from .recovery import BACKUP_VAULT, INSTANCES, VAULT, is_deleted
+
+_SCHEDULES: Final = ("dailySchedule", "weeklySchedule", "monthlySchedule", "yearlySchedule")
+_ROOTS: Final = (
+    "properties.retentionPolicy",
+    "properties.vaultRetentionPolicy.vaultRetention",
+    "properties.subProtectionPolicy[].retentionPolicy",
+)
+_OF_ROOT: Final = ("retentionDuration", *(f"{each}.retentionDuration" for each in _SCHEDULES))
+POLICIES = VAULT.child(
+    "backupPolicies",
+    keep=(
+        "properties.subProtectionPolicy[].policyType",
+        *(f"{root}.{each}.{leaf}" for root in _ROOTS for each in _OF_ROOT for leaf in ("count", "durationType")),
+    ),
+)
+INSTANCE_POLICIES = BACKUP_VAULT.child("backupPolicies")
+
+LEAST: Final = 30
+"""Days. The policies that Azure makes in each vault keep as long (recorded DefaultPolicy, EnhancedPolicy)."""
+_DAY: Final = 86400
+_DAYS: Final = {"days": 1, "weeks": 7, "months": 30, "years": 365}
+"""azure-mgmt-recoveryservicesbackup RetentionDurationType."""
+_UNUSED: Final = NotApplicable("nothing is backed up by the policy")
+_RULES: Final = "properties.policyRules"
+
+
+def _decided(kept: list[int], missing: list[Unread]) -> Verdict:
+    """Return the verdict on the days that kinds of recovery points are kept: the longest one counts."""
+    seen = (Evidence("days until the last recovery point is deleted", max(kept, default=None), f"{LEAST} or more"),)
+    if kept and max(kept) >= LEAST:
+        return Pass(seen)
+    if missing or not kept:
+        return unknown(*(missing or [Unread("retention", "Azure did not return it")]), evidence=seen if kept else ())
+    return Fail(seen)
+
+
+# Recovery Services vaults
+
+
+def of_items(policy: Resource, index: Index) -> Verdict:
+    """Fail where a policy that protects something deletes each recovery point in less than 30 days."""
+    count = policy.get("properties.protectedItemsCount")
+    if not (is_absent(count) or (isinstance(count, int) and not isinstance(count, bool))):
+        return unknown(malformed("properties.protectedItemsCount"))
+    if count == 0:
+        return _UNUSED
+    kept: list[int] = []
+    missing: list[Unread] = []
+    for each in _retentions(policy):
+        for duration in _durations(each):
+            try:
+                kept.append(_days(duration))
+            except Unread as unread:
+                missing.append(unread)
+    return _decided(kept, missing)
+
+
+def _retentions(policy: Resource) -> Iterator[Any]:
+    """Yield the retention policies of whole backups: of machines and shares, of the vault tier, of databases."""
+    for path in ("properties.retentionPolicy", "properties.vaultRetentionPolicy.vaultRetention"):
+        if not is_absent(found := policy.get(path)):
+            yield found
+    for each in policy.items("properties.subProtectionPolicy"):
+        # A log is of no use without the full backup before it.
+        if same(get_path(each, "policyType"), "Full"):
+            yield get_path(each, "retentionPolicy")
+
+
+def _durations(retention: Any) -> list[Any]:
+    """Return the durations of a LongTermRetentionPolicy, or the one of a SimpleRetentionPolicy."""
+    if not isinstance(retention, dict):
+        return [retention]
+    schedules = [each for name in _SCHEDULES if not is_absent(each := get_path(retention, name))]
+    own = get_path(retention, "retentionDuration")
+    return [*(get_path(each, "retentionDuration") for each in schedules), *([] if is_absent(own) else [own])]
+
+
+def _days(duration: Any) -> int:
+    count, unit = member(duration, "count"), member(duration, "durationType")
+    days = _DAYS.get(unit.lower()) if isinstance(unit, str) else None
+    if days is None or not isinstance(count, int) or isinstance(count, bool):
+        raise malformed("retentionDuration")
+    return count * days
+
+
+# Backup vaults
+
+
+def of_instances(policy: Resource, index: Index) -> Verdict:
+    """Fail where a policy of a Backup vault that protects something deletes each recovery point in less than 30 days."""
+    vault = policy.bundle.top
+    instances = vault.children(INSTANCES) if vault is not None else None
+    users = [each for each in instances or () if not is_deleted(each) and _names(each, policy)]
+    if instances is not None and instances.gap is None and not users:
+        return _UNUSED
+    kept: list[int] = []
+    missing: list[Unread] = []
+    for rule in _retention_rules(policy):
+        for lifecycle in rule:
+            try:
+                kept.append(_period(lifecycle))
+            except Unread as unread:
+                missing.append(unread)
+    verdict = _decided(kept, missing)
+    if isinstance(verdict, Fail) and not users:
+        gap = instances.gap if instances is not None else None
+        return unknown(gap or Unread("backup instances", "not collected"), evidence=verdict.evidence)
+    return verdict
+
+
+def _names(instance: Resource, policy: Resource) -> bool:
+    return same(instance.get("properties.policyInfo.policyId"), policy.id)
+
+
+def _retention_rules(policy: Resource) -> Iterator[list[Any]]:
+    """Yield the lifecycles of the retention rules that hold: the default one, and those that a backup is tagged for."""
+    rules = policy.items(_RULES)
+    tags = {
+        text_at(each, "tagInfo.tagName").lower()
+        for rule in rules
+        for each in objects_at(rule, "trigger.taggingCriteria")
+    }
+    tags.discard("")
+    for rule in rules:
+        if not same(get_path(rule, "objectType"), "AzureRetentionRule"):
+            continue
+        if same(get_path(rule, "isDefault"), True) or text_at(rule, "name").lower() in tags:
+            lifecycles = get_path(rule, "lifecycles")
+            yield lifecycles if isinstance(lifecycles, list) else [lifecycles]
+
+
+def _period(lifecycle: Any) -> int:
+    """Return how many days a lifecycle keeps a recovery point. Raises Unread."""
+    seconds = period_seconds(get_path(lifecycle, "deleteAfter.duration"))
+    if seconds is None:
+        raise malformed(f"{_RULES}[].lifecycles[].deleteAfter.duration")
+    return seconds // _DAY
