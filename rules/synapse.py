@@ -4,17 +4,24 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import text_at
+from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import child_evidence, host, rules_count
+from .common import child_evidence, host
 
 WORKSPACE = ResourceType("Microsoft.Synapse/workspaces", api="2021-06-01")
 ONLY = "properties.azureADOnlyAuthentication"
-FIREWALL = WORKSPACE.child("firewallRules", when=lambda workspace: rules_count(workspace, ""))
+
+
+def rules_count(workspace: Resource) -> bool:
+    """Return whether firewall rules may allow callers: public network access is not Disabled."""
+    return not same(workspace.get("properties.publicNetworkAccess"), "Disabled")
+
+
+FIREWALL = WORKSPACE.child("firewallRules", when=rules_count)
 ENTRA_ONLY = WORKSPACE.child("azureADOnlyAuthentications", when=lambda workspace: not workspace.has(ONLY))
 AUDITING = WORKSPACE.child("auditingSettings/default", one=True)
 POOLS = WORKSPACE.child("sqlPools")

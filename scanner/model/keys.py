@@ -212,7 +212,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     def _principal(self, resource: Resource, entry: Any) -> str:
         """Return the object id of the identity that reaches a key."""
         named = _beside(resource, entry, self.identity) if self.identity else None
-        if self.first_party and named == "":
+        if self.first_party and (not self.identity or named == ""):
             return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
         if not isinstance(named, str) or named.lower() in ("", "system", "systemassignedidentity"):
