@@ -7,7 +7,16 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Verdict,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.firewall import Firewall, firewall
 
 FACTORY = ResourceType("Microsoft.DataFactory/factories", api="2018-06-01")

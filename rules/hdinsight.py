@@ -22,9 +22,7 @@ DIRECTION = "properties.networkProperties.resourceProviderConnection"
 ROLES = "properties.computeProfile.roles"
 SUBNETS = f"{ROLES}[].virtualNetworkProfile.subnet"
 CONNECTIONS = "properties.privateEndpointConnections"
-PASSWORDS = (
-    "no setting of ARM refuses the passwords of a cluster, so once its networks are restricted there is nothing left to fix"
-)
+PASSWORDS = "no setting of ARM refuses the passwords of a cluster, so once its networks are restricted there is nothing left to fix"
 GATEWAY = grant(Auth.shared, description="accepts the password of the cluster login or of a domain user")
 SHELL = grant(Auth.shared, description="accepts the password or key of the SSH user")
 SIGN_IN = Switch(
@@ -84,7 +82,11 @@ def _ports(cluster: Resource) -> Iterator[tuple[str, str, int]]:
 
 def _address(cluster: Resource, name: str, suffix: str) -> str:
     value = cluster.get("properties.connectivityEndpoints")
-    named = (text_at(each, "location") for each in value if same(get_path(each, "name"), name)) if isinstance(value, list) else ()
+    named = (
+        (text_at(each, "location") for each in value if same(get_path(each, "name"), name))
+        if isinstance(value, list)
+        else ()
+    )
     return next((each for each in named if each), f"{cluster.name}{suffix}.azurehdinsight.net".lower())
 
 
