@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -38,16 +39,27 @@ ACL = Firewall(
 INJECTION = "properties.virtualNetworkConfiguration"
 SUBNET = f"{INJECTION}.subnetId"
 TENANTS = "properties.trustedExternalTenants"
+LEAVE = Remedy(
+    steps=(
+        "Filter port 443 of the subnet with its network security group, or take the cluster out of the subnet and disable "
+        "public network access",
+    )
+)
 NAMES = {
     "query": ("The query endpoint", "properties.uri"),
     "ingest": ("The ingestion endpoint", "properties.dataIngestionUri"),
 }
 
 
+def in_subnet(cluster: Resource) -> bool:
+    """Return whether the public addresses of a cluster are in a subnet, where its switch decides nothing."""
+    return not is_absent(cluster.get(INJECTION)) and not same(cluster.get(f"{INJECTION}.state"), "Disabled")
+
+
 def network(cluster: Resource, index: Index) -> Lock:
     """Return the network lock. A cluster in a subnet has public addresses there, which its security group filters."""
     subnet = cluster.get(SUBNET)
-    if is_absent(cluster.get(INJECTION)) or same(cluster.get(f"{INJECTION}.state"), "Disabled"):
+    if not in_subnet(cluster):
         return firewall(cluster, index, ACL)
     if not isinstance(subnet, str) or not subnet:
         return possible(Reach.internet, not_returned_or_unknown(SUBNET), cluster.evidence(SUBNET))
@@ -59,7 +71,15 @@ def network(cluster: Resource, index: Index) -> Lock:
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     reach = network(cluster, index)
     for name, (title, path) in NAMES.items():
-        exposure = Exposure(name, "data", reach, IDENTITY, display_name=title, address=host(cluster, path))
+        exposure = Exposure(
+            name,
+            "data",
+            reach,
+            IDENTITY,
+            display_name=title,
+            address=host(cluster, path),
+            remedies={"network": LEAVE} if in_subnet(cluster) else {},
+        )
         yield unless_running(exposure, cluster, "properties.state")
 
 
