@@ -22,16 +22,20 @@ from . import (
     communication,
     containerapps,
     cosmos,
+    databricks,
+    datafactory,
     desktops,
     eventgrid,
     eventhub,
     grafana,
     keyvault,
+    kusto,
     logic,
     mysql,
     network,
     notificationhubs,
     postgres,
+    purview,
     redis,
     relay,
     search,
@@ -39,7 +43,9 @@ from . import (
     signalr,
     sql,
     storage,
+    synapse,
 )
+from .common import in_tier
 from .subscription import SUBSCRIPTION
 
 DAYS = 90
@@ -155,6 +161,11 @@ HOST_POOL_LOGS = settings(desktops.HOST_POOL)
 BOT_LOGS = settings(bot.BOT)
 COMMUNICATION_LOGS = settings(communication.SERVICE)
 COSMOS_LOGS = settings(cosmos.ACCOUNT)
+DATABRICKS_LOGS = settings(databricks.WORKSPACE, when=lambda workspace: not in_tier(workspace, ("standard",)))
+DATA_FACTORY_LOGS = settings(datafactory.FACTORY)
+KUSTO_LOGS = settings(kusto.CLUSTER)
+PURVIEW_LOGS = settings(purview.ACCOUNT)
+SYNAPSE_LOGS = settings(synapse.WORKSPACE)
 MONGO_LOGS = settings(cosmos.CLUSTER)
 APP_LOGS = settings(appservice.SITE)
 ENVIRONMENT_LOGS = settings(containerapps.ENVIRONMENT, when=by_azure_monitor)

@@ -16,6 +16,7 @@ from scanner.model.verdict import (
     absent_at_unknown_version,
     not_returned_or_unknown,
     unknown,
+    unknown_value,
 )
 from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
@@ -76,3 +77,25 @@ def foreign(resource: Resource, index: Index) -> Verdict:
     if not approved:
         return NotApplicable("no private endpoint is approved")
     return Pass((Evidence(f"{PATH}[].{TARGET}", approved),))
+
+
+def pending_connection(connection: Resource, index: Index) -> Verdict:
+    """Fail where a connection that is a resource of its own is pending approval."""
+    status, seen = connection.require(STATE), connection.evidence(STATE, "Approved or Rejected")
+    if same(status, "Pending"):
+        return Fail((seen,))
+    return Pass((seen,)) if any(same(status, each) for each in SETTLED) else unknown(unknown_value(STATE, status))
+
+
+def foreign_connection(connection: Resource, index: Index) -> Verdict:
+    """Fail where a connection that is a resource of its own is approved, and its endpoint in an external subscription."""
+    status = connection.require(STATE)
+    if any(same(status, each) for each in ("Pending", *SETTLED[1:])):
+        return NotApplicable("it is not approved")
+    target = connection.require(TARGET)
+    if not same(status, "Approved") or not isinstance(target, str) or not target:
+        return unknown(Unread(TARGET, "Azure did not return who connects, or returned an unrecognized state"))
+    if in_own_tenant(connection, index, target):
+        return Pass((connection.evidence(TARGET),))
+    severity, message = rated(connection, index, [target], "private endpoint")
+    return Fail((connection.evidence(TARGET, "an endpoint in your own tenant"),), message, severity)

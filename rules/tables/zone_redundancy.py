@@ -85,3 +85,14 @@ def api_management(resource: Resource, index: Index) -> Verdict:
     if isinstance(zones, list) and zones:
         return Pass(seen) if len(zones) > 1 else Fail(seen)
     return unknown(Unread("zones", "Azure chooses the zones, and does not return them"), evidence=seen)
+
+
+def zones_of(resource: Resource, index: Index) -> Verdict:
+    """Fail where a cluster is in fewer than two zones. None is one, which Azure chose."""
+    value = resource.get("zones")
+    seen = resource.evidence("zones", ["1", "2", "3"])
+    if is_absent(value) or value == []:
+        return unknown(Unread("zones", why)) if (why := resource.why_absent_is_unknown) else Fail((seen,))
+    if not isinstance(value, list) or not all(isinstance(each, str) and each for each in value):
+        return unknown(unknown_value("zones", value))
+    return Pass((seen,)) if len(set(value)) > 1 else Fail((seen,))

@@ -120,6 +120,16 @@ TYPES = {
         "Microsoft.Monitor/accounts",
         "Microsoft.Dashboard/grafana",
     ),
+    "analytics": (
+        "Microsoft.Databricks/workspaces",
+        "Microsoft.Synapse/workspaces",
+        "Microsoft.DataFactory/factories",
+        "Microsoft.Kusto/clusters",
+        "Microsoft.HDInsight/clusters",
+        "Microsoft.Purview/accounts",
+        "Microsoft.Fabric/capacities",
+        "Microsoft.DataShare/accounts",
+    ),
     "subscription": ("Microsoft.Resources/subscriptions",),
 }
 

@@ -35,6 +35,12 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.dbformysql/flexibleservers": {"mysql"},
     "microsoft.communication/communicationservices": {"api"},
     "microsoft.batch/batchaccounts": {"account", "nodes", "pool/*"},
+    "microsoft.databricks/workspaces": {"workspace"},
+    "microsoft.synapse/workspaces": {"sql", "sql-on-demand", "development"},
+    "microsoft.datafactory/factories": {"runtime/*"},
+    "microsoft.kusto/clusters": {"query", "ingest"},
+    "microsoft.hdinsight/clusters": {"gateway", "ssh", "more/*", "shell/*", "application/*"},
+    "microsoft.purview/accounts": {"catalog", "scan", "guardian"},
     "microsoft.app/managedenvironments": {"route/*", "java/*"},
     "microsoft.app/sessionpools": {"sessions"},
     "microsoft.compute/disks": {"export/*"},
@@ -83,6 +89,7 @@ ENDPOINTS: dict[str, set[str]] = {
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
 OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+OPTIONAL |= {"application/*", "more/*", "runtime/*", "shell/*"}
 OPTIONAL |= {"export/*", "java/*", "pool/*", "preview/*", "route/*"}
 OPTIONAL |= {"api/*", "direct/*", "hub/*", "hybrid/*", "self-hosted/*", "wcf/*"}
 RULES = load(packages=False)
@@ -225,6 +232,12 @@ CANNOT = {
     ("java/*", "open"): "a dashboard asks for an Entra token",
     ("sessions", "open"): "every call carries an Entra token",
     ("sessions", "closed"): "a session pool has no network settings",
+    ("workspace", "open"): "whether personal access tokens are enabled is not visible",
+    ("development", "open"): "every call carries an Entra token",
+    ("ingest", "open"): "every call carries an Entra token",
+    ("catalog", "open"): "every call carries an Entra token",
+    ("scan", "open"): "every call carries an Entra token",
+    ("guardian", "open"): "every call carries an Entra token",
     ("desktops", "open"): "users sign in with Microsoft Entra ID",
     ("feed", "open"): "users sign in with Microsoft Entra ID",
     ("blob/*", "closed"): "an anonymous container counts as an endpoint only while it is open",

@@ -1,0 +1,38 @@
+"""Azure Databricks: the workspace behind its address, with tokens that only the workspace itself shows."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Auth, Exposure, grant, possible
+from scanner.model.index import Index
+from scanner.model.json_paths import text_at
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Unread
+from scanner.reach.firewall import Firewall, firewall
+
+WORKSPACE = ResourceType("Microsoft.Databricks/workspaces", api="2026-01-01")
+ACL = Firewall(
+    empty="open",
+    source="Azure Policy 0e7849de: everything but Disabled is non-compliant; databricks/security/network/classic/private-link: a "
+    "workspace without private connectivity is public. IP access lists are settings of the workspace, which ARM does not show",
+    name="Public network access",
+    absent="enabled",
+)
+TOKENS = "personal access tokens"
+HIDDEN_TOKENS = (
+    "only the workspace shows whether personal access tokens are enabled, as they are by default "
+    "(databricks/admin/access-control/tokens)"
+)
+
+
+@WORKSPACE.endpoints(data=("workspace",))
+def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    tokens = possible(Auth.shared, Unread(TOKENS, HIDDEN_TOKENS), Evidence(TOKENS, "not visible", "disabled"))
+    yield Exposure(
+        "workspace",
+        "data",
+        firewall(workspace, index, ACL),
+        grant(Auth.identity) | tokens,
+        display_name="The Databricks workspace",
+        address=text_at(workspace.body, "properties.workspaceUrl"),
+    )

@@ -1,0 +1,94 @@
+"""Azure Data Factory: self-hosted integration runtimes with their keys, and where other runtimes run."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Verdict,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.firewall import Firewall, firewall
+
+FACTORY = ResourceType("Microsoft.DataFactory/factories", api="2018-06-01")
+RUNTIMES = FACTORY.child("integrationRuntimes")
+CONNECTIONS = FACTORY.child("privateEndPointConnections")
+ACL = Firewall(
+    empty="open",
+    source="Azure Policy 1cf164be: everything but Disabled is non-compliant; data-factory/data-factory-private-link: a factory has no "
+    "address rules, and the switch is for self-hosted integration runtimes alone",
+    name="Public network access",
+    absent="enabled",
+    endpoints=CONNECTIONS,
+)
+KEYS_STAY = (
+    "the authentication keys of a self-hosted runtime cannot be disabled (data-factory/create-self-hosted-integration-runtime), so once "
+    "the network is restricted there is nothing left to fix"
+)
+LINKED = "properties.typeProperties.linkedInfo.resourceId"
+
+
+def is_self_hosted(runtime: Resource) -> bool:
+    """Return whether machines register at a runtime with its keys. A linked one has those of the factory that shares it."""
+    return not same(runtime.get("properties.type"), "Managed") and not isinstance(runtime.get(LINKED), str)
+
+
+# Authoring and monitoring (adf.azure.com) go through Azure Resource Manager, so they are no endpoint of a factory.
+@FACTORY.endpoints(data=("runtime/*",), reads=(RUNTIMES, CONNECTIONS))
+def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
+    runtimes = factory.children(RUNTIMES)
+    if runtimes.gap is not None:
+        yield unread("runtime/*", "data", runtimes.gap, display_name="The integration runtimes")
+    found = [each for each in runtimes if is_self_hosted(each)]
+    reach = firewall(factory, index, ACL) if found else None
+    for runtime in found:
+        if reach is None:
+            continue
+        keys = grant(
+            Auth.shared,
+            Evidence("authentication keys", "cannot be disabled"),
+            description="accepts the authentication keys of the runtime, which cannot be disabled",
+        )
+        yield Exposure(
+            f"runtime/{runtime.name}",
+            "data",
+            reach,
+            keys,
+            display_name=f"The integration runtime {runtime.name}",
+            address=f"{factory.name}.{factory.location}.datafactory.azure.net".lower(),
+            counts_as_closed_up_to=Reach.private,
+            justification=KEYS_STAY,
+        )
+
+
+NETWORKS = (
+    "properties.managedVirtualNetwork.referenceName",
+    "properties.typeProperties.computeProperties.vNetProperties.vNetId",
+    "properties.typeProperties.computeProperties.vNetProperties.subnetId",
+    "properties.typeProperties.customerVirtualNetwork.subnetId",
+)
+
+
+def without_network(runtime: Resource, index: Index) -> Verdict:
+    """Fail where a runtime of Azure is in no virtual network: not a managed one, and not the customer's."""
+    kind = runtime.require("properties.type")
+    if same(kind, "SelfHosted"):
+        return NotApplicable("it runs on machines of its owner")
+    if not same(kind, "Managed"):
+        return unknown(unknown_value("properties.type", kind))
+    for path in NETWORKS:
+        value = runtime.get(path)
+        if isinstance(value, str) and value:
+            return Pass((runtime.evidence(path),))
+        if not is_absent(value) and value != "":
+            return unknown(not_returned_or_unknown(path), evidence=(runtime.evidence(path),))
+    return Fail((runtime.evidence(NETWORKS[0], "a managed virtual network"),))

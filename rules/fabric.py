@@ -1,0 +1,5 @@
+"""Microsoft Fabric: capacities. Networks and sign-in are settings of the Fabric tenant, which ARM does not show."""
+
+from scanner.model.resource_type import ResourceType
+
+CAPACITY = ResourceType("Microsoft.Fabric/capacities", api="2023-11-01")

@@ -1,0 +1,31 @@
+"""Microsoft Purview: the three APIs of an account behind its public network access."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.reach.firewall import Firewall, firewall
+
+from .common import host
+
+ACCOUNT = ResourceType("Microsoft.Purview/accounts", api="2021-12-01")
+ACL = Firewall(
+    empty="open",
+    source="azure-mgmt-purview Account.publicNetworkAccess: Enabled by default; an account has no address rules. What NotSpecified "
+    "means is not documented, so it counts as Enabled",
+    name="Public network access",
+    enabled=("Enabled", "NotSpecified"),
+    absent="enabled",
+)
+NAMES = {"catalog": "The Purview catalog", "scan": "The Purview scans", "guardian": "The Purview access policies"}
+
+
+@ACCOUNT.endpoints(data=tuple(NAMES))
+def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
+    reach = firewall(account, index, ACL)
+    for name, title in NAMES.items():
+        yield Exposure(
+            name, "data", reach, IDENTITY, display_name=title, address=host(account, f"properties.endpoints.{name}")
+        )
