@@ -120,6 +120,16 @@ TYPES = {
         "Microsoft.Monitor/accounts",
         "Microsoft.Dashboard/grafana",
     ),
+    "data_services": (
+        "Microsoft.FileShares/fileShares",
+        "Microsoft.ElasticSan/elasticSans",
+        "Microsoft.StorageSync/storageSyncServices",
+        "Microsoft.NetApp/netAppAccounts",
+        "Microsoft.DBforPostgreSQL/serverGroupsv2",
+        "Microsoft.DocumentDB/cassandraClusters",
+        "Oracle.Database/autonomousDatabases",
+        "Oracle.Database/cloudVmClusters",
+    ),
     "subscription": ("Microsoft.Resources/subscriptions",),
 }
 
