@@ -91,6 +91,7 @@ ENDPOINTS: dict[str, set[str]] = {
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
 OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+OPTIONAL |= {"gateway/*", "group/*", "volume/*"}
 OPTIONAL |= {"export/*", "java/*", "pool/*", "preview/*", "route/*"}
 OPTIONAL |= {"api/*", "direct/*", "hub/*", "hybrid/*", "self-hosted/*", "wcf/*"}
 RULES = load(packages=False)
@@ -160,11 +161,12 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     shown = {pattern(end) for _, row in rows("exposure") for end in row["endpoints"]}
     shut = {pattern(end) for _, row in rows("closed") for end in row["endpoints"]}
     wanted = set().union(*(ENDPOINTS[kind] for kind in evaluated().values()))
-    assert shown == wanted
+    # The listener of an Exadata VM cluster has a private address alone, and passwords that nothing refuses.
+    assert shown == wanted - {"listener"}
     # An anonymous container, a port or an endpoint of a rule counts only while it is open; of a self-hosted gateway no
     # address is known.
-    # A session pool has no network settings.
-    assert wanted - shut <= {"blob/*", "direct/*", "self-hosted/*", "sessions", *PORTS}
+    # A session pool has no network settings. That a gateway of Cosmos DB is closed is documented nowhere.
+    assert wanted - shut <= {"blob/*", "direct/*", "gateway/*", "self-hosted/*", "sessions", *PORTS}
 
 
 @pytest.mark.parametrize("service", EXPECTED)
