@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, possible
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, closed, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
@@ -46,6 +46,9 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
         return
     authentication = METHOD.lock(cluster)
     with_passwords = all(level is Auth.shared for level in authentication.levels)
+    if authentication.has(Auth.anonymous):
+        # Once users sign in, passwords that chosen networks alone reach count as closed.
+        authentication = Lock(tuple(replace(each, then=IDENTITY) for each in authentication.grants))
     made = Exposure(
         "cassandra",
         "data",

@@ -1,4 +1,4 @@
-"""Oracle Database@Azure: autonomous databases, and Exadata VM clusters in a delegated subnet."""
+"""Oracle Database@Azure: autonomous databases. Exadata VM clusters have addresses in a delegated subnet alone."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subnet
 
-from .common import host, in_subnet, unless_running
+from .common import host, unless_running
 
 DATABASE = ResourceType("Oracle.Database/autonomousDatabases", api="2025-09-01")
 VM_CLUSTER = ResourceType("Oracle.Database/cloudVmClusters", api="2025-09-01")
@@ -54,17 +54,3 @@ def endpoints(database: Resource, index: Index) -> Iterator[Exposure]:
         justification=PASSWORDS_ONLY,
     )
     yield unless_running(made, database, "properties.lifecycleState")
-
-
-@VM_CLUSTER.endpoints(data=("listener",))
-def vm_cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
-    yield Exposure(
-        "listener",
-        "data",
-        in_subnet(cluster, index, SUBNET),
-        SHARED,
-        display_name="The SCAN listener of the Exadata VM cluster",
-        address=text_at(cluster.body, "properties.scanDnsName"),
-        counts_as_closed_up_to=Reach.selected,
-        justification=PASSWORDS_ONLY,
-    )
