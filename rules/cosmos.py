@@ -157,6 +157,7 @@ WITHOUT_PUBLIC_ACCESS = Remedy(
 
 OTHER_SERVICES = ("DataTransfer", "MaterializedViewsBuilder")
 """Services of an account that answer no caller of their own: azure-mgmt-cosmosdb ServiceType."""
+WITHOUT_GATEWAY = "Move the clients of the gateway to the account's own address, and delete the gateway: `az resource delete --ids {id}`."
 NOT_DOCUMENTED = "whether the network rules of the account hold for its dedicated gateway is not documented"
 
 
@@ -197,6 +198,7 @@ def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
             display_name="The dedicated gateway of the account",
             subject=service,
             address=host(service, "properties.sqlDedicatedGatewayEndpoint"),
+            remedies={"network": Remedy(steps=(WITHOUT_GATEWAY,))},
         )
 
 

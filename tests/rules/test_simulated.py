@@ -72,6 +72,7 @@ STEPS = {
     "container-group-shared-credentials": "a public address of a container group has no firewall",
     "container-group-web-port-anonymous": "a public address of a container group has no firewall",
     "container-java-dashboard-unrestricted": "the environment decides",
+    "cosmos-gateway-network-unrestricted": "its clients move first, then it is deleted",
     "cosmos-no-throughput-limit": "the limit is the user's choice",
     "cosmos-single-region": "which region is the user's choice",
     "cosmos-single-zone": "chosen when a region is added",
