@@ -131,7 +131,6 @@ STEPS = {
     "openshift-master-host-encryption-disabled": "chosen when a cluster is created",
     "openshift-platform-key": "chosen when a cluster is created",
     "openshift-worker-host-encryption-disabled": "chosen when a cluster is created",
-    "oracle-database-network-unrestricted": "which addresses is the user's choice",
     "postgres-backup-not-geo-redundant": "chosen when a server is created",
     "postgres-backup-outside": "chosen when a server is created",
     "postgres-platform-key": "chosen when a server is created",
