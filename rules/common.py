@@ -3,14 +3,15 @@
 from typing import Any
 
 from scanner.model.exposure import Exposure, Hop, Level, Lock, Reach, Switch, grant, possible, replace
+from scanner.model.ids import subnet_name
 from scanner.model.index import Index
-from scanner.model.json_paths import same, text_at
+from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.verdict import Evidence, Unread, not_a_list
+from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, injection_subnet
-from scanner.reach.sources import as_possible, source_hop
+from scanner.reach.sources import as_possible, grants_from_ids, source_hop
 
 
 def host(resource: Resource, path: str) -> str:
@@ -94,6 +95,19 @@ def private_only(hop: Hop, *seen: Evidence) -> Lock:
 def perhaps_private(usual: Lock, missing: Unread, *seen: Evidence) -> Lock:
     """Return the network lock of an endpoint of which it is not known whether it has a public address, as `usual`."""
     return as_possible(usual, missing) | possible(Reach.private, missing, *seen)
+
+
+def in_subnet(resource: Resource, index: Index, path: str) -> Lock:
+    """Return the network lock of an endpoint that has an address in the subnet at a path, and no other."""
+    subnet = injection_subnet(resource, path)
+    if not subnet:
+        value = resource.get(path)
+        missing = not_returned(path) if is_absent(value) else unknown_value(path, value)
+        seen = resource.evidence(path, "a subnet")
+        return possible(Reach.selected, missing, seen, hops=(Hop("subnet", "Subnet", missing.why, allows=None),))
+    inside = Lock(grants_from_ids(resource, index, path, (subnet,), "a subnet"))
+    hop = Hop("subnet", subnet_name(subnet), "inside a virtual network", subnet)
+    return replace(inside, hops=(source_hop(inside), hop))
 
 
 def perhaps_off(reach: Lock, on: Lock, level: Level, what: str) -> Lock:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import check_value
-from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, value_at
 from scanner.model.remedy import Edit, Remedy
@@ -23,6 +23,14 @@ FILTER = "properties.isVirtualNetworkFilterEnabled"
 
 # No stable version has this read: azure-sdk-for-go armcosmos, generated from 2024-12-01-preview.
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", api="2024-12-01-preview", when=by_perimeter)
+
+
+def may_have_gateway(account: Resource) -> bool:
+    """Return whether an account may have a dedicated gateway: cosmos-db/dedicated-gateway, for the API for NoSQL alone."""
+    return keys_stay(account) is not True
+
+
+SERVICES = ACCOUNT.child("services", when=may_have_gateway)
 CLUSTER_RULES = CLUSTER.child(
     "firewallRules", when=lambda cluster: not same(cluster.get(PUBLIC_NETWORK_ACCESS), "Disabled")
 )
@@ -155,7 +163,13 @@ HOSTS = {
 }
 
 
-@ACCOUNT.endpoints(data=("cosmos",), reads=(PERIMETERS,), hosts=HOSTS)
+OTHER_SERVICES = ("DataTransfer", "MaterializedViewsBuilder")
+"""Services of an account that answer no caller of their own: azure-mgmt-cosmosdb ServiceType."""
+WITHOUT_GATEWAY = "Move the clients of the gateway to the account's own address, and delete the gateway: `az resource delete --ids {id}`."
+NOT_DOCUMENTED = "whether the network rules of the account hold for its dedicated gateway is not documented"
+
+
+@ACCOUNT.endpoints(data=("cosmos", "gateway/*"), reads=(PERIMETERS, SERVICES), hosts=HOSTS)
 def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "cosmos",
@@ -166,6 +180,34 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         address=host(account, "properties.documentEndpoint"),
         remedies={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_stay(account) else {},
     )
+    yield from gateways(account, index)
+
+
+def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
+    """Yield the dedicated gateway of an account, a front end with an address of its own and the keys of the account."""
+    found = account.children(SERVICES)
+    if found.gap is not None:
+        yield unread("gateway/*", "data", found.gap, display_name="The dedicated gateway of the account")
+    for service in found:
+        kind = service.get("properties.serviceType")
+        if any(same(kind, each) for each in OTHER_SERVICES):
+            continue
+        lock = reach(account, index)
+        yield Exposure(
+            f"gateway/{service.name.rsplit('/', 1)[-1]}",
+            "data",
+            lock
+            | possible(
+                Reach.internet,
+                Unread("properties.serviceType", NOT_DOCUMENTED),
+                service.evidence("properties.serviceType"),
+            ),
+            authentication(account),
+            display_name="The dedicated gateway of the account",
+            subject=service,
+            address=host(service, "properties.sqlDedicatedGatewayEndpoint"),
+            remedies={"network": Remedy(steps=(WITHOUT_GATEWAY,))},
+        )
 
 
 def cluster_authentication(cluster: Resource) -> Lock:

@@ -19,6 +19,8 @@ from . import (
     appservice,
     batch,
     bot,
+    cassandra,
+    citus,
     communication,
     containerapps,
     cosmos,
@@ -159,6 +161,8 @@ MYSQL_LOGS = settings(mysql.SERVER)
 BATCH_LOGS = settings(batch.ACCOUNT)
 HOST_POOL_LOGS = settings(desktops.HOST_POOL)
 BOT_LOGS = settings(bot.BOT)
+CASSANDRA_LOGS = settings(cassandra.CLUSTER)
+CITUS_LOGS = settings(citus.CLUSTER)
 COMMUNICATION_LOGS = settings(communication.SERVICE)
 COSMOS_LOGS = settings(cosmos.ACCOUNT)
 DATABRICKS_LOGS = settings(databricks.WORKSPACE, when=lambda workspace: not in_tier(workspace, ("standard",)))

@@ -130,6 +130,16 @@ TYPES = {
         "Microsoft.Fabric/capacities",
         "Microsoft.DataShare/accounts",
     ),
+    "data_services": (
+        "Microsoft.FileShares/fileShares",
+        "Microsoft.ElasticSan/elasticSans",
+        "Microsoft.StorageSync/storageSyncServices",
+        "Microsoft.NetApp/netAppAccounts",
+        "Microsoft.DBforPostgreSQL/serverGroupsv2",
+        "Microsoft.DocumentDB/cassandraClusters",
+        "Oracle.Database/autonomousDatabases",
+        "Oracle.Database/cloudVmClusters",
+    ),
     "subscription": ("Microsoft.Resources/subscriptions",),
 }
 

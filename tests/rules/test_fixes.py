@@ -24,6 +24,9 @@ NO_PORTAL = frozenset(
         "cosmos-key-metadata-writes",
         "mongo-vcore-data-api-enabled",
         "redis-authentication-disabled",
+        "cassandra-no-authentication",
+        "cassandra-no-backup",
+        "cassandra-audit-log-off",
     )
 )
 """Rules about what the portal has no switch for."""

@@ -1,0 +1,83 @@
+"""Azure Cosmos DB for PostgreSQL: the coordinator and the worker nodes of a cluster."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Auth, Exposure, Switch, closed, replace
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.reach.firewall import Firewall, RuleList, firewall
+
+from .common import unless_running
+
+# 2022-11-08, the only stable version, has neither authConfig nor dataEncryption.
+CLUSTER = ResourceType("Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview")
+COORDINATOR = "properties.coordinatorEnablePublicIpAccess"
+NODES = "properties.nodeEnablePublicIpAccess"
+
+
+def rules_count(cluster: Resource) -> bool:
+    """Return whether firewall rules may allow callers: one of the two public switches is not off."""
+    return not (same(cluster.get(COORDINATOR), False) and same(cluster.get(NODES), False))
+
+
+FIREWALL = CLUSTER.child("firewallRules", when=rules_count)
+ACL = Firewall(
+    empty="closed",
+    source="cosmos-db/postgresql/concepts-firewall-rules: the firewall blocks all access until a rule allows it; an absent switch counts as "
+    "on, because no source says what it means",
+    name="Firewall of the cluster",
+    public=COORDINATOR,
+    enabled=(True,),
+    disabled=(False,),
+    secured=(),
+    absent="enabled",
+    addresses=(RuleList(child=FIREWALL, start="properties.startIpAddress", end="properties.endIpAddress"),),
+    zero=True,
+)
+NODE_ACL = replace(ACL, public=NODES)
+PASSWORDS = Switch(
+    "properties.authConfig.passwordAuth",
+    {"disabled": Auth.identity, "enabled": Auth.shared},
+    absent="enabled",
+    source="cosmos-db/postgresql/concepts-authentication: each cluster is created with PostgreSQL authentication enabled",
+    descriptions={Auth.shared: "accepts role passwords"},
+)
+
+
+@CLUSTER.endpoints(data=("coordinator", "nodes"), reads=(FIREWALL,))
+def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
+    state = "properties.state"
+    made = Exposure(
+        "coordinator",
+        "data",
+        firewall(cluster, index, ACL),
+        PASSWORDS.lock(cluster),
+        display_name="The coordinator of the cluster",
+        address=_host(cluster, coordinator=True),
+    )
+    yield unless_running(made, cluster, state)
+    if same(cluster.get("properties.nodeCount"), 0):
+        seen = cluster.evidence("properties.nodeCount")
+        yield closed("nodes", "data", "the cluster has no worker node", seen, display_name="The worker nodes")
+        return
+    nodes = Exposure(
+        "nodes",
+        "data",
+        firewall(cluster, index, NODE_ACL),
+        PASSWORDS.lock(cluster),
+        display_name="The worker nodes of the cluster",
+        address=_host(cluster, coordinator=False),
+    )
+    yield unless_running(nodes, cluster, state)
+
+
+def _host(cluster: Resource, *, coordinator: bool) -> str:
+    """Return the name of the coordinator (`NAME-c`), or of the first worker; "" where none was returned."""
+    servers = cluster.get("properties.serverNames")
+    for each in servers if isinstance(servers, list) else ():
+        host = get_path(each, "fullyQualifiedDomainName")
+        if isinstance(host, str) and host.partition(".")[0].endswith("-c") == coordinator:
+            return host
+    return ""

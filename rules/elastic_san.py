@@ -1,0 +1,61 @@
+"""Elastic SAN: the volumes of each volume group over iSCSI, by the switch of the SAN and the rules of the group."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.reach.firewall import Firewall, RuleList, firewall
+
+from .file_shares import NO_SIGN_IN
+
+SAN = ResourceType("Microsoft.ElasticSan/elasticSans", api="2025-09-01")
+GROUPS = SAN.child("volumegroups")
+SUBNETS = "properties.networkAcls.virtualNetworkRules"
+SAN_ACL = Firewall(
+    empty="closed",
+    source="storage/elastic-san/elastic-san-networking: a volume group answers the subnets of its rules and its private endpoints alone; "
+    "Azure Policy 6a92fe1f flags an absent publicNetworkAccess",
+    name="Rules of the volume group",
+    absent="enabled",
+)
+GROUP_ACL = Firewall(
+    empty="closed",
+    source="storage/elastic-san/elastic-san-networking: without a rule no subnet has access to the volumes of a group",
+    name="Rules of the volume group",
+    public="",
+    acl="properties.networkAcls",
+    subnets=(RuleList(SUBNETS, id="id", action="action"),),
+    endpoints=None,
+)
+
+
+def rules_of(group: Resource, index: Index) -> Lock:
+    """Return what the rules of a group allow. A group without networkAcls has none, as recorded groups show."""
+    if is_absent(group.get("properties.networkAcls")) and not group.why_absent_is_unknown:
+        return grant(Reach.none, group.evidence("properties.networkAcls"))
+    inner = firewall(group, index, GROUP_ACL)
+    return Lock(inner.grants, inner.possible_grants, inner.hops[1:])
+
+
+@SAN.endpoints(data=("group/*",), reads=(GROUPS,))
+def endpoints(san: Resource, index: Index) -> Iterator[Exposure]:
+    groups = san.children(GROUPS)
+    if groups.gap is not None:
+        yield unread("group/*", "data", groups.gap, display_name="The volume groups of the SAN")
+    for group in groups:
+        name = group.name.rsplit("/", 1)[-1]
+        if same(group.get("properties.protocolType"), "None"):
+            continue
+        yield Exposure(
+            f"group/{name}",
+            "data",
+            firewall(san, index, SAN_ACL, rules_of(group, index)),
+            grant(Auth.anonymous, description="requires no authentication"),
+            display_name=f"Volume group {name}",
+            subject=group,
+            counts_as_closed_up_to=Reach.private,
+            justification=NO_SIGN_IN,
+        )

@@ -1,0 +1,219 @@
+"""Azure NetApp Files: accounts, and the volumes of their capacity pools with export policies."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.model.checks import check_value
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Severity,
+    Unread,
+    Verdict,
+    not_a_list,
+    unknown,
+    unknown_value,
+)
+
+from .common import in_subnet
+
+ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01")
+POOLS = ACCOUNT.child("capacityPools")
+VOLUMES = POOLS.child("volumes")
+PROTOCOLS = "properties.protocolTypes"
+KERBEROS = "properties.kerberosEnabled"
+RULES = "properties.exportPolicy.rules"
+EVERYONE = 8
+"""An IPv4 prefix that is shorter names more than one private network, so it counts as every client."""
+NFS_ARGUMENT = "NFS 3 has no sign-in, and a volume has an address in one virtual network alone, so low where each machine there may mount it"
+NAMED = "the export policy names the clients, and an address in one virtual network is all that a volume has"
+
+
+def protocols(volume: Resource) -> list[str]:
+    """Return the protocols of a volume in lower case. Raises Unread where they are not known.
+
+    Absent is NFSv3: REST specification, "Set of protocol types, default NFSv3".
+    """
+    value = volume.get(PROTOCOLS)
+    if is_absent(value):
+        if volume.why_absent_is_unknown:
+            raise Unread(PROTOCOLS, volume.why_absent_is_unknown)
+        return ["nfsv3"]
+    if not is_list_of_texts(value) or not value:
+        raise not_a_list(PROTOCOLS)
+    names = [each.lower() for each in value]
+    strange = [each for each in names if each not in ("nfsv3", "nfsv4.1", "cifs")]
+    if strange:
+        raise unknown_value(PROTOCOLS, strange[0])
+    return names
+
+
+def is_everyone(clients: Any) -> bool:
+    """Return whether the clients of an export rule are not narrowed: a wide range, or nothing that is a text."""
+    if not isinstance(clients, str) or not clients.strip():
+        return True
+    for each in clients.split(","):
+        _, slash, bits = each.strip().partition("/")
+        if each.strip() in ("0.0.0.0", "*") or (slash and (not bits.isdigit() or int(bits) < EVERYONE)):  # noqa: S104
+            return True
+    return False
+
+
+def _allows_nothing(rule: Any) -> bool:
+    """Return whether an export rule allows neither to read nor to write, or no NFS."""
+    closed = ("unixReadOnly", "unixReadWrite")
+    nfs = ("nfsv3", "nfsv41")
+    return all(same(get_path(rule, each), False) for each in closed) or all(
+        same(get_path(rule, each), False) for each in nfs
+    )
+
+
+def exported_to_everyone(volume: Resource) -> Evidence | None:
+    """Return the evidence that the export policy allows every client; None where each rule names some.
+
+    Raises Unread where the policy was not returned or has no rule: what then holds is not documented.
+    """
+    rules = volume.get(RULES)
+    if is_absent(rules):
+        raise Unread(RULES, volume.why_absent_is_unknown or "Azure did not return it")
+    if not isinstance(rules, list) or not rules:
+        raise not_a_list(RULES) if not isinstance(rules, list) else Unread(RULES, "it has no rule")
+    wide = [get_path(each, "allowedClients") for each in rules if not _allows_nothing(each)]
+    wide = [each for each in wide if is_everyone(each)]
+    return Evidence(f"{RULES}[].allowedClients", wide, "the addresses of clients") if wide else None
+
+
+def sign_in(volume: Resource) -> Lock:
+    """Return the authentication lock: none for NFS without Kerberos, else accounts of the domain."""
+    try:
+        names = protocols(volume)
+    except Unread as missing:
+        return possible(Auth.anonymous, missing)
+    domain = grant(Auth.identity, volume.evidence(PROTOCOLS), description="requires an account of the domain")
+    if "nfsv3" not in names and "nfsv4.1" not in names:
+        return domain
+    value = volume.get(KERBEROS)
+    seen = (volume.evidence(PROTOCOLS), volume.evidence(KERBEROS, True))
+    open_to_all = grant(Auth.anonymous, *seen, description="requires no authentication")
+    if "nfsv3" in names or same(value, False):
+        return open_to_all
+    if same(value, True):
+        return grant(Auth.identity, *seen, description="requires an account of the domain")
+    # Azure Policy 7c6c7139 flags an absent value.
+    return open_to_all if is_absent(value) else possible(Auth.anonymous, unknown_value(KERBEROS, value), *seen)
+
+
+@ACCOUNT.endpoints(data=("volume/*",), reads=(POOLS, VOLUMES))
+def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
+    pools = account.children(POOLS)
+    if pools.gap is not None:
+        yield unread("volume/*", "data", pools.gap, display_name="The volumes of the account")
+    for pool in pools:
+        volumes = pool.children(VOLUMES)
+        if volumes.gap is not None:
+            name = _last(pool)
+            yield unread(f"volume/{name}/*", "data", volumes.gap, display_name=f"The volumes of the pool {name}")
+        for volume in volumes:
+            yield _exposure(volume, _last(pool), index)
+
+
+def _last(resource: Resource) -> str:
+    return resource.name.rsplit("/", 1)[-1]
+
+
+def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
+    made = Exposure(
+        f"volume/{pool}/{_last(volume)}",
+        "data",
+        in_subnet(volume, index, "properties.subnetId"),
+        sign_in(volume),
+        display_name=f"Volume {_last(volume)}",
+        subject=volume,
+    )
+    if all(level is Auth.identity for level in made.authentication.levels):
+        return made
+    try:
+        wide = exported_to_everyone(volume)
+    except Unread as missing:
+        return replace(made, authentication=_perhaps(made.authentication, missing))
+    if wide is None:
+        return replace(made, counts_as_closed_up_to=Reach.private, justification=NAMED)
+    seen = tuple(each.with_evidence((wide,)) for each in made.authentication.grants)
+    return replace(
+        made,
+        authentication=replace(made.authentication, grants=seen),
+        max_severity=Severity.low,
+        max_severity_up_to=Reach.private,
+        justification=NFS_ARGUMENT,
+    )
+
+
+def _perhaps(lock: Lock, missing: Unread) -> Lock:
+    """Return an authentication lock of which it is not known whether every client meets it."""
+    return IDENTITY | possible(Auth.anonymous, missing, *(seen for each in lock.grants for seen in each.evidence))
+
+
+def root_for_everyone(volume: Resource, index: Index) -> Verdict:
+    """Fail where clients that no rule narrows act as root. Absent hasRootAccess is true: REST specification."""
+    names = protocols(volume)
+    if names == ["cifs"]:
+        return NotApplicable("the volume has no NFS")
+    if exported_to_everyone(volume) is None:
+        return NotApplicable("the export policy names the clients")
+    rules = [each for each in volume.items(RULES) if not _allows_nothing(each)]
+    wide = [get_path(each, "hasRootAccess") for each in rules if is_everyone(get_path(each, "allowedClients"))]
+    seen = Evidence(f"{RULES}[].hasRootAccess", [True if is_absent(each) else each for each in wide], False)
+    if any(is_absent(each) or same(each, True) for each in wide):
+        return Fail((seen,))
+    strange = [each for each in wide if not same(each, False)]
+    return unknown(unknown_value(f"{RULES}[].hasRootAccess", strange[0])) if strange else Pass((seen,))
+
+
+def without_copies(volume: Resource, index: Index) -> Verdict:
+    """Fail where a volume has neither a backup policy nor a snapshot policy nor a replication."""
+    paths = (
+        "properties.dataProtection.backup.backupPolicyId",
+        "properties.dataProtection.snapshot.snapshotPolicyId",
+        "properties.dataProtection.replication.endpointType",
+    )
+    if volume.why_absent_is_unknown:
+        return unknown(Unread("properties.dataProtection", volume.why_absent_is_unknown))
+    found = [path for path in paths if isinstance(volume.get(path), str) and volume.get(path)]
+    if found:
+        return Pass((volume.evidence(found[0]),))
+    strange = [path for path in paths if not is_absent(volume.get(path)) and volume.get(path) != ""]
+    if strange:
+        return unknown(unknown_value(strange[0], volume.get(strange[0])))
+    return Fail((Evidence("properties.dataProtection", "no policy", "a snapshot policy, a backup or a replica"),))
+
+
+def smb_not_encrypted(volume: Resource, index: Index) -> Verdict:
+    """Fail where a volume with SMB accepts traffic without encryption. Absent is false: REST specification."""
+    if "cifs" not in protocols(volume):
+        return NotApplicable("the volume has no SMB")
+    return check_value(volume, "properties.smbEncryption", good=(True,), bad=(False,), absent=False)
+
+
+def domain_setting(account: Resource, index: Index, settings: tuple[str, ...]) -> Verdict:
+    """Fail where a connection to a domain has none of these settings on. Absent is off: REST specification."""
+    path = "properties.activeDirectories"
+    if account.why_absent_is_unknown:
+        return unknown(Unread(path, account.why_absent_is_unknown))
+    domains = account.items(path)
+    if not domains:
+        return NotApplicable("no domain is connected")
+    where = f"{path}[].{settings[0]}"
+    values = [[get_path(each, name) for name in settings] for each in domains]
+    off = [each for each in values if all(is_absent(value) or same(value, False) for value in each)]
+    if off:
+        return Fail((Evidence(where, [False] * len(off), True),))
+    if not all(any(same(value, True) for value in each) for each in values):
+        return unknown(unknown_value(where))
+    return Pass((Evidence(where, [True] * len(values), True),))

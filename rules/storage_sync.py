@@ -1,0 +1,40 @@
+"""Azure File Sync: the endpoint that registered servers synchronize through."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Severity
+from scanner.reach.firewall import Firewall, firewall
+
+SERVICE = ResourceType("Microsoft.StorageSync/storageSyncServices", api="2025-12-01")
+ACL = Firewall(
+    empty="open",
+    source="storage/file-sync/file-sync-networking-endpoints: the public endpoint is enabled or disabled, and has no rules; Azure Policy "
+    "21a8cd35 flags an absent incomingTrafficPolicy",
+    name="Public endpoint",
+    public="properties.incomingTrafficPolicy",
+    enabled=("AllowAllTraffic",),
+    disabled=("AllowVirtualNetworksOnly",),
+    secured=(),
+    absent="enabled",
+)
+SERVERS_ONLY = (
+    "registered servers alone sign in, each with an identity or a certificate of its own, and files go to the storage account, so low "
+    "at most"
+)
+
+
+@SERVICE.endpoints(data=("sync",))
+def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "sync",
+        "data",
+        firewall(service, index, ACL),
+        IDENTITY,
+        display_name="The sync service",
+        max_severity=Severity.low,
+        justification=SERVERS_ONLY,
+    )
