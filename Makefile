@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 RECORDED ?= ../shared/recorded
-# About half of the time of the tests is spent waiting, so that two cores serve four workers.
-WORKERS ?= 4
+# Two thirds of the time of the tests are spent waiting, so that two cores serve six workers.
+WORKERS ?= 6
 BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev

@@ -415,6 +415,8 @@ def one_datacenter(vault: Resource, index: Index) -> Verdict:
     seen = (Evidence(path, types, "GeoRedundant"),)
     if any(same(each, "LocallyRedundant") for each in types):
         return Fail(seen)
+    if len(kept) != len(rows(vault, STORES)):
+        return unknown(malformed(f"{STORES}[]"), evidence=seen)
     if types and all(any(same(each, good) for good in ("GeoRedundant", "ZoneRedundant")) for each in types):
         return Pass(seen)
     return unknown(unknown_value(path), evidence=seen)

@@ -10,6 +10,7 @@ from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.model.unread import malformed
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -43,7 +44,10 @@ def unsecured(cluster: Resource, index: Index) -> Verdict:
 
     service-fabric/service-fabric-cluster-security: without a certificate a cluster is unsecured, and anyone can connect.
     """
-    scheme = str(cluster.require(MANAGEMENT)).partition("://")[0].lower()
+    address = cluster.require(MANAGEMENT)
+    if not isinstance(address, str):
+        raise malformed(MANAGEMENT)
+    scheme = address.partition("://")[0].lower()
     seen = Evidence(MANAGEMENT, f"{scheme}://", "https://")
     names = cluster.items(COMMON_NAMES)
     if cluster.has(CERTIFICATE) or names:

@@ -37,7 +37,7 @@ def hosts_of(kind: ResourceType, top: Resource, exposure: Exposure) -> tuple[str
         if fnmatchcase(exposure.endpoint, name):
             for place in places:
                 found |= dict.fromkeys(_found(top, place))
-    return tuple(each for each in found if each != exposure.address.lower())
+    return tuple(sorted(each for each in found if each != exposure.address.lower()))
 
 
 def _found(top: Resource, place: "str | tuple[Read, str]") -> Iterator[str]:

@@ -14,6 +14,8 @@ _SEPARATORS: Final = {
 """Options with a list as their value. Source: the Azure CLI's reference, and its code for the lists with commas."""
 _RULE: Final = "--ip-rule ip-address="
 """An option that is given once a rule."""
+_ADD: Final = "--add"
+"""The generic option: a path, then one value or more, each of which is appended (azure-cli-core, arm.py)."""
 _ONE: Final = "--ip-address "
 """An option with one range, so that the command is run once a range."""
 
@@ -35,4 +37,7 @@ def _join(command: str) -> str:
     opening, closing = before.rfind("[{"), after.find("}]")
     if opening >= 0 and closing >= 0:
         return f"{after[: closing + 1]}, {before[opening + 1 :]}"
-    return _SEPARATORS.get(before.split()[-1], "")
+    words = before.split()
+    if words[-2:-1] == [_ADD] and before.endswith(" "):
+        return " "
+    return _SEPARATORS.get(words[-1], "")

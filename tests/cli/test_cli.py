@@ -360,7 +360,7 @@ def test_rules_are_listed_and_shown() -> None:
 @pytest.mark.parametrize("format", ["json", "bicep", "terraform"])
 def test_the_role_allows_reads_and_nothing_else(format: str) -> None:
     ended = twolocks("access", "role", "--format", format, "--scope", f"/subscriptions/{SUB}")
-    actions = re.findall(r"""["'](Microsoft\.[\w/]+)["']""", ended.out)
+    actions = re.findall(r"""["']((?:Microsoft|Oracle)\.[\w/]+)["']""", ended.out)
     actions = [each for each in actions if each != "Microsoft.Authorization/roleDefinitions"]
     assert actions
     assert all(action.endswith("/read") for action in actions)

@@ -47,7 +47,7 @@ def test_a_snapshot_gives_each_control_its_state(tmp_path: Path) -> None:
     assert found["9.3.4"] == "failed"  # an account accepts plain HTTP
     assert found["8.5"] == "not-assessed no-resource"  # there is no virtual network
     assert found["5.1.1"] == "not-testable"
-    assert found["2.1.7"] == "not-covered"
+    assert found["2.1.11"] == "not-covered"
     assert found["9.2.3"] == "not-assessed inconclusive"  # the blob service of neither account was read
     assert states(snapshot(tmp_path / "closed.jsonl", closed("st1")))["9.3.4"] == "passed"
 

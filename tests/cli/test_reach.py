@@ -83,13 +83,13 @@ def test_a_flexible_scale_set_answers_with_its_instances(tmp_path: Path) -> None
 
 def test_a_type_without_evaluated_endpoints_is_no_verdict(tmp_path: Path) -> None:
     group = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
-    id = f"{group}/Microsoft.HDInsight/clusters/hdi"
+    id = f"{group}/Microsoft.StreamAnalytics/streamingjobs/hdi"
     file = tmp_path / "list.json"
     for bodies, word in (([OPEN], id), ([OPEN, {"id": id, "name": "hdi", "properties": {}}], "hdi")):
         file.write_text(json.dumps({"value": bodies}))
         ended = twolocks("reach", word, "--from", file)
         assert (ended.code, ended.err) == (3, "Exit 3\n")
-        said = "not known: hdi is of a type without evaluated endpoints: microsoft.hdinsight/clusters\n"
+        said = "not known: hdi is of a type without evaluated endpoints: microsoft.streamanalytics/streamingjobs\n"
         assert ended.out.lower() == said
 
 

@@ -78,9 +78,9 @@ def hosts(type: str, name: str, properties: dict[str, Any], **more: Any) -> dict
             {"kind": "StorageV2"},
             {
                 "blob": [
-                    "stplan-secondary.blob.core.windows.net",
-                    "stplan-microsoftrouting.blob.core.windows.net",
                     "filer.etat.example",
+                    "stplan-microsoftrouting.blob.core.windows.net",
+                    "stplan-secondary.blob.core.windows.net",
                 ]
             },
         ),
@@ -88,7 +88,7 @@ def hosts(type: str, name: str, properties: dict[str, Any], **more: Any) -> dict
             "Microsoft.DocumentDB/databaseAccounts",
             COSMOS,
             {"kind": "GlobalDocumentDB"},
-            {"cosmos": ["plan.gremlin.cosmos.azure.com", "plan-norwaywest.documents.azure.com"]},
+            {"cosmos": ["plan-norwaywest.documents.azure.com", "plan.gremlin.cosmos.azure.com"]},
         ),
         ("Microsoft.Web/sites", SITE, {"kind": "app"}, {"app": ["skjema.etat.example"]}),
         ("Microsoft.CognitiveServices/accounts", AI, {"kind": "OpenAI"}, {"ai": ["ai.services.ai.azure.com"]}),

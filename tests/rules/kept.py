@@ -7,6 +7,7 @@ sample estate are evaluated.
 import asyncio
 import copy
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -73,7 +74,7 @@ def read_paths() -> dict[str, list[str]]:
         for seed in range(1, 21):
             list(compare(Maker(seed, doubtful=seed % 3 == 0), 3))
     found = {type: set(_paths(log)) for type, log in logs.items()}
-    for type, listed in _listed():
+    for type, listed in (*_listed(), *_hosts()):
         found.setdefault(type.lower(), set()).update(each.lower() for each in listed)
     subnets = {each.removeprefix(_SUBNETS) for each in found[_NETWORKS] if each.startswith(_SUBNETS)}
     found.setdefault(f"{_NETWORKS}/subnets", set()).update(subnets)
@@ -96,6 +97,17 @@ def _listed() -> Iterator[tuple[str, list[str]]]:
             types |= {name.lower(): own for name, own in zip(names, read.types, strict=True)}
     for name, entry in pinned.by_hand().items():
         yield types.get(name.lower(), name), [*entry["paths"], *entry.get("newer", ())]
+
+
+def _hosts() -> Iterator[tuple[str, list[str]]]:
+    """Yield the paths of further host names, by ARM type: examples need not show each of them."""
+    for kind in examples.rules().kinds:
+        for place in (place for places in kind.hosts.values() for place in places):
+            read, path = (kind, place) if isinstance(place, str) else place
+            condition = re.search(r"^(.*)\[(\w+)=\w+\]", path)
+            paths = [re.sub(r"\[\w+=\w+\]", "[]", path)] + ([f"{condition[1]}[].{condition[2]}"] if condition else [])
+            for type in read.types:
+                yield type, [each.removesuffix("[]") for each in paths]
 
 
 def _share(found: dict[str, set[str]], group: Callable[[str, str], str]) -> None:

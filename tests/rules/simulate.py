@@ -206,6 +206,12 @@ LEFT = {
     "governance: the initiative of Microsoft for sovereignty, of which Allowed locations is overridden: "
     "subscription-no-region-policy": "the example has an assignment of the same name, whose override stays until the "
     "user removes it",
+    "governance: an exemption from another assignment: subscription-no-sku-policy": "the exemption stays until the "
+    "user removes it",
+    "governance: an exemption from the policy on sizes: subscription-no-sku-policy": "the exemption stays until the "
+    "user removes it",
+    "governance: exemptions may not be read, and no policy limits regions: subscription-no-region-policy": "whether an "
+    "exemption leaves something out is not known",
     "governance: the same, overridden by its reference: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose override stays until the user removes it",
     "machines: open over IPv6 alone: machine-management-port-exposed": "the range that is filled in is one of IPv4",

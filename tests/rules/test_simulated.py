@@ -83,7 +83,6 @@ STEPS = {
     "databricks-platform-key": "the service needs the key first",
     "databricks-single-encryption": "chosen when a workspace is created",
     "databricks-storage-firewall-off": "an access connector comes first",
-    "databricks-tokens-possible": "a setting inside the workspace",
     "datafactory-platform-key": "an identity needs the key first",
     "datafactory-runtime-outside-network": "the new runtime's private endpoints are the user's choice",
     "datashare-external-receiver": "a receiver is revoked by a POST of the share",
@@ -198,6 +197,7 @@ VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None and 
 LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
 """Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
+    "kusto-network-unrestricted": "a cluster in a subnet is closed by the rules of the subnet",
     "service-fabric-managed-client-certificates": "a cluster needs Microsoft Entra ID first",
     "action-group-silent": "a group without a receiver needs one",
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
