@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 RECORDED ?= ../shared/recorded
-# Two thirds of the time of the tests are spent waiting, so that two cores serve six workers.
+# A worker often waits for a browser or another process, so that two cores serve six workers.
 WORKERS ?= 6
 BIN := .venv/bin
 RUN := .venv/.setup

@@ -13,6 +13,7 @@ from scanner.cli.reach_names import (
     ambiguous,
     find_caller,
     find_target,
+    is_address,
     is_at,
     nics_of,
     not_covered,
@@ -24,7 +25,6 @@ from scanner.errors import InputError, UserError
 from scanner.evaluate.hosts import host_of
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import FINE, INCOMPLETE
-from scanner.model.addresses import BadAddress, parse
 from scanner.model.exposure import Exposure, Hop
 from scanner.model.ids import name_of, root_of, subscription_of, type_of
 from scanner.model.json_paths import same
@@ -279,7 +279,7 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
         target = await finder.id(question.resource, evaluated, "RESOURCE")
         ids, beside = [target], []
         source = question.source
-        if source and source.lower() not in ("internet", "*") and not _is_address(source):
+        if source and source.lower() not in ("internet", "*") and not is_address(source):
             other = await finder.id(source, set(), f"--source {source}")
             beside.append(subscription_of(other))
             if type_of(root_of(other)).lower() == MACHINE:
@@ -310,14 +310,6 @@ def _reads(kinds: Sequence[ResourceType]) -> Iterator[Read]:
                 if id(each) not in seen:
                     seen.add(id(each))
                     yield each
-
-
-def _is_address(text: str) -> bool:
-    try:
-        parse(text)
-    except BadAddress:
-        return False
-    return True
 
 
 class _IdFinder:

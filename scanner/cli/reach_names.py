@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 
 from scanner.errors import InputError, nearest
 from scanner.evaluate.hosts import host_of
@@ -32,14 +31,16 @@ class Question:
     def host(self) -> str:
         """Return the host name or the address that the resource is named by, in lower case; "" for another word."""
         word = self.resource.strip().lower().removesuffix(".")
-        return host_of(word) or (word if _is_address(word) else "")
+        return host_of(word) or (word if is_address(word) else "")
 
 
-def _is_address(word: str) -> bool:
+def is_address(text: str) -> bool:
+    """Return whether a text is an address, a network or a range."""
     try:
-        return bool(ip_address(word))
-    except ValueError:
+        parse(text)
+    except BadAddress:
         return False
+    return True
 
 
 def is_at(exposure: Exposure, host: str) -> bool:

@@ -47,6 +47,7 @@ def versions_of(kinds: Iterable[ResourceType]) -> Versions:
 
 @lru_cache(maxsize=4)
 def _versions(kinds: tuple[ResourceType, ...], children: int) -> Versions:
+    """Return the same. `children`: the number of reads, so that one that is added later is not left out."""
     found: dict[str, Version] = {}
     for kind in kinds:
         # What a join asks for, such as a version of a key, is nothing that a template deploys.

@@ -32,7 +32,7 @@ def hosts_of(kind: ResourceType, top: Resource, exposure: Exposure) -> tuple[str
     """
     if exposure.disabled_reason:
         return ()
-    found = dict.fromkeys(exposure.hosts)
+    found = dict.fromkeys(filter(None, map(host_of, exposure.hosts)))
     for name, places in kind.hosts.items():
         if fnmatchcase(exposure.endpoint, name):
             for place in places:

@@ -109,6 +109,14 @@ def test_further_hosts(
     assert {name: each for name, each in found.items() if name in expected} == expected
 
 
+def test_a_hostile_id_of_a_workspace_is_no_host() -> None:
+    for customer in ("a\x1b[31m", "a b", "x/../y", "<b>"):
+        found = hosts("Microsoft.OperationalInsights/workspaces", "law", {"customerId": customer})
+        assert "ingestion" not in found
+    own = hosts("Microsoft.OperationalInsights/workspaces", "law", {"customerId": "A1"})
+    assert own["ingestion"] == ["a1.agentsvc.azure-automation.net", "a1.oms.opinsights.azure.com"]
+
+
 @pytest.mark.parametrize(
     ("text", "host"),
     [
