@@ -28,8 +28,11 @@ class KnownLimit(Protocol):
     def take(self, now: float) -> None:
         """Count a request that is sent now."""
 
-    def learn(self, left: int, now: float) -> None:
-        """Take over how many requests are left, as Azure says it. Only fewer is news, because others send too."""
+    def learn(self, left: int, uncounted: int, now: float) -> None:
+        """Take over how many requests are left, as Azure says it.
+
+        `uncounted`: how many requests that were sent it may not have counted yet.
+        """
 
 
 class RefillingLimit:
@@ -49,9 +52,10 @@ class RefillingLimit:
     def take(self, now: float) -> None:
         self.left -= 1
 
-    def learn(self, left: int, now: float) -> None:
+    def learn(self, left: int, uncounted: int, now: float) -> None:
         self.delay(now)
-        self.left = min(self.left, float(left))
+        self.left = min(self.left, float(left)) if left < self.left else max(self.left, float(left - uncounted))
+        self.burst = max(self.burst, self.left)
 
 
 class SlidingWindow:
@@ -70,7 +74,7 @@ class SlidingWindow:
     def take(self, now: float) -> None:
         self.sent.append(now)
 
-    def learn(self, left: int, now: float) -> None:
+    def learn(self, left: int, uncounted: int, now: float) -> None:
         for _ in range(self.count - len(self.sent) - max(0, left)):
             self.sent.append(now)
 
@@ -81,7 +85,8 @@ class RateLimiter:
 
     `pause`: the time until which no request is sent. `spacing`: the seconds between requests after that. `next`: the
     time of the next request by that spacing. `refused_since`: the time of the first 429 without a success since.
-    `reported_until`: the end of the wait that was reported last. Times are those of the clock.
+    `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests
+    that were sent, and those of them that were answered or lost. Times are those of the clock.
     """
 
     name: str
@@ -93,6 +98,8 @@ class RateLimiter:
     given_up: bool = False
     retries: float = RETRIES
     reported_until: float = 0.0
+    sent: int = 0
+    ended: int = 0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Only the request that holds it watches the clock. All others sleep until it is released."""
 
@@ -103,6 +110,7 @@ class RateLimiter:
 
     def take(self, now: float) -> None:
         """Count a request that is sent now."""
+        self.sent += 1
         self.next = now + self.spacing
         if self.known:
             self.known.take(now)
@@ -224,12 +232,16 @@ class RateLimiters:
             limiter.take(self.clock())
         return True
 
-    def learn(self, limiters: tuple[RateLimiter, ...], headers: Mapping[str, str]) -> None:
-        """Take over how many requests are left, as the headers of an answer say it."""
+    def learn(self, limiters: tuple[RateLimiter, ...], headers: Mapping[str, str], ended: int) -> None:
+        """Take over how many requests are left, as the headers of an answer say it.
+
+        `ended`: how many requests of the widest limiter had ended when the request of this answer was sent. Azure may
+        have answered it before it counted any later one, and any that was then on its way.
+        """
         now, wide = self.clock(), limiters[0]
         reads = headers.get("x-ms-ratelimit-remaining-subscription-reads", "")
         if _is_count(reads) and wide.known:
-            wide.known.learn(int(reads), now)
+            wide.known.learn(int(reads), max(0, wide.sent - ended - 1), now)
         quota = headers.get("x-ms-user-quota-remaining", "")
         if _is_count(quota) and int(quota) == 0:
             wide.pause = max(wide.pause, now + _clock_time(headers.get("x-ms-user-quota-resets-after", "")))

@@ -151,6 +151,7 @@ class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         path = urlsplit(request.http_request.url).path
         attempts = _Attempts(self._all, limiters)
         while await self._all.wait_for_turn(limiters):
+            ended = limiters[0].ended
             try:
                 response = await self._send_once(request)
             except ReadError as lost:
@@ -158,12 +159,14 @@ class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 if wait is None:
                     raise
             else:
-                self._all.learn(limiters, response.http_response.headers)
+                self._all.learn(limiters, response.http_response.headers, ended)
                 wait = attempts.after_answer(response)
                 if wait is None:
                     return response
                 if response.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._tokens.forget(request.http_request.headers.get("Authorization", ""))
+            finally:
+                limiters[0].ended += 1
             await self._all.sleep(wait)
         raise ReadError(path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
 

@@ -5,8 +5,10 @@ from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters, RefillingLimit, SlidingWindow
+from scanner.sandbox.throttle import TokenBucket
 
 READ = LimitKey("s", "microsoft.sql")
 STORAGE = LimitKey("s", "microsoft.storage", "norwayeast")
@@ -148,21 +150,73 @@ def test_progress_hears_what_waits_and_for_how_long() -> None:
     assert received == [("storage lists (100 in 5 minutes), prod norwayeast", 300.0)]
 
 
-def test_what_azure_says_is_left_counts() -> None:
+def test_fewer_that_are_left_count_at_once() -> None:
+    clock = Clock()
+    made = limits(clock)
+    made.learn(made.of(READ), {"x-ms-ratelimit-remaining-subscription-reads": "0"}, ended=0)
+    asyncio.run(sent(made, clock, [READ]))
+    assert 0.03 < clock.slept < 0.05
+
+
+def test_more_that_are_left_count_less_what_azure_may_not_have_counted() -> None:
+    """A scan of a subscription without that limit waited 28 seconds for 1,159 reads."""
     clock = Clock()
     made = limits(clock)
     limiters = made.of(READ)
-    made.learn(limiters, {"x-ms-ratelimit-remaining-subscription-reads": "0"})
-    asyncio.run(sent(made, clock, [READ]))
-    assert 0.03 < clock.slept < 0.05
-    made.learn(limiters, {"x-ms-ratelimit-remaining-subscription-reads": "11999"})
-    assert limiters[0].delay(clock.now) > 0, "more than we know is no news"
+    asyncio.run(sent(made, clock, [READ] * 250))
+    assert limiters[0].delay(clock.now) > 0
+    made.learn(limiters, {"x-ms-ratelimit-remaining-subscription-reads": "11999"}, ended=200)
+    asyncio.run(sent(made, clock, [READ] * (11999 - 49)))
+    assert clock.slept == 0
+    assert limiters[0].delay(clock.now) > 0
+
+
+class Bucket(RuleBasedStateMachine):
+    """Azure's bucket, and a limiter beside it. At most 40 requests are counted and answered in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.all = limits(self.clock)
+        self.limiters = self.all.of(READ)
+        self.limiters[0].known = RefillingLimit(50, 25)
+        self.azure = TokenBucket(100, 25, self.clock.now)
+        self.under_way: list[int] = []
+        self.counted: list[tuple[int, str]] = []
+
+    @rule(count=st.integers(1, 300))
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            if len(self.under_way) + len(self.counted) == 40 or self.limiters[0].delay(self.clock.now) > 0:
+                return
+            self.limiters[0].take(self.clock.now)
+            self.under_way.append(self.limiters[0].ended)
+
+    @rule(which=st.integers(0, 400), count=st.integers(1, 100))
+    def count(self, which: int, count: int) -> None:
+        for _ in range(min(count, len(self.under_way))):
+            assert self.azure.take(self.clock.now) == 0, "a request was refused"
+            self.counted.append((self.under_way.pop(which % len(self.under_way)), str(int(self.azure.left))))
+
+    @rule(which=st.integers(0, 400), count=st.integers(1, 100))
+    def answer(self, which: int, count: int) -> None:
+        for _ in range(min(count, len(self.counted))):
+            ended, left = self.counted.pop(which % len(self.counted))
+            self.all.learn(self.limiters, {"x-ms-ratelimit-remaining-subscription-reads": left}, ended)
+            self.limiters[0].ended += 1
+
+    @rule(seconds=st.floats(0, 20))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+
+TestNoAnswerMakesARequestTooMany = Bucket.TestCase
 
 
 def test_resource_graph_says_when_its_quota_is_used_up() -> None:
     clock = Clock()
     made = limits(clock)
-    made.learn(made.of(GRAPH), {"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "00:00:03"})
+    made.learn(made.of(GRAPH), {"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "00:00:03"}, ended=0)
     asyncio.run(sent(made, clock, [GRAPH]))
     assert clock.slept == 3
 
@@ -210,7 +264,7 @@ def test_retries_of_a_bucket_run_out() -> None:
 
 def test_a_window_counts_other_senders() -> None:
     window = SlidingWindow(15, 5)
-    window.learn(3, 100.0)
+    window.learn(3, 0, 100.0)
     assert len(window.sent) == 12
 
 
