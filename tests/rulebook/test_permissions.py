@@ -15,6 +15,7 @@ from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.model.rule import Rule
 from scanner.rulebook import loader
 from scanner.rulebook import permissions as access
+from tests.rules.each import each_rule
 from tests.terminals import SUB, twolocks
 
 HERE = f"/subscriptions/{SUB}"
@@ -33,7 +34,7 @@ def folded(actions: Any) -> set[str]:
 # What a rule needs
 
 
-@pytest.mark.parametrize("rule", rules().rules.values(), ids=lambda rule: rule.id)
+@each_rule
 def test_a_rule_needs_at_least_the_read_of_its_type(rule: Rule) -> None:
     needed = access.needs(rule)
     assert {f"{type}/read" for type in rule.resource_type.types} <= needed

@@ -1,6 +1,7 @@
 """Fixes applied as overlays: a remedy's changes on the bodies of an example, which is then evaluated again."""
 
 import re
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -236,6 +237,14 @@ LEFT = {
 def everything() -> tuple[Fixed, ...]:
     derived = [case for rule in examples.all_rules() for case in examples.of_rule(rule)]
     return tuple(each for case in (*examples.cases(), *derived) for each in fixed(case))
+
+
+@lru_cache
+def by_rule() -> dict[str, list[Fixed]]:
+    found = defaultdict(list)
+    for each in everything():
+        found[each.finding.rule].append(each)
+    return dict(found)
 
 
 def left(each: Fixed) -> bool:

@@ -5,19 +5,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
 from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
 from scanner.model.index import INDEX_TYPES
 from scanner.model.rule import Rule
 from tests.rules import examples
+from tests.rules.each import each_case, each_rule
 from tests.rules.examples import Case
 
 CASES = list(examples.cases())
 STRANGE = "a-value-nobody-knows"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@each_case
 def test_example(case: Case) -> None:
     statuses, exposures = examples.judge(case)
     assert {rule: statuses.get(rule) for rule in case.expect} == case.expect
@@ -25,14 +24,16 @@ def test_example(case: Case) -> None:
     assert {endpoint: shown.get(endpoint) for endpoint in case.exposures} == case.exposures
 
 
-@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+@each_rule
 def test_examples_that_follow_from_the_row(rule: Rule) -> None:
     found = {case.name: (examples.judge(case)[0].get(rule.id), case.expect[rule.id]) for case in examples.of_rule(rule)}
     assert {name: each for name, each in found.items() if each[0] != each[1]} == {}
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if case.gaps], ids=lambda case: case.id)
+@each_case
 def test_a_read_that_was_refused_is_named_where_something_is_undecided(case: Case) -> None:
+    if not case.gaps:
+        return
     made = examples.bundle(case)
     findings = examples.evaluation(case).evaluate(made).findings
     named = {url.lower() for row in findings for url in row.gaps}
@@ -45,14 +46,14 @@ def test_example_names_are_unique() -> None:
     assert len({case.id for case in CASES}) == len(CASES)
 
 
-@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+@each_rule
 def test_rule_has_a_good_a_bad_and_an_unknown_example(rule: Rule) -> None:
     found = {case.expect[rule.id] for case in (*CASES, *examples.of_rule(rule)) if rule.id in case.expect}
     needed = {status for status in ("pass", "fail", "unknown") if f"{rule.id}:{status}" not in examples.never()}
     assert needed <= found
 
 
-@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+@each_rule
 def test_an_empty_resource_never_passes(rule: Rule) -> None:
     for type in rule.resource_type.types:
         statuses, _ = examples.judge(Case("empty", rule.id, type, {"properties": {}}, {}, read=False))
@@ -60,7 +61,7 @@ def test_an_empty_resource_never_passes(rule: Rule) -> None:
             assert rule.id in examples.safe(), "passes on a resource without properties, and no source says why it may"
 
 
-@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+@each_rule
 def test_an_answer_without_properties_neither_fails_nor_passes(rule: Rule) -> None:
     for type in rule.resource_type.types:
         # A subscription has no properties by design: then nothing of the index was read either.
@@ -108,8 +109,10 @@ def _copy(case: Case, **changed: Any) -> Case:
     return made
 
 
-@pytest.mark.parametrize("case", [case for case in CASES if "fail" in case.expect.values()], ids=lambda case: case.id)
+@each_case
 def test_no_missing_or_unknown_value_makes_a_failure_pass(case: Case) -> None:
+    if "fail" not in case.expect.values():
+        return
     failing = [rule for rule, status in case.expect.items() if status == "fail"]
     safe = examples.safe()
     wrong = defaultdict(list)

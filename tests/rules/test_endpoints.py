@@ -8,6 +8,7 @@ import pytest
 from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import ResourceType
 from tests.rules import examples
+from tests.rules.each import each_case
 from tests.rules.examples import Case
 
 CONTRACT: dict[str, dict[str, Any]] = examples.by_type("endpoints")
@@ -48,7 +49,7 @@ def test_an_endpoint_can_fail_on_a_lock_or_it_says_why_not(type: str, endpoint: 
     assert bool(found) != bool(reason), f"rules {found}, reason {reason!r}"
 
 
-@pytest.mark.parametrize("case", list(examples.cases()), ids=lambda case: case.id)
+@each_case
 def test_exposures_are_of_the_kinds_that_their_type_declares(case: Case) -> None:
     for kind in examples.kinds_of(case.type):
         top = examples.bundle(case).top

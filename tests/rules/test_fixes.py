@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import hcl2
-import pytest
 
 from scanner.model.remedy import FIELDS
 from scanner.model.rule import Rule
 from tests.rules import examples, pinned
+from tests.rules.each import each_rule
 
 RULES = examples.all_rules()
 TERRAFORM: dict[str, Any] = tomllib.loads((Path(__file__).parent / "terraform.toml").read_text("utf-8"))
@@ -50,7 +50,7 @@ WRITTEN: dict[str, str] = {
 """Members that are written beside the one that rules look at, with the model of the SDK that has them."""
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+@each_rule
 def test_it_says_how_it_is_closed_and_what_may_break(rule: Rule) -> None:
     fix = rule.fix
     assert fix.az.startswith("az ") or fix.steps
@@ -89,8 +89,10 @@ def _known(rule: Rule) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.fix.bicep], ids=lambda rule: rule.id)
+@each_rule
 def test_what_it_writes_in_bicep_is_what_rules_look_at(rule: Rule) -> None:
+    if not rule.fix.bicep:
+        return
     names = _names(rule.fix.bicep)
     assert names
     known = _known(rule)
@@ -117,8 +119,10 @@ def _arguments(body: dict[str, Any], above: str = "") -> Iterator[tuple[str, str
             yield f"{above}{name}", KINDS[type(value)]
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule.fix.terraform], ids=lambda rule: rule.id)
+@each_rule
 def test_what_it_writes_in_terraform_is_an_argument_of_the_schema(rule: Rule) -> None:
+    if not rule.fix.terraform:
+        return
     type, body = _resource(rule)
     written = dict(_arguments(body))
     assert written

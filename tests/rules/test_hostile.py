@@ -2,16 +2,13 @@
 
 import random
 
-import pytest
-
 from tests.rules import examples
+from tests.rules.each import each_case
 from tests.rules.examples import Case
 from tests.rules.hostile import STRANGE, errors, places, replaced, with_body
 
-CASES = list(examples.cases())
 
-
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@each_case
 def test_nothing_crashes_on_a_strange_value(case: Case) -> None:
     chance = random.Random(case.id)
     bundle, run = examples.bundle(case), examples.evaluation(case)

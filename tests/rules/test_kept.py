@@ -15,6 +15,7 @@ from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.rulebook.kept import kept_paths
 from tests.rules import examples, kept
+from tests.rules.each import each_case
 from tests.rules.examples import Case
 from tests.rules.mutated import statuses
 
@@ -30,7 +31,7 @@ def test_the_list_is_current() -> None:
     assert kept.KEPT.read_text("utf-8") == kept.written(), "run `make paths`"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+@each_case
 def test_what_is_kept_is_enough(case: Case) -> None:
     whole = examples.bundle(case)
     part = kept.kept_bundle(whole, paths())

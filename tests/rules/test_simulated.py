@@ -11,8 +11,9 @@ import tree_sitter_bicep
 from scanner.model.remedy import RANGE
 from scanner.model.rule import Rule
 from tests.rules import examples
+from tests.rules.each import each_rule
 from tests.rules.proof import proof
-from tests.rules.simulate import LEFT, READS, everything, fix_of, left, problems
+from tests.rules.simulate import LEFT, READS, by_rule, everything, fix_of, left, problems
 
 STEPS = {
     "acr-platform-key": "chosen when a registry is created",
@@ -279,16 +280,15 @@ def test_a_perimeters_rule_keeps_the_prefixes_that_are_no_cause(name: str) -> No
     assert (each.status, each.closed) == ("pass", frozenset(fix_of(each).closes))
 
 
-@pytest.mark.parametrize("rule", examples.all_rules(), ids=lambda rule: rule.id)
+@each_rule
 def test_commands_run_as_they_are(rule: Rule) -> None:
-    for each in everything():
-        if each.finding.rule == rule.id:
-            fix = fix_of(each)
-            assert {command: problems(command) for command in fix.commands if problems(command)} == {}
-            assert all(field.what for field in fix.fields), fix.fields
-            named = {name for text in (*fix.commands, *fix.steps) for name in re.findall(r"<([A-Z_]+)>", text)}
-            assert {field.name for field in fix.fields} == named
-            assert not fix.check_first or READS.match(fix.check_first) or "metrics list" in fix.check_first
+    for each in by_rule().get(rule.id, ()):
+        fix = fix_of(each)
+        assert {command: problems(command) for command in fix.commands if problems(command)} == {}
+        assert all(field.what for field in fix.fields), fix.fields
+        named = {name for text in (*fix.commands, *fix.steps) for name in re.findall(r"<([A-Z_]+)>", text)}
+        assert {field.name for field in fix.fields} == named
+        assert not fix.check_first or READS.match(fix.check_first) or "metrics list" in fix.check_first
 
 
 def test_every_command_with_a_range_takes_several() -> None:
