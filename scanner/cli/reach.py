@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from scanner.cli.common import print_json, stopping
@@ -28,7 +28,7 @@ from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.model.exposure import Exposure, Hop
 from scanner.model.ids import name_of, root_of, subscription_of, type_of
 from scanner.model.json_paths import same
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Unread
 from scanner.output.storage import Storage
@@ -43,7 +43,7 @@ from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import key_of, load_rules
 from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
-from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line, coloured, width_of
@@ -106,8 +106,10 @@ def _found(question: Question, rules: RuleSet, settings: Settings, screen: Scree
     if settings["from"]:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
-            return answers(question, read_verified(storage, settings, path, key_of(settings)), rules)
-    return answers(question, of_store(_collected(question, rules, settings, screen, stop)), rules)
+            taken = read_verified(storage, settings, path, key_of(settings))
+            return answers(question, Evaluation(taken, rules), taken.bundles())
+    taken = of_store(_collected(question, rules, settings, screen, stop))
+    return answers(question, Evaluation(taken, rules), taken.bundles())
 
 
 def _print(found: Sequence[ReachAnswer]) -> None:
@@ -136,10 +138,10 @@ def _lines(found: Sequence[ReachAnswer], whole: bool) -> Iterator[Line]:
 # Answers of a snapshot
 
 
-def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
+def answers(question: Question, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:
     """Return the answers for the endpoints of a resource. Raise InputError if it or the caller does not exist."""
     try:
-        return _answers(question, taken, rules)
+        return _answers(question, evaluation, bundles)
     except NotCovered as error:
         return [ReachAnswer("not known", f"{error.what}{f'; {error.do}' if error.do else ''}", ())]
     except Unread as missing:
@@ -148,9 +150,8 @@ def answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAn
         return [ReachAnswer("not known", f"{name} could not be assessed", (hop,))]
 
 
-def _answers(question: Question, taken: Snapshot, rules: RuleSet) -> list[ReachAnswer]:
-    evaluation = Evaluation(taken, rules)
-    bundle, others, instances = find_target(question, evaluation)
+def _answers(question: Question, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:
+    bundle, others, instances = find_target(question, evaluation, bundles)
     topologies = topology(evaluation.index)
     caller = find_caller(question.source, others, topologies)
     top = bundle.top

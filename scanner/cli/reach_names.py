@@ -105,7 +105,9 @@ class _Matches:
             self.instances.append(top)
 
 
-def find_target(question: Question, evaluation: Evaluation) -> tuple[Bundle, list[Resource], list[Resource]]:
+def find_target(
+    question: Question, evaluation: Evaluation, bundles: Iterable[Bundle]
+) -> tuple[Bundle, list[Resource], list[Resource]]:
     """Return the bundle of the resource, the resources that the caller may be, and the instances of a scale set."""
     judged = {type for type, kinds in evaluation.kinds.items() if any(each.endpoint_function for each in kinds)}
     found = _Matches(question, judged)
@@ -114,7 +116,7 @@ def find_target(question: Question, evaluation: Evaluation) -> tuple[Bundle, lis
         # The networks of the index hold these; they are not kept as bundles.
         found.uncovered_ids += nics
         found.uncovered["microsoft.network/networkinterfaces"] = "Microsoft.Network/networkInterfaces"
-    for bundle in evaluation.snapshot.bundles():
+    for bundle in bundles:
         found.add(bundle, evaluation)
     fits = found.fits or found.at_host
     if question.resource.startswith("/") and len(fits) > 1:

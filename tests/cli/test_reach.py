@@ -9,6 +9,7 @@ import pytest
 
 from scanner.cli.reach import answers
 from scanner.cli.reach_names import Question
+from scanner.evaluate.run import Evaluation
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox, running
@@ -259,7 +260,8 @@ def test_the_sample_estate_hop_by_hop(
 def test_the_internet_s_answers_agree_with_the_findings(estate: tuple[Sandbox, Path, Path]) -> None:
     """For one resource of each type and reach: yes exactly where the exposure's reach is `internet`."""
     rows = json.loads(estate[2].read_bytes())["exposures"]
-    rules = load(packages=False)
+    taken = snapshots.read(estate[1])
+    evaluation, bundles = Evaluation(taken, load(packages=False)), list(taken.bundles())
     seen: set[tuple[str, str]] = set()
     wrong = []
     for row in rows:
@@ -268,7 +270,7 @@ def test_the_internet_s_answers_agree_with_the_findings(estate: tuple[Sandbox, P
             continue
         seen.add(kind)
         question = Question(row["resource"], "internet", row["endpoint"])
-        found = answers(question, snapshots.read(estate[1]), rules)
+        found = answers(question, evaluation, bundles)
         may = (row["may"] or {}).get("reach")
         want = "yes" if row["reach"] == "internet" else "not known" if may == "internet" else "no"
         verdicts = {each.verdict for each in found}

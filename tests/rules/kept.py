@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from scanner.model.verdict import Evidence
 from scanner.rulebook.kept import FILE
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.pinned_paths import pinned_name
-from scanner.snapshot.bundles import Snapshot, of_store
+from scanner.snapshot.bundles import of_store
 from scanner.snapshot.store import Store
 from tests.benchmarks.copies import collected
 from tests.reach.compare import compare
@@ -151,16 +151,17 @@ def evaluate_estate() -> None:
 
 
 def _ask(store: Store) -> None:
-    rules = examples.rules()
-    for question in _questions(of_store(store), rules):
+    rules, taken = examples.rules(), of_store(store)
+    evaluation, bundles = Evaluation(taken, rules), list(taken.bundles())
+    for question in _questions(bundles, rules):
         with suppress(InputError):
-            answers(question, of_store(store), rules)
+            answers(question, evaluation, bundles)
 
 
-def _questions(estate: Snapshot, rules: RuleSet) -> Iterator[Question]:
+def _questions(bundles: Sequence[Bundle], rules: RuleSet) -> Iterator[Question]:
     """Yield questions about one resource of each type, from one of each type, and about every machine."""
     judged = {type.lower() for kind in rules.kinds if kind.endpoint_function for type in kind.types}
-    ids = [each.id for each in estate.bundles()]
+    ids = [each.id for each in bundles]
     one_of_each = {type_of(id).lower(): id for id in ids}
     machines = [id for id in ids if type_of(id).lower() == MACHINE]
     for type, id in one_of_each.items():
