@@ -1,0 +1,248 @@
+"""Settings of apps that are no lock: the runtime and its support, the network of what they call, certificates, identity."""
+
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.unread import Unread
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown_value
+
+from .appservice import config_of, runs
+from .common import child_evidence
+from .hosting import container_environment
+
+STACK = "properties.linuxFxVersion"
+CUSTOM = ("docker", "compose", "kube", "sitecontainers")
+"""Stacks that are containers of the user's own."""
+NAMES = {
+    "dotnetcore": ".NET",
+    "dotnet": ".NET",
+    "dotnet-isolated": ".NET",
+    "node": "Node.js",
+    "python": "Python",
+    "php": "PHP",
+    "java": "Java",
+    "tomcat": "Java",
+    "jbosseap": "Java",
+    "powershell": "PowerShell",
+    "ruby": "Ruby",
+}
+SUPPORT = {
+    ".NET": {
+        "2": "2021-08-21",
+        "3": "2022-12-13",
+        "5": "2022-05-10",
+        "6": "2024-11-12",
+        "7": "2024-05-14",
+        "8": "2026-11-10",
+        "9": "2026-11-10",
+        "10": "2028-11-14",
+    },
+    "Node.js": {
+        "12": "2022-04-30",
+        "14": "2023-04-30",
+        "16": "2023-09-11",
+        "18": "2025-04-30",
+        "20": "2026-04-30",
+        "22": "2027-04-30",
+        "24": "2028-04-30",
+    },
+    "Python": {
+        "3.6": "2021-12-23",
+        "3.7": "2023-06-27",
+        "3.8": "2024-10-07",
+        "3.9": "2025-10-31",
+        "3.10": "2026-10-31",
+        "3.11": "2027-10-31",
+        "3.12": "2028-10-31",
+        "3.13": "2029-10-31",
+        "3.14": "2030-10-31",
+    },
+    "PHP": {
+        "7.4": "2022-11-28",
+        "8.0": "2023-11-26",
+        "8.1": "2025-12-31",
+        "8.2": "2026-12-31",
+        "8.3": "2027-12-31",
+        "8.4": "2028-12-31",
+        "8.5": "2029-12-31",
+    },
+    "Java": {
+        "7": "2022-07-31",
+        "8": "2026-11-30",
+        "11": "2027-09-30",
+        "17": "2027-09-30",
+        "21": "2028-09-30",
+        "25": "2030-09-30",
+    },
+    "PowerShell": {"7.0": "2022-12-03", "7.2": "2024-11-08", "7.4": "2026-11-10"},
+    "Ruby": {"2.7": "2023-03-31"},
+}
+"""The last day of support of each version of a runtime, as of November 2026.
+
+Sources: the pages of the communities that app-service/language-support-policy follows (dotnet.microsoft.com, nodejs.org,
+devguide.python.org, php.net, learn.microsoft.com/java/openjdk/support, adoptium.net for Java 8, powershell/scripting),
+and azure-functions/supported-languages (.NET 8 and 9: 10 November 2026).
+"""
+AT_LEAST = frozenset((("Java", "8"), ("Java", "25")))
+"""Versions that are supported at least until their day, and perhaps longer."""
+
+
+def unsupported_runtime(site: Resource, index: Index) -> Verdict:
+    """Fail where nobody fixes flaws of the runtime of an app any more."""
+    if container_environment(site):
+        return NotApplicable("it runs in a container of its own")
+    config = config_of(site)
+    if same(site.get("properties.reserved"), True):
+        return _of_stack(config, index)
+    return _of_windows(site, config, index)
+
+
+def _of_stack(config: Resource, index: Index) -> Verdict:
+    """Return the verdict on an app on Linux, whose stack is `NAME|VERSION`."""
+    value = config.get(STACK)
+    name, bar, version = str(value).partition("|")
+    if not isinstance(value, str) or not bar:
+        raise not_returned_or_unknown(f"config/web {STACK}")
+    stack = name.strip().lower()
+    if stack in CUSTOM:
+        return NotApplicable("it runs a container image, whose runtime is not a setting of Azure")
+    seen = child_evidence(config, "config/web", STACK, None)
+    if stack not in NAMES:
+        raise unknown_value(seen.path, value)
+    if stack in ("tomcat", "jbosseap"):
+        # `TOMCAT|9.0-java17`, `TOMCAT|8.5-jre8`.
+        version = version.lower().replace("jre", "java").partition("java")[2]
+    return _supported(NAMES[stack], version, Evidence(seen.path, value), index)
+
+
+def _of_windows(site: Resource, config: Resource, index: Index) -> Verdict:
+    """Return the verdict on a web app on Windows, by its version of Java or of .NET."""
+    java, net = "properties.javaVersion", "properties.netFrameworkVersion"
+    version = config.get(java)
+    if isinstance(version, str) and version:
+        return _supported("Java", version.removeprefix("1."), child_evidence(config, "config/web", java, None), index)
+    if not is_absent(version) and version != "":
+        raise unknown_value(f"config/web {java}", version)
+    if runs(site) != "web":
+        return NotApplicable("on Windows, the runtime of a function app is an app setting, which a scan does not read")
+    value = config.get(net)
+    if not isinstance(value, str) or not value.lower().startswith("v"):
+        raise not_returned_or_unknown(f"config/web {net}")
+    if value.lower() in ("v2.0", "v4.0"):
+        return NotApplicable(
+            "Windows updates .NET Framework; the version of Node.js is an app setting, which a scan does not read"
+        )
+    return _supported(".NET", value[1:], child_evidence(config, "config/web", net, None), index)
+
+
+def _supported(runtime: str, text: str, seen: Evidence, index: Index) -> Verdict:
+    """Return the verdict on a version of a runtime on the day of the scan."""
+    parts = text.strip().lower().removeprefix("~").partition("-")[0].split(".")
+    if not all(each.isascii() and each.isdecimal() for each in parts[:1]):
+        raise unknown_value(seen.path, seen.value)
+    known = SUPPORT[runtime]
+    has_minor = "." in next(iter(known))
+    minor = parts[1] if len(parts) > 1 and parts[1].isascii() and parts[1].isdecimal() else "0"
+    version = f"{int(parts[0])}.{int(minor)}" if has_minor else str(int(parts[0]))
+    day = index.taken[:10]
+    if not day:
+        raise Unread("the time of the scan", "not in the snapshot")
+    expected = f"a version that is supported on {day}"
+    shown = Evidence(seen.path, seen.value, expected)
+    end = known.get(version)
+    if end is None:
+        if _order(version) < min(map(_order, known)):
+            return Fail((shown,))
+        raise Unread(seen.path, f"this version of the scanner has no date for {runtime} {version}")
+    if day <= end:
+        return Pass((shown,))
+    if (runtime, version) in AT_LEAST:
+        raise Unread(seen.path, f"this version of the scanner has no last day of {runtime} {version} after {end}")
+    return Fail((shown, Evidence("end of support", end)))
+
+
+def _order(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+SUBNET = "properties.virtualNetworkSubnetId"
+ROUTING = "properties.outboundVnetRouting"
+
+
+def outbound_beside_network(site: Resource, index: Index) -> Verdict:
+    """Fail where an app that is integrated with a network calls the internet beside it."""
+    subnet = site.get(SUBNET)
+    if is_absent(subnet):
+        if site.api_version_unknown:
+            raise not_returned_or_unknown(SUBNET)
+        return NotApplicable("it is not integrated with a virtual network")
+    found = [(path, site.get(path)) for path in (f"{ROUTING}.allTraffic", f"{ROUTING}.applicationTraffic")]
+    seen = tuple(Evidence(path, value, True) for path, value in found if not is_absent(value))
+    if any(same(value, True) for _, value in found):
+        return Pass(tuple(each for each in seen if same(each.value, True)))
+    if not seen or any(not same(each.value, False) for each in seen):
+        raise not_returned_or_unknown(f"{ROUTING}.applicationTraffic")
+    return Fail(seen)
+
+
+ENABLED, MODE, EXCLUDED = (
+    "properties.clientCertEnabled",
+    "properties.clientCertMode",
+    "properties.clientCertExclusionPaths",
+)
+
+
+def optional_client_certificate(site: Resource, index: Index) -> Verdict:
+    """Fail where an app asks for client certificates, and lets callers without one in."""
+    if same(site.get(ENABLED), False):
+        return NotApplicable("it does not ask for client certificates")
+    if not same(site.get(ENABLED), True):
+        raise not_returned_or_unknown(ENABLED)
+    mode, excluded = site.get(MODE), site.get(EXCLUDED)
+    seen = (site.evidence(MODE, "Required"), Evidence(EXCLUDED, excluded, "none"))
+    if any(same(mode, each) for each in ("Optional", "OptionalInteractiveUser")):
+        return Fail(seen[:1])
+    if not same(mode, "Required"):
+        raise not_returned_or_unknown(MODE)
+    if is_absent(excluded) or excluded == "":
+        return Pass(seen[:1])
+    if not isinstance(excluded, str):
+        raise unknown_value(EXCLUDED, excluded)
+    return Fail(seen)
+
+
+def no_managed_identity(site: Resource, index: Index) -> Verdict:
+    """Fail where an app has no identity of its own, and so can use other services with keys alone."""
+    kind = site.get("identity.type")
+    seen = Evidence("identity.type", kind, "SystemAssigned or UserAssigned")
+    if is_absent(kind) or same(kind, "None"):
+        if is_absent(kind) and site.api_version_unknown:
+            raise not_returned_or_unknown("identity.type")
+        return Fail((seen,))
+    named = {each.strip().lower() for each in kind.split(",")} if isinstance(kind, str) else set()
+    if not named or named - {"systemassigned", "userassigned"}:
+        raise unknown_value("identity.type", kind)
+    return Pass((seen,))
+
+
+HEALTH = "properties.healthCheckPath"
+
+
+def no_health_check(site: Resource, index: Index) -> Verdict:
+    """Fail where App Service does not probe the instances of a web app."""
+    if runs(site) != "web":
+        return NotApplicable("it is no web app") if runs(site) else _unknown_kind(site)
+    config = config_of(site)
+    value = config.get(HEALTH)
+    seen = child_evidence(config, "config/web", HEALTH, "a path")
+    if is_absent(value) or value == "":
+        if is_absent(value) and config.api_version_unknown:
+            raise not_returned_or_unknown(seen.path)
+        return Fail((seen,))
+    if not isinstance(value, str):
+        raise unknown_value(seen.path, value)
+    return Pass((seen,))
+
+
+def _unknown_kind(site: Resource) -> Verdict:
+    raise not_returned_or_unknown("kind")

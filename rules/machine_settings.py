@@ -1,0 +1,103 @@
+"""Settings of virtual machines and scale sets that are no port: passwords, secure boot, health probes."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, objects_at, same, value_at
+from scanner.model.resource import Resource
+from scanner.model.unread import Unread
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown_value
+
+from .machines import is_vm
+
+PASSWORDS = "osProfile.linuxConfiguration.disablePasswordAuthentication"
+
+
+def _inner(machine: Resource, path: str) -> str:
+    """Return the path of a setting of a machine, or of the machines that a scale set makes."""
+    return f"properties.{path}" if is_vm(machine) else f"properties.virtualMachineProfile.{path}"
+
+
+def _readable(machine: Resource) -> None:
+    if machine.has_no_properties:
+        raise Unread("properties", machine.why_absent_is_unknown)
+
+
+def password_sign_in(machine: Resource, index: Index) -> Verdict:
+    """Fail where a machine with Linux accepts passwords over SSH."""
+    _readable(machine)
+    profile = machine.get(_inner(machine, "osProfile"))
+    if is_absent(profile):
+        return NotApplicable("it was not made from an image with accounts of its own")
+    if not isinstance(profile, dict):
+        raise unknown_value(_inner(machine, "osProfile"), profile)
+    if not is_absent(machine.get(_inner(machine, "osProfile.windowsConfiguration"))):
+        return NotApplicable("it has Windows")
+    path = _inner(machine, PASSWORDS)
+    value = machine.get(path)
+    seen = Evidence(path, value, True)
+    if same(value, True):
+        return Pass((seen,))
+    if same(value, False):
+        return Fail((seen,))
+    raise not_returned_or_unknown(path)
+
+
+KIND, BOOT, TPM = (
+    f"securityProfile.{each}" for each in ("securityType", "uefiSettings.secureBootEnabled", "uefiSettings.vTpmEnabled")
+)
+
+
+def no_trusted_launch(machine: Resource, index: Index) -> Verdict:
+    """Fail where a machine starts whatever its disk says, without secure boot or a virtual TPM."""
+    _readable(machine)
+    kind, path = machine.get(_inner(machine, KIND)), _inner(machine, KIND)
+    if same(kind, "ConfidentialVM"):
+        return Pass((Evidence(path, kind, "TrustedLaunch"),))
+    if is_absent(kind) or same(kind, "Standard"):
+        if is_absent(kind) and machine.api_version_unknown:
+            raise not_returned_or_unknown(path)
+        return Fail((Evidence(path, kind, "TrustedLaunch"),))
+    if not same(kind, "TrustedLaunch"):
+        raise unknown_value(path, kind)
+    seen = tuple(Evidence(_inner(machine, each), machine.get(_inner(machine, each)), True) for each in (BOOT, TPM))
+    off = tuple(each for each in seen if same(each.value, False) or is_absent(each.value))
+    if off:
+        return Fail(off)
+    if not all(same(each.value, True) for each in seen):
+        raise not_returned_or_unknown(next(each.path for each in seen if not same(each.value, True)))
+    return Pass(seen)
+
+
+EXTENSIONS = "properties.virtualMachineProfile.extensionProfile.extensions"
+HEALTH = ("ApplicationHealthLinux", "ApplicationHealthWindows")
+
+
+def plain_health_probe(machine: Resource, index: Index) -> Verdict:
+    """Fail where the health of a scale set's machines is asked for over HTTP."""
+    if is_vm(machine):
+        return NotApplicable("it is no scale set")
+    _readable(machine)
+    found = [
+        each for each in _extensions(machine) if any(same(value_at(each, "properties.type"), one) for one in HEALTH)
+    ]
+    if not found:
+        return NotApplicable("no extension asks for its health")
+    path = f"{EXTENSIONS}[].properties.settings.protocol"
+    values = [value_at(each, "properties.settings.protocol") for each in found]
+    if any(same(each, "http") for each in values):
+        return Fail((Evidence(path, "http", "https or tcp"),))
+    if not all(same(each, "https") or same(each, "tcp") for each in values):
+        raise not_returned_or_unknown(path)
+    return Pass((Evidence(path, values, "https or tcp"),))
+
+
+def _extensions(machine: Resource) -> Iterator[dict[str, Any]]:
+    """Yield the extensions of a scale set. Raise Unread where they are no list of objects."""
+    value = machine.get(EXTENSIONS)
+    if is_absent(value):
+        return
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise unknown_value(EXTENSIONS, value)
+    yield from objects_at(machine.body, EXTENSIONS)
