@@ -88,7 +88,7 @@ AT_LEAST = frozenset((("Java", "8"), ("Java", "25")))
 
 
 def unsupported_runtime(site: Resource, index: Index) -> Verdict:
-    """Fail where nobody fixes flaws of the runtime of an app any more."""
+    """Fail where no one fixes flaws of the runtime of an app any more."""
     if container_environment(site):
         return NotApplicable("it runs in a container of its own")
     config = config_of(site)
