@@ -26,7 +26,6 @@ import time
 import tomllib
 import uuid
 from collections.abc import Iterator, Sequence
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -264,7 +263,7 @@ class _Builder:
                         "name": profile.rsplit("/", 1)[-1],
                         "accessRulesVersion": 1,
                         "accessRules": [
-                            {"name": each["name"], "properties": deepcopy(each["properties"])} for each in rules
+                            {"name": each["name"], "properties": _copied(each["properties"])} for each in rules
                         ],
                         "diagnosticSettingsVersion": 0,
                         "enabledLogCategories": [],
@@ -356,15 +355,22 @@ def _state(status: str) -> Json:
 
 
 def _own(entry: Json) -> Json:
-    return {key: deepcopy(value) for key, value in entry.items() if key not in OWN}
+    return {key: _copied(value) for key, value in entry.items() if key not in OWN}
 
 
 def _merge(base: Json, over: Json) -> Json:
-    made = deepcopy(base)
+    made = {key: None if key in over else _copied(value) for key, value in base.items()}
     for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(made.get(key), dict)
-        made[key] = _merge(made[key], value) if both else deepcopy(value)
+        both = isinstance(value, dict) and isinstance(base.get(key), dict)
+        made[key] = _merge(base[key], value) if both else _copied(value)
     return made
+
+
+def _copied(value: Any) -> Any:
+    """Return a copy of a TOML value, of tables and lists alone."""
+    if isinstance(value, dict):
+        return {key: _copied(each) for key, each in value.items()}
+    return [_copied(each) for each in value] if isinstance(value, list) else value
 
 
 def _settled(child: Json) -> Json:
