@@ -69,7 +69,7 @@ def bicep_of(remedy: Remedy, top: Resource, versions: Versions) -> str:
     effects = {repr(step) for cause in remedy.closes for step in cause.effect}
     edits: dict[str, list[Edit]] = {}
     for step in remedy.changes:
-        if repr(step) in effects:
+        if effects and repr(step) in effects:
             continue
         if not isinstance(step, Edit):
             return ""
