@@ -230,6 +230,9 @@ def rule_pages(rules: RuleSet, named: dict[str, dict[str, list[str]]]) -> Iterat
 def of_row(rule: Rule) -> dict[str, list[str]]:
     """Return the examples that follow from a rule's row, by status; {} for a rule that needs code."""
     check = rule.row.check if rule.row is not None else None
+    if rule.row is not None and rule.row.examples:
+        named = [(each.status, each.name) for each in rule.row.examples]
+        return {status: [name for found, name in named if found == status] for status, _ in named}
     if check is None or not check.good or not check.path:
         return {}
     found = {"fail": check.bad_values, "pass": check.good}

@@ -121,11 +121,20 @@ class FixData(Struct, frozen=True, forbid_unknown_fields=True):
     cost: Literal[1, 2, 3] = 1
 
 
+class ExampleRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """An example of a row that calls a function: what is laid on the healthy resource, and the status that follows."""
+
+    name: str
+    status: Literal["pass", "fail", "unknown", "not-applicable"]
+    body: dict[str, Any]
+
+
 class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/.
 
     `looks_up`: the types whose resources the verdict looks up beside its own; `users of keys`: every type whose rows
     find keys.
+    `examples`: those of a row whose check is a function; from the others they follow.
     `responsibility`: whose job a finding is, where that does not follow from category and type.
     """
 
@@ -145,6 +154,7 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     aliases: Names = ()
     reads: Names = ()
     looks_up: Names = ()
+    examples: tuple[ExampleRow, ...] = ()
     costly: bool = False
     retired_on: str = ""
     responsibility: Literal["", "customer", "shared", "microsoft"] = ""

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
 from scanner.model.rule_row import CheckRow, RuleData, UnlessRow
-from scanner.rulebook.examples import Case, resource_id
+from scanner.rulebook.examples import Case, merged, resource_id
 from scanner.rulebook.key_examples import key_examples
 
 STRANGE = "a-value-nobody-knows"
@@ -52,11 +52,17 @@ def _passes_absent(check: CheckRow) -> bool:
 
 
 def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
-    """Yield the examples of a rule, for each of its types; none for a rule that is no row or calls a function."""
+    """Yield the examples of a rule, for each of its types.
+
+    Of a rule that calls a function, they are those that its row names; of one that is no row, there are none.
+    """
     row = rule.row
     if rule.lock:
         yield from (_nothing(rule, type) for type in rule.resource_type.types)
-    if row is None or row.check is None or row.check.function:
+    if row is None or row.check is None:
+        return
+    if row.check.function:
+        yield from _named(rule, row, healthy)
         return
     for type in rule.resource_type.types:
         base = healthy(type)
@@ -73,6 +79,15 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
             continue
         yield from _facts(base, rule, row, row.check)
         yield from _conditions(base, rule, row)
+
+
+def _named(rule: Rule, row: RuleData, healthy: Callable[[str], Case]) -> Iterator[Case]:
+    """Yield the examples that a row names itself."""
+    for type in rule.resource_type.types:
+        base = healthy(type)
+        for each in row.examples:
+            body = merged(base.body, each.body)
+            yield replace(base, name=f"{rule.id}: {each.name}", body=body, expect={rule.id: each.status}, exposures={})
 
 
 def _nothing(rule: Rule, type: str) -> Case:
