@@ -116,7 +116,7 @@ def other_providers(service: Resource, index: Index) -> Verdict:
     if not isinstance(entries, list):
         return unknown(not_a_list(PROVIDERS))
     if not entries:
-        return NotApplicable("no other identity provider is configured")
+        return Pass((service.evidence(PROVIDERS),))
     hosts = [_host(get_path(each, "authority")) for each in entries]
     return Fail((Evidence(f"hosts of {PROVIDERS}[].authority", hosts, "none"),))
 

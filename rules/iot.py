@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, BadAddress, parse
+from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
 from scanner.model.dates import seconds_of
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
@@ -48,17 +48,17 @@ HUB_SWITCH = Firewall(
 SETS = "properties.networkRuleSets"
 RULE_SET = Firewall(
     empty="closed",
-    source="azure-rest-api-specs, Microsoft.Devices 2023-06-30 NetworkRuleSetProperties.defaultAction: Deny by default; "
-    "iot-hub/iot-hub-ip-filtering: without a rule every address is blocked",
+    source="iot-hub/iot-hub-ip-filtering: without a rule every address is blocked",
     name="IP filter",
     public="",
     default=f"{SETS}.defaultAction",
-    default_absent="deny",
     acl=SETS,
     addresses=(RuleList("properties.networkRuleSets.ipRules", address="ipMask", action="action"),),
     endpoints=None,
 )
 FILTERS = "properties.ipFilterRules"
+# iot-hub/iot-hub-ip-filtering: rules are about IPv4 addresses; a hub has no other.
+EVERY_ADDRESS = parse("0.0.0.0/0")
 BUILT_IN = "properties.networkRuleSets.applyToBuiltInEventHubEndpoint"
 TWO_SYSTEMS = "which of the two rule systems decides where both have rules is not documented"
 POLICIES = local_auth(
@@ -139,7 +139,7 @@ def filtered(resource: Resource, index: Index, target: str = "") -> Lock:
     entries = resource.get(FILTERS)
     if not is_absent(entries) and not isinstance(entries, list):
         return _maybe(not_a_list(FILTERS))
-    allowed, rest = NO_ADDRESSES, ALL_ADDRESSES
+    allowed, rest = NO_ADDRESSES, EVERY_ADDRESS
     strange: tuple[PossibleGrant, ...] = ()
     texts: list[str] = []
     for entry in entries if isinstance(entries, list) else ():
