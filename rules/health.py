@@ -62,7 +62,9 @@ def _of(workspace: Resource, index: Index, read: Read, kind: str, what: str) -> 
     for service in services:
         name = service.name.rsplit("/", 1)[-1]
         # healthcare-apis/fhir/fhir-service-overview: WORKSPACE-NAME.fhir.azurehealthcareapis.com. A DICOM service names its own.
-        address = host(service, "properties.serviceUrl") or f"{workspace.name}-{name}.{kind}.azurehealthcareapis.com"
+        address = f"{workspace.name}-{name}.fhir.azurehealthcareapis.com"
+        if read is DICOM:
+            address = host(service, "properties.serviceUrl")
         yield Exposure(
             f"{kind}/{name}",
             "data",

@@ -36,6 +36,10 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.communication/communicationservices": {"api"},
     "microsoft.batch/batchaccounts": {"account", "nodes", "pool/*"},
     "microsoft.databricks/workspaces": {"workspace"},
+    "microsoft.devices/iothubs": {"service", "events", "device"},
+    "microsoft.devices/provisioningservices": {"service", "device"},
+    "microsoft.healthcareapis/workspaces": {"fhir/*", "dicom/*"},
+    "microsoft.hardwaresecuritymodules/cloudhsmclusters": {"hsm/*"},
     "microsoft.synapse/workspaces": {"sql", "sql-on-demand", "development"},
     "microsoft.datafactory/factories": {"runtime/*"},
     "microsoft.kusto/clusters": {"query", "ingest"},
@@ -98,6 +102,7 @@ PORTS = {"tcp/*", "udp/*"}
 OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
 OPTIONAL |= {"application/*", "more/*", "runtime/*", "shell/*"}
 OPTIONAL |= {"gateway/*", "group/*", "volume/*"}
+OPTIONAL |= {"fhir/*", "dicom/*", "hsm/*"}
 OPTIONAL |= {"export/*", "java/*", "pool/*", "preview/*", "route/*"}
 OPTIONAL |= {"api/*", "direct/*", "hub/*", "hybrid/*", "self-hosted/*", "wcf/*"}
 RULES = load(packages=False)
