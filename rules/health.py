@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.exposure import IDENTITY, Exposure, Lock, unread
+from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.resource import Resource
@@ -44,9 +44,11 @@ CONNECTIONS = "properties.privateEndpointConnections"
 def network(service: Resource, workspace: Resource, index: Index) -> Lock:
     """Return the network lock of a service: its own switch, and the private endpoints of the workspace."""
     own, private = firewall(service, index, SWITCH), private_endpoints(workspace, index, CONNECTIONS)
+    # The cause has the id of the service: one of a workspace is closed without the others.
+    grants = tuple(replace(each, cause=each.switch) for each in own.grants)
     if private.grants or private.possible_grants:
-        own = Lock(tuple(each for each in own.grants if each.level), own.possible_grants, own.hops, own.admits)
-    return own | private
+        grants = tuple(each for each in grants if each.level)
+    return replace(own, grants=grants) | private
 
 
 @WORKSPACE.endpoints(data=("fhir/*", "dicom/*"), reads=(FHIR, DICOM))
