@@ -53,14 +53,14 @@ def network(service: Resource, workspace: Resource, index: Index) -> Lock:
 
 @WORKSPACE.endpoints(data=("fhir/*", "dicom/*"), reads=(FHIR, DICOM))
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
-    yield from _of(workspace, index, FHIR, "fhir", "FHIR service")
-    yield from _of(workspace, index, DICOM, "dicom", "DICOM service")
+    yield from _of(workspace, index, FHIR, "fhir", ("FHIR service", "The FHIR services"))
+    yield from _of(workspace, index, DICOM, "dicom", ("DICOM service", "The DICOM services"))
 
 
-def _of(workspace: Resource, index: Index, read: Read, kind: str, what: str) -> Iterator[Exposure]:
+def _of(workspace: Resource, index: Index, read: Read, kind: str, what: tuple[str, str]) -> Iterator[Exposure]:
     services = workspace.children(read)
     if services.gap is not None:
-        yield unread(f"{kind}/*", "data", services.gap, display_name=f"The {what}s")
+        yield unread(f"{kind}/*", "data", services.gap, display_name=what[1])
     for service in services:
         name = service.name.rsplit("/", 1)[-1]
         # healthcare-apis/fhir/fhir-service-overview: WORKSPACE-NAME.fhir.azurehealthcareapis.com. A DICOM service names its own.
@@ -72,7 +72,7 @@ def _of(workspace: Resource, index: Index, read: Read, kind: str, what: str) -> 
             "data",
             network(service, workspace, index),
             IDENTITY,
-            f"{what} {name}",
+            f"{what[0]} {name}",
             subject=service,
             address=address,
         )
