@@ -109,7 +109,7 @@ def _hub_rules(hub: Resource, index: Index, built_in: bool) -> Lock:
     if is_absent(sets):
         return _open(hub.evidence(SETS, "a rule set")) if built_in else filtered(hub, index)
     if not isinstance(sets, dict):
-        return _maybe(unknown_value(SETS, sets))
+        return _maybe(unknown_value(SETS))
     inner = firewall(hub, index, RULE_SET)
     rules = Lock(inner.grants, inner.possible_grants, inner.hops[1:])
     if not built_in:
