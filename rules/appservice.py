@@ -15,6 +15,7 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
+    Severity,
     Unknown,
     Unread,
     Verdict,
@@ -469,6 +470,9 @@ def remote_debugging_enabled(site: Resource, index: Index) -> Verdict:
     return remote_debugging(site, index, config_of(site))
 
 
+CORS_WITH_SIGN_IN = "Any website may send requests with the visitor's sign-in, and read the answers."
+
+
 def cors_any_origin(site: Resource, index: Index) -> Verdict:
     config = config_of(site)
     cors = config.get("properties.cors")
@@ -484,5 +488,8 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
         return Unknown(str(not_a_list(path)))
     seen = Evidence(path, origins, "the intended origins")
     if "*" in origins:
-        return Fail((seen,))
+        if value_at(cors, "supportCredentials") is not True:
+            return Fail((seen,))
+        more = Evidence("config/web properties.cors.supportCredentials", True, False)
+        return Fail((seen, more), CORS_WITH_SIGN_IN, Severity.medium)
     return Pass((seen,)) if is_list_of_texts(origins) else unknown(malformed(path), evidence=(seen,))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.dates import date_of, seconds_of
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
@@ -15,6 +16,7 @@ from scanner.model.verdict import (
     NotApplicable,
     Pass,
     Unknown,
+    Unread,
     Verdict,
     not_returned,
     not_returned_or_unknown,
@@ -154,3 +156,26 @@ def expiry(item: Resource, index: Index) -> Verdict:
     if isinstance(value, int) and not isinstance(value, bool) and value > 0:
         return Pass((seen,))
     return unknown(unknown_value(path, value), evidence=(seen,))
+
+
+SOON = 30 * 86400
+
+
+def secret_expires(secret: Resource, index: Index) -> Verdict:
+    """Fail where a secret that is enabled has expired, or expires within 30 days."""
+    if not isinstance(secret.require("properties.attributes"), dict):
+        return Unknown("properties.attributes: not an object")
+    if same(secret.get("properties.attributes.enabled"), False):
+        return NotApplicable("it is disabled")
+    path = "properties.attributes.exp"
+    value, now = secret.get(path), seconds_of(index.taken)
+    if is_absent(value):
+        return NotApplicable("it has no expiry date")
+    seen = Evidence(path, date_of(value), "30 days from now, or later")
+    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
+        return unknown(unknown_value(path, value))
+    if now is None:
+        return unknown(Unread("the time of the scan", "not in the snapshot"))
+    if value - now >= SOON:
+        return Pass((seen,))
+    return Fail((seen,), f"The secret expired on {date_of(value)}." if value < now else "")

@@ -4,7 +4,16 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, absent_at_unknown_version
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    unknown_value,
+)
 
 APPLICATION = ResourceType("Microsoft.Solutions/applications", api="2021-07-01")
 MODE = "properties.managementMode"
@@ -27,7 +36,9 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
     home = index.subscriptions.get(application.subscription, "")
     if not home:
         raise Unread("the tenant of the subscription", "not collected")
-    if isinstance(publisher, str) and index.same_owner(publisher, home):
+    if not isinstance(publisher, str):
+        raise unknown_value(PUBLISHER, publisher)
+    if index.same_owner(publisher, home):
         return NotApplicable("its publisher is of your own tenant")
     if same(application.get(JIT), True):
         return Pass((application.evidence(JIT),))

@@ -21,6 +21,7 @@ from . import (
     bot,
     cassandra,
     citus,
+    cloud_hsm,
     communication,
     containerapps,
     cosmos,
@@ -30,6 +31,8 @@ from . import (
     eventgrid,
     eventhub,
     grafana,
+    health,
+    iot,
     keyvault,
     kusto,
     logic,
@@ -150,6 +153,11 @@ TABLE_SERVICE = storage.ACCOUNT.child("tableServices/default", one=True, when=ha
 ACTIVITY_LOG = settings(SUBSCRIPTION)
 VAULT_LOGS = settings(keyvault.VAULT)
 HSM_LOGS = settings(keyvault.HSM)
+IOT_HUB_LOGS = settings(iot.HUB)
+PROVISIONING_LOGS = settings(iot.PROVISIONING)
+FHIR_LOGS = settings(health.FHIR)
+DICOM_LOGS = settings(health.DICOM)
+CLOUD_HSM_LOGS = settings(cloud_hsm.CLUSTER)
 BLOB_LOGS = settings(storage.BLOB_SERVICE)
 FILE_LOGS = settings(storage.FILE_SERVICE, costly=True)
 QUEUE_LOGS = settings(QUEUE_SERVICE, costly=True)

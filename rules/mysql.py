@@ -11,13 +11,14 @@ from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import firewall
 
 from .common import unless_running
-from .flexible_servers import STATE, acl, rules_count
+from .flexible_servers import STATE, acl, named, rules_count
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 ENTRA_ONLY = SERVER.child("configurations/aad_auth_only", one=True)
 ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True)
 TLS_VERSION = SERVER.child("configurations/tls_version", one=True)
+PARAMETERS = SERVER.child("configurations", matters=named("audit_log_enabled", "audit_log_events", "local_infile"))
 
 ACL = acl(
     FIREWALL,

@@ -10,12 +10,16 @@ from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import unless_running
-from .flexible_servers import STATE, acl, rules_count
+from .flexible_servers import STATE, acl, named, rules_count
 
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True)
 TLS_VERSION = SERVER.child("configurations/ssl_min_protocol_version", one=True)
+PARAMETERS = SERVER.child(
+    "configurations",
+    matters=named("log_connections", "log_disconnections", "log_checkpoints", "connection_throttle.enable"),
+)
 
 ACL = acl(
     FIREWALL,

@@ -120,6 +120,12 @@ TYPES = {
         "Microsoft.Monitor/accounts",
         "Microsoft.Dashboard/grafana",
     ),
+    "iot": (
+        "Microsoft.Devices/IotHubs",
+        "Microsoft.Devices/provisioningServices",
+        "Microsoft.HealthcareApis/workspaces",
+        "Microsoft.HardwareSecurityModules/cloudHsmClusters",
+    ),
     "analytics": (
         "Microsoft.Databricks/workspaces",
         "Microsoft.Synapse/workspaces",

@@ -257,7 +257,7 @@ def fix_of(each: Fixed) -> FixRow:
 
 
 IN_CAPITALS = re.compile(r"(?<![\w<-])[A-Z][A-Z_]{2,}\b(?!>)")
-WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON", "WDATP")
+WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON", "WDATP", "AES", "GCM", "OFF", "CONNECTION")
 READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
 
 

@@ -1,0 +1,54 @@
+"""Azure Cloud HSM: clusters of hardware security modules, which private endpoints alone reach."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Unread, not_returned
+from scanner.reach.firewall import Firewall, firewall
+
+CLUSTER = ResourceType("Microsoft.HardwareSecurityModules/cloudHsmClusters", api="2025-03-31")
+SWITCH = Firewall(
+    empty="open",
+    source="azure-rest-api-specs, Microsoft.HardwareSecurityModules 2025-03-31 PublicNetworkAccess: the one known value is "
+    "Disabled. What an absent value means is not documented",
+    name="Public network access",
+)
+MODULES = "properties.hsms"
+PASSWORDS_ONLY = (
+    "The users of a cluster are in the cluster, with passwords or certificates of their own; no setting asks for Microsoft Entra ID, so "
+    "behind private endpoints there is nothing left to fix"
+)
+
+
+@CLUSTER.endpoints(data=("hsm/*",))
+def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
+    modules = cluster.get(MODULES)
+    if not isinstance(modules, list):
+        yield unread("hsm/*", "data", not_returned(MODULES), display_name="The modules of the cluster")
+        return
+    reach = firewall(cluster, index, SWITCH)
+    users = grant(
+        Auth.shared,
+        Evidence("users of the cluster", "passwords or certificates"),
+        description="accepts passwords of the cluster's own users",
+    )
+    for place, module in enumerate(modules, start=1):
+        name = get_path(module, "fqdn")
+        if not isinstance(name, str) or not name:
+            missing = Unread(f"{MODULES}[].fqdn", "Azure did not return it")
+            yield unread("hsm/*", "data", missing, display_name="The modules of the cluster")
+            continue
+        yield Exposure(
+            f"hsm/{place}",
+            "data",
+            reach,
+            users,
+            f"Module {place} of the cluster",
+            address=name,
+            counts_as_closed_up_to=Reach.selected,
+            justification=PASSWORDS_ONLY,
+        )

@@ -1,0 +1,149 @@
+"""Azure Health Data Services: FHIR and DICOM services of a workspace, the tenants that sign tokens, and their stores."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent
+from scanner.model.resource import Resource
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.firewall import Firewall, firewall, private_endpoints
+from scanner.reach.owners import rated
+from scanner.reach.sources import in_own_tenant
+
+from .common import host
+
+WORKSPACE = ResourceType("Microsoft.HealthcareApis/workspaces", api="2024-03-31")
+FHIR = WORKSPACE.child("fhirservices")
+DICOM = WORKSPACE.child("dicomservices")
+SWITCH = Firewall(
+    empty="open",
+    source="azure-rest-api-specs, Microsoft.HealthcareApis 2024-03-31 FhirServiceProperties: publicNetworkAccess is optional; "
+    "healthcare-apis/healthcare-apis-configure-private-link: an approved private endpoint disables it, which the value then "
+    "says. An absent value counts as enabled",
+    name="Public network access",
+    absent="enabled",
+    endpoints=None,
+)
+CONNECTIONS = "properties.privateEndpointConnections"
+
+
+def network(service: Resource, workspace: Resource, index: Index) -> Lock:
+    """Return the network lock of a service: its own switch, and the private endpoints of the workspace."""
+    own, private = firewall(service, index, SWITCH), private_endpoints(workspace, index, CONNECTIONS)
+    # The cause has the id of the service: one of a workspace is closed without the others.
+    grants = tuple(replace(each, cause=each.switch) for each in own.grants)
+    if private.grants or private.possible_grants:
+        grants = tuple(each for each in grants if each.level)
+    return replace(own, grants=grants) | private
+
+
+@WORKSPACE.endpoints(data=("fhir/*", "dicom/*"), reads=(FHIR, DICOM))
+def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    yield from _of(workspace, index, FHIR, "fhir", ("FHIR service", "The FHIR services"))
+    yield from _of(workspace, index, DICOM, "dicom", ("DICOM service", "The DICOM services"))
+
+
+def _of(workspace: Resource, index: Index, read: Read, kind: str, what: tuple[str, str]) -> Iterator[Exposure]:
+    services = workspace.children(read)
+    if services.gap is not None:
+        yield unread(f"{kind}/*", "data", services.gap, display_name=what[1])
+    for service in services:
+        name = service.name.rsplit("/", 1)[-1]
+        # healthcare-apis/fhir/fhir-service-overview: WORKSPACE-NAME.fhir.azurehealthcareapis.com. A DICOM service names its own.
+        address = f"{workspace.name}-{name}.fhir.azurehealthcareapis.com"
+        if read is DICOM:
+            address = host(service, "properties.serviceUrl")
+        yield Exposure(
+            f"{kind}/{name}",
+            "data",
+            network(service, workspace, index),
+            IDENTITY,
+            f"{what[0]} {name}",
+            subject=service,
+            address=address,
+        )
+
+
+# Who signs tokens
+
+AUTHORITY = "properties.authenticationConfiguration.authority"
+_TENANT = re.compile(
+    r"https://(?:login\.microsoftonline\.(?:com|us)|login\.windows\.net|sts\.windows\.net|login\.(?:partner\.microsoftonline|chinacloudapi)\.cn)"
+    r"/([0-9a-z.-]+)(?:/v2\.0)?/?",
+    re.IGNORECASE,
+)
+EVERY_TENANT = ("common", "organizations", "consumers")
+PROVIDERS = "properties.authenticationConfiguration.smartIdentityProviders"
+
+
+def foreign_authority(service: Resource, index: Index) -> Verdict:
+    """Fail where tokens of an external tenant, or of every tenant, are accepted."""
+    value = service.require(AUTHORITY)
+    found = _TENANT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return unknown(unknown_value(AUTHORITY, value))
+    tenant, home = found[1].lower(), index.subscriptions.get(service.subscription, "")
+    seen = service.evidence(AUTHORITY, home or "the tenant of the subscription")
+    if tenant in EVERY_TENANT:
+        return Fail((seen,))
+    if not home:
+        return unknown(Unread("the tenant of the subscription", "not collected"), evidence=(seen,))
+    if index.same_owner(tenant, home):
+        return Pass((seen,))
+    if "." in tenant:
+        return unknown(
+            Unread(AUTHORITY, "it names a tenant by a domain, of which the id is not known"), evidence=(seen,)
+        )
+    return Fail((seen,))
+
+
+def other_providers(service: Resource, index: Index) -> Verdict:
+    """Fail where tokens of an identity provider beside Microsoft Entra ID are accepted."""
+    value = service.get(PROVIDERS)
+    if is_absent(value) and not service.why_absent_is_unknown:
+        return NotApplicable("no other identity provider is configured")
+    entries = service.require(PROVIDERS)
+    if not isinstance(entries, list):
+        return unknown(not_a_list(PROVIDERS))
+    if not entries:
+        return Pass((service.evidence(PROVIDERS),))
+    hosts = [_host(get_path(each, "authority")) for each in entries]
+    return Fail((Evidence(f"hosts of {PROVIDERS}[].authority", hosts, "none"),))
+
+
+def _host(value: Any) -> str:
+    return value.split("://", 1)[-1].split("/", 1)[0] if isinstance(value, str) else "not known"
+
+
+# Where data is
+
+STORES = "properties.storageConfiguration.storageResourceId"
+
+
+def foreign_store(service: Resource, index: Index) -> Verdict:
+    """Fail where a DICOM service keeps its images in a storage account of an external subscription."""
+    value = service.get(STORES)
+    if is_absent(value) and not service.why_absent_is_unknown:
+        return NotApplicable("it keeps its images itself")
+    id = service.require(STORES)
+    if not isinstance(id, str) or not id.startswith("/subscriptions/"):
+        return unknown(unknown_value(STORES, id))
+    seen = service.evidence(STORES, "a storage account in your own tenant")
+    if in_own_tenant(service, index, id):
+        return Pass((seen,))
+    severity, message = rated(service, index, [id], "destination")
+    return Fail((seen,), message, severity)

@@ -1,0 +1,348 @@
+"""IoT Hub and its Device Provisioning Service: keys of hubs and devices, two rule systems, routing, certificates."""
+
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
+from scanner.model.dates import seconds_of
+from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_a_list,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.firewall import Firewall, RuleList, firewall
+from scanner.reach.owners import rated
+from scanner.reach.sources import as_possible, grant_from_addresses, in_own_tenant
+
+from .common import host, local_auth
+
+# Keys of policies come from listkeys alone, which is never called. Connection strings of routing endpoints and of linked
+# hubs are masked by Azure: no rule reads them, so no snapshot keeps them.
+HUB = ResourceType("Microsoft.Devices/IotHubs", api="2023-06-30")
+HUB_CERTIFICATES = HUB.child("certificates")
+# azure-rest-api-specs has 2026-04-01 too, of which no recording and no reference page is known.
+PROVISIONING = ResourceType("Microsoft.Devices/provisioningServices", api="2022-12-12")
+PROVISIONING_CERTIFICATES = PROVISIONING.child("certificates")
+
+HUB_SWITCH = Firewall(
+    empty="open",
+    source="Azure Policy 2d6830fb: everything but Disabled is non-compliant; iot-hub/virtual-network-support: by default a hub "
+    "is reachable from the internet",
+    name="IP filter",
+    absent="enabled",
+)
+SETS = "properties.networkRuleSets"
+RULE_SET = Firewall(
+    empty="closed",
+    source="iot-hub/iot-hub-ip-filtering: without a rule every address is blocked",
+    name="IP filter",
+    public="",
+    default=f"{SETS}.defaultAction",
+    acl=SETS,
+    addresses=(RuleList("properties.networkRuleSets.ipRules", address="ipMask", action="action"),),
+    endpoints=None,
+)
+FILTERS = "properties.ipFilterRules"
+# iot-hub/iot-hub-ip-filtering: rules are about IPv4 addresses; a hub has no other.
+EVERY_ADDRESS = parse("0.0.0.0/0")
+BUILT_IN = "properties.networkRuleSets.applyToBuiltInEventHubEndpoint"
+TWO_SYSTEMS = "which of the two rule systems decides where both have rules is not documented"
+POLICIES = local_auth(
+    HUB,
+    source="Azure Policy 672d56b3: everything but true is non-compliant",
+    says="accepts the keys of its shared access policies",
+)
+_SAS = "azure-rest-api-specs, Microsoft.Devices 2023-06-30 IotHubProperties: keys are refused where it is true"
+DEVICES = HUB.local_auth(
+    "properties.disableDeviceSAS", off=(True,), on=(False,), absent=False, source=_SAS, says="accepts keys of devices"
+)
+MODULES = HUB.local_auth(
+    "properties.disableModuleSAS", off=(True,), on=(False,), absent=False, source=_SAS, says="accepts keys of modules"
+)
+
+
+@HUB.endpoints(data=("service", "events"), app=("device",))
+def hub_endpoints(hub: Resource, index: Index) -> Iterator[Exposure]:
+    reach, address = hub_network(hub, index), host(hub, "properties.hostName")
+    policies = POLICIES.lock(hub).with_name("policies")
+    devices = DEVICES.lock(hub).with_name("devices") | MODULES.lock(hub).with_name("devices")
+    yield Exposure("service", "data", reach, policies, "The service API of the IoT hub", address=address)
+    yield Exposure(
+        "events",
+        "data",
+        hub_network(hub, index, built_in=True),
+        policies,
+        "The built-in event endpoint",
+        address=host(hub, "properties.eventHubEndpoints.events.endpoint"),
+    )
+    yield Exposure("device", "app", reach, policies | devices, "The device endpoint of the IoT hub", address=address)
+
+
+# Network
+
+
+def hub_network(hub: Resource, index: Index, built_in: bool = False) -> Lock:
+    """Return the network lock of a hub. A hub has the rule set, or the classic rules that it replaced.
+
+    iot-hub/iot-hub-ip-filter-classic: classic rules do not hold for the built-in endpoint, and allow what no rule
+    matches; the rule set holds for it where `applyToBuiltInEventHubEndpoint` is true.
+    """
+    return firewall(hub, index, HUB_SWITCH, _hub_rules(hub, index, built_in))
+
+
+def _hub_rules(hub: Resource, index: Index, built_in: bool) -> Lock:
+    sets = hub.get(SETS)
+    if is_absent(sets):
+        return _open(hub.evidence(SETS, "a rule set")) if built_in else filtered(hub, index)
+    if not isinstance(sets, dict):
+        return _maybe(unknown_value(SETS))
+    inner = firewall(hub, index, RULE_SET)
+    rules = Lock(inner.grants, inner.possible_grants, inner.hops[1:])
+    if not built_in:
+        if is_absent(hub.get(FILTERS)) or hub.get(FILTERS) == []:
+            return rules
+        missing = Unread(FILTERS, TWO_SYSTEMS)
+        return as_possible(rules, missing) | as_possible(filtered(hub, index), missing)
+    applied = hub.get(BUILT_IN)
+    if applied is True:
+        return rules
+    seen = hub.evidence(BUILT_IN, True)
+    return _open(seen) if applied is False else _maybe(not_returned_or_unknown(BUILT_IN), seen)
+
+
+def _open(*seen: Evidence) -> Lock:
+    return grant(Reach.internet, *seen, hops=(Hop("firewall", HUB_SWITCH.name, "no rule holds for it"),))
+
+
+def _maybe(missing: Unread, *seen: Evidence) -> Lock:
+    return possible(Reach.internet, missing, *seen, hops=(Hop("firewall", HUB_SWITCH.name, missing.why, allows=None),))
+
+
+def filtered(resource: Resource, index: Index, target: str = "") -> Lock:
+    """Return what ordered rules allow: the first one that matches an address accepts or rejects it, and what none
+    matches is accepted (iot-dps/iot-dps-ip-filtering). `target`: the API whose rules count, beside those of all.
+    """
+    entries = resource.get(FILTERS)
+    if not is_absent(entries) and not isinstance(entries, list):
+        return _maybe(not_a_list(FILTERS))
+    allowed, rest = NO_ADDRESSES, EVERY_ADDRESS
+    strange: tuple[PossibleGrant, ...] = ()
+    texts: list[str] = []
+    for entry in entries if isinstance(entries, list) else ():
+        value, action, kind = get_path(entry, "ipMask"), get_path(entry, "action"), get_path(entry, "target")
+        if target and _of_other(kind, target):
+            continue
+        texts.append(f"{action} {value}")
+        missing = _strange(action, kind, target)
+        try:
+            addresses = parse(value)
+        except BadAddress as bad:
+            missing = missing or Unread(f"{FILTERS}[].ipMask", str(bad))
+        if missing is not None:
+            strange = (*strange, PossibleGrant(Reach.internet, missing))
+            continue
+        allowed = allowed | (addresses & rest) if same(action, "Accept") else allowed
+        rest = rest - addresses
+    shown = Evidence(FILTERS, texts, "Reject 0.0.0.0/0 last") if texts else resource.evidence(FILTERS)
+    found = grant_from_addresses(allowed | rest, index, shown)
+    grants = (found,) if found is not None else () if strange else (Grant(Reach.none, (shown,)),)
+    allows = True if found is not None else None if strange else False
+    hop = Hop("firewall", HUB_SWITCH.name, f"{len(texts)} rules, in their order" if texts else "no rule", allows=allows)
+    return Lock(grants, strange, (hop,))
+
+
+def _of_other(kind: Any, target: str) -> bool:
+    """Return whether a rule is about another API than `target`."""
+    return any(same(kind, each) for each in ("serviceApi", "deviceApi") if each != target)
+
+
+def _strange(action: Any, kind: Any, target: str) -> Unread | None:
+    if not (same(action, "Accept") or same(action, "Reject")):
+        return unknown_value(f"{FILTERS}[].action", action)
+    if target and not is_absent(kind) and not any(same(kind, each) for each in ("all", target)):
+        return unknown_value(f"{FILTERS}[].target", kind)
+    return None
+
+
+# Device Provisioning Service
+
+PROVISIONING_SWITCH = Firewall(
+    empty="open",
+    source="Azure Policy d82101f3: everything but Disabled is non-compliant; iot-dps/iot-dps-ip-filtering: by default every "
+    "address is accepted",
+    name="IP filter",
+    absent="enabled",
+)
+KEYS_STAY = (
+    "The keys of the shared access policies cannot be disabled (azure-rest-api-specs, IotDpsPropertiesDescription 2022-12-12 has "
+    "no disableLocalAuth), so once its network is restricted there is nothing left to fix"
+)
+ENROLLED = (
+    "each device has the key, certificate or TPM of its enrollment, which ARM does not show, and no setting refuses keys: devices "
+    "connect from wherever they are"
+)
+
+
+@PROVISIONING.endpoints(data=("service",), app=("device",))
+def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "service",
+        "data",
+        provisioning_network(service, index, "serviceApi"),
+        grant(
+            Auth.shared,
+            Evidence("shared access policies", "cannot be disabled"),
+            description="accepts the keys of its shared access policies, which cannot be disabled",
+        ),
+        "The service API of the provisioning service",
+        address=host(service, "properties.serviceOperationsHostName"),
+        counts_as_closed_up_to=Reach.selected,
+        justification=KEYS_STAY,
+    )
+    yield Exposure(
+        "device",
+        "app",
+        provisioning_network(service, index, "deviceApi"),
+        grant(
+            Auth.shared,
+            Evidence("keys of enrollments", "cannot be refused"),
+            description="accepts the keys of enrollments",
+        ),
+        "The device endpoint of the provisioning service",
+        address=host(service, "properties.deviceProvisioningHostName"),
+        counts_as_closed_up_to=Reach.internet,
+        justification=ENROLLED,
+    )
+
+
+def provisioning_network(service: Resource, index: Index, target: str) -> Lock:
+    """Return the network lock of one API. A rule without a target counts for both."""
+    return firewall(service, index, PROVISIONING_SWITCH, filtered(service, index, target))
+
+
+# Where messages go
+
+_LISTS = (
+    "properties.routing.endpoints.eventHubs",
+    "properties.routing.endpoints.serviceBusQueues",
+    "properties.routing.endpoints.serviceBusTopics",
+    "properties.routing.endpoints.storageContainers",
+    "properties.routing.endpoints.cosmosDBSqlContainers",
+)
+UPLOADS = "properties.storageEndpoints.$default.containerName"
+UPLOADS_AUTH = "properties.storageEndpoints.$default.authenticationType"
+
+
+def _routes(hub: Resource) -> list[tuple[str, Any]]:
+    """Return the routing endpoints, each with the path of its list. Raise Unread for a list that could not be read."""
+    if hub.why_absent_is_unknown and is_absent(hub.get("properties.routing.endpoints")):
+        raise absent_at_unknown_version("properties.routing.endpoints")
+    found: list[tuple[str, Any]] = []
+    for path in _LISTS:
+        entries = hub.get(path)
+        if is_absent(entries):
+            continue
+        if not isinstance(entries, list):
+            raise not_a_list(path)
+        found += [(path, each) for each in entries]
+    return found
+
+
+def key_based_routes(hub: Resource, index: Index) -> Verdict:
+    """Fail where the hub sends messages or files with a connection string: a key that it stores.
+
+    An absent type counts as keyBased: there was no other before identities (iot-hub/iot-hub-managed-identity).
+    """
+    kinds = [
+        (f"{path}[].authenticationType", get_path(each, "authenticationType"), _name(each))
+        for path, each in _routes(hub)
+    ]
+    container = hub.get(UPLOADS)
+    if not is_absent(container) and container != "":
+        kinds.append((UPLOADS_AUTH, hub.get(UPLOADS_AUTH), "file uploads"))
+    if not kinds:
+        return NotApplicable("it sends messages and files nowhere else")
+    keyed = [(path, name) for path, kind, name in kinds if is_absent(kind) or same(kind, "keyBased")]
+    if keyed:
+        paths = dict.fromkeys(path for path, _ in keyed)
+        return Fail(
+            tuple(
+                Evidence(path, [f"keyBased for {name}" for at, name in keyed if at == path], "identityBased")
+                for path in paths
+            )
+        )
+    strange = next(((path, kind) for path, kind, _ in kinds if not same(kind, "identityBased")), None)
+    if strange is not None:
+        return unknown(unknown_value(*strange))
+    return Pass(tuple(Evidence(path, "identityBased") for path in dict.fromkeys(path for path, _, _ in kinds)))
+
+
+def _name(entry: Any) -> str:
+    name = get_path(entry, "name")
+    return name if isinstance(name, str) else "an endpoint"
+
+
+def routes_outside(hub: Resource, index: Index) -> Verdict:
+    """Fail where a routing endpoint is in an external subscription."""
+    routes = _routes(hub)
+    if not routes:
+        return NotApplicable("it routes messages to its built-in endpoint alone")
+    others: list[str] = []
+    seen: list[Evidence] = []
+    for path, entry in routes:
+        subscription = get_path(entry, "subscriptionId")
+        where = f"{path}[].subscriptionId"
+        if not isinstance(subscription, str) or not subscription:
+            return unknown(not_returned_or_unknown(where))
+        seen.append(Evidence(where, subscription, "a subscription of your own tenant"))
+        id = f"/subscriptions/{subscription.lower()}/endpoints/{_name(entry)}"
+        if not in_own_tenant(hub, index, id):
+            others.append(id)
+    if others:
+        severity, message = rated(hub, index, others, "destination")
+        return Fail(tuple(dict.fromkeys(seen)), message, severity)
+    return Pass(tuple(dict.fromkeys(seen)))
+
+
+# Certificates
+
+SOON = 30 * 86400
+EXPIRY = "properties.expiry"
+
+
+def certificate_expires(certificate: Resource, index: Index) -> Verdict:
+    """Fail where a certificate authority that signs devices' certificates expires within 30 days, or has expired.
+
+    `expiry` is a date of RFC 7231: "Sat, 07 May 2022 00:12:34 GMT".
+    """
+    value, now = certificate.require(EXPIRY), seconds_of(index.taken)
+    seen = certificate.evidence(EXPIRY, "30 days from now, or later")
+    end = _seconds(value)
+    if end is None or now is None:
+        return unknown(unknown_value(EXPIRY, value) if end is None else Unread("the time of the scan", "not known"))
+    if end - now >= SOON:
+        return Pass((seen,))
+    return Fail((seen,), "The certificate has expired." if end < now else "")
+
+
+def _seconds(value: Any) -> float | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, OverflowError):
+        return seconds_of(value)
