@@ -63,6 +63,15 @@ def keys_on(namespace: Resource) -> bool:
     return not same(namespace.get(DISABLE_LOCAL_AUTH), True)
 
 
+def alias_hosts(namespace: Resource, read: Read) -> tuple[str, ...]:
+    """Return the hosts of the recovery aliases that lead to a namespace now: those of which it is not the secondary."""
+    domain = host(namespace, "properties.serviceBusEndpoint").partition(".")[2]
+    if not domain or not read.needed(namespace):
+        return ()
+    found = [each for each in namespace.children(read) if not same(each.get("properties.role"), "Secondary")]
+    return tuple(f"{each.name}.{domain}" for each in found)
+
+
 def manages(rule: Resource) -> bool | None:
     """Return whether an authorization rule grants Manage, None if its rights are unknown."""
     rights = rule.get("properties.rights")
