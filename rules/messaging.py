@@ -9,7 +9,7 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, RuleList
 
-from .common import DISABLE_LOCAL_AUTH, in_tier, local_auth
+from .common import DISABLE_LOCAL_AUTH, host, in_tier, local_auth
 
 RIGHTS = "properties.rights"
 ROOT = "RootManageSharedAccessKey"

@@ -87,6 +87,9 @@ def no_bot_rules(policy: Resource, index: Index) -> Verdict:
 
 
 OVERRIDES = "ruleGroupOverrides"
+EXCLUSIONS = "properties.managedRules.exclusions"
+NO_EXCLUSIONS = ""
+"""Front Door has exclusions in rule sets alone."""
 
 
 def group_disabled(policy: Resource, index: Index) -> Verdict:
@@ -114,14 +117,14 @@ def _excludes(group: Any) -> bool:
     return bool(known_objects(group, "exclusions"))
 
 
-def excludes_all(policy: Resource, index: Index) -> Verdict:
+def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
     """Fail where an exclusion leaves out every header, cookie or argument for every rule."""
     if without_managed_rules(policy):
         return NotApplicable(WITHOUT)
     sets = rule_sets(policy)
-    path = "properties.managedRules.exclusions"
-    listed = known_objects(policy.body, path)
-    whole = [each for each in listed if not known_objects(each, "exclusionManagedRuleSets")]
+    path = listed or f"{GATEWAY_SETS}[].exclusions"
+    own = known_objects(policy.body, path) if listed and policy.require(path) is not None else []
+    whole = [each for each in own if not known_objects(each, "exclusionManagedRuleSets")]
     for each in sets:
         whole += known_objects(each, "exclusions")
     names = [str(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
