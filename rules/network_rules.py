@@ -94,16 +94,21 @@ def _filter(rule: Any, place: int) -> Filter:
     )
 
 
+SEVERAL = {
+    "sourcePortRange": "sourcePortRanges",
+    "destinationPortRange": "destinationPortRanges",
+    "sourceAddressPrefix": "sourceAddressPrefixes",
+    "destinationAddressPrefix": "destinationAddressPrefixes",
+}
+"""The list beside each member of a rule."""
+
+
 def _texts(rule: Any, one: str) -> list[str]:
-    """Return what a rule names by one member or by the list beside it. Raises ValueError for anything but texts."""
-    value, several = get_path(rule, f"properties.{one}"), get_path(rule, f"properties.{one}s")
-    if one.endswith("Prefix"):
-        several = get_path(rule, f"properties.{one}es")
-    listed = [] if is_absent(several) else several
-    values = [
-        *([] if is_absent(value) or value == "" else [value]),
-        *(listed if isinstance(listed, list) else [listed]),
-    ]
+    """Return what a rule names by one member and by the list beside it. Raises ValueError for anything but texts."""
+    value, several = get_path(rule, f"properties.{one}"), get_path(rule, f"properties.{SEVERAL[one]}")
+    if not is_absent(several) and not isinstance(several, list):
+        raise ValueError(one)
+    values = [*([] if is_absent(value) or value == "" else [value]), *([] if is_absent(several) else several)]
     if not all(isinstance(each, str) and each for each in values):
         raise ValueError(one)
     return values
@@ -168,7 +173,8 @@ def _verdict(group: Resource, *, deny: bool) -> Verdict:
             Cause("", RULES, listed[each.place], text=f"{group.id}/securityRules/{each.name}", place=each.place)
             for each, _ in mine
         )
-        return Fail((seen,), causes=causes)
+        # Of a deny rule the order is wrong, or the rule: removing it is no fix by itself.
+        return Fail((seen,), causes=() if deny else causes)
     if unread:
         return unknown(Unread(RULES, f"not understood: {', '.join(unread[:3])}"))
     if not rows(group, RULES):

@@ -17,6 +17,7 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
+from . import network
 from .common import in_tier
 
 GATEWAY_SETS = "properties.managedRules.managedRuleSets"
@@ -28,9 +29,14 @@ WITHOUT = "the Standard tier has no managed rules"
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
+def _is_front(policy: Resource) -> bool:
+    """Return whether a policy is of Front Door, which has a SKU, and exclusions in its rule sets."""
+    return same(policy.type, network.FRONT_WAF.type)
+
+
 def without_managed_rules(policy: Resource) -> bool:
     """Return whether the tier has none: web-application-firewall/afds/afds-overview."""
-    return in_tier(policy, ("Standard_AzureFrontDoor",))
+    return _is_front(policy) and in_tier(policy, ("Standard_AzureFrontDoor",))
 
 
 def rule_sets(policy: Resource) -> list[Any]:
@@ -102,11 +108,9 @@ def group_disabled(policy: Resource, index: Index) -> Verdict:
     groups = [group for each in sets for group in known_objects(each, OVERRIDES)]
     if not sets:
         return NotApplicable("it has no managed rules")
-    off = [
-        str(value_at(each, "ruleGroupName"))
-        for each in groups
-        if not known_objects(each, "rules") and not _excludes(each)
-    ]
+    front = _is_front(policy)
+    bare = [each for each in groups if not known_objects(each, "rules") and not (front and _excludes(each))]
+    off = [str(value_at(each, "ruleGroupName")) for each in bare]
     if off:
         return Fail((Evidence(path, off, "no whole group"),))
     return Pass((Evidence(path, [str(value_at(each, "ruleGroupName")) for each in groups] or "none"),))
@@ -125,7 +129,7 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
     path = listed or f"{GATEWAY_SETS}[].exclusions"
     own = known_objects(policy.body, path) if listed and policy.require(path) is not None else []
     whole = [each for each in own if not known_objects(each, "exclusionManagedRuleSets")]
-    for each in sets:
+    for each in sets if _is_front(policy) else ():
         whole += known_objects(each, "exclusions")
     names = [str(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
     if names:
