@@ -201,7 +201,9 @@ def data_outbound(network: Resource, index: Index) -> Verdict:
     subnets = [each for each in rows(network, SUBNETS) if _holds_data(each)]
     if not subnets:
         return NotApplicable("no subnet is delegated to a data service whose users can call the internet")
-    open_ones, closed, missing = [], [], []
+    open_ones: list[str] = []
+    closed: list[str] = []
+    missing: list[Unread] = []
     for each in subnets:
         name = text_at(each, "name")
         try:
