@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, possible
+from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, possible, replace
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
@@ -20,6 +20,7 @@ OF_THE_VENDOR = Unread(
     "the filters of the appliance",
     "they are in the appliance, and of its inbound security rules ARM lists the ids alone",
 )
+NOTHING = "no inbound security rule forwards traffic"
 FORWARDED = Unread("the translation rules of the appliance", "they are in the appliance")
 
 
@@ -59,7 +60,9 @@ def _ingress(appliance: Resource, index: Index) -> Iterator[Exposure]:
         name = name_of(id)
         what = f"What the appliance publishes at {name}"
         if rules == []:
-            yield closed(f"ingress/{name}", "app", "no inbound security rule forwards traffic", display_name=what)
+            hop = Hop("switch", "Inbound security rules", NOTHING, allows=False)
+            off = closed(f"ingress/{name}", "app", NOTHING, display_name=what)
+            yield replace(off, reach=replace(off.reach, hops=(hop,)))
             continue
         found = index.resources.get("/" + id.strip("/").lower())
         address = text_at(found.body, "properties.ipAddress") if found is not None else ""

@@ -472,10 +472,12 @@ def test_what_a_classic_cdn_publishes() -> None:
         {"properties": {"hostName": HOST, "httpPort": 80, "httpsPort": 443, "enabled": True}},
         {"properties": {"hostName": "off.example.net", "enabled": False}},
     ]
-    endpoint = {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Running", "origins": origins}}
-    found = made({"id": CDN, "sku": {"name": "Standard_Microsoft"}}, endpoint)
+    profile: Body = {"id": CDN, "sku": {"name": "Standard_Microsoft"}}
+    found = made(
+        profile, {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Running", "origins": origins}}
+    )
     assert found.publishers([HOST]) == ("published through the CDN afd",)
     assert [[hop.kind for hop in chain] for chain in found.chains([HOST])] == [["cdn"]]
     assert found.publishers(["off.example.net"]) == ()
-    endpoint["properties"]["resourceState"] = "Stopped"
-    assert made({"id": CDN, "sku": {"name": "Standard_Microsoft"}}, endpoint).publishers([HOST]) == ()
+    stopped = {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Stopped", "origins": origins}}
+    assert made(profile, stopped).publishers([HOST]) == ()
