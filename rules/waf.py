@@ -21,7 +21,7 @@ from . import network
 from .common import in_tier
 
 GATEWAY_SETS = "properties.managedRules.managedRuleSets"
-MINIMUM = {"owasp": (3, 2), "microsoft_defaultruleset": (2, 1)}
+MINIMUM = {"owasp": (3, 2), "microsoft_defaultruleset": (2, 1), "defaultruleset": (2, 1)}
 """The oldest version that Microsoft recommends, by type of rule set: application-gateway-crs-rulegroups-rules and
 web-application-firewall-drs."""
 BOTS = "Microsoft_BotManagerRuleSet"
