@@ -38,6 +38,7 @@ MANAGER = ResourceType(
 SITES = "Microsoft.Web/sites"
 ACCOUNTS = "Microsoft.Storage/storageAccounts"
 GROUPS = "Microsoft.ContainerInstance/containerGroups"
+APPS = (SITES.lower(), GROUPS.lower())
 
 
 class Namespace(NamedTuple):
@@ -55,7 +56,7 @@ class Namespace(NamedTuple):
 
 # The page names these. Of Static Web Apps and container apps Azure chooses the host.
 NAMESPACES: Final = (
-    Namespace(".azurewebsites.net", (SITES,)),
+    Namespace(".azurewebsites.net", (SITES,), by_name=False),
     Namespace(".core.windows.net", (ACCOUNTS,)),
     Namespace(".azure-api.net", ("Microsoft.ApiManagement/service",)),
     Namespace(".azurefd.net", ("Microsoft.Cdn/profiles", "Microsoft.Network/frontDoors"), by_name=False),
@@ -78,7 +79,7 @@ NAMESPACES: Final = (
 CHOSEN: Final = (".azurestaticapps.net", ".azurecontainerapps.io", ".privatelink.")
 """Hosts with a part that Azure chooses, so that no one else gets them; and names that resolve inside networks."""
 # app-service/overview-hosting: a host with a hash and a region belongs to one tenant.
-_UNIQUE: Final = re.compile(r"(?P<name>.+)-[a-z0-9]{16}\.[a-z0-9]+-\d\d\.azurewebsites\.net")
+_UNIQUE: Final = re.compile(r".+-[a-z0-9]{16}\.[a-z0-9]+-\d\d\.azurewebsites\.net")
 CREATED_BY_OTHERS = "it names no host of Azure that someone else could create"
 
 
@@ -104,28 +105,49 @@ def owner(host: str, space: Namespace, index: Index) -> str:
 
 
 def _by_name(host: str, space: Namespace, index: Index) -> str:
-    label = host.removesuffix(space.suffix)
     # Storage: `account.blob`, `account.z6.web`; API Management: `name.portal`; replicas: `account-secondary`.
-    name = label.partition(".")[0]
-    if unique := _UNIQUE.fullmatch(host):
-        name = unique["name"]
+    name = host.removesuffix(space.suffix).partition(".")[0]
     known = cached(index, "names by type", _names_by_type)
     for type in space.types:
         names = known.get(type.lower(), {})
         for each in (name, name.removesuffix("-secondary")):
             if each in names:
                 return names[each]
-    return known.get(f"{SITES}/slots".lower(), {}).get(name, "") if SITES in space.types else ""
+    return ""
+
+
+def _app(host: str, index: Index) -> str:
+    """Return the name of the app, slot or container group that has a host; "" where none has it.
+
+    Raises Unread where a resource of that name is known without its hosts: an app may have a host of its own beside its
+    name, which is then free.
+    """
+    names = cached(index, "hosts of apps", lambda each: each.names())
+    if host in names:
+        return name_of(names[host])
+    seen = cached(index, "apps with hosts", lambda each: frozenset(each.names().values()))
+    for id in index.residency.located():
+        if any(f"/{type}/" in id for type in APPS) and id not in seen and _may_have(id, host):
+            raise Unread(id, "Azure did not return its hosts")
+    return ""
+
+
+def _may_have(id: str, host: str) -> bool:
+    """Return whether a resource whose hosts are not known may have this one. The label of a group is not its name."""
+    parts = id.split("/")
+    if GROUPS.lower() in id:
+        return host.endswith(".azurecontainer.io")
+    # The host of a slot is `app-slot`: app-service/deploy-staging-slots.
+    name = f"{parts[-3]}-{parts[-1]}" if "/slots/" in id else parts[-1]
+    return host.partition(".")[0] == name or host.startswith(f"{name}-")
 
 
 def _names_by_type(index: Index) -> dict[str, dict[str, str]]:
-    """Return the names of all resources by type and by their name as hosts have it, all in lower case."""
+    """Return the names of all top-level resources by type and name, in lower case."""
     found: dict[str, dict[str, str]] = {}
     for id in index.residency.located():
-        parts, type = id.split("/"), type_of(id).lower()
-        # The host of a slot is `app-slot`: app-service/deploy-staging-slots.
-        name = f"{parts[-3]}-{parts[-1]}" if type.endswith("/slots") else parts[-1]
-        found.setdefault(type, {})[name] = parts[-1]
+        name = id.rsplit("/", 1)[-1]
+        found.setdefault(type_of(id).lower(), {})[name] = name
     return found
 
 
@@ -133,8 +155,12 @@ def _by_host(host: str, space: Namespace, index: Index) -> str:
     found = cached(index, "hosts of names", lambda each: dict(_hosts(each))).get(host, "")
     if found:
         return found
-    if GROUPS in space.types and cached(index, "names by type", _names_by_type).get(GROUPS.lower()):
-        raise Unread(GROUPS, "the scan has container groups, whose names are not compared")
+    if SITES in space.types or GROUPS in space.types:
+        return _app(host, index)
+    for profile in index.of_type(network.PROFILE.type)[0] if network.PROFILE.type in space.types else ():
+        for read in (network.AFD_ENDPOINTS, CDN_ENDPOINTS):
+            if read.needed(profile) and (gap := profile.children(read).gap) is not None:
+                raise gap
     if space.suffix == ".cloudapp.azure.com" and host.removesuffix(space.suffix).count(".") != 1:
         raise Unread("the addresses of scale sets", "the name may be that of an instance of a scale set")
     return ""
@@ -152,10 +178,6 @@ def _hosts(index: Index) -> Iterator[tuple[str, str]]:
             yield text_at(each.body, path).lower(), each.name
     for each in index.of_type(network.FRONT.type)[0]:
         yield f"{each.name.lower()}.azurefd.net", each.name
-    for profile in index.of_type(network.PROFILE.type)[0]:
-        for read in (network.AFD_ENDPOINTS, CDN_ENDPOINTS):
-            if read.needed(profile) and (gap := profile.children(read).gap) is not None:
-                raise gap
 
 
 def dangling(host: str, path: str, index: Index) -> Verdict:

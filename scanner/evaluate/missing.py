@@ -29,7 +29,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         for resource in bundle.resources.values():
             index.add(resource)
     index.residency = residency_of(snapshot, policy)
-    index.whole = partial(why_more, snapshot)
+    index.whole, index.names = partial(why_more, snapshot), snapshot.names
     index.memo["fabric"] = snapshot.fabric
     snapshot.fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     if snapshot.header.live:
@@ -45,6 +45,8 @@ def why_more(snapshot: Snapshot, type: str) -> Unread | None:
     """Return why more resources of a type may exist than a snapshot has; None where every subscription was listed."""
     if not snapshot.header.live or snapshot.is_part or snapshot.header.excluded:
         return Unread(type, "the scan was limited, and others may exist")
+    if snapshot.raw is None:
+        return Unread(type, "the snapshot cannot be read a second time")
     lower = type.lower()
     for gap in snapshot.gaps:
         if type_of(gap.url).lower() == lower:

@@ -115,6 +115,8 @@ class Index:
     """The vaults by address, and which resources name a key."""
     taken: str = ""
     """When the snapshot was taken, in ISO 8601: what dates are compared with."""
+    names: Callable[[], Mapping[str, str]] = dict
+    """Returns the ids (lower case) of apps and container groups by their hosts."""
     whole: Callable[[str], Unread | None] | None = None
     """Returns why more resources of a type may exist than the snapshot has, None where it has all of the subscriptions
     that this identity can see.
