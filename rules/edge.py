@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scanner.model.checks import check_value
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, known_objects, same, value_at
 from scanner.model.resource import Resource
@@ -172,6 +173,14 @@ def cdn_plain_http(endpoint: Resource, index: Index) -> Verdict:
         if _redirects_all(each):
             return Pass((seen, Evidence(DELIVERY, str(value_at(each, "name")), "a redirect to HTTPS")))
     return Fail((seen,))
+
+
+HTTPS = "properties.customHttpsProvisioningState"
+
+
+def cdn_domain_plain(domain: Resource, index: Index) -> Verdict:
+    """Fail where no certificate is deployed for a custom domain. While one is issued, the verdict is unknown."""
+    return check_value(domain, HTTPS, good=("Enabled",), bad=("Disabled", "Disabling", "Failed"))
 
 
 def _redirects_all(rule: Any) -> bool:
