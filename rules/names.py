@@ -78,6 +78,10 @@ NAMESPACES: Final = (
 )
 CHOSEN: Final = (".azurestaticapps.net", ".azurecontainerapps.io", ".privatelink.")
 """Hosts with a part that Azure chooses, so that no one else gets them; and names that resolve inside networks."""
+OTHER_CLOUDS: Final = (
+    ".azurewebsites.us", ".usgovcloudapi.net", ".usgovcloudapp.net", ".usgovtrafficmanager.net", ".azure.us",
+    ".chinacloudsites.cn", ".chinacloudapi.cn", ".chinacloudapp.cn", ".trafficmanager.cn", ".azure.cn",
+)  # fmt: skip
 # app-service/overview-hosting: a host with a hash and a region belongs to one tenant.
 _UNIQUE: Final = re.compile(r".+-[a-z0-9]{16}\.[a-z0-9]+-\d\d\.azurewebsites\.net")
 CREATED_BY_OTHERS = "it names no host of Azure that someone else could create"
@@ -119,8 +123,7 @@ def _by_name(host: str, space: Namespace, index: Index) -> str:
 def _app(host: str, index: Index) -> str:
     """Return the name of the app, slot or container group that has a host; "" where none has it.
 
-    Raises Unread where a resource of that name is known without its hosts: an app may have a host of its own beside its
-    name, which is then free.
+    An app may have a host with a hash, and its name is then free. Raises Unread where its hosts are not known.
     """
     names = cached(index, "hosts of apps", lambda each: each.names())
     if host in names:
@@ -185,6 +188,8 @@ def dangling(host: str, path: str, index: Index) -> Verdict:
     name = host.lower().rstrip(".")
     space = namespace_of(name)
     seen = Evidence(path, name)
+    if name.endswith(OTHER_CLOUDS):
+        return unknown(Unread(path, "hosts of other clouds of Azure are not compared"), evidence=(seen,))
     if space is None or any(each in f".{name}" for each in CHOSEN):
         return NotApplicable(CREATED_BY_OTHERS)
     try:

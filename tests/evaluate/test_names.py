@@ -26,7 +26,7 @@ def status(
     *sites: dict[str, Any], view: str = "full", refused: str = "", unlisted: str = "", excluded: tuple[str, ...] = ()
 ) -> str:
     """Return the status of a record for `shop.azurewebsites.net`, in a scan of two subscriptions with these apps."""
-    store = Store(Header(taken="2026-11-25T00:00:00Z", excluded=excluded))
+    store = Store(Header(taken="2026-11-25T00:00:00Z", excluded=list(excluded)))
     for subscription in (SUBSCRIPTION, OTHER):
         store.scope(subscription, subscription, "", view if subscription == OTHER else "full")
         kinds = [type for kind in examples.rules().kinds for type in kind.types if type.count("/") == 1]
