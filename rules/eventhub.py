@@ -9,7 +9,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, in_tier, moved
-from .messaging import acl, keys, keys_on, rule_set_of
+from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2024-01-01")
 # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
@@ -46,5 +46,6 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The Event Hubs namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
+        hosts=alias_hosts(namespace, ALIASES),
         remedies=moved(namespace, WITHOUT_FIREWALL, MOVE),
     )

@@ -17,7 +17,7 @@ from scanner.model.exposure import (
     unread,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, objects_at, same, value_at
+from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -32,6 +32,7 @@ from scanner.reach.paths import NetworkPath
 from scanner.reach.peerings import unseen_peers
 from scanner.reach.port_query import AskedPort, endpoint_covers
 from scanner.reach.scale_sets import scale_set_paths
+from scanner.reach.sources import cached
 from scanner.reach.topology import Topology, topology
 
 if TYPE_CHECKING:
@@ -234,6 +235,23 @@ def exposure(
     return when_started(made) if resting else made
 
 
+def labels(index: Index) -> dict[str, tuple[str, ...]]:
+    """Return the DNS names of public addresses, by address."""
+    found: dict[str, tuple[str, ...]] = {}
+    for each in index.of_type("Microsoft.Network/publicIPAddresses")[0]:
+        address, name = text_at(each.body, "properties.ipAddress"), text_at(each.body, "properties.dnsSettings.fqdn")
+        if address and name:
+            found[address] = (*found.get(address, ()), name)
+    return found
+
+
+def with_names(exposures: Iterable[Exposure], index: Index) -> Iterator[Exposure]:
+    """Yield exposures with the DNS names of their address as further hosts."""
+    for each in exposures:
+        names = cached(index, "names of addresses", labels).get(each.address, ()) if each.address else ()
+        yield replace(each, hosts=names) if names else each
+
+
 def unreachable(why: str, hops: Iterable[Hop] = (), admits: tuple[str, ...] = ()) -> Exposure:
     """Return the one exposure of a machine that is not reachable from outside."""
     reach = grant(Reach.none, Evidence("paths from outside", why), hops=tuple(hops))
@@ -248,6 +266,10 @@ def not_assessed(missing: Unread) -> Exposure:
 # An address without any certain grant is one row for all its ports.
 @MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES))
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
+    yield from with_names(_endpoints(machine, index), index)
+
+
+def _endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
     try:
         machine.require("properties")
@@ -342,6 +364,5 @@ def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
         row = known("udp" if protocol == "udp" else "tcp", port)
         open_port = OpenPorts(where, f"{protocol}/{port}", row, False, reach)
         authentication = ANONYMOUS if row is not None and row.kind == "app" else SHARED
-        yield exposure(
-            open_port, authentication.with_name("web") if authentication is ANONYMOUS else authentication, resting
-        )
+        lock = authentication.with_name("web") if authentication is ANONYMOUS else authentication
+        yield replace(exposure(open_port, lock, resting), hosts=(text_at(group.body, f"{ADDRESS}.fqdn"),))

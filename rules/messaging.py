@@ -9,7 +9,7 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown
 from scanner.reach.firewall import Firewall, RuleList
 
-from .common import DISABLE_LOCAL_AUTH, in_tier, local_auth
+from .common import DISABLE_LOCAL_AUTH, host, in_tier, local_auth
 
 RIGHTS = "properties.rights"
 ROOT = "RootManageSharedAccessKey"
@@ -61,6 +61,15 @@ def keys(kind: ResourceType, source: str) -> Switch:
 def keys_on(namespace: Resource) -> bool:
     """Return whether the namespace may accept shared access keys. Types without the switch always do."""
     return not same(namespace.get(DISABLE_LOCAL_AUTH), True)
+
+
+def alias_hosts(namespace: Resource, read: Read) -> tuple[str, ...]:
+    """Return the hosts of the recovery aliases that lead to a namespace now: those of which it is not the secondary."""
+    domain = host(namespace, "properties.serviceBusEndpoint").partition(".")[2]
+    if not domain or not read.needed(namespace):
+        return ()
+    found = [each for each in namespace.children(read) if not same(each.get("properties.role"), "Secondary")]
+    return tuple(f"{each.name}.{domain}" for each in found)
 
 
 def manages(rule: Resource) -> bool | None:

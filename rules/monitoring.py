@@ -49,6 +49,8 @@ from . import (
     sql,
     storage,
     synapse,
+    traffic_controllers,
+    virtual_wan,
 )
 from .common import in_tier
 from .subscription import SUBSCRIPTION
@@ -203,6 +205,8 @@ API_LOGS = settings(apim.SERVICE)
 WORKFLOW_LOGS = settings(logic.WORKFLOW)
 BASTION_LOGS = settings(network.BASTION)
 VPN_LOGS = settings(network.VPN, costly=True)
+P2S_LOGS = settings(virtual_wan.USERS, costly=True)
+TRAFFIC_CONTROLLER_LOGS = settings(traffic_controllers.CONTROLLER)
 GROUP_LOGS = settings(network.GROUP, costly=True)
 ADDRESS_LOGS = settings(network.ADDRESS, costly=True)
 

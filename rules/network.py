@@ -384,7 +384,9 @@ def is_front_door(profile: Resource) -> bool:
 
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
-ROUTES = PROFILE.child("afdEndpoints", when=is_front_door).child("routes", always=True)
+# Their hosts are names that DNS records point at: rules/names.py.
+AFD_ENDPOINTS = PROFILE.child("afdEndpoints", when=is_front_door, keep=("properties.hostName",), always=True)
+ROUTES = AFD_ENDPOINTS.child("routes", always=True)
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:

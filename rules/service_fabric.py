@@ -50,6 +50,8 @@ def unsecured(cluster: Resource, index: Index) -> Verdict:
     scheme = address.partition("://")[0].lower()
     seen = Evidence(MANAGEMENT, f"{scheme}://", "https://")
     names = cluster.items(COMMON_NAMES)
+    if cluster.has(CERTIFICATE) and not isinstance(cluster.get(CERTIFICATE), str):
+        raise malformed(CERTIFICATE)
     if cluster.has(CERTIFICATE) or names:
         return Pass((Evidence(CERTIFICATE if cluster.has(CERTIFICATE) else COMMON_NAMES, "set"), seen))
     if cluster.api_version_unknown:

@@ -9,7 +9,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, in_tier, moved
-from .messaging import acl, keys, keys_on, rule_set_of
+from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
 NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2024-01-01")
 # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
@@ -49,5 +49,6 @@ def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
         authentication,
         display_name="The Service Bus namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
+        hosts=alias_hosts(namespace, ALIASES),
         remedies=moved(namespace, WITHOUT_FIREWALL, MOVE),
     )

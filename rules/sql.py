@@ -153,6 +153,19 @@ def as_far_as_shown(reach: Lock) -> Lock:
     )
 
 
+def group_hosts(server: Resource) -> tuple[str, ...]:
+    """Return the hosts of the failover groups that lead to a server now (azure-sql/database/failover-group-sql-db)."""
+    domain = text_at(server.body, "properties.fullyQualifiedDomainName").partition(".")[2]
+    found: list[str] = []
+    for each in server.children(FAILOVER_GROUPS) if domain else ():
+        role = each.get("properties.replicationRole")
+        if same(role, "Primary"):
+            found.append(f"{each.name}.{domain}")
+        elif same(role, "Secondary"):
+            found.append(f"{each.name}.secondary.{domain}")
+    return tuple(found)
+
+
 @SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY))
 def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     synapse = of_synapse(server)
@@ -165,6 +178,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         authentication(server, SERVER_ONLY),
         display_name="The SQL server of a Synapse workspace" if synapse else "The SQL server",
         address=text_at(server.body, "properties.fullyQualifiedDomainName"),
+        hosts=group_hosts(server),
         remedies=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
         hidden_rules=HIDDEN if hidden else "",
     )

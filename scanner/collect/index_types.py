@@ -43,6 +43,7 @@ INDEX_APIS = {
     "microsoft.network/networksecurityperimeters/resourceassociations": "2025-05-01",
     "microsoft.network/frontdoors": "2025-10-01",
     "microsoft.network/trafficmanagerprofiles": "2022-04-01",
+    "microsoft.network/vpnserverconfigurations": "2025-09-01",
     "microsoft.cdn/profiles": "2025-12-01",
     "microsoft.apimanagement/service": "2024-05-01",
     "microsoft.web/hostingenvironments": "2025-03-01",

@@ -4,6 +4,7 @@ from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
+from scanner.model.host_names import host_names
 from scanner.model.ids import bundle_of, is_subscription
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Resource
@@ -64,6 +65,7 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     group = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg-example"
     index.residency.groups = {group: "norwayeast"}
     index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
+    index.names = lambda: {host: str(each.get("id")).lower() for each in case.also for host in host_names(nulls(each))}
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
     index.taken = snapshot.header.taken
     index.keys.resources = lambda: [Resource(nulls(body), by="get") for body in case.also]

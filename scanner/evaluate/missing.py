@@ -1,6 +1,7 @@
 """The index of a snapshot, and what was not read: types of the index, types of a subscription, whole resources."""
 
 from collections.abc import Collection, Iterator
+from functools import partial
 
 from scanner.evaluate.policy import Policy
 from scanner.model.ids import SUBSCRIPTION, is_subscription, resource_type_of, segments, subscription_of, type_of
@@ -28,6 +29,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         for resource in bundle.resources.values():
             index.add(resource)
     index.residency = residency_of(snapshot, policy)
+    index.whole, index.names = partial(why_more, snapshot), snapshot.names
     index.memo["fabric"] = snapshot.fabric
     snapshot.fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     if snapshot.header.live:
@@ -37,6 +39,27 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         snapshot.fabric.admin_missing = index.missing.get(ADMIN_RULES)
         snapshot.fabric.admin_unlisted = index.unlisted.get(ADMIN_RULES)
     return index
+
+
+def why_more(snapshot: Snapshot, type: str) -> Unread | None:
+    """Return why more resources of a type may exist than a snapshot has; None where every subscription was listed."""
+    if not snapshot.header.live or snapshot.is_part or snapshot.header.excluded:
+        return Unread(type, "the scan was limited, and others may exist")
+    if snapshot.raw is None:
+        return Unread(type, "the snapshot cannot be read a second time")
+    lower = type.lower()
+    for gap in snapshot.gaps:
+        if type_of(gap.url).lower() == lower:
+            return unread_of(gap)
+    for scope in snapshot.scopes:
+        listed = f"/subscriptions/{scope.subscription.lower()}/providers/{lower}"
+        if scope.view != "full":
+            return Unread(
+                f"/subscriptions/{scope.subscription}", "only part of the subscription is visible to this scan"
+            )
+        if listed not in snapshot.reads and listed not in snapshot.skips:
+            return Unread(type, "not collected")
+    return None
 
 
 def residency_of(snapshot: Snapshot, policy: Policy) -> Residency:

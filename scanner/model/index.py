@@ -1,7 +1,7 @@
 """What a rule may know of the whole snapshot: network resources, vaults, visible subscriptions, own networks."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
@@ -37,6 +37,7 @@ INDEX_TYPES = (
     "Microsoft.Network/networkSecurityPerimeters/resourceAssociations",
     "Microsoft.Network/frontDoors",
     "Microsoft.Network/trafficManagerProfiles",
+    "Microsoft.Network/vpnServerConfigurations",
     "Microsoft.Cdn/profiles",
     "Microsoft.ApiManagement/service",
     "Microsoft.Web/hostingEnvironments",
@@ -114,6 +115,12 @@ class Index:
     """The vaults by address, and which resources name a key."""
     taken: str = ""
     """When the snapshot was taken, in ISO 8601: what dates are compared with."""
+    names: Callable[[], Mapping[str, str]] = dict
+    """Returns the ids (lower case) of apps and container groups by their hosts."""
+    whole: Callable[[str], Unread | None] | None = None
+    """Returns why more resources of a type may exist than the snapshot has, None where it has all of the subscriptions
+    that this identity can see.
+    """
     memo: dict[object, object] = field(default_factory=dict)
     """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
 
@@ -132,6 +139,11 @@ class Index:
         whole, by = self.missing.get(type.lower()), self.unlisted.get(type.lower())
         where = subscription_of(resource_id)
         return by.get(where) if whole is not None and by is not None and where else whole
+
+    def incomplete(self, type: str) -> Unread | None:
+        """Return why more resources of a type may exist than the snapshot has; None where it has them all."""
+        missing = self.missing.get(type.lower())
+        return missing if missing is not None or self.whole is None else self.whole(type)
 
     def find(self, resource_id: str) -> Resource:
         """Return the resource of that id. Raises Unread where no listing covers it, as in a subscription that is not

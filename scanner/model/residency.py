@@ -149,13 +149,17 @@ class Residency:
         found = [each for each in self.policy.exceptions if each.covers(resource.id, region)]
         return min(found, key=lambda each: each.expired, default=None)
 
-    def region_of(self, resource_id: str) -> str:
-        """Return the region of another resource; "" where it is not known."""
+    def located(self) -> Mapping[str, str]:
+        """Return the region of each top-level resource of the snapshot by its id in lower case."""
         if self._locations is None:
             self._locations = self.locate()
+        return self._locations
+
+    def region_of(self, resource_id: str) -> str:
+        """Return the region of another resource; "" where it is not known."""
         parts = segments(resource_id)
         start = parts.index("providers") if "providers" in parts else len(parts)
-        return region_name(self._locations.get("/" + "/".join(parts[: start + 4]), ""))
+        return region_name(self.located().get("/" + "/".join(parts[: start + 4]), ""))
 
     def why_unknown(self, resource_id: str) -> str:
         """Return why the region of another resource is not known."""

@@ -73,6 +73,7 @@ _HOPS = frozenset(
         "api-management",
         "application-gateway",
         "authentication",
+        "cdn",
         "endpoint",
         "environment",
         "firewall",

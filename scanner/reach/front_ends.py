@@ -113,6 +113,10 @@ class PublisherIndex:
         routes = _FrontDoorRoutes(self.index)
         for origin in self.index.of_type(f"{CDN}/originGroups/origins")[0]:
             self._origin(origin, routes)
+        for endpoint, origin in _cdn_origins(self.index):
+            name, id = self._top(endpoint)
+            hop = Hop("cdn", name, f"published through the CDN {name}", id)
+            self._add(text_at(origin, "hostName"), hop, _http_ports(origin))
         self._api_management()
         for gateway in self.index.of_type(f"{NETWORK}/applicationGateways")[0]:
             self._gateway(gateway)
@@ -306,6 +310,17 @@ def _live_endpoints(profile: Resource) -> list[Any]:
         return []
     every = objects_at(profile.body, "properties.endpoints")
     return [each for each in every if not same(get_path(each, "properties.endpointStatus"), "Disabled")]
+
+
+def _cdn_origins(index: Index) -> Iterator[tuple[Resource, Any]]:
+    """Yield the properties of the enabled origins of a classic CDN, each after its endpoint."""
+    for endpoint in index.of_type(f"{CDN}/endpoints")[0]:
+        if same(get_path(endpoint.body, "properties.resourceState"), "Stopped"):
+            continue
+        for each in objects_at(endpoint.body, "properties.origins"):
+            origin = get_path(each, "properties")
+            if not same(get_path(origin, "enabled"), False):
+                yield endpoint, origin
 
 
 class _FrontDoorRoutes:

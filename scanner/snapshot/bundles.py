@@ -15,6 +15,7 @@ from msgspec import Struct
 from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
+from scanner.model.host_names import MARKS, host_names
 from scanner.model.ids import group_of, resource_type_of, root_of, segments, subscription_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
@@ -44,7 +45,8 @@ class Snapshot:
     `history_gaps`: what is missing compared with the history. It makes nothing in this snapshot inconclusive.
     `group_regions`: the region of each resource group, by its id in lower case. `locations`: ARM's list of regions.
     `quotas`: the quotas of a region of a subscription, by the path of their list in lower case.
-    `locate`: returns the region of each top-level resource by its id in lower case.
+    `locate`: returns the region of each top-level resource by its id in lower case. `names`: returns the ids (lower
+    case) of apps and container groups by their hosts.
     `fabric`: the networks of the index, parsed. `parsed_counts`: how many resources of the index are kept in the
     fabric only, by type in lower case.
     """
@@ -68,6 +70,7 @@ class Snapshot:
     locations: list[dict[str, Any]] = field(default_factory=list)
     quotas: dict[str, dict[str, Any]] = field(default_factory=dict)
     locate: Callable[[], Mapping[str, str]] = dict
+    names: Callable[[], Mapping[str, str]] = dict
     raw: Callable[[], Iterable[bytes]] | None = None
     """Returns the encoded lines once more; None where they cannot be read again."""
     why: str = WITHOUT
@@ -157,6 +160,7 @@ def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
     # Weak: the files of a store are closed when its last user is gone, not by the collector of cycles.
     snapshot.raw = partial(_lines_of_store, weakref.ref(store))
     snapshot.locate = partial(locations_of, snapshot.raw)
+    snapshot.names = partial(names_in, snapshot.raw)
     snapshot.why = why
     return snapshot
 
@@ -189,6 +193,19 @@ def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
             one = _LOCATED.decode(raw).resource
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
                 found[one.id.lower()] = one.location
+    return found
+
+
+def names_in(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
+    """Return the ids (lower case) of apps, their slots and container groups in encoded lines, by their hosts."""
+    found: dict[str, str] = {}
+    for raw in lines():
+        folded = raw.lower()
+        if any(mark in folded for mark in MARKS):
+            with suppress(msgspec.DecodeError):
+                body = decoder.decode(raw).resource
+                for host in host_names(body) if body is not None else ():
+                    found[host] = str(body.get("id")).lower() if body is not None else ""
     return found
 
 

@@ -18,7 +18,7 @@ from scanner.errors import InputError
 from scanner.model.ids import subscription_of
 from scanner.model.index import ORDER
 from scanner.model.kept import WITHOUT
-from scanner.snapshot.bundles import Snapshot, grouped, locations_of, of_store
+from scanner.snapshot.bundles import Snapshot, grouped, locations_of, names_in, of_store
 from scanner.snapshot.checks import LineChecks, check_taken
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
 from scanner.snapshot.lines import LINE_BYTES, LINE_VALUES, Lines, values_of
@@ -289,6 +289,7 @@ def _import(path: Path, records: Iterator[dict[str, Any]]) -> Snapshot:
 def _with_lines(snapshot: Snapshot, again: Callable[[], Iterable[bytes]]) -> Snapshot:
     """Return the snapshot with what yields its lines once more."""
     snapshot.raw, snapshot.locate = again, partial(locations_of, again)
+    snapshot.names = partial(names_in, again)
     return snapshot
 
 

@@ -146,6 +146,16 @@ TYPES = {
         "Oracle.Database/autonomousDatabases",
         "Oracle.Database/cloudVmClusters",
     ),
+    "edge": (
+        "Microsoft.ServiceNetworking/trafficControllers",
+        "Microsoft.Network/virtualWans",
+        "Microsoft.Network/vpnServerConfigurations",
+        "Microsoft.Network/p2svpnGateways",
+        "Microsoft.Network/vpnGateways",
+        "Microsoft.Network/networkVirtualAppliances",
+        "Microsoft.Network/dnsZones",
+        "Microsoft.Network/trafficManagerProfiles",
+    ),
     "subscription": ("Microsoft.Resources/subscriptions",),
 }
 

@@ -61,6 +61,9 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.dbforpostgresql/servergroupsv2": {"coordinator", "nodes"},
     "microsoft.documentdb/cassandraclusters": {"cassandra"},
     "oracle.database/autonomousdatabases": {"database"},
+    "microsoft.servicenetworking/trafficcontrollers": {"frontend/*"},
+    "microsoft.network/p2svpngateways": {"vpn"},
+    "microsoft.network/networkvirtualappliances": {"nic/*", "ingress/*"},
     "microsoft.documentdb/databaseaccounts": {"cosmos", "gateway/*"},
     "microsoft.documentdb/mongoclusters": {"mongo"},
     "microsoft.web/sites": {"app", "scm", "ftp", "function/*", "host-keys", "trigger/*"},
@@ -101,7 +104,7 @@ ENDPOINTS: dict[str, set[str]] = {
 PORTS = {"tcp/*", "udp/*"}
 OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
 OPTIONAL |= {"application/*", "more/*", "runtime/*", "shell/*"}
-OPTIONAL |= {"gateway/*", "group/*", "volume/*"}
+OPTIONAL |= {"frontend/*", "gateway/*", "group/*", "nic/*", "volume/*"}
 OPTIONAL |= {"fhir/*", "dicom/*", "hsm/*"}
 OPTIONAL |= {"export/*", "java/*", "pool/*", "preview/*", "route/*"}
 OPTIONAL |= {"api/*", "direct/*", "hub/*", "hybrid/*", "self-hosted/*", "wcf/*"}
@@ -177,7 +180,9 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     # An anonymous container, a port or an endpoint of a rule counts only while it is open; of a self-hosted gateway no
     # address is known.
     # A session pool has no network settings. That a gateway of Cosmos DB is closed is documented nowhere.
-    assert wanted - shut <= {"blob/*", "direct/*", "gateway/*", "self-hosted/*", "sessions", *PORTS}
+    # Who may call a frontend is in Kubernetes; who may reach an interface, in the appliance.
+    elsewhere = {"frontend/*", "nic/*"}
+    assert wanted - shut <= {"blob/*", "direct/*", "gateway/*", "self-hosted/*", "sessions", *elsewhere, *PORTS}
 
 
 @pytest.mark.parametrize("service", EXPECTED)
@@ -272,6 +277,8 @@ CANNOT = {
     **dict.fromkeys(
         (("self-hosted/*", each) for each in ("open", "half open", "closed")), "its address is not in Azure"
     ),
+    **dict.fromkeys((("frontend/*", each) for each in ("open", "half open", "closed")), "its routes are in Kubernetes"),
+    **dict.fromkeys((("nic/*", each) for each in ("open", "half open", "closed")), "its filters are in the appliance"),
     ("query", "open"): "every query carries an Entra token",
     ("configuration", "open"): "every call carries an Entra token",
     ("logs", "open"): "every call carries an Entra token",

@@ -109,6 +109,87 @@ def test_further_hosts(
     assert {name: each for name, each in found.items() if name in expected} == expected
 
 
+NETWORK = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.Network"
+SERVER = {"fullyQualifiedDomainName": "sql-plan.database.windows.net"}
+NAMESPACE = {"serviceBusEndpoint": "https://ns.servicebus.windows.net:443/"}
+MACHINE = {"networkProfile": {"networkInterfaces": [{"id": f"{NETWORK}/networkInterfaces/nic"}]}}
+CONTAINERS = {"ipAddress": {"type": "Public", "ip": "192.0.2.30", "fqdn": "aci.norwayeast.azurecontainer.io"}}
+ADDRESSES = [
+    {
+        "id": f"{NETWORK}/publicIPAddresses/pip",
+        "sku": {"name": "Basic"},
+        "properties": {"ipAddress": "192.0.2.10", "dnsSettings": {"fqdn": "VM.norwayeast.cloudapp.azure.com"}},
+    },
+    {
+        "id": f"{NETWORK}/networkInterfaces/nic",
+        "properties": {
+            "ipConfigurations": [
+                {
+                    "name": "ip",
+                    "properties": {
+                        "privateIPAddress": "10.0.0.4",
+                        "publicIPAddress": {"id": f"{NETWORK}/publicIPAddresses/pip"},
+                    },
+                }
+            ]
+        },
+    },
+]
+
+
+@pytest.mark.parametrize(
+    ("type", "properties", "children", "also", "expected"),
+    [
+        (
+            "Microsoft.Sql/servers",
+            SERVER,
+            {
+                "failoverGroups/fog": {"properties": {"replicationRole": "Primary"}},
+                "failoverGroups/fog-b": {"properties": {"replicationRole": "Secondary"}},
+                "failoverGroups/new": {"properties": {}},
+            },
+            [],
+            {"fog.database.windows.net", "fog-b.secondary.database.windows.net"},
+        ),
+        (
+            "Microsoft.EventHub/namespaces",
+            NAMESPACE,
+            {
+                "disasterRecoveryConfigs/alias": {"properties": {"role": "Primary"}},
+                "disasterRecoveryConfigs/other": {"properties": {"role": "Secondary"}},
+            },
+            [],
+            {"alias.servicebus.windows.net"},
+        ),
+        (
+            "Microsoft.ServiceBus/namespaces",
+            NAMESPACE,
+            {"disasterRecoveryConfigs/alias": {"properties": {"role": "PrimaryNotReplicating"}}},
+            [],
+            {"alias.servicebus.windows.net"},
+        ),
+        ("Microsoft.Compute/virtualMachines", MACHINE, {}, ADDRESSES, {"vm.norwayeast.cloudapp.azure.com"}),
+        (
+            "Microsoft.ContainerInstance/containerGroups",
+            {"ipAddress": {**CONTAINERS["ipAddress"], "ports": [{"port": 22, "protocol": "TCP"}]}},
+            {},
+            [],
+            {"aci.norwayeast.azurecontainer.io"},
+        ),
+    ],
+)
+def test_names_that_lead_to_an_endpoint(
+    type: str, properties: dict[str, Any], children: dict[str, Any], also: list[Any], expected: set[str]
+) -> None:
+    id = f"{GROUP}/{type}/example".replace("resourceGroups/rg/", "resourceGroups/rg-example/")
+    body = {"id": id, "name": "example", "sku": {"name": "Premium"}, "properties": properties}
+    case = examples.Case("", "", type, body, children, also=also)
+    run, bundle = examples.evaluation(case), examples.bundle(case)
+    assert bundle.top is not None
+    found = [each for kind in examples.kinds_of(type) for each in run.exposures(kind, bundle.top)[0]]
+    assert {host for each in found for host in each.hosts} == expected
+
+
 def test_a_hostile_id_of_a_workspace_is_no_host() -> None:
     for customer in ("a\x1b[31m", "a b", "x/../y", "<b>"):
         found = hosts("Microsoft.OperationalInsights/workspaces", "law", {"customerId": customer})

@@ -16,6 +16,7 @@ FOUND = (
     ("Microsoft.Sql/managedInstances", "properties.administrators.login"),
     ("Microsoft.Network/virtualNetworkGateways", "properties.gatewayType"),
     ("Microsoft.Storage/storageAccounts/fileServices/shares", "properties.enabledProtocols"),
+    ("Microsoft.ServiceFabric/clusters", "properties.certificate.thumbprint"),
     ("Microsoft.ServiceFabric/managedClusters", "properties.azureActiveDirectory.tenantId"),
 )
 """What passed before: `make fuzz` found it."""

@@ -465,3 +465,19 @@ def test_a_path_map_calls_the_port_of_each_path() -> None:
     found = made(network(), group(), nic(), body)
     # The rule itself names no pool and no setting.
     assert found.called_ports("", [found.topology.fabric.nics[NIC.lower()]], ()) == {GATEWAY[0]: {8080, 9090}}
+
+
+def test_what_a_classic_cdn_publishes() -> None:
+    origins = [
+        {"properties": {"hostName": HOST, "httpPort": 80, "httpsPort": 443, "enabled": True}},
+        {"properties": {"hostName": "off.example.net", "enabled": False}},
+    ]
+    profile: Body = {"id": CDN, "sku": {"name": "Standard_Microsoft"}}
+    found = made(
+        profile, {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Running", "origins": origins}}
+    )
+    assert found.publishers([HOST]) == ("published through the CDN afd",)
+    assert [[hop.kind for hop in chain] for chain in found.chains([HOST])] == [["cdn"]]
+    assert found.publishers(["off.example.net"]) == ()
+    stopped = {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Stopped", "origins": origins}}
+    assert made(profile, stopped).publishers([HOST]) == ()

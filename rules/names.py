@@ -1,0 +1,273 @@
+"""DNS zones and Traffic Manager: records and targets that name hosts of Azure which no resource of the scan has.
+
+Such a name can be created by someone else, who then answers in place of the resource that is gone: Microsoft Learn,
+security/fundamentals/subdomain-takeover.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from scanner.model.ids import name_of, type_of
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, known_objects, same, text_at, value_at
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.sources import cached
+
+from . import network
+from .edge import CDN_ENDPOINTS
+
+ZONE = ResourceType("Microsoft.Network/dnsZones", api="2018-05-01")
+ALIASES = ZONE.child("CNAME")
+MANAGER = ResourceType(
+    "Microsoft.Network/trafficManagerProfiles", api="2022-04-01", keep=("properties.dnsConfig.fqdn",)
+)
+
+SITES = "Microsoft.Web/sites"
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
+GROUPS = "Microsoft.ContainerInstance/containerGroups"
+APPS = (SITES.lower(), GROUPS.lower())
+
+
+class Namespace(NamedTuple):
+    """The hosts below a suffix of Azure. `types`: those whose resources have such hosts.
+
+    `by_name`: the first label is the name of a resource; else the host is a property. `free`: whoever is first gets a
+    name, and can serve the domains of others with it. Without it a missing name is inconclusive.
+    """
+
+    suffix: str
+    types: tuple[str, ...]
+    by_name: bool = True
+    free: bool = True
+
+
+# The page names these. Of Static Web Apps and container apps Azure chooses the host.
+NAMESPACES: Final = (
+    Namespace(".azurewebsites.net", (SITES,), by_name=False),
+    Namespace(".core.windows.net", (ACCOUNTS,)),
+    Namespace(".azure-api.net", ("Microsoft.ApiManagement/service",)),
+    Namespace(".azurefd.net", ("Microsoft.Cdn/profiles", "Microsoft.Network/frontDoors"), by_name=False),
+    Namespace(".azureedge.net", ("Microsoft.Cdn/profiles",), by_name=False),
+    Namespace(".trafficmanager.net", (MANAGER.type,), by_name=False),
+    Namespace(".cloudapp.azure.com", ("Microsoft.Network/publicIPAddresses",), by_name=False),
+    Namespace(".azurecontainer.io", (GROUPS,), by_name=False),
+    Namespace(".database.windows.net", ("Microsoft.Sql/servers",), free=False),
+    Namespace(".redis.cache.windows.net", ("Microsoft.Cache/redis",), free=False),
+    Namespace(".search.windows.net", ("Microsoft.Search/searchServices",), free=False),
+    Namespace(
+        ".servicebus.windows.net", ("Microsoft.EventHub/namespaces", "Microsoft.ServiceBus/namespaces"), free=False
+    ),
+    Namespace(".vault.azure.net", ("Microsoft.KeyVault/vaults",), free=False),
+    Namespace(".azurecr.io", ("Microsoft.ContainerRegistry/registries",), free=False),
+    Namespace(".documents.azure.com", ("Microsoft.DocumentDB/databaseAccounts",), free=False),
+    Namespace(".postgres.database.azure.com", ("Microsoft.DBforPostgreSQL/flexibleServers",), free=False),
+    Namespace(".mysql.database.azure.com", ("Microsoft.DBforMySQL/flexibleServers",), free=False),
+)
+CHOSEN: Final = (".azurestaticapps.net", ".azurecontainerapps.io", ".privatelink.")
+"""Hosts with a part that Azure chooses, so that no one else gets them; and names that resolve inside networks."""
+OTHER_CLOUDS: Final = (
+    ".azurewebsites.us", ".usgovcloudapi.net", ".usgovcloudapp.net", ".usgovtrafficmanager.net", ".azure.us",
+    ".chinacloudsites.cn", ".chinacloudapi.cn", ".chinacloudapp.cn", ".trafficmanager.cn", ".azure.cn",
+)  # fmt: skip
+# app-service/overview-hosting: a host with a hash and a region belongs to one tenant.
+_UNIQUE: Final = re.compile(r".+-[a-z0-9]{16}\.[a-z0-9]+-\d\d\.azurewebsites\.net")
+CREATED_BY_OTHERS = "it names no host of Azure that someone else could create"
+
+
+def namespace_of(host: str) -> Namespace | None:
+    """Return the namespace of a host (lower case), the longest suffix first; None for a host of no such service."""
+    found = [each for each in NAMESPACES if host.endswith(each.suffix)]
+    return max(found, key=lambda each: len(each.suffix), default=None)
+
+
+def owner(host: str, space: Namespace, index: Index) -> str:
+    """Return the name of the resource that has a host; "" where no resource of the scan has it.
+
+    Raises Unread where more resources may exist than the scan knows, and one of them may have it.
+    """
+    found = _by_name(host, space, index) if space.by_name else _by_host(host, space, index)
+    if found:
+        return found
+    for type in space.types:
+        missing = index.incomplete(type)
+        if missing is not None:
+            raise missing
+    return ""
+
+
+def _by_name(host: str, space: Namespace, index: Index) -> str:
+    # Storage: `account.blob`, `account.z6.web`; API Management: `name.portal`; replicas: `account-secondary`.
+    name = host.removesuffix(space.suffix).partition(".")[0]
+    known = cached(index, "names by type", _names_by_type)
+    for type in space.types:
+        names = known.get(type.lower(), {})
+        for each in (name, name.removesuffix("-secondary")):
+            if each in names:
+                return names[each]
+    return ""
+
+
+def _app(host: str, index: Index) -> str:
+    """Return the name of the app, slot or container group that has a host; "" where none has it.
+
+    An app may have a host with a hash, and its name is then free. Raises Unread where its hosts are not known.
+    """
+    names = cached(index, "hosts of apps", lambda each: each.names())
+    if host in names:
+        return name_of(names[host])
+    seen = cached(index, "apps with hosts", lambda each: frozenset(each.names().values()))
+    for id in index.residency.located():
+        if any(f"/{type}/" in id for type in APPS) and id not in seen and _may_have(id, host):
+            raise Unread(id, "Azure did not return its hosts")
+    return ""
+
+
+def _may_have(id: str, host: str) -> bool:
+    """Return whether a resource whose hosts are not known may have this one. The label of a group is not its name."""
+    parts = id.split("/")
+    if GROUPS.lower() in id:
+        return host.endswith(".azurecontainer.io")
+    # The host of a slot is `app-slot`: app-service/deploy-staging-slots.
+    name = f"{parts[-3]}-{parts[-1]}" if "/slots/" in id else parts[-1]
+    return host.partition(".")[0] == name or host.startswith(f"{name}-")
+
+
+def _names_by_type(index: Index) -> dict[str, dict[str, str]]:
+    """Return the names of all top-level resources by type and name, in lower case."""
+    found: dict[str, dict[str, str]] = {}
+    for id in index.residency.located():
+        name = id.rsplit("/", 1)[-1]
+        found.setdefault(type_of(id).lower(), {})[name] = name
+    return found
+
+
+def _by_host(host: str, space: Namespace, index: Index) -> str:
+    found = cached(index, "hosts of names", lambda each: dict(_hosts(each))).get(host, "")
+    if found:
+        return found
+    if SITES in space.types or GROUPS in space.types:
+        return _app(host, index)
+    for profile in index.of_type(network.PROFILE.type)[0] if network.PROFILE.type in space.types else ():
+        for read in (network.AFD_ENDPOINTS, CDN_ENDPOINTS):
+            if read.needed(profile) and (gap := profile.children(read).gap) is not None:
+                raise gap
+    if space.suffix == ".cloudapp.azure.com" and host.removesuffix(space.suffix).count(".") != 1:
+        raise Unread("the addresses of scale sets", "the name may be that of an instance of a scale set")
+    return ""
+
+
+def _hosts(index: Index) -> Iterator[tuple[str, str]]:
+    """Yield the hosts (lower case) of the resources of the index that have such a name, with the resource's name."""
+    for type, path in (
+        ("Microsoft.Network/publicIPAddresses", "properties.dnsSettings.fqdn"),
+        (MANAGER.type, "properties.dnsConfig.fqdn"),
+        (network.AFD_ENDPOINTS.type, "properties.hostName"),
+        (CDN_ENDPOINTS.type, "properties.hostName"),
+    ):
+        for each in index.of_type(type)[0]:
+            yield text_at(each.body, path).lower(), each.name
+    for each in index.of_type(network.FRONT.type)[0]:
+        yield f"{each.name.lower()}.azurefd.net", each.name
+
+
+def dangling(host: str, path: str, index: Index) -> Verdict:
+    """Return the verdict on a host that a record or a target names."""
+    name = host.lower().rstrip(".")
+    space = namespace_of(name)
+    seen = Evidence(path, name)
+    if name.endswith(OTHER_CLOUDS):
+        return unknown(Unread(path, "hosts of other clouds of Azure are not compared"), evidence=(seen,))
+    if space is None or any(each in f".{name}" for each in CHOSEN):
+        return NotApplicable(CREATED_BY_OTHERS)
+    try:
+        found = owner(name, space, index)
+    except Unread as missing:
+        return unknown(missing, evidence=(seen,))
+    if found:
+        return Pass((seen, Evidence("resource", found)))
+    if _UNIQUE.fullmatch(name):
+        return NotApplicable("Azure keeps the host for the tenant that had it")
+    if not space.free:
+        return unknown(Unread(path, "no resource of the scan has this host"), evidence=(seen,))
+    return Fail((Evidence(path, name, "a host that a resource has"),))
+
+
+CNAME = "properties.CNAMERecord.cname"
+ALIAS = "properties.targetResource.id"
+
+
+def dangling_record(record: Resource, index: Index) -> Verdict:
+    """Fail where a CNAME names a host that no resource has. Azure empties an alias record with its resource."""
+    alias = record.get(ALIAS)
+    if isinstance(alias, str) and alias:
+        return Pass((record.evidence(ALIAS),))
+    host = record.require(CNAME)
+    if not isinstance(host, str) or not host:
+        return unknown(unknown_value(CNAME, host))
+    return dangling(host, CNAME, index)
+
+
+ENDPOINTS = "properties.endpoints"
+
+
+def dangling_target(profile: Resource, index: Index) -> Verdict:
+    """Fail where an endpoint of a profile names a resource or host that is gone."""
+    if same(profile.get("properties.profileStatus"), "Disabled"):
+        return NotApplicable("the profile is disabled")
+    profile.require(ENDPOINTS)
+    listed = [
+        each
+        for each in known_objects(profile.body, ENDPOINTS)
+        if not same(value_at(each, "properties.endpointStatus"), "Disabled")
+    ]
+    if not listed:
+        return NotApplicable("it has no enabled endpoint")
+    gone, missing, known = [], [], []
+    for each in listed:
+        name, verdict = str(value_at(each, "name")), _target(each, index)
+        if isinstance(verdict, Fail):
+            gone.append(name)
+        elif isinstance(verdict, Pass | NotApplicable):
+            known.append(name)
+        else:
+            missing.append(Unread(f"{ENDPOINTS}[{name}]", verdict.why))
+    if gone:
+        return Fail((Evidence(f"{ENDPOINTS}[].properties.target", gone, "targets that exist"),))
+    if missing:
+        return unknown(*missing)
+    return Pass((Evidence(f"{ENDPOINTS}[].properties.target", known),))
+
+
+def _target(endpoint: object, index: Index) -> Verdict:
+    path, host_path = "properties.targetResourceId", "properties.target"
+    id, host = value_at(endpoint, path), value_at(endpoint, host_path)
+    if isinstance(id, str) and id:
+        if _exists(id, index):
+            return Pass((Evidence(path, id),))
+        if not index.is_visible(id):
+            return unknown(Unread(path, f"{name_of(id)} is in a subscription that this scan did not see"))
+        missing = index.incomplete(type_of(id))
+        if missing is not None:
+            return unknown(missing)
+        return Fail((Evidence(path, id, "a resource that exists"),))
+    if not isinstance(host, str) or not host:
+        return unknown(not_returned(host_path) if is_absent(host) else unknown_value(host_path, host))
+    return dangling(host, host_path, index)
+
+
+def _exists(id: str, index: Index) -> bool:
+    key = "/" + "/".join(part for part in id.lower().split("/") if part)
+    return key in index.resources or key in index.residency.located()

@@ -1,0 +1,71 @@
+"""Network virtual appliances of virtual hubs: their own public addresses, and those whose traffic they forward."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, possible, replace
+from scanner.model.ids import name_of
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, text_at
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned
+
+APPLIANCE = ResourceType("Microsoft.Network/networkVirtualAppliances", api="2025-09-01")
+NICS = "properties.virtualApplianceNics"
+INGRESS = "properties.internetIngressPublicIps"
+RULES = "properties.inboundSecurityRules"
+
+# azure-mgmt-network: InboundSecurityRuleOperations has get and create_or_update, and no list.
+OF_THE_VENDOR = Unread(
+    "the filters of the appliance",
+    "they are in the appliance, and of its inbound security rules ARM lists the ids alone",
+)
+NOTHING = "no inbound security rule forwards traffic"
+FORWARDED = Unread("the translation rules of the appliance", "they are in the appliance")
+
+
+@APPLIANCE.endpoints(admin=("nic/*",), app=("ingress/*",))
+def endpoints(appliance: Resource, index: Index) -> Iterator[Exposure]:
+    yield from _nics(appliance)
+    yield from _ingress(appliance, index)
+
+
+def _nics(appliance: Resource) -> Iterator[Exposure]:
+    """Yield an endpoint for each interface with a public address. Whoever manages an appliance signs in."""
+    nics = appliance.get(NICS)
+    if not isinstance(nics, list):
+        missing = not_returned(NICS) if is_absent(nics) else not_a_list(NICS)
+        yield Exposure("nic/*", "admin", possible(Reach.internet, missing), SHARED, "The interfaces of the appliance")
+        return
+    for each in nics:
+        address, name = text_at(each, "publicIpAddress"), text_at(each, "name") or text_at(each, "nicType")
+        if not address:
+            continue
+        instance = text_at(each, "instanceName")
+        label = f"{instance}-{name}" if instance else name or address
+        seen = Evidence(f"{NICS}[].publicIpAddress", address)
+        hops = (Hop("public-ip", name or label, address), Hop("nsg", "Filters of the appliance", allows=None))
+        reach = possible(Reach.internet, OF_THE_VENDOR, seen, hops=hops)
+        yield Exposure(f"nic/{label}", "admin", reach, SHARED, f"The interface {label}", address=address)
+
+
+def _ingress(appliance: Resource, index: Index) -> Iterator[Exposure]:
+    """Yield an endpoint for each address whose traffic is forwarded into the hub.
+
+    virtual-wan/how-to-network-virtual-appliance-inbound: only inbound security rules bring traffic to it.
+    """
+    addresses, rules = appliance.items(INGRESS), appliance.get(RULES)
+    for each in addresses:
+        id = text_at(each, "id")
+        name = name_of(id)
+        what = f"What the appliance publishes at {name}"
+        if rules == []:
+            hop = Hop("switch", "Inbound security rules", NOTHING, allows=False)
+            off = closed(f"ingress/{name}", "app", NOTHING, display_name=what)
+            yield replace(off, reach=replace(off.reach, hops=(hop,)))
+            continue
+        found = index.resources.get("/" + id.strip("/").lower())
+        address = text_at(found.body, "properties.ipAddress") if found is not None else ""
+        reach = possible(Reach.internet, FORWARDED, Evidence(f"{INGRESS}[].id", id))
+        sign_in = possible(Auth.anonymous, FORWARDED)
+        yield Exposure(f"ingress/{name}", "app", reach, sign_in, what, address=address)

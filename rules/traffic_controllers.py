@@ -1,0 +1,53 @@
+"""Application Gateway for Containers: frontends. What they publish, and who may call it, is in Kubernetes."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Auth, Exposure, Hop, Reach, grant, possible, replace, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, text_at
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
+from scanner.reach.sources import source_hop
+
+CONTROLLER = ResourceType("Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01")
+FRONTENDS = CONTROLLER.child("frontends")
+POLICIES = CONTROLLER.child("securityPolicies")
+
+IN_KUBERNETES = Unread("the routes of the frontend", "they are in Kubernetes, which this scan does not read")
+PUBLIC = "a public name without address rules"
+WAF = "properties.wafPolicy.id"
+
+
+# application-gateway/for-containers/overview: a frontend has a public name; gateways, listeners and routes are resources
+# of Kubernetes. Address rules are in preview versions of the API alone, and Kubernetes says what they apply to.
+@CONTROLLER.endpoints(app=("frontend/*",), reads=(FRONTENDS,))
+def endpoints(controller: Resource, index: Index) -> Iterator[Exposure]:
+    frontends = controller.children(FRONTENDS)
+    for each in frontends:
+        reach = grant(Reach.internet, Evidence("network", "no setting of the gateway limits it"))
+        yield Exposure(
+            f"frontend/{each.name}",
+            "app",
+            replace(reach, hops=(source_hop(reach), Hop("switch", "Frontend", PUBLIC))),
+            possible(Auth.anonymous, IN_KUBERNETES),
+            display_name=f"The frontend {each.name}",
+            subject=each,
+            address=text_at(each.body, "properties.fqdn"),
+        )
+    if frontends.gap is not None:
+        yield unread("frontend/*", "app", frontends.gap, "The frontends")
+
+
+def without_waf(controller: Resource, index: Index) -> Verdict:
+    """Fail where no security policy names a WAF policy. Which routes use one is in Kubernetes."""
+    found = controller.children(POLICIES)
+    values = {each.name: each.get(WAF) for each in found}
+    named = [name for name, value in values.items() if isinstance(value, str) and value]
+    if named:
+        return Pass((Evidence(f"securityPolicies[].{WAF}", named),))
+    found.all()
+    strange = [value for value in values.values() if not is_absent(value)]
+    if strange:
+        return unknown(unknown_value(f"securityPolicies[].{WAF}", strange[0]))
+    return Fail((Evidence("securityPolicies", list(values), "one with a WAF policy"),))

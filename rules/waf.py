@@ -1,0 +1,153 @@
+"""Policies of web application firewalls: versions of rule sets, what they inspect, and what they leave out."""
+
+import re
+from typing import Any
+
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, known_objects, same, value_at
+from scanner.model.resource import Resource
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
+
+from . import network
+from .common import in_tier
+
+GATEWAY_SETS = "properties.managedRules.managedRuleSets"
+MINIMUM = {"owasp": (3, 2), "microsoft_defaultruleset": (2, 1), "defaultruleset": (2, 1)}
+"""The oldest version that Microsoft recommends, by type of rule set: application-gateway-crs-rulegroups-rules and
+web-application-firewall-drs."""
+BOTS = "Microsoft_BotManagerRuleSet"
+WITHOUT = "the Standard tier has no managed rules"
+_VERSION = re.compile(r"\d+(\.\d+)*")
+
+
+def _is_front(policy: Resource) -> bool:
+    """Return whether a policy is of Front Door, which has a SKU, and exclusions in its rule sets."""
+    return same(policy.type, network.FRONT_WAF.type)
+
+
+def without_managed_rules(policy: Resource) -> bool:
+    """Return whether the tier has none: web-application-firewall/afds/afds-overview."""
+    return _is_front(policy) and in_tier(policy, ("Standard_AzureFrontDoor",))
+
+
+def rule_sets(policy: Resource) -> list[Any]:
+    """Return the managed rule sets. Raises Unread where Azure did not return the list."""
+    policy.require(GATEWAY_SETS)
+    return known_objects(policy.body, GATEWAY_SETS)
+
+
+def _shown(rule_set: Any) -> str:
+    return f"{value_at(rule_set, 'ruleSetType')} {value_at(rule_set, 'ruleSetVersion')}"
+
+
+def old_rule_set(policy: Resource, index: Index) -> Verdict:
+    """Fail where no rule set against attacks is assigned, or only an old version."""
+    if without_managed_rules(policy):
+        return NotApplicable(WITHOUT)
+    sets = rule_sets(policy)
+    kinds = [(each, str(value_at(each, "ruleSetType")).lower()) for each in sets]
+    main = [(each, MINIMUM[kind]) for each, kind in kinds if kind in MINIMUM]
+    seen = Evidence(GATEWAY_SETS, [_shown(each) for each in sets], "Microsoft_DefaultRuleSet 2.1")
+    if not main:
+        if all(kind == BOTS.lower() or kind == "microsoft_httpddosruleset" for _, kind in kinds):
+            return Fail((seen,))
+        return unknown(unknown_value(f"{GATEWAY_SETS}[].ruleSetType"), evidence=(seen,))
+    versions = [(_version(value_at(each, "ruleSetVersion")), least) for each, least in main]
+    if any(version is not None and version >= least for version, least in versions):
+        return Pass((seen,))
+    if any(version is None for version, _ in versions):
+        return unknown(unknown_value(f"{GATEWAY_SETS}[].ruleSetVersion"), evidence=(seen,))
+    return Fail((seen,))
+
+
+def _version(value: Any) -> tuple[int, ...] | None:
+    """Return a version as numbers. A preview (`preview-0.1`) comes before all others; None for anything else."""
+    if isinstance(value, str) and value.lower().startswith("preview"):
+        return (0,)
+    if not isinstance(value, str) or not _VERSION.fullmatch(value):
+        return None
+    return tuple(int(part) for part in value.split("."))
+
+
+def no_bot_rules(policy: Resource, index: Index) -> Verdict:
+    """Fail where the rule set against bots is not assigned."""
+    if without_managed_rules(policy):
+        return NotApplicable(WITHOUT)
+    sets = rule_sets(policy)
+    seen = Evidence(GATEWAY_SETS, [_shown(each) for each in sets], BOTS)
+    kinds = [value_at(each, "ruleSetType") for each in sets]
+    if any(same(each, BOTS) for each in kinds):
+        return Pass((seen,))
+    if not all(isinstance(each, str) for each in kinds):
+        return unknown(not_returned(f"{GATEWAY_SETS}[].ruleSetType"), evidence=(seen,))
+    return Fail((seen,))
+
+
+OVERRIDES = "ruleGroupOverrides"
+EXCLUSIONS = "properties.managedRules.exclusions"
+NO_EXCLUSIONS = ""
+"""Front Door has exclusions in rule sets alone."""
+
+
+def group_disabled(policy: Resource, index: Index) -> Verdict:
+    """Fail where an override names a group and no rule of it, which disables them all (azure-mgmt-network and
+    azure-mgmt-frontdoor, ManagedRuleGroupOverride.rules).
+    """
+    if without_managed_rules(policy):
+        return NotApplicable(WITHOUT)
+    sets, path = rule_sets(policy), f"{GATEWAY_SETS}[].{OVERRIDES}[].rules"
+    groups = [group for each in sets for group in known_objects(each, OVERRIDES)]
+    if not sets:
+        return NotApplicable("it has no managed rules")
+    front = _is_front(policy)
+    bare = [each for each in groups if not known_objects(each, "rules") and not (front and _excludes(each))]
+    off = [str(value_at(each, "ruleGroupName")) for each in bare]
+    if off:
+        return Fail((Evidence(path, off, "no whole group"),))
+    return Pass((Evidence(path, [str(value_at(each, "ruleGroupName")) for each in groups] or "none"),))
+
+
+def _excludes(group: Any) -> bool:
+    """Return whether an override is there for its exclusions."""
+    return bool(known_objects(group, "exclusions"))
+
+
+def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
+    """Fail where an exclusion leaves out every header, cookie or argument for every rule."""
+    if without_managed_rules(policy):
+        return NotApplicable(WITHOUT)
+    sets = rule_sets(policy)
+    path = listed or f"{GATEWAY_SETS}[].exclusions"
+    own = known_objects(policy.body, path) if listed and policy.require(path) is not None else []
+    whole = [each for each in own if not known_objects(each, "exclusionManagedRuleSets")]
+    for each in sets if _is_front(policy) else ():
+        whole += known_objects(each, "exclusions")
+    names = [str(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
+    if names:
+        return Fail((Evidence(f"{path}[].selectorMatchOperator", names, "a name"),))
+    strange = [each for each in whole if not isinstance(value_at(each, "selectorMatchOperator"), str)]
+    if strange:
+        operator = f"{path}[].selectorMatchOperator"
+        value = value_at(strange[0], "selectorMatchOperator")
+        return unknown(not_returned(operator) if is_absent(value) else unknown_value(operator, value))
+    return Pass(
+        (
+            Evidence(
+                path, [f"{value_at(each, 'matchVariable')} {value_at(each, 'selector')}" for each in whole] or "none"
+            ),
+        )
+    )
+
+
+def _is_any(exclusion: Any) -> bool:
+    """Return whether an exclusion is about every member of a collection."""
+    return same(value_at(exclusion, "selectorMatchOperator"), "EqualsAny")

@@ -1,0 +1,27 @@
+"""The hosts of resources whose name alone does not say them: apps, their slots, and container groups."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from scanner.model.ids import resource_type_of
+from scanner.model.json_paths import peek
+
+_OF_APPS: Final = ("properties.defaultHostName", "properties.hostNames")
+PLACES: Final[Mapping[str, tuple[str, ...]]] = {
+    "microsoft.web/sites": _OF_APPS,
+    "microsoft.web/sites/slots": _OF_APPS,
+    "microsoft.containerinstance/containergroups": ("properties.ipAddress.fqdn",),
+}
+"""Where the hosts of a type (lower case) are: a text, or a list of texts."""
+MARKS: Final = (b"/microsoft.web/sites/", b"/microsoft.containerinstance/containergroups/")
+"""Only lines with such a text (lower case) are about resources of these types."""
+
+
+def host_names(body: Any) -> Iterator[str]:
+    """Yield the hosts (lower case) that a resource names as its own."""
+    id = peek(body, "id")
+    for path in PLACES.get(resource_type_of(id).lower(), ()) if isinstance(id, str) else ():
+        value = peek(body, path)
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, str) and each:
+                yield each.lower()
