@@ -1,0 +1,149 @@
+"""The endpoints of a Machine Learning workspace: its studio and API, and those that serve models."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.reach.firewall import Firewall, firewall, private_endpoints
+
+from .common import host
+from .machine_learning import (
+    BATCH,
+    COMPUTES,
+    CONNECTIONS_PATH,
+    ONLINE,
+    SERVERLESS,
+    WORKSPACE,
+    hub_of,
+    is_project,
+    network,
+)
+from .ml_computes import compute_endpoints
+
+PROJECT = "a project has the network of its hub, which is assessed by itself"
+ONLINE_ACL = Firewall(
+    empty="open",
+    source="machine-learning/concept-secure-online-endpoint: public network access of an endpoint is enabled unless it is "
+    "disabled, whatever the workspace says",
+    name="Public network access of the endpoint",
+    absent="enabled",
+    endpoints=None,
+)
+ONLINE_SIGN_IN = Switch(
+    "properties.authMode",
+    {"AADToken": Auth.identity, "AMLToken": Auth.identity, "Key": Auth.shared},
+    descriptions={Auth.shared: "accepts one of two keys"},
+)
+"""A token of Azure Machine Learning is given to an identity, and expires: machine-learning/how-to-authenticate-online-endpoint."""
+SERVERLESS_SIGN_IN = Switch(
+    "properties.authMode",
+    {"AAD": Auth.identity, "Key": Auth.shared, "KeyAndAAD": Auth.shared},
+    descriptions={Auth.shared: "accepts one of two keys"},
+)
+
+
+def _name(child: Resource) -> str:
+    return child.name.rsplit("/", 1)[-1]
+
+
+def online_network(endpoint: Resource, workspace: Resource, index: Index) -> Lock:
+    """Return the network lock of an online endpoint: its own switch, and the private endpoints of its workspace or hub."""
+    kind = endpoint.get("kind")
+    if not same(kind, "Managed"):
+        missing = Unread("kind", "an endpoint of a cluster has the networks of the cluster, which the workspace does not show")
+        return possible(Reach.internet, missing, endpoint.evidence("kind", "Managed"), hops=(_cluster_hop(missing),))
+    own = firewall(endpoint, index, ONLINE_ACL)
+    try:
+        holder = hub_of(workspace, index) if is_project(workspace) else workspace
+    except Unread as missing:
+        return own | possible(Reach.selected, missing, workspace.evidence(CONNECTIONS_PATH))
+    return own | private_endpoints(holder, index, CONNECTIONS_PATH)
+
+
+def _cluster_hop(missing: Unread) -> Hop:
+    return Hop("switch", "Kubernetes cluster", missing.why, allows=None)
+
+
+def _online(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    found = workspace.children(ONLINE)
+    if found.gap is not None:
+        yield unread("online/*", "data", found.gap, display_name="The online endpoints of the workspace")
+    for endpoint in found:
+        yield Exposure(
+            f"online/{_name(endpoint)}",
+            "data",
+            online_network(endpoint, workspace, index),
+            ONLINE_SIGN_IN.lock(endpoint),
+            display_name=f"The online endpoint {_name(endpoint)}",
+            subject=endpoint,
+            address=host(endpoint, "properties.scoringUri"),
+        )
+
+
+def _batch(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
+    """Yield the batch endpoints. They are private where the workspace is: machine-learning/how-to-secure-batch-endpoint."""
+    found = workspace.children(BATCH)
+    if found.gap is not None:
+        yield unread("batch/*", "data", found.gap, display_name="The batch endpoints of the workspace")
+    for endpoint in found:
+        yield Exposure(
+            f"batch/{_name(endpoint)}",
+            "data",
+            reach,
+            ONLINE_SIGN_IN.lock(endpoint),
+            display_name=f"The batch endpoint {_name(endpoint)}",
+            subject=endpoint,
+            address=host(endpoint, "properties.scoringUri"),
+        )
+
+
+def _serverless(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
+    """Yield the serverless endpoints. They follow the switch of the workspace or hub: machine-learning/concept-model-catalog."""
+    found = workspace.children(SERVERLESS)
+    if found.gap is not None:
+        yield unread("serverless/*", "data", found.gap, display_name="The serverless endpoints of the workspace")
+    for endpoint in found:
+        yield Exposure(
+            f"serverless/{_name(endpoint)}",
+            "data",
+            reach,
+            SERVERLESS_SIGN_IN.lock(endpoint),
+            display_name=f"The serverless endpoint {_name(endpoint)}",
+            subject=endpoint,
+            address=host(endpoint, "properties.inferenceEndpoint.uri"),
+        )
+
+
+def _workspace(workspace: Resource, index: Index, reach: Lock) -> Exposure:
+    """Return the studio and API of a workspace. A project's counts as closed where its hub is assessed."""
+    title, address = "The Machine Learning workspace", host(workspace, "properties.discoveryUrl")
+    if not is_project(workspace) or not reach.grants:
+        return Exposure("workspace", "data", reach, IDENTITY, display_name=title, address=address)
+    return Exposure(
+        "workspace",
+        "data",
+        reach,
+        IDENTITY,
+        display_name=title,
+        address=address,
+        counts_as_closed_up_to=Reach.internet,
+        justification=PROJECT,
+    )
+
+
+@WORKSPACE.endpoints(
+    data=("workspace", "online/*", "batch/*", "serverless/*", "apps/*"),
+    admin=("ssh/*", "nodes/*"),
+    reads=(ONLINE, BATCH, SERVERLESS, COMPUTES),
+    hosts={"workspace": ("properties.notebookInfo.fqdn", "properties.mlFlowTrackingUri")},
+)
+def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    reach = network(workspace, index)
+    yield _workspace(workspace, index, reach)
+    yield from _online(workspace, index)
+    yield from _batch(workspace, reach)
+    yield from _serverless(workspace, reach)
+    yield from compute_endpoints(workspace, index, reach)
