@@ -28,14 +28,30 @@ CATEGORY = "properties.category"
 SHARED = "properties.isSharedToAll"
 TARGET = "properties.target"
 RESOURCE = "properties.metadata.ResourceId"
-KEYLESS = ("AAD", "ManagedIdentity", "AgenticIdentity", "UserEntraToken", "ProjectManagedIdentity", "AgentUserImpersonation")
+KEYLESS = (
+    "AAD",
+    "ManagedIdentity",
+    "AgenticIdentity",
+    "UserEntraToken",
+    "ProjectManagedIdentity",
+    "AgentUserImpersonation",
+)
 KEYED = (
     *("AccessKey", "AccountKey", "ApiKey", "CustomKeys", "OAuth2", "PAT", "SAS", "ServicePrincipal"),
     *("UsernamePassword", "AccountManagedIdentity+Key"),
 )
 """bicep-types-az, ConnectionPropertiesV2 of Microsoft.CognitiveServices and Microsoft.MachineLearningServices."""
 TAKES_TOKENS = (
-    *("ADLSGen2", "AIServices", "AppConfig", "AppInsights", "AzureBlob", "AzureDataExplorer", "AzureKeyVault", "AzureOneLake"),
+    *(
+        "ADLSGen2",
+        "AIServices",
+        "AppConfig",
+        "AppInsights",
+        "AzureBlob",
+        "AzureDataExplorer",
+        "AzureKeyVault",
+        "AzureOneLake",
+    ),
     *("AzureOpenAI", "AzurePostgresDb", "AzureSqlDb", "AzureSqlMi", "AzureStorageAccount", "AzureSynapseAnalytics"),
     *("AzureTableStorage", "CognitiveSearch", "CognitiveService", "ContainerRegistry", "CosmosDb", "Databricks"),
     *("ManagedOnlineEndpoint", "MicrosoftFabric"),
@@ -43,7 +59,13 @@ TAKES_TOKENS = (
 """Categories whose services accept Microsoft Entra ID. Others take a credential of their own, and no identity."""
 AZURE = (
     *(".azure.com", ".windows.net", ".microsoft.com", ".azurecr.io", ".azureml.ms", ".azure-api.net", ".azure.net"),
-    *(".azurewebsites.net", ".azurecontainerapps.io", ".azuredatabricks.net", ".microsofttranslator.com", ".azconfig.io"),
+    *(
+        ".azurewebsites.net",
+        ".azurecontainerapps.io",
+        ".azuredatabricks.net",
+        ".microsofttranslator.com",
+        ".azconfig.io",
+    ),
     *(".visualstudio.com", ".applicationinsights.azure.com", ".azuresynapse.net"),
 )
 """Suffixes of hosts that Azure runs: how to tell whose resource one is, only an id says."""

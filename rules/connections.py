@@ -27,7 +27,7 @@ def _origin(value: Any) -> Any:
     """Return scheme and host of a URL; a host without a scheme; anything but a text as it is, unless it may hold secrets."""
     if not isinstance(value, str):
         return None
-    scheme, mark, rest = value.partition("://")
+    scheme, mark, _ = value.partition("://")
     return f"{scheme}{mark}{host_of(value)}" if mark else host_of(value)
 
 

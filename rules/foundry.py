@@ -76,7 +76,9 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
     if not isinstance(filters, list):
         return unknown(not_a_list(FILTERS), evidence=(seen,))
     guarded = [each for each in filters if is_one(get_path(each, "name"), GUARDED)]
-    off = [each for each in guarded if same(get_path(each, "enabled"), False) or same(get_path(each, "blocking"), False)]
+    off = [
+        each for each in guarded if same(get_path(each, "enabled"), False) or same(get_path(each, "blocking"), False)
+    ]
     where = f"raiPolicies/{policy.name} {FILTERS}[].name"
     if off:
         names = [f"{get_path(each, 'name')} ({get_path(each, 'source')})" for each in off]
@@ -89,7 +91,9 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
     names = [str(get_path(each, "name")) for each in guarded]
     based, harm = is_one(policy.get(BASE), MANAGED), GUARDED[:4]
     if not based and not all(is_one(each, tuple(names)) for each in harm):
-        return unknown(Unread(where, "it does not name every filter, and its base is no policy of Azure's own"), evidence=(seen,))
+        return unknown(
+            Unread(where, "it does not name every filter, and its base is no policy of Azure's own"), evidence=(seen,)
+        )
     return Pass((seen, Evidence(where, names)))
 
 

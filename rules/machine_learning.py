@@ -126,6 +126,21 @@ def _of_hub(project: Resource, index: Index) -> Lock:
 
 # Outbound traffic
 
+
+def unlimited_outbound(workspace: Resource, index: Index) -> Verdict:
+    """Fail where the managed network of a workspace lets data out to every address."""
+    if is_project(workspace):
+        return NotApplicable("a project has the network of its hub")
+    value, seen = workspace.get(ISOLATION), workspace.evidence(ISOLATION, "AllowOnlyApprovedOutbound")
+    if is_absent(value) or same(value, "Disabled"):
+        if is_absent(value) and workspace.why_absent_is_unknown:
+            return unknown(Unread(ISOLATION, workspace.why_absent_is_unknown), evidence=(seen,))
+        return NotApplicable("it has no managed network, which another rule reports")
+    if same(value, "AllowOnlyApprovedOutbound"):
+        return Pass((seen,))
+    return Fail((seen,)) if same(value, "AllowInternetOutbound") else unknown(unknown_value(ISOLATION, value))
+
+
 TARGET = "properties.destination.serviceResourceId"
 WIDE_TAGS = (
     *("Internet", "AzureCloud", "Storage", "Sql", "AzureCosmosDB", "AzureDataLake", "EventHub", "ServiceBus"),
@@ -208,7 +223,7 @@ SYSTEM_STORES = ("workspaceblobstore", "workspacefilestore", "workspaceartifacts
 
 def stored_key(store: Resource, index: Index) -> Verdict:
     """Fail where a datastore signs in with a key, a signature or a secret that the workspace keeps."""
-    if is_one(store.name.rsplit("/", 1)[-1], SYSTEM_STORES):
+    if is_one(store.name, SYSTEM_STORES):
         return NotApplicable("a setting of the workspace decides how its own datastores sign in")
     value, seen = store.require(CREDENTIALS), store.evidence(CREDENTIALS, "None")
     if same(value, "None"):
@@ -252,5 +267,3 @@ def plain_scoring(endpoint: Resource, index: Index) -> Verdict:
     if scheme == "https":
         return Pass((seen,))
     return Fail((seen,)) if scheme == "http" else unknown(not_returned_or_unknown(SCORING))
-
-

@@ -75,7 +75,7 @@ def _instance_port(compute: Resource) -> int:
 
 def _instance(compute: Resource, index: Index, workspace: Lock) -> Iterator[Exposure]:
     """Yield SSH of an instance, where it is on (absent is Disabled: azure-mgmt-machinelearningservices), and its applications."""
-    name = compute.name.rsplit("/", 1)[-1]
+    name = compute.name
     value, seen = compute.get(INSTANCE_SSH), compute.evidence(INSTANCE_SSH, "Disabled")
     title = f"SSH of the compute instance {name}"
     reach: Lock | None = None
@@ -105,7 +105,7 @@ def _cluster(compute: Resource, index: Index) -> Iterator[Exposure]:
 
     bicep-types-az AmlComputeProperties: NotSpecified, which absent stands for, is closed in a virtual network, else open.
     """
-    name = compute.name.rsplit("/", 1)[-1]
+    name = compute.name
     value, seen = compute.get(CLUSTER_SSH), compute.evidence(CLUSTER_SSH, "Disabled")
     unsaid = is_absent(value) or same(value, "NotSpecified")
     if same(value, "Disabled") or (unsaid and injection_subnet(compute, SUBNET)):
@@ -131,7 +131,7 @@ def compute_endpoints(workspace: Resource, index: Index, reach: Lock) -> Iterato
             yield from _cluster(compute, index)
         elif not is_one(kind, ATTACHED):
             missing = unknown_value(TYPE, kind)
-            name = compute.name.rsplit("/", 1)[-1]
+            name = compute.name
             yield _shell(compute, f"ssh/{name}", f"SSH of the compute {name}", possible(Reach.internet, missing), KEY)
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, unread
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall, firewall, private_endpoints
@@ -23,6 +24,7 @@ from .machine_learning import (
 )
 from .ml_computes import compute_endpoints
 
+OF_HUB = Remedy(steps=("Disable public network access of the hub: that holds for all its projects",))
 PROJECT = "a project has the network of its hub, which is assessed by itself"
 ONLINE_ACL = Firewall(
     empty="open",
@@ -45,15 +47,28 @@ SERVERLESS_SIGN_IN = Switch(
 )
 
 
-def _name(child: Resource) -> str:
-    return child.name.rsplit("/", 1)[-1]
+def _sign_in(endpoint: Resource, switch: Switch) -> Lock:
+    """Return the authentication lock of an endpoint. How callers sign in is chosen when it is created."""
+    lock = switch.lock(endpoint)
+    return replace(lock, grants=tuple(replace(each, cause=None, then=None) for each in lock.grants))
+
+
+def _of_project(exposure: Exposure, workspace: Resource) -> Exposure:
+    """Return an endpoint with the network of its workspace: in a project that of its hub, which is assessed by itself."""
+    if not is_project(workspace) or not exposure.reach.grants:
+        return exposure
+    if exposure.authentication.levels != (Auth.identity,):
+        return replace(exposure, remedies={"network": OF_HUB})
+    return replace(exposure, counts_as_closed_up_to=Reach.internet, justification=PROJECT)
 
 
 def online_network(endpoint: Resource, workspace: Resource, index: Index) -> Lock:
     """Return the network lock of an online endpoint: its own switch, and the private endpoints of its workspace or hub."""
     kind = endpoint.get("kind")
     if not same(kind, "Managed"):
-        missing = Unread("kind", "an endpoint of a cluster has the networks of the cluster, which the workspace does not show")
+        missing = Unread(
+            "kind", "an endpoint of a cluster has the networks of the cluster, which the workspace does not show"
+        )
         return possible(Reach.internet, missing, endpoint.evidence("kind", "Managed"), hops=(_cluster_hop(missing),))
     own = firewall(endpoint, index, ONLINE_ACL)
     try:
@@ -73,11 +88,11 @@ def _online(workspace: Resource, index: Index) -> Iterator[Exposure]:
         yield unread("online/*", "data", found.gap, display_name="The online endpoints of the workspace")
     for endpoint in found:
         yield Exposure(
-            f"online/{_name(endpoint)}",
+            f"online/{endpoint.name}",
             "data",
             online_network(endpoint, workspace, index),
-            ONLINE_SIGN_IN.lock(endpoint),
-            display_name=f"The online endpoint {_name(endpoint)}",
+            _sign_in(endpoint, ONLINE_SIGN_IN),
+            display_name=f"The online endpoint {endpoint.name}",
             subject=endpoint,
             address=host(endpoint, "properties.scoringUri"),
         )
@@ -90,11 +105,11 @@ def _batch(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
         yield unread("batch/*", "data", found.gap, display_name="The batch endpoints of the workspace")
     for endpoint in found:
         yield Exposure(
-            f"batch/{_name(endpoint)}",
+            f"batch/{endpoint.name}",
             "data",
             reach,
-            ONLINE_SIGN_IN.lock(endpoint),
-            display_name=f"The batch endpoint {_name(endpoint)}",
+            _sign_in(endpoint, ONLINE_SIGN_IN),
+            display_name=f"The batch endpoint {endpoint.name}",
             subject=endpoint,
             address=host(endpoint, "properties.scoringUri"),
         )
@@ -107,31 +122,14 @@ def _serverless(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
         yield unread("serverless/*", "data", found.gap, display_name="The serverless endpoints of the workspace")
     for endpoint in found:
         yield Exposure(
-            f"serverless/{_name(endpoint)}",
+            f"serverless/{endpoint.name}",
             "data",
             reach,
-            SERVERLESS_SIGN_IN.lock(endpoint),
-            display_name=f"The serverless endpoint {_name(endpoint)}",
+            _sign_in(endpoint, SERVERLESS_SIGN_IN),
+            display_name=f"The serverless endpoint {endpoint.name}",
             subject=endpoint,
             address=host(endpoint, "properties.inferenceEndpoint.uri"),
         )
-
-
-def _workspace(workspace: Resource, index: Index, reach: Lock) -> Exposure:
-    """Return the studio and API of a workspace. A project's counts as closed where its hub is assessed."""
-    title, address = "The Machine Learning workspace", host(workspace, "properties.discoveryUrl")
-    if not is_project(workspace) or not reach.grants:
-        return Exposure("workspace", "data", reach, IDENTITY, display_name=title, address=address)
-    return Exposure(
-        "workspace",
-        "data",
-        reach,
-        IDENTITY,
-        display_name=title,
-        address=address,
-        counts_as_closed_up_to=Reach.internet,
-        justification=PROJECT,
-    )
 
 
 @WORKSPACE.endpoints(
@@ -142,8 +140,17 @@ def _workspace(workspace: Resource, index: Index, reach: Lock) -> Exposure:
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     reach = network(workspace, index)
-    yield _workspace(workspace, index, reach)
+    studio = Exposure(
+        "workspace",
+        "data",
+        reach,
+        IDENTITY,
+        display_name="The Machine Learning workspace",
+        address=host(workspace, "properties.discoveryUrl"),
+    )
+    yield _of_project(studio, workspace)
     yield from _online(workspace, index)
-    yield from _batch(workspace, reach)
-    yield from _serverless(workspace, reach)
-    yield from compute_endpoints(workspace, index, reach)
+    for exposure in (*_batch(workspace, reach), *_serverless(workspace, reach)):
+        yield _of_project(exposure, workspace)
+    for exposure in compute_endpoints(workspace, index, reach):
+        yield _of_project(exposure, workspace) if exposure.endpoint.startswith("apps/") else exposure

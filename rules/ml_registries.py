@@ -7,7 +7,17 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, not_returned, unknown
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    not_returned,
+    unknown,
+)
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
