@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
-from scanner.model.exposure import IDENTITY, Exposure, Reach, grant
+from scanner.model.exposure import IDENTITY, Exposure, Hop, Reach, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same
+from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
+from scanner.model.verdict import Evidence, Fail, Pass, Severity, Verdict, unknown, unknown_value
+from scanner.reach.sources import source_hop
 
 from .common import host
 
@@ -16,23 +18,27 @@ AGENT = ResourceType("Microsoft.App/agents", api="2026-01-01")
 MODE = "properties.actionConfiguration.mode"
 ACCESS = "properties.actionConfiguration.accessLevel"
 NO_NETWORK = (
-    "no setting of an agent limits the networks that reach it (Microsoft.App 2026-01-01), and every call carries a token of "
-    "Microsoft Entra ID (sre-agent/api-reference), so there is nothing left to fix"
+    "an agent has no network setting (Microsoft.App 2026-01-01), and every call carries a token of Microsoft Entra ID "
+    "(sre-agent/api-reference): what a stolen one reaches is what the roles of its owner allow"
 )
 OPEN = Evidence("network", "no setting of the agent limits it", None)
+ROLES = "Keep the roles on the agent to those who need it, and its run mode at Review: an agent has no network settings"
 
 
 @AGENT.endpoints(admin=("agent",))
 def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
+    hop = Hop("switch", "Public network access", "an agent has no network settings", allows=True)
+    open_ = grant(Reach.internet, OPEN)
     yield Exposure(
         "agent",
         "admin",
-        grant(Reach.internet, OPEN),
+        replace(open_, hops=(source_hop(open_), hop)),
         IDENTITY,
         display_name="The SRE agent",
         address=host(agent, "properties.agentEndpoint"),
-        counts_as_closed_up_to=Reach.internet,
+        max_severity=Severity.low,
         justification=NO_NETWORK,
+        remedies={"network": Remedy(steps=(ROLES,), tier=True)},
     )
 
 

@@ -140,6 +140,12 @@ TYPES = {
         "Oracle.Database/autonomousDatabases",
         "Oracle.Database/cloudVmClusters",
     ),
+    "machine_learning": (
+        "Microsoft.MachineLearningServices/workspaces",
+        "Microsoft.MachineLearningServices/registries",
+        "Microsoft.HealthDataAIServices/deidServices",
+        "Microsoft.App/agents",
+    ),
     "subscription": ("Microsoft.Resources/subscriptions",),
 }
 

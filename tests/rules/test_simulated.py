@@ -204,6 +204,7 @@ STEPS = {
     "signalr-upstream-without-identity": "which identity is the user's choice",
     "site-recovery-failing": "the cause is in its errors",
     "site-recovery-outside": "replication is disabled and enabled again in the vault",
+    "sre-agent-network-unrestricted": "an agent has no network settings",
     "sre-agent-acts-alone": "writing an agent back loses the credentials that Azure does not return",
     "static-site-no-password": "the password is the user's choice",
     "static-site-preview-no-password": "the password is the user's choice",
