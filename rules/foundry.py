@@ -112,7 +112,7 @@ def agents_outside(account: Resource, index: Index) -> Verdict:
     if same(projects, False) or (is_absent(projects) and not account.why_absent_is_unknown):
         return NotApplicable("it has no projects, so it has no agents")
     value = account.get(INJECTIONS)
-    seen = account.evidence(INJECTIONS, "a subnet of yours")
+    seen = Evidence(f"{INJECTIONS}[].subnetArmId", None, "a subnet of yours")
     if is_absent(value):
         why = account.why_absent_is_unknown
         return unknown(Unread(INJECTIONS, why)) if why else Fail((seen,))

@@ -6,6 +6,7 @@ from scanner.model.checks import is_one
 from scanner.model.exposure import Hop, Lock, Reach, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -76,13 +77,20 @@ def network(workspace: Resource, index: Index) -> Lock:
     return _of_hub(workspace, index) if is_project(workspace) else _own(workspace, index)
 
 
+def closed_by_switch(lock: Lock, resource: Resource) -> Lock:
+    """Return a lock whose public access is caused by the switch of a resource: workspace and endpoints have one each."""
+    cause = Cause(resource.id, PUBLIC, value="Disabled")
+    grants = (replace(each, cause=cause) if each.level == Reach.internet else each for each in lock.grants)
+    return replace(lock, grants=tuple(grants))
+
+
 def _own(workspace: Resource, index: Index) -> Lock:
     """Return the lock of a workspace's own settings.
 
     The older switch allowed public access beside private endpoints. Which of the two wins where they disagree is documented
     nowhere, so together they are inconclusive.
     """
-    lock = firewall(workspace, index, ACL, _named_addresses(workspace))
+    lock = closed_by_switch(firewall(workspace, index, ACL, _named_addresses(workspace)), workspace)
     if same(workspace.get(PUBLIC), "Disabled") and same(workspace.get(LEGACY), True):
         missing = Unread(LEGACY, "the older switch allows public access, which the newer one refuses")
         return lock | possible(Reach.internet, missing, workspace.evidence(LEGACY, False))

@@ -18,6 +18,7 @@ from .machine_learning import (
     ONLINE,
     SERVERLESS,
     WORKSPACE,
+    closed_by_switch,
     hub_of,
     is_project,
     network,
@@ -70,7 +71,7 @@ def online_network(endpoint: Resource, workspace: Resource, index: Index) -> Loc
             "kind", "an endpoint of a cluster has the networks of the cluster, which the workspace does not show"
         )
         return possible(Reach.internet, missing, endpoint.evidence("kind", "Managed"), hops=(_cluster_hop(missing),))
-    own = firewall(endpoint, index, ONLINE_ACL)
+    own = closed_by_switch(firewall(endpoint, index, ONLINE_ACL), endpoint)
     try:
         holder = hub_of(workspace, index) if is_project(workspace) else workspace
     except Unread as missing:

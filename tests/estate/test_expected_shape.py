@@ -35,6 +35,12 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.dbformysql/flexibleservers": {"mysql"},
     "microsoft.communication/communicationservices": {"api"},
     "microsoft.batch/batchaccounts": {"account", "nodes", "pool/*"},
+    "microsoft.machinelearningservices/workspaces": {
+        "workspace", "online/*", "batch/*", "serverless/*", "apps/*", "ssh/*", "nodes/*",
+    },
+    "microsoft.machinelearningservices/registries": {"registry"},
+    "microsoft.healthdataaiservices/deidservices": {"deid"},
+    "microsoft.app/agents": {"agent"},
     "microsoft.databricks/workspaces": {"workspace"},
     "microsoft.synapse/workspaces": {"sql", "sql-on-demand", "development"},
     "microsoft.datafactory/factories": {"runtime/*"},
@@ -95,7 +101,19 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
-OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+MODELS = {"online/*", "batch/*", "serverless/*", "apps/*", "ssh/*", "nodes/*"}
+OPTIONAL = {
+    *PORTS,
+    "*/*",
+    "blob/*",
+    "exception/*",
+    "function/*",
+    "host-keys",
+    "trigger/*",
+    "ingress/*",
+    "redis/*",
+    *MODELS,
+}
 OPTIONAL |= {"application/*", "more/*", "runtime/*", "shell/*"}
 OPTIONAL |= {"gateway/*", "group/*", "volume/*"}
 OPTIONAL |= {"export/*", "java/*", "pool/*", "preview/*", "route/*"}
@@ -170,8 +188,8 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     assert shown == wanted
     # An anonymous container, a port or an endpoint of a rule counts only while it is open; of a self-hosted gateway no
     # address is known.
-    # A session pool has no network settings. That a gateway of Cosmos DB is closed is documented nowhere.
-    assert wanted - shut <= {"blob/*", "direct/*", "gateway/*", "self-hosted/*", "sessions", *PORTS}
+    # A session pool and an agent have no network settings. That a gateway of Cosmos DB is closed is documented nowhere.
+    assert wanted - shut <= {"blob/*", "direct/*", "gateway/*", "self-hosted/*", "sessions", "agent", *PORTS}
 
 
 @pytest.mark.parametrize("service", EXPECTED)
@@ -245,6 +263,8 @@ CANNOT = {
     ("route/*", "half open"): "the apps behind a route decide about the sign-in",
     ("java/*", "open"): "a dashboard asks for an Entra token",
     ("sessions", "open"): "every call carries an Entra token",
+    ("agent", "open"): "every call carries an Entra token",
+    ("agent", "closed"): "an agent has no network settings",
     ("sessions", "closed"): "a session pool has no network settings",
     ("workspace", "open"): "whether personal access tokens are enabled is not visible",
     ("development", "open"): "every call carries an Entra token",
