@@ -43,11 +43,11 @@ BASE = "properties.basePolicyName"
 GUARDED = ("Hate", "Sexual", "Violence", "Selfharm", "Jailbreak")
 """The filters that Azure's own policies have on: ai-services/openai/concepts/default-safety-policies."""
 MANAGED = ("Microsoft.Default", "Microsoft.DefaultV2")
-"""Policies of Azure's own, which nobody changes."""
+"""Policies of Azure's own, which no customer changes."""
 
 
 def weak_filter(deployment: Resource, index: Index) -> Verdict:
-    """Fail where the policy of a deployment has a filter of harmful content or of attacks off, or lets through what it finds.
+    """Fail where the policy of a deployment has a filter of harmful content or of attacks off, or allows what it finds.
 
     Without a policy Azure's own one applies: ai-services/openai/concepts/content-filter.
     """
