@@ -57,7 +57,6 @@ TYPE_NAMES = {
     "microsoft.logic/workflows": "Logic app",
     "microsoft.machinelearningservices/registries": "ML registry",
     "microsoft.machinelearningservices/workspaces": "Machine Learning workspace",
-    "microsoft.machinelearningservices/workspaces": "ML workspace",
     "microsoft.monitor/accounts": "Monitor workspace",
     "microsoft.maps/accounts": "Azure Maps account",
     "microsoft.netapp/netappaccounts": "NetApp account",
