@@ -36,6 +36,8 @@ from . import (
     keyvault,
     kusto,
     logic,
+    machine_learning,
+    ml_registries,
     mysql,
     network,
     notificationhubs,
@@ -178,6 +180,8 @@ COSMOS_LOGS = settings(cosmos.ACCOUNT)
 DATABRICKS_LOGS = settings(databricks.WORKSPACE, when=lambda workspace: not in_tier(workspace, ("standard",)))
 DATA_FACTORY_LOGS = settings(datafactory.FACTORY)
 KUSTO_LOGS = settings(kusto.CLUSTER)
+ML_WORKSPACE_LOGS = settings(machine_learning.WORKSPACE)
+ML_REGISTRY_LOGS = settings(ml_registries.REGISTRY)
 PURVIEW_LOGS = settings(purview.ACCOUNT)
 SYNAPSE_LOGS = settings(synapse.WORKSPACE)
 MONGO_LOGS = settings(cosmos.CLUSTER)

@@ -58,6 +58,7 @@ INDEX_APIS = {
     "microsoft.insights/actiongroups": "2023-01-01",
     "microsoft.operationalinsights/workspaces": "2025-07-01",
     "microsoft.insights/privatelinkscopes": "2021-09-01",
+    "microsoft.machinelearningservices/workspaces": "2026-05-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})

@@ -103,11 +103,12 @@ def evidence_row(evidence: Evidence) -> EvidenceRow:
 
 
 # The prefixes of the resource groups that services create, unless somebody chose a name. MC_: Microsoft Learn, aks/faq;
-# the other two are not verified, and only appear in evidence.
+# the others are not verified (recorded registries have azureml-rg-), and only appear in evidence.
 MANAGED_GROUPS = (
     ("mc_", "a Kubernetes cluster"),
     ("databricks-rg-", "a Databricks workspace"),
     ("synapseworkspace-managedrg-", "a Synapse workspace"),
+    ("azureml-rg-", "a Machine Learning registry"),
 )
 
 

@@ -52,6 +52,7 @@ INDEX_TYPES = (
     "Microsoft.Insights/actionGroups",
     "Microsoft.OperationalInsights/workspaces",
     "Microsoft.Insights/privateLinkScopes",
+    "Microsoft.MachineLearningServices/workspaces",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 

@@ -156,6 +156,12 @@ TYPES = {
         "Microsoft.Network/dnsZones",
         "Microsoft.Network/trafficManagerProfiles",
     ),
+    "machine_learning": (
+        "Microsoft.MachineLearningServices/workspaces",
+        "Microsoft.MachineLearningServices/registries",
+        "Microsoft.HealthDataAIServices/deidServices",
+        "Microsoft.App/agents",
+    ),
     "subscription": ("Microsoft.Resources/subscriptions",),
 }
 

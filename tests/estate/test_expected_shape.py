@@ -35,6 +35,12 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.dbformysql/flexibleservers": {"mysql"},
     "microsoft.communication/communicationservices": {"api"},
     "microsoft.batch/batchaccounts": {"account", "nodes", "pool/*"},
+    "microsoft.machinelearningservices/workspaces": {
+        "workspace", "online/*", "batch/*", "serverless/*", "apps/*", "ssh/*", "nodes/*",
+    },
+    "microsoft.machinelearningservices/registries": {"registry"},
+    "microsoft.healthdataaiservices/deidservices": {"deid"},
+    "microsoft.app/agents": {"agent"},
     "microsoft.databricks/workspaces": {"workspace"},
     "microsoft.devices/iothubs": {"service", "events", "device"},
     "microsoft.devices/provisioningservices": {"service", "device"},
@@ -102,7 +108,19 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.containerinstance/containergroups": {"tcp/*", "udp/*", "*/*"},
 }  # fmt: skip
 PORTS = {"tcp/*", "udp/*"}
-OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
+MODELS = {"online/*", "batch/*", "serverless/*", "apps/*", "ssh/*", "nodes/*"}
+OPTIONAL = {
+    *PORTS,
+    "*/*",
+    "blob/*",
+    "exception/*",
+    "function/*",
+    "host-keys",
+    "trigger/*",
+    "ingress/*",
+    "redis/*",
+    *MODELS,
+}
 OPTIONAL |= {"application/*", "more/*", "runtime/*", "shell/*"}
 OPTIONAL |= {"frontend/*", "gateway/*", "group/*", "nic/*", "volume/*"}
 OPTIONAL |= {"fhir/*", "dicom/*", "hsm/*"}
@@ -179,9 +197,9 @@ def test_every_endpoint_of_the_contract_is_shown_open_and_closed() -> None:
     assert shown == wanted - {"hsm/*"}
     # An anonymous container, a port or an endpoint of a rule counts only while it is open; of a self-hosted gateway no
     # address is known.
-    # A session pool has no network settings. That a gateway of Cosmos DB is closed is documented nowhere.
+    # A session pool and an agent have no network settings. That a gateway of Cosmos DB is closed is documented nowhere.
     # Who may call a frontend is in Kubernetes; who may reach an interface, in the appliance.
-    elsewhere = {"frontend/*", "nic/*"}
+    elsewhere = {"agent", "frontend/*", "nic/*"}
     assert wanted - shut <= {"blob/*", "direct/*", "gateway/*", "self-hosted/*", "sessions", *elsewhere, *PORTS}
 
 
@@ -256,6 +274,12 @@ CANNOT = {
     ("route/*", "half open"): "the apps behind a route decide about the sign-in",
     ("java/*", "open"): "a dashboard asks for an Entra token",
     ("sessions", "open"): "every call carries an Entra token",
+    ("agent", "open"): "every call carries an Entra token",
+    ("apps/*", "open"): "every call carries an Entra token",
+    ("deid", "open"): "every call carries an Entra token",
+    ("ssh/*", "closed"): "SSH takes a key or password, which no setting refuses",
+    ("nodes/*", "closed"): "SSH takes a key or password, which no setting refuses",
+    ("agent", "closed"): "an agent has no network settings",
     ("sessions", "closed"): "a session pool has no network settings",
     ("fhir/*", "open"): "every call carries a token",
     ("dicom/*", "open"): "every call carries a token",

@@ -1,0 +1,32 @@
+"""De-identification services of Azure Health Data Services: texts about patients, sent to one address."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.reach.firewall import Firewall, firewall
+
+from .common import host
+
+SERVICE = ResourceType("Microsoft.HealthDataAIServices/deidServices", api="2024-09-20")
+ACL = Firewall(
+    empty="open",
+    source="Azure Policy c5f34731: an absent switch is non-compliant, as everything but Disabled",
+    name="Public network access",
+    absent="enabled",
+)
+
+
+# healthcare-apis/deidentification/manage-access-rbac: every call carries a token of Microsoft Entra ID.
+@SERVICE.endpoints(data=("deid",))
+def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "deid",
+        "data",
+        firewall(service, index, ACL),
+        IDENTITY,
+        display_name="The de-identification service",
+        address=host(service, "properties.serviceUrl"),
+    )

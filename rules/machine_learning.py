@@ -1,0 +1,277 @@
+"""Azure Machine Learning workspaces, hubs and projects: their network, and what is read below them."""
+
+import re
+
+from scanner.model.checks import is_one
+from scanner.model.exposure import Hop, Lock, Reach, possible, replace
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, same
+from scanner.model.remedy import Cause
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    absent_at_unknown_version,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
+from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.owners import rated
+from scanner.reach.sources import in_own_tenant
+
+from .common import find
+from .connections import without_credentials
+
+WORKSPACE = ResourceType("Microsoft.MachineLearningServices/workspaces", api="2026-05-01")
+HUB = "properties.hubResourceId"
+PUBLIC = "properties.publicNetworkAccess"
+LEGACY = "properties.allowPublicAccessWhenBehindVnet"
+ADDRESSES = "properties.ipAllowlist"
+ISOLATION = "properties.managedNetwork.isolationMode"
+CONNECTIONS_PATH = "properties.privateEndpointConnections"
+NOT_ISOLATED = ("Disabled", "None", "")
+ACL = Firewall(
+    empty="open",
+    source="Azure Policy 438c38d2: an absent switch is non-compliant, as everything but Disabled; "
+    "machine-learning/how-to-configure-private-link: a workspace is public unless its public network access is disabled",
+    name="Public network access",
+    absent="enabled",
+)
+
+
+def is_project(workspace: Resource) -> bool:
+    """Return whether a workspace is a project of a hub, whose network, key and storage it has.
+
+    machine-learning/concept-hub-workspace: projects use the hub's connections, networks and managed resources.
+    """
+    return same(workspace.get("kind"), "Project") or not is_absent(workspace.get(HUB))
+
+
+def is_isolated(workspace: Resource) -> bool:
+    """Return whether rules for outbound traffic decide anything: the managed network is on, and not a hub's."""
+    value = workspace.get(ISOLATION)
+    return not is_project(workspace) and not is_absent(value) and not is_one(value, NOT_ISOLATED)
+
+
+COMPUTES = WORKSPACE.child("computes")
+ONLINE = WORKSPACE.child("onlineEndpoints")
+DEPLOYMENTS = ONLINE.child("deployments")
+BATCH = WORKSPACE.child("batchEndpoints")
+SERVERLESS = WORKSPACE.child("serverlessEndpoints")
+DATASTORES = WORKSPACE.child("datastores")
+CONNECTIONS = WORKSPACE.child("connections", reduce=without_credentials)
+OUTBOUND = WORKSPACE.child("outboundRules", when=is_isolated)
+
+
+# Network
+
+
+def network(workspace: Resource, index: Index) -> Lock:
+    """Return the network lock of a workspace; that of its hub for a project."""
+    return _of_hub(workspace, index) if is_project(workspace) else _own(workspace, index)
+
+
+def closed_by_switch(lock: Lock, resource: Resource) -> Lock:
+    """Return a lock whose public access is caused by the switch of a resource: workspace and endpoints have one each."""
+    cause = Cause(resource.id, PUBLIC, value="Disabled")
+    grants = (replace(each, cause=cause) if each.level == Reach.internet else each for each in lock.grants)
+    return replace(lock, grants=tuple(grants))
+
+
+def _own(workspace: Resource, index: Index) -> Lock:
+    """Return the lock of a workspace's own settings.
+
+    The older switch allowed public access beside private endpoints. Which of the two wins where they disagree is documented
+    nowhere, so together they are inconclusive.
+    """
+    lock = closed_by_switch(firewall(workspace, index, ACL, _named_addresses(workspace)), workspace)
+    if same(workspace.get(PUBLIC), "Disabled") and same(workspace.get(LEGACY), True):
+        missing = Unread(LEGACY, "the older switch allows public access, which the newer one refuses")
+        return lock | possible(Reach.internet, missing, workspace.evidence(LEGACY, False))
+    return lock
+
+
+def _named_addresses(workspace: Resource) -> Lock | None:
+    """Return the lock of a workspace that names addresses; None where it names none.
+
+    Azure returns them, but no stable version defines them: whether they are enforced is not known.
+    """
+    value = workspace.get(ADDRESSES)
+    if is_absent(value) or value == []:
+        return None
+    missing = Unread(ADDRESSES, "it names addresses in a property that no stable API version defines")
+    hop = Hop("rules", "Allowed addresses", missing.why, allows=None)
+    return possible(Reach.internet, missing, workspace.evidence(ADDRESSES, []), hops=(hop,))
+
+
+def hub_of(workspace: Resource, index: Index) -> Resource:
+    """Return the hub of a project. Raise Unread where it is not known, or was not read."""
+    hub = workspace.require(HUB)
+    if not isinstance(hub, str) or not hub:
+        raise unknown_value(HUB, hub)
+    found = find(index, hub, WORKSPACE.type)
+    if found.key == workspace.key or is_project(found):
+        raise Unread(HUB, "it names a project")
+    return found
+
+
+def _of_hub(project: Resource, index: Index) -> Lock:
+    try:
+        hub = hub_of(project, index)
+    except Unread as missing:
+        hop = Hop("switch", "Hub", missing.why, allows=None)
+        return possible(Reach.internet, missing, project.evidence(HUB), hops=(hop,))
+    lock = _own(hub, index)
+    first, *rest = lock.hops or (Hop("source", "Internet"),)
+    return replace(lock, hops=(first, Hop("hub", hub.name, "the hub of the project", hub.id), *rest))
+
+
+# Outbound traffic
+
+
+def unlimited_outbound(workspace: Resource, index: Index) -> Verdict:
+    """Fail where the managed network of a workspace lets data out to every address."""
+    if is_project(workspace):
+        return NotApplicable("a project has the network of its hub")
+    value, seen = workspace.get(ISOLATION), workspace.evidence(ISOLATION, "AllowOnlyApprovedOutbound")
+    if is_absent(value) or same(value, "Disabled"):
+        if is_absent(value) and workspace.why_absent_is_unknown:
+            return unknown(Unread(ISOLATION, workspace.why_absent_is_unknown), evidence=(seen,))
+        return NotApplicable("it has no managed network, which another rule reports")
+    if same(value, "AllowOnlyApprovedOutbound"):
+        return Pass((seen,))
+    return Fail((seen,)) if same(value, "AllowInternetOutbound") else unknown(unknown_value(ISOLATION, value))
+
+
+TARGET = "properties.destination.serviceResourceId"
+WIDE_TAGS = (
+    *("Internet", "AzureCloud", "Storage", "Sql", "AzureCosmosDB", "AzureDataLake", "EventHub", "ServiceBus"),
+    *("AzureKeyVault", "AzureContainerRegistry", "AppService", "AzureFrontDoor.Frontend", "AzureArcInfrastructure"),
+)
+"""Service tags behind which any customer of Azure has a resource of its own."""
+NARROW_TAGS = (
+    *("AzureActiveDirectory", "AzureMachineLearning", "AzureMonitor", "AzureResourceManager", "BatchNodeManagement"),
+    *("AzureFrontDoor.FirstParty", "AzureLoadBalancer", "MicrosoftContainerRegistry", "VirtualNetwork"),
+)
+"""Service tags of Azure itself: machine-learning/how-to-managed-network names those that a workspace needs."""
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+", re.I)
+
+
+def _is_own_rule(rule: Resource) -> bool:
+    """Return whether a rule was made by the customer: the others are those that Azure needs."""
+    value = rule.get("properties.category")
+    return not is_one(value, ("Required", "Recommended", "Dependency"))
+
+
+def foreign_target(rule: Resource, index: Index) -> Verdict:
+    """Fail where the managed network has a private endpoint to a resource of an external subscription."""
+    if not same(rule.require("properties.type"), "PrivateEndpoint"):
+        return NotApplicable("it names no resource")
+    target = rule.require(TARGET)
+    if not isinstance(target, str) or not target.startswith("/"):
+        return unknown(unknown_value(TARGET, target))
+    if in_own_tenant(rule, index, target):
+        return Pass((rule.evidence(TARGET),))
+    severity, message = rated(rule, index, [target], "destination")
+    return Fail((rule.evidence(TARGET, "a resource in your own tenant"),), message, severity)
+
+
+def wide_target(rule: Resource, index: Index) -> Verdict:
+    """Fail where a rule of the customer's lets data out to hosts that anyone may have."""
+    kind = rule.require("properties.type")
+    if same(kind, "PrivateEndpoint"):
+        return NotApplicable("it names one resource")
+    if not _is_own_rule(rule):
+        return NotApplicable("Azure needs the rule")
+    if same(kind, "FQDN"):
+        return _wide_name(rule, "properties.destination")
+    return _wide_tag(rule) if same(kind, "ServiceTag") else unknown(unknown_value("properties.type", kind))
+
+
+def _wide_name(rule: Resource, path: str) -> Verdict:
+    value = rule.require(path)
+    if not isinstance(value, str) or not value:
+        return unknown(unknown_value(path, value))
+    seen = rule.evidence(path, "the names of single hosts")
+    if value.startswith("*"):
+        return Fail((seen,))
+    return Pass((seen,)) if _NAME.fullmatch(value) else unknown(unknown_value(path, value))
+
+
+def _wide_tag(rule: Resource) -> Verdict:
+    ranges, tag = "properties.destination.addressPrefixes", "properties.destination.serviceTag"
+    if same(rule.get("properties.destination.action"), "Deny"):
+        return Pass((rule.evidence("properties.destination.action"),))
+    listed = rule.get(ranges)
+    if isinstance(listed, list) and listed:
+        return NotApplicable("it names addresses instead of a service")
+    value = rule.require(tag)
+    if not isinstance(value, str) or not value:
+        return unknown(unknown_value(tag, value))
+    seen = rule.evidence(tag, "a service of your own, by a private endpoint")
+    # A tag of one region (Storage.NorwayEast) has the resources of every customer there.
+    names = (value, value.partition(".")[0])
+    if any(is_one(each, WIDE_TAGS) for each in names):
+        return Fail((seen,))
+    return Pass((seen,)) if any(is_one(each, NARROW_TAGS) for each in names) else unknown(unknown_value(tag, value))
+
+
+# Data and deployments
+
+CREDENTIALS = "properties.credentials.credentialsType"
+SYSTEM_STORES = ("workspaceblobstore", "workspacefilestore", "workspaceartifactstore", "workspaceworkingdirectory")
+"""The datastores that each workspace has: machine-learning/concept-data. How they sign in is a setting of the workspace."""
+
+
+def stored_key(store: Resource, index: Index) -> Verdict:
+    """Fail where a datastore signs in with a key, a signature or a secret that the workspace keeps."""
+    if is_one(store.name, SYSTEM_STORES):
+        return NotApplicable("a setting of the workspace decides how its own datastores sign in")
+    value, seen = store.require(CREDENTIALS), store.evidence(CREDENTIALS, "None")
+    if same(value, "None"):
+        return Pass((seen,))
+    known = ("AccountKey", "Sas", "Certificate", "ServicePrincipal")
+    return Fail((seen,)) if is_one(value, known) else unknown(unknown_value(CREDENTIALS, value))
+
+
+EGRESS = "properties.egressPublicNetworkAccess"
+
+
+def public_egress(deployment: Resource, index: Index) -> Verdict:
+    """Fail where a deployment calls out over the internet.
+
+    machine-learning/concept-secure-online-endpoint: the switch decides only where the workspace has no managed network, and
+    is Enabled where it is absent.
+    """
+    if not same(deployment.get("properties.endpointComputeType") or "Managed", "Managed"):
+        return NotApplicable("it runs in a cluster of your own")
+    workspace = deployment.bundle.top
+    if workspace is None or is_project(workspace):
+        return NotApplicable("the network of its hub decides")
+    if is_isolated(workspace):
+        return NotApplicable("the managed network of the workspace decides")
+    value, seen = deployment.get(EGRESS), deployment.evidence(EGRESS, "Disabled")
+    if is_absent(value):
+        return unknown(absent_at_unknown_version(EGRESS)) if deployment.why_absent_is_unknown else Fail((seen,))
+    if same(value, "Disabled"):
+        return Pass((seen,))
+    return Fail((seen,)) if same(value, "Enabled") else unknown(unknown_value(EGRESS, value))
+
+
+SCORING = "properties.scoringUri"
+
+
+def plain_scoring(endpoint: Resource, index: Index) -> Verdict:
+    """Fail where an endpoint answers over plain HTTP, as one of a cluster without a certificate does."""
+    value = endpoint.require(SCORING)
+    scheme = value.partition("://")[0].lower() if isinstance(value, str) else ""
+    seen = Evidence(SCORING, scheme or None, "https")
+    if scheme == "https":
+        return Pass((seen,))
+    return Fail((seen,)) if scheme == "http" else unknown(not_returned_or_unknown(SCORING))

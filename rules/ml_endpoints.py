@@ -1,0 +1,157 @@
+"""The endpoints of a Machine Learning workspace: its studio and API, and those that serve models."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace, unread
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.remedy import Remedy
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.reach.firewall import Firewall, firewall, private_endpoints
+
+from .common import host
+from .machine_learning import (
+    BATCH,
+    COMPUTES,
+    CONNECTIONS_PATH,
+    ONLINE,
+    SERVERLESS,
+    WORKSPACE,
+    closed_by_switch,
+    hub_of,
+    is_project,
+    network,
+)
+from .ml_computes import compute_endpoints
+
+OF_HUB = Remedy(steps=("Disable public network access of the hub: that holds for all its projects",))
+PROJECT = "a project has the network of its hub, which is assessed by itself"
+ONLINE_ACL = Firewall(
+    empty="open",
+    source="machine-learning/concept-secure-online-endpoint: public network access of an endpoint is enabled unless it is "
+    "disabled, whatever the workspace says",
+    name="Public network access of the endpoint",
+    absent="enabled",
+    endpoints=None,
+)
+ONLINE_SIGN_IN = Switch(
+    "properties.authMode",
+    {"AADToken": Auth.identity, "AMLToken": Auth.identity, "Key": Auth.shared},
+    descriptions={Auth.shared: "accepts one of two keys"},
+)
+"""A token of Azure Machine Learning is given to an identity, and expires: machine-learning/how-to-authenticate-online-endpoint."""
+SERVERLESS_SIGN_IN = Switch(
+    "properties.authMode",
+    {"AAD": Auth.identity, "Key": Auth.shared, "KeyAndAAD": Auth.shared},
+    descriptions={Auth.shared: "accepts one of two keys"},
+)
+
+
+def _sign_in(endpoint: Resource, switch: Switch) -> Lock:
+    """Return the authentication lock of an endpoint. How callers sign in is chosen when it is created."""
+    lock = switch.lock(endpoint)
+    return replace(lock, grants=tuple(replace(each, cause=None, then=None) for each in lock.grants))
+
+
+def _of_project(exposure: Exposure, workspace: Resource) -> Exposure:
+    """Return an endpoint with the network of its workspace: in a project that of its hub, which is assessed by itself."""
+    if not is_project(workspace) or not exposure.reach.grants:
+        return exposure
+    if exposure.authentication.levels != (Auth.identity,):
+        return replace(exposure, remedies={"network": OF_HUB})
+    return replace(exposure, counts_as_closed_up_to=Reach.internet, justification=PROJECT)
+
+
+def online_network(endpoint: Resource, workspace: Resource, index: Index) -> Lock:
+    """Return the network lock of an online endpoint: its own switch, and the private endpoints of its workspace or hub."""
+    kind = endpoint.get("kind")
+    if not same(kind, "Managed"):
+        missing = Unread(
+            "kind", "an endpoint of a cluster has the networks of the cluster, which the workspace does not show"
+        )
+        return possible(Reach.internet, missing, endpoint.evidence("kind", "Managed"), hops=(_cluster_hop(missing),))
+    own = closed_by_switch(firewall(endpoint, index, ONLINE_ACL), endpoint)
+    try:
+        holder = hub_of(workspace, index) if is_project(workspace) else workspace
+    except Unread as missing:
+        return own | possible(Reach.selected, missing, workspace.evidence(CONNECTIONS_PATH))
+    return own | private_endpoints(holder, index, CONNECTIONS_PATH)
+
+
+def _cluster_hop(missing: Unread) -> Hop:
+    return Hop("switch", "Kubernetes cluster", missing.why, allows=None)
+
+
+def _online(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    found = workspace.children(ONLINE)
+    if found.gap is not None:
+        yield unread("online/*", "data", found.gap, display_name="The online endpoints of the workspace")
+    for endpoint in found:
+        yield Exposure(
+            f"online/{endpoint.name}",
+            "data",
+            online_network(endpoint, workspace, index),
+            _sign_in(endpoint, ONLINE_SIGN_IN),
+            display_name=f"The online endpoint {endpoint.name}",
+            subject=endpoint,
+            address=host(endpoint, "properties.scoringUri"),
+        )
+
+
+def _batch(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
+    """Yield the batch endpoints. They are private where the workspace is: machine-learning/how-to-secure-batch-endpoint."""
+    found = workspace.children(BATCH)
+    if found.gap is not None:
+        yield unread("batch/*", "data", found.gap, display_name="The batch endpoints of the workspace")
+    for endpoint in found:
+        yield Exposure(
+            f"batch/{endpoint.name}",
+            "data",
+            reach,
+            _sign_in(endpoint, ONLINE_SIGN_IN),
+            display_name=f"The batch endpoint {endpoint.name}",
+            subject=endpoint,
+            address=host(endpoint, "properties.scoringUri"),
+        )
+
+
+def _serverless(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
+    """Yield the serverless endpoints. They follow the switch of the workspace or hub: machine-learning/concept-model-catalog."""
+    found = workspace.children(SERVERLESS)
+    if found.gap is not None:
+        yield unread("serverless/*", "data", found.gap, display_name="The serverless endpoints of the workspace")
+    for endpoint in found:
+        yield Exposure(
+            f"serverless/{endpoint.name}",
+            "data",
+            reach,
+            _sign_in(endpoint, SERVERLESS_SIGN_IN),
+            display_name=f"The serverless endpoint {endpoint.name}",
+            subject=endpoint,
+            address=host(endpoint, "properties.inferenceEndpoint.uri"),
+        )
+
+
+@WORKSPACE.endpoints(
+    data=("workspace", "online/*", "batch/*", "serverless/*", "apps/*"),
+    admin=("ssh/*", "nodes/*"),
+    reads=(ONLINE, BATCH, SERVERLESS, COMPUTES),
+    hosts={"workspace": ("properties.notebookInfo.fqdn", "properties.mlFlowTrackingUri")},
+)
+def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
+    reach = network(workspace, index)
+    studio = Exposure(
+        "workspace",
+        "data",
+        reach,
+        IDENTITY,
+        display_name="The Machine Learning workspace",
+        address=host(workspace, "properties.discoveryUrl"),
+    )
+    yield _of_project(studio, workspace)
+    yield from _online(workspace, index)
+    for exposure in (*_batch(workspace, reach), *_serverless(workspace, reach)):
+        yield _of_project(exposure, workspace)
+    for exposure in compute_endpoints(workspace, index, reach):
+        yield _of_project(exposure, workspace) if exposure.endpoint.startswith("apps/") else exposure

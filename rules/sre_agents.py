@@ -1,0 +1,59 @@
+"""Azure SRE agents: programs that sign in to the estate, and may change it without asking."""
+
+from collections.abc import Iterator
+
+from scanner.model.checks import is_one
+from scanner.model.exposure import IDENTITY, Exposure, Hop, Reach, grant, replace
+from scanner.model.index import Index
+from scanner.model.json_paths import same
+from scanner.model.remedy import Remedy
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Fail, Pass, Severity, Verdict, unknown, unknown_value
+from scanner.reach.sources import source_hop
+
+from .common import host
+
+AGENT = ResourceType("Microsoft.App/agents", api="2026-01-01")
+MODE = "properties.actionConfiguration.mode"
+ACCESS = "properties.actionConfiguration.accessLevel"
+NO_NETWORK = (
+    "an agent has no network setting (Microsoft.App 2026-01-01), and every call carries a token of Microsoft Entra ID "
+    "(sre-agent/api-reference): what a stolen one reaches is what the roles of its owner allow"
+)
+OPEN = Evidence("network", "no setting of the agent limits it", None)
+ROLES = "Keep the roles on the agent to those who need it, and its run mode at Review: an agent has no network settings"
+
+
+@AGENT.endpoints(admin=("agent",))
+def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
+    hop = Hop("switch", "Public network access", "an agent has no network settings", allows=True)
+    open_ = grant(Reach.internet, OPEN)
+    yield Exposure(
+        "agent",
+        "admin",
+        replace(open_, hops=(source_hop(open_), hop)),
+        IDENTITY,
+        display_name="The SRE agent",
+        address=host(agent, "properties.agentEndpoint"),
+        max_severity=Severity.low,
+        justification=NO_NETWORK,
+        remedies={"network": Remedy(steps=(ROLES,), tier=True)},
+    )
+
+
+def acts_alone(agent: Resource, index: Index) -> Verdict:
+    """Fail where an agent with wide rights changes resources without approval.
+
+    sre-agent/run-modes: Review, the default, asks first. sre-agent/agent-managed-identity: a reader asks for rights when it
+    needs them.
+    """
+    mode, seen = agent.require(MODE), agent.evidence(MODE, "Review")
+    if is_one(mode, ("Review", "ReadOnly")):
+        return Pass((seen,))
+    if not same(mode, "Autonomous"):
+        return unknown(unknown_value(MODE, mode))
+    level = agent.require(ACCESS)
+    if same(level, "High"):
+        return Fail((seen, agent.evidence(ACCESS, "Low")))
+    return Pass((seen, agent.evidence(ACCESS))) if same(level, "Low") else unknown(unknown_value(ACCESS, level))
