@@ -218,7 +218,9 @@ def _check(
     A single child is read after the conditions `without`, and before the others: an unread child is Unknown.
     """
     if row.function:
-        return _called(row, lookup)
+        called, reads = _called(row, lookup)
+        met = [(each.because, _condition(each, lookup)) for each in unless]
+        return (partial(_conditional, called, met) if met else called), reads
     lacking = [(each.because, _condition(each, lookup)) for each in unless if each.without]
     others = [(each.because, _condition(each, lookup)) for each in unless if not each.without]
     single = of if isinstance(of, Read) and of.one else None
@@ -246,10 +248,16 @@ def _check(
 def _placed(
     finder: PlaceFinder | KeyFinder, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index"
 ) -> Verdict:
+    return _conditional(finder.check, conditions, resource, index)
+
+
+def _conditional(
+    called: Check, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index"
+) -> Verdict:
     for because, condition in conditions:
         if condition(resource):
             return NotApplicable(because)
-    return finder.check(resource, index)
+    return called(resource, index)
 
 
 def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:

@@ -114,6 +114,14 @@ def test_a_row_may_call_a_function_with_variables_of_its_python_file(tmp_path: P
     assert [read.path for read in rule.reads] == ["blobServices/default"]
 
 
+def test_the_conditions_of_a_row_that_calls_a_function_count(tmp_path: Path) -> None:
+    unless = 'unless = [{ path = "properties.y", is = ["off"], because = "it is off" }]\nwhy ='
+    called = ROW.replace('path = "properties.x", good = [true]', 'function = "always"').replace("why =", unless)
+    rule = only(load(tmp_path, called))
+    assert verdict(rule, y="off") == NotApplicable("it is off")
+    assert isinstance(verdict(rule, y="on"), Fail)
+
+
 def test_a_row_may_be_about_a_type_of_another_file(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(
         ROW.replace("[my-rule", "[other-rule").replace("path", 'of = "mine.STORE", path')
