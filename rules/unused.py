@@ -1,10 +1,10 @@
 """Resources that cost money and serve nothing: load balancers and gateways without a back end, disks, NAT gateways."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import known_objects, member, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, member, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown_value
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
 
 from .common import rows
 
@@ -50,8 +50,12 @@ def empty_gateway(gateway: Resource, index: Index) -> Verdict:
 
 def unused_nat(gateway: Resource, index: Index) -> Verdict:
     """Fail where no subnet uses a NAT gateway."""
-    gateway.require("properties.provisioningState")
-    subnets, network = gateway.items("properties.subnets"), gateway.get("properties.sourceVirtualNetwork.id")
+    source = "properties.sourceVirtualNetwork.id"
+    subnets, network = gateway.items("properties.subnets"), gateway.get(source)
+    if not isinstance(gateway.require("properties.provisioningState"), str):
+        raise malformed("properties.provisioningState")
+    if not is_absent(network) and not isinstance(network, str):
+        raise malformed(source)
     if subnets or network:
         return Pass((Evidence("properties.subnets", [str(member(each, "id")) for each in subnets]),))
     if gateway.api_version_unknown:

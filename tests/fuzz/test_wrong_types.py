@@ -18,6 +18,8 @@ FOUND = (
     ("Microsoft.Storage/storageAccounts/fileServices/shares", "properties.enabledProtocols"),
     ("Microsoft.ServiceFabric/clusters", "properties.certificate.thumbprint"),
     ("Microsoft.ServiceFabric/managedClusters", "properties.azureActiveDirectory.tenantId"),
+    ("Microsoft.Network/natGateways", "properties.provisioningState"),
+    ("Microsoft.Network/natGateways", "properties.sourceVirtualNetwork.id"),
 )
 """What passed before: `make fuzz` found it."""
 
