@@ -17,6 +17,7 @@ from . import (
     apim,
     appconfig,
     appservice,
+    automation,
     batch,
     bot,
     cassandra,
@@ -169,6 +170,7 @@ DATABRICKS_LOGS = settings(databricks.WORKSPACE, when=lambda workspace: not in_t
 DATA_FACTORY_LOGS = settings(datafactory.FACTORY)
 KUSTO_LOGS = settings(kusto.CLUSTER)
 PURVIEW_LOGS = settings(purview.ACCOUNT)
+AUTOMATION_LOGS = settings(automation.ACCOUNT)
 SYNAPSE_LOGS = settings(synapse.WORKSPACE)
 MONGO_LOGS = settings(cosmos.CLUSTER)
 APP_LOGS = settings(appservice.SITE)

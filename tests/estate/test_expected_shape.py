@@ -41,6 +41,9 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.kusto/clusters": {"query", "ingest"},
     "microsoft.hdinsight/clusters": {"gateway", "ssh", "more/*", "shell/*", "application/*"},
     "microsoft.purview/accounts": {"catalog", "scan", "guardian"},
+    "microsoft.automation/automationaccounts": {"agent", "webhook/*"},
+    "microsoft.durabletask/schedulers": {"scheduler"},
+    "microsoft.apimanagement/gateways": {"apis"},
     "microsoft.app/managedenvironments": {"route/*", "java/*"},
     "microsoft.app/sessionpools": {"sessions"},
     "microsoft.compute/disks": {"export/*"},
@@ -234,6 +237,9 @@ def state(row: dict[str, Any]) -> str:
 
 # What an endpoint cannot be, and why.
 CANNOT = {
+    **{("apis", each): "policies of workspaces are not read, so it is inconclusive" for each in ("open", "half open")},
+    ("scheduler", "open"): "every call carries an Entra token",
+    ("webhook/*", "half open"): "a webhook without its token is closed",
     ("nodes", "open"): "nodes sign in with a credential of each node",
     ("cassandra", "open"): "nodes have addresses in delegated subnets alone",
     ("volume/*", "open"): "a volume has an address in a delegated subnet alone",
