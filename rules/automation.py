@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.dates import seconds_of
-from scanner.model.exposure import Exposure, closed, unread
+from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
@@ -87,7 +87,8 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
             lock = keys if same(enabled, True) else keys.as_possible(not_returned_or_unknown(ENABLED))
             yield Exposure(name, "app", reach, lock, display_name=what, address=address)
     if webhooks.gap is not None:
-        yield unread("webhook/*", "app", webhooks.gap, "The webhooks")
+        lock = keys.as_possible(webhooks.gap)
+        yield Exposure("webhook/*", "app", reach, lock, display_name="The webhooks", address=address)
 
 
 def long_lived(webhook: Resource, index: Index) -> Verdict:

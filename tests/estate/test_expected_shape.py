@@ -100,7 +100,7 @@ ENDPOINTS: dict[str, set[str]] = {
 PORTS = {"tcp/*", "udp/*"}
 OPTIONAL = {*PORTS, "*/*", "blob/*", "exception/*", "function/*", "host-keys", "trigger/*", "ingress/*", "redis/*"}
 OPTIONAL |= {"application/*", "more/*", "runtime/*", "shell/*"}
-OPTIONAL |= {"gateway/*", "group/*", "volume/*"}
+OPTIONAL |= {"gateway/*", "group/*", "volume/*", "webhook/*"}
 OPTIONAL |= {"export/*", "java/*", "pool/*", "preview/*", "route/*"}
 OPTIONAL |= {"api/*", "direct/*", "hub/*", "hybrid/*", "self-hosted/*", "wcf/*"}
 RULES = load(packages=False)
