@@ -49,7 +49,7 @@ KEYS = local_auth(
     ACCOUNT,
     source="automation/disable-local-authentication: the flag is false by default; Azure Policy 48c5f1cb: everything but true is "
     "non-compliant",
-    says="accepts the keys of the account and the tokens of webhooks",
+    says="accepts access keys",
 )
 
 
@@ -74,7 +74,7 @@ def expired(webhook: Resource, index: Index) -> bool:
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     reach, keys = firewall(account, index, ACL), KEYS.lock(account)
-    title = "The service of hybrid workers and nodes"
+    title = "The service of hybrid workers"
     yield Exposure("agent", "data", reach, keys, display_name=title, address=host(account, SERVICE))
     webhooks, address = account.children(WEBHOOKS), webhook_host(account)
     for webhook in webhooks:
