@@ -17,6 +17,7 @@ from . import (
     apim,
     appconfig,
     appservice,
+    automation,
     batch,
     bot,
     cassandra,
@@ -183,6 +184,7 @@ KUSTO_LOGS = settings(kusto.CLUSTER)
 ML_WORKSPACE_LOGS = settings(machine_learning.WORKSPACE)
 ML_REGISTRY_LOGS = settings(ml_registries.REGISTRY)
 PURVIEW_LOGS = settings(purview.ACCOUNT)
+AUTOMATION_LOGS = settings(automation.ACCOUNT)
 SYNAPSE_LOGS = settings(synapse.WORKSPACE)
 MONGO_LOGS = settings(cosmos.CLUSTER)
 APP_LOGS = settings(appservice.SITE)

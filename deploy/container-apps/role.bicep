@@ -12,6 +12,8 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
     permissions: [
       {
         actions: [
+          'Microsoft.ApiManagement/gateways/configConnections/read'
+          'Microsoft.ApiManagement/gateways/read'
           'Microsoft.ApiManagement/service/apis/operations/policies/read'
           'Microsoft.ApiManagement/service/apis/operations/read'
           'Microsoft.ApiManagement/service/apis/policies/read'
@@ -50,6 +52,9 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.Authorization/policySetDefinitions/read'
           'Microsoft.Authorization/roleAssignments/read'
           'Microsoft.Authorization/roleDefinitions/read'
+          'Microsoft.Automation/automationAccounts/read'
+          'Microsoft.Automation/automationAccounts/variables/read'
+          'Microsoft.Automation/automationAccounts/webhooks/read'
           'Microsoft.Batch/batchAccounts/networkSecurityPerimeterConfigurations/read'
           'Microsoft.Batch/batchAccounts/pools/read'
           'Microsoft.Batch/batchAccounts/read'
@@ -134,6 +139,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {
           'Microsoft.DocumentDB/databaseAccounts/services/read'
           'Microsoft.DocumentDB/mongoClusters/firewallRules/read'
           'Microsoft.DocumentDB/mongoClusters/read'
+          'Microsoft.DurableTask/schedulers/read'
           'Microsoft.ElasticSan/elasticSans/read'
           'Microsoft.ElasticSan/elasticSans/volumegroups/read'
           'Microsoft.EventGrid/domains/eventSubscriptions/read'

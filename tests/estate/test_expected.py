@@ -136,6 +136,11 @@ TYPES = {
         "Microsoft.Fabric/capacities",
         "Microsoft.DataShare/accounts",
     ),
+    "automation": (
+        "Microsoft.Automation/automationAccounts",
+        "Microsoft.DurableTask/schedulers",
+        "Microsoft.ApiManagement/gateways",
+    ),
     "data_services": (
         "Microsoft.FileShares/fileShares",
         "Microsoft.ElasticSan/elasticSans",

@@ -51,6 +51,9 @@ ENDPOINTS: dict[str, set[str]] = {
     "microsoft.kusto/clusters": {"query", "ingest"},
     "microsoft.hdinsight/clusters": {"gateway", "ssh", "more/*", "shell/*", "application/*"},
     "microsoft.purview/accounts": {"catalog", "scan", "guardian"},
+    "microsoft.automation/automationaccounts": {"agent", "webhook/*"},
+    "microsoft.durabletask/schedulers": {"scheduler"},
+    "microsoft.apimanagement/gateways": {"apis"},
     "microsoft.app/managedenvironments": {"route/*", "java/*"},
     "microsoft.app/sessionpools": {"sessions"},
     "microsoft.compute/disks": {"export/*"},
@@ -122,7 +125,7 @@ OPTIONAL = {
     *MODELS,
 }
 OPTIONAL |= {"application/*", "more/*", "runtime/*", "shell/*"}
-OPTIONAL |= {"frontend/*", "gateway/*", "group/*", "nic/*", "volume/*"}
+OPTIONAL |= {"frontend/*", "gateway/*", "group/*", "nic/*", "volume/*", "webhook/*"}
 OPTIONAL |= {"fhir/*", "dicom/*", "hsm/*"}
 OPTIONAL |= {"export/*", "java/*", "pool/*", "preview/*", "route/*"}
 OPTIONAL |= {"api/*", "direct/*", "hub/*", "hybrid/*", "self-hosted/*", "wcf/*"}
@@ -263,6 +266,9 @@ def state(row: dict[str, Any]) -> str:
 
 # What an endpoint cannot be, and why.
 CANNOT = {
+    **{("apis", each): "policies of workspaces are not read, so it is inconclusive" for each in ("open", "half open")},
+    ("scheduler", "open"): "every call carries an Entra token",
+    ("webhook/*", "half open"): "a webhook without its token is closed",
     ("nodes", "open"): "nodes sign in with a credential of each node",
     ("cassandra", "open"): "nodes have addresses in delegated subnets alone",
     ("volume/*", "open"): "a volume has an address in a delegated subnet alone",

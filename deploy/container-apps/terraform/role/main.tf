@@ -6,6 +6,8 @@ resource "azurerm_role_definition" "twolocks" {
 
   permissions {
     actions = [
+      "Microsoft.ApiManagement/gateways/configConnections/read",
+      "Microsoft.ApiManagement/gateways/read",
       "Microsoft.ApiManagement/service/apis/operations/policies/read",
       "Microsoft.ApiManagement/service/apis/operations/read",
       "Microsoft.ApiManagement/service/apis/policies/read",
@@ -44,6 +46,9 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.Authorization/policySetDefinitions/read",
       "Microsoft.Authorization/roleAssignments/read",
       "Microsoft.Authorization/roleDefinitions/read",
+      "Microsoft.Automation/automationAccounts/read",
+      "Microsoft.Automation/automationAccounts/variables/read",
+      "Microsoft.Automation/automationAccounts/webhooks/read",
       "Microsoft.Batch/batchAccounts/networkSecurityPerimeterConfigurations/read",
       "Microsoft.Batch/batchAccounts/pools/read",
       "Microsoft.Batch/batchAccounts/read",
@@ -128,6 +133,7 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.DocumentDB/databaseAccounts/services/read",
       "Microsoft.DocumentDB/mongoClusters/firewallRules/read",
       "Microsoft.DocumentDB/mongoClusters/read",
+      "Microsoft.DurableTask/schedulers/read",
       "Microsoft.ElasticSan/elasticSans/read",
       "Microsoft.ElasticSan/elasticSans/volumegroups/read",
       "Microsoft.EventGrid/domains/eventSubscriptions/read",

@@ -1,0 +1,64 @@
+"""API Management: workspace gateways, which are resources of their own beside the service."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import Exposure, Hop, Lock, Reach, closed, grant, replace
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, same
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
+from scanner.reach.firewall import injection_subnet
+from scanner.reach.sources import source_hop
+
+from .apim import undecided
+from .common import in_subnet, perhaps_private, private_only
+
+GATEWAY = ResourceType("Microsoft.ApiManagement/gateways", api="2024-05-01")
+CONNECTIONS = GATEWAY.child("configConnections")
+TYPE, SUBNET = "properties.virtualNetworkType", "properties.backend.subnet.id"
+OPEN = ("None", "External")
+POLICIES = Unread("the policies of its APIs", "those of workspaces are not read, and they decide what a call needs")
+
+
+def network(gateway: Resource, index: Index) -> Lock:
+    """Return the network lock of a gateway.
+
+    api-management/virtual-network-workspaces-resources: injected, it has a private address alone; integrated, its public
+    address stays. workspaces-overview: it has no private endpoints. What an absent type means is not documented: open.
+    """
+    value = gateway.get(TYPE)
+    if same(value, "Internal"):
+        if injection_subnet(gateway, SUBNET):
+            return in_subnet(gateway, index, SUBNET)
+        return private_only(Hop("subnet", "its subnet", "inside a virtual network"), gateway.evidence(TYPE))
+    public = grant(Reach.internet, gateway.evidence(TYPE, "Internal"))
+    public = replace(public, hops=(source_hop(public), Hop("switch", "Virtual network", "public inbound", allows=True)))
+    if gateway.has_no_properties:
+        return perhaps_private(public, not_returned(TYPE))
+    if is_absent(value) or any(same(value, each) for each in OPEN):
+        return public
+    return perhaps_private(public, unknown_value(TYPE, value), gateway.evidence(TYPE))
+
+
+@GATEWAY.endpoints(
+    app=("apis",),
+    hosts={"apis": ((CONNECTIONS, "properties.defaultHostname"), (CONNECTIONS, "properties.hostnames[]"))},
+    reads=(CONNECTIONS,),
+)
+def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
+    """Yield the one endpoint of a gateway: all APIs of the workspaces that its connections name."""
+    connections, title = gateway.children(CONNECTIONS), "The APIs of the workspace gateway"
+    if not len(connections) and connections.gap is None:
+        seen = Evidence(CONNECTIONS.path, [])
+        yield closed("apis", "app", "no workspace uses the gateway", seen, display_name=title)
+        return
+    host = gateway.get("properties.frontend.defaultHostname")
+    yield Exposure(
+        "apis",
+        "app",
+        network(gateway, index),
+        undecided(connections.gap or POLICIES),
+        display_name=title,
+        address=host if isinstance(host, str) else "",
+    )

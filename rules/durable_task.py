@@ -1,0 +1,35 @@
+"""Durable Task Scheduler: the endpoint of its task hubs, which every call reaches with a token of Microsoft Entra ID."""
+
+from collections.abc import Iterator
+
+from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
+from scanner.reach.firewall import Firewall, RuleList, firewall
+
+from .common import host
+
+SCHEDULER = ResourceType("Microsoft.DurableTask/schedulers", api="2026-02-01")
+ACL = Firewall(
+    empty="open",
+    source="durable-task/scheduler/durable-task-scheduler-private-endpoints: apps connect over a public address by default, and "
+    "public access can be disabled; versions before 2026-02-01 have no switch. That a list without an entry denies everyone is not "
+    "in the documentation of the service, so it counts as open",
+    name="IP allowlist",
+    absent="enabled",
+    addresses=(RuleList("properties.ipAllowlist"),),
+)
+
+
+# durable-task/scheduler/durable-task-scheduler-identity: managed identities and roles alone; there are no keys.
+@SCHEDULER.endpoints(data=("scheduler",))
+def endpoints(scheduler: Resource, index: Index) -> Iterator[Exposure]:
+    yield Exposure(
+        "scheduler",
+        "data",
+        firewall(scheduler, index, ACL),
+        IDENTITY,
+        display_name="The Durable Task scheduler",
+        address=host(scheduler, "properties.endpoint"),
+    )
