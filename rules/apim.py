@@ -52,8 +52,9 @@ def may_have_gateways(service: Resource) -> bool:
 
 
 def may_have_workspaces(service: Resource) -> bool:
-    # api-management-features: workspaces are a feature of Premium and Premium v2.
-    return not in_tier(service, ("Consumption", "Developer", "Basic", "Standard", "BasicV2", "StandardV2"))
+    # api-management-features has workspaces on Premium and Premium v2 alone, workspaces-overview (June 2026) on Basic v2
+    # and Standard v2 too.
+    return not in_tier(service, ("Consumption", "Developer", "Basic", "Standard"))
 
 
 def needs_no_key(resource: Resource) -> bool:
