@@ -52,8 +52,7 @@ def may_have_gateways(service: Resource) -> bool:
 
 
 def may_have_workspaces(service: Resource) -> bool:
-    # api-management-features has workspaces on Premium and Premium v2 alone, workspaces-overview (June 2026) on Basic v2
-    # and Standard v2 too.
+    # workspaces-overview (June 2026) has them on Basic v2 and Standard v2, api-management-features on Premium tiers alone.
     return not in_tier(service, ("Consumption", "Developer", "Basic", "Standard"))
 
 
