@@ -251,9 +251,7 @@ def _placed(
     return _conditional(finder.check, conditions, resource, index)
 
 
-def _conditional(
-    called: Check, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index"
-) -> Verdict:
+def _conditional(called: Check, conditions: list[tuple[str, Condition]], resource: Resource, index: "Index") -> Verdict:
     for because, condition in conditions:
         if condition(resource):
             return NotApplicable(because)
