@@ -1,7 +1,7 @@
 """IoT Hub and its Device Provisioning Service: keys of hubs and devices, two rule systems, routing, certificates."""
 
+import email.utils
 from collections.abc import Iterator
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
@@ -343,6 +343,6 @@ def _seconds(value: Any) -> float | None:
     if not isinstance(value, str):
         return None
     try:
-        return parsedate_to_datetime(value).timestamp()
+        return email.utils.parsedate_to_datetime(value).timestamp()
     except (ValueError, OverflowError):
         return seconds_of(value)

@@ -1,6 +1,6 @@
 """Rules of security groups that have no effect, what data services may call, and DDoS protection of single addresses."""
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.index import Index
@@ -9,9 +9,12 @@ from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.networks import fabric_of, key_of
-from scanner.reach.port_ranges import ALL_PORTS, BadPort, Spans, merged, ports, protocols
+from scanner.reach.port_ranges import ALL_PORTS, BadPort, merged, ports, protocols
 
 from .common import rows
+
+if TYPE_CHECKING:
+    from scanner.reach.port_ranges import Spans
 
 RULES = "properties.securityRules"
 
@@ -38,8 +41,8 @@ class Filter(NamedTuple):
     priority: int
     allow: bool
     protocols: frozenset[str]
-    source_ports: Spans
-    ports: Spans
+    source_ports: "Spans"
+    ports: "Spans"
     source: Side
     destination: Side
 
@@ -56,7 +59,7 @@ class Filter(NamedTuple):
         )
 
 
-def _has(whole: Spans, part: Spans) -> bool:
+def _has(whole: "Spans", part: "Spans") -> bool:
     return all(any(first <= low and high <= last for first, last in whole) for low, high in part)
 
 
@@ -114,7 +117,7 @@ def _texts(rule: Any, one: str) -> list[str]:
     return values
 
 
-def _ports(rule: Any, name: str) -> Spans:
+def _ports(rule: Any, name: str) -> "Spans":
     values = _texts(rule, name)
     if not values:
         raise ValueError(name)

@@ -1,6 +1,6 @@
 """Cross-origin requests (CORS): from which websites a browser may send calls, and read the answers."""
 
-from functools import partial
+import functools
 from typing import Any, NamedTuple
 
 from scanner.model.checks import check_child
@@ -59,7 +59,7 @@ def any_origin(resource: Resource, index: Index, *, origins: Origins, service: R
     """
     if same(resource.type, PUB_SUB):
         return NotApplicable("Web PubSub has no list of origins")
-    fact = partial(_rules if "[]." in origins.path else _list, origins=origins)
+    fact = functools.partial(_rules if "[]." in origins.path else _list, origins=origins)
     if service is None:
         return fact(resource)
     if not service.needed(resource):

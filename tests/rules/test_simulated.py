@@ -39,7 +39,6 @@ STEPS = {
     "apim-platform-retired": "a migration that may need a new subnet",
     "apim-single-zone": "which zones is the user's choice",
     "apim-triple-des": "a cipher is a key with dots of customProperties, which az does not set",
-    "apim-workspace-gateway-no-sign-in": "a policy is a document that only the user knows",
     "app-environment-external": "chosen when an environment is created",
     "app-environment-single-zone": "chosen when an environment is created",
     "app-no-health-check": "the path is the app's own",
