@@ -7,7 +7,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from scanner.config import schema as schemas
@@ -40,6 +39,8 @@ def plain(value: Any) -> Any:
 
 
 def valid(schema: dict[str, Any], text: str) -> bool:
+    import jsonschema
+
     kind = jsonschema.Draft7Validator
     return bool(kind(schema, format_checker=kind.FORMAT_CHECKER).is_valid(plain(tomllib.loads(text))))
 
@@ -159,6 +160,8 @@ def test_waivers_are_evaluated_alike(text: str, good: bool, tmp_path: Path) -> N
 
 @pytest.mark.parametrize("name", ["settings", "waivers"])
 def test_they_are_schemas_and_lie_in_docs(name: str) -> None:
+    import jsonschema
+
     schema = getattr(schemas, name)()
     jsonschema.Draft7Validator.check_schema(schema)
     assert json.loads((ROOT / "docs" / f"{name}.schema.json").read_text("utf-8")) == schema

@@ -71,16 +71,16 @@ def test_all_rights_decide_all_rules() -> None:
         ended = check(served, tty=True)
         assert ended.code == 0
         assert ended.out.splitlines() == [
-            f"scope  prod-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
-            f"scope  test-journal  {EVERY} of {EVERY} rules can be evaluated  full visibility",
+            f"scope  prod-journal  {EVERY:,} of {EVERY:,} rules can be evaluated  full visibility",
+            f"scope  test-journal  {EVERY:,} of {EVERY:,} rules can be evaluated  full visibility",
         ]
-        assert f"Exit 0    the roles of this identity allow all reads of {EVERY} rules in prod-journal and" in ended.err
+        assert f"Exit 0    the roles of this identity allow all reads of {EVERY:,} rules in prod-journal and" in ended.err
         assert DENIED[:40] in ended.err
         piped = check(served).out.splitlines()
         assert piped[0].split("\t") == [
             "scope",
             "prod-journal",
-            f"{EVERY} of {EVERY} rules can be evaluated",
+            f"{EVERY:,} of {EVERY:,} rules can be evaluated",
             "full visibility",
             f"/subscriptions/{PROD}",
         ]
@@ -114,7 +114,7 @@ def test_a_role_that_lacks_an_action_says_which_rules_hang_on_it() -> None:
         hung = sorted(id for id, rule in rules().enabled.items() if CONTAINERS in access.needs(rule))
         ended = check(served, tty=True)
         assert ended.code == 3
-        assert f"prod-journal  {EVERY - len(hung)} of {EVERY} rules can be evaluated  full visibility" in ended.out
+        assert f"prod-journal  {EVERY - len(hung):,} of {EVERY:,} rules can be evaluated  full visibility" in ended.out
         assert ended.out.splitlines()[2:] == [f"missing  {len(hung)} rules  {CONTAINERS}"]
         count = len(hung)
         assert f"Exit 3    {count} rules in prod-journal and {count} in test-journal cannot be evaluated" in ended.err
@@ -166,7 +166,7 @@ def test_in_part_but_with_all_rights_there_says_so() -> None:
         ended = check(served, tty=True)
         first, *others, refused = ended.out.splitlines()
         decided, unknown = EVERY - len(WHOLE | ANYWHERE), len(ANYWHERE - WHOLE)
-        said = f"{decided} of {EVERY} rules can be evaluated, {unknown} unknown"
+        said = f"{decided:,} of {EVERY:,} rules can be evaluated, {unknown:,} unknown"
         assert first == f"scope  test-journal  {said}  partial visibility"
         assert len(others) == 15, "what is set on the subscription"
         assert re.fullmatch(r"missing  visibility  Microsoft\.\w+/\w+/read", refused)
@@ -218,7 +218,7 @@ def test_a_group_that_could_not_be_asked_is_not_known_and_never_can() -> None:
         assert (document["scopes"][0]["decided"], len(document["scopes"][0]["unknown"])) == (0, EVERY)
         assert document["scopes"][0]["not-asked"] == {"rg-kart": "400 BadRequest"}
         ended = check(served, "-s", "prod-journal", tty=True)
-        assert f"prod-journal  0 of {EVERY} rules can be evaluated, {EVERY} unknown  full visibility" in ended.out
+        assert f"prod-journal  0 of {EVERY:,} rules can be evaluated, {EVERY:,} unknown  full visibility" in ended.out
         assert "groups of prod-journal: rg-kart (400 BadRequest)" in ended.err
 
 

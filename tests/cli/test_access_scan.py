@@ -85,9 +85,14 @@ LOGINS = {
 }
 
 
+@lru_cache
+def scanned_by(login: str) -> tuple[list[SnapshotLine], dict[str, Any]]:
+    return scanned(*LOGINS[login])
+
+
 @pytest.mark.parametrize("login", LOGINS)
 def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
-    lines, said = scanned(*LOGINS[login])
+    lines, said = scanned_by(login)
     missed = undecided(lines) - whole()[1]
     for place in said["scopes"]:
         lacking = {*place["undecided"], *place["unknown"]}

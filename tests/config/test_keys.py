@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-import jsonschema
 import pytest
 
 from scanner.config import keys
@@ -44,6 +43,8 @@ VALUES: list[Any] = [
 
 @pytest.mark.parametrize("key", EVERY, ids=lambda key: key.name)
 def test_a_reader_takes_what_the_schema_takes(key: Key) -> None:
+    import jsonschema
+
     schema = jsonschema.Draft7Validator(key.schema())
     taken = [value for value in VALUES if key.fits(value) and (not key.known or value in key.known)]
     assert taken == [value for value in VALUES if schema.is_valid(value)]

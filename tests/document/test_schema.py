@@ -2,11 +2,11 @@
 
 import copy
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from docs.build import schema
 from tests.estate.test_expected import Scanned
@@ -16,7 +16,15 @@ from tests.terminals import twolocks
 
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads(schema())
-VALIDATOR = Draft202012Validator(SCHEMA)
+
+
+@lru_cache
+def validator() -> Any:
+    # Its import takes two seconds, and this file is imported by each process of the suite.
+    from jsonschema import Draft202012Validator
+
+    Draft202012Validator.check_schema(SCHEMA)
+    return Draft202012Validator(SCHEMA)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +33,7 @@ def document() -> dict[str, Any]:
 
 
 def test_it_is_a_schema_and_lies_in_docs() -> None:
-    Draft202012Validator.check_schema(SCHEMA)
+    assert validator()
     assert json.loads((ROOT / "docs" / "findings.schema.json").read_text("utf-8")) == SCHEMA
 
 
@@ -33,18 +41,18 @@ def test_it_is_valid_for_a_scan_of_the_sample_estate(document: dict[str, Any]) -
     assert document["findings"]
     assert document["exposures"]
     assert document["gaps"]
-    assert [error.message for error in VALIDATOR.iter_errors(document)] == []
+    assert [error.message for error in validator().iter_errors(document)] == []
 
 
 def test_it_is_valid_for_scans_with_a_history(tmp_path: Path) -> None:
     for number, resources in enumerate([estate(EXPORT), estate(PRIVATE), estate(EXPORT, ssh="Internet")]):
         made = scheduled_run(resources, str(tmp_path / "history.db"), tmp_path).document
-        assert [error.message for error in VALIDATOR.iter_errors(made)] == []
+        assert [error.message for error in validator().iter_errors(made)] == []
         assert len(made["changes"]["trend"]) == number + 1
     assert made["changes"]["reopened"]
     assert any(row.get("new") for row in made["exposures"])
     wrong = {**made, "changes": {**made["changes"], "trend": [{"taken": "2026-11-25T02:00:00Z"}]}}
-    assert not VALIDATOR.is_valid(wrong)
+    assert not validator().is_valid(wrong)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,7 @@ def test_it_is_valid_for_scans_with_a_history(tmp_path: Path) -> None:
 def test_it_notices_what_is_wrong(document: dict[str, Any], part: str, key: str, value: Any) -> None:
     wrong = {**document, part: copy.deepcopy(document[part][:1])}
     wrong[part][0][key] = value
-    assert not VALIDATOR.is_valid(wrong)
+    assert not validator().is_valid(wrong)
 
 
 def test_a_status_that_no_finding_has_is_wrong_input(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import html5lib  # type: ignore[import-untyped]
-import jsonschema
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -80,6 +79,8 @@ def many(count: int, places: int = 1000, size: int = 60) -> Notice:
 
 
 def test_the_json_is_what_its_schema_says() -> None:
+    import jsonschema
+
     schema = msgspec.json.schema(webhook.WebhookBody)
     for made in (news(), trial(target(), "twolocks 0.1.0"), many(600), *map(hostile, HOSTILE)):
         jsonschema.validate(json.loads(webhook.body(made)), schema)

@@ -68,9 +68,14 @@ def of_rule(rule: Rule) -> list[Case]:
 def by_type(name: str) -> dict[str, dict[str, Any]]:
     """Return `tests/rules/NAME.toml`, and the tables [NAME."TYPE"] that lie beside the examples of a service."""
     found: dict[str, dict[str, Any]] = tomllib.loads((CASES.parent / f"{name}.toml").read_text("utf-8"))
-    for path in sorted(CASES.glob("*.toml")):
-        found |= tomllib.loads(path.read_text("utf-8")).get(name, {})
+    for parsed in _parsed():
+        found |= parsed.get(name, {})
     return found
+
+
+@lru_cache
+def _parsed() -> list[dict[str, Any]]:
+    return [tomllib.loads(path.read_text("utf-8")) for path in sorted(CASES.glob("*.toml"))]
 
 
 def cases() -> Iterator[Case]:
