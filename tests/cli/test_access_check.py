@@ -74,7 +74,9 @@ def test_all_rights_decide_all_rules() -> None:
             f"scope  prod-journal  {EVERY:,} of {EVERY:,} rules can be evaluated  full visibility",
             f"scope  test-journal  {EVERY:,} of {EVERY:,} rules can be evaluated  full visibility",
         ]
-        assert f"Exit 0    the roles of this identity allow all reads of {EVERY:,} rules in prod-journal and" in ended.err
+        assert (
+            f"Exit 0    the roles of this identity allow all reads of {EVERY:,} rules in prod-journal and" in ended.err
+        )
         assert DENIED[:40] in ended.err
         piped = check(served).out.splitlines()
         assert piped[0].split("\t") == [

@@ -183,16 +183,23 @@ def test_long_texts_are_wrapped_and_stay_the_same(own: Path) -> None:
 
 
 def test_a_type_that_no_rule_file_names(own: Path) -> None:
-    type = "Microsoft.MachineLearningServices/workspaces"
-    done = new("ml-one", type=type, api="2026-05-01", path="properties.x")
-    assert done.out == "own/ml.toml:1\nown/ml.py:5\n"
-    assert done.err == "Next: twolocks rules test own --only ml-one --run-code\n"
-    assert "own/ml.py is Python, which runs only with --run-code" in new("ml-two", type=type, path="properties.y").err
-    assert f'WORKSPACE = ResourceType("{type}", api="2026-05-01")' in (own / "ml.py").read_text()
-    assert new("ml-two", "--run-code", type=type, path="properties.y").out == "own/ml.toml:12\n"
-    assert twolocks("rules", "test", "own", "--run-code").out == "ok\tml-one\t5 examples\nok\tml-two\t5 examples\n"
+    type = "Microsoft.Attestation/attestationProviders"
+    done = new("attestation-one", type=type, api="2021-06-01", path="properties.x")
+    assert done.out == "own/attestation.toml:1\nown/attestation.py:5\n"
+    assert done.err == "Next: twolocks rules test own --only attestation-one --run-code\n"
     assert (
-        "ml.py is there, and has other types" in new("ml-three", "--run-code", type=f"{type}/x", api="2026-05-01").err
+        "own/attestation.py is Python, which runs only with --run-code"
+        in new("attestation-two", type=type, path="properties.y").err
+    )
+    assert f'ATTESTATION_PROVIDER = ResourceType("{type}", api="2021-06-01")' in (own / "attestation.py").read_text()
+    assert new("attestation-two", "--run-code", type=type, path="properties.y").out == "own/attestation.toml:12\n"
+    assert (
+        twolocks("rules", "test", "own", "--run-code").out
+        == "ok\tattestation-one\t5 examples\nok\tattestation-two\t5 examples\n"
+    )
+    assert (
+        "attestation.py is there, and has other types"
+        in new("attestation-three", "--run-code", type=f"{type}/x", api="2021-06-01").err
     )
     assert "storage.py is there" in new("storage-x", "--run-code", type="Microsoft.Storage/new", api="2026-05-01").err
 
