@@ -211,7 +211,7 @@ class Bucket(RuleBasedStateMachine):
 
 
 def test_no_order_of_answers_makes_a_request_too_many() -> None:
-    run_state_machine_as_test(Bucket)  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(Bucket)
 
 
 def test_resource_graph_says_when_its_quota_is_used_up() -> None:
