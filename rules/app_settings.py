@@ -1,5 +1,7 @@
 """Settings of apps that are no lock: the runtime and its support, the network of what they call, certificates, identity."""
 
+import re
+
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
@@ -83,8 +85,23 @@ Sources: the pages of the communities that app-service/language-support-policy f
 devguide.python.org, php.net, learn.microsoft.com/java/openjdk/support, adoptium.net for Java 8, powershell/scripting),
 and azure-functions/supported-languages (.NET 8 and 9: 10 November 2026).
 """
+SERVERS = {
+    "tomcat": {
+        "7.0": "2021-03-31",
+        "8.0": "2018-06-30",
+        "8.5": "2024-03-31",
+        "9.0": "2027-03-31",
+        "10.0": "2022-10-31",
+        "10.1": "2027-12-31",
+    },
+    "jbosseap": {},
+}
+"""The same of the servers that run Java apps (tomcat.apache.org). The days of JBoss are those of a subscription."""
 AT_LEAST = frozenset((("Java", "8"), ("Java", "25")))
 """Versions that are supported at least until their day, and perhaps longer."""
+
+
+_VERSION = re.compile(r"~?([0-9]{1,4})(?:\.([0-9]{1,4}))?(?![0-9])")
 
 
 def unsupported_runtime(site: Resource, index: Index) -> Verdict:
@@ -109,10 +126,18 @@ def _of_stack(config: Resource, index: Index) -> Verdict:
     seen = child_evidence(config, "config/web", STACK, None)
     if stack not in NAMES:
         raise unknown_value(seen.path, value)
-    if stack in ("tomcat", "jbosseap"):
-        # `TOMCAT|9.0-java17`, `TOMCAT|8.5-jre8`.
-        version = version.lower().replace("jre", "java").partition("java")[2]
-    return _supported(NAMES[stack], version, Evidence(seen.path, value), index)
+    seen = Evidence(seen.path, value)
+    if stack not in SERVERS:
+        return _supported(NAMES[stack], version, seen, index)
+    # `TOMCAT|9.0-java17`, `TOMCAT|8.5-jre8`.
+    server, _, java = version.lower().replace("jre", "java").partition("-java")
+    verdict = _supported("Java", java, seen, index)
+    if isinstance(verdict, Fail):
+        return verdict
+    server_ends = SERVERS[stack].get(server)
+    if server_ends is None:
+        raise Unread(seen.path, f"this version of the scanner has no date for {stack} {server}")
+    return verdict if index.taken[:10] <= server_ends else Fail((seen, Evidence("end of support", server_ends)))
 
 
 def _of_windows(site: Resource, config: Resource, index: Index) -> Verdict:
@@ -137,13 +162,11 @@ def _of_windows(site: Resource, config: Resource, index: Index) -> Verdict:
 
 def _supported(runtime: str, text: str, seen: Evidence, index: Index) -> Verdict:
     """Return the verdict on a version of a runtime on the day of the scan."""
-    parts = text.strip().lower().removeprefix("~").partition("-")[0].split(".")
-    if not all(each.isascii() and each.isdecimal() for each in parts[:1]):
+    parts = _VERSION.match(text.strip())
+    if parts is None:
         raise unknown_value(seen.path, seen.value)
     known = SUPPORT[runtime]
-    has_minor = "." in next(iter(known))
-    minor = parts[1] if len(parts) > 1 and parts[1].isascii() and parts[1].isdecimal() else "0"
-    version = f"{int(parts[0])}.{int(minor)}" if has_minor else str(int(parts[0]))
+    version = f"{int(parts[1])}.{int(parts[2] or 0)}" if "." in next(iter(known)) else str(int(parts[1]))
     day = index.taken[:10]
     if not day:
         raise Unread("the time of the scan", "not in the snapshot")
@@ -230,8 +253,10 @@ HEALTH = "properties.healthCheckPath"
 
 def no_health_check(site: Resource, index: Index) -> Verdict:
     """Fail where App Service does not probe the instances of a web app."""
+    if not runs(site):
+        raise not_returned_or_unknown("kind")
     if runs(site) != "web":
-        return NotApplicable("it is no web app") if runs(site) else _unknown_kind(site)
+        return NotApplicable("it is no web app")
     config = config_of(site)
     value = config.get(HEALTH)
     seen = child_evidence(config, "config/web", HEALTH, "a path")
@@ -242,7 +267,3 @@ def no_health_check(site: Resource, index: Index) -> Verdict:
     if not isinstance(value, str):
         raise unknown_value(seen.path, value)
     return Pass((seen,))
-
-
-def _unknown_kind(site: Resource) -> Verdict:
-    raise not_returned_or_unknown("kind")

@@ -1,10 +1,7 @@
 """Settings of virtual machines and scale sets that are no port: passwords, secure boot, health probes."""
 
-from collections.abc import Iterator
-from typing import Any
-
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, objects_at, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown_value
@@ -79,9 +76,8 @@ def plain_health_probe(machine: Resource, index: Index) -> Verdict:
     if is_vm(machine):
         return NotApplicable("it is no scale set")
     _readable(machine)
-    found = [
-        each for each in _extensions(machine) if any(same(value_at(each, "properties.type"), one) for one in HEALTH)
-    ]
+    every = known_objects(machine.body, EXTENSIONS)
+    found = [each for each in every if any(same(value_at(each, "properties.type"), one) for one in HEALTH)]
     if not found:
         return NotApplicable("no extension asks for its health")
     path = f"{EXTENSIONS}[].properties.settings.protocol"
@@ -91,13 +87,3 @@ def plain_health_probe(machine: Resource, index: Index) -> Verdict:
     if not all(same(each, "https") or same(each, "tcp") for each in values):
         raise not_returned_or_unknown(path)
     return Pass((Evidence(path, values, "https or tcp"),))
-
-
-def _extensions(machine: Resource) -> Iterator[dict[str, Any]]:
-    """Yield the extensions of a scale set. Raise Unread where they are no list of objects."""
-    value = machine.get(EXTENSIONS)
-    if is_absent(value):
-        return
-    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise unknown_value(EXTENSIONS, value)
-    yield from objects_at(machine.body, EXTENSIONS)

@@ -54,7 +54,7 @@ class RefillingLimit:
 
     def learn(self, left: int, uncounted: int, now: float) -> None:
         self.delay(now)
-        self.left = min(self.left, float(left)) if left < self.left else max(self.left, float(left - uncounted))
+        self.left = float(left) if left < self.left else max(self.left, float(left - uncounted))
         self.burst = max(self.burst, self.left)
 
 
@@ -85,8 +85,8 @@ class RateLimiter:
 
     `pause`: the time until which no request is sent. `spacing`: the seconds between requests after that. `next`: the
     time of the next request by that spacing. `refused_since`: the time of the first 429 without a success since.
-    `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests
-    that were sent, and those of them that were answered or lost. Times are those of the clock.
+    `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests that were sent, and
+    those of them that were answered or lost. Times are those of the clock.
     """
 
     name: str

@@ -65,7 +65,7 @@ def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
         return Remedy(steps=(fix.portal,) if fix.portal else ())
     commands = tuple(filled(each, subject, top) for each in fix.az.split(" && ") if each)
     if len(commands) == 1:
-        commands = (with_parents(commands[0], subject, top, *top.bundle.resources.values()),)
+        commands = (with_parents(commands[0], subject, top),)
     steps = tuple(words_of(each, subject, top) for each in fix.steps)
     changes = tuple(fix.changes(subject, top))
     return Remedy(commands, steps, changes, narrows="YOUR_RANGE" in fix.az)

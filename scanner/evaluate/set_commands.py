@@ -16,14 +16,15 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
     """Return a command that sets a property, from the first object on that a resource does not have.
 
     `--set properties.a.b=1` fails where `properties.a` is missing or null (knack, `set_properties`), so that it becomes
-    `--set 'properties.a={"b": 1}'`. Every other command is returned as it is. `known`: where the property may be.
-    `before`: the commands that run first; only after others of this kind is it known which objects there are.
+    `--set 'properties.a={"b": 1}'`. Every other command is returned as it is. `known`: where the property may be; what
+    was read with these is known too. `before`: the commands that run first; only after others of this kind is it known
+    which objects there are.
     """
     found, earlier = _setting(command), [_setting(each) for each in before]
     if found is None or None in earlier:
         return command
     id, path, value = found
-    resource = next((each for each in known if each.id.lower() == id.lower()), None)
+    resource = next((one for each in known if (one := _named(each, id.lower())) is not None), None)
     if resource is None or "[" in path:
         return command
     made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
@@ -36,6 +37,11 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
                 inner = {step: inner}
             return f"{_START}{shlex.quote(id)} --set {shlex.quote(f'{above}={json.dumps(inner)}')}"
     return command
+
+
+def _named(resource: Resource, id: str) -> Resource | None:
+    """Return the resource with an id (lower case): this one, or one of its bundle."""
+    return resource if resource.id.lower() == id else resource.bundle.resources.get(id)
 
 
 def _setting(command: str) -> tuple[str, str, str] | None:

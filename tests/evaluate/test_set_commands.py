@@ -57,6 +57,14 @@ def test_a_command_knows_the_objects_that_those_before_it_make() -> None:
     assert with_parents(after_another, one, before=["az thing rule add --name one"]) == after_another
 
 
+def test_what_lies_below_a_resource_is_known_too() -> None:
+    """Three fixes of file services failed as they were printed: the account was known alone."""
+    one = Resource({"id": ID, "properties": {"a": {"b": 1}}})
+    one.bundle.add(Resource({"id": f"{ID}/parts/Default", "properties": {}}, bundle=one.bundle))
+    made = with_parents(f"az resource update --ids {ID}/parts/default --set properties.a.b=2", one)
+    assert made.endswith("""--set 'properties.a={"b": 2}'""")
+
+
 BODIES = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
     lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3),

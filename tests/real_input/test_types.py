@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from docs.services_page import not_evaluated
 from scanner.rulebook.loader import load
 from tests.real_input.recorded import FOLDER
@@ -9,6 +11,7 @@ from tests.real_input.recorded import FOLDER
 TYPES = FOLDER.parent / "facts" / "types.md"
 
 
+@pytest.mark.skipif(not TYPES.exists(), reason="no facts beside the recordings")
 def test_every_type_has_a_rule_or_a_reason() -> None:
     named = re.findall(r"^\| ([A-Z]\w+\.[\w.]+/[\w/]+) \(", TYPES.read_text("utf-8"), re.MULTILINE)
     rules = load(packages=False)
