@@ -76,28 +76,26 @@ SUPPORT = {
         "21": "2028-09-30",
         "25": "2030-09-30",
     },
+    "Tomcat": {
+        "7.0": "2021-03-31",
+        "8.0": "2018-06-30",
+        "8.5": "2024-03-31",
+        "9.0": "2027-03-31",
+        "10.0": "2022-10-31",
+        "10.1": "2027-03-31",
+        "11.0": "2027-03-31",
+    },
     "PowerShell": {"7.0": "2022-12-03", "7.2": "2024-11-08", "7.4": "2026-11-10"},
     "Ruby": {"2.7": "2023-03-31"},
 }
 """The last day of support of each version of a runtime, as of November 2026.
 
 Sources: the pages of the communities that app-service/language-support-policy follows (dotnet.microsoft.com, nodejs.org,
-devguide.python.org, php.net, learn.microsoft.com/java/openjdk/support, adoptium.net for Java 8, powershell/scripting),
-and azure-functions/supported-languages (.NET 8 and 9: 10 November 2026).
+devguide.python.org, php.net, learn.microsoft.com/java/openjdk/support, adoptium.net for Java 8, powershell/scripting,
+tomcat.apache.org/whichversion, which has no days of 9.0, 10.1 and 11.0: they count until the page is looked at again), and
+azure-functions/supported-languages (.NET 8 and 9: 10 November 2026).
 """
-SERVERS = {
-    "tomcat": {
-        "7.0": "2021-03-31",
-        "8.0": "2018-06-30",
-        "8.5": "2024-03-31",
-        "9.0": "2027-03-31",
-        "10.0": "2022-10-31",
-        "10.1": "2027-12-31",
-    },
-    "jbosseap": {},
-}
-"""The same of the servers that run Java apps (tomcat.apache.org). The days of JBoss are those of a subscription."""
-AT_LEAST = frozenset((("Java", "8"), ("Java", "25")))
+AT_LEAST = frozenset((("Java", "8"), ("Java", "25"), ("Tomcat", "9.0"), ("Tomcat", "10.1"), ("Tomcat", "11.0")))
 """Versions that are supported at least until their day, and perhaps longer."""
 
 
@@ -127,17 +125,16 @@ def _of_stack(config: Resource, index: Index) -> Verdict:
     if stack not in NAMES:
         raise unknown_value(seen.path, value)
     seen = Evidence(seen.path, value)
-    if stack not in SERVERS:
+    if stack not in ("tomcat", "jbosseap"):
         return _supported(NAMES[stack], version, seen, index)
     # `TOMCAT|9.0-java17`, `TOMCAT|8.5-jre8`.
     server, _, java = version.lower().replace("jre", "java").partition("-java")
     verdict = _supported("Java", java, seen, index)
     if isinstance(verdict, Fail):
         return verdict
-    server_ends = SERVERS[stack].get(server)
-    if server_ends is None:
-        raise Unread(seen.path, f"this version of the scanner has no date for {stack} {server}")
-    return verdict if index.taken[:10] <= server_ends else Fail((seen, Evidence("end of support", server_ends)))
+    if stack == "jbosseap":
+        raise Unread(seen.path, "the last days of JBoss EAP are those of its subscription")
+    return _supported("Tomcat", server, seen, index)
 
 
 def _of_windows(site: Resource, config: Resource, index: Index) -> Verdict:
