@@ -28,6 +28,8 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 _SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places", "keys", "capacity")
 _LISTS = frozenset({"exposures", "findings", "places", "keys", "capacity"})
 _BATCH = 512
+_IN_MEMORY = 4 << 20
+"""The bytes of one section that are kept in memory until the document is written; beyond them they are in a file."""
 
 
 class Last(NamedTuple):
@@ -43,7 +45,7 @@ class Writer:
 
     def __init__(self) -> None:
         self._spools: dict[str, IO[bytes]] = {
-            name: tempfile.SpooledTemporaryFile(max_size=64 << 20)  # noqa: SIM115
+            name: tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
             for name in _SECTIONS
         }
         self._filled: set[str] = set()

@@ -12,6 +12,7 @@ from scanner.model.resource import Bundle, Gap
 from scanner.model.verdict import Unread
 from scanner.reach.networks import ADMIN_RULES
 from scanner.snapshot.bundles import Snapshot
+from scanner.snapshot.stored import StoredBundle
 
 
 def index_of(snapshot: Snapshot, policy: Policy) -> Index:
@@ -26,7 +27,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         taken=snapshot.header.taken,
     )
     for bundle in snapshot.index:
-        for resource in bundle.resources.values():
+        for resource in bundle.stored if isinstance(bundle, StoredBundle) else bundle.resources.values():
             index.add(resource)
     index.residency = residency_of(snapshot, policy)
     index.whole, index.names = partial(why_more, snapshot), snapshot.names
@@ -85,12 +86,11 @@ def _is_group_list(url: str) -> bool:
 
 def _missing_types(snapshot: Snapshot, index: Index) -> None:
     """Record in the index which of its types were not read, or not in whole, and in which subscriptions."""
+    gaps_below = [gap for bundle in snapshot.index for gap in bundle.gaps.values()]
     for type in INDEX_TYPES:
         ending = f"/providers/{type.lower()}"
         refused = [gap for gap in snapshot.gaps if gap.url.lower().rstrip("/").endswith(ending)]
-        below = [
-            gap for bundle in snapshot.index for gap in bundle.gaps.values() if type_of(gap.url).lower() == type.lower()
-        ]
+        below = [gap for gap in gaps_below if type_of(gap.url).lower() == type.lower()]
         if refused or below:
             found = [(subscription_of(gap.url), Unread(type, gap.why(), gap.url)) for gap in (*refused, *below)]
             index.missing[type.lower()] = found[0][1]

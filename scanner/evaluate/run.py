@@ -32,6 +32,7 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot, naming_keys
+from scanner.snapshot.stored import StoredBundle
 
 
 class Evaluation:
@@ -237,6 +238,6 @@ class Evaluation:
 
 
 def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
-    return heapq.merge(
-        sorted(snapshot.index, key=lambda each: order(each.id)), snapshot.remaining, key=lambda each: order(each.id)
-    )
+    index = sorted(snapshot.index, key=lambda each: order(each.id))
+    read = (each.read() if isinstance(each, StoredBundle) else each for each in index)
+    return heapq.merge(read, snapshot.remaining, key=lambda each: order(each.id))

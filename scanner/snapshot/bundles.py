@@ -26,6 +26,7 @@ from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, root_of_line, url_of
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
+from scanner.snapshot.stored import IN_MEMORY, BundleFile
 from scanner.terminal.text import clean
 from scanner.text.masks import masked
 
@@ -78,10 +79,12 @@ class Snapshot:
     is_part: bool = field(init=False)
     """Only a part of the subscriptions was collected; what is evaluated of it may be less."""
     _index: list[Bundle] | None = None
+    _stored: BundleFile = field(init=False)
     _lines: Iterator[SnapshotLine] | None = None
 
     def __post_init__(self) -> None:
         self.is_part = self.header.filtered or any(map(group_of, self.header.excluded))
+        self._stored = BundleFile(self.header.kept_paths(self.why))
 
     def close(self) -> None:
         """Close the file that the bundles come from, where not all of them are read."""
@@ -146,7 +149,7 @@ class Snapshot:
         if only_parsed and not bundle.gaps:
             self.parsed_counts[type] += len(bundle.resources)
         else:
-            self.index.append(bundle)
+            self.index.append(bundle if len(self.index) < IN_MEMORY else self._stored.put(bundle))
 
     def bundles(self) -> Iterator[Bundle]:
         """Yield every bundle, those of the index first. Works once."""

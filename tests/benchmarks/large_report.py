@@ -32,7 +32,7 @@ from scanner.document.writer import Writer, fill
 FINDINGS, ENDPOINTS = 50_000, 100_000
 _ID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 _FINGERPRINT = re.compile(rb'(?<="fingerprint":")[0-9a-f]{16}')
-_CHILD = (
+CHILD = (
     "import json, resource, runpy, sys\n"
     "try: runpy.run_module('scanner', run_name='__main__', alter_sys=True)\n"
     "finally:\n"
@@ -108,7 +108,7 @@ def _of_copy(row: CapacityRow, number: int, copies: int) -> Iterator[CapacityRow
 
 def write(file: Path, out: str, *options: str) -> dict[str, Any]:
     """Write a report in a child process."""
-    command = [sys.executable, "-c", _CHILD, "report", str(file), "--out", out, *options]
+    command = [sys.executable, "-c", CHILD, "report", str(file), "--out", out, *options]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return {**figures, "mb": round(Path(out).stat().st_size / 1e6, 2)}

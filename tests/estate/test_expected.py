@@ -12,6 +12,7 @@ from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.schema import now
 from scanner.document.writer import Writer
+from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
@@ -179,16 +180,19 @@ class Scanned:
         self.estate: Estate = load_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
-        store = Store(Header(taken=now()))
-        self.requests: list[Any] = asyncio.run(self._collect(store))
-        evaluation = Evaluation(of_store(store), self.rules)
+        self.store = Store(Header(taken=now()))
+        self.requests: list[Any] = asyncio.run(self._collect(self.store))
+        self.result, self.document = self.evaluated()
+
+    def evaluated(self) -> tuple[EvaluationResult, dict[str, Any]]:
+        """Return the result of an evaluation of what was read, and its document."""
+        evaluation = Evaluation(of_store(self.store), self.rules)
         writer, out = Writer(), BytesIO()
-        self.result = evaluation.run(writer)
+        result = evaluation.run(writer)
         scan = evaluation.scan_row(started="", finished="", tool="test")
-        writer.finish(out, scan, evaluation.rule_rows(), self.result.gaps, evaluation.coverage())
+        writer.finish(out, scan, evaluation.rule_rows(), result.gaps, evaluation.coverage())
         writer.close()
-        store.close()
-        self.document: dict[str, Any] = json.loads(out.getvalue())
+        return result, json.loads(out.getvalue())
 
     async def _collect(self, store: Store) -> list[Any]:
         box = Sandbox.from_estate(self.estate, faults=self.faults, seed=self.seed)
@@ -226,6 +230,14 @@ def test_every_service_has_expected_results() -> None:
 
 def test_no_rule_crashed(scanned: Scanned) -> None:
     assert scanned.result.crashes == []
+
+
+def test_bundles_that_are_read_again_from_a_file_change_no_verdict(
+    scanned: Scanned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scanner.snapshot.bundles.IN_MEMORY", 3)
+    monkeypatch.setattr("scanner.snapshot.stored.IN_MEMORY", 3)
+    assert scanned.evaluated() == (scanned.result, scanned.document)
 
 
 def test_what_stands_in_front_of_an_endpoint_is_reported_and_nothing_else(scanned: Scanned) -> None:
