@@ -111,12 +111,10 @@ def owner(host: str, space: Namespace, index: Index) -> str:
 def _by_name(host: str, space: Namespace, index: Index) -> str:
     # Storage: `account.blob`, `account.z6.web`; API Management: `name.portal`; replicas: `account-secondary`.
     name = host.removesuffix(space.suffix).partition(".")[0]
-    known = cached(index, "names by type", _names_by_type)
     for type in space.types:
-        names = known.get(type.lower(), {})
         for each in (name, name.removesuffix("-secondary")):
-            if each in names:
-                return names[each]
+            if index.residency.located().has_name(type.lower(), each):
+                return each
     return ""
 
 
@@ -128,11 +126,17 @@ def _app(host: str, index: Index) -> str:
     names = cached(index, "hosts of apps", lambda each: each.names())
     if host in names:
         return name_of(names[host])
-    seen = cached(index, "apps with hosts", lambda each: frozenset(each.names().values()))
-    for id in index.residency.located():
-        if any(f"/{type}/" in id for type in APPS) and id not in seen and _may_have(id, host):
+    for id in cached(index, "apps without hosts", _apps_without_hosts):
+        if _may_have(id, host):
             raise Unread(id, "Azure did not return its hosts")
     return ""
+
+
+def _apps_without_hosts(index: Index) -> list[str]:
+    """Return the ids (lower case) of apps, slots and container groups of which no host was read."""
+    seen = frozenset(index.names().values())
+    apps = (id for id in index.residency.located() if any(f"/{type}/" in id for type in APPS))
+    return [id for id in apps if id not in seen]
 
 
 def _may_have(id: str, host: str) -> bool:
@@ -143,15 +147,6 @@ def _may_have(id: str, host: str) -> bool:
     # The host of a slot is `app-slot`: app-service/deploy-staging-slots.
     name = f"{parts[-3]}-{parts[-1]}" if "/slots/" in id else parts[-1]
     return host.partition(".")[0] == name or host.startswith(f"{name}-")
-
-
-def _names_by_type(index: Index) -> dict[str, dict[str, str]]:
-    """Return the names of all top-level resources by type and name, in lower case."""
-    found: dict[str, dict[str, str]] = {}
-    for id in index.residency.located():
-        name = id.rsplit("/", 1)[-1]
-        found.setdefault(type_of(id).lower(), {})[name] = name
-    return found
 
 
 def _by_host(host: str, space: Namespace, index: Index) -> str:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from scanner.model.ids import group_of, segments, subscription_of
 from scanner.model.json_paths import MISSING, member
+from scanner.model.located import Located
 from scanner.model.regions import ADEQUACY, EEA, TABLE, Region, region_name
 from scanner.model.resource import Resource
 from scanner.model.verdict import Accepted, Unread
@@ -113,7 +114,7 @@ class Residency:
     unread: Mapping[str, Unread] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
     locate: Callable[[], Mapping[str, str]] = dict
-    _locations: Mapping[str, str] | None = None
+    _locations: Located | None = None
 
     def allowed(self, resource: Resource) -> Allowed:
         """Return the places that are allowed for a resource. Raises Unread where no setting says it and the region of
@@ -149,10 +150,11 @@ class Residency:
         found = [each for each in self.policy.exceptions if each.covers(resource.id, region)]
         return min(found, key=lambda each: each.expired, default=None)
 
-    def located(self) -> Mapping[str, str]:
+    def located(self) -> Located:
         """Return the region of each top-level resource of the snapshot by its id in lower case."""
         if self._locations is None:
-            self._locations = self.locate()
+            found = self.locate()
+            self._locations = found if isinstance(found, Located) else Located(found)
         return self._locations
 
     def region_of(self, resource_id: str) -> str:

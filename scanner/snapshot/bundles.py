@@ -19,11 +19,13 @@ from scanner.model.host_names import MARKS, host_names
 from scanner.model.ids import group_of, resource_type_of, root_of, segments, subscription_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
+from scanner.model.located import Located
 from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, root_of_line, url_of
+from scanner.snapshot.located import located
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
 from scanner.snapshot.stored import IN_MEMORY, BundleFile
@@ -188,15 +190,17 @@ def _lines_of_store(store: "weakref.ref[Store]") -> Iterable[bytes]:
     return found.lines()
 
 
-def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
+def locations_of(lines: Callable[[], Iterable[bytes]]) -> Located:
     """Return the region of each top-level resource in encoded lines, by its id in lower case."""
-    found: dict[str, str] = {}
-    for raw in lines():
+    return located(_locations_in(lines()))
+
+
+def _locations_in(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    for raw in lines:
         with suppress(msgspec.DecodeError):
             one = _LOCATED.decode(raw).resource
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
-                found[one.id.lower()] = one.location
-    return found
+                yield one.id.lower(), one.location
 
 
 def names_in(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:

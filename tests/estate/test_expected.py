@@ -232,11 +232,12 @@ def test_no_rule_crashed(scanned: Scanned) -> None:
     assert scanned.result.crashes == []
 
 
-def test_bundles_that_are_read_again_from_a_file_change_no_verdict(
+def test_what_is_read_again_from_temporary_files_changes_no_verdict(
     scanned: Scanned, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scanner.snapshot.bundles.IN_MEMORY", 3)
     monkeypatch.setattr("scanner.snapshot.stored.IN_MEMORY", 3)
+    monkeypatch.setattr("scanner.snapshot.located.IN_MEMORY", 3)
     assert scanned.evaluated() == (scanned.result, scanned.document)
 
 

@@ -1,0 +1,65 @@
+"""The regions of the resources of a large snapshot, in a temporary database."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+
+from scanner.model.ids import type_of
+from scanner.model.located import Located
+
+IN_MEMORY = 10_000
+"""How many resources are located without a database."""
+_BATCH = 10_000
+
+
+def located(pairs: Iterable[tuple[str, str]]) -> Located:
+    """Return where resources are, from pairs of an id in lower case and a region."""
+    found: dict[str, str] = {}
+    for id, region in (rest := iter(pairs)):
+        found[id] = region
+        if len(found) > IN_MEMORY:
+            return StoredLocations(found, rest)
+    return Located(found)
+
+
+class StoredLocations(Located):
+    """The region of each top-level resource. SQLite keeps what it does not need in a file of its own, which it
+    deletes.
+    """
+
+    def __init__(self, first: dict[str, str], rest: Iterable[tuple[str, str]]) -> None:
+        super().__init__({})
+        # The evaluation may end in another thread than the one that began it; it is used by one at a time.
+        self._database = sqlite3.connect("", check_same_thread=False)
+        self._database.execute("PRAGMA journal_mode = OFF")
+        self._database.execute(
+            "CREATE TABLE places (id TEXT PRIMARY KEY, region TEXT, type TEXT, name TEXT) WITHOUT ROWID"
+        )
+        self._add(first.items())
+        batch: list[tuple[str, str]] = []
+        for pair in rest:
+            batch.append(pair)
+            if len(batch) >= _BATCH:
+                self._add(batch)
+                batch.clear()
+        self._add(batch)
+        self._database.execute("CREATE INDEX named ON places (type, name)")
+
+    def _add(self, pairs: Iterable[tuple[str, str]]) -> None:
+        rows = ((id, region, type_of(id), id.rsplit("/", 1)[-1]) for id, region in pairs)
+        self._database.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", rows)
+
+    def __getitem__(self, id: str) -> str:
+        row = self._database.execute("SELECT region FROM places WHERE id = ?", (id,)).fetchone()
+        if row is None:
+            raise KeyError(id)
+        return str(row[0])
+
+    def __iter__(self) -> Iterator[str]:
+        return (str(row[0]) for row in self._database.execute("SELECT id FROM places"))
+
+    def __len__(self) -> int:
+        return int(self._database.execute("SELECT count(*) FROM places").fetchone()[0])
+
+    def has_name(self, type: str, name: str) -> bool:
+        found = self._database.execute("SELECT 1 FROM places WHERE type = ? AND name = ? LIMIT 1", (type, name))
+        return found.fetchone() is not None
