@@ -5,7 +5,7 @@ import pytest
 from scanner.azure import graph
 from scanner.azure.pipeline import GRAPH
 from tests.azure.operations import ANY, PlannedRead, operations, table
-from tests.rules import pinned, sdk_paths
+from tests.rules import pinned
 
 NO_SDK = {
     "index microsoft.network/virtualnetworkgateways": "azure-mgmt-network lists them below a resource group alone",
@@ -34,10 +34,6 @@ def test_a_read_is_what_the_sdk_sends(read: PlannedRead) -> None:
     assert fitting, f"no operation reads {'/'.join(read.path)}: name its SDK in `sdks`, or `no_sdk` beside its paths"
     newest = max(each.version for each in fitting)
     assert read.version[:10] <= newest[:10], f"{read.version} is newer than {newest} of {fitting[0].name}"
-
-
-def test_the_pinned_paths_are_those_of_the_models() -> None:
-    assert pinned.SDK_PATHS.read_text("utf-8") == sdk_paths.written(), "run `make paths`"
 
 
 def test_a_list_that_hands_out_secrets_is_never_read() -> None:

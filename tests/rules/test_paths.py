@@ -3,7 +3,7 @@
 import pytest
 
 from scanner.rulebook.pinned_paths import pattern
-from tests.rules import pinned
+from tests.rules import pinned, sdk_paths
 
 PINS = {pin.name: pin for pin in pinned.pins()}
 
@@ -16,6 +16,10 @@ def test_rules_look_only_at_what_is_returned() -> None:
         if not pinned.known(read, path)
     ]
     assert unknown == [], "in no model: run `make paths`, correct the path, or list it by hand with its source"
+
+
+def test_the_pinned_paths_are_those_of_the_models() -> None:
+    assert pinned.SDK_PATHS.read_text("utf-8") == sdk_paths.written(), "run `make paths`"
 
 
 @pytest.mark.parametrize("read", sorted({*pinned.by_hand(), *pinned.of_sdks()}))
