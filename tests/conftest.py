@@ -1,10 +1,15 @@
 """What holds for all tests."""
 
 import gc
+import os
 import signal
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.terminals import twolocks
 
 # A busy machine is slow, and a test that is timed fails there without a cause.
 settings.register_profile("untimed", deadline=None)
@@ -60,6 +65,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     # They begin first, so that no worker ends long after the others: see `--no-loadscope-reorder` in the Makefile.
     places = {f"tests/{name}.py": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `twolocks demo` writes, made once for all workers. Only to be read."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "the-demo"
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        while not (folder / "made").exists():
+            assert not (folder / "failed").exists(), "twolocks demo failed in another worker"
+            time.sleep(0.1)
+    else:
+        code = -1
+        try:
+            code = twolocks("demo", "--dir", folder, "--quiet").code
+        finally:
+            (folder / ("failed" if code else "made")).touch()
+    assert (folder / "made").exists(), "twolocks demo failed"
+    return folder
 
 
 def pytest_collection_finish() -> None:

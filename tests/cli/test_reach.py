@@ -95,10 +95,8 @@ def test_a_type_without_evaluated_endpoints_is_no_verdict(tmp_path: Path) -> Non
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    assert twolocks("demo", "--dir", folder, "-q").code == 0
-    return folder / "snapshot.jsonl"
+def demo(demo_folder: Path) -> Path:
+    return demo_folder / "snapshot.jsonl"
 
 
 @pytest.mark.parametrize(

@@ -249,10 +249,8 @@ def test_an_expired_waiver_of_the_same_is_named() -> None:
 
 
 @pytest.fixture(scope="module")
-def estate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("demo")
-    assert twolocks("demo", "--dir", folder, "--quiet").code == 0
-    return folder
+def estate(demo_folder: Path) -> Path:
+    return demo_folder
 
 
 def evaluated(folder: Path, file: Path) -> dict[str, Any]:

@@ -35,11 +35,9 @@ MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Document:
+def demo(demo_folder: Path) -> Document:
     """The findings of the sample estate."""
-    folder = tmp_path_factory.mktemp("demo")
-    assert twolocks("demo", "--dir", folder, "--quiet").code == 0
-    return decode_document((folder / "findings.json").read_bytes())
+    return decode_document((demo_folder / "findings.json").read_bytes())
 
 
 def texts(document: Document) -> dict[str, str]:

@@ -18,7 +18,6 @@ from scanner.report.localized import localized
 from scanner.report.markdown import write_markdown
 from scanner.report.translations import FACTS, RULES, WORDS
 from scanner.report.words import Words
-from tests.terminals import twolocks
 
 NORWEGIAN = Words("nb")
 KEPT = re.compile(
@@ -45,10 +44,8 @@ def english() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Document:
-    folder = tmp_path_factory.mktemp("demo")
-    assert twolocks("demo", "--dir", folder, "--quiet").code in (0, 1, 3)
-    return read_document(Path(folder) / "findings.json")
+def demo(demo_folder: Path) -> Document:
+    return read_document(demo_folder / "findings.json")
 
 
 def texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
