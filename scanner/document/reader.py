@@ -6,7 +6,7 @@ stands. A row is decoded again whenever it is used, which costs a few microsecon
 
 import os
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, ItemsView, Iterable, Iterator, Mapping, Sequence, ValuesView
 from typing import IO, Any, TypeVar, overload
 
@@ -79,22 +79,42 @@ class RowSequence(Sequence[_Row]):
 
 
 class RowMapping(Mapping[str, _Row]):
-    """The rows of an object of a file by their keys, decoded when they are used."""
+    """The rows of an object of a file by their keys, decoded when they are used. Of a key its hash alone is in memory.
 
-    def __init__(self, keys: list[str], rows: RowSequence[dict[str, _Row]]) -> None:
+    `hashes`: those of the keys, in the order of the rows.
+    """
+
+    def __init__(self, hashes: "array[int]", rows: RowSequence[dict[str, _Row]]) -> None:
         self._rows = rows
-        self._places = {key: place for place, key in enumerate(keys)}
-        if len(self._places) != len(keys):
-            raise _OtherForm
+        order = sorted(range(len(hashes)), key=hashes.__getitem__)
+        self._hashes = array("q", map(hashes.__getitem__, order))
+        self._places = array("q", order)
+        self._refuse_twice()
+
+    def _refuse_twice(self) -> None:
+        """Raise _OtherForm where a key stands twice."""
+        hashes = self._hashes
+        for at in range(1, len(hashes)):
+            if hashes[at] == hashes[at - 1]:
+                same = range(bisect_left(hashes, hashes[at]), at + 1)
+                if len({key for place in same for key in self._rows[self._places[place]]}) < len(same):
+                    raise _OtherForm
 
     def __len__(self) -> int:
         return len(self._places)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return (key for row in self._rows for key in row)
 
     def __getitem__(self, key: str) -> _Row:
-        return self._rows[self._places[key]][key]
+        wanted, hashes = hash(key), self._hashes
+        at = bisect_left(hashes, wanted)
+        while at < len(hashes) and hashes[at] == wanted:
+            found = self._rows[self._places[at]]
+            if key in found:
+                return found[key]
+            at += 1
+        raise KeyError(key)
 
     def items(self) -> ItemsView[str, _Row]:
         return _Items(self)
@@ -247,13 +267,13 @@ class _Parser:
 
     def _mapping(self, name: str, type: Any) -> RowMapping[Any]:
         decode = msgspec.json.Decoder(dict[str, type]).decode
-        lines, keys = self._lines(name, b"{}"), list[str]()
+        lines, hashes = self._lines(name, b"{}"), array("q")
         starts = array("q", [self._at])
         for line in lines:
-            keys.extend(_pair(decode, line))
+            hashes.extend(map(hash, _pair(decode, line)))
             starts.append(self._at)
         rows = RowSequence(self._number, starts, lambda row: _pair(decode, row), lambda rows: [decode(b"{%b}" % rows)])
-        return RowMapping(keys, rows)
+        return RowMapping(hashes, rows)
 
 
 def _row(line: bytes) -> bytes:
