@@ -115,7 +115,7 @@ class Backups:
         for item in found:
             source = item.get(path)
             if isinstance(source, str) and source.startswith("/"):
-                self.of_source.setdefault(source.lower().rstrip("/"), []).append(item)
+                self.of_source.setdefault(source.lower().rstrip("/"), []).append(index.resources.get(item.key, item))
             elif read is INSTANCES or not any(
                 same(item.get("properties.backupManagementType"), each) for each in WITHOUT_SOURCE
             ):

@@ -28,6 +28,7 @@ _encoder = msgspec.json.Encoder(enc_hook=str)
 _SECTIONS = ("resources", "exposures", "findings", "passed", "not_applicable", "places", "keys", "capacity")
 _LISTS = frozenset({"exposures", "findings", "places", "keys", "capacity"})
 _BATCH = 512
+_STORES = b'"stores":['
 _IN_MEMORY = 4 << 20
 """The bytes of one section that are kept in memory until the document is written; beyond them they are in a file."""
 
@@ -62,10 +63,13 @@ class Writer:
     def _spill(self, section: str) -> None:
         waiting = self._waiting[section]
         if waiting:
-            text = b",\n".join(waiting)
-            self._spools[section].write((b",\n" if section in self._filled else b"\n") + text)
-            self._filled.add(section)
+            self._begin(section, b",\n".join(waiting))
             waiting.clear()
+
+    def _begin(self, section: str, text: bytes) -> None:
+        """Write the beginning of a line, or whole lines."""
+        self._spools[section].write((b",\n" if section in self._filled else b"\n") + text)
+        self._filled.add(section)
 
     def exposure(self, row: ExposureRow) -> None:
         self._line("exposures", _encoder.encode(row))
@@ -76,8 +80,16 @@ class Writer:
     def place(self, row: DataPlaceRow) -> None:
         self._line("places", _encoder.encode(row))
 
-    def key(self, row: KeyRow) -> None:
-        self._line("keys", _encoder.encode(row))
+    def key(self, row: KeyRow, stores: Iterable[bytes] | None = None) -> None:
+        """Write a key. `stores`: its encoded stores, where the row is without them."""
+        if stores is None:
+            stores = map(_encoder.encode, row.stores)
+        head, tail = _encoder.encode(msgspec.structs.replace(row, stores=[])).split(_STORES, 1)
+        self._begin("keys", head + _STORES)
+        spool = self._spools["keys"]
+        for number, each in enumerate(stores):
+            spool.write(b"," + each if number else each)
+        spool.write(tail)
 
     def capacity(self, row: CapacityRow) -> None:
         self._line("capacity", _encoder.encode(row))

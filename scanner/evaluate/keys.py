@@ -1,13 +1,15 @@
 """The keys of resources as rows of the document: one row a key, with the resources behind it, and its risks."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import FindingRow
+from scanner.document.sorted_rows import SortedRows
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.ids import type_of
 from scanner.model.index import Index
@@ -113,6 +115,21 @@ def _switch(subject: Resource, path: str) -> str:
     return "yes" if any(same(value, each) for each in ON) else "no"
 
 
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+_decode = msgspec.json.Decoder(KeyStoreRow).decode
+
+
+@dataclass(slots=True)
+class _KeyGroup:
+    """One key. `number`: that of its stores. `elsewhere`: what the first rule says that finds its vault elsewhere."""
+
+    number: int
+    holder: str
+    type: str
+    key: KeyName | None
+    elsewhere: KeyRiskRow | None = None
+
+
 class KeyLedger:
     """Collects, while bundles are evaluated, which resources each key encrypts and what rules say of the keys.
 
@@ -125,14 +142,20 @@ class KeyLedger:
         types = frozenset(each.partition("/")[0] + "/" + each.split("/")[1] for each in index.keys.finders)
         refused = (Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if type_of(gap.url).lower() in types)
         index.keys.unread = (*([OTHERS] if is_part else []), *refused)
-        self._stores: dict[tuple[str, ...], list[StoreKey]] = defaultdict(list)
+        self._groups: dict[tuple[str, ...], _KeyGroup] = {}
+        self._stores = SortedRows()
         self._risks: dict[str, list[KeyRiskRow]] = defaultdict(list)
 
     def add(self, found: Iterable[StoreKey]) -> None:
         """Add the keys of one bundle."""
         for each in found:
             where = each.key.id if each.key is not None else ("", each.holder, each.type.lower())
-            self._stores[where].append(each)
+            group = self._groups.get(where)
+            if group is None:
+                group = self._groups[where] = _KeyGroup(len(self._groups), each.holder, each.type, each.key)
+            if each.elsewhere and group.elsewhere is None:
+                group.elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
+            self._stores.add(group.number, each.row.resource.lower(), _encode(each.row))
 
     def note(self, finding: FindingRow) -> None:
         """Note what a finding on a vault, or on a key of it, says of keys."""
@@ -143,33 +166,33 @@ class KeyLedger:
             row = KeyRiskRow(risk, severity, finding.message, finding.rule)
             self._risks[finding.resource.lower()].append(row)
 
-    def rows(self) -> Iterator[KeyRow]:
-        """Yield a row for each key: those of the customer, the unknown ones, and those of Microsoft by type."""
-        for _, found in sorted(self._stores.items(), key=lambda each: (HOLDERS.index(each[1][0].holder), each[0])):
-            stores = [each.row for each in sorted(found, key=lambda each: each.row.resource.lower())]
-            first = found[0]
-            if first.key is not None:
-                yield self._customer(first.key, found, stores)
+    def rows(self) -> Iterator[tuple[KeyRow, Iterator[bytes]]]:
+        """Yield a row for each key, without its stores, and these, encoded: first the keys of the customer, then the
+        unknown ones, and those of Microsoft by type.
+        """
+        for _, group in sorted(self._groups.items(), key=lambda each: (HOLDERS.index(each[1].holder), each[0])):
+            if group.key is not None:
+                row = self._customer(group, group.key)
             else:
-                lives = "microsoft" if first.holder == "platform" else "unknown"
-                yield KeyRow(holder=first.holder, stores=stores, type=first.type, lives=lives)
+                lives = "microsoft" if group.holder == "platform" else "unknown"
+                row = KeyRow(holder=group.holder, stores=[], type=group.type, lives=lives)
+            yield row, self._stores.of(group.number)
 
-    def _customer(self, key: KeyName, found: Sequence[StoreKey], stores: list[KeyStoreRow]) -> KeyRow:
-        elsewhere = [each for each in found if each.elsewhere]
-        risks = [KeyRiskRow("elsewhere", "info", elsewhere[0].elsewhere, elsewhere[0].row.rule)] if elsewhere else []
+    def _customer(self, group: "_KeyGroup", key: KeyName) -> KeyRow:
+        risks = [group.elsewhere] if group.elsewhere is not None else []
         try:
             vault = self.index.keys.vault(key, self.index)
         except Unread as missing:
-            return KeyRow(holder="customer", stores=stores, key=key.uri, host=key.host, risks=risks, why=f"{missing}")
+            return KeyRow(holder="customer", stores=[], key=key.uri, host=key.host, risks=risks, why=f"{missing}")
         item = self.index.resources.get(f"{vault.key}/keys/{key.name.lower()}")
         state, why = self._state(vault, item)
         risks += self._of(vault, item, key)
-        unread = _older(item, stores)
+        unread = _older(item, map(_decode, self._stores.of(group.number)))
         if unread:
             risks.append(KeyRiskRow("version", "unknown", unread))
         return KeyRow(
             holder="customer",
-            stores=stores,
+            stores=[],
             key=key.uri,
             host=key.host,
             vault=vault.id,

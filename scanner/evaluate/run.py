@@ -83,8 +83,8 @@ class Evaluation:
         with existing_objects_not_walked():
             for found in heapq.merge(self._scopes(), self._bundles(), key=lambda each: each.key):
                 self._write(found, writer)
-        for key in self._keys.rows():
-            writer.key(key)
+        for key, stores in self._keys.rows():
+            writer.key(key, stores)
         self._finish()
         for row in self._capacity.rows(self.counts.tally, self.counts.types):
             writer.capacity(row)
