@@ -126,27 +126,35 @@ def _app(host: str, index: Index) -> str:
     names = cached(index, "hosts of apps", lambda each: each.names())
     if host in names:
         return name_of(names[host])
-    for id in cached(index, "apps without hosts", _apps_without_hosts):
-        if _may_have(id, host):
-            raise Unread(id, "Azure did not return its hosts")
+    apps = cached(index, "apps without hosts", _apps_without_hosts)
+    # An app may have a host with a hash after its name: app-name-hash.region.azurewebsites.net.
+    ends = [place for place, letter in enumerate(host) if letter == "-"]
+    label = host.partition(".")[0]
+    for name in (_ANY_GROUP if host.endswith(".azurecontainer.io") else "", label, *(host[:end] for end in ends)):
+        if name in apps:
+            raise Unread(apps[name], "Azure did not return its hosts")
     return ""
 
 
-def _apps_without_hosts(index: Index) -> list[str]:
-    """Return the ids (lower case) of apps, slots and container groups of which no host was read."""
+_ANY_GROUP = "*"
+"""Stands for any container group: its label is not its name."""
+
+
+def _apps_without_hosts(index: Index) -> dict[str, str]:
+    """Return the ids (lower case) of apps, slots and container groups of which no host was read, by the beginning of
+    the host that each may have.
+    """
     seen = frozenset(index.names().values())
     apps = (id for id in index.residency.located() if any(f"/{type}/" in id for type in APPS))
-    return [id for id in apps if id not in seen]
+    return {_begins(id): id for id in apps if id not in seen}
 
 
-def _may_have(id: str, host: str) -> bool:
-    """Return whether a resource whose hosts are not known may have this one. The label of a group is not its name."""
-    parts = id.split("/")
+def _begins(id: str) -> str:
     if GROUPS.lower() in id:
-        return host.endswith(".azurecontainer.io")
+        return _ANY_GROUP
     # The host of a slot is `app-slot`: app-service/deploy-staging-slots.
-    name = f"{parts[-3]}-{parts[-1]}" if "/slots/" in id else parts[-1]
-    return host.partition(".")[0] == name or host.startswith(f"{name}-")
+    parts = id.split("/")
+    return f"{parts[-3]}-{parts[-1]}" if "/slots/" in id else parts[-1]
 
 
 def _by_host(host: str, space: Namespace, index: Index) -> str:
