@@ -1,9 +1,11 @@
 """Reads the bundle of a resource: everything below it, level by level. A bundle is written whole or not at all."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 import msgspec
 
@@ -38,6 +40,10 @@ class BundleReader:
         self.found_ids: set[str] = set()
         """The ids (lower case) of the resources whose bundles are read or will be."""
         self._below = {parent: context.plan.below(parent) for parent in parents}
+        self._within: dict[Read, list[Read]] = defaultdict(list)
+        for read in context.plan.reads:
+            if read.within is not None:
+                self._within[read.within].append(read)
         self._nested: dict[str, list[tuple[str, ResourceType]]] = {}
         self._exists: dict[str, bool] = {}
         """Whether a resource still exists, by its key, where a read below it gave 404."""
@@ -91,7 +97,7 @@ class BundleReader:
                 self.context.counts.expect(display_name(read.path))
             else:
                 buffer.skip(parent.url(read), "not needed")
-        return needed
+        return [each for each in needed if each.within not in needed]
 
     async def _read_nested(
         self,
@@ -108,13 +114,15 @@ class BundleReader:
         self.context.counts.expect(what)
         count = 0
         try:
-            async for page in self.context.reader.pages(quoted_path(url), resource_type.api, parent.location):
-                count += self._add_nested(jobs, subscription, url, page, resource_type)
+            may_have = await self.context.bulk.may_have(type, parent)
+            if may_have:
+                async for page in self.context.reader.pages(quoted_path(url), resource_type.api, parent.location):
+                    count += self._add_nested(jobs, subscription, url, page, resource_type)
         except ReadError as error:
             await self._check_parent(error, parent, parent)
             self.context.add_failure(buffer, url, error)
         else:
-            buffer.read(url, count, "list")
+            buffer.read(url, count, "list" if may_have else "graph")
         self.context.counts.finish(what, display_name(parent.type.rsplit("/", 1)[1]))
 
     def _add_nested(
@@ -135,8 +143,14 @@ class BundleReader:
         url = parent.url(read)
         what, of = display_name(read.path), display_name(parent.type.rsplit("/", 1)[1])
         found: dict[str, _Below | None] = {}
+        by: By = "get" if read.one else "list"
         try:
-            if read.one:
+            bulk = await self.context.bulk.rows(read, parent)
+            if bulk is not None:
+                by, bodies = bulk.by, bulk.bodies
+                page = [{**each, "id": url} if read.one else with_child_id(each, url) for each in bodies]
+                self._add_children(buffer, page, read, by, found)
+            elif read.one:
                 page = [{**await self.context.reader.get(quoted_path(url), read.api, top.location), "id": url}]
                 self._add_children(buffer, page, read, "get", found)
             else:
@@ -146,9 +160,28 @@ class BundleReader:
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
         else:
-            buffer.read(url, len(found), "get" if read.one else "list")
+            buffer.read(url, len(found), by)
         self.context.counts.finish(what, of)
-        await run_some(self._reads_below(buffer, filter(None, found.values()), read, top))
+        await run_some(
+            chain(
+                self._reads_below(buffer, filter(None, found.values()), read, top),
+                self._reads_within(buffer, found.keys(), read, parent, top),
+            )
+        )
+
+    def _reads_within(
+        self, buffer: LineBuffer, found: Collection[str], read: Read, parent: Resource, top: Resource
+    ) -> Iterator[Job]:
+        """Write the reads of one resource that a list has too. Yield those that it lacks, which are made."""
+        for each in self._within.get(read, ()):
+            if not _wanted(each, parent):
+                continue
+            url = parent.url(each)
+            if parent.key + each.key in found:
+                buffer.read(url, 1, "list")
+                self.context.counts.finish(display_name(each.path), display_name(parent.type.rsplit("/", 1)[1]))
+            else:
+                yield partial(self._read_children, buffer, parent, each, top)
 
     async def read_joined(self, wanted: Iterable[JoinedRead]) -> None:
         """Make the reads that a join asks for. One below a resource that was deleted meanwhile is a gap."""
@@ -194,12 +227,12 @@ class BundleReader:
         the page.
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
-            resource = Resource(body, api=read.api, by=by)
+            resource = Resource(body, api=None if by == "graph" else read.api, by=by)
             if not _matters(read, resource):
                 continue
             kept = self.context.kept(body, resource.type)
             if not read.each:
-                buffer.resource(kept, read.api, by)
+                buffer.resource(kept, None if by == "graph" else read.api, by)
             self.context.counts.resources += 1
             reads = self._needed(buffer, resource, read)
             row = self.context.spool.put(msgspec.json.encode(kept)) if read.each else None

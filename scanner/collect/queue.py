@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows
+from scanner.collect.bulk import BulkReads
 from scanner.collect.plan import Json, Plan, Progress
 from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer, LineWriter
@@ -128,6 +129,7 @@ class CollectionContext:
         self.progress = progress
         self.counts = ReadCounts(progress)
         self.spool = reader.spool
+        self.bulk = BulkReads(reader, plan, self.spool)
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.regions: dict[str, Counter[str]] = defaultdict(Counter)
         """How many resources were found in each region, by subscription in lower case."""
@@ -141,6 +143,7 @@ class CollectionContext:
         """Return a context that makes only the reads that verdicts on other resources look up."""
         made = CollectionContext(self.reader, self.plan.looked_up(), self.store, self.progress)
         made.counts = self.counts
+        made.bulk = self.bulk
         return made
 
     def kept(self, body: Json, type: str) -> Json:

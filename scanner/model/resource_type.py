@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
 from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING
@@ -36,6 +37,9 @@ class Read:
     `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets, or
     most of the body is of no use.
     `filter`: the `$filter` of a list that would be long without it.
+    `graph`, `together`, `within`: what stands for the read, where it can be had (`scanner.model.bulk_reads`): rows of
+    Resource Graph, one list of the subscription, a list below the same parent that has this resource too.
+    `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
     """
 
     def __init__(
@@ -58,6 +62,10 @@ class Read:
         joined: bool = False,
         reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         filter: str = "",
+        graph: GraphRows | None = None,
+        together: SubscriptionRows | None = None,
+        within: "Read | None" = None,
+        alone: str = "",
     ) -> None:
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
@@ -75,6 +83,10 @@ class Read:
         self.joined = joined
         self.reduce = reduce
         self.query: dict[str, str] | None = {"$filter": filter} if filter else None
+        self.graph = graph
+        self.together = together
+        self.within = within
+        self.alone = alone
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )
@@ -123,12 +135,16 @@ class ResourceType:
     A nested type (`Microsoft.Web/sites/slots`) is listed below each resource of its parent type. Each of its resources
     is a bundle of its own.
     `each`: read each resource by GET too, because its row in the list says too little.
+    `expand`: the `$expand` of the list, which saves reads below each resource.
     """
 
-    def __init__(self, type: str, *also: str, api: str, keep: tuple[str, ...] = (), each: bool = False) -> None:
+    def __init__(
+        self, type: str, *also: str, api: str, keep: tuple[str, ...] = (), each: bool = False, expand: str = ""
+    ) -> None:
         self.type = type
         self.types = (type, *also)
         self.api = api
+        self.query: dict[str, str] | None = {"$expand": expand} if expand else None
         self.keep = keep
         self.each = each
         self.children: list[Read] = []
