@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from scanner.model.bulk_reads import SubscriptionRows
 from scanner.model.exposure import (
     ANONYMOUS,
     SHARED,
@@ -63,7 +64,18 @@ def is_uniform(machine: Resource) -> bool:
     return not is_vm(machine) and not same(machine.get("properties.orchestrationMode"), "Flexible")
 
 
-VIEW = MACHINE.child("instanceView", one=True, only=(VM,))
+VIEW = MACHINE.child(
+    "instanceView",
+    one=True,
+    only=(VM,),
+    together=SubscriptionRows(
+        'Azure/azure-rest-api-specs, VirtualMachines_ListAll: "statusOnly=true enables fetching run time status of all '
+        'Virtual Machines in the subscription"',
+        at="properties.instanceView",
+        query=(("statusOnly", "true"),),
+        holds=("statuses",),
+    ),
+)
 # azure-mgmt-network lists what instances of Uniform scale sets have, at this version.
 NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,))
 ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
