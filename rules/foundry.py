@@ -1,5 +1,6 @@
 """Foundry accounts beside their two locks: projects, connections, content filters of models, the network of agents."""
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
@@ -30,7 +31,7 @@ def has_models(account: Resource) -> bool:
     return is_one(account.get("kind"), ("AIServices", "OpenAI"))
 
 
-PROJECTS = ACCOUNT.child("projects", when=is_foundry)
+PROJECTS = ACCOUNT.child("projects", when=is_foundry, graph=GraphRows(holds=()))
 CONNECTIONS = ACCOUNT.child("connections", when=is_foundry, reduce=without_credentials)
 PROJECT_CONNECTIONS = PROJECTS.child("connections", reduce=without_credentials)
 POLICIES = ACCOUNT.child("raiPolicies", when=has_models)

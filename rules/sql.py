@@ -61,7 +61,8 @@ DATABASES = SERVER.child(
     "databases",
     graph=GraphRows(
         tracked=True,
-        holds=("sku.name", "location", "properties.requestedBackupStorageRedundancy", "properties.zoneRedundant"),
+        holds=("sku.tier", "location", "properties.requestedBackupStorageRedundancy", "properties.zoneRedundant"),
+        includes=("master",),
     ),
 )
 FAILOVER_GROUPS = SERVER.child("failoverGroups")

@@ -15,6 +15,7 @@ from scanner.model.ids import is_subscription, segments, type_of
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read
+from scanner.model.verdict import Unread
 from scanner.snapshot.spool import Block, Spool, SpooledRows
 
 if TYPE_CHECKING:
@@ -163,9 +164,7 @@ class BulkReads:
         body: Json = msgspec.json.decode(block.read())
         return {**body, "id": parent.url(read)}
 
-    async def _read_list(
-        self, subscription: str, read: Read, source: SubscriptionRows, type: str
-    ) -> dict[str, Block]:
+    async def _read_list(self, subscription: str, read: Read, source: SubscriptionRows, type: str) -> dict[str, Block]:
         """Return the bodies that a list of a subscription holds, by the ids of its rows; {} where it fails."""
         found: dict[str, Block] = {}
         path = quoted_path(list_path(subscription, type))
@@ -203,9 +202,18 @@ def _graph_rows(table: GraphTable, read: Read, graph: GraphRows, parent: Resourc
     if graph.holds is None:
         return None
     bodies: list[Json] = [msgspec.json.decode(each.read()) for each in blocks]
-    if any(is_absent(get_path(body, path)) for body in bodies for path in graph.holds):
+    rows = [Resource(body, by="graph") for body in bodies]
+    if not {each.lower() for each in graph.includes} <= {each.name.lower() for each in rows}:
         return None
-    return BulkRows(bodies, "graph")
+    return BulkRows(bodies, "graph") if all(_is_whole(each, graph) for each in rows) else None
+
+
+def _is_whole(row: Resource, graph: GraphRows) -> bool:
+    """Return whether a row says all that decides verdicts."""
+    try:
+        return all(row.has(each) for each in graph.holds or ()) and (graph.check is None or graph.check(row))
+    except Unread:
+        return False
 
 
 def _denies(row: "Json", actions: Sequence[str]) -> bool:

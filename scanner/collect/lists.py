@@ -206,8 +206,10 @@ class ListReader:
         first = subscription.first_pages.pop(type.lower(), None) if whole else None
         if first is not None:
             yield list(first[0])
-        async for page in first[1] if first else self.context.reader.pages(
-            quoted_path(path), resource_type.api, query=resource_type.query
+        async for page in (
+            first[1]
+            if first
+            else self.context.reader.pages(quoted_path(path), resource_type.api, query=resource_type.query)
         ):
             yield page
 

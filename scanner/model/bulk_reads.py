@@ -1,7 +1,9 @@
 """What stands for a read below each of many resources: rows of Resource Graph, or one list of the subscription."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from scanner.model.resource import Resource
 
 TABLES = "governance/resource-graph/reference/supported-tables-resources"
 
@@ -14,6 +16,8 @@ class GraphRows:
     which table has which type.
     `holds`: the paths that decide verdicts. Where each row of a parent has a value at each of them, the rows take the
     place of the list; else the list is read. None: the rows say only which parents have any.
+    `includes`: names of which each parent has one; rows without it are not all. `check(row)`: whether the values of a row
+    are those of the list, where they may be written otherwise.
     `tracked`: ARM keeps these resources itself, as they have a region, so Resource Graph has all of them. Of other types
     that a parent has none is believed only where the table has a row of the type, as not each cloud has each type.
     """
@@ -21,6 +25,8 @@ class GraphRows:
     table: str = "resources"
     type: str = ""
     holds: tuple[str, ...] | None = None
+    includes: tuple[str, ...] = ()
+    check: Callable[[Resource], bool] | None = None
     tracked: bool = False
 
 
