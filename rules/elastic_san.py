@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
@@ -12,7 +13,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 from .file_shares import NO_SIGN_IN
 
 SAN = ResourceType("Microsoft.ElasticSan/elasticSans", api="2025-09-01")
-GROUPS = SAN.child("volumegroups")
+GROUPS = SAN.child("volumegroups", graph=GraphRows("elasticsanresources"))
 SUBNETS = "properties.networkAcls.virtualNetworkRules"
 SAN_ACL = Firewall(
     empty="closed",

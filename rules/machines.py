@@ -77,8 +77,9 @@ VIEW = MACHINE.child(
     ),
 )
 # azure-mgmt-network lists what instances of Uniform scale sets have, at this version.
-NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,))
-ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
+BARE = "what a row of computeresources lacks must not close a network path"
+NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,), alone=BARE)
+ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,), alone=BARE)
 
 OTHER = "a port with an unknown service is rated one step lower than a management or data port"
 WORST = "no port of a machine is rated higher"

@@ -16,10 +16,10 @@ class GraphRows:
     which table has which type.
     `holds`: the paths that decide verdicts. Where each row of a parent has a value at each of them, the rows take the
     place of the list; else the list is read. None: the rows say only which parents have any.
-    `includes`: names that the rows of each parent have; without them not all are there. `check(row)`: whether a row says
-    what the list says, beyond `holds`.
-    `tracked`: ARM keeps these resources itself, as they have a region, so Resource Graph has all of them. That a parent
-    has none of another type is believed only where the table has a row of it, as not each cloud has each type.
+    `includes`: names that the rows of each parent have; without them not all are there. `check(row)`: whether a row
+    says what the list says, beyond `holds`.
+    `tracked`: ARM keeps these resources itself, as they have a region, so Resource Graph has all of them. That a
+    parent has none of another type is believed only where the table has a row of it: not each cloud has each type.
     """
 
     table: str = "resources"
