@@ -34,7 +34,6 @@ def has_models(account: Resource) -> bool:
 PROJECTS = ACCOUNT.child("projects", when=is_foundry, graph=GraphRows(holds=()))
 CONNECTIONS = ACCOUNT.child("connections", when=is_foundry, reduce=without_credentials)
 PROJECT_CONNECTIONS = PROJECTS.child("connections", reduce=without_credentials)
-POLICIES = ACCOUNT.child("raiPolicies", when=has_models)
 
 # Content filters
 
@@ -45,6 +44,15 @@ GUARDED = ("Hate", "Sexual", "Violence", "Selfharm", "Jailbreak")
 """The filters that Azure's own policies have on: ai-services/openai/concepts/default-safety-policies."""
 MANAGED = ("Microsoft.Default", "Microsoft.DefaultV2")
 """Policies of Azure's own, which no customer changes."""
+
+
+def names_own_policy(deployment: Resource) -> bool:
+    """Return whether a deployment names a policy that Azure does not manage."""
+    name = deployment.get(POLICY)
+    return not is_absent(name) and name != "" and not is_one(name, MANAGED)
+
+
+POLICIES = ACCOUNT.child("raiPolicies", when=has_models, after=(DEPLOYMENTS, names_own_policy))
 
 
 def weak_filter(deployment: Resource, index: Index) -> Verdict:

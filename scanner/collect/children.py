@@ -2,10 +2,11 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,6 +32,13 @@ from scanner.snapshot.store import LineBuffer
 _NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
 
 
+class NeededRead(NamedTuple):
+    """A read to make below a resource. `then`: those that follow it, as far as its results do not save them."""
+
+    read: Read
+    then: tuple[Read, ...]
+
+
 class BundleReader:
     """Read the bundles of one collection."""
 
@@ -40,10 +48,6 @@ class BundleReader:
         self.found_ids: set[str] = set()
         """The ids (lower case) of the resources whose bundles are read or will be."""
         self._below = {parent: context.plan.below(parent) for parent in parents}
-        self._within: dict[Read, list[Read]] = defaultdict(list)
-        for read in context.plan.reads:
-            if read.within is not None:
-                self._within[read.within].append(read)
         self._nested: dict[str, list[tuple[str, ResourceType]]] = {}
         self._exists: dict[str, bool] = {}
         """Whether a resource still exists, by its key, where a read below it gave 404."""
@@ -71,8 +75,8 @@ class BundleReader:
             buffer.resource(msgspec.json.decode(packed.read()), resource_type.api, by)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    for read in reads:
-                        tasks.create_task(self._read_children(buffer, top, read, top))
+                    for each in reads:
+                        tasks.create_task(self._read_children(buffer, top, each.read, top, each.then))
                     for type, below in nested:
                         tasks.create_task(self._read_nested(jobs, subscription, buffer, top, type, below))
             except* ParentDeletedError:
@@ -88,7 +92,7 @@ class BundleReader:
             self._nested[type] = self.context.plan.nested(type)
         return self._nested[type]
 
-    def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> list[Read]:
+    def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> "list[NeededRead]":
         """Return the reads to make below a resource. Reads that are not needed are written as skips."""
         needed = []
         for read in self._below.get(declared, ()):
@@ -97,7 +101,12 @@ class BundleReader:
                 self.context.counts.expect(display_name(read.path))
             else:
                 buffer.skip(parent.url(read), "not needed")
-        return [each for each in needed if each.within not in needed]
+        then: dict[Read, list[Read]] = defaultdict(list)
+        for read in needed:
+            if (first := _first_of(read)) in needed and first is not None:
+                then[first].append(read)
+        later = {read for reads in then.values() for read in reads}
+        return [NeededRead(read, tuple(then[read])) for read in needed if read not in later]
 
     async def _read_nested(
         self,
@@ -138,50 +147,56 @@ class BundleReader:
         page.clear()
         return count
 
-    async def _read_children(self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource) -> None:
-        """Make one read below a resource, and the reads below its results."""
+    async def _read_children(
+        self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource, then: tuple[Read, ...] = ()
+    ) -> None:
+        """Make one read below a resource, and the reads below its results. `then`: the reads that need its results."""
         url = parent.url(read)
         what, of = display_name(read.path), display_name(parent.type.rsplit("/", 1)[1])
         found: dict[str, _Below | None] = {}
+        following = FollowingReads(then)
         by: By = "get" if read.one else "list"
         try:
             bulk = await self.context.bulk.rows(read, parent)
             if bulk is not None:
                 by, bodies = bulk.by, bulk.bodies
                 page = [{**each, "id": url} if read.one else with_child_id(each, url) for each in bodies]
-                self._add_children(buffer, page, read, by, found)
+                self._add_children(buffer, page, read, by, found, following)
             elif read.one:
                 page = [{**await self.context.reader.get(quoted_path(url), read.api, top.location), "id": url}]
-                self._add_children(buffer, page, read, "get", found)
+                self._add_children(buffer, page, read, "get", found, following)
             else:
                 async for page in self.context.reader.pages(quoted_path(url), read.api, top.location, read.query):
-                    self._add_children(buffer, [with_child_id(each, url) for each in page], read, "list", found)
+                    self._add_children(
+                        buffer, [with_child_id(each, url) for each in page], read, "list", found, following
+                    )
                     page.clear()
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
+            following.unneeded.clear()
         else:
             buffer.read(url, len(found), by)
         self.context.counts.finish(what, of)
         await run_some(
             chain(
                 self._reads_below(buffer, filter(None, found.values()), read, top),
-                self._reads_within(buffer, found.keys(), read, parent, top),
+                self._reads_after(buffer, following, parent, top),
             )
         )
 
-    def _reads_within(
-        self, buffer: LineBuffer, found: Collection[str], read: Read, parent: Resource, top: Resource
+    def _reads_after(
+        self, buffer: LineBuffer, following: "FollowingReads", parent: Resource, top: Resource
     ) -> Iterator[Job]:
-        """Write the reads of one resource that a list has too. Yield those that it lacks, which are made."""
-        for each in self._within.get(read, ()):
-            if not _wanted(each, parent):
-                continue
-            url = parent.url(each)
-            if parent.key + each.key in found:
-                buffer.read(url, 1, "list")
-                self.context.counts.finish(display_name(each.path), display_name(parent.type.rsplit("/", 1)[1]))
-            else:
+        """Yield the reads that another one did not save."""
+        for each in following.reads:
+            if each not in following.unneeded:
                 yield partial(self._read_children, buffer, parent, each, top)
+                continue
+            if each.within is not None:
+                buffer.read(parent.url(each), 1, "list")
+            else:
+                buffer.skip(parent.url(each), "not needed")
+            self.context.counts.finish(display_name(each.path), display_name(parent.type.rsplit("/", 1)[1]))
 
     async def read_joined(self, wanted: Iterable[JoinedRead]) -> None:
         """Make the reads that a join asks for. One below a resource that was deleted meanwhile is a gap."""
@@ -203,7 +218,7 @@ class BundleReader:
                 yield partial(self._read_row, buffer, below.row, read, top)
             for each in below.reads:
                 resource = Resource(msgspec.json.decode(below.identity), api=read.api, by=below.by)
-                yield partial(self._read_children, buffer, resource, each, top)
+                yield partial(self._read_children, buffer, resource, each.read, top, each.then)
 
     async def _read_row(self, buffer: LineBuffer, packed: Block, read: Read, top: Resource) -> None:
         """Read a resource by GET, because its row in a list says too little."""
@@ -221,15 +236,22 @@ class BundleReader:
         self.context.counts.finish(what, of)
 
     def _add_children(
-        self, buffer: LineBuffer, bodies: list[Json], read: Read, by: By, found: dict[str, "_Below | None"]
+        self,
+        buffer: LineBuffer,
+        bodies: list[Json],
+        read: Read,
+        by: By,
+        found: dict[str, "_Below | None"],
+        following: "FollowingReads",
     ) -> None:
         """Write the children of a page that matter; to `found`, by id in lower case, what is read below each. Empties
         the page.
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
             resource = Resource(body, api=None if by == "graph" else read.api, by=by)
-            if not _matters(read, resource):
+            if not _matters(read.matters, resource):
                 continue
+            following.hear(resource)
             kept = self.context.kept(body, resource.type)
             if not read.each:
                 buffer.resource(kept, None if by == "graph" else read.api, by)
@@ -271,12 +293,28 @@ class BundleReader:
         return True
 
 
+class FollowingReads:
+    """Reads that the results of another one may save. `unneeded`: those that they make unnecessary, as far as heard."""
+
+    def __init__(self, reads: tuple[Read, ...]) -> None:
+        self.reads = reads
+        self.unneeded = {each for each in reads if each.after is not None}
+
+    def hear(self, row: Resource) -> None:
+        """Take a row of the results."""
+        for each in self.reads:
+            if each.within is not None and row.key.endswith(each.key):
+                self.unneeded.add(each)
+            elif each.after is not None and _matters(each.after[1], row):
+                self.unneeded.discard(each)
+
+
 @dataclass(slots=True)
 class _Below:
     """What is read below a child: `identity`, see `_identity`; `reads`; `row`: the child, to be read by GET."""
 
     identity: bytes
-    reads: list[Read]
+    reads: list[NeededRead]
     row: Block | None
     by: By
 
@@ -284,6 +322,11 @@ class _Below:
 def _identity(resource: Resource) -> bytes:
     """Return a resource without its properties, as JSON: what the reads below it need while they wait."""
     return msgspec.json.encode({"id": resource.id, "location": resource.location})
+
+
+def _first_of(read: Read) -> Read | None:
+    """Return the read whose results may save another one."""
+    return read.within if read.after is None else read.after[0]
 
 
 def _wanted(read: Read, parent: Resource) -> bool:
@@ -297,12 +340,12 @@ def _wanted(read: Read, parent: Resource) -> bool:
         return True
 
 
-def _matters(read: Read, row: Resource) -> bool:
-    """Return whether a row is kept, as is one of which that cannot be said, because the evaluation names the fault."""
-    if read.matters is None:
+def _matters(condition: Callable[[Resource], bool] | None, row: Resource) -> bool:
+    """Return whether a row counts, as does one of which that cannot be said, because the evaluation names the fault."""
+    if condition is None:
         return True
     try:
-        return read.matters(row)
+        return condition(row)
     except Exception:  # noqa: BLE001 - a rule file may raise anything
         return True
 

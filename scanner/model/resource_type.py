@@ -39,6 +39,8 @@ class Read:
     `filter`: the `$filter` of a list that would be long without it.
     `graph`, `together`, `within`: what stands for the read, where it can be had (`scanner.model.bulk_reads`): rows of
     Resource Graph, one list of the subscription, a list below the same parent that has this resource too.
+    `after`: another read below the same parent, and whether a row of it makes this one needed. Without such a row it is
+    not needed; where the other one failed it is.
     `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
     """
 
@@ -65,6 +67,7 @@ class Read:
         graph: GraphRows | None = None,
         together: SubscriptionRows | None = None,
         within: "Read | None" = None,
+        after: "tuple[Read, Callable[[Resource], bool]] | None" = None,
         alone: str = "",
     ) -> None:
         self.parent: ResourceType | Read = parent
@@ -75,18 +78,11 @@ class Read:
         self.when = when
         self.none = frozenset(none)
         self.off = frozenset(off)
-        self.keep = keep
-        self.costly = costly
-        self.each = each
-        self.always = always
-        self.matters = matters
-        self.joined = joined
-        self.reduce = reduce
+        self.keep, self.matters, self.reduce = keep, matters, reduce
+        self.costly, self.each, self.always, self.joined = costly, each, always, joined
         self.query: dict[str, str] | None = {"$filter": filter} if filter else None
-        self.graph = graph
-        self.together = together
-        self.within = within
-        self.alone = alone
+        self.graph, self.together, self.within = graph, together, within
+        self.after, self.alone = after, alone
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )
@@ -121,12 +117,16 @@ class Read:
         """Return whether a verdict depends on this read. A condition that is inconclusive needs it."""
         if self._folded and parent.type.lower() not in self._folded:
             return False
-        if self.when is None:
-            return True
         try:
-            return self.when(parent)
+            return (self.when is None or self.when(parent)) and (
+                self.after is None or self._follows(parent, *self.after)
+            )
         except Unread:
             return True
+
+    def _follows(self, parent: Resource, other: "Read", matters: Callable[[Resource], bool]) -> bool:
+        found = parent.children(other)
+        return found.gap is not None or any(matters(each) for each in found)
 
 
 class ResourceType:

@@ -218,3 +218,27 @@ def test_a_refused_read_is_not_hidden_by_a_reply() -> None:
     reply = ErrorReply(f"{SERVERS[1]['id']}/databases", 500, "InternalServerError")
     result = scanned(box(ESTATE, overrides=ResponseOverrides(replies=(reply,))), plan=plan())
     assert f"{SERVERS[1]['id']}/databases" in result.gaps
+
+
+def following(wanted: bool) -> Plan:
+    account = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-06-01")
+    deployments = account.child("deployments")
+    account.child("raiPolicies", after=(deployments, lambda row: row.get("properties.raiPolicyName") == "own"))
+    return Plan([account], account.children if wanted else account.children[1:])
+
+
+AI = resource("Microsoft.CognitiveServices/accounts", "ai", "rg-b")
+POLICIES = f"{AI['id']}/raiPolicies"
+
+
+@pytest.mark.parametrize(("name", "read"), [("own", True), ("Microsoft.Default", False)])
+def test_a_read_that_follows_a_list_is_made_where_a_row_needs_it(name: str, read: bool) -> None:
+    result = scanned(box([AI, child(AI, "deployments/d", raiPolicyName=name)]), plan=following(True))
+    assert (POLICIES in result.reads) is read
+    assert (result.skips.get(POLICIES) == "not needed") is not read
+
+
+def test_a_read_that_follows_a_list_is_made_where_the_list_failed_or_no_rule_reads_it() -> None:
+    refused = box([AI], faults=[Fault("refuse", f"{AI['id']}/deployments")])
+    assert POLICIES in scanned(refused, plan=following(True)).reads
+    assert POLICIES in scanned(box([AI]), plan=following(False)).reads
