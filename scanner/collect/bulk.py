@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
@@ -21,12 +21,20 @@ from scanner.snapshot.spool import Block, Spool, SpooledRows
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
     from scanner.collect.plan import Json, Plan
-    from scanner.collect.queue import SubscriptionView
 
 DENIALS = "Microsoft.Authorization/denyAssignments"
 DENIALS_API = "2022-04-01"
 RESOURCES = "resources"
 """The table with what ARM keeps itself."""
+
+
+class SubscriptionAccess(Protocol):
+    """What is known of the access to a subscription: see `SubscriptionView`."""
+
+    id: str
+    view: str
+    existing_types: dict[str, list[str] | None] | None
+    roles: list[Role] | None
 
 
 class BulkRows(NamedTuple):
@@ -55,12 +63,12 @@ class BulkReads:
         self._plan = plan
         self._spool = spool
         self._locks: dict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._views: dict[str, SubscriptionView] = {}
+        self._views: dict[str, SubscriptionAccess] = {}
         self._tables: dict[str, GraphTable | None] = {}
         self._lists: dict[tuple[str, str], dict[str, Block]] = {}
         self._denials: dict[str, SpooledRows | ReadError] = {}
 
-    def begin(self, views: "Iterable[SubscriptionView]") -> None:
+    def begin(self, views: "Iterable[SubscriptionAccess]") -> None:
         """Allow bulk reads in subscriptions that are read as a whole."""
         self._views = {each.id.lower(): each for each in views}
 
@@ -89,7 +97,7 @@ class BulkReads:
         table = await self._table(RESOURCES)
         return table is None or f"{parent.key}/{type.rsplit('/', 1)[1].lower()}" in table.rows
 
-    async def _shown(self, view: "SubscriptionView", *actions: str) -> bool:
+    async def _shown(self, view: "SubscriptionAccess", *actions: str) -> bool:
         """Return whether Resource Graph shows all that an action reads in a subscription.
 
         It hides what a role or a deny assignment does not let the identity read, without any sign.
@@ -110,7 +118,7 @@ class BulkReads:
         except ReadError as error:
             return error
 
-    def _known_denials(self, view: "SubscriptionView") -> BulkRows | None:
+    def _known_denials(self, view: "SubscriptionAccess") -> BulkRows | None:
         """Return the deny assignments of a subscription where they were read already. Raises ReadError."""
         denials = self._denials.get(view.id)
         if isinstance(denials, ReadError):
@@ -151,7 +159,7 @@ class BulkReads:
         return found
 
     async def _listed(
-        self, view: "SubscriptionView", read: Read, source: SubscriptionRows, parent: Resource
+        self, view: "SubscriptionAccess", read: Read, source: SubscriptionRows, parent: Resource
     ) -> "Json | None":
         """Return what a list of the subscription holds for one resource; None where it lacks it."""
         key = (view.id, read.type)

@@ -177,12 +177,8 @@ class BundleReader:
         else:
             buffer.read(url, len(found), by)
         self.context.counts.finish(what, of)
-        await run_some(
-            chain(
-                self._reads_below(buffer, filter(None, found.values()), read, top),
-                self._reads_after(buffer, following, parent, top),
-            )
-        )
+        below = self._reads_below(buffer, filter(None, found.values()), read, top)
+        await run_some(chain(below, self._reads_after(buffer, following, parent, top)))
 
     def _reads_after(
         self, buffer: LineBuffer, following: "FollowingReads", parent: Resource, top: Resource

@@ -19,7 +19,7 @@ DATABASES = [
     for server, name, zone in ((SERVERS[0], "master", True), (SERVERS[0], "a", False), (SERVERS[1], "master", None))
 ]
 MACHINES = [resource("Microsoft.Compute/virtualMachines", f"vm{n}", "rg-b") for n in range(3)]
-VIEWS = [
+VIEWS: list[Any] = [
     {"id": f"{each['id']}/instanceView", "statuses": [{"code": code}]}
     for each, code in zip(MACHINES, ("PowerState/running", "PowerState/deallocated", "PowerState/running"), strict=True)
 ]
