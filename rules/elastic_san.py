@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
@@ -13,7 +12,9 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 from .file_shares import NO_SIGN_IN
 
 SAN = ResourceType("Microsoft.ElasticSan/elasticSans", api="2025-09-01")
-GROUPS = SAN.child("volumegroups", graph=GraphRows("elasticsanresources"))
+GROUPS = SAN.child(
+    "volumegroups", alone="settings decide that only some groups have, and what a row lacks is not taken as absent"
+)
 SUBNETS = "properties.networkAcls.virtualNetworkRules"
 SAN_ACL = Firewall(
     empty="closed",

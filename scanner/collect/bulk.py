@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 DENIALS = "Microsoft.Authorization/denyAssignments"
 DENIALS_API = "2022-04-01"
+LEAST = 3
+"""The resources below which a table is asked instead of each of them: a query for fewer saves next to nothing."""
 RESOURCES = "resources"
 """The table with what ARM keeps itself."""
 
@@ -34,6 +36,7 @@ class SubscriptionAccess(Protocol):
     id: str
     view: str
     existing_types: dict[str, list[str] | None] | None
+    known_counts: dict[str, int]
     roles: list[Role] | None
 
 
@@ -65,6 +68,7 @@ class BulkReads:
         self._locks: dict[tuple[str, ...], asyncio.Lock] = defaultdict(asyncio.Lock)
         self._views: dict[str, SubscriptionAccess] = {}
         self._tables: dict[str, GraphTable | None] = {}
+        self._worth: dict[str, bool] = {}
         self._lists: dict[tuple[str, str], dict[str, Block]] = {}
         self._denials: dict[str, SpooledRows | ReadError] = {}
 
@@ -84,7 +88,7 @@ class BulkReads:
         if read.together is not None:
             body = await self._listed(view, read, read.together, parent)
             return None if body is None else BulkRows([body], "list")
-        if read.graph is None or not await self._shown(view, *read.actions):
+        if read.graph is None or not self._is_worth(read.graph.table) or not await self._shown(view, *read.actions):
             return None
         table = await self._table(read.graph.table)
         return None if table is None else _graph_rows(table, read, read.graph, parent)
@@ -92,7 +96,7 @@ class BulkReads:
     async def may_have(self, type: str, parent: Resource) -> bool:
         """Return whether a resource may have any of the type below it, which is read as resources of their own."""
         view = self._views.get(parent.subscription)
-        if view is None or not await self._shown(view, f"{type}/read"):
+        if view is None or not self._is_worth(RESOURCES) or not await self._shown(view, f"{type}/read"):
             return True
         table = await self._table(RESOURCES)
         return table is None or f"{parent.key}/{type.rsplit('/', 1)[1].lower()}" in table.rows
@@ -140,6 +144,22 @@ class BulkReads:
             if read.graph is not None and read.graph.table == table:
                 found.update(dict.fromkeys((read.graph.type,) if read.graph.type else map(str.lower, read.types), read))
         return found
+
+    def _is_worth(self, table: str) -> bool:
+        """Return whether a table may save reads below several resources, as Resource Graph counts them."""
+        if table in self._worth:
+            return self._worth[table]
+        nested = {type.rsplit("/", 1)[0].lower() for type, _ in self._plan.types() if type.count("/") > 1}
+        tops = {
+            type.lower()
+            for read in self._plan.reads
+            if read.graph is not None and read.graph.table == table
+            for type in read.tops
+        }
+        types = tops | nested if table == RESOURCES else tops
+        parents = sum(view.known_counts.get(each, 0) for view in self._views.values() for each in types)
+        self._worth[table] = parents >= LEAST
+        return self._worth[table]
 
     async def _read_table(self, name: str) -> GraphTable | None:
         wanted = self._types(name)

@@ -108,7 +108,7 @@ def test_only_types_that_exist_are_listed() -> None:
     running = box()
     scanned(running)
     listed = {request.path.rsplit("/", 1)[-1] for request in running.requests if request.path.startswith(LISTS)}
-    assert listed == {"storageAccounts", "sites", "permissions", "denyAssignments"}
+    assert listed == {"storageAccounts", "sites", "permissions"}
 
 
 def test_a_type_is_listed_at_its_pinned_version_once_a_subscription() -> None:
