@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -49,10 +49,21 @@ class BulkRows(NamedTuple):
 
 @dataclass(slots=True)
 class GraphTable:
-    """The rows of a table by the list that they stand for (a path in lower case), and the types that have any."""
+    """The rows of a table by the list that they stand for (a path in lower case), and the types that have any.
 
-    rows: dict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
+    None in place of rows: there are some, but they say too little, or were taken already.
+    """
+
+    rows: dict[str, list[Block] | None] = field(default_factory=dict)
     types: set[str] = field(default_factory=set)
+
+    def add(self, place: str, row: Block | None) -> None:
+        """Add a row of a list; None for one that says too little."""
+        known = self.rows.setdefault(place, [])
+        if row is None:
+            self.rows[place] = None
+        elif known is not None:
+            known.append(row)
 
 
 class BulkReads:
@@ -61,7 +72,8 @@ class BulkReads:
     What cannot be had this way, or is not complete, is None: then the read is made below each resource.
     """
 
-    def __init__(self, reader: "AzureReader", plan: "Plan", spool: Spool) -> None:
+    def __init__(self, reader: "AzureReader", plan: "Plan", spool: Spool, keep: "Callable[[Json, str], Json]") -> None:
+        self._keep = keep
         self._reader = reader
         self._plan = plan
         self._spool = spool
@@ -173,10 +185,18 @@ class BulkReads:
                     return None
                 type = type_of(id).lower()
                 found.types.add(type)
-                found.rows[_place(id, wanted.get(type))].append(self._spool.put(msgspec.json.encode(graph_body(row))))
+                read = wanted.get(type)
+                found.add(_place(id, read), self._packed(graph_body(row), read))
         except ReadError:
             return None
         return found
+
+    def _packed(self, body: "Json", read: Read | None) -> Block | None:
+        """Return what is kept of a row that says all that decides verdicts; None for another one."""
+        if read is None or read.graph is None or not _is_whole(Resource(body, by="graph"), read.graph):
+            return None
+        has_reads_below = any(each.parent is read for each in self._plan.reads)
+        return self._spool.put(msgspec.json.encode(body if has_reads_below else self._keep(body, read.type)))
 
     async def _listed(
         self, view: "SubscriptionAccess", read: Read, source: SubscriptionRows, parent: Resource
@@ -222,24 +242,25 @@ def _list_key(id: str) -> str:
 
 
 def _graph_rows(table: GraphTable, read: Read, graph: GraphRows, parent: Resource) -> BulkRows | None:
-    """Return the rows of a table that stand for a read below a resource; None where they do not say enough."""
-    blocks = table.rows.get(parent.key + read.key, [])
-    if not blocks:
+    """Take the rows of a table that stand for a read below a resource; None where they do not say enough."""
+    place = parent.key + read.key
+    if place not in table.rows:
         own = {graph.type} if graph.type else {each.lower() for each in read.types}
         return BulkRows([], "graph") if not read.one and (graph.tracked or own & table.types) else None
-    if graph.holds is None:
+    blocks, table.rows[place] = table.rows[place], None
+    if blocks is None:
         return None
     bodies: list[Json] = [msgspec.json.decode(each.read()) for each in blocks]
-    rows = [Resource(body, by="graph") for body in bodies]
-    if not {each.lower() for each in graph.includes} <= {each.name.lower() for each in rows}:
-        return None
-    return BulkRows(bodies, "graph") if all(_is_whole(each, graph) for each in rows) else None
+    names = {str(body["id"]).rsplit("/", 1)[-1].lower() for body in bodies}
+    return BulkRows(bodies, "graph") if {each.lower() for each in graph.includes} <= names else None
 
 
 def _is_whole(row: Resource, graph: GraphRows) -> bool:
     """Return whether a row says all that decides verdicts."""
+    if graph.holds is None:
+        return False
     try:
-        return all(row.has(each) for each in graph.holds or ()) and (graph.check is None or graph.check(row))
+        return all(row.has(each) for each in graph.holds) and (graph.check is None or graph.check(row))
     except Unread:
         return False
 

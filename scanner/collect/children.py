@@ -22,7 +22,7 @@ from scanner.collect.queue import (
     SubscriptionView,
     run_some,
 )
-from scanner.model.ids import type_of
+from scanner.model.ids import name_of, type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.format import DELETED
@@ -159,8 +159,8 @@ class BundleReader:
         try:
             bulk = await self.context.bulk.rows(read, parent)
             if bulk is not None:
-                by, bodies = bulk.by, bulk.bodies
-                page = [{**each, "id": url} if read.one else with_child_id(each, url) for each in bodies]
+                by = bulk.by
+                page = [_bulk_row(each, url, read, by) for each in bulk.bodies]
                 self._add_children(buffer, page, read, by, found, following)
             elif read.one:
                 page = [{**await self.context.reader.get(quoted_path(url), read.api, top.location), "id": url}]
@@ -318,6 +318,13 @@ class _Below:
 def _identity(resource: Resource) -> bytes:
     """Return a resource without its properties, as JSON: what the reads below it need while they wait."""
     return msgspec.json.encode({"id": resource.id, "location": resource.location})
+
+
+def _bulk_row(body: Json, url: str, read: Read, by: By) -> Json:
+    """Return what stands for a read, with the id that ARM gives it, which rows of Resource Graph may spell otherwise."""
+    if by == "graph" or read.one:
+        return {**body, "id": url if read.one else f"{url}/{name_of(body['id'])}"}
+    return with_child_id(body, url)
 
 
 def _first_of(read: Read) -> Read | None:
