@@ -10,9 +10,9 @@ INTRODUCTION = """# Reads
 Each type is listed once in a subscription, and each read of this table is made below each of its resources, where a
 condition on the resource leaves a verdict open. What is in the column *instead* takes its place where it can be had: in
 subscriptions that are read as a whole, where Resource Graph is asked, and where no role and no deny assignment hides
-rows of it. A row takes the place of a list only where it has a value for all that decides; what it lacks is never
-taken as absent. *No list above its parent* means that no operation of the management SDKs lists it over several
-parents, and that no table of Resource Graph has it.
+rows of it (without `Microsoft.Authorization/denyAssignments/read` that is not known). A row takes the place of a list
+only where it has a value for all that decides; what it lacks is never taken as absent. *No list above its parent* means
+that no operation of the management SDKs lists it over several parents, and that no table of Resource Graph has it.
 
 Batches of Azure Resource Manager (`POST /batch`) are not used: they are not documented, and a scan sends no other POST
 than the query of Resource Graph.

@@ -321,7 +321,7 @@ def _identity(resource: Resource) -> bytes:
 
 
 def _bulk_row(body: Json, url: str, read: Read, by: By) -> Json:
-    """Return what stands for a read, with the id that ARM gives it, which rows of Resource Graph may spell otherwise."""
+    """Return what stands for a read, with the id that ARM gives it, which rows of Graph may spell otherwise."""
     if by == "graph" or read.one:
         return {**body, "id": url if read.one else f"{url}/{name_of(body['id'])}"}
     return with_child_id(body, url)
