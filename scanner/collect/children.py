@@ -322,9 +322,9 @@ def _identity(resource: Resource) -> bytes:
 
 def _bulk_row(body: Json, url: str, read: Read, by: By) -> Json:
     """Return what stands for a read, with the id that ARM gives it, which rows of Graph may spell otherwise."""
-    if by == "graph" or read.one:
-        return {**body, "id": url if read.one else f"{url}/{name_of(body['id'])}"}
-    return with_child_id(body, url)
+    if read.one:
+        return {**body, "id": url}
+    return with_child_id({**body, "id": f"{url}/{name_of(body['id'])}"} if by == "graph" else body, url)
 
 
 def _first_of(read: Read) -> Read | None:

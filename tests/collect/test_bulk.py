@@ -8,6 +8,7 @@ from scanner.collect.collector import Plan, Scope
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import ErrorReply, Refusal, ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox
@@ -92,6 +93,23 @@ def test_rows_that_say_too_little_only_say_which_parents_have_any(more: dict[str
 def test_a_row_never_says_that_something_is_absent() -> None:
     row = Resource(dict(DATABASES[1]), by="graph")
     assert row.why_absent_is_unknown
+
+
+@pytest.mark.parametrize(
+    "id", ["", "sql", "/", f"{SERVERS[0]['id']}/databases/..", f"{SERVERS[0]['id'].upper()}/DATABASES/B"]
+)
+def test_an_id_of_a_row_leads_nowhere_else(id: str) -> None:
+    running = box(ESTATE)
+    answer = running.graph.query
+
+    def strange(body: bytes, tenant: str) -> Any:
+        return HttpAnswer(200, answer(body, tenant).body.replace(DATABASES[1]["id"].encode(), id.encode()))
+
+    running.graph.query = strange  # type: ignore[method-assign]
+    result = scanned(running, plan=plan())
+    below = [each for each in result.resources if each.lower().startswith(f"{SERVERS[0]['id']}/".lower())]
+    assert all(each.startswith(f"{SERVERS[0]['id']}/databases/") and ".." not in each for each in below)
+    assert not any(".." in each.url for each in running.requests)
 
 
 ALL = ["sql0", "sql1", "sql2"]
