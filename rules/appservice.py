@@ -82,9 +82,14 @@ WEB = SITE.child(
     # 13 of 13 recorded answers have null for cors and for both default actions, and 12 for healthCheckPath.
     alone="rows of appserviceresources have null where no CORS and no default action is set, which is not taken as absent",
 )
-SHOWN = "what it accepts is shown of each endpoint, also where no one can connect to it"
-LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=sign_in_applies, alone=SHOWN)
-POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=SHOWN)
+LOGIN = SITE.child(
+    "config/authsettingsV2",
+    one=True,
+    none=("AuthConfigNotFound",),
+    when=sign_in_applies,
+    alone="what it accepts is shown of each endpoint, also where no one can connect to it",
+)
+POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
 # The app's host serves these two reads, and a stopped app has no host.
 FUNCTIONS = SITE.child(

@@ -69,7 +69,7 @@ VIEW = MACHINE.child(
     one=True,
     only=(VM,),
     together=SubscriptionRows(
-        'Azure/azure-rest-api-specs, VirtualMachines_ListAll: "statusOnly=true enables fetching run time status of all '
+        source='Azure/azure-rest-api-specs, VirtualMachines_ListAll: "statusOnly=true enables fetching run time status of all '
         'Virtual Machines in the subscription"',
         at="properties.instanceView",
         query=(("statusOnly", "true"),),
@@ -77,9 +77,14 @@ VIEW = MACHINE.child(
     ),
 )
 # azure-mgmt-network lists what instances of Uniform scale sets have, at this version.
-BARE = "what a row of computeresources lacks must not close a network path"
-NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,), alone=BARE)
-ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,), alone=BARE)
+NICS = MACHINE.child(
+    "networkInterfaces",
+    api="2018-10-01",
+    when=is_uniform,
+    only=(SET,),
+    alone="what a row of computeresources lacks must not close a network path",
+)
+ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,), alone=NICS.alone)
 
 OTHER = "a port with an unknown service is rated one step lower than a management or data port"
 WORST = "no port of a machine is rated higher"

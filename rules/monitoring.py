@@ -62,7 +62,6 @@ from .subscription import SUBSCRIPTION
 DAYS = 90
 """How long logs are kept at least: CIS, flow logs and activity log."""
 SETTINGS = "providers/Microsoft.Insights/diagnosticSettings"
-ONE_EACH = "the list of a subscription has those of its activity log alone, and Resource Graph has no such type"
 SETTINGS_API = "2021-05-01-preview"
 """The newest version, with category groups; the last stable one, 2016-09-01, knows a single setting."""
 
@@ -93,7 +92,12 @@ POSTGRES_THREATS = postgres.SERVER.child("advancedThreatProtectionSettings/Defau
 
 def settings(of: ResourceType | Read, **more: Any) -> Read:
     """Return the read of the diagnostic settings of each resource of a type: one request a resource."""
-    return of.child(SETTINGS, api=SETTINGS_API, alone=ONE_EACH, **more)
+    return of.child(
+        SETTINGS,
+        api=SETTINGS_API,
+        alone="the list of a subscription has those of its activity log alone, and Resource Graph has no such type",
+        **more,
+    )
 
 
 def has_queues(account: Resource) -> bool:
