@@ -79,7 +79,6 @@ def endpoints_decide(site: Resource) -> bool:
 WEB = SITE.child(
     "config/web",
     one=True,
-    # 13 of 13 recorded answers have null for cors and for both default actions, and 12 for healthCheckPath.
     alone="rows of appserviceresources have null where no CORS and no default action is set, which is not taken as absent",
 )
 LOGIN = SITE.child(
@@ -92,10 +91,7 @@ LOGIN = SITE.child(
 POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
 # The app's host serves these two reads, and a stopped app has no host.
-FUNCTIONS = SITE.child(
-    "functions",
-    when=lambda site: has_functions(site) and not stopped(site),
-)
+FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site))
 WORKFLOWS = SITE.child(
     "workflows",
     each=True,

@@ -83,6 +83,8 @@ class BulkReads:
         self._worth: dict[str, bool] = {}
         self._lists: dict[tuple[str, str], dict[str, Block]] = {}
         self._denials: dict[str, SpooledRows | ReadError] = {}
+        self._known: dict[tuple[str, tuple[str, ...]], bool] = {}
+        self._parents = {each.parent for each in plan.reads}
 
     def begin(self, views: "Iterable[SubscriptionAccess]") -> None:
         """Allow bulk reads in subscriptions that are read as a whole."""
@@ -120,6 +122,13 @@ class BulkReads:
         """
         if view.existing_types is None or view.view != "full":
             return False
+        key = (view.id, actions)
+        if key not in self._known:
+            self._known[key] = await self._is_allowed(view, actions)
+        return self._known[key]
+
+    async def _is_allowed(self, view: "SubscriptionAccess", actions: Sequence[str]) -> bool:
+        """Return whether roles allow actions in a subscription and no deny assignment denies one of them."""
         if not all(any(allows(role, each) for role in view.roles or ()) for each in actions):
             return False
         async with self._locks[DENIALS, view.id]:
@@ -195,8 +204,8 @@ class BulkReads:
         """Return what is kept of a row that says all that decides verdicts; None for another one."""
         if read is None or read.graph is None or not _is_whole(Resource(body, by="graph"), read.graph):
             return None
-        has_reads_below = any(each.parent is read for each in self._plan.reads)
-        return self._spool.put(msgspec.json.encode(body if has_reads_below else self._keep(body, read.type)))
+        kept = body if read in self._parents else self._keep(body, read.type)
+        return self._spool.put(msgspec.json.encode(kept))
 
     async def _listed(
         self, view: "SubscriptionAccess", read: Read, source: SubscriptionRows, parent: Resource
