@@ -79,7 +79,7 @@ def endpoints_decide(site: Resource) -> bool:
 WEB = SITE.child(
     "config/web",
     one=True,
-    alone="rows of appserviceresources have null where no CORS and no default action is set, which is not taken as absent",
+    alone="recorded answers have null for CORS and default actions, and null in a row of Resource Graph is not absence",
 )
 LOGIN = SITE.child(
     "config/authsettingsV2",
