@@ -202,7 +202,7 @@ class BulkReads:
 
     def _packed(self, body: "Json", read: Read | None) -> Block | None:
         """Return what is kept of a row that says all that decides verdicts; None for another one."""
-        if read is None or read.graph is None or not _is_whole(Resource(body, by="graph"), read.graph):
+        if read is None or read.graph is None or not is_whole(Resource(body, by="graph"), read.graph):
             return None
         kept = body if read in self._parents else self._keep(body, read.type)
         return self._spool.put(msgspec.json.encode(kept))
@@ -264,7 +264,7 @@ def _graph_rows(table: GraphTable, read: Read, graph: GraphRows, parent: Resourc
     return BulkRows(bodies, "graph") if {each.lower() for each in graph.includes} <= names else None
 
 
-def _is_whole(row: Resource, graph: GraphRows) -> bool:
+def is_whole(row: Resource, graph: GraphRows) -> bool:
     """Return whether a row says all that decides verdicts."""
     if graph.holds is None:
         return False
