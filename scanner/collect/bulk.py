@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -13,6 +13,7 @@ from scanner.collect.bodies import Role, allows, graph_body, kusto_list, list_pa
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.ids import is_subscription, segments, type_of
 from scanner.model.json_paths import get_path, is_absent
+from scanner.model.kept import KeptPaths
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread
@@ -72,8 +73,8 @@ class BulkReads:
     What cannot be had this way, or is not complete, is None: then the read is made below each resource.
     """
 
-    def __init__(self, reader: "AzureReader", plan: "Plan", spool: Spool, keep: "Callable[[Json, str], Json]") -> None:
-        self._keep = keep
+    def __init__(self, reader: "AzureReader", plan: "Plan", spool: Spool, kept: KeptPaths | None) -> None:
+        self._kept = kept
         self._reader = reader
         self._plan = plan
         self._spool = spool
@@ -204,8 +205,9 @@ class BulkReads:
         """Return what is kept of a row that says all that decides verdicts; None for another one."""
         if read is None or read.graph is None or not is_whole(Resource(body, by="graph"), read.graph):
             return None
-        kept = body if read in self._parents else self._keep(body, read.type)
-        return self._spool.put(msgspec.json.encode(kept))
+        if self._kept is not None and read not in self._parents:
+            body = self._kept.cut(body, read.type)
+        return self._spool.put(msgspec.json.encode(body))
 
     async def _listed(
         self, view: "SubscriptionAccess", read: Read, source: SubscriptionRows, parent: Resource

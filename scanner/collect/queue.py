@@ -130,7 +130,7 @@ class CollectionContext:
         self.progress = progress
         self.counts = ReadCounts(progress)
         self.spool = reader.spool
-        self.bulk = BulkReads(reader, plan, self.spool, self.kept)
+        self.bulk = BulkReads(reader, plan, self.spool, store.kept)
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.regions: dict[str, Counter[str]] = defaultdict(Counter)
         """How many resources were found in each region, by subscription in lower case."""
