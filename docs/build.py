@@ -16,6 +16,7 @@ import msgspec
 
 from docs import drawing
 from docs.framework_pages import framework_pages
+from docs.reads_page import reads
 from docs.services_page import services
 from scanner.config import schema as schemas
 from scanner.config.commands import COMMANDS
@@ -79,6 +80,7 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "dev/renamed.md", renamed_rules()
     yield "rules/README.md", rule_list(rules)
     yield "services.md", services(rules)
+    yield "dev/reads.md", reads(rules)
     yield from framework_pages(rules)
     yield from rule_pages(rules, examples(Path("tests/rules/cases"), rules))
     yield f"{ROLES}/role.bicep", bicep_role(rules)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, value_at
@@ -36,7 +37,9 @@ def maybe_reached(registry: Resource) -> bool:
 TOKENS = REGISTRY.child("tokens", when=maybe_reached)
 # container-registry/container-registry-skus: geo-replication is a feature of Premium.
 REPLICATIONS = REGISTRY.child(
-    "replications", when=lambda registry: not in_tier(registry, ("Basic", "Standard", "Classic"))
+    "replications",
+    when=lambda registry: not in_tier(registry, ("Basic", "Standard", "Classic")),
+    graph=GraphRows(tracked=True, holds=("location",)),
 )
 ACL = Firewall(
     empty="closed",

@@ -79,18 +79,23 @@ def endpoints_decide(site: Resource) -> bool:
 WEB = SITE.child(
     "config/web",
     one=True,
+    alone="recorded answers have null for CORS and default actions, and null in a row of Resource Graph is not absence",
 )
-LOGIN = SITE.child("config/authsettingsV2", one=True, none=("AuthConfigNotFound",), when=sign_in_applies)
-POLICIES = SITE.child("basicPublishingCredentialsPolicies")
+LOGIN = SITE.child(
+    "config/authsettingsV2",
+    one=True,
+    none=("AuthConfigNotFound",),
+    when=sign_in_applies,
+    alone="what it accepts is shown of each endpoint, also where no one can connect to it",
+)
+POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
 # The app's host serves these two reads, and a stopped app has no host.
-FUNCTIONS = SITE.child(
-    "functions",
-    when=lambda site: has_functions(site) and not stopped(site),
-)
+FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site))
 WORKFLOWS = SITE.child(
     "workflows",
     each=True,
+    alone="no recorded row of appserviceresources shows that it has the triggers",
     when=lambda site: has_workflows(site) and not stopped(site),
     keep=("properties.files.*.definition.triggers.*.type",),  # files have any name
 )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
@@ -25,8 +26,9 @@ MACHINE = ResourceType("Microsoft.HybridCompute/machines", api="2025-01-13")
 CLUSTER = ResourceType("Microsoft.Kubernetes/connectedClusters", api="2026-05-01")
 FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
 # One request for each cluster; Resource Graph has them in a table of their own, which a scan does not read.
-AKS_FLUX = aks.CLUSTER.child(FLUX, api="2025-04-01")
-ARC_FLUX = CLUSTER.child(FLUX, api="2025-04-01")
+FLUX_ROWS = GraphRows("kubernetesconfigurationresources")
+AKS_FLUX = aks.CLUSTER.child(FLUX, api="2025-04-01", graph=FLUX_ROWS)
+ARC_FLUX = CLUSTER.child(FLUX, api="2025-04-01", graph=FLUX_ROWS)
 
 AGENT = "properties.agentConfiguration"
 ON, OFF = ("true", True), ("false", False)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import period_seconds
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
@@ -18,14 +19,24 @@ _ROOTS: Final = (
     "properties.subProtectionPolicy[].retentionPolicy",
 )
 _OF_ROOT: Final = ("retentionDuration", *(f"{each}.retentionDuration" for each in _SCHEDULES))
+
+
+def has_retention(policy: Resource) -> bool:
+    """Return whether a policy says how long it keeps something."""
+    return any(policy.has(each.partition("[]")[0]) for each in _ROOTS)
+
+
 POLICIES = VAULT.child(
     "backupPolicies",
+    graph=GraphRows("recoveryservicesresources", holds=("properties.protectedItemsCount",), check=has_retention),
     keep=(
         "properties.subProtectionPolicy[].policyType",
         *(f"{root}.{each}.{leaf}" for root in _ROOTS for each in _OF_ROOT for leaf in ("count", "durationType")),
     ),
 )
-INSTANCE_POLICIES = BACKUP_VAULT.child("backupPolicies")
+INSTANCE_POLICIES = BACKUP_VAULT.child(
+    "backupPolicies", graph=GraphRows("recoveryservicesresources", holds=("properties.policyRules",))
+)
 
 LEAST: Final = 30
 """Days. The policies that Azure makes in each vault keep as long (recorded DefaultPolicy, EnhancedPolicy)."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
@@ -27,7 +28,7 @@ from .port_rules import EVERYWHERE, PortRule, port_lock
 
 ACCOUNT = ResourceType("Microsoft.Batch/batchAccounts", api="2025-06-01")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
-POOLS = ACCOUNT.child("pools")
+POOLS = ACCOUNT.child("pools", graph=GraphRows("batchresources"))
 MODES = "properties.allowedAuthenticationModes"
 SOURCE = (
     "batch/public-network-access: both endpoints are open to all networks by default, and their rules apply where public access is "

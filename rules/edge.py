@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, known_objects, same, value_at
@@ -28,7 +29,7 @@ def is_cdn(profile: Resource) -> bool:
     return not network.is_front_door(profile)
 
 
-CDN_ENDPOINTS = network.PROFILE.child("endpoints", when=is_cdn, always=True)
+CDN_ENDPOINTS = network.PROFILE.child("endpoints", when=is_cdn, always=True, graph=GraphRows(tracked=True))
 CDN_DOMAINS = CDN_ENDPOINTS.child("customDomains")
 
 DISABLED = "it is disabled"

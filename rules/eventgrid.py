@@ -24,9 +24,12 @@ TOPIC = ResourceType(*TOPICS, PARTNER, api=API)
 NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
 # System topics have no endpoint: Azure services publish to them.
 SYSTEM_TOPIC = ResourceType("Microsoft.EventGrid/systemTopics", api=API)
-SUBSCRIPTIONS = SYSTEM_TOPIC.child("eventSubscriptions")
+SUBSCRIPTIONS = SYSTEM_TOPIC.child(
+    "eventSubscriptions",
+    alone="the list of a region has ids of another form, and nothing documents that it has those of each kind of topic",
+)
 
-EVENT_SUBSCRIPTIONS = TOPIC.child("eventSubscriptions", only=TOPICS)
+EVENT_SUBSCRIPTIONS = TOPIC.child("eventSubscriptions", only=TOPICS, alone=SUBSCRIPTIONS.alone)
 # No stable version has this read: azure-mgmt-eventgrid 10.5.0b2. Namespaces have none (PerimeterResourceType).
 PERIMETERS = TOPIC.child(
     "networkSecurityPerimeterConfigurations", api="2025-07-15-preview", when=by_perimeter, only=TOPICS

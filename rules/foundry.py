@@ -1,5 +1,6 @@
 """Foundry accounts beside their two locks: projects, connections, content filters of models, the network of agents."""
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
@@ -30,10 +31,9 @@ def has_models(account: Resource) -> bool:
     return is_one(account.get("kind"), ("AIServices", "OpenAI"))
 
 
-PROJECTS = ACCOUNT.child("projects", when=is_foundry)
+PROJECTS = ACCOUNT.child("projects", when=is_foundry, graph=GraphRows(holds=()))
 CONNECTIONS = ACCOUNT.child("connections", when=is_foundry, reduce=without_credentials)
 PROJECT_CONNECTIONS = PROJECTS.child("connections", reduce=without_credentials)
-POLICIES = ACCOUNT.child("raiPolicies", when=has_models)
 
 # Content filters
 
@@ -44,6 +44,15 @@ GUARDED = ("Hate", "Sexual", "Violence", "Selfharm", "Jailbreak")
 """The filters that Azure's own policies have on: ai-services/openai/concepts/default-safety-policies."""
 MANAGED = ("Microsoft.Default", "Microsoft.DefaultV2")
 """Policies of Azure's own, which no customer changes."""
+
+
+def names_own_policy(deployment: Resource) -> bool:
+    """Return whether a deployment names a policy that Azure does not manage."""
+    name = deployment.get(POLICY)
+    return not is_absent(name) and name != "" and not is_one(name, MANAGED)
+
+
+POLICIES = ACCOUNT.child("raiPolicies", when=has_models, after=(DEPLOYMENTS, names_own_policy))
 
 
 def weak_filter(deployment: Resource, index: Index) -> Verdict:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
@@ -27,8 +28,8 @@ from scanner.reach.sources import in_own_tenant
 from .common import host
 
 WORKSPACE = ResourceType("Microsoft.HealthcareApis/workspaces", api="2024-03-31")
-FHIR = WORKSPACE.child("fhirservices")
-DICOM = WORKSPACE.child("dicomservices")
+FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(tracked=True))
+DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(tracked=True))
 SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HealthcareApis 2024-03-31 FhirServiceProperties: publicNetworkAccess is optional; "

@@ -1,5 +1,6 @@
 """Extensions of virtual machines: sign-in with Microsoft Entra ID, and scripts that run on the machine."""
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, peek, same
 from scanner.model.resource import Resource
@@ -9,7 +10,7 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict
 from .machines import MACHINE, VM, is_vm
 
 # Costly: one request for each machine. A list of machines names its extensions without their types.
-EXTENSIONS = MACHINE.child("extensions", only=(VM,), costly=True)
+EXTENSIONS = MACHINE.child("extensions", only=(VM,), costly=True, graph=GraphRows(tracked=True))
 TYPE = "properties.type"
 LOGIN = ("AADLoginForWindows", "AADSSHLoginForLinux", "AADSSHLogin", "AADLoginForLinux")
 SCRIPTS = ("CustomScriptExtension", "CustomScript", "CustomScriptForLinux", "RunCommandWindows", "RunCommandLinux")

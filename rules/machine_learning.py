@@ -2,6 +2,7 @@
 
 import re
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.exposure import Hop, Lock, Reach, possible, replace
 from scanner.model.index import Index
@@ -60,10 +61,30 @@ def is_isolated(workspace: Resource) -> bool:
 
 
 COMPUTES = WORKSPACE.child("computes")
-ONLINE = WORKSPACE.child("onlineEndpoints")
-DEPLOYMENTS = ONLINE.child("deployments")
-BATCH = WORKSPACE.child("batchEndpoints")
-SERVERLESS = WORKSPACE.child("serverlessEndpoints")
+ONLINE = WORKSPACE.child(
+    "onlineEndpoints",
+    graph=GraphRows(
+        tracked=True, holds=("properties.authMode", "properties.publicNetworkAccess", "properties.scoringUri")
+    ),
+)
+DEPLOYMENTS = ONLINE.child(
+    "deployments",
+    graph=GraphRows(tracked=True, holds=("properties.endpointComputeType", "properties.egressPublicNetworkAccess")),
+)
+BATCH = WORKSPACE.child(
+    "batchEndpoints", graph=GraphRows(tracked=True, holds=("properties.authMode", "properties.scoringUri"))
+)
+SERVERLESS = WORKSPACE.child(
+    "serverlessEndpoints",
+    graph=GraphRows(
+        tracked=True,
+        holds=(
+            "properties.authMode",
+            "properties.contentSafety.contentSafetyStatus",
+            "properties.inferenceEndpoint.uri",
+        ),
+    ),
+)
 DATASTORES = WORKSPACE.child("datastores")
 CONNECTIONS = WORKSPACE.child("connections", reduce=without_credentials)
 OUTBOUND = WORKSPACE.child("outboundRules", when=is_isolated)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from scanner.model.bulk_reads import SubscriptionRows
 from scanner.model.exposure import (
     ANONYMOUS,
     SHARED,
@@ -63,10 +64,27 @@ def is_uniform(machine: Resource) -> bool:
     return not is_vm(machine) and not same(machine.get("properties.orchestrationMode"), "Flexible")
 
 
-VIEW = MACHINE.child("instanceView", one=True, only=(VM,))
+VIEW = MACHINE.child(
+    "instanceView",
+    one=True,
+    only=(VM,),
+    together=SubscriptionRows(
+        source='Azure/azure-rest-api-specs, VirtualMachines_ListAll: "statusOnly=true enables fetching run time status of all '
+        'Virtual Machines in the subscription"',
+        at="properties.instanceView",
+        query=(("statusOnly", "true"),),
+        holds=("statuses",),
+    ),
+)
 # azure-mgmt-network lists what instances of Uniform scale sets have, at this version.
-NICS = MACHINE.child("networkInterfaces", api="2018-10-01", when=is_uniform, only=(SET,))
-ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,))
+NICS = MACHINE.child(
+    "networkInterfaces",
+    api="2018-10-01",
+    when=is_uniform,
+    only=(SET,),
+    alone="what a row of computeresources lacks must not close a network path",
+)
+ADDRESSES = MACHINE.child("publicIPAddresses", api="2018-10-01", when=is_uniform, only=(SET,), alone=NICS.alone)
 
 OTHER = "a port with an unknown service is rated one step lower than a management or data port"
 WORST = "no port of a machine is rated higher"

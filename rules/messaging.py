@@ -18,7 +18,12 @@ TIERS = ("Basic", "Standard", "Premium")
 
 def rule_set_of(kind: ResourceType, tiers: tuple[str, ...]) -> Read:
     """Return the read of a namespace's rule set, which it does not have on the tiers `tiers`."""
-    return kind.child("networkRuleSets/default", one=True, when=lambda namespace: not in_tier(namespace, tiers))
+    return kind.child(
+        "networkRuleSets/default",
+        one=True,
+        when=lambda namespace: not in_tier(namespace, tiers),
+        alone="it has a switch of its own: where that contradicts a namespace that is disabled, the network is inconclusive",
+    )
 
 
 def acl(

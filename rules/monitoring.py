@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import same
@@ -71,7 +72,19 @@ TABLES = WORKSPACE.child("tables", costly=True)
 """Costly, although it is one request a workspace: the answer has each of several hundred tables with all its columns."""
 COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
 WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
-FLOWS = WATCHER.child("flowLogs")
+FLOWS = WATCHER.child(
+    "flowLogs",
+    graph=GraphRows(
+        tracked=True,
+        holds=(
+            "properties.enabled",
+            "properties.targetResourceId",
+            "properties.retentionPolicy.enabled",
+            "properties.retentionPolicy.days",
+            "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration.enabled",
+        ),
+    ),
+)
 SQL_THREATS = sql.SERVER.child("advancedThreatProtectionSettings/Default", one=True)
 INSTANCE_THREATS = sql.INSTANCE.child("advancedThreatProtectionSettings/Default", one=True)
 POSTGRES_THREATS = postgres.SERVER.child("advancedThreatProtectionSettings/Default", one=True)
@@ -79,7 +92,12 @@ POSTGRES_THREATS = postgres.SERVER.child("advancedThreatProtectionSettings/Defau
 
 def settings(of: ResourceType | Read, **more: Any) -> Read:
     """Return the read of the diagnostic settings of each resource of a type: one request a resource."""
-    return of.child(SETTINGS, api=SETTINGS_API, **more)
+    return of.child(
+        SETTINGS,
+        api=SETTINGS_API,
+        alone="the list of a subscription has those of its activity log alone, and Resource Graph has no such type",
+        **more,
+    )
 
 
 def has_queues(account: Resource) -> bool:

@@ -15,10 +15,20 @@ from .flexible_servers import STATE, acl, named, rules_count
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
-ENTRA_ONLY = SERVER.child("configurations/aad_auth_only", one=True)
-ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True)
-TLS_VERSION = SERVER.child("configurations/tls_version", one=True)
-PARAMETERS = SERVER.child("configurations", matters=named("audit_log_enabled", "audit_log_events", "local_infile"))
+PARAMETERS = SERVER.child(
+    "configurations",
+    matters=named(
+        "audit_log_enabled",
+        "audit_log_events",
+        "local_infile",
+        "aad_auth_only",
+        "require_secure_transport",
+        "tls_version",
+    ),
+)
+ENTRA_ONLY = SERVER.child("configurations/aad_auth_only", one=True, within=PARAMETERS)
+ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True, within=PARAMETERS)
+TLS_VERSION = SERVER.child("configurations/tls_version", one=True, within=PARAMETERS)
 
 ACL = acl(
     FIREWALL,

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, text_at, value_at
@@ -30,7 +31,7 @@ from . import network
 from .edge import CDN_ENDPOINTS
 
 ZONE = ResourceType("Microsoft.Network/dnsZones", api="2018-05-01")
-ALIASES = ZONE.child("CNAME")
+ALIASES = ZONE.child("CNAME", graph=GraphRows("dnsresources"))
 MANAGER = ResourceType(
     "Microsoft.Network/trafficManagerProfiles", api="2022-04-01", keep=("properties.dnsConfig.fqdn",)
 )

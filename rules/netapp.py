@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
@@ -25,8 +26,8 @@ from scanner.model.verdict import (
 from .common import in_subnet
 
 ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01")
-POOLS = ACCOUNT.child("capacityPools")
-VOLUMES = POOLS.child("volumes")
+POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(tracked=True, holds=()))
+VOLUMES = POOLS.child("volumes", graph=GraphRows(tracked=True))
 PROTOCOLS = "properties.protocolTypes"
 KERBEROS = "properties.kerberosEnabled"
 RULES = "properties.exportPolicy.rules"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, known_objects, known_text, same, value_at
@@ -385,7 +386,13 @@ def is_front_door(profile: Resource) -> bool:
 SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
 # Their hosts are names that DNS records point at: rules/names.py.
-AFD_ENDPOINTS = PROFILE.child("afdEndpoints", when=is_front_door, keep=("properties.hostName",), always=True)
+AFD_ENDPOINTS = PROFILE.child(
+    "afdEndpoints",
+    when=is_front_door,
+    keep=("properties.hostName",),
+    always=True,
+    graph=GraphRows(tracked=True, holds=("properties.hostName", "properties.enabledState")),
+)
 ROUTES = AFD_ENDPOINTS.child("routes", always=True)
 
 

@@ -14,12 +14,19 @@ from .flexible_servers import STATE, acl, named, rules_count
 
 SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
-ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True)
-TLS_VERSION = SERVER.child("configurations/ssl_min_protocol_version", one=True)
 PARAMETERS = SERVER.child(
     "configurations",
-    matters=named("log_connections", "log_disconnections", "log_checkpoints", "connection_throttle.enable"),
+    matters=named(
+        "log_connections",
+        "log_disconnections",
+        "log_checkpoints",
+        "connection_throttle.enable",
+        "require_secure_transport",
+        "ssl_min_protocol_version",
+    ),
 )
+ENCRYPTED = SERVER.child("configurations/require_secure_transport", one=True, within=PARAMETERS)
+TLS_VERSION = SERVER.child("configurations/ssl_min_protocol_version", one=True, within=PARAMETERS)
 
 ACL = acl(
     FIREWALL,

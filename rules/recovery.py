@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, objects_at, same, text_at, value_at
@@ -28,10 +29,39 @@ from .common import rows
 
 # Listed vaults lack securitySettings (23 of 23 recorded vaults, 2023-02-01); those that GET returned have it (17 of 17).
 VAULT = ResourceType("Microsoft.RecoveryServices/vaults", api="2025-08-01", each=True)
-ITEMS = VAULT.child("backupProtectedItems", always=True)
+ITEMS = VAULT.child(
+    "backupProtectedItems",
+    always=True,
+    graph=GraphRows(
+        "recoveryservicesresources",
+        "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems",
+    ),
+)
 REPLICATIONS = VAULT.child("replicationProtectedItems", api="2025-08-01", costly=True)
 BACKUP_VAULT = ResourceType("Microsoft.DataProtection/backupVaults", api="2025-09-01")
-INSTANCES = BACKUP_VAULT.child("backupInstances", always=True)
+PARAMETERS = "properties.policyInfo.policyParameters.backupDatasourceParametersList"
+
+
+def says_containers(instance: Resource) -> bool:
+    """Return whether a backup instance says which containers it has, where it is of blobs."""
+    kind = instance.get("properties.dataSourceInfo.datasourceType")
+    return instance.has(PARAMETERS) or not any(same(kind, each) for each in BLOBS)
+
+
+INSTANCES = BACKUP_VAULT.child(
+    "backupInstances",
+    always=True,
+    graph=GraphRows(
+        "recoveryservicesresources",
+        holds=(
+            "properties.currentProtectionState",
+            "properties.dataSourceInfo.datasourceType",
+            "properties.dataSourceInfo.resourceID",
+            "properties.policyInfo.policyId",
+        ),
+        check=says_containers,
+    ),
+)
 
 ACL = Firewall(
     empty="open",
@@ -286,9 +316,6 @@ def blobs(resource: Resource, index: Index, *, service: Read, containers: Read) 
     if found is not None and same(found.get(RESTORE), True):
         return Pass((Evidence(f"{service.path} {RESTORE}", True, True),))
     return NotApplicable("the account has no blob service") if found is None else verdict
-
-
-PARAMETERS = "properties.policyInfo.policyParameters.backupDatasourceParametersList"
 
 
 def _containers(items: list[Resource]) -> set[str] | None:

@@ -23,7 +23,9 @@ RULES = CACHE.child("firewallRules", when=lambda cache: rules_count(cache, "prop
 LINKS = CACHE.child(
     "linkedServers", when=lambda cache: not is_one(cache.get("properties.sku.name"), ("Basic", "Standard"))
 )
-DATABASES = CLUSTER.child("databases")
+DATABASES = CLUSTER.child(
+    "databases", alone="settings decide that only some databases have, and what a row lacks is not taken as absent"
+)
 
 ACL = Firewall(
     empty="open",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
@@ -29,7 +30,9 @@ from .port_rules import EVERYWHERE, PortRule, listed, port_lock
 
 CLUSTER = ResourceType("Microsoft.ServiceFabric/clusters", api="2021-06-01")
 MANAGED = ResourceType("Microsoft.ServiceFabric/managedClusters", api="2026-02-01")
-NODE_TYPES = MANAGED.child("nodeTypes")
+NODE_TYPES = MANAGED.child(
+    "nodeTypes", graph=GraphRows("servicefabricresources", holds=("properties.enableNodePublicIP",))
+)
 
 # Classic clusters
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import (
     Auth,
     Exposure,
@@ -40,7 +41,11 @@ from .common import host, in_tier, local_auth, moved, when_started
 SERVICE = ResourceType("Microsoft.SignalRService/signalR", "Microsoft.SignalRService/webPubSub", api="2024-03-01")
 WITHOUT_PRIVATE_LINK = ("Free_F1",)
 # azure-signalr/howto-enable-geo-replication: replicas are a feature of the Premium tier.
-REPLICAS = SERVICE.child("replicas", when=lambda service: not in_tier(service, ("Free_F1", "Standard_S1")))
+REPLICAS = SERVICE.child(
+    "replicas",
+    when=lambda service: not in_tier(service, ("Free_F1", "Standard_S1")),
+    graph=GraphRows(tracked=True, holds=("location", "properties.provisioningState")),
+)
 HUBS = SERVICE.child("hubs", only=("Microsoft.SignalRService/webPubSub",))
 
 SWITCH = Firewall(

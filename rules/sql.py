@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
@@ -26,8 +27,10 @@ from scanner.reach.perimeters import perimeters
 from .common import by_perimeter, child_evidence, secured_by_perimeter, unless_running
 
 API = "2025-01-01"
-SERVER = ResourceType("Microsoft.Sql/servers", api=API)
-INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API)
+# Azure/azure-rest-api-specs, Servers_List and ManagedInstances_List: $expand, "The child resources to include in the
+# response."
+SERVER = ResourceType("Microsoft.Sql/servers", api=API, expand="administrators/activedirectory")
+INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API, expand="administrators/activedirectory")
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
@@ -54,11 +57,18 @@ PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=by_peri
 SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
 AUDITING = SERVER.child("auditingSettings/default", one=True)
-DATABASES = SERVER.child("databases")
+DATABASES = SERVER.child(
+    "databases",
+    graph=GraphRows(
+        tracked=True,
+        holds=("sku.tier", "location", "properties.requestedBackupStorageRedundancy", "properties.zoneRedundant"),
+        includes=("master",),
+    ),
+)
 FAILOVER_GROUPS = SERVER.child("failoverGroups")
 INSTANCE_ONLY = INSTANCE.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 INSTANCE_ADMINS = INSTANCE.child("administrators", when=admins_not_inline)
-INSTANCE_DATABASES = INSTANCE.child("databases", costly=True)
+INSTANCE_DATABASES = INSTANCE.child("databases", costly=True, graph=GraphRows(tracked=True))
 INSTANCE_RETENTION = INSTANCE_DATABASES.child("backupShortTermRetentionPolicies/default", one=True, costly=True)
 
 

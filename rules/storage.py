@@ -104,9 +104,18 @@ def sftp_may_have_users(account: Resource) -> bool:
 
 BLOB_SERVICE = ACCOUNT.child("blobServices/default", one=True, when=has_blobs, off=("FeatureNotSupportedForAccount",))
 CONTAINERS = ACCOUNT.child(
-    "blobServices/default/containers", when=anonymous_possible, off=("FeatureNotSupportedForAccount",)
+    "blobServices/default/containers",
+    when=anonymous_possible,
+    off=("FeatureNotSupportedForAccount",),
+    alone="a perimeter may admit callers where public access is disabled, and its list is read at the same time",
 )
-FILE_SERVICE = ACCOUNT.child("fileServices/default", one=True, when=has_files, off=("FeatureNotSupportedForAccount",))
+FILE_SERVICE = ACCOUNT.child(
+    "fileServices/default",
+    one=True,
+    when=has_files,
+    off=("FeatureNotSupportedForAccount",),
+    alone="nothing of the account says how long its shares are kept, and who may call it from a browser",
+)
 SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
 STANDARD_SHARES = ACCOUNT.child(
     "fileServices/default/shares",

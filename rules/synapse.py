@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
@@ -24,7 +25,7 @@ def rules_count(workspace: Resource) -> bool:
 FIREWALL = WORKSPACE.child("firewallRules", when=rules_count)
 ENTRA_ONLY = WORKSPACE.child("azureADOnlyAuthentications", when=lambda workspace: not workspace.has(ONLY))
 AUDITING = WORKSPACE.child("auditingSettings/default", one=True)
-POOLS = WORKSPACE.child("sqlPools")
+POOLS = WORKSPACE.child("sqlPools", graph=GraphRows(tracked=True, holds=()))
 ENCRYPTION = POOLS.child("transparentDataEncryption/current", one=True)
 ACL = Firewall(
     empty="closed",

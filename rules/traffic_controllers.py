@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
@@ -11,8 +12,8 @@ from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown
 from scanner.reach.sources import source_hop
 
 CONTROLLER = ResourceType("Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01")
-FRONTENDS = CONTROLLER.child("frontends")
-POLICIES = CONTROLLER.child("securityPolicies")
+FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(tracked=True, holds=("properties.fqdn",)))
+POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(tracked=True, holds=("properties.wafPolicy.id",)))
 
 IN_KUBERNETES = Unread("the routes of the frontend", "they are in Kubernetes, which this scan does not read")
 PUBLIC = "a public name without address rules"

@@ -98,6 +98,15 @@ def kusto_list(types: Iterable[str]) -> str:
     return ", ".join(f"'{type}'" for type in types)
 
 
+_GRAPH_ONLY = ("tenantId", "subscriptionId", "resourceGroup")
+"""Columns of a Resource Graph row that ARM's bodies do not have."""
+
+
+def graph_body(row: Json) -> Json:
+    """Return a Resource Graph row in the form of an ARM body."""
+    return {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
+
+
 def letters_of(text: str) -> str:
     """Return the first 40 ASCII letters of a text, for an error code."""
     return re.sub(r"[^A-Za-z]", "", text)[:40]

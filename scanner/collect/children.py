@@ -1,9 +1,12 @@
 """Reads the bundle of a resource: everything below it, level by level. A bundle is written whole or not at all."""
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,7 +22,7 @@ from scanner.collect.queue import (
     SubscriptionView,
     run_some,
 )
-from scanner.model.ids import type_of
+from scanner.model.ids import name_of, type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.snapshot.format import DELETED
@@ -27,6 +30,13 @@ from scanner.snapshot.spool import Block
 from scanner.snapshot.store import LineBuffer
 
 _NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
+
+
+class NeededRead(NamedTuple):
+    """A read to make below a resource. `then`: those that follow it, as far as its results do not save them."""
+
+    read: Read
+    then: tuple[Read, ...]
 
 
 class BundleReader:
@@ -65,8 +75,8 @@ class BundleReader:
             buffer.resource(msgspec.json.decode(packed.read()), resource_type.api, by)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    for read in reads:
-                        tasks.create_task(self._read_children(buffer, top, read, top))
+                    for each in reads:
+                        tasks.create_task(self._read_children(buffer, top, each.read, top, each.then))
                     for type, below in nested:
                         tasks.create_task(self._read_nested(jobs, subscription, buffer, top, type, below))
             except* ParentDeletedError:
@@ -82,7 +92,7 @@ class BundleReader:
             self._nested[type] = self.context.plan.nested(type)
         return self._nested[type]
 
-    def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> list[Read]:
+    def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> "list[NeededRead]":
         """Return the reads to make below a resource. Reads that are not needed are written as skips."""
         needed = []
         for read in self._below.get(declared, ()):
@@ -91,7 +101,12 @@ class BundleReader:
                 self.context.counts.expect(display_name(read.path))
             else:
                 buffer.skip(parent.url(read), "not needed")
-        return needed
+        then: dict[Read, list[Read]] = defaultdict(list)
+        for read in needed:
+            if (first := _first_of(read)) in needed and first is not None:
+                then[first].append(read)
+        later = {read for reads in then.values() for read in reads}
+        return [NeededRead(read, tuple(then[read])) for read in needed if read not in later]
 
     async def _read_nested(
         self,
@@ -108,13 +123,15 @@ class BundleReader:
         self.context.counts.expect(what)
         count = 0
         try:
-            async for page in self.context.reader.pages(quoted_path(url), resource_type.api, parent.location):
-                count += self._add_nested(jobs, subscription, url, page, resource_type)
+            may_have = await self.context.bulk.may_have(type, parent)
+            if may_have:
+                async for page in self.context.reader.pages(quoted_path(url), resource_type.api, parent.location):
+                    count += self._add_nested(jobs, subscription, url, page, resource_type)
         except ReadError as error:
             await self._check_parent(error, parent, parent)
             self.context.add_failure(buffer, url, error)
         else:
-            buffer.read(url, count, "list")
+            buffer.read(url, count, "list" if may_have else "graph")
         self.context.counts.finish(what, display_name(parent.type.rsplit("/", 1)[1]))
 
     def _add_nested(
@@ -130,25 +147,52 @@ class BundleReader:
         page.clear()
         return count
 
-    async def _read_children(self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource) -> None:
-        """Make one read below a resource, and the reads below its results."""
+    async def _read_children(
+        self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource, then: tuple[Read, ...] = ()
+    ) -> None:
+        """Make one read below a resource, and the reads below its results. `then`: the reads that need its results."""
         url = parent.url(read)
         what, of = display_name(read.path), display_name(parent.type.rsplit("/", 1)[1])
         found: dict[str, _Below | None] = {}
+        following = FollowingReads(then)
+        by: By = "get" if read.one else "list"
         try:
-            if read.one:
+            bulk = await self.context.bulk.rows(read, parent)
+            if bulk is not None:
+                by = bulk.by
+                page = [_bulk_row(each, url, read, by) for each in bulk.bodies]
+                self._add_children(buffer, page, read, by, found, following)
+            elif read.one:
                 page = [{**await self.context.reader.get(quoted_path(url), read.api, top.location), "id": url}]
-                self._add_children(buffer, page, read, "get", found)
+                self._add_children(buffer, page, read, "get", found, following)
             else:
                 async for page in self.context.reader.pages(quoted_path(url), read.api, top.location, read.query):
-                    self._add_children(buffer, [with_child_id(each, url) for each in page], read, "list", found)
+                    self._add_children(
+                        buffer, [with_child_id(each, url) for each in page], read, "list", found, following
+                    )
                     page.clear()
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
+            following.unneeded.clear()
         else:
-            buffer.read(url, len(found), "get" if read.one else "list")
+            buffer.read(url, len(found), by)
         self.context.counts.finish(what, of)
-        await run_some(self._reads_below(buffer, filter(None, found.values()), read, top))
+        below = self._reads_below(buffer, filter(None, found.values()), read, top)
+        await run_some(chain(below, self._reads_after(buffer, following, parent, top)))
+
+    def _reads_after(
+        self, buffer: LineBuffer, following: "FollowingReads", parent: Resource, top: Resource
+    ) -> Iterator[Job]:
+        """Yield the reads that another one did not save."""
+        for each in following.reads:
+            if each not in following.unneeded:
+                yield partial(self._read_children, buffer, parent, each, top)
+                continue
+            if each.within is not None:
+                buffer.read(parent.url(each), 1, "list")
+            else:
+                buffer.skip(parent.url(each), "not needed")
+            self.context.counts.finish(display_name(each.path), display_name(parent.type.rsplit("/", 1)[1]))
 
     async def read_joined(self, wanted: Iterable[JoinedRead]) -> None:
         """Make the reads that a join asks for. One below a resource that was deleted meanwhile is a gap."""
@@ -170,7 +214,7 @@ class BundleReader:
                 yield partial(self._read_row, buffer, below.row, read, top)
             for each in below.reads:
                 resource = Resource(msgspec.json.decode(below.identity), api=read.api, by=below.by)
-                yield partial(self._read_children, buffer, resource, each, top)
+                yield partial(self._read_children, buffer, resource, each.read, top, each.then)
 
     async def _read_row(self, buffer: LineBuffer, packed: Block, read: Read, top: Resource) -> None:
         """Read a resource by GET, because its row in a list says too little."""
@@ -188,18 +232,25 @@ class BundleReader:
         self.context.counts.finish(what, of)
 
     def _add_children(
-        self, buffer: LineBuffer, bodies: list[Json], read: Read, by: By, found: dict[str, "_Below | None"]
+        self,
+        buffer: LineBuffer,
+        bodies: list[Json],
+        read: Read,
+        by: By,
+        found: dict[str, "_Below | None"],
+        following: "FollowingReads",
     ) -> None:
         """Write the children of a page that matter; to `found`, by id in lower case, what is read below each. Empties
         the page.
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
-            resource = Resource(body, api=read.api, by=by)
-            if not _matters(read, resource):
+            resource = Resource(body, api=None if by == "graph" else read.api, by=by)
+            if not _matters(read.matters, resource):
                 continue
+            following.hear(resource)
             kept = self.context.kept(body, resource.type)
             if not read.each:
-                buffer.resource(kept, read.api, by)
+                buffer.resource(kept, None if by == "graph" else read.api, by)
             self.context.counts.resources += 1
             reads = self._needed(buffer, resource, read)
             row = self.context.spool.put(msgspec.json.encode(kept)) if read.each else None
@@ -238,12 +289,28 @@ class BundleReader:
         return True
 
 
+class FollowingReads:
+    """Reads that the results of another one may save. `unneeded`: those that they make unnecessary, as far as heard."""
+
+    def __init__(self, reads: tuple[Read, ...]) -> None:
+        self.reads = reads
+        self.unneeded = {each for each in reads if each.after is not None}
+
+    def hear(self, row: Resource) -> None:
+        """Take a row of the results."""
+        for each in self.reads:
+            if each.within is not None and row.key.endswith(each.key):
+                self.unneeded.add(each)
+            elif each.after is not None and _matters(each.after[1], row):
+                self.unneeded.discard(each)
+
+
 @dataclass(slots=True)
 class _Below:
     """What is read below a child: `identity`, see `_identity`; `reads`; `row`: the child, to be read by GET."""
 
     identity: bytes
-    reads: list[Read]
+    reads: list[NeededRead]
     row: Block | None
     by: By
 
@@ -251,6 +318,18 @@ class _Below:
 def _identity(resource: Resource) -> bytes:
     """Return a resource without its properties, as JSON: what the reads below it need while they wait."""
     return msgspec.json.encode({"id": resource.id, "location": resource.location})
+
+
+def _bulk_row(body: Json, url: str, read: Read, by: By) -> Json:
+    """Return what stands for a read, with the id that ARM gives it, which rows of Graph may spell otherwise."""
+    if read.one:
+        return {**body, "id": url}
+    return with_child_id({**body, "id": f"{url}/{name_of(body['id'])}"} if by == "graph" else body, url)
+
+
+def _first_of(read: Read) -> Read | None:
+    """Return the read whose results may save another one."""
+    return read.within if read.after is None else read.after[0]
 
 
 def _wanted(read: Read, parent: Resource) -> bool:
@@ -264,12 +343,12 @@ def _wanted(read: Read, parent: Resource) -> bool:
         return True
 
 
-def _matters(read: Read, row: Resource) -> bool:
-    """Return whether a row is kept, as is one of which that cannot be said, because the evaluation names the fault."""
-    if read.matters is None:
+def _matters(condition: Callable[[Resource], bool] | None, row: Resource) -> bool:
+    """Return whether a row counts, as does one of which that cannot be said, because the evaluation names the fault."""
+    if condition is None:
         return True
     try:
-        return read.matters(row)
+        return condition(row)
     except Exception:  # noqa: BLE001 - a rule file may raise anything
         return True
 

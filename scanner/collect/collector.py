@@ -111,6 +111,8 @@ class _Collection:
             await self.containers.read(views)
         await self.index.read(views, self.scope.graph)
         self.lists.set_groups(self.groups, self.excluded.selection)
+        if not (self.scope.groups or self.scope.tags):
+            self.context.bulk.begin(views)
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
             bundles = self.lists.lookups if self.scope.groups or self.scope.tags else self.bundles

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import display_name, has_usable_id, kusto_list, list_path, quoted_path, top_type
+from scanner.collect.bodies import display_name, graph_body, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
 from scanner.model.ids import subscription_of, type_of
@@ -64,8 +64,6 @@ INDEX_APIS = {
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})
 """Types that are always listed through ARM too, because a property that a Resource Graph row lacks must not close a
 network path."""
-_GRAPH_ONLY = ("tenantId", "subscriptionId", "resourceGroup")
-"""Columns of a Resource Graph row that ARM's bodies do not have."""
 
 
 class IndexReader:
@@ -96,7 +94,7 @@ class IndexReader:
             counts: dict[str, int] = defaultdict(int)
             ids: set[str] = set()
             for row in rows:
-                self.context.store.resource(_body(row), None, "graph")
+                self.context.store.resource(graph_body(row), None, "graph")
                 ids.add(str(row.get("id")).lower())
             for id in ids:
                 counts[subscription_of(id)] += 1
@@ -132,7 +130,7 @@ class IndexReader:
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for row in rows:
             id = row["id"].lower()
-            self.context.store.resource(_body(row), None, "graph")
+            self.context.store.resource(graph_body(row), None, "graph")
             counts[subscription_of(id), type_of(id).lower()] += 1
         self.context.counts.resources += len(rows)
         if extended:
@@ -183,7 +181,7 @@ class IndexReader:
             self.context.store.skip(QUERY, f"{error.status} {error.code}; security admin rules of {', '.join(others)}")
             return
         for row in found:
-            self.context.store.resource(_body(row), None, "graph")
+            self.context.store.resource(graph_body(row), None, "graph")
         self.context.counts.resources += len(found)
 
     async def _list(self, subscription: str, type: str, types: Sequence[str]) -> None:
@@ -254,11 +252,6 @@ def configurations_of(row: Json) -> list[str]:
 def granting_type(type: str) -> str:
     """Return the type whose read permission makes a type of the index visible."""
     return "Microsoft.Network/virtualNetworks" if type.lower() in EXTENSIONS else type
-
-
-def _body(row: Json) -> Json:
-    """Return a Resource Graph row in the form of an ARM body."""
-    return {key: value for key, value in row.items() if key not in _GRAPH_ONLY and value != ""}
 
 
 def _ids_of_type(buffer: LineBuffer, type: str) -> list[str]:

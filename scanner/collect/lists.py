@@ -206,7 +206,7 @@ class ListReader:
         first = subscription.first_pages.pop(type.lower(), None) if whole else None
         if first is not None:
             yield list(first[0])
-        async for page in first[1] if first else self.context.reader.pages(quoted_path(path), resource_type.api):
+        async for page in first[1] if first else self.context.pages(path, resource_type):
             yield page
 
     def _add(self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType) -> None:

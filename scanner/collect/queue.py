@@ -8,8 +8,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError
-from scanner.collect.bodies import Role, allows
+from scanner.collect.bodies import Role, allows, quoted_path
+from scanner.collect.bulk import BulkReads
 from scanner.collect.plan import Json, Plan, Progress
+from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer, LineWriter
 
@@ -128,6 +130,7 @@ class CollectionContext:
         self.progress = progress
         self.counts = ReadCounts(progress)
         self.spool = reader.spool
+        self.bulk = BulkReads(reader, plan, self.spool, store.kept)
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.regions: dict[str, Counter[str]] = defaultdict(Counter)
         """How many resources were found in each region, by subscription in lower case."""
@@ -141,7 +144,12 @@ class CollectionContext:
         """Return a context that makes only the reads that verdicts on other resources look up."""
         made = CollectionContext(self.reader, self.plan.looked_up(), self.store, self.progress)
         made.counts = self.counts
+        made.bulk = self.bulk
         return made
+
+    def pages(self, path: str, resource_type: ResourceType) -> AsyncIterator[list[Json]]:
+        """Yield the pages of a list of a type. Raises ReadError."""
+        return self.reader.pages(quoted_path(path), resource_type.api, query=resource_type.query)
 
     def kept(self, body: Json, type: str) -> Json:
         """Return what the store keeps of a body that waits for others of its bundle."""

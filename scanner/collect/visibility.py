@@ -74,7 +74,7 @@ class VisibilityReader:
         view.roles = await self._roles(id)
         ordered = sorted(resource_types, key=lambda each: not view.graph_is_complete(each.type))
         for resource_type in ordered[:PROBES]:
-            pages = self.context.reader.pages(list_path(id, resource_type.type), resource_type.api)
+            pages = self.context.pages(list_path(id, resource_type.type), resource_type)
             try:
                 view.first_pages[resource_type.type.lower()] = (await self._first_page(pages), pages)
             except ReadError as error:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
 from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING
@@ -36,6 +37,11 @@ class Read:
     `reduce(body)`: the body with less in it, before anything is kept, where a text that rules read may hold secrets, or
     most of the body is of no use.
     `filter`: the `$filter` of a list that would be long without it.
+    `graph`, `together`, `within`: what stands for the read, where it can be had (`scanner.model.bulk_reads`): rows of
+    Resource Graph, one list of the subscription, a list below the same parent that has this resource too.
+    `after`: another read below the same parent, and whether a row of it makes this one needed. Without such a row it is
+    not needed; where the other one failed it is.
+    `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
     """
 
     def __init__(
@@ -58,6 +64,11 @@ class Read:
         joined: bool = False,
         reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
         filter: str = "",
+        graph: GraphRows | None = None,
+        together: SubscriptionRows | None = None,
+        within: "Read | None" = None,
+        after: "tuple[Read, Callable[[Resource], bool]] | None" = None,
+        alone: str = "",
     ) -> None:
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
@@ -67,14 +78,11 @@ class Read:
         self.when = when
         self.none = frozenset(none)
         self.off = frozenset(off)
-        self.keep = keep
-        self.costly = costly
-        self.each = each
-        self.always = always
-        self.matters = matters
-        self.joined = joined
-        self.reduce = reduce
+        self.keep, self.matters, self.reduce = keep, matters, reduce
+        self.costly, self.each, self.always, self.joined = costly, each, always, joined
         self.query: dict[str, str] | None = {"$filter": filter} if filter else None
+        self.graph, self.together, self.within = graph, together, within
+        self.after, self.alone = after, alone
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )
@@ -109,12 +117,16 @@ class Read:
         """Return whether a verdict depends on this read. A condition that is inconclusive needs it."""
         if self._folded and parent.type.lower() not in self._folded:
             return False
-        if self.when is None:
-            return True
         try:
-            return self.when(parent)
+            return (self.when is None or self.when(parent)) and (
+                self.after is None or self._follows(parent, *self.after)
+            )
         except Unread:
             return True
+
+    def _follows(self, parent: Resource, other: "Read", matters: Callable[[Resource], bool]) -> bool:
+        found = parent.children(other)
+        return found.gap is not None or any(matters(each) for each in found)
 
 
 class ResourceType:
@@ -123,12 +135,16 @@ class ResourceType:
     A nested type (`Microsoft.Web/sites/slots`) is listed below each resource of its parent type. Each of its resources
     is a bundle of its own.
     `each`: read each resource by GET too, because its row in the list says too little.
+    `expand`: the `$expand` of the list, which saves reads below each resource.
     """
 
-    def __init__(self, type: str, *also: str, api: str, keep: tuple[str, ...] = (), each: bool = False) -> None:
+    def __init__(
+        self, type: str, *also: str, api: str, keep: tuple[str, ...] = (), each: bool = False, expand: str = ""
+    ) -> None:
         self.type = type
         self.types = (type, *also)
         self.api = api
+        self.query: dict[str, str] | None = {"$expand": expand} if expand else None
         self.keep = keep
         self.each = each
         self.children: list[Read] = []

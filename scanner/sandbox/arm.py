@@ -31,6 +31,10 @@ SITE_CONFIG_NULL = (
 )  # fmt: skip
 """The members of siteConfig that recorded `sites` answer with null, in lists and in GET. config/web has them."""
 
+VIRTUAL_MACHINES = "microsoft.compute/virtualmachines"
+ADMINISTRATORS = "administrators/activedirectory"
+"""What `$expand` adds to the list of SQL servers."""
+
 SINCE = {"microsoft.storage/storageaccounts/blobservices:properties.staticWebsite": "2025-06-01"}
 
 TOKENS = {
@@ -265,7 +269,23 @@ class SandboxArm:
             return answer(self._dated(estate.nodes[at.path.lower()], request.version))
         rows = [n for n in estate.rows(at.path) if not estate.refused(f"{n.type}/read", n.id, n.id)]
         rows = [n for n in rows if passes(n, request.filter)]
-        return self._pages(request, rows, lambda n: self._dated(n, request.version, list_form(n, estate)))
+        return self._pages(request, rows, lambda n: self._dated(n, request.version, self._expanded(request, n)))
+
+    def _expanded(self, request: ArmRequest, node: ServedResource) -> Json:
+        """Return a resource as a list shows it, with what the query of the list adds."""
+        shown = list_form(node, self.estate)
+        given = shown.get("properties")
+        if node.type == VIRTUAL_MACHINES and request.query.get("statusonly") == "true" and isinstance(given, dict):
+            view = self.estate.nodes.get(f"{node.id}/instanceview")
+            more = {name: value for name, value in view.json.items() if name != "id"} if view is not None else None
+            return {**shown, "properties": {**given, "instanceView": more}}
+        if request.query.get("$expand") == ADMINISTRATORS and isinstance(given, dict) and "administrators" not in given:
+            found = self.estate.nodes.get(f"{node.id}/administrators/activedirectory")
+            only = self.estate.nodes.get(f"{node.id}/azureadonlyauthentications/default")
+            if found is not None:
+                more = {**found.json["properties"], **(only.json["properties"] if only is not None else {})}
+                return {**shown, "properties": {**given, "administrators": more}}
+        return shown
 
     def _reply(self, at: ArmPath) -> HttpAnswer | None:
         for reply in self.estate.overrides.replies:

@@ -3,6 +3,7 @@
 import base64
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,7 +22,17 @@ CHILDREN = (
     "microsoft.web/sites/slots", "microsoft.compute/virtualmachines/extensions",
     "microsoft.network/privatednszones/virtualnetworklinks",
     "microsoft.cache/redisenterprise/databases", "microsoft.containerregistry/registries/replications",
-    "microsoft.cognitiveservices/accounts/projects",
+    "microsoft.cognitiveservices/accounts/projects", "microsoft.cdn/profiles/afdendpoints",
+    "microsoft.cdn/profiles/endpoints", "microsoft.compute/capacityreservationgroups/capacityreservations",
+    "microsoft.healthcareapis/workspaces/dicomservices", "microsoft.healthcareapis/workspaces/fhirservices",
+    "microsoft.machinelearningservices/workspaces/batchendpoints",
+    "microsoft.machinelearningservices/workspaces/onlineendpoints",
+    "microsoft.machinelearningservices/workspaces/onlineendpoints/deployments",
+    "microsoft.machinelearningservices/workspaces/serverlessendpoints",
+    "microsoft.netapp/netappaccounts/capacitypools", "microsoft.netapp/netappaccounts/capacitypools/volumes",
+    "microsoft.network/networkwatchers/flowlogs", "microsoft.servicenetworking/trafficcontrollers/frontends",
+    "microsoft.servicenetworking/trafficcontrollers/securitypolicies", "microsoft.signalrservice/signalr/replicas",
+    "microsoft.synapse/workspaces/sqlpools",
 )  # fmt: skip
 """Child types that the table `resources` has (learn.microsoft.com, "table and resource type reference")."""
 
@@ -33,6 +44,22 @@ NETWORK = (
     "microsoft.network/firewallpolicies/",
 )
 """The beginnings of the types in the table `networkresources`."""
+
+MORE_TABLES: dict[str, tuple[str, ...]] = {
+    "appserviceresources": ("microsoft.web/sites/config", "microsoft.web/sites/slots/config"),
+    "batchresources": ("microsoft.batch/batchaccounts/pools",),
+    "dnsresources": ("microsoft.network/dnszones/cname",),
+    "elasticsanresources": ("microsoft.elasticsan/elasticsans/volumegroups",),
+    "kubernetesconfigurationresources": ("microsoft.kubernetesconfiguration/fluxconfigurations",),
+    "recoveryservicesresources": (
+        "microsoft.dataprotection/backupvaults/backupinstances",
+        "microsoft.dataprotection/backupvaults/backuppolicies",
+        "microsoft.recoveryservices/vaults/backupfabrics/protectioncontainers/protecteditems",
+        "microsoft.recoveryservices/vaults/backuppolicies",
+    ),
+    "servicefabricresources": ("microsoft.servicefabric/managedclusters/nodetypes",),
+}
+"""The types of other tables, from the same page. Of the configuration of an app the table has `web` alone."""
 
 GROUPS = "microsoft.resources/subscriptions/resourcegroups"
 
@@ -143,9 +170,15 @@ def _resource(node: ServedResource) -> bool:
     return node.top or node.type in CHILDREN
 
 
+def _of(types: tuple[str, ...], node: ServedResource) -> bool:
+    """Return whether a resource is in a table with some types."""
+    return node.type in types and (not node.type.endswith("/config") or node.id.endswith("/web"))
+
+
 TABLES: dict[str, Callable[[ServedResource], bool]] = {
     "resources": _resource,
     "networkresources": lambda node: node.type.startswith(NETWORK),
+    **{table: partial(_of, types) for table, types in MORE_TABLES.items()},
 }
 
 

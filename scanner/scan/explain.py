@@ -13,6 +13,9 @@ from scanner.terminal.lines import Line
 from scanner.terminal.text import many
 
 NOT_NEEDED = "not needed"
+ALONE = "no list above its parent"
+"""The management SDKs have no operation that lists it over several parents, and no table of Resource Graph has it."""
+OF_SUBSCRIPTION_ALONE = "one request a subscription"
 FAILED = 400
 _FIXED = {
     "microsoft.resourcegraph/resources": "finds what exists, and the networks that verdicts look up",
@@ -113,6 +116,36 @@ def _all_reads(rules: RuleSet) -> Iterable[Read]:
     return [child for kind in rules.kinds for child in kind.children]
 
 
+def instead(read: Read) -> str:
+    """Return what stands for a read where it can be had; "" where nothing does."""
+    if read.within is not None:
+        return f"the list {read.within.path} below the same parent, which has it"
+    if read.together is not None:
+        query = "&".join(f"{name}={value}" for name, value in read.together.query)
+        return f"one list of the parents with {query}"
+    if read.graph is None:
+        return ""
+    table = f"rows of Resource Graph ({read.graph.table})"
+    if read.graph.holds is None:
+        return f"{table} say which parents have any"
+    return f"{table}, where each holds what decides" if read.graph.holds else table
+
+
+def why_alone(read: Read) -> str:
+    """Return why a read is made below each parent, as far as nothing stands for it."""
+    of_subscription = isinstance(read.parent, ResourceType) and read.parent.type == SUBSCRIPTION
+    return read.alone or (OF_SUBSCRIPTION_ALONE if of_subscription else ALONE)
+
+
+def reads_by_name(rules: RuleSet) -> dict[str, Read]:
+    """Return each read below a resource by its name."""
+    found: dict[str, Read] = {}
+    for read in _all_reads(rules):
+        for _, name in _labels(read):
+            found.setdefault(name, read)
+    return found
+
+
 def uses(rules: RuleSet) -> dict[str, ReadUse]:
     """Return the users of each read by its name, among the enabled rules and the types that are read."""
     found: dict[str, ReadUse] = defaultdict(ReadUse)
@@ -142,7 +175,7 @@ def _add_endpoints(found: dict[str, ReadUse], kind: ResourceType) -> None:
 
 def explained(log: ReadLog, rules: RuleSet) -> Iterator[Line]:
     """Yield the lines of `--explain-reads`: the sum, then each read, the most requests first."""
-    users = uses(rules)
+    users, reads = uses(rules), reads_by_name(rules)
     total = Counter(requests=0, failed=0, left_out=0)
     for cost in log.costs.values():
         total.update(requests=cost.requests, failed=cost.failed, left_out=cost.left_out)
@@ -160,8 +193,15 @@ def explained(log: ReadLog, rules: RuleSet) -> Iterator[Line]:
         yield Line(
             f"{cost.requests:>8,}  {cost.failed:>6,}  {cost.left_out:>10,}  {each:>7,.0f}  {name}", column=0, whole=True
         )
-        for text in _why(name, users.get(name)):
+        for text in (*_why(name, users.get(name)), *_how(reads.get(name))):
             yield Line(f"{'':41}{text}", column=0, whole=True)
+
+
+def _how(read: Read | None) -> Iterator[str]:
+    """Yield what stands for a read below a resource, or why nothing does."""
+    if read is None:
+        return
+    yield f"instead: {instead(read)}" if instead(read) else f"for each: {why_alone(read)}"
 
 
 def _why(name: str, use: ReadUse | None) -> Iterator[str]:

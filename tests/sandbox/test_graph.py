@@ -128,3 +128,13 @@ def test_queries_are_recorded_with_their_bodies() -> None:
     with serve(RESOURCES) as box:
         post(box, "resources | project id")
         assert '"resources | project id"' in box.requests[0].body
+
+
+def test_the_table_of_apps_has_their_configuration_alone() -> None:
+    site = f"/subscriptions/{S1}/resourceGroups/rg-b/providers/Microsoft.Web/sites/app"
+    below = [f"{site}/config/web", f"{site}/config/authsettingsV2", f"{site}/functions/f", f"{site}/slots/s"]
+    with serve([{"id": each, "location": "norwayeast", "properties": {}} for each in (site, *below)]) as box:
+        types = "'microsoft.web/sites/config', 'microsoft.web/sites/slots'"
+        for table, ids in (("appserviceresources", below[:1]), ("resources", below[3:])):
+            found = post(box, f"{table} | where type in~ ({types}) | order by id asc").json["data"]
+            assert [row["id"] for row in found] == ids

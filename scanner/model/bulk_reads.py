@@ -1,0 +1,43 @@
+"""What stands for a read below each of many resources: rows of Resource Graph, or one list of the subscription."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scanner.model.resource import Resource
+
+TABLES = "governance/resource-graph/reference/supported-tables-resources"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRows:
+    """The rows of Resource Graph that stand for a list below each parent.
+
+    `table`: the table, and `type` the type in it, in lower case, where it is not that of the read. The page TABLES says
+    which table has which type.
+    `holds`: the paths that decide verdicts. Where each row of a parent has a value at each of them, the rows take the
+    place of the list; else the list is read. None: the rows say only which parents have any.
+    `includes`: names that the rows of each parent have; without them not all are there. `check(row)`: whether a row
+    says what the list says, beyond `holds`.
+    `tracked`: ARM keeps these resources itself, as they have a region, so Resource Graph has all of them. That a
+    parent has none of another type is believed only where the table has a row of it: not each cloud has each type.
+    """
+
+    table: str = "resources"
+    type: str = ""
+    holds: tuple[str, ...] | None = None
+    includes: tuple[str, ...] = ()
+    check: Callable[[Resource], bool] | None = None
+    tracked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionRows:
+    """One list of a subscription, of the parent's type, whose rows hold what a read below each parent returns.
+
+    `at`: the path of it in a row. `holds`: the paths in it that decide verdicts: a row without one of them is not used.
+    """
+
+    source: str
+    at: str
+    query: tuple[tuple[str, str], ...] = ()
+    holds: tuple[str, ...] = ()
