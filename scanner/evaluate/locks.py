@@ -1,7 +1,6 @@
 """The verdict of a lock rule on the endpoints that it reads: fail, inconclusive, pass or not applicable."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
 from scanner.model.exposure import (
@@ -15,6 +14,7 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
+from scanner.model.value import replace, value
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -51,7 +51,7 @@ def _network(exposure: Exposure) -> Answer:
     return "unknown" if widest >= Reach.wide and exposure.rate(authentication, widest) is not None else "pass"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LockVerdict:
     """The verdict of a lock rule on some endpoints, with those that fail and those that are inconclusive."""
 

@@ -10,6 +10,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Gap
 from scanner.model.rule import Rule
+from scanner.model.value import value
 from scanner.model.verdict import Severity
 
 
@@ -27,7 +28,7 @@ class Intended:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failure:
     """One failure of a finding that a waiver may cover: an endpoint, its cell ("kind/authentication/reach"), severity.
 

@@ -4,7 +4,7 @@ import json
 import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from scanner.evaluate.placeholders import filled, words_of
 from scanner.evaluate.set_commands import with_parents
@@ -15,6 +15,7 @@ from scanner.model.json_paths import same
 from scanner.model.remedy import Cause, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
+from scanner.model.value import replace
 from scanner.reach.sources import grant_from_addresses
 
 ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}

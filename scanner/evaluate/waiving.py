@@ -10,10 +10,11 @@ from scanner.evaluate.policy import Failure, Intended, Waivers
 from scanner.model.exposure import Exposure
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
+from scanner.model.value import value
 from scanner.model.verdict import Severity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Acceptance:
     """What is accepted of a failed finding. `waiver`: who accepted all of it; `lapsed`: the waiver of a part that has
     expired; `message`: the sentences that this adds to the finding's message.

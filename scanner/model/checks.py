@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
+from scanner.model.value import replace
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 NOT_HELD = "Azure did not return it"

@@ -1,7 +1,7 @@
 """Endpoints and their two locks: who can connect (reach), and which credential a caller needs (authentication)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, cast
 
@@ -11,10 +11,11 @@ from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
 from scanner.model.once import once
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
+from scanner.model.value import open_value, replace, value
 from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hop:
     """One step of the way to an endpoint. `allows`: True allows, False blocks, None could not be read."""
 
@@ -29,7 +30,7 @@ Chain = tuple[Hop, ...]
 """Gateways one behind the other, from the outside to the endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Grant:
     """Access that is certain: its level, and the evidence that proves it.
 
@@ -73,7 +74,7 @@ class Grant:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PossibleGrant:
     """Access that something unread, or a value that is not known, may add."""
 
@@ -85,7 +86,7 @@ class PossibleGrant:
     ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@open_value
 class Lock:
     """One lock of an endpoint, as the set of its grants and possible grants."""
 
@@ -263,7 +264,7 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     return grant(level, seen, description=switch.descriptions.get(level, ""), cause=cause, then=then)
 
 
-@dataclass(frozen=True)
+@open_value
 class Exposure:
     """An endpoint with its two locks.
 

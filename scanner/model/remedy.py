@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from scanner.model.json_paths import copied, member, same
+from scanner.model.value import value
 
 
 class _Remove:
@@ -169,7 +169,7 @@ def fields_of(texts: Iterable[str], own: Mapping[str, str] = FIELDS) -> tuple[Fi
     return tuple(Field(name, own.get(name) or FIELDS.get(name, "")) for name in names)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Remedy:
     """What closes causes. `commands`: `az` commands, filled and quoted. `steps`: words where no single command exists.
 

@@ -1,6 +1,6 @@
 """The rule lists of a service's firewall, read by its row."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, address_range, parse, union
@@ -10,6 +10,7 @@ from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
+from scanner.model.value import replace
 from scanner.model.verdict import (
     Evidence,
     Unread,
