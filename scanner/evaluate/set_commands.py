@@ -1,6 +1,7 @@
 """Commands that set a property: the Azure CLI does not make the objects that its path leads through."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -10,6 +11,8 @@ from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 
 _START = "az resource update --ids "
+_MORE = re.compile(r"[\"\\\t\r\n]")
+"""What a command needs `shlex` for, where it stands outside single quotes."""
 
 
 def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> str:
@@ -46,11 +49,30 @@ def _named(resource: Resource, id: str) -> Resource | None:
 
 def _setting(command: str) -> tuple[str, str, str] | None:
     """Return id, path and value of a command that sets one property; None of any other."""
-    words = shlex.split(command) if command.startswith(_START) and " --set " in command else []
+    words = split(command) if command.startswith(_START) and " --set " in command else []
     if len(words) != 7 or words[5] != "--set":
         return None
     path, _, value = words[6].partition("=")
     return words[4], path, value
+
+
+def split(command: str) -> list[str]:
+    """Return what `shlex.split` returns, faster where only single quotes need care. Raises ValueError for an open quote."""
+    parts = command.split("'")
+    if len(parts) % 2 == 0 or any(_MORE.search(each) for each in parts[::2]):
+        return shlex.split(command)
+    words: list[str] = []
+    is_open = False
+    for place, part in enumerate(parts):
+        for number, piece in enumerate([part] if place % 2 else part.split(" ")):
+            if number:
+                is_open = False
+            if is_open:
+                words[-1] += piece
+            elif piece or place % 2:
+                words.append(piece)
+                is_open = True
+    return words
 
 
 def _objects(path: str, value: str) -> Iterator[str]:
