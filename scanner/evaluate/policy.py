@@ -44,6 +44,9 @@ class Failure:
 class Waivers(Protocol):
     """What accepts findings and gaps; see `scanner.config.waivers`."""
 
+    def names(self, rule: Rule) -> bool:
+        """Return whether an entry is about a rule: of another one nothing is waived, and nothing has expired."""
+
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """Return the waiver that covers a failure."""
 
@@ -72,6 +75,9 @@ class Waivers(Protocol):
 
 class NoWaivers:
     """Accepts nothing."""
+
+    def names(self, rule: Rule) -> bool:
+        return False
 
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         return None

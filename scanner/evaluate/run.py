@@ -91,6 +91,13 @@ class Evaluation:
 
     def evaluate(self, bundle: Bundle) -> BundleResult:
         """Return all rows of one bundle."""
+        bundle.memo = {}
+        try:
+            return self._evaluate(bundle)
+        finally:
+            bundle.memo = None
+
+    def _evaluate(self, bundle: Bundle) -> BundleResult:
         result = BundleResult(order(bundle.id))
         top, type = bundle.top, resource_type_of(bundle.id).lower()
         unread = unread_top(bundle) if top is None else None

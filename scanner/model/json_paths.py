@@ -45,6 +45,11 @@ def member(body: Any, name: str) -> Any:
 
     Raises Unread for a member that was not kept.
     """
+    if type(body) is dict:
+        if name in body:
+            return body[name]
+        key = _folded(tuple(body)).get(name.lower())
+        return MISSING if key is None else body[key]
     if not isinstance(body, dict):
         return MISSING
     if dict.__contains__(body, name):
@@ -67,9 +72,15 @@ def get_path(body: Any, path: str) -> Any:
     was not kept.
     """
     for step in _steps(path):
-        try:
-            body = body[step]
-        except (KeyError, TypeError):
+        if type(body) is dict:
+            found = body.get(step, MISSING)
+            if found is MISSING:
+                key = _folded(tuple(body)).get(step.lower())
+                if key is None:
+                    return MISSING
+                found = body[key]
+            body = found
+        else:
             body = member(body, step)
             if body is MISSING:
                 return MISSING
@@ -88,13 +99,24 @@ def value_at(body: Any, path: str) -> Any:
     """Return what `get_path` returns. Raises Unread also where the path leads into a value that is no object: that is
     not absence, and no default applies.
     """
-    found = get_path(body, path)
-    if found is MISSING:
-        for step in _steps(path):
-            if not (isinstance(body, dict) or is_absent(body)):
-                raise malformed(path)
+    for step in _steps(path):
+        if type(body) is dict:
+            found = body.get(step, MISSING)
+            if found is MISSING:
+                key = _folded(tuple(body)).get(step.lower())
+                if key is None:
+                    return MISSING
+                found = body[key]
+            body = found
+        elif is_absent(body):
+            return MISSING
+        elif isinstance(body, dict):
             body = member(body, step)
-    return found
+            if body is MISSING:
+                return MISSING
+        else:
+            raise malformed(path)
+    return body
 
 
 def same(seen: object, known: object) -> bool:

@@ -160,6 +160,16 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
 
     def find(self, resource: Resource, index: "KeyIndex") -> Keys:
         """Return the keys that a resource names. Raises Unread for what was not read."""
+        memo = resource.bundle.memo
+        if memo is None:
+            return self._find(resource, index)
+        key = id(self), resource.key
+        found: Keys | None = memo.get(key)
+        if found is None:
+            found = memo[key] = self._find(resource, index)
+        return found
+
+    def _find(self, resource: Resource, index: "KeyIndex") -> Keys:
         seen = self._mode(resource)
         if seen is not None and not _is_one(seen.value, self.customer):
             return Keys("platform", seen=(seen,))

@@ -265,6 +265,16 @@ class PlaceFinder:
 
     def judge(self, resource: Resource, index: Index) -> tuple[Found, list[JudgedPlace]]:
         """Return the places of a resource, and each with its verdict. Raises Unread for what was not read."""
+        memo = resource.bundle.memo
+        if memo is None:
+            return self._judge(resource, index)
+        key = id(self), resource.key
+        judged: tuple[Found, list[JudgedPlace]] | None = memo.get(key)
+        if judged is None:
+            judged = memo[key] = self._judge(resource, index)
+        return judged
+
+    def _judge(self, resource: Resource, index: Index) -> tuple[Found, list[JudgedPlace]]:
         found = self.find(resource, index)
         allowed, unread = _allowed(resource, index) if found.places else (None, None)
         return found, [_judged(each, allowed, unread, resource, index) for each in found.places]

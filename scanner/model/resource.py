@@ -79,6 +79,9 @@ class Bundle:
     skips: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     below: dict[str, list["Resource"]] = field(default_factory=dict)
+    memo: dict[tuple[int, str], Any] | None = None
+    """What was computed of its resources, by the `id()` of what computes it and the key of the resource; None while
+    more may be read."""
 
     def add(self, resource: "Resource") -> None:
         """Add a record; of two with one id the one with more properties stays."""
@@ -169,7 +172,7 @@ class Resource:
 
     def has(self, path: str) -> bool:
         """Return whether the body has a value below a path that is not null."""
-        return self.get(path) is not MISSING and self.get(path) is not None
+        return not is_absent(self.get(path))
 
     def require(self, path: str) -> Any:
         """Return the value below a path. Raises Unread where it is absent or null, because ARM did not return it

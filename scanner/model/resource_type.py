@@ -107,6 +107,18 @@ class Read:
 
     def needed(self, parent: Resource) -> bool:
         """Return whether a verdict depends on this read. A condition that is inconclusive needs it."""
+        if self.when is None and not self._folded:
+            return True
+        memo = parent.bundle.memo
+        if memo is None:
+            return self._needed(parent)
+        key = id(self), parent.key
+        found: bool | None = memo.get(key)
+        if found is None:
+            found = memo[key] = self._needed(parent)
+        return found
+
+    def _needed(self, parent: Resource) -> bool:
         if self._folded and parent.type.lower() not in self._folded:
             return False
         if self.when is None:
