@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 from typing import Any
 
 from scanner.model.exposure import Exposure
@@ -12,6 +11,7 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.unread import Unread
 
 _HOST = re.compile(r"(?=.{4,253}$)[a-z0-9_*]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)+", re.ASCII)
+_MORE = re.compile(r"\[|\.\*$")
 
 
 def is_host(text: str) -> bool:
@@ -33,10 +33,10 @@ def hosts_of(kind: ResourceType, top: Resource, exposure: Exposure) -> tuple[str
     if exposure.disabled_reason:
         return ()
     found = dict.fromkeys(filter(None, map(host_of, exposure.hosts)))
-    for name, places in kind.hosts.items():
-        if fnmatchcase(exposure.endpoint, name):
-            for place in places:
-                found |= dict.fromkeys(_found(top, place))
+    for place in kind.host_places(exposure.endpoint):
+        found.update(dict.fromkeys(_found(top, place)))
+    if not found:
+        return ()
     return tuple(sorted(each for each in found if each != exposure.address.lower()))
 
 
@@ -55,6 +55,9 @@ def _texts(body: Any, path: str) -> Iterator[str]:
     """Yield the texts at a path: `[]` is each entry of a list, `[name=value]` each one with a value, `*` each member of
     an object.
     """
+    if not _MORE.search(path):
+        yield from _text(peek(body, path))
+        return
     head, mark, rest = path.partition("[")
     if mark:
         condition, _, rest = rest.partition("]")

@@ -23,7 +23,7 @@ _quoted = lru_cache(maxsize=4096)(shlex.quote)
 
 
 @lru_cache(maxsize=8192)
-def _parts(template: str) -> Parts | None:
+def parts_of(template: str) -> Parts | None:
     """Return the texts of a template, each with the name that follows it ("" for none).
 
     None where `str.format` must decide: names with attributes or formats, and templates that are not well formed.
@@ -64,7 +64,9 @@ def formatted(
 
 def _filled(template: str, subject: Resource, top: Resource, quote: Callable[[str], str], more: dict[str, str]) -> str:
     """Return what `formatted` returns; each template is parsed once."""
-    parts = _parts(template)
+    if "{" not in template and "}" not in template:
+        return template
+    parts = parts_of(template)
     if parts is None:
         return formatted(template, subject, top, quote, more)
     words: list[str] = []

@@ -5,9 +5,10 @@ import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from scanner.evaluate.placeholders import filled, words_of
-from scanner.evaluate.set_commands import with_parents
+from scanner.evaluate.set_commands import own_command, with_parents
 from scanner.model.addresses import AddressSet, union
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach, grant
 from scanner.model.index import Index
@@ -62,14 +63,21 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
 def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
     """Return the remedy of a rule's own fix for a resource."""
     fix = rule.fix
-    if "{cause}" in fix.az or "{entry}" in fix.az:
+    templates = _templates(fix.az)
+    if templates is None:
         return Remedy(steps=(fix.portal,) if fix.portal else ())
-    commands = tuple(filled(each, subject, top) for each in fix.az.split(" && ") if each)
-    if len(commands) == 1:
-        commands = (with_parents(commands[0], subject, top),)
-    steps = tuple(words_of(each, subject, top) for each in fix.steps)
-    changes = tuple(fix.changes(subject, top))
-    return Remedy(commands, steps, changes, narrows="YOUR_RANGE" in fix.az)
+    if len(templates) == 1:
+        commands: tuple[str, ...] = (own_command(templates[0], subject, top),)
+    else:
+        commands = tuple([filled(each, subject, top) for each in templates])
+    steps = tuple([words_of(each, subject, top) for each in fix.steps])
+    return Remedy(commands, steps, tuple(fix.changes(subject, top)), narrows="YOUR_RANGE" in fix.az)
+
+
+@lru_cache(maxsize=4096)
+def _templates(az: str) -> tuple[str, ...] | None:
+    """Return the templates of the commands of a fix; None where they name the cause that they remove."""
+    return None if "{cause}" in az or "{entry}" in az else tuple(each for each in az.split(" && ") if each)
 
 
 def more_of(cause: Cause) -> dict[str, str]:
@@ -284,6 +292,8 @@ def without(exposure: Exposure, removal: Removal, rule: Rule | None, rules: Sequ
 
     `rules`: the lock rules whose own fixes may have run, besides `rule`.
     """
+    if not (removal.keys or removal.fixes or removal.remedy.changes):
+        return exposure
     run = _run(exposure, removal, (rule, *rules) if rule is not None else rules)
     reach = _reach_without(exposure.reach, removal, any(each.category == "network" for each in run))
     authentication = _authentication_without(exposure.authentication, removal, run)

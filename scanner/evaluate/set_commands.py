@@ -3,9 +3,11 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
+from scanner.evaluate.placeholders import filled, parts_of
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -26,11 +28,39 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
     found, earlier = _setting(command), [_setting(each) for each in before]
     if found is None or None in earlier:
         return command
-    id, path, value = found
+    id = found[0]
+    made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
+    return _from_parents(*found, known, made) or command
+
+
+def own_command(template: str, subject: Resource, top: Resource) -> str:
+    """Return the command of a template `with_parents`; what the template sets is read once."""
+    found = _setting_of(template)
+    if found is None:
+        return with_parents(filled(template, subject, top), subject, top)
+    name, path, value = found
+    id = subject.id if name == "id" else top.id
+    return _from_parents(id, path, value, (subject, top), ()) or filled(template, subject, top)
+
+
+@lru_cache(maxsize=2048)
+def _setting_of(template: str) -> tuple[str, str, str] | None:
+    """Return the placeholder of the id, the path and the value of a template that sets one property of a resource."""
+    parts = parts_of(template)
+    if parts is None or len(parts) != 2 or parts[0] not in ((_START, "id"), (_START, "top_id")) or parts[1][1]:
+        return None
+    found = _setting(f"{_START}ID{parts[1][0]}")
+    return None if found is None or found[0] != "ID" else (parts[0][1], *found[1:])
+
+
+def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], made: Collection[str]) -> str:
+    """Return the command that sets a property from the first missing object on; "" where none is missing.
+
+    `made`: the paths (lower case) of objects that earlier commands make.
+    """
     resource = next((one for each in known if (one := _named(each, id.lower())) is not None), None)
     if resource is None or "[" in path:
-        return command
-    made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
+        return ""
     steps = path.split(".")
     for depth in range(2, len(steps)):
         above = ".".join(steps[:depth])
@@ -39,7 +69,7 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
             for step in reversed(steps[depth:]):
                 inner = {step: inner}
             return f"{_START}{shlex.quote(id)} --set {shlex.quote(f'{above}={json.dumps(inner)}')}"
-    return command
+    return ""
 
 
 def _named(resource: Resource, id: str) -> Resource | None:

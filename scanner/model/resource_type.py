@@ -1,6 +1,7 @@
 """The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
 
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
@@ -12,6 +13,8 @@ from scanner.model.verdict import Unread
 if TYPE_CHECKING:
     from scanner.model.index import Index
 
+_MOST_NAMES = 4096
+"""For how many endpoints a type remembers where their host names are: containers give endpoints their names."""
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
 
 
@@ -146,6 +149,7 @@ class ResourceType:
         self.children: list[Read] = []
         self.endpoint_kinds: dict[str, EndpointKind] = {}
         self.hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] = {}
+        self._host_places: dict[str, tuple[str | tuple[Read, str], ...]] = {}
         self.endpoint_reads: tuple[Read, ...] = ()
         self.endpoint_function: EndpointFunction | None = None
         self.path_function: Callable[..., Any] | None = None
@@ -183,9 +187,19 @@ class ResourceType:
                 raise ValueError(f"{self.type} has two exposure functions")
             self.endpoint_kinds, self.endpoint_reads, self.endpoint_function = kinds, reads, function
             self.hosts = hosts or {}
+            self._host_places.clear()
             return function
 
         return register
+
+    def host_places(self, endpoint: str) -> tuple[str | tuple[Read, str], ...]:
+        """Return where the further host names of an endpoint are."""
+        found = self._host_places.get(endpoint)
+        if found is None:
+            found = tuple(place for name, places in self.hosts.items() if fnmatchcase(endpoint, name) for place in places)
+            if len(self._host_places) < _MOST_NAMES:
+                self._host_places[endpoint] = found
+        return found
 
     def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make the decorated function return the network paths to a resource whose endpoints are ports.

@@ -93,6 +93,8 @@ class Fix:
 
     def changes(self, subject: Resource, top: Resource) -> Iterator[Step]:
         """Yield what the command changes on a resource."""
+        if not (self.change or self.add or self.delete):
+            return
         ids = {"id": subject.id, "top_id": top.id}
         for place, value in self.change.items():
             yield Edit(*_place(place, subject, ids), _named(value, subject))
@@ -108,7 +110,7 @@ def _named(value: Any, subject: Resource) -> Any:
         return {key: _named(each, subject) for key, each in value.items()}
     if isinstance(value, list):
         return [_named(each, subject) for each in value]
-    return {"{name}": subject.name, "{id}": subject.id}.get(value, value) if isinstance(value, str) else value
+    return subject.name if value == "{name}" else subject.id if value == "{id}" else value
 
 
 def _place(place: str, subject: Resource, ids: Mapping[str, str]) -> tuple[str, str]:
