@@ -117,6 +117,16 @@ def managed(top: Resource) -> tuple[Evidence, ...]:
 
     Resource groups are not read, so their `managedBy` is not known; the name alone tells the kind of service.
     """
+    memo = top.bundle.memo
+    if memo is None:
+        return _managed(top)
+    found: tuple[Evidence, ...] | None = memo.get((0, top.key))
+    if found is None:
+        found = memo[0, top.key] = _managed(top)
+    return found
+
+
+def _managed(top: Resource) -> tuple[Evidence, ...]:
     by = member(top.body, "managedBy")
     if isinstance(by, str) and by:
         return (Evidence("managedBy", by),)

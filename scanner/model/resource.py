@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from scanner.model.ids import SUBSCRIPTION, group_of, list_of, name_of, resource_type_of, segments, subscription_of
+from scanner.model.ids import (
+    SUBSCRIPTION,
+    group_of,
+    is_plain,
+    list_of,
+    name_of,
+    resource_type_of,
+    segments,
+    subscription_of,
+)
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
@@ -96,7 +105,7 @@ class Bundle:
 
     @property
     def top(self) -> "Resource | None":
-        return self.resources.get("/" + "/".join(segments(self.id)))
+        return self.resources.get(self.id) or self.resources.get("/" + "/".join(segments(self.id)))
 
 
 class Resource:
@@ -108,7 +117,7 @@ class Resource:
         identity = member(body, "id")
         self.body = body
         self.id: str = identity if isinstance(identity, str) else ""
-        self.key = "/" + "/".join(segments(self.id))
+        self.key = self.id.lower() if is_plain(self.id) else "/" + "/".join(segments(self.id))
         self.list_key = list_of(self.id)
         self.type = resource_type_of(self.id)
         self.name = name_of(self.id)

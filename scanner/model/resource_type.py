@@ -196,7 +196,9 @@ class ResourceType:
         """Return where the further host names of an endpoint are."""
         found = self._host_places.get(endpoint)
         if found is None:
-            found = tuple(place for name, places in self.hosts.items() if fnmatchcase(endpoint, name) for place in places)
+            found = tuple(
+                place for name, places in self.hosts.items() if fnmatchcase(endpoint, name) for place in places
+            )
             if len(self._host_places) < _MOST_NAMES:
                 self._host_places[endpoint] = found
         return found

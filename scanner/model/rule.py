@@ -69,6 +69,8 @@ class Fix:
     change: Mapping[str, Any] = field(default_factory=dict)
     add: Mapping[str, Any] = field(default_factory=dict)
     delete: str = ""
+    _edits: list[tuple[str, str, Any, bool, Any]] = field(default_factory=list, init=False, repr=False, compare=False)
+    """`change` and `add` as edits: what is below the resource, the path, the value, whether it has names, the entry."""
 
     @property
     def first_step(self) -> str:
@@ -95,13 +97,19 @@ class Fix:
         """Yield what the command changes on a resource."""
         if not (self.change or self.add or self.delete):
             return
-        ids = {"id": subject.id, "top_id": top.id}
-        for place, value in self.change.items():
-            yield Edit(*_place(place, subject, ids), _named(value, subject))
-        for place, value in self.add.items():
-            yield Edit(*_place(place, subject, ids), value, ADD)
+        if not self._edits:
+            self._edits.extend((*_place(to), value, "{" in repr(value), None) for to, value in self.change.items())
+            self._edits.extend((*_place(to), value, False, ADD) for to, value in self.add.items())
+        for below, path, value, is_named, entry in self._edits:
+            if not below:
+                id = subject.id
+            elif below.startswith("{"):
+                id = below.format_map({"id": subject.id, "top_id": top.id})
+            else:
+                id = f"{subject.id}/{below}"
+            yield Edit(id, path, _named(value, subject) if is_named else value, entry)
         if self.delete:
-            yield Deletion(self.delete.format_map(ids))
+            yield Deletion(self.delete.format_map({"id": subject.id, "top_id": top.id}))
 
 
 def _named(value: Any, subject: Resource) -> Any:
@@ -113,12 +121,10 @@ def _named(value: Any, subject: Resource) -> Any:
     return subject.name if value == "{name}" else subject.id if value == "{id}" else value
 
 
-def _place(place: str, subject: Resource, ids: Mapping[str, str]) -> tuple[str, str]:
-    """Return the id and the path of a key of `change`."""
+def _place(place: str) -> tuple[str, str]:
+    """Return what a key of `change` names below the resource, or the template of another id, and the path."""
     below, _, path = place.rpartition(" ")
-    if below.startswith("{"):
-        return below.format_map(ids), path
-    return f"{subject.id}/{below}" if below else subject.id, path
+    return below, path
 
 
 def word(text: str) -> str:

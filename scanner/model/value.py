@@ -28,7 +28,7 @@ def open_value(cls: type[T]) -> type[T]:
 @cache
 def _fields(cls: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
     """Return the names of the fields of a data class, and what reads them all."""
-    names = tuple(each.name for each in fields(cls))
+    names = tuple(each.name for each in fields(cls) if each.init)
     return names, attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, each) for each in names)
 
 

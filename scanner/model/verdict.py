@@ -146,6 +146,10 @@ Verdict = Pass | Fail | Unknown | NotApplicable
 
 def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[Evidence] = ()) -> Unknown:
     """Return the Unknown for parts that were not read."""
+    if len(missing) == 1:
+        one = missing[0]
+        gap = one.gap
+        return Unknown(f"{one.what}: {one.why}", (gap,) if gap else (), worst, tuple(evidence), (), not gap)
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     return Unknown(why, gaps, worst, tuple(evidence), has_other_reasons=any(not each.gap for each in missing))

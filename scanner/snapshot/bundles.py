@@ -16,7 +16,7 @@ from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
 from scanner.model.host_names import MARKS, host_names
-from scanner.model.ids import group_of, resource_type_of, root_of, segments, subscription_of
+from scanner.model.ids import group_of, is_below, resource_type_of, root_of, segments, subscription_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.regions import region_name
@@ -189,6 +189,8 @@ def locations_of(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
     """Return the region of each top-level resource in encoded lines, by its id in lower case."""
     found: dict[str, str] = {}
     for raw in lines():
+        if b'"location"' not in raw:
+            continue
         with suppress(msgspec.DecodeError):
             one = _LOCATED.decode(raw).resource
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
@@ -279,6 +281,9 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
             snapshot.scopes.append(line.scope)
             continue
         url = url_of(line)
+        if bundle is not None and is_below(url, root):
+            _add_to_bundle(bundle, line)
+            continue
         if not (line_root := root_of_line(line)):
             if bundle is not None:
                 raise _unordered(url)
