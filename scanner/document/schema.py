@@ -420,7 +420,7 @@ def fingerprint(*parts: str) -> str:
 
 
 def finding_fingerprint(first_rule_id: str, resource_id: str) -> str:
-    return fingerprint("1", first_rule_id, resource_id.lower())
+    return hashlib.sha256(f"1\n{first_rule_id}\n{resource_id.lower()}".encode()).hexdigest()[:16]
 
 
 def exposure_fingerprint(resource_id: str, endpoint: str, address: str) -> str:

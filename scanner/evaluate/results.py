@@ -55,8 +55,10 @@ class BundleResult:
 
     def describe(self, *resources: Resource) -> None:
         """Add resources to those that the document describes."""
+        known = self.resources
         for each in resources:
-            self.resources[each.id] = each
+            if each.id not in known:
+                known[each.id] = each
 
 
 @dataclass(slots=True)

@@ -37,20 +37,23 @@ def own_command(template: str, subject: Resource, top: Resource) -> str:
     """Return the command of a template `with_parents`; what the template sets is read once."""
     found = _setting_of(template)
     if found is None:
-        return with_parents(filled(template, subject, top), subject, top)
-    name, path, value = found
-    id = subject.id if name == "id" else top.id
+        command = filled(template, subject, top)
+        return with_parents(command, subject, top) if command.startswith(_START) else command
+    name, below, path, value = found
+    id = (subject.id if name == "id" else top.id) + below
     return _from_parents(id, path, value, (subject, top), ()) or filled(template, subject, top)
 
 
 @lru_cache(maxsize=2048)
-def _setting_of(template: str) -> tuple[str, str, str] | None:
-    """Return the placeholder of the id, the path and the value of a template that sets one property of a resource."""
+def _setting_of(template: str) -> tuple[str, str, str, str] | None:
+    """Return of a template that sets one property: the placeholder of the id, what follows it, the path, the value."""
     parts = parts_of(template)
     if parts is None or len(parts) != 2 or parts[0] not in ((_START, "id"), (_START, "top_id")) or parts[1][1]:
         return None
     found = _setting(f"{_START}ID{parts[1][0]}")
-    return None if found is None or found[0] != "ID" else (parts[0][1], *found[1:])
+    if found is None or not found[0].startswith("ID"):
+        return None
+    return parts[0][1], found[0][2:], found[1], found[2]
 
 
 def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], made: Collection[str]) -> str:
@@ -87,7 +90,7 @@ def _setting(command: str) -> tuple[str, str, str] | None:
 
 
 def split(command: str) -> list[str]:
-    """Return what `shlex.split` returns, faster where only single quotes need care. Raises ValueError for an open quote."""
+    """Return what `shlex.split` returns, faster where only single quotes need care. Raises ValueError as it does."""
     parts = command.split("'")
     if len(parts) % 2 == 0 or any(_MORE.search(each) for each in parts[::2]):
         return shlex.split(command)

@@ -26,13 +26,22 @@ def open_value(cls: type[T]) -> type[T]:
 
 
 @cache
-def _fields(cls: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """Return the names of the fields of a data class, and what reads them all."""
+def _fields(cls: type[Any]) -> tuple[tuple[str, ...], frozenset[str], Callable[[Any], tuple[Any, ...]]]:
+    """Return the names of the fields of a data class, twice, and what reads them all."""
     names = tuple(each.name for each in fields(cls) if each.init)
-    return names, attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, each) for each in names)
+    read = attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, each) for each in names)
+    return names, frozenset(names), read
 
 
 def replace(one: T, **changes: Any) -> T:
     """Return a copy of a value with other fields: `dataclasses.replace`, which asks each field whether it may."""
-    names, read = _fields(cast("type[Any]", type(one)))
-    return type(one)(**(dict(zip(names, read(one), strict=True)) | changes))
+    cls = cast("type[Any]", type(one))
+    names, known, read = _fields(cls)
+    if hasattr(one, "__dict__") and known.issuperset(changes):
+        made = cls.__new__(cls)
+        made.__dict__.update(zip(names, read(one), strict=True))
+        made.__dict__.update(changes)
+        if hasattr(cls, "__post_init__"):
+            made.__post_init__()
+        return cast("T", made)
+    return cast("T", cls(**(dict(zip(names, read(one), strict=True)) | changes)))

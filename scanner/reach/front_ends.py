@@ -56,7 +56,9 @@ class PublisherIndex:
 
     def publishers(self, keys: Iterable[str]) -> tuple[str, ...]:
         """Return the gateways that publish one of these keys, then the DNS names that lead to it."""
-        known = [each.lower() for each in keys if each] if self.by_target or self.dns_names else []
+        if not (self.by_target or self.dns_names):
+            return ()
+        known = [each.lower() for each in keys if each]
         whole_text = [
             publisher
             for source in (self.by_target, self.dns_names)
@@ -67,6 +69,8 @@ class PublisherIndex:
 
     def chains(self, keys: Iterable[str]) -> tuple[Chain, ...]:
         """Return the same as hops, whose `detail` is the text; before a gateway stands the one that leads to it."""
+        if not self._chains:
+            return ()
         return tuple(dict.fromkeys(chain for key in keys for chain in self._chains.get(key.lower(), ())))
 
     def machine_keys(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
