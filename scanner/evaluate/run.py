@@ -15,7 +15,7 @@ from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.capacity import CapacityLedger
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
-from scanner.evaluate.cycle_collector import existing_objects_not_walked, without_cycle_collector
+from scanner.model.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.evaluate.endpoints import exposures_of
 from scanner.evaluate.frameworks import assessed
 from scanner.evaluate.gaps import GapLedger

@@ -1,7 +1,7 @@
 """Endpoints and their two locks: who can connect (reach), and which credential a caller needs (authentication)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
 from scanner.model.once import once
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
-from scanner.model.value import open_value, replace, value
+from scanner.model.value import replace, value
 from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
 
 
@@ -86,7 +86,7 @@ class PossibleGrant:
     ids: tuple[str, ...] = ()
 
 
-@open_value
+@value(slots=False)
 class Lock:
     """One lock of an endpoint, as the set of its grants and possible grants."""
 
@@ -192,7 +192,7 @@ SHARED = grant(Auth.shared)
 ANONYMOUS = grant(Auth.anonymous)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(eq=False)
 class Switch:
     """A property of which each known value means a level; an exposure function and a lock rule share it.
 
@@ -264,7 +264,7 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     return grant(level, seen, description=switch.descriptions.get(level, ""), cause=cause, then=then)
 
 
-@open_value
+@value(slots=False)
 class Exposure:
     """An endpoint with its two locks.
 

@@ -4,7 +4,7 @@ Everything is read from the configuration. What Microsoft does beside it (suppor
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, NamedTuple
 
 from scanner.model.checks import is_one
@@ -14,6 +14,7 @@ from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
 from scanner.model.resource import Resource
+from scanner.model.value import value
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -103,7 +104,7 @@ class Found(NamedTuple):
     seen: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class PlaceFinder:
     """What a row says of one mechanism of one type.
 

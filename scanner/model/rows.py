@@ -13,7 +13,7 @@ from scanner.model.keys import KeyFinder
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
+from scanner.model.rule import LEARN, Check, Controls, Fix, Rule, subject_of
 from scanner.model.rule_row import CheckRow, Names, RuleData, UnlessRow, Value
 from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict, malformed
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Lookup = Callable[[str], object]
 """The Python object of a variable's name; raises BadRow for a name that does not exist."""
+ControlsOf = Callable[[Names, str], Controls]
+"""The control ids of a rule, by its topics and sets and its id; raises BadRow for a set that does not exist."""
 
 
 class BadRow(Exception):
@@ -91,7 +93,9 @@ def _consistent_key(row: RuleData, key: KeyFinder) -> None:
         raise BadRow("the key source is missing: what an absent key means needs a source", "check")
 
 
-def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
+def rule_of(
+    id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType], controls: ControlsOf | None = None
+) -> Rule:
     """Return the rule of a row. `default` is the type of a row that names none.
 
     Raise BadRow, or ValueError for a category that does not fit.
@@ -119,6 +123,7 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
         endpoints=row.lock.endpoints if row.lock else (),
         credentials=row.lock.credentials if row.lock else (),
         check=check,
+        controls=controls(_names(row.controls), id) if controls is not None else {},
         control_sets=_names(row.controls),
         references=(*(f"{LEARN}/{page}" for page in _names(row.learn)), *row.references),
         aliases=row.aliases,

@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import Responsibility, responsibility_of
 from scanner.model.rule_row import RuleData, SeverityName
+from scanner.model.value import value
 from scanner.model.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ Controls = Mapping[str, tuple[str, ...]]
 """Framework and version to control ids: {"CIS Azure 4.0.0": ("9.3.8",), "MCSB": ("NS-2",)}."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Fix:
     """The fix of a finding.
 
@@ -132,7 +133,7 @@ def word(text: str) -> str:
     return shlex.quote(text).replace("{", "{{").replace("}", "}}")
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@value(eq=False, kw_only=True)
 class Rule:
     """One question to one resource type. A lock rule reads exposures (`endpoints`); every other rule has a `check`.
 

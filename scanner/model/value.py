@@ -4,25 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from operator import attrgetter
-from typing import Any, TypeVar, cast, dataclass_transform
+from typing import Any, TypeVar, cast, dataclass_transform, overload
 
 T = TypeVar("T")
 
 
+@overload
+def value(cls: type[T], /) -> type[T]: ...
+@overload
+def value(*, slots: bool = True, eq: bool = True, kw_only: bool = False) -> Callable[[type[T]], type[T]]: ...
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def value(cls: type[T]) -> type[T]:
-    """Make a data class with slots that compares and hashes by its fields.
+def value(
+    cls: type[T] | None = None, /, *, slots: bool = True, eq: bool = True, kw_only: bool = False
+) -> type[T] | Callable[[type[T]], type[T]]:
+    """Make a data class that compares and hashes by its fields; without `eq` by identity.
 
     A frozen data class sets each field through `object.__setattr__`, which makes it three times as slow to create, and
     an evaluation creates hundreds a resource. The type checker treats these classes as frozen; no code assigns to them.
+    A class with properties that are computed once (`scanner.model.once`) has no slots.
     """
-    return dataclass(slots=True, unsafe_hash=True)(cls)
 
+    def make(one: type[T]) -> type[T]:
+        return dataclass(slots=slots, eq=eq, unsafe_hash=eq, kw_only=kw_only)(one)
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def open_value(cls: type[T]) -> type[T]:
-    """Make the same without slots, for a class with properties that are computed once (`scanner.model.once`)."""
-    return dataclass(unsafe_hash=True)(cls)
+    return make if cls is None else make(cls)
 
 
 @cache
