@@ -7,7 +7,7 @@ from typing import Any
 from scanner.model.exposure import Exposure
 from scanner.model.json_paths import peek, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.unread import Unread
 
 _HOST = re.compile(r"(?=.{4,253}$)[a-z0-9_*]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)+", re.ASCII)

@@ -99,16 +99,16 @@ class Fix:
         if not (self.change or self.add or self.delete):
             return
         if not self._edits:
-            self._edits.extend((*_place(to), value, "{" in repr(value), None) for to, value in self.change.items())
-            self._edits.extend((*_place(to), value, False, ADD) for to, value in self.add.items())
-        for below, path, value, is_named, entry in self._edits:
+            self._edits.extend((*_place(to), new, "{" in repr(new), None) for to, new in self.change.items())
+            self._edits.extend((*_place(to), new, False, ADD) for to, new in self.add.items())
+        for below, path, new, is_named, entry in self._edits:
             if not below:
                 id = subject.id
             elif below.startswith("{"):
                 id = below.format_map({"id": subject.id, "top_id": top.id})
             else:
                 id = f"{subject.id}/{below}"
-            yield Edit(id, path, _named(value, subject) if is_named else value, entry)
+            yield Edit(id, path, _named(new, subject) if is_named else new, entry)
         if self.delete:
             yield Deletion(self.delete.format_map({"id": subject.id, "top_id": top.id}))
 

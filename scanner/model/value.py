@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import cache
 from operator import attrgetter
-from typing import Any, TypeVar, cast, dataclass_transform, overload
+from typing import Any, NamedTuple, TypeVar, cast, dataclass_transform, overload
 
 T = TypeVar("T")
 
@@ -30,23 +29,36 @@ def value(
     return make if cls is None else make(cls)
 
 
-@cache
-def _fields(cls: type[Any]) -> tuple[tuple[str, ...], frozenset[str], Callable[[Any], tuple[Any, ...]]]:
-    """Return the names of the fields of a data class, twice, and what reads them all."""
+class _Fields(NamedTuple):
+    """The names of the fields of a data class, what reads them all, and how a copy is made and checked."""
+
+    names: tuple[str, ...]
+    known: frozenset[str]
+    read: Callable[[Any], tuple[Any, ...]]
+    make: Callable[..., Any]
+    check: Callable[[Any], None] | None
+
+
+_known: dict[type, _Fields] = {}
+
+
+def _fields(cls: Any) -> _Fields:
     names = tuple(each.name for each in fields(cls) if each.init)
     read = attrgetter(*names) if len(names) > 1 else lambda one: tuple(getattr(one, each) for each in names)
-    return names, frozenset(names), read
+    return _Fields(names, frozenset(names), read, cls, getattr(cls, "__post_init__", None))
 
 
 def replace(one: T, **changes: Any) -> T:
     """Return a copy of a value with other fields: `dataclasses.replace`, which asks each field whether it may."""
-    cls = cast("type[Any]", type(one))
-    names, known, read = _fields(cls)
-    if hasattr(one, "__dict__") and known.issuperset(changes):
-        made = cls.__new__(cls)
-        made.__dict__.update(zip(names, read(one), strict=True))
-        made.__dict__.update(changes)
-        if hasattr(cls, "__post_init__"):
-            made.__post_init__()
-        return cast("T", made)
-    return cast("T", cls(**(dict(zip(names, read(one), strict=True)) | changes)))
+    cls = type(one)
+    about = _known.get(cls)
+    if about is None:
+        about = _known[cls] = _fields(cls)
+    after = dict(zip(about.names, about.read(one), strict=True)) | changes
+    if not hasattr(one, "__dict__") or not about.known.issuperset(changes):
+        return cast("T", about.make(**after))
+    made = object.__new__(cls)
+    made.__dict__.update(after)
+    if about.check is not None:
+        about.check(made)
+    return made

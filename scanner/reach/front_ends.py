@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,7 +19,6 @@ from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.value import replace
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
 from scanner.reach.sources import cached, join_with_and
@@ -56,9 +55,7 @@ class PublisherIndex:
 
     def publishers(self, keys: Iterable[str]) -> tuple[str, ...]:
         """Return the gateways that publish one of these keys, then the DNS names that lead to it."""
-        if not (self.by_target or self.dns_names):
-            return ()
-        known = [each.lower() for each in keys if each]
+        known = [each.lower() for each in keys if each] if self.by_target or self.dns_names else []
         whole_text = [
             publisher
             for source in (self.by_target, self.dns_names)
@@ -69,9 +66,8 @@ class PublisherIndex:
 
     def chains(self, keys: Iterable[str]) -> tuple[Chain, ...]:
         """Return the same as hops, whose `detail` is the text; before a gateway stands the one that leads to it."""
-        if not self._chains:
-            return ()
-        return tuple(dict.fromkeys(chain for key in keys for chain in self._chains.get(key.lower(), ())))
+        found = (one for key in keys for one in self._chains.get(key.lower(), ())) if self._chains else ()
+        return tuple(dict.fromkeys(found))
 
     def machine_keys(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
         """Return what publishers name a machine by: its id, its network interfaces, the public addresses on its paths.

@@ -165,8 +165,8 @@ def _controls(files: RuleFiles, own: Controls, sets: tuple[str, ...], id: str) -
             known = (*files.topics, *files.controls)
             raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=known)
     for name in (*sets, id):
-        for known in (files.controls.get(name), files.tested.get(name)):
-            for framework, ids in known.items() if known else ():
+        for by in (files.controls.get(name), files.tested.get(name)):
+            for framework, ids in by.items() if by else ():
                 before = found.get(framework)
                 found[framework] = tuple(dict.fromkeys((*before, *ids) if before else ids))
     if not found:

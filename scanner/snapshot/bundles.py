@@ -275,19 +275,12 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
     bundle: Bundle | None = None
     root = ""
     for line in lines:
-        if line.scope is not None:
-            if bundle is not None:
-                raise _unordered(f"scope {line.scope.subscription}")
-            snapshot.scopes.append(line.scope)
-            continue
         url = url_of(line)
         if bundle is not None and is_below(url, root):
             _add_to_bundle(bundle, line)
             continue
         if not (line_root := root_of_line(line)):
-            if bundle is not None:
-                raise _unordered(url)
-            _add_bulk_read(snapshot, line)
+            _add_before(snapshot, line, bundle)
             continue
         if line_root != root or bundle is None:
             if bundle is not None:
@@ -298,6 +291,16 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
         _add_to_bundle(bundle, line)
     if bundle is not None:
         yield bundle
+
+
+def _add_before(snapshot: Snapshot, line: SnapshotLine, bundle: Bundle | None) -> None:
+    """Add a line that belongs to no bundle. Raises InputError where bundles came before it."""
+    if bundle is not None:
+        raise _unordered(f"scope {line.scope.subscription}" if line.scope is not None else url_of(line))
+    if line.scope is not None:
+        snapshot.scopes.append(line.scope)
+    else:
+        _add_bulk_read(snapshot, line)
 
 
 def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
