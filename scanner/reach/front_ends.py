@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
+from scanner.model.value import replace
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
 from scanner.reach.sources import cached, join_with_and
@@ -66,8 +67,7 @@ class PublisherIndex:
 
     def chains(self, keys: Iterable[str]) -> tuple[Chain, ...]:
         """Return the same as hops, whose `detail` is the text; before a gateway stands the one that leads to it."""
-        found = (one for key in keys for one in self._chains.get(key.lower(), ())) if self._chains else ()
-        return tuple(dict.fromkeys(found))
+        return tuple(dict.fromkeys(chain for key in keys for chain in self._chains.get(key.lower(), ())))
 
     def machine_keys(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> tuple[str, ...]:
         """Return what publishers name a machine by: its id, its network interfaces, the public addresses on its paths.
