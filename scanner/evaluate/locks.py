@@ -1,7 +1,7 @@
 """The verdict of a lock rule on the endpoints that it reads: fail, inconclusive, pass or not applicable."""
 
 from collections.abc import Iterable, Sequence
-from typing import Literal
+from typing import Literal, cast
 
 from scanner.model.exposure import (
     REACH_DESCRIPTIONS,
@@ -35,7 +35,7 @@ def answer(category: str, exposure: Exposure) -> Answer:
     if reach is not None and exposure.authentication.has(asked) and exposure.rate(asked, reach) is not None:
         return "fail"
     widest = max(exposure.reach.levels, default=Reach.internet)
-    return "unknown" if exposure.rate(asked, Reach(widest)) is not None else "pass"
+    return "unknown" if exposure.rate(asked, cast("Reach", widest)) is not None else "pass"
 
 
 def _network(exposure: Exposure) -> Answer:
@@ -46,8 +46,8 @@ def _network(exposure: Exposure) -> Answer:
         and exposure.rate(exposure.proven_authentication or Auth.identity, reach) is not None
     ):
         return "fail"
-    widest = Reach(max(exposure.reach.levels, default=Reach.internet))
-    authentication = Auth(max(exposure.authentication.levels, default=Auth.anonymous))
+    widest = cast("Reach", max(exposure.reach.levels, default=Reach.internet))
+    authentication = cast("Auth", max(exposure.authentication.levels, default=Auth.anonymous))
     return "unknown" if widest >= Reach.wide and exposure.rate(authentication, widest) is not None else "pass"
 
 
@@ -153,7 +153,7 @@ def _message(failing: Sequence[Exposure]) -> str:
     groups: dict[tuple[str, str], list[Exposure]] = {}
     for each in failing:
         reach = each.reach.widest
-        source = "" if reach is None else reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+        source = "" if reach is None else reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
         groups.setdefault((source, authentication_text(each.authentication.widest)), []).append(each)
     return " ".join(
         access_sentence(

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import cast
 
 from scanner.evaluate.placeholders import filled, words_of
 from scanner.evaluate.set_commands import own_command, with_parents
@@ -317,8 +318,8 @@ def closes(exposure: Exposure, removal: Removal, rules: Sequence[Rule] = ()) -> 
         return True
     if reach is exposure.reach and authentication is exposure.authentication:
         return False
-    weakest = Auth.identity if authentication.widest is None else Auth(authentication.widest.level)
-    return exposure.rate(weakest, Reach(reach.widest.level)) is None
+    weakest = Auth.identity if authentication.widest is None else cast("Auth", authentication.widest.level)
+    return exposure.rate(weakest, cast("Reach", reach.widest.level)) is None
 
 
 def _run(exposure: Exposure, removal: Removal, rules: Sequence[Rule]) -> list[Rule]:

@@ -1,6 +1,7 @@
 """Rows of the findings document, made of verdicts and exposures and their fixes."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import msgspec
 
@@ -240,7 +241,7 @@ def authentication_hop(exposure: Exposure) -> HopRow:
         return HopRow("authentication", "Authentication", "not assessed", "", None)
     proof = authentication.evidence[0] if authentication.evidence else None
     detail = _shown_short(proof) if proof is not None else ""
-    name = AUTH_NAMES[Auth(authentication.level)]
+    name = AUTH_NAMES[cast("Auth", authentication.level)]
     lets = authentication.level.name != "identity"
     return HopRow(
         "authentication",

@@ -6,18 +6,14 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from scanner.model.json_paths import MISSING, get_path, is_absent, same, value_at
+from scanner.model.json_paths import MISSING, get_path, is_absent, value_at
+from scanner.model.json_paths import is_one as is_one
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.value import replace
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 NOT_HELD = "Azure did not return it"
-
-
-def is_one(value: Any, known: tuple[Any, ...]) -> bool:
-    """Return whether a value is one of the known ones, without case."""
-    return any(same(value, each) for each in known)
 
 
 def known_by(known: tuple[Any, ...]) -> Callable[[Any], bool]:

@@ -416,7 +416,7 @@ def title(exposure: Exposure) -> str:
         return f"{what} is off: {exposure.disabled_reason}"
     reach = exposure.reach.widest
     if exposure.stopped and reach is not None and reach.level:
-        source = reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+        source = reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
         clause = authentication_clause(exposure.authentication.widest)
         return f"{what} is stopped: would be reachable when started, from {source}; {clause}"
     return access_sentence(what, reach, exposure.authentication.widest)
@@ -433,7 +433,7 @@ def access_sentence(what: str, reach: Grant | None, authentication: Grant | None
         inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
         clause = authentication_clause(authentication, plural=plural)
         return f"Network access to {inner} could not be assessed; {clause}"
-    source = reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+    source = reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
     reachable = f"{what} {'are' if plural else 'is'} reachable from {source}"
     text = authentication_text(authentication)
     if text.partition(" ")[0] not in _VERBS:
@@ -445,7 +445,7 @@ def authentication_text(authentication: Grant | None) -> str:
     """Return which credential an endpoint accepts: a verb phrase ("allows anonymous access"), or a clause."""
     if authentication is None:
         return _UNKNOWN_AUTH
-    return authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)]
+    return authentication.description or AUTH_DESCRIPTIONS[cast("Auth", authentication.level)]
 
 
 def authentication_clause(authentication: Grant | None, *, plural: bool = False) -> str:

@@ -1,5 +1,6 @@
 """Values in JSON bodies by dotted path. Keys, texts and booleans compare without case, as ARM compares them."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -123,11 +124,19 @@ def same(seen: object, known: object) -> bool:
     """Return whether a value from Azure equals a known one: texts without case, and "true" equals true."""
     if seen is known:
         return True
-    if isinstance(known, bool) or isinstance(seen, bool):
-        return str(seen).lower() == str(known).lower()
     if isinstance(seen, str) and isinstance(known, str):
         return seen.lower() == known.lower()
+    if isinstance(known, bool) or isinstance(seen, bool):
+        return str(seen).lower() == str(known).lower()
     return seen == known
+
+
+def is_one(value: Any, known: Iterable[Any]) -> bool:
+    """Return whether a value is one of the known ones, as `same` compares them."""
+    for each in known:  # noqa: SIM110 - a generator takes as long as the comparison
+        if same(value, each):
+            return True
+    return False
 
 
 def is_absent(value: object) -> bool:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanner.model.checks import is_one, known_by
+from scanner.model.checks import known_by
 from scanner.model.exposure import Exposure, Grant, Lock, Reach, grant
 from scanner.model.ids import OF_SUBSCRIPTION, is_below, is_subscription, list_of, root_of, segments, type_of
-from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, value_at
 from scanner.model.kept import KeptPart, part, tree_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import ResourceType
