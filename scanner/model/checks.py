@@ -6,8 +6,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
-from scanner.model.json_paths import MISSING, get_path, is_absent, value_at
-from scanner.model.json_paths import is_one as is_one
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.value import replace
@@ -207,3 +206,18 @@ def check_child(
     if named and isinstance(verdict, Unknown):
         return replace(verdict, why=f"{read.path} {verdict.why}", evidence=evidence)
     return replace(verdict, evidence=evidence)
+
+
+__all__ = [
+    "NOT_HELD",
+    "check_any_of",
+    "check_at_least",
+    "check_child",
+    "check_items",
+    "check_set",
+    "check_value",
+    "is_one",
+    "known_by",
+    "period_seconds",
+    "value_check",
+]
