@@ -169,6 +169,10 @@ class WaiverFile:
         """Return the names of the tags that entries select by."""
         return tuple(each.tag[0] for each in (*self.waivers, *self.lapsed) if isinstance(each, Waiver) and each.tag)
 
+    def names(self, rule: Rule) -> bool:
+        """Return whether a waiver is about a rule."""
+        return any(self._waivers.of(rule))
+
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """Return the waiver that covers an endpoint of a failed finding: of several the one that expires last."""
         live = [each for each in self._covering(rule, resource, tags, failure) if each not in self._gone]

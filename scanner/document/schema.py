@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -419,7 +420,7 @@ def fingerprint(*parts: str) -> str:
 
 
 def finding_fingerprint(first_rule_id: str, resource_id: str) -> str:
-    return fingerprint("1", first_rule_id, resource_id.lower())
+    return hashlib.sha256(f"1\n{first_rule_id}\n{resource_id.lower()}".encode()).hexdigest()[:16]
 
 
 def exposure_fingerprint(resource_id: str, endpoint: str, address: str) -> str:
@@ -427,6 +428,7 @@ def exposure_fingerprint(resource_id: str, endpoint: str, address: str) -> str:
     return fingerprint(*parts, address.lower()) if address else fingerprint(*parts)
 
 
+@lru_cache(maxsize=1024)
 def order(resource_id: str) -> str:
     """Return the key that findings are sorted by: the id in lower case, a parent before what is below it."""
     return resource_id.lower().replace("/", "\x01")

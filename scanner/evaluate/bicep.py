@@ -24,6 +24,8 @@ NOTE: Final = """\
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _WORDS = frozenset(("true", "false", "null"))
 _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "$": "\\$"}
+_ESCAPED = re.compile(r"[\\'$]")
+_SCALARS = frozenset((str, bool, int, type(None)))
 _STATES = frozenset(("powerState", "provisioningState", "state"))
 """Properties that Azure reports, and a deployment does not set."""
 
@@ -85,26 +87,53 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
     version = versions.get(type_of(id).lower())
     if version is None or id.lower().count("/providers/") != 1:
         return ""
-    written = properties(edits, resource.body if resource is not None and version.is_whole else None)
-    if written is None:
+    items = _items_of(edits, resource.body if resource is not None and version.is_whole else None)
+    if items is None:
         return ""
     names = id.split("/providers/")[-1].split("/")[2::2]
     steps = version.type.split("/")
     lines: list[str] = []
     for depth, name in enumerate(names):
         type = "/".join(steps[: depth + 2])
-        head = {"parent": _Symbol(_symbol("parent", place, depth - 1))} if depth else {}
         is_last = depth == len(names) - 1
         symbol = _symbol("target", place, 0) if is_last else _symbol("parent", place, depth)
-        body = {**head, "name": name, **(written if is_last else {})}
+        parent = f"  parent: {_symbol('parent', place, depth - 1)}\n" if depth else ""
+        inner = f"{parent}  name: {_string(name)}\n{items if is_last else ''}"
         api = versions.get(type.lower(), version).api
-        lines.append(f"resource {symbol} '{type}@{api}' {'' if is_last else 'existing '}= {text(body)}\n")
+        lines.append(f"resource {symbol} '{type}@{api}' {'' if is_last else 'existing '}= {{\n{inner}}}\n")
     return "".join(lines)
 
 
 def _symbol(word: str, place: int, depth: int) -> str:
     """Return a symbolic name that is unique in the file."""
     return word + (f"_{place + 1}" if place else "") + (f"_below_{depth}" if depth else "")
+
+
+Scalars = tuple[tuple[str, type, Any], ...]
+"""Paths and values, with the type of each value: True and 1 are equal."""
+
+
+def _items_of(edits: list[Edit], body: Any) -> str | None:
+    """Return the properties that edits change, as the lines of a block; None where one is not known.
+
+    Edits that set texts, numbers and switches give the same lines whatever the body has, and are written once.
+    """
+    if all(each.entry is None and "[]" not in each.path and type(each.value) in _SCALARS for each in edits) and (
+        body is None or type(body) is dict
+    ):
+        return _items_of_scalars(tuple((each.path, type(each.value), each.value) for each in edits))
+    written = properties(edits, body)
+    return None if written is None else _items(written)
+
+
+@lru_cache(maxsize=4096)
+def _items_of_scalars(found: Scalars) -> str | None:
+    written = properties([Edit("", path, value) for path, _, value in found], None)
+    return None if written is None else _items(written)
+
+
+def _items(written: dict[str, Any]) -> str:
+    return "".join(f"  {_key(key)}: {text(each, '  ')}\n" for key, each in written.items())
 
 
 def properties(edits: list[Edit], body: Any) -> dict[str, Any] | None:
@@ -150,18 +179,10 @@ def _whole(path: str) -> str:
     return path.split("[]", 1)[0]
 
 
-class _Symbol(str):
-    """The name of another resource of the file, which is written without quotes."""
-
-    __slots__ = ()
-
-
 def text(value: Any, indent: str = "") -> str:
     """Return a JSON value as a Bicep expression. Bicep has no decimal numbers: those go through `json()`."""
     deeper = indent + "  "
     match value:
-        case _Symbol():
-            return str(value)
         case str():
             return _string(value)
         case dict():
@@ -185,6 +206,8 @@ def _key(name: str) -> str:
 
 
 def _string(value: str) -> str:
+    if value.isprintable() and not _ESCAPED.search(value):
+        return f"'{value}'"
     return "'" + "".join(_character(each) for each in value) + "'"
 
 

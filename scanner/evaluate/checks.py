@@ -41,6 +41,8 @@ class Context:
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
+    _locks: dict[int, list[Rule]] = field(default_factory=dict)
+    _others: dict[int, list[Rule]] = field(default_factory=dict)
     _disabled: dict[int, list[Rule]] = field(default_factory=dict)
 
     def enabled(self, kind: ResourceType) -> list[Rule]:
@@ -50,6 +52,20 @@ class Context:
             found = self._enabled[id(kind)] = [
                 rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled
             ]
+        return found
+
+    def locks(self, kind: ResourceType) -> list[Rule]:
+        """Return the enabled lock rules of a type."""
+        found = self._locks.get(id(kind))
+        if found is None:
+            found = self._locks[id(kind)] = [rule for rule in self.enabled(kind) if rule.lock]
+        return found
+
+    def others(self, kind: ResourceType) -> list[Rule]:
+        """Return the enabled rules of a type that are no lock rules."""
+        found = self._others.get(id(kind))
+        if found is None:
+            found = self._others[id(kind)] = [rule for rule in self.enabled(kind) if not rule.lock]
         return found
 
     def disabled_locks(self, kind: ResourceType) -> list[Rule]:
@@ -65,9 +81,8 @@ class Context:
 def check_resource(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> None:
     """Check a top-level resource, and what lies below it, by the rules of one type."""
     fixes = _check_locks(context, result, kind, top)
-    for rule in context.enabled(kind):
-        if not rule.lock:
-            _check_property(context, result, rule, top, fixes)
+    for rule in context.others(kind):
+        _check_property(context, result, rule, top, fixes)
 
 
 def check_unread(context: Context, result: BundleResult, kind: ResourceType, place: str, *missing: Unread) -> None:
@@ -107,7 +122,7 @@ def _check_subject(
         _add_crash(context, result, rule, subject, error)
         return
     result.describe(subject, top)
-    if rule.finder is not None and not isinstance(verdict, NotApplicable):
+    if rule.finder is not None and type(verdict) is not NotApplicable:
         result.places += place_rows(rule, rule.finder, subject, context.index, verdict)
     if rule.keys is not None:
         result.keys += store_keys(rule, rule.keys, subject, context.index, verdict)
@@ -164,7 +179,7 @@ class _Endpoints:
 
 def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top: Resource) -> Fixes:
     """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
-    rules = [rule for rule in context.enabled(kind) if rule.lock]
+    rules = context.locks(kind)
     if not rules:
         return Fixes(top, context.index, (), (), context.versions)
     exposures, problem = exposures_of(kind, top, context.index)
@@ -325,8 +340,10 @@ def _severity(policy: Policy, rule: Rule, verdict: Fail) -> Severity:
     """Return the severity of a failed check: the settings', else the verdict's, else the rule's."""
     if rule.retired_on:
         return Severity.info
-    given = (policy.severities.get(rule.id), verdict.severity, rule.severity)
-    return next((each for each in given if each is not None), Severity.low)
+    given = policy.severities.get(rule.id) if policy.severities else None
+    if given is None:
+        given = rule.severity if verdict.severity is None else verdict.severity
+    return Severity.low if given is None else given
 
 
 def _most(rule: Rule) -> Severity:

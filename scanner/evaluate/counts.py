@@ -312,8 +312,8 @@ def misses_permission(gap: rows.GapRow) -> bool:
     return bool(gap.action) and gap.status in (401, 403)
 
 
-def _urls(gaps: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted({each.lower() for each in gaps}))
+def _urls(gaps: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted({each.lower() for each in gaps})) if gaps else ()
 
 
 def count(

@@ -1,7 +1,6 @@
 """The exposures of a resource: its exposure function, and what that function did not emit."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from scanner.evaluate.hosts import hosts_of
 from scanner.model.exposure import Exposure, unread
@@ -9,6 +8,7 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
+from scanner.model.value import replace
 from scanner.model.verdict import Unread
 from scanner.reach.front_ends import endpoint_keys, publishers
 

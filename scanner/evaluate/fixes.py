@@ -76,6 +76,7 @@ class Fixes:
         self._rules = rules
         self._versions = versions
         self._cause_paths: set[str] | None = None
+        self._open: list[Exposure] | None = None
 
     def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
         """Return the fix of a lock rule that fails on some endpoints, and what it changes."""
@@ -120,6 +121,6 @@ class Fixes:
         """Return the `id()` of the endpoints that are open now, and closed once the fix has run."""
         if not removal.remedy.changes:
             return set()
-        return {
-            id(each) for each in self._exposures if each.severity is not None and closes(each, removal, self._rules)
-        }
+        if self._open is None:
+            self._open = [each for each in self._exposures if each.severity is not None]
+        return {id(each) for each in self._open if closes(each, removal, self._rules)}

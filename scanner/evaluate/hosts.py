@@ -1,17 +1,17 @@
 """The further host names of endpoints, which have the same locks: secondaries, replicas, other APIs, custom names."""
 
 import re
-from collections.abc import Iterator
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from scanner.model.exposure import Exposure
 from scanner.model.json_paths import peek, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.unread import Unread
 
 _HOST = re.compile(r"(?=.{4,253}$)[a-z0-9_*]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)+", re.ASCII)
+_MORE = re.compile(r"\[|\.\*$")
 
 
 def is_host(text: str) -> bool:
@@ -32,26 +32,30 @@ def hosts_of(kind: ResourceType, top: Resource, exposure: Exposure) -> tuple[str
     """
     if exposure.disabled_reason:
         return ()
-    found = dict.fromkeys(filter(None, map(host_of, exposure.hosts)))
-    for name, places in kind.hosts.items():
-        if fnmatchcase(exposure.endpoint, name):
-            for place in places:
-                found |= dict.fromkeys(_found(top, place))
+    found: dict[str, None] = {}
+    for text in exposure.hosts:
+        if host := host_of(text):
+            found[host] = None
+    for place in kind.host_places(exposure.endpoint):
+        bodies, path = ([top], place) if isinstance(place, str) else (top.children(place[0]).items, place[1])
+        for each in bodies:
+            for text in _texts(each.body, path):
+                if host := host_of(text):
+                    found[host] = None
+    if not found:
+        return ()
     return tuple(sorted(each for each in found if each != exposure.address.lower()))
 
 
-def _found(top: Resource, place: "str | tuple[Read, str]") -> Iterator[str]:
-    if isinstance(place, str):
-        bodies, path = [top.body], place
-    else:
-        bodies, path = [each.body for each in top.children(place[0])], place[1]
-    for body in bodies:
-        for text in _texts(body, path):
-            if host := host_of(text):
-                yield host
+def _texts(body: Any, path: str) -> Iterable[str]:
+    """Return the texts at a path: see `_found`."""
+    if _MORE.search(path):
+        return _found(body, path)
+    value = peek(body, path)
+    return (value,) if isinstance(value, str) else ()
 
 
-def _texts(body: Any, path: str) -> Iterator[str]:
+def _found(body: Any, path: str) -> Iterator[str]:
     """Yield the texts at a path: `[]` is each entry of a list, `[name=value]` each one with a value, `*` each member of
     an object.
     """
@@ -62,7 +66,7 @@ def _texts(body: Any, path: str) -> Iterator[str]:
         found = peek(body, head)
         for each in found if isinstance(found, list) else ():
             if not condition or same(peek(each, name), value):
-                yield from _texts(each, rest.removeprefix(".")) if rest else _text(each)
+                yield from _found(each, rest.removeprefix(".")) if rest else _text(each)
         return
     if path.endswith(".*"):
         found = peek(body, path.removesuffix(".*"))

@@ -159,8 +159,10 @@ class KeyLedger:
 
     def note(self, finding: FindingRow) -> None:
         """Note what a finding on a vault, or on a key of it, says of keys."""
-        prefix = next((each for each in PREFIXES if finding.rule.startswith(each)), None)
-        risk = RISKS.get(finding.rule.removeprefix(prefix)) if prefix is not None else None
+        if not finding.rule.startswith(PREFIXES):
+            return
+        prefix = next(each for each in PREFIXES if finding.rule.startswith(each))
+        risk = RISKS.get(finding.rule.removeprefix(prefix))
         if risk is not None:
             severity = finding.severity if finding.status in ("fail", "waived") and finding.severity else "unknown"
             row = KeyRiskRow(risk, severity, finding.message, finding.rule)

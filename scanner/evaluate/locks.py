@@ -1,8 +1,7 @@
 """The verdict of a lock rule on the endpoints that it reads: fail, inconclusive, pass or not applicable."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, cast
 
 from scanner.model.exposure import (
     REACH_DESCRIPTIONS,
@@ -15,6 +14,7 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
+from scanner.model.value import replace, value
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -35,7 +35,7 @@ def answer(category: str, exposure: Exposure) -> Answer:
     if reach is not None and exposure.authentication.has(asked) and exposure.rate(asked, reach) is not None:
         return "fail"
     widest = max(exposure.reach.levels, default=Reach.internet)
-    return "unknown" if exposure.rate(asked, Reach(widest)) is not None else "pass"
+    return "unknown" if exposure.rate(asked, cast("Reach", widest)) is not None else "pass"
 
 
 def _network(exposure: Exposure) -> Answer:
@@ -46,12 +46,12 @@ def _network(exposure: Exposure) -> Answer:
         and exposure.rate(exposure.proven_authentication or Auth.identity, reach) is not None
     ):
         return "fail"
-    widest = Reach(max(exposure.reach.levels, default=Reach.internet))
-    authentication = Auth(max(exposure.authentication.levels, default=Auth.anonymous))
+    widest = cast("Reach", max(exposure.reach.levels, default=Reach.internet))
+    authentication = cast("Auth", max(exposure.authentication.levels, default=Auth.anonymous))
     return "unknown" if widest >= Reach.wide and exposure.rate(authentication, widest) is not None else "pass"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class LockVerdict:
     """The verdict of a lock rule on some endpoints, with those that fail and those that are inconclusive."""
 
@@ -153,7 +153,7 @@ def _message(failing: Sequence[Exposure]) -> str:
     groups: dict[tuple[str, str], list[Exposure]] = {}
     for each in failing:
         reach = each.reach.widest
-        source = "" if reach is None else reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+        source = "" if reach is None else reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
         groups.setdefault((source, authentication_text(each.authentication.widest)), []).append(each)
     return " ".join(
         access_sentence(

@@ -1,7 +1,7 @@
 """The index of a snapshot, and what was not read: types of the index, types of a subscription, whole resources."""
 
 from collections.abc import Collection, Iterator
-from functools import partial
+from functools import lru_cache, partial
 
 from scanner.evaluate.policy import Policy
 from scanner.model.ids import SUBSCRIPTION, is_subscription, resource_type_of, segments, subscription_of, type_of
@@ -30,7 +30,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         for resource in bundle.stored if isinstance(bundle, StoredBundle) else bundle.resources.values():
             index.add(resource)
     index.residency = residency_of(snapshot, policy)
-    index.whole, index.names = partial(why_more, snapshot), snapshot.names
+    index.whole, index.names = partial(why_more, snapshot), lru_cache(maxsize=1)(snapshot.names)
     index.memo["fabric"] = snapshot.fabric
     snapshot.fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     if snapshot.header.live:

@@ -2,6 +2,8 @@
 
 import shlex
 from collections.abc import Callable
+from functools import lru_cache
+from string import Formatter
 
 from scanner.model.resource import Resource
 
@@ -14,6 +16,27 @@ PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
     "top_id": lambda subject, top: top.id,
     "location": lambda subject, top: top.location,
 }
+
+
+Parts = tuple[tuple[str, str], ...]
+_quoted = lru_cache(maxsize=4096)(shlex.quote)
+
+
+@lru_cache(maxsize=8192)
+def parts_of(template: str) -> Parts | None:
+    """Return the texts of a template, each with the name that follows it ("" for none).
+
+    None where `str.format` must decide: names with attributes or formats, and templates that are not well formed.
+    """
+    found: list[tuple[str, str]] = []
+    try:
+        for text, name, form, conversion in Formatter().parse(template):
+            if name is not None and (form or conversion or not name.isidentifier()):
+                return None
+            found.append((text, name or ""))
+    except ValueError:
+        return None
+    return tuple(found)
 
 
 class _Placeholders(dict[str, str]):
@@ -32,11 +55,38 @@ class _Placeholders(dict[str, str]):
         return "{" + key + "}" if make is None else self._quote(make(self._subject, self._top))
 
 
+def formatted(
+    template: str, subject: Resource, top: Resource, quote: Callable[[str], str], more: dict[str, str]
+) -> str:
+    """Return a template with its names filled in, as `str.format` does."""
+    return template.format_map(_Placeholders(subject, top, quote, more))
+
+
+def _filled(template: str, subject: Resource, top: Resource, quote: Callable[[str], str], more: dict[str, str]) -> str:
+    """Return what `formatted` returns; each template is parsed once."""
+    if "{" not in template and "}" not in template:
+        return template
+    parts = parts_of(template)
+    if parts is None:
+        return formatted(template, subject, top, quote, more)
+    words: list[str] = []
+    for text, name in parts:
+        words.append(text)
+        if name:
+            if name in more:
+                words.append(quote(more[name]))
+            elif (make := PLACEHOLDERS.get(name)) is not None:
+                words.append(quote(make(subject, top)))
+            else:
+                words.append("{" + name + "}")
+    return "".join(words)
+
+
 def filled(template: str, subject: Resource, top: Resource, **more: str) -> str:
     """Return a command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
-    return template.format_map(_Placeholders(subject, top, shlex.quote, more))
+    return _filled(template, subject, top, _quoted, more)
 
 
 def words_of(template: str, subject: Resource, top: Resource) -> str:
     """Return a step in words with the names of a resource filled in, as they are."""
-    return template.format_map(_Placeholders(subject, top, str, {}))
+    return _filled(template, subject, top, str, {})

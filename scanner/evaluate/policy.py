@@ -10,6 +10,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Gap
 from scanner.model.rule import Rule
+from scanner.model.value import value
 from scanner.model.verdict import Severity
 
 
@@ -27,7 +28,7 @@ class Intended:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Failure:
     """One failure of a finding that a waiver may cover: an endpoint, its cell ("kind/authentication/reach"), severity.
 
@@ -42,6 +43,9 @@ class Failure:
 
 class Waivers(Protocol):
     """What accepts findings and gaps; see `scanner.config.waivers`."""
+
+    def names(self, rule: Rule) -> bool:
+        """Return whether an entry is about a rule: of another one nothing is waived, and nothing has expired."""
 
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """Return the waiver that covers a failure."""
@@ -71,6 +75,9 @@ class Waivers(Protocol):
 
 class NoWaivers:
     """Accepts nothing."""
+
+    def names(self, rule: Rule) -> bool:
+        return False
 
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         return None

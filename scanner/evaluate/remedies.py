@@ -4,10 +4,12 @@ import json
 import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import cast
 
 from scanner.evaluate.placeholders import filled, words_of
-from scanner.evaluate.set_commands import with_parents
+from scanner.evaluate.set_commands import own_command, with_parents
 from scanner.model.addresses import AddressSet, union
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach, grant
 from scanner.model.index import Index
@@ -15,6 +17,7 @@ from scanner.model.json_paths import same
 from scanner.model.remedy import Cause, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
+from scanner.model.value import replace
 from scanner.reach.sources import grant_from_addresses
 
 ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}
@@ -61,14 +64,21 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
 def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
     """Return the remedy of a rule's own fix for a resource."""
     fix = rule.fix
-    if "{cause}" in fix.az or "{entry}" in fix.az:
+    templates = _templates(fix.az)
+    if templates is None:
         return Remedy(steps=(fix.portal,) if fix.portal else ())
-    commands = tuple(filled(each, subject, top) for each in fix.az.split(" && ") if each)
-    if len(commands) == 1:
-        commands = (with_parents(commands[0], subject, top),)
-    steps = tuple(words_of(each, subject, top) for each in fix.steps)
-    changes = tuple(fix.changes(subject, top))
-    return Remedy(commands, steps, changes, narrows="YOUR_RANGE" in fix.az)
+    if len(templates) == 1:
+        commands: tuple[str, ...] = (own_command(templates[0], subject, top),)
+    else:
+        commands = tuple([filled(each, subject, top) for each in templates])
+    steps = tuple([words_of(each, subject, top) for each in fix.steps])
+    return Remedy(commands, steps, tuple(fix.changes(subject, top)), narrows="YOUR_RANGE" in fix.az)
+
+
+@lru_cache(maxsize=4096)
+def _templates(az: str) -> tuple[str, ...] | None:
+    """Return the templates of the commands of a fix; None where they name the cause that they remove."""
+    return None if "{cause}" in az or "{entry}" in az else tuple(each for each in az.split(" && ") if each)
 
 
 def more_of(cause: Cause) -> dict[str, str]:
@@ -283,6 +293,8 @@ def without(exposure: Exposure, removal: Removal, rule: Rule | None, rules: Sequ
 
     `rules`: the lock rules whose own fixes may have run, besides `rule`.
     """
+    if not (removal.keys or removal.fixes or removal.remedy.changes):
+        return exposure
     run = _run(exposure, removal, (rule, *rules) if rule is not None else rules)
     reach = _reach_without(exposure.reach, removal, any(each.category == "network" for each in run))
     authentication = _authentication_without(exposure.authentication, removal, run)
@@ -306,8 +318,8 @@ def closes(exposure: Exposure, removal: Removal, rules: Sequence[Rule] = ()) -> 
         return True
     if reach is exposure.reach and authentication is exposure.authentication:
         return False
-    weakest = Auth.identity if authentication.widest is None else Auth(authentication.widest.level)
-    return exposure.rate(weakest, Reach(reach.widest.level)) is None
+    weakest = Auth.identity if authentication.widest is None else cast("Auth", authentication.widest.level)
+    return exposure.rate(weakest, cast("Reach", reach.widest.level)) is None
 
 
 def _run(exposure: Exposure, removal: Removal, rules: Sequence[Rule]) -> list[Rule]:

@@ -47,16 +47,20 @@ class BundleResult:
         for place, row in enumerate(self.findings):
             remedy = self.remedies.get(row.fingerprint)
             if row.fix is not None and remedy is not None and remedy.closes:
-                fix = marked[id(row.fix)] = shared.marked(row.fix, remedy, row.resource)
-                self.findings[place] = msgspec.structs.replace(row, fix=fix)
+                fix = shared.marked(row.fix, remedy, row.resource)
+                if fix is not row.fix:
+                    marked[id(row.fix)] = fix
+                    self.findings[place] = msgspec.structs.replace(row, fix=fix)
         for place, exposure in enumerate(self.exposures if marked else ()):
             if exposure.fix is not None and id(exposure.fix) in marked:
                 self.exposures[place] = msgspec.structs.replace(exposure, fix=marked[id(exposure.fix)])
 
     def describe(self, *resources: Resource) -> None:
         """Add resources to those that the document describes."""
+        known = self.resources
         for each in resources:
-            self.resources[each.id] = each
+            if each.id not in known:
+                known[each.id] = each
 
 
 @dataclass(slots=True)

@@ -1,6 +1,7 @@
 """Rows of the findings document, made of verdicts and exposures and their fixes."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 import msgspec
 
@@ -49,11 +50,11 @@ def failed_row(
         status="fail" if acceptance.waiver is None else "waived",
         severity=severity.name,
         resource=subject.id,
-        endpoints=sorted(verdict.endpoints),
+        endpoints=sorted(verdict.endpoints) if verdict.endpoints else [],
         message=message + acceptance.message,
         evidence=[evidence_row(each) for each in (*verdict.evidence, *managed(top))],
         fix=fix,
-        gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)),
+        gaps=list(dict.fromkeys(each.gap for each in verdict.undecided if each.gap)) if verdict.undecided else [],
         fingerprint=finding_fingerprint(rule.first_id, subject.id),
         waiver=acceptance.waiver,
         lapsed=acceptance.lapsed or msgspec.UNSET,
@@ -117,6 +118,16 @@ def managed(top: Resource) -> tuple[Evidence, ...]:
 
     Resource groups are not read, so their `managedBy` is not known; the name alone tells the kind of service.
     """
+    memo = top.bundle.memo
+    if memo is None:
+        return _managed(top)
+    found: tuple[Evidence, ...] | None = memo.get((0, top.key))
+    if found is None:
+        found = memo[0, top.key] = _managed(top)
+    return found
+
+
+def _managed(top: Resource) -> tuple[Evidence, ...]:
     by = member(top.body, "managedBy")
     if isinstance(by, str) and by:
         return (Evidence("managedBy", by),)
@@ -230,7 +241,7 @@ def authentication_hop(exposure: Exposure) -> HopRow:
         return HopRow("authentication", "Authentication", "not assessed", "", None)
     proof = authentication.evidence[0] if authentication.evidence else None
     detail = _shown_short(proof) if proof is not None else ""
-    name = AUTH_NAMES[Auth(authentication.level)]
+    name = AUTH_NAMES[cast("Auth", authentication.level)]
     lets = authentication.level.name != "identity"
     return HopRow(
         "authentication",

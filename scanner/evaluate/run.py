@@ -15,7 +15,6 @@ from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.capacity import CapacityLedger
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
-from scanner.evaluate.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.evaluate.endpoints import exposures_of
 from scanner.evaluate.frameworks import assessed
 from scanner.evaluate.gaps import GapLedger
@@ -25,6 +24,7 @@ from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import resource_row, rule_row
 from scanner.evaluate.types import TypeCounts
+from scanner.model.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.model.exposure import Exposure
 from scanner.model.ids import resource_type_of, type_of
 from scanner.model.index import Index, is_indexed
@@ -92,6 +92,13 @@ class Evaluation:
 
     def evaluate(self, bundle: Bundle) -> BundleResult:
         """Return all rows of one bundle."""
+        bundle.memo = {}
+        try:
+            return self._evaluate(bundle)
+        finally:
+            bundle.memo = None
+
+    def _evaluate(self, bundle: Bundle) -> BundleResult:
         result = BundleResult(order(bundle.id))
         top, type = bundle.top, resource_type_of(bundle.id).lower()
         unread = unread_top(bundle) if top is None else None

@@ -1,15 +1,20 @@
 """Commands that set a property: the Azure CLI does not make the objects that its path leads through."""
 
 import json
+import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
+from scanner.evaluate.placeholders import filled, parts_of
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 
 _START = "az resource update --ids "
+_MORE = re.compile(r"[\"\\\t\r\n]")
+"""What a command needs `shlex` for, where it stands outside single quotes."""
 
 
 def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> str:
@@ -23,11 +28,42 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
     found, earlier = _setting(command), [_setting(each) for each in before]
     if found is None or None in earlier:
         return command
-    id, path, value = found
+    id = found[0]
+    made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
+    return _from_parents(*found, known, made) or command
+
+
+def own_command(template: str, subject: Resource, top: Resource) -> str:
+    """Return the command of a template `with_parents`; what the template sets is read once."""
+    found = _setting_of(template)
+    if found is None:
+        command = filled(template, subject, top)
+        return with_parents(command, subject, top) if command.startswith(_START) else command
+    name, below, path, value = found
+    id = (subject.id if name == "id" else top.id) + below
+    return _from_parents(id, path, value, (subject, top), ()) or filled(template, subject, top)
+
+
+@lru_cache(maxsize=2048)
+def _setting_of(template: str) -> tuple[str, str, str, str] | None:
+    """Return of a template that sets one property: the placeholder of the id, what follows it, the path, the value."""
+    parts = parts_of(template)
+    if parts is None or len(parts) != 2 or parts[0] not in ((_START, "id"), (_START, "top_id")) or parts[1][1]:
+        return None
+    found = _setting(f"{_START}ID{parts[1][0]}")
+    if found is None or not found[0].startswith("ID"):
+        return None
+    return parts[0][1], found[0][2:], found[1], found[2]
+
+
+def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], made: Collection[str]) -> str:
+    """Return the command that sets a property from the first missing object on; "" where none is missing.
+
+    `made`: the paths (lower case) of objects that earlier commands make.
+    """
     resource = next((one for each in known if (one := _named(each, id.lower())) is not None), None)
     if resource is None or "[" in path:
-        return command
-    made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
+        return ""
     steps = path.split(".")
     for depth in range(2, len(steps)):
         above = ".".join(steps[:depth])
@@ -36,7 +72,7 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
             for step in reversed(steps[depth:]):
                 inner = {step: inner}
             return f"{_START}{shlex.quote(id)} --set {shlex.quote(f'{above}={json.dumps(inner)}')}"
-    return command
+    return ""
 
 
 def _named(resource: Resource, id: str) -> Resource | None:
@@ -46,11 +82,30 @@ def _named(resource: Resource, id: str) -> Resource | None:
 
 def _setting(command: str) -> tuple[str, str, str] | None:
     """Return id, path and value of a command that sets one property; None of any other."""
-    words = shlex.split(command) if command.startswith(_START) and " --set " in command else []
+    words = split(command) if command.startswith(_START) and " --set " in command else []
     if len(words) != 7 or words[5] != "--set":
         return None
     path, _, value = words[6].partition("=")
     return words[4], path, value
+
+
+def split(command: str) -> list[str]:
+    """Return what `shlex.split` returns, faster where only single quotes need care. Raises ValueError as it does."""
+    parts = command.split("'")
+    if len(parts) % 2 == 0 or any(_MORE.search(each) for each in parts[::2]):
+        return shlex.split(command)
+    words: list[str] = []
+    is_open = False
+    for place, part in enumerate(parts):
+        for number, piece in enumerate([part] if place % 2 else part.split(" ")):
+            if number:
+                is_open = False
+            if is_open:
+                words[-1] += piece
+            elif piece or place % 2:
+                words.append(piece)
+                is_open = True
+    return words
 
 
 def _objects(path: str, value: str) -> Iterator[str]:

@@ -34,8 +34,14 @@ class SharedCauses:
     def add(self, top: Resource, index: Index, exposures: Sequence[Exposure]) -> None:
         """Add the open endpoints of a resource that causes outside it carry."""
         root = root_of(top.id)
+        removal = Removal(top, index)
+        found: dict[int, list[Cause]] = {}
         for each in exposures:
-            causes = [] if each.severity is None else list(_foreign(each.reach.grants, root, Removal(top, index)))
+            if each.severity is None:
+                continue
+            causes = found.get(id(each.reach))
+            if causes is None:
+                causes = found[id(each.reach)] = list(_foreign(each.reach.grants, root, removal))
             if causes:
                 self._add(top, index, each, frozenset(cause.key() for cause in causes))
 
@@ -60,7 +66,7 @@ class SharedCauses:
 
     def fill(self, text: bytes) -> bytes:
         """Return rows with the endpoints in place of marks."""
-        return self._pattern.sub(self._filled, text) if self._marked else text
+        return self._pattern.sub(self._filled, text) if self._marked and self._mark.encode() in text else text
 
     @cached_property
     def _pattern(self) -> "re.Pattern[bytes]":

@@ -10,10 +10,11 @@ from scanner.evaluate.policy import Failure, Intended, Waivers
 from scanner.model.exposure import Exposure
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
+from scanner.model.value import value
 from scanner.model.verdict import Severity
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Acceptance:
     """What is accepted of a failed finding. `waiver`: who accepted all of it; `lapsed`: the waiver of a part that has
     expired; `message`: the sentences that this adds to the finding's message.
@@ -24,10 +25,15 @@ class Acceptance:
     message: str = ""
 
 
+_NOTHING = Acceptance()
+
+
 def accept_property(
     waivers: Waivers, rule: Rule, subject: Resource, endpoints: Sequence[str], severity: Severity
 ) -> Acceptance:
     """Return what is accepted of the finding of a property rule, which names these endpoints or none."""
+    if not waivers.names(rule):
+        return _NOTHING
     tags = tags_of(subject)
     failures = [Failure(name, severity=severity) for name in endpoints or ("",)]
     found = [(each, waivers.waived(rule, subject.id, tags, each)) for each in failures]
@@ -41,12 +47,15 @@ def accept_endpoints(
     waivers: Waivers, rule: Rule, subject: Resource, failing: Iterable[Exposure], intended: Mapping[int, str]
 ) -> dict[int, WaiverRow]:
     """Return who accepted each failing endpoint, by the `id()` of its exposure: a waiver, or the settings."""
-    tags = tags_of(subject)
     found: dict[int, WaiverRow] = {}
+    is_named = waivers.names(rule)
+    if not is_named and not intended:
+        return found
+    tags = tags_of(subject)
     for each in failing:
         if (reason := intended.get(id(each))) is not None:
             found[id(each)] = WaiverRow(reason, "settings", "")
-        elif waiver := waivers.waived(rule, subject.id, tags, failure_of(each)):
+        elif is_named and (waiver := waivers.waived(rule, subject.id, tags, failure_of(each))):
             found[id(each)] = waiver
     return found
 
@@ -72,6 +81,8 @@ def _lapsed(
     waivers: Waivers, rule: Rule, subject: Resource, failures: Iterable[Failure], message: str = ""
 ) -> Acceptance:
     """Return the waiver that covered one of these failures and has expired, of several the last to end."""
+    if not waivers.names(rule):
+        return Acceptance(message=message) if message else _NOTHING
     tags = tags_of(subject)
     found = [past for each in failures if (past := waivers.past(rule, subject.id, tags, each))]
     if not found:
@@ -93,6 +104,8 @@ def tags_of(resource: Resource) -> Mapping[str, str]:
 
 def intended_of(exposures: Iterable[Exposure], top: Resource, entries: Sequence[Intended]) -> dict[int, str]:
     """Return the reason of each endpoint that the settings declare public, by the `id()` of its exposure."""
+    if not entries:
+        return {}
     return {
         id(each): entry.reason
         for each in exposures

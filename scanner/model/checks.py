@@ -2,21 +2,64 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
-from scanner.model.json_paths import MISSING, get_path, is_absent, same, value_at
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
+from scanner.model.value import replace
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 NOT_HELD = "Azure did not return it"
 
 
-def is_one(value: Any, known: tuple[Any, ...]) -> bool:
-    """Return whether a value is one of the known ones, without case."""
-    return any(same(value, each) for each in known)
+def known_by(known: tuple[Any, ...]) -> Callable[[Any], bool]:
+    """Return what tells whether a value is one of the known ones: `is_one`, with texts and switches folded once."""
+    if not all(isinstance(each, str | bool) for each in known):
+        return partial(is_one, known=known)
+    folded = frozenset(str(each).lower() for each in known)
+
+    def is_known(value: Any) -> bool:
+        return isinstance(value, str | bool) and str(value).lower() in folded
+
+    return is_known
+
+
+def value_check(
+    path: str,
+    *,
+    good: tuple[Any, ...],
+    bad: tuple[Any, ...],
+    absent: Any = MISSING,
+    unclear: str = "",
+) -> Callable[[Resource], Verdict]:
+    """Return a check of a property: Pass for a good value, Fail for a bad one, Unknown for any other.
+
+    `absent`: the value that an absent property stands for. Without it an absent property is Unknown.
+    `unclear`: the reason of an Unknown in place of the usual two; `{value}` stands for the value.
+    """
+    is_good, is_bad, expected = known_by(good), known_by(bad), good[0]
+
+    def check(resource: Resource) -> Verdict:
+        value = resource.get(path)
+        seen = Evidence(path, ABSENT if value is MISSING else value, expected)
+        gone = is_absent(value)
+        if gone:
+            if absent is MISSING or resource.has_no_properties:
+                why = NOT_HELD if not unclear or "{value}" in unclear else unclear
+                return unknown(Unread(path, why), evidence=(seen,))
+            value = absent
+        if is_good(value):
+            if gone and resource.api_version_unknown:
+                return unknown(Unread(path, "missing from a record of unknown API version"), evidence=(seen,))
+            return Pass((seen,))
+        if is_bad(value):
+            return Fail((seen,))
+        return _strange(seen, value, unclear)
+
+    return check
 
 
 def check_value(
@@ -28,25 +71,8 @@ def check_value(
     absent: Any = MISSING,
     unclear: str = "",
 ) -> Verdict:
-    """Return Pass for a good value, Fail for a bad one, Unknown for any other.
-
-    `absent`: the value that an absent property stands for. Without it an absent property is Unknown.
-    `unclear`: the reason of an Unknown in place of the usual two; `{value}` stands for the value.
-    """
-    seen = resource.evidence(path, good[0])
-    value = resource.get(path)
-    gone = is_absent(value)
-    if gone and (absent is MISSING or resource.has_no_properties):
-        why = NOT_HELD if not unclear or "{value}" in unclear else unclear
-        return unknown(Unread(path, why), evidence=(seen,))
-    value = absent if gone else value
-    if is_one(value, good):
-        if gone and resource.api_version_unknown:
-            return unknown(Unread(path, "missing from a record of unknown API version"), evidence=(seen,))
-        return Pass((seen,))
-    if is_one(value, bad):
-        return Fail((seen,))
-    return _strange(seen, value, unclear)
+    """Return what a `value_check` says of a resource."""
+    return value_check(path, good=good, bad=bad, absent=absent, unclear=unclear)(resource)
 
 
 def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:
@@ -174,7 +200,24 @@ def check_child(
     verdict = check(found)
     if isinstance(verdict, NotApplicable):
         return verdict
-    evidence = tuple(replace(each, path=f"{read.path} {each.path}") for each in verdict.evidence)
+    evidence = tuple([Evidence(f"{read.path} {each.path}", each.value, each.expected) for each in verdict.evidence])
+    if isinstance(verdict, Pass):
+        return Pass(evidence)
     if named and isinstance(verdict, Unknown):
         return replace(verdict, why=f"{read.path} {verdict.why}", evidence=evidence)
     return replace(verdict, evidence=evidence)
+
+
+__all__ = [
+    "NOT_HELD",
+    "check_any_of",
+    "check_at_least",
+    "check_child",
+    "check_items",
+    "check_set",
+    "check_value",
+    "is_one",
+    "known_by",
+    "period_seconds",
+    "value_check",
+]

@@ -1,7 +1,7 @@
 """Endpoints and their two locks: who can connect (reach), and which credential a caller needs (authentication)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field
 from functools import lru_cache
 from typing import Any, cast
 
@@ -11,10 +11,11 @@ from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
 from scanner.model.once import once
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
+from scanner.model.value import replace, value
 from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Hop:
     """One step of the way to an endpoint. `allows`: True allows, False blocks, None could not be read."""
 
@@ -29,7 +30,7 @@ Chain = tuple[Hop, ...]
 """Gateways one behind the other, from the outside to the endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Grant:
     """Access that is certain: its level, and the evidence that proves it.
 
@@ -73,7 +74,7 @@ class Grant:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PossibleGrant:
     """Access that something unread, or a value that is not known, may add."""
 
@@ -85,7 +86,7 @@ class PossibleGrant:
     ids: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@value(slots=False)
 class Lock:
     """One lock of an endpoint, as the set of its grants and possible grants."""
 
@@ -191,7 +192,7 @@ SHARED = grant(Auth.shared)
 ANONYMOUS = grant(Auth.anonymous)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value(eq=False)
 class Switch:
     """A property of which each known value means a level; an exposure function and a lock rule share it.
 
@@ -263,7 +264,7 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     return grant(level, seen, description=switch.descriptions.get(level, ""), cause=cause, then=then)
 
 
-@dataclass(frozen=True)
+@value(slots=False)
 class Exposure:
     """An endpoint with its two locks.
 
@@ -415,7 +416,7 @@ def title(exposure: Exposure) -> str:
         return f"{what} is off: {exposure.disabled_reason}"
     reach = exposure.reach.widest
     if exposure.stopped and reach is not None and reach.level:
-        source = reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+        source = reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
         clause = authentication_clause(exposure.authentication.widest)
         return f"{what} is stopped: would be reachable when started, from {source}; {clause}"
     return access_sentence(what, reach, exposure.authentication.widest)
@@ -432,7 +433,7 @@ def access_sentence(what: str, reach: Grant | None, authentication: Grant | None
         inner = f"{opening.lower()} {rest}" if opening in ("The", "A", "An", "Its") else what
         clause = authentication_clause(authentication, plural=plural)
         return f"Network access to {inner} could not be assessed; {clause}"
-    source = reach.description or REACH_DESCRIPTIONS[Reach(reach.level)]
+    source = reach.description or REACH_DESCRIPTIONS[cast("Reach", reach.level)]
     reachable = f"{what} {'are' if plural else 'is'} reachable from {source}"
     text = authentication_text(authentication)
     if text.partition(" ")[0] not in _VERBS:
@@ -444,7 +445,7 @@ def authentication_text(authentication: Grant | None) -> str:
     """Return which credential an endpoint accepts: a verb phrase ("allows anonymous access"), or a clause."""
     if authentication is None:
         return _UNKNOWN_AUTH
-    return authentication.description or AUTH_DESCRIPTIONS[Auth(authentication.level)]
+    return authentication.description or AUTH_DESCRIPTIONS[cast("Auth", authentication.level)]
 
 
 def authentication_clause(authentication: Grant | None, *, plural: bool = False) -> str:

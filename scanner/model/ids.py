@@ -9,9 +9,19 @@ def segments(url: str) -> tuple[str, ...]:
     return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
 
 
+def is_plain(url: str) -> bool:
+    """Return whether an id or path is written as Azure writes ids: ASCII, no empty segments, no query."""
+    return url[:1] == "/" and url[-1] != "/" and "//" not in url and "?" not in url and url.isascii()
+
+
 @lru_cache(maxsize=8192)
 def type_of(resource_id: str) -> str:
     """Return the ARM type that an id names, as the id spells it; "" for a subscription or a resource group."""
+    low = resource_id.lower()
+    if is_plain(resource_id) and not low.endswith("/providers"):
+        start = low.rfind("/providers/")
+        rest = resource_id[start + len("/providers/") :].split("/") if start >= 0 else []
+        return "/".join((rest[0], *rest[1::2])) if len(rest) > 1 else ""
     parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]
     for place in range(len(parts) - 1, -1, -1):
         if parts[place].lower() == "providers":
@@ -137,6 +147,23 @@ def root_of(url: str) -> str:
     return "/" + "/".join(parts[:end])
 
 
+def is_below(url: str, root: str) -> bool:
+    """Return whether an id or path is in a bundle, as far as its beginning tells: False is no answer.
+
+    `root`: the bundle's id, in lower case as `root_of` gives it.
+    """
+    below = url[len(root) :].lower()
+    return (
+        (below[:1] == "/" or not below)
+        and is_plain(url)
+        and "/providers/" not in f"{below}/"
+        and url[: len(root)].lower() == root
+        and "/resourcegroups/" in root
+        and root.count("/providers/") == 1
+        and not root.startswith("/providers/microsoft.web/sites/", root.find("/providers/"))
+    )
+
+
 def bundle_of(resource_id: str) -> str:
     """Return the id (lower case) of the bundle of a resource, that of a subscription included; "" without one."""
     return root_of(resource_id) or ("/" + "/".join(segments(resource_id)) if is_subscription(resource_id) else "")
@@ -146,8 +173,10 @@ def list_of(resource_id: str) -> str:
     """Return the path (lower case) of the list that a resource is in: for a lock or a role assignment that of its
     subscription.
     """
-    parts = segments(resource_id)
     type = type_of(resource_id).lower()
+    if type not in OF_SUBSCRIPTION and is_plain(resource_id):
+        return resource_id.lower().rpartition("/")[0] or "/"
+    parts = segments(resource_id)
     if type in OF_SUBSCRIPTION and is_subscription(root_of(resource_id)):
         return f"{root_of(resource_id)}/providers/{type}"
     return "/" + "/".join(parts[:-1])

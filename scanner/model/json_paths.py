@@ -1,5 +1,6 @@
 """Values in JSON bodies by dotted path. Keys, texts and booleans compare without case, as ARM compares them."""
 
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -45,6 +46,11 @@ def member(body: Any, name: str) -> Any:
 
     Raises Unread for a member that was not kept.
     """
+    if type(body) is dict:
+        if name in body:
+            return body[name]
+        key = _folded(tuple(body)).get(name.lower())
+        return MISSING if key is None else body[key]
     if not isinstance(body, dict):
         return MISSING
     if dict.__contains__(body, name):
@@ -67,9 +73,15 @@ def get_path(body: Any, path: str) -> Any:
     was not kept.
     """
     for step in _steps(path):
-        try:
-            body = body[step]
-        except (KeyError, TypeError):
+        if type(body) is dict:
+            found = body.get(step, MISSING)
+            if found is MISSING:
+                key = _folded(tuple(body)).get(step.lower())
+                if key is None:
+                    return MISSING
+                found = body[key]
+            body = found
+        else:
             body = member(body, step)
             if body is MISSING:
                 return MISSING
@@ -88,24 +100,43 @@ def value_at(body: Any, path: str) -> Any:
     """Return what `get_path` returns. Raises Unread also where the path leads into a value that is no object: that is
     not absence, and no default applies.
     """
-    found = get_path(body, path)
-    if found is MISSING:
-        for step in _steps(path):
-            if not (isinstance(body, dict) or is_absent(body)):
-                raise malformed(path)
+    for step in _steps(path):
+        if type(body) is dict:
+            found = body.get(step, MISSING)
+            if found is MISSING:
+                key = _folded(tuple(body)).get(step.lower())
+                if key is None:
+                    return MISSING
+                found = body[key]
+            body = found
+        elif is_absent(body):
+            return MISSING
+        elif isinstance(body, dict):
             body = member(body, step)
-    return found
+            if body is MISSING:
+                return MISSING
+        else:
+            raise malformed(path)
+    return body
 
 
 def same(seen: object, known: object) -> bool:
     """Return whether a value from Azure equals a known one: texts without case, and "true" equals true."""
     if seen is known:
         return True
-    if isinstance(known, bool) or isinstance(seen, bool):
-        return str(seen).lower() == str(known).lower()
     if isinstance(seen, str) and isinstance(known, str):
         return seen.lower() == known.lower()
+    if isinstance(known, bool) or isinstance(seen, bool):
+        return str(seen).lower() == str(known).lower()
     return seen == known
+
+
+def is_one(value: Any, known: Iterable[Any]) -> bool:
+    """Return whether a value is one of the known ones, as `same` compares them."""
+    for each in known:  # noqa: SIM110 - a generator takes as long as the comparison
+        if same(value, each):
+            return True
+    return False
 
 
 def is_absent(value: object) -> bool:

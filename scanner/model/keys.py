@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from scanner.model.ids import name_of
-from scanner.model.json_paths import get_path, is_absent, peek, same, text_at
+from scanner.model.json_paths import get_path, is_absent, is_one, peek, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     ABSENT,
@@ -160,8 +160,18 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
 
     def find(self, resource: Resource, index: "KeyIndex") -> Keys:
         """Return the keys that a resource names. Raises Unread for what was not read."""
+        memo = resource.bundle.memo
+        if memo is None:
+            return self._find(resource, index)
+        key = id(self), resource.key
+        found: Keys | None = memo.get(key)
+        if found is None:
+            found = memo[key] = self._find(resource, index)
+        return found
+
+    def _find(self, resource: Resource, index: "KeyIndex") -> Keys:
         seen = self._mode(resource)
-        if seen is not None and not _is_one(seen.value, self.customer):
+        if seen is not None and not is_one(seen.value, self.customer):
             return Keys("platform", seen=(seen,))
         keys = tuple(self._named(resource, index))
         if keys:
@@ -182,7 +192,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
             if self.required or resource.why_absent_is_unknown:
                 raise Unread(self.mode, resource.why_absent_is_unknown or "Azure did not return it")
             return Evidence(self.mode, ABSENT)
-        if not _is_one(value, (*self.customer, *self.platform)):
+        if not is_one(value, (*self.customer, *self.platform)):
             raise unknown_value(self.mode, value)
         return Evidence(self.mode, value)
 
@@ -267,10 +277,6 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
         # The key of a disk encryption set is always the customer's, also of one that is in no list.
         missing = [each.missing for each in found.keys if each.missing is not None and not each.set]
         return unknown(*missing, evidence=seen) if missing else Pass(seen)
-
-
-def _is_one(value: Any, known: tuple[str | bool, ...]) -> bool:
-    return any(same(value, each) for each in known)
 
 
 def own_principal(holder: Resource) -> str:

@@ -1,16 +1,23 @@
 """Masks JSON values: apart from the patterns, because the help of a command must not load msgspec."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
 
 from scanner.text.masks import has_secret, masked
 
+_SHORT = 32
+"""The length of texts that are mostly the values of settings, which come again and again."""
+_masked = lru_cache(maxsize=2048)(masked)
+
 
 def masked_value(value: Any) -> Any:
     """Return a JSON value without what looks like a secret: the value itself where there is nothing."""
     if isinstance(value, str):
-        return masked(value)
+        return _masked(value) if len(value) <= _SHORT else masked(value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if not isinstance(value, dict | list) or not _is_suspicious(value):
         return value
     if isinstance(value, dict):

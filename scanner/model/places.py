@@ -4,16 +4,16 @@ Everything is read from the configuration. What Microsoft does beside it (suppor
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Literal, NamedTuple
 
-from scanner.model.checks import is_one
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
 from scanner.model.resource import Resource
+from scanner.model.value import value
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -103,7 +103,7 @@ class Found(NamedTuple):
     seen: tuple[Evidence, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class PlaceFinder:
     """What a row says of one mechanism of one type.
 
@@ -265,6 +265,16 @@ class PlaceFinder:
 
     def judge(self, resource: Resource, index: Index) -> tuple[Found, list[JudgedPlace]]:
         """Return the places of a resource, and each with its verdict. Raises Unread for what was not read."""
+        memo = resource.bundle.memo
+        if memo is None:
+            return self._judge(resource, index)
+        key = id(self), resource.key
+        judged: tuple[Found, list[JudgedPlace]] | None = memo.get(key)
+        if judged is None:
+            judged = memo[key] = self._judge(resource, index)
+        return judged
+
+    def _judge(self, resource: Resource, index: Index) -> tuple[Found, list[JudgedPlace]]:
         found = self.find(resource, index)
         allowed, unread = _allowed(resource, index) if found.places else (None, None)
         return found, [_judged(each, allowed, unread, resource, index) for each in found.places]

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from scanner.model.json_paths import copied, member, same
+from scanner.model.value import value
 
 
 class _Remove:
@@ -165,11 +165,13 @@ _FIELD = re.compile(r"<([A-Z][A-Z0-9_]*)>")
 
 def fields_of(texts: Iterable[str], own: Mapping[str, str] = FIELDS) -> tuple[Field, ...]:
     """Return the fields that stand in commands or steps, each once, in their order."""
-    names = dict.fromkeys(name for text in texts for name in _FIELD.findall(text))
+    names = dict.fromkeys(name for text in texts if "<" in text for name in _FIELD.findall(text))
+    if not names:
+        return ()
     return tuple(Field(name, own.get(name) or FIELDS.get(name, "")) for name in names)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Remedy:
     """What closes causes. `commands`: `az` commands, filled and quoted. `steps`: words where no single command exists.
 
@@ -240,7 +242,7 @@ def _value(value: Any, change: Edit) -> Any:
 
 def _with(body: Any, name: str, value: Any) -> dict[str, Any]:
     known = copied(body) if isinstance(body, dict) else {}
-    key = next((each for each in known if each.lower() == name.lower()), name)
+    key = name if name in known else next((each for each in known if each.lower() == name.lower()), name)
     if value is REMOVE:
         known.pop(key, None)
     else:

@@ -4,7 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from scanner.model.ids import SUBSCRIPTION, group_of, list_of, name_of, resource_type_of, segments, subscription_of
+from scanner.model.ids import (
+    SUBSCRIPTION,
+    group_of,
+    is_plain,
+    list_of,
+    name_of,
+    resource_type_of,
+    segments,
+    subscription_of,
+)
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
 from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
 
@@ -79,6 +88,9 @@ class Bundle:
     skips: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     below: dict[str, list["Resource"]] = field(default_factory=dict)
+    memo: dict[tuple[int, str], Any] | None = None
+    """What was computed of its resources, by the `id()` of what computes it and the key of the resource; None while
+    more may be read."""
 
     def add(self, resource: "Resource") -> None:
         """Add a record; of two with one id the one with more properties stays."""
@@ -93,7 +105,7 @@ class Bundle:
 
     @property
     def top(self) -> "Resource | None":
-        return self.resources.get("/" + "/".join(segments(self.id)))
+        return self.resources.get(self.id) or self.resources.get("/" + "/".join(segments(self.id)))
 
 
 class Resource:
@@ -105,7 +117,7 @@ class Resource:
         identity = member(body, "id")
         self.body = body
         self.id: str = identity if isinstance(identity, str) else ""
-        self.key = "/" + "/".join(segments(self.id))
+        self.key = self.id.lower() if is_plain(self.id) else "/" + "/".join(segments(self.id))
         self.list_key = list_of(self.id)
         self.type = resource_type_of(self.id)
         self.name = name_of(self.id)
@@ -169,7 +181,7 @@ class Resource:
 
     def has(self, path: str) -> bool:
         """Return whether the body has a value below a path that is not null."""
-        return self.get(path) is not MISSING and self.get(path) is not None
+        return not is_absent(self.get(path))
 
     def require(self, path: str) -> Any:
         """Return the value below a path. Raises Unread where it is absent or null, because ARM did not return it

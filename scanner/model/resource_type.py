@@ -1,6 +1,7 @@
 """The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
 
 from collections.abc import Callable, Iterable, Mapping
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
@@ -13,6 +14,8 @@ from scanner.model.verdict import Unread
 if TYPE_CHECKING:
     from scanner.model.index import Index
 
+_MOST_NAMES = 4096
+"""For how many endpoints a type remembers where their host names are: containers give endpoints their names."""
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
 
 
@@ -115,6 +118,18 @@ class Read:
 
     def needed(self, parent: Resource) -> bool:
         """Return whether a verdict depends on this read. A condition that is inconclusive needs it."""
+        if self.when is None and not self._folded:
+            return True
+        memo = parent.bundle.memo
+        if memo is None:
+            return self._needed(parent)
+        key = id(self), parent.key
+        found: bool | None = memo.get(key)
+        if found is None:
+            found = memo[key] = self._needed(parent)
+        return found
+
+    def _needed(self, parent: Resource) -> bool:
         if self._folded and parent.type.lower() not in self._folded:
             return False
         try:
@@ -150,6 +165,7 @@ class ResourceType:
         self.children: list[Read] = []
         self.endpoint_kinds: dict[str, EndpointKind] = {}
         self.hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] = {}
+        self._host_places: dict[str, tuple[str | tuple[Read, str], ...]] = {}
         self.endpoint_reads: tuple[Read, ...] = ()
         self.endpoint_function: EndpointFunction | None = None
         self.path_function: Callable[..., Any] | None = None
@@ -187,9 +203,21 @@ class ResourceType:
                 raise ValueError(f"{self.type} has two exposure functions")
             self.endpoint_kinds, self.endpoint_reads, self.endpoint_function = kinds, reads, function
             self.hosts = hosts or {}
+            self._host_places.clear()
             return function
 
         return register
+
+    def host_places(self, endpoint: str) -> tuple[str | tuple[Read, str], ...]:
+        """Return where the further host names of an endpoint are."""
+        found = self._host_places.get(endpoint)
+        if found is None:
+            found = tuple(
+                place for name, places in self.hosts.items() if fnmatchcase(endpoint, name) for place in places
+            )
+            if len(self._host_places) < _MOST_NAMES:
+                self._host_places[endpoint] = found
+        return found
 
     def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make the decorated function return the network paths to a resource whose endpoints are ports.

@@ -13,7 +13,7 @@ from scanner.model.keys import KeyFinder
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.rule import LEARN, Check, Fix, Rule, subject_of
+from scanner.model.rule import LEARN, Check, Controls, Fix, Rule, subject_of
 from scanner.model.rule_row import CheckRow, Names, RuleData, UnlessRow, Value
 from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict, malformed
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Lookup = Callable[[str], object]
 """The Python object of a variable's name; raises BadRow for a name that does not exist."""
+ControlsOf = Callable[[Names, str], Controls]
+"""The control ids of a rule, by its topics and sets and its id; raises BadRow for a set that does not exist."""
 
 
 class BadRow(Exception):
@@ -91,7 +93,9 @@ def _consistent_key(row: RuleData, key: KeyFinder) -> None:
         raise BadRow("the key source is missing: what an absent key means needs a source", "check")
 
 
-def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType]) -> Rule:
+def rule_of(
+    id: str, row: RuleData, lookup: Lookup, default: Callable[[], ResourceType], controls: ControlsOf | None = None
+) -> Rule:
     """Return the rule of a row. `default` is the type of a row that names none.
 
     Raise BadRow, or ValueError for a category that does not fit.
@@ -119,6 +123,7 @@ def rule_of(id: str, row: RuleData, lookup: Lookup, default: Callable[[], Resour
         endpoints=row.lock.endpoints if row.lock else (),
         credentials=row.lock.credentials if row.lock else (),
         check=check,
+        controls=controls(_names(row.controls), id) if controls is not None else {},
         control_sets=_names(row.controls),
         references=(*(f"{LEARN}/{page}" for page in _names(row.learn)), *row.references),
         aliases=row.aliases,
@@ -182,25 +187,30 @@ def _condition(row: UnlessRow, lookup: Lookup) -> Condition:
         return partial(_lacks, _read(lookup, row.without, "unless"))
     if not row.path or not (row.is_ or row.absent or row.present):
         raise BadRow("a condition needs without, or a path with is, absent or present", "unless")
-    return partial(_meets, row, _read(lookup, row.of, "unless") if row.of else None)
+    return _meets(row, _read(lookup, row.of, "unless") if row.of else None)
 
 
 def _lacks(read: Read, resource: Resource) -> bool:
     return not read.needed(resource)
 
 
-def _meets(row: UnlessRow, read: Read | None, resource: Resource) -> bool:
-    of = resource.child(read) if read is not None else resource
-    if of is None:
-        return False
-    value = of.name if row.path == "name" else of.require(row.path) if row.required else of.get(row.path)
-    if row.required and type(value) not in {type(each) for each in row.is_}:
-        raise malformed(row.path)
-    if not is_absent(value):
-        return row.present or checks.is_one(value, row.is_)
-    if row.absent and of.api_version_unknown:
-        raise Unread(row.path, "missing from a record of unknown API version")
-    return row.absent
+def _meets(row: UnlessRow, read: Read | None) -> Condition:
+    path, is_one, types = row.path, checks.known_by(row.is_), frozenset(map(type, row.is_))
+
+    def meets(resource: Resource) -> bool:
+        of = resource.child(read) if read is not None else resource
+        if of is None:
+            return False
+        value = of.name if path == "name" else of.require(path) if row.required else of.get(path)
+        if row.required and type(value) not in types:
+            raise malformed(path)
+        if not is_absent(value):
+            return row.present or is_one(value)
+        if row.absent and of.api_version_unknown:
+            raise Unread(path, "missing from a record of unknown API version")
+        return row.absent
+
+    return meets
 
 
 # Checks
@@ -277,7 +287,7 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
         return partial(checks.check_any_of, paths=row.any_of, **known)
     if "[]." in row.path:
         return partial(checks.check_items, path=row.path, expected=row.expected, unclear=row.unclear, **known)
-    return partial(checks.check_value, path=row.path, unclear=row.unclear, **known)
+    return checks.value_check(row.path, unclear=row.unclear, **known)
 
 
 # Fixes

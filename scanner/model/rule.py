@@ -3,7 +3,7 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import Responsibility, responsibility_of
 from scanner.model.rule_row import RuleData, SeverityName
+from scanner.model.value import value
 from scanner.model.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ Controls = Mapping[str, tuple[str, ...]]
 """Framework and version to control ids: {"CIS Azure 4.0.0": ("9.3.8",), "MCSB": ("NS-2",)}."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value(kw_only=True)
 class Fix:
     """The fix of a finding.
 
@@ -69,6 +70,8 @@ class Fix:
     change: Mapping[str, Any] = field(default_factory=dict)
     add: Mapping[str, Any] = field(default_factory=dict)
     delete: str = ""
+    _edits: list[tuple[str, str, Any, bool, Any]] = field(default_factory=list, init=False, repr=False, compare=False)
+    """`change` and `add` as edits: what is below the resource, the path, the value, whether it has names, the entry."""
 
     @property
     def first_step(self) -> str:
@@ -93,13 +96,21 @@ class Fix:
 
     def changes(self, subject: Resource, top: Resource) -> Iterator[Step]:
         """Yield what the command changes on a resource."""
-        ids = {"id": subject.id, "top_id": top.id}
-        for place, value in self.change.items():
-            yield Edit(*_place(place, subject, ids), _named(value, subject))
-        for place, value in self.add.items():
-            yield Edit(*_place(place, subject, ids), value, ADD)
+        if not (self.change or self.add or self.delete):
+            return
+        if not self._edits:
+            self._edits.extend((*_place(to), new, "{" in repr(new), None) for to, new in self.change.items())
+            self._edits.extend((*_place(to), new, False, ADD) for to, new in self.add.items())
+        for below, path, new, is_named, entry in self._edits:
+            if not below:
+                id = subject.id
+            elif below.startswith("{"):
+                id = below.format_map({"id": subject.id, "top_id": top.id})
+            else:
+                id = f"{subject.id}/{below}"
+            yield Edit(id, path, _named(new, subject) if is_named else new, entry)
         if self.delete:
-            yield Deletion(self.delete.format_map(ids))
+            yield Deletion(self.delete.format_map({"id": subject.id, "top_id": top.id}))
 
 
 def _named(value: Any, subject: Resource) -> Any:
@@ -108,15 +119,13 @@ def _named(value: Any, subject: Resource) -> Any:
         return {key: _named(each, subject) for key, each in value.items()}
     if isinstance(value, list):
         return [_named(each, subject) for each in value]
-    return {"{name}": subject.name, "{id}": subject.id}.get(value, value) if isinstance(value, str) else value
+    return subject.name if value == "{name}" else subject.id if value == "{id}" else value
 
 
-def _place(place: str, subject: Resource, ids: Mapping[str, str]) -> tuple[str, str]:
-    """Return the id and the path of a key of `change`."""
+def _place(place: str) -> tuple[str, str]:
+    """Return what a key of `change` names below the resource, or the template of another id, and the path."""
     below, _, path = place.rpartition(" ")
-    if below.startswith("{"):
-        return below.format_map(ids), path
-    return f"{subject.id}/{below}" if below else subject.id, path
+    return below, path
 
 
 def word(text: str) -> str:
@@ -124,7 +133,7 @@ def word(text: str) -> str:
     return shlex.quote(text).replace("{", "{{").replace("}", "}}")
 
 
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+@value(eq=False, kw_only=True)
 class Rule:
     """One question to one resource type. A lock rule reads exposures (`endpoints`); every other rule has a `check`.
 

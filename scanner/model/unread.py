@@ -8,10 +8,12 @@ class Unread(Exception):
     """
 
     def __init__(self, what: str, why: str, gap: str | None = None) -> None:
-        super().__init__(f"{what}: {why}")
         self.what = what
         self.why = why
         self.gap = gap
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.why}"
 
 
 def malformed(path: str) -> Unread:

@@ -1,13 +1,13 @@
 """The four verdicts of a rule, their evidence, and what could not be read."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, NamedTuple
 
 from scanner.model.json_paths import MISSING
 from scanner.model.remedy import Cause
 from scanner.model.unread import Unread, malformed
+from scanner.model.value import value
 from scanner.text.masks import masked
 
 ABSENT: Final = "absent"
@@ -36,7 +36,7 @@ SEVERITIES = tuple(each.name for each in reversed(Severity))
 """The names of the severities, critical first."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Evidence:
     """One value that was read: its path, the value, and the value that would pass (None: the row is context only)."""
 
@@ -86,7 +86,7 @@ def not_read(path: str) -> Unread:
     return Unread(path, "not collected")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Pass:
     """The rule looked for the fault and did not find it."""
 
@@ -101,7 +101,7 @@ class Accepted(NamedTuple):
     expires: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Fail:
     """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title.
 
@@ -119,7 +119,7 @@ class Fail:
     lapsed: Accepted | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Unknown:
     """The rule is inconclusive. `worst`: the highest severity that it may have. `gaps`: the URLs of the missing reads.
 
@@ -134,7 +134,7 @@ class Unknown:
     has_other_reasons: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NotApplicable:
     """The rule does not apply to this resource."""
 
@@ -146,6 +146,10 @@ Verdict = Pass | Fail | Unknown | NotApplicable
 
 def unknown(*missing: Unread, worst: Severity | None = None, evidence: Iterable[Evidence] = ()) -> Unknown:
     """Return the Unknown for parts that were not read."""
+    if len(missing) == 1:
+        one = missing[0]
+        gap = one.gap
+        return Unknown(f"{one.what}: {one.why}", (gap,) if gap else (), worst, tuple(evidence), (), not gap)
     why = "; ".join(dict.fromkeys(f"{each.what}: {each.why}" for each in missing))
     gaps = tuple(dict.fromkeys(each.gap for each in missing if each.gap))
     return Unknown(why, gaps, worst, tuple(evidence), has_other_reasons=any(not each.gap for each in missing))

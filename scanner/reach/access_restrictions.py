@@ -9,7 +9,7 @@ itself, so the tag AzureFrontDoor.Backend together with the id of the own profil
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
@@ -18,6 +18,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
+from scanner.model.value import replace
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import AllowedSubnets
 from scanner.reach.sources import (

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, authentication_clause
 from scanner.model.ids import name_of
 from scanner.model.resource import Resource
+from scanner.model.value import value
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
 from scanner.reach.peerings import MAY_PUBLISH
@@ -18,7 +18,7 @@ ReachVerdict = Literal["yes", "in part", "no", "not known"]
 """`in part`: a part of the addresses that the query names can connect."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ReachAnswer:
     """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
 

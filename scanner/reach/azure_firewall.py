@@ -7,7 +7,6 @@ subnet as the source: Microsoft Tech Community, "Azure Firewall NAT Behaviors".
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Any, Final
 
 from scanner.model.addresses import AddressSet, Version
@@ -15,6 +14,7 @@ from scanner.model.exposure import Hop
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
+from scanner.model.value import replace
 from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.areas import AnyArea
 from scanner.reach.load_balancer_rules import PROTOCOLS

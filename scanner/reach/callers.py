@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
+from scanner.model.value import value
 from scanner.reach.networks import Destination, Fabric, destination_of, key_of, network_of
 from scanner.reach.peerings import peers_of
 from scanner.reach.public_addresses import public_addresses
@@ -14,7 +14,7 @@ from scanner.reach.senders import egress, parsed_addresses
 from scanner.reach.topology import Topology
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Caller:
     """The source of a connection. Without `addresses` and `subnets` it is the internet as a whole.
 

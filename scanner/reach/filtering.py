@@ -8,12 +8,13 @@ address is closed and a Basic one open (Microsoft Learn, virtual-network/ip-serv
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
+from scanner.model.value import replace, value
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -49,7 +50,7 @@ MAX_CACHED_CHAINS: Final = 256
 """The number of chains that a fabric keeps, because machines that share their groups follow each other."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FilterStep:
     """One step of the chain: the rules that decided, and the sources that remain after it.
 
@@ -83,7 +84,7 @@ _NAMES: Final[dict[FilterKind, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OpenRange:
     """A range of ports that some source reaches. `protocol` "*": TCP and UDP alike.
 
@@ -113,7 +114,7 @@ class OpenRange:
         return replace(self, certain=self.certain & to, possible=self.possible & to)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FilterLevel:
     """One level of the chain. `group` None: no rules decide there, and `detail` says why."""
 

@@ -1,12 +1,12 @@
 """The row of a service's firewall: the paths of its switch, rule lists and private endpoints in the body."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from scanner.model.resource_type import Read
+from scanner.model.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RuleList:
     """One list of firewall rules in a body, and the members of an entry.
 
@@ -30,7 +30,7 @@ class RuleList:
         return self.path if self.child is None else self.child.path
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Firewall:
     """The row of a service: its public switch, its rule lists and its private endpoints in the body, and the meaning of
     absent values.

@@ -1,15 +1,16 @@
 """The rule lists of a service's firewall, read by its row."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, address_range, parse, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
+from scanner.model.value import replace
 from scanner.model.verdict import (
     Evidence,
     Unread,
@@ -313,7 +314,7 @@ def trusted_access(reading: FirewallReading) -> tuple[str, ...]:
     if holder is None:
         return ()
     found: list[str] = []
-    if any(_is_one_of(each, row.bypass_trusted) for each in bypass_values(holder, row)):
+    if any(is_one(each, row.bypass_trusted) for each in bypass_values(holder, row)):
         value = holder.get(row.bypass)
         found.append(f"trusted Microsoft services are still allowed ({row.bypass} is {value})")
     for rules in row.instances:
@@ -334,13 +335,9 @@ def unknown_bypass(reading: FirewallReading) -> tuple[PossibleGrant, ...]:
     """Return a possible grant where the bypass has a value that is not known, because it may allow anyone."""
     row, holder = reading.row, reading.holder
     known = (*row.bypass_off, *row.bypass_trusted, *row.bypass_other)
-    if holder is None or all(_is_one_of(each, known) for each in bypass_values(holder, row)):
+    if holder is None or all(is_one(each, known) for each in bypass_values(holder, row)):
         return ()
     return (PossibleGrant(Reach.internet, unknown_value(row.bypass, holder.get(row.bypass))),)
-
-
-def _is_one_of(value: Any, known: tuple[Any, ...]) -> bool:
-    return any(same(value, each) for each in known)
 
 
 def text_member(entry: Any, path: str) -> str:

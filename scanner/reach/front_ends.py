@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +19,7 @@ from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
+from scanner.model.value import replace
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
 from scanner.reach.sources import cached, join_with_and

@@ -7,16 +7,16 @@ Source: IANA Service Name and Transport Protocol Port Number Registry; where it 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
 
+from scanner.model.value import value
 from scanner.reach.port_ranges import Protocol, place
 
 PortKind = Literal["admin", "app"]
 PortGroup = Literal["administration", "database", "files", "cluster", "web"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class KnownPort:
     """A port of the table. `name` begins titles ("SSH"); `why` is a clause: what a successful caller can do."""
 

@@ -16,6 +16,7 @@ from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, same
 from scanner.model.resource import Resource
+from scanner.model.value import value
 from scanner.model.verdict import Unread
 from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
 from scanner.reach.security_admin import (
@@ -102,7 +103,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     address: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RouteTable:
     """A route table: the next hop of its default route, "" without one that matters, and its routes."""
 
@@ -111,7 +112,7 @@ class RouteTable:
     routes: tuple[Route, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Destination:
     """The destination of a packet after all translations. Ids in any case; `group` "" without; `address` "" if not
     known. `public`: the address is that of a public front end, which floating IP keeps.

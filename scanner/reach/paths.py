@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.json_paths import get_path, is_absent, text_at
+from scanner.model.value import replace, value
 from scanner.model.verdict import Unread
 from scanner.reach.areas import AnyArea
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
@@ -106,7 +107,7 @@ class DnatRule(NamedTuple):
         return self.inner == "rules"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class FrontEnd:
     """The way of a packet from outside up to a machine.
 
@@ -237,7 +238,7 @@ def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class NetworkPath:
     """A front end and the destination that it leads to; `nic`: the key of the network interface, "" without one."""
 

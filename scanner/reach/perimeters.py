@@ -8,7 +8,6 @@ work in every mode.
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
@@ -19,6 +18,7 @@ from scanner.model.json_paths import MISSING, get_path, same, text_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
+from scanner.model.value import replace, value
 from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, grants_from_ids, private_range_evidence
 
@@ -44,7 +44,7 @@ _KNOWN = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Perimeter:
     """One association: the perimeter's id, its mode, the lock of its inbound rules, their number, and the evidence."""
 
@@ -72,7 +72,7 @@ class Perimeter:
         return self.enforced and self.not_applied is None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Perimeters:
     """The perimeters of a resource; `missing`: why there may be others.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, NO_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, union
@@ -11,6 +10,7 @@ from scanner.model.exposure import Exposure, Hop, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
+from scanner.model.value import replace, value
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
     ReachAnswer,
@@ -37,7 +37,7 @@ from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class AskedPort:
     """The port of a query; `name` where it represents a range."""
 

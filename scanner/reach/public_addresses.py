@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same, text_at
 from scanner.model.resource import Resource
+from scanner.model.value import value
 from scanner.model.verdict import Unread, not_listed, unknown_value
 from scanner.reach.filtering import EntryKind
 from scanner.reach.networks import key_of
@@ -19,7 +18,7 @@ ADDRESSES = "Microsoft.Network/publicIPAddresses"
 PREFIXES = "Microsoft.Network/publicIPPrefixes"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PublicAddress:
     """A public IP address or prefix: `address` is "" while none is allocated; `entry` follows its SKU.
 

@@ -1,11 +1,11 @@
 """The public network access switch of a service, by its `Firewall` row."""
 
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from scanner.model.exposure import Lock
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
+from scanner.model.value import value
 from scanner.model.verdict import (
     Evidence,
     Unread,
@@ -20,7 +20,7 @@ from scanner.reach.firewall_rules import FirewallReading
 SwitchState = Literal["enabled", "disabled", "secured"]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PublicSwitch:
     state: SwitchState
     seen: tuple[Evidence, ...]

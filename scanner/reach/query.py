@@ -8,7 +8,6 @@ for one caller; no rule is evaluated a second time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Final
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
@@ -17,6 +16,7 @@ from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
+from scanner.model.value import replace
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
     ReachAnswer,

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from scanner.content import content
 from scanner.document.schema import Document
-from scanner.evaluate.cycle_collector import without_cycle_collector
+from scanner.model.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
 from scanner.report.concepts import marked
 from scanner.report.data_block import DataBlock

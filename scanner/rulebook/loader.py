@@ -9,11 +9,12 @@ no Python files: nothing in it runs.
 import importlib
 import importlib.metadata
 import inspect
+import os
 import re
 import sys
 import traceback
 from collections.abc import Iterable, Sequence
-from copy import copy, deepcopy
+from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -22,6 +23,7 @@ from types import ModuleType
 
 from scanner.content import content
 from scanner.errors import InputError, nearest
+from scanner.model.cycle_collector import without_cycle_collector
 from scanner.model.framework import Framework
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import RESPONSIBILITIES
@@ -270,21 +272,35 @@ def _shared(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
 def _built_in(folder: Path, stamps: tuple[object, ...]) -> tuple[RuleSet, RuleFiles]:
     """Return the rules of the built-in folder, loaded again where a file changed. They are not to be changed."""
     found, files = _none()
-    _folder(found, files, folder, "scanner.rules")
+    with without_cycle_collector():
+        _folder(found, files, folder, "scanner.rules")
     return found, files
 
 
 def _stamps(folder: Path) -> tuple[object, ...]:
     """Return the name, time and size of each file of rules in a folder."""
-    files = (file for part in ("*.toml", "*/*.toml", "*.py", "*/*.py") for file in folder.glob(part))
-    return tuple((str(file), (found := file.stat()).st_mtime_ns, found.st_size) for file in sorted(files))
+    found: list[tuple[str, int, int]] = []
+    with os.scandir(folder) as entries:
+        below = [each for each in entries if each.is_dir() or each.name.endswith((".toml", ".py"))]
+    for each in below:
+        if each.is_dir():
+            with os.scandir(each) as entries:
+                found += [_stamp(one) for one in entries if one.name.endswith((".toml", ".py"))]
+        else:
+            found.append(_stamp(each))
+    return tuple(sorted(found))
+
+
+def _stamp(file: "os.DirEntry[str]") -> tuple[str, int, int]:
+    known = file.stat()
+    return file.path, known.st_mtime_ns, known.st_size
 
 
 def _copied(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
     """Return copies to which rules can be added."""
     rules = replace(found, **{each.name: copy(getattr(found, each.name)) for each in fields(found)})
     own = replace(files, **{each.name: copy(getattr(files, each.name)) for each in fields(files)})
-    own.tested = deepcopy(files.tested)
+    own.tested = {name: {key: [*ids] for key, ids in by.items()} for name, by in files.tested.items()}
     return _shared(rules, own)
 
 

@@ -129,12 +129,16 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
     rules: list[Rule] = []
     lookup = _lookup(files, file.stem, beside)
     only_type = partial(_only_type, files, file.stem, beside)
+    controls = partial(_controls, files, {})
+    shared: dict[Key, dict[str, set[str]]] = {}
     for id, key, template, row in _rows(tables):
         try:
             if not isinstance(row, dict):
                 raise BadRow("a row must be a table")
-            made = rule_of(id, row_of(_filled(template, row) if template else row), lookup, only_type)
-            rules.append(with_controls(made, files))
+            if template and key[:2] not in shared:
+                shared[key[:2]] = {name: _words(value) for name, value in template.items() if name != "rows"}
+            data = row_of(_filled(template, row, shared[key[:2]]) if template else row)
+            rules.append(rule_of(id, data, lookup, only_type, controls))
         except _NotLoaded:
             continue
         except BadRow as fault:
@@ -150,16 +154,25 @@ def with_controls(rule: Rule, files: RuleFiles) -> Rule:
     """Return the rule with the control ids of its topics and sets, and those that name it. Raise BadRow for a topic or
     set that does not exist.
     """
-    found: dict[str, tuple[str, ...]] = dict(rule.controls)
-    for name in rule.control_sets:
+    return replace(rule, controls=_controls(files, rule.controls, rule.control_sets, rule.id))
+
+
+def _controls(files: RuleFiles, own: Controls, sets: tuple[str, ...], id: str) -> Controls:
+    """Return the control ids of a rule by framework: its own, those of its topics and sets, and those that name it."""
+    found: dict[str, tuple[str, ...]] = dict(own)
+    for name in sets:
         if name not in files.controls and name not in files.topics:
             known = (*files.topics, *files.controls)
             raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=known)
-    for name in (*rule.control_sets, rule.id):
-        for framework, ids in (*files.controls.get(name, {}).items(), *files.tested.get(name, {}).items()):
-            found[framework] = tuple(dict.fromkeys((*found.get(framework, ()), *ids)))
+    for name in (*sets, id):
+        for by in (files.controls.get(name), files.tested.get(name)):
+            for framework, ids in by.items() if by else ():
+                before = found.get(framework)
+                found[framework] = tuple(dict.fromkeys((*before, *ids) if before else ids))
+    if not found:
+        return found
     order = dict.fromkeys((*files.frameworks.values(), *found))
-    return replace(rule, controls={framework: found[framework] for framework in order if framework in found})
+    return {framework: found[framework] for framework in order if framework in found}
 
 
 # Tables: what many rows share
@@ -184,17 +197,23 @@ def _rows(tables: dict[str, Any]) -> Iterator[tuple[str, Key, dict[str, Any], di
             yield id, ("table", topic, "rows", id), template, row
 
 
-def _filled(template: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
+def _filled(template: dict[str, Any], row: dict[str, Any], shared: Mapping[str, set[str]]) -> dict[str, Any]:
+    """Return a row with what its table shares. `shared`: the words of each part of the table."""
     words = {name: text for name, text in row.items() if name not in FIELDS and isinstance(text, str)}
-    merged: dict[str, Any] = _merged(template, {name: each for name, each in row.items() if name not in words})
-    del merged["rows"]
-    wanted = _words(merged) - LATER
+    own = {name: each for name, each in row.items() if name not in words}
+    parts = [
+        (name, _merged(value, own[name]), None) if name in own else (name, value, shared[name])
+        for name, value in template.items()
+        if name != "rows"
+    ]
+    parts += [(name, value, None) for name, value in own.items() if name not in template]
+    known = [(name, value, _words(value) if found is None else found) for name, value, found in parts]
+    wanted = {word for _, _, found in known for word in found}
     for name in words.keys() - wanted:
         raise BadRow(f'unknown key "{name}"', name, word=name, known=(*FIELDS, *wanted))
     for name in wanted - words.keys():
         raise BadRow(f"the key {name} is missing, but its table uses it")
-    found: dict[str, Any] = _fill(merged, words)
-    return found
+    return {name: _fill(value, words) if found else value for name, value, found in known}
 
 
 def _merged(below: Any, above: Any) -> Any:
@@ -204,15 +223,24 @@ def _merged(below: Any, above: Any) -> Any:
 
 
 def _words(value: Any) -> set[str]:
+    """Return the words that a table's rows fill."""
+    found: set[str] = set()
+    _add_words(value, found)
+    return found - LATER
+
+
+def _add_words(value: Any, found: set[str]) -> None:
     if isinstance(value, str):
-        return set(_WORD.findall(value))
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return {word for part in parts for word in _words(part)}
+        if "{" in value:
+            found.update(_WORD.findall(value))
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
+            _add_words(part, found)
 
 
 def _fill(value: Any, words: Mapping[str, str]) -> Any:
     if isinstance(value, str):
-        return _WORD.sub(lambda found: words.get(found[1], found[0]), value)
+        return _WORD.sub(lambda found: words.get(found[1], found[0]), value) if "{" in value else value
     if isinstance(value, dict):
         return {key: _fill(each, words) for key, each in value.items()}
     return [_fill(each, words) for each in value] if isinstance(value, list) else value

@@ -16,7 +16,7 @@ from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
 from scanner.model.host_names import MARKS, host_names
-from scanner.model.ids import group_of, resource_type_of, root_of, segments, subscription_of
+from scanner.model.ids import group_of, is_below, resource_type_of, root_of, segments, subscription_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.located import Located
@@ -197,6 +197,8 @@ def locations_of(lines: Callable[[], Iterable[bytes]]) -> Located:
 
 def _locations_in(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     for raw in lines:
+        if b'"location"' not in raw:
+            continue
         with suppress(msgspec.DecodeError):
             one = _LOCATED.decode(raw).resource
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
@@ -280,16 +282,12 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
     bundle: Bundle | None = None
     root = ""
     for line in lines:
-        if line.scope is not None:
-            if bundle is not None:
-                raise _unordered(f"scope {line.scope.subscription}")
-            snapshot.scopes.append(line.scope)
-            continue
         url = url_of(line)
+        if bundle is not None and is_below(url, root):
+            _add_to_bundle(bundle, line)
+            continue
         if not (line_root := root_of_line(line)):
-            if bundle is not None:
-                raise _unordered(url)
-            _add_bulk_read(snapshot, line)
+            _add_before(snapshot, line, bundle)
             continue
         if line_root != root or bundle is None:
             if bundle is not None:
@@ -300,6 +298,16 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
         _add_to_bundle(bundle, line)
     if bundle is not None:
         yield bundle
+
+
+def _add_before(snapshot: Snapshot, line: SnapshotLine, bundle: Bundle | None) -> None:
+    """Add a line that belongs to no bundle. Raises InputError where bundles came before it."""
+    if bundle is not None:
+        raise _unordered(f"scope {line.scope.subscription}" if line.scope is not None else url_of(line))
+    if line.scope is not None:
+        snapshot.scopes.append(line.scope)
+    else:
+        _add_bulk_read(snapshot, line)
 
 
 def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:

@@ -2,7 +2,8 @@
 
     python -m tests.benchmarks.evaluate [COUNT]
 
-Prints JSON: resources, wall and CPU seconds (decoding, evaluating and writing), resources a second, KB a resource.
+Prints JSON: resources, wall and CPU seconds (decoding, evaluating and writing), resources and checks (a rule on a
+resource) a second, KB a resource.
 """
 
 import json
@@ -75,6 +76,7 @@ def measure(snapshot: Snapshot) -> dict[str, Any]:
         "wall_s": round(wall, 3),
         "cpu_s": round(cpu, 3),
         "resources_a_second": round(result.counts.resources / cpu),
+        "checks_a_second": round(result.counts.checks / cpu),
         "kb_a_resource": round(size / result.counts.resources / 1000, 2),
         "findings": result.counts.statuses["fail"] + result.counts.statuses["unknown"],
         "peak_mb": round(usage.getrusage(usage.RUSAGE_SELF).ru_maxrss / 1024),

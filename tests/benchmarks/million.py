@@ -30,7 +30,9 @@ STORAGE, NETWORK = 0.4, 0.05
 """The shares of storage accounts, with everything below them, and of network resources."""
 _STORAGE = re.compile(r"(?i)/providers/microsoft\.storage/storageaccounts/")
 _NETWORK = re.compile(r"(?i)/providers/microsoft\.network/")
-_VAULT = re.compile(r'(?i)(microsoft\.keyvault/(?:vaults|managedhsms)/|https://)([a-z0-9-]+)(?=[/"]|\.(?:vault|managedhsm)\.)')
+_VAULT = re.compile(
+    r'(?i)(microsoft\.keyvault/(?:vaults|managedhsms)/|https://)([a-z0-9-]+)(?=[/"]|\.(?:vault|managedhsm)\.)'
+)
 _GROUP = re.compile(r'(?i)(/resourcegroups/[^/"]+)(/providers/microsoft\.network/)?')
 
 

@@ -138,7 +138,9 @@ def demos(names: Names, old: Path, new: Path) -> Result:
     for out in (old, new):
         text = re.sub(r"127\.0\.0\.1:\d+", "127.0.0.1", (out / "demo/snapshot.jsonl").read_text("utf-8"))
         found = (json.loads(line) for line in text.splitlines())
-        lines.append(Counter(json.dumps(line, sort_keys=True) for line in found if "snapshot" not in line))
+        # The digests of a chain depend on the port of the sandbox, which stands in the first line.
+        bare = ({**line, "chain": ""} for line in found if "snapshot" not in line and "end" not in line)
+        lines.append(Counter(json.dumps(line, sort_keys=True) for line in bare))
     result.counts["collected lines"] += lines[0].total()
     for side, left in (("old", lines[0] - lines[1]), ("new", lines[1] - lines[0])):
         for line in left.elements():

@@ -1,0 +1,172 @@
+"""Fast lookups return what the plain definitions say, for any JSON and any id."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.model.checks import known_by
+from scanner.model.exposure import Exposure, Grant, Lock, Reach, grant
+from scanner.model.ids import OF_SUBSCRIPTION, is_below, is_subscription, list_of, root_of, segments, type_of
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, value_at
+from scanner.model.kept import KeptPart, part, tree_of
+from scanner.model.resource import Bundle, Gap, Resource
+from scanner.model.resource_type import ResourceType
+from scanner.model.unread import Unread, malformed
+from scanner.model.value import replace
+
+KEYS = st.sampled_from(["a", "A", "b", "B", "c", "ab", "aB"])
+SCALARS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "on", "On", "true", "True", "0", "1"])
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
+PATHS = st.lists(KEYS, min_size=1, max_size=4).map(".".join)
+
+
+def plain_member(body: Any, name: str) -> Any:
+    """The first key that is equal, else the last one that is equal without case."""
+    if not isinstance(body, dict):
+        return MISSING
+    if dict.__contains__(body, name):
+        return dict.__getitem__(body, name)
+    found = [each for each in dict.keys(body) if each.lower() == name.lower()]
+    if found:
+        return dict.__getitem__(body, found[-1])
+    if isinstance(body, KeptPart):
+        body.check(name)
+    return MISSING
+
+
+def plain_path(body: Any, path: str) -> Any:
+    for step in path.split("."):
+        body = plain_member(body, step)
+        if body is MISSING:
+            return MISSING
+    return body
+
+
+def plain_value(body: Any, path: str) -> Any:
+    found = plain_path(body, path)
+    if found is MISSING:
+        for step in path.split("."):
+            if not (isinstance(body, dict) or is_absent(body)):
+                raise malformed(path)
+            body = plain_member(body, step)
+    return found
+
+
+def told(function: Any, *given: Any) -> Any:
+    """What a function returns, or why it is unread."""
+    try:
+        return function(*given)
+    except Unread as missing:
+        return f"unread: {missing}"
+
+
+@given(VALUES | st.just(MISSING), PATHS, st.booleans())
+def test_a_path_leads_where_its_steps_lead(body: Any, path: str, is_cut: bool) -> None:
+    if is_cut and isinstance(body, dict):
+        body = part(body, tree_of(("a.b", "ab.*")))
+    for fast, plain in ((member, plain_member), (get_path, plain_path), (value_at, plain_value)):
+        seen, wanted = told(fast, body, path), told(plain, body, path)
+        assert repr(seen) == repr(wanted), fast
+
+
+@given(st.lists(SCALARS.filter(lambda each: each is not None), max_size=3).map(tuple), VALUES | st.just(MISSING))
+def test_known_values_are_known_in_one_look(known: tuple[Any, ...], value: Any) -> None:
+    assert known_by(known)(value) == is_one(value, known)
+
+
+WORDS = """subscriptions s resourceGroups RESOURCEGROUPS g providers Providers Microsoft.Web sites slots one config
+locks Microsoft.Authorization Microsoft.Network networkSecurityPerimeters profiles Microsoft.Compute locations usages
+Straße İ"""
+PARTS = st.sampled_from([*WORDS.split(), ""])
+IDS = st.lists(PARTS, max_size=12).map(lambda parts: "/" + "/".join(parts)) | st.builds(
+    lambda group, rest, query: f"/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Web/{rest}{query}",
+    PARTS,
+    st.lists(PARTS, max_size=6).map("/".join),
+    st.sampled_from(["", "?api-version=1", "/"]),
+)
+
+
+def plain_type(id: str) -> str:
+    parts = [each for each in id.split("?", 1)[0].split("/") if each]
+    for place in range(len(parts) - 1, -1, -1):
+        if parts[place].lower() == "providers":
+            rest = parts[place + 1 :]
+            return "/".join([*rest[:1], *rest[1::2]]) if len(rest) > 1 else ""
+    return ""
+
+
+@given(IDS)
+def test_an_id_has_the_parts_of_its_segments(id: str) -> None:
+    type = plain_type(id)
+    assert type_of(id) == type
+    listed = "/" + "/".join(segments(id)[:-1])
+    if type.lower() in OF_SUBSCRIPTION and is_subscription(root_of(id)):
+        listed = f"{root_of(id)}/providers/{type.lower()}"
+    assert list_of(id) == listed
+    assert Resource({"id": id}).key == "/" + "/".join(segments(id))
+
+
+@given(IDS, st.lists(PARTS, max_size=4).map("/".join), st.booleans())
+def test_what_is_below_a_bundle_belongs_to_it(id: str, rest: str, is_loud: bool) -> None:
+    root = root_of(id)
+    url = f"{root}/{rest}" if rest else root
+    url = url.upper() if is_loud else url
+    if root and is_below(url, root):
+        assert root_of(url) == root
+
+
+def test_most_lines_below_a_bundle_need_no_second_look() -> None:
+    root = "/subscriptions/s/resourcegroups/g/providers/microsoft.storage/storageaccounts/one"
+    assert is_below(f"{root}/blobServices/default", root)
+    assert is_below(root.upper(), root)
+    assert not is_below(f"{root}2", root)
+    assert not is_below(f"{root}/providers/Microsoft.Insights/diagnosticSettings", root)
+
+
+@given(st.sampled_from(list(Reach)), st.text(max_size=3))
+def test_a_copy_has_the_other_fields_of_the_value(level: Reach, text: str) -> None:
+    lock = grant(level)
+    assert lock.widest is not None  # computed once, and not copied
+    wide = Lock((Grant(Reach.internet),))
+    assert replace(lock, grants=wide.grants).widest == wide.widest
+    assert replace(lock.grants[0], description=text) == dataclasses.replace(lock.grants[0], description=text)
+    exposure = Exposure("data", "data", lock, lock)
+    assert replace(exposure, address=text) == dataclasses.replace(exposure, address=text)
+
+
+def test_a_copy_is_checked_like_a_new_value() -> None:
+    exposure = Exposure("data", "data", grant(Reach.none), grant(Reach.none))
+    with pytest.raises(TypeError):
+        replace(exposure, severity_steps_down=1)
+    with pytest.raises(TypeError):
+        replace(exposure, colour="red")
+    with pytest.raises(TypeError):
+        replace(exposure.reach.grants[0], colour="red")
+
+
+def test_what_a_bundle_remembers_is_forgotten_where_more_may_be_read() -> None:
+    asked: list[str] = []
+    kind = ResourceType("Microsoft.Agency/things", api="1")
+
+    def when(parent: Resource) -> bool:
+        asked.append(parent.id)
+        return True
+
+    child = kind.child("parts", when=when)
+    top = Resource({"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Agency/things/one"})
+    assert [child.needed(top), child.needed(top), len(asked)] == [True, True, 2]
+    top.bundle.memo = {}
+    assert [child.needed(top), child.needed(top), len(asked)] == [True, True, 3]
+
+
+def test_a_bundle_finds_its_top_in_any_case() -> None:
+    id = "/subscriptions/S/resourceGroups/g/providers/Microsoft.Agency/things/One"
+    bundle = Bundle(id, gaps={"x": Gap("x", 403, "Forbidden")})
+    top = Resource({"id": id.upper()}, bundle=bundle)
+    bundle.add(top)
+    assert bundle.top is top
