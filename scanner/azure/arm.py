@@ -1,4 +1,4 @@
-"""Reads of Azure Resource Manager, through the management clients' public `send_request`."""
+"""Reads of Azure Resource Manager: GETs over the session of the scan, POSTs through the management clients."""
 
 import asyncio
 import gc
@@ -6,20 +6,22 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
+from uuid import uuid4
 
 import aiohttp
 import msgspec
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.rest import HttpRequest
 
-from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, ListMeter, decode
+from scanner.azure.answers import LINK_BYTES, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
-from scanner.azure.pipeline import EFFECTIVE, GRAPH, OnRequest, policies, request_slots
-from scanner.azure.transport import HttpSession, explain_failure, proxy_of
+from scanner.azure.pipeline import EFFECTIVE, GRAPH, Answer, OnRequest, RequestGuards, policies, request_slots
+from scanner.azure.transport import HttpAnswer, HttpSession, explain_failure, proxy_of
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of
@@ -61,10 +63,20 @@ class ArmClient:
     _decoded_bytes: int = 0
     spool: Spool = field(default_factory=Spool)
     slots: asyncio.Semaphore = field(default_factory=request_slots)
+    guards: RequestGuards = field(init=False)
+    _proxy: str | None = field(init=False)
+    _id: str = field(init=False)
+    """The beginning of the ids of requests, as `uuid4` makes it."""
+    _requests: "count[int]" = field(default_factory=count)
+
+    def __post_init__(self) -> None:
+        self.guards = RequestGuards(self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.effective)
+        self._proxy = proxy_of(self.cloud.arm)
+        self._id = str(uuid4())[:24]
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""
-        body = await self._object(self._url(path, api, query), self._limit_key(path, region, listing=False), path)
+        body = await self._decoded(self._url(path, api, query), self._limit_key(path, region, listing=False), path)
         if not isinstance(body, dict) or not body:
             raise ReadError(path, 0, "BadJson", message="the response is not a JSON object")
         return body
@@ -82,7 +94,7 @@ class ArmClient:
         meter, expected = ListMeter(path, self.limits), 0
         while url:
             meter.start_page(url)
-            body = await self._object(url, key, path, meter)
+            body = await self._decoded(url, key, path, meter)
             rows = _rows(body, path)
             meter.add_rows(len(rows))
             expected = max(expected, _total(body))
@@ -108,8 +120,8 @@ class ArmClient:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         for each in body["subscriptions"]:
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
-        request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
-        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
+        url = f"{self.cloud.arm}{GRAPH}?api-version=2021-03-01"
+        found = await self._decoded(url, LimitKey("", "", graph=True), GRAPH, meter, body)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
@@ -122,9 +134,10 @@ class ArmClient:
         if EFFECTIVE.fullmatch(path) is None:
             raise ReadError(path, 0, "OddId", message="the id is not one of a network interface or a network")
         url = self._url(path, EFFECTIVE_API, None)
-        request, rows, meter = HttpRequest("POST", url, json={}), [], ListMeter(path, self.limits)
+        target, rows, meter = url, [], ListMeter(path, self.limits)
+        asked: Json | None = {}
         while True:
-            body = await self._effective_page(request, path, seconds, meter)
+            body = await self._effective_page(target, asked, path, seconds, meter)
             rows += body["value"]
             meter.add_rows(len(body["value"]))
             link, token = self._next(body, url, path), body.get("skipToken")
@@ -135,14 +148,14 @@ class ArmClient:
             page = link or token
             meter.start_page(str(page))
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
-            request = HttpRequest("GET", link) if link else HttpRequest("POST", url, json={"skipToken": token})
+            target, asked = (link, None) if link else (url, {"skipToken": token})
 
-    async def _effective_page(self, request: HttpRequest, path: str, seconds: float, meter: ListMeter) -> Json:
-        """Return one page of effective rules, when Azure has worked it out."""
+    async def _effective_page(self, url: str, asked: Json | None, path: str, seconds: float, meter: ListMeter) -> Json:
+        """Return one page of effective rules, when Azure has worked it out. `asked`: what is posted; None for a GET."""
         key = self._limit_key(path, "", listing=False)
         ends = time.monotonic() + seconds
         while True:
-            response = await self._send(request, key, path)
+            response = await self._send("GET" if asked is None else "POST", url, key, path, asked)
             if response.status_code != HTTPStatus.ACCEPTED:
                 meter.add(len(response.content))
                 return _decoded_effective(path, response, self.limits)
@@ -153,7 +166,7 @@ class ArmClient:
                 raise ReadError(path, 0, "Timeout", message="Azure did not finish the operation in time")
             wait = retry_after(response.headers)
             await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
-            request = HttpRequest("GET", where)
+            url, asked = where, None
 
     @property
     def limits(self) -> Limits:
@@ -199,13 +212,15 @@ class ArmClient:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
-    async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
-        return await self._decoded(HttpRequest("GET", url), key, path, meter)
+    async def _decoded(
+        self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None, asked: Json | None = None
+    ) -> Any:
+        """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more.
 
-    async def _decoded(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
-        """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
+        `asked`: the query that is posted; None for a GET.
+        """
         for last in (False, True):
-            response = await self._send(request, key, path)
+            response = await self._send("GET" if asked is None else "POST", url, key, path, asked)
             if response.status_code >= 300:
                 raise read_error(path, response.status_code, response.content)
             if meter is not None:
@@ -235,15 +250,19 @@ class ArmClient:
             self._decoded_bytes = size
 
     def _refuse_foreign(self, target: str, path: str) -> None:
-        """Raise ReadError for a path in a subscription that another login reads."""
-        if self.foreign and subscription_of(unquote(target)) in self.foreign:
+        """Raise ReadError for a path or URL in a subscription that another login reads."""
+        if self.foreign and subscription_of(unquote(urlsplit(target).path)) in self.foreign:
             raise ReadError(path, 0, OTHER_TENANT, message="another login of this scan reads this subscription")
 
-    async def _send(self, request: HttpRequest, key: LimitKey, path: str) -> AsyncHttpResponse:
-        self._refuse_foreign(urlsplit(request.url).path, path)
+    async def _send(self, method: str, url: str, key: LimitKey, path: str, asked: Json | None = None) -> Answer:
+        """Return the answer to a GET, or to the POST of what is asked, which goes through a management client."""
+        self._refuse_foreign(url, path)
         try:
-            client = self._client(request.method, key.provider, path)
-            response: AsyncHttpResponse = await client.send_request(request, limit_key=key)
+            if method == "GET":
+                answer: Answer = await self._get(url, key)
+            else:
+                request = HttpRequest(method, url, json=asked)
+                answer = await self._client(key.provider).send_request(request, limit_key=key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
@@ -255,19 +274,31 @@ class ArmClient:
                     raise explained from lost
             raise
         self.answered = True
-        return response
+        return answer
 
-    def _client(self, method: str, provider: str, path: str) -> Any:
-        """Return the management client of a read. Clients that cost much to import are made where they are needed."""
-        name = _client_for(method, provider, path)
+    async def _get(self, url: str, key: LimitKey) -> Answer:
+        """Return the answer to a GET, sent without a management client, which costs as much CPU again."""
+        headers = {
+            "Accept": "application/json",
+            "User-Agent": self.agent,
+            "x-ms-client-request-id": f"{self._id}{next(self._requests):012x}",
+        }
+
+        async def once(authorization: str) -> HttpAnswer:
+            headers["Authorization"] = authorization
+            return await self.http.get(url, headers, self._proxy)
+
+        return await self.guards.send("GET", url, key, once)
+
+    def _client(self, provider: str) -> Any:
+        """Return the management client of a POST. Clients that cost much to import are made where they are needed."""
+        name = "network" if provider == "microsoft.network" else "resources"
         if name not in self._clients:
             options = {
                 "base_url": self.cloud.arm,
                 "credential_scopes": [self.cloud.scope],
                 "transport": self.http.transport,
-                "policies": policies(
-                    self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.agent, self.effective
-                ),
+                "policies": policies(self.guards, self.agent),
             }
             self._clients[name] = _make_client(name, self.tokens, options)
         return self._clients[name]
@@ -287,7 +318,7 @@ def _joined(base: str, link: str) -> str:
     return whole if is_fine and whole.isprintable() and whole.isascii() else ""
 
 
-def _decoded_effective(path: str, response: AsyncHttpResponse, limits: Limits) -> Json:
+def _decoded_effective(path: str, response: Answer, limits: Limits) -> Json:
     if response.status_code >= 300:
         error = read_error(path, response.status_code, response.content)
         if error.action:
@@ -303,42 +334,13 @@ def _decoded_effective(path: str, response: AsyncHttpResponse, limits: Limits) -
     return body
 
 
-def _client_for(method: str, provider: str, path: str) -> str:
-    """Return the name of the management client of a read."""
-    below = path.lower().count("/") > 8
-    match provider:
-        case "microsoft.storage" if below:
-            return "storage"
-        case "microsoft.network" if method == "POST":
-            # Its import costs 43 MB and 0.2 s, and its pipeline is the one that every client has.
-            return "network"
-        case "microsoft.management":
-            return "managementgroups"
-        case "" if path.count("/") == 1:
-            return "subscriptions"
-    return "resources"
-
-
 def _make_client(name: str, credential: TokenCache, options: Json) -> Any:
     """Return a management client. Its subscription is not used, because every path names one."""
     none = "00000000-0000-0000-0000-000000000000"
-    match name:
-        case "storage":
-            from azure.mgmt.storage.aio import StorageManagementClient
+    if name == "network":
+        from azure.mgmt.network.aio import NetworkManagementClient
 
-            return StorageManagementClient(credential, none, **options)
-        case "network":
-            from azure.mgmt.network.aio import NetworkManagementClient
-
-            return NetworkManagementClient(credential, none, **options)
-        case "managementgroups":
-            from azure.mgmt.managementgroups.aio import ManagementGroupsMgmtClient
-
-            return ManagementGroupsMgmtClient(credential, **options)
-        case "subscriptions":
-            from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
-
-            return SubscriptionClient(credential, **options)
+        return NetworkManagementClient(credential, none, **options)
     from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
     return ResourceManagementClient(credential, none, **options)
@@ -387,13 +389,12 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     """Return the metadata of an ARM endpoint, read without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
     sent, status, said = time.perf_counter(), 0, ""
-    request = http.session.get(url, allow_redirects=False, proxy=proxy_of(url))
     try:
-        async with asyncio.timeout(60), request as answer:
-            assert isinstance(answer, BoundedResponse)
-            body, status = await answer.decoded(), answer.status
+        async with asyncio.timeout(60):
+            answer = await http.get(url, {}, proxy_of(url))
+        status = answer.status_code
         if status == 200:
-            return decode(body, METADATA, http.limits)
+            return decode(answer.content, METADATA, http.limits)
     except (msgspec.DecodeError, UnicodeDecodeError):
         said = "its metadata is not JSON"
     except LimitReached as error:

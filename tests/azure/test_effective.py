@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.rest import HttpRequest
 
 from scanner.azure.clients import AzureReader, ConnectionOptions, connect
 from scanner.azure.errors import ReadError
@@ -151,8 +150,7 @@ def test_no_other_post_leaves_even_with_the_option(path: str) -> None:
 
     async def send(reader: AzureReader) -> None:
         arm = reader._arm
-        request = HttpRequest("POST", f"{arm.cloud.arm}{path}?api-version=2025-05-01", json={})
-        await arm._send(request, LimitKey("", ""), path)
+        await arm._send("POST", f"{arm.cloud.arm}{path}?api-version=2025-05-01", LimitKey("", ""), path, {})
 
     with sandbox() as box:
         with pytest.raises(NotARead):

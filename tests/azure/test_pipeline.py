@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.rest import HttpRequest
 
 from scanner.azure.arm import ArmClient
 from scanner.azure.clients import AzureReader, ConnectionOptions
@@ -75,9 +74,8 @@ def test_nothing_but_reads_leaves(method: str) -> None:
             "/providers/Microsoft.ResourceGraph/resourcesHistory",
         ):
             with pytest.raises(NotARead):
-                await arm._send(
-                    HttpRequest(method, f"{path}?api-version={API}"), LimitKey(S1, "microsoft.storage"), path
-                )
+                url = f"{arm.cloud.arm}{path}?api-version={API}"
+                await arm._send(method, url, LimitKey(S1, "microsoft.storage"), path)
 
     running = box()
     reading(running, read)
@@ -100,8 +98,9 @@ def test_a_token_is_sent_to_no_other_host() -> None:
             "https://evil.example/subscriptions",
             reader._arm.cloud.arm.replace("https", "http"),
         ):
-            with pytest.raises((NotARead, ReadError)):
-                await arm_of(reader)._send(HttpRequest("GET", url), LimitKey(S1, ""), "/x")
+            for method in ("GET", "POST"):
+                with pytest.raises((NotARead, ReadError)):
+                    await arm_of(reader)._send(method, url, LimitKey(S1, ""), "/x")
 
     running = box()
     reading(running, read)
