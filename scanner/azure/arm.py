@@ -20,7 +20,16 @@ from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, kn
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
-from scanner.azure.pipeline import EFFECTIVE, GRAPH, Answer, OnRequest, RequestGuards, policies, request_slots
+from scanner.azure.pipeline import (
+    EFFECTIVE,
+    GRAPH,
+    Answer,
+    ArmRequest,
+    OnRequest,
+    RequestGuards,
+    policies,
+    request_slots,
+)
 from scanner.azure.transport import HttpAnswer, HttpSession, explain_failure, proxy_of
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
@@ -76,7 +85,7 @@ class ArmClient:
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""
-        body = await self._decoded(self._url(path, api, query), self._limit_key(path, region, listing=False), path)
+        body = await self._object(self._url(path, api, query), self._limit_key(path, region, listing=False), path)
         if not isinstance(body, dict) or not body:
             raise ReadError(path, 0, "BadJson", message="the response is not a JSON object")
         return body
@@ -94,7 +103,7 @@ class ArmClient:
         meter, expected = ListMeter(path, self.limits), 0
         while url:
             meter.start_page(url)
-            body = await self._decoded(url, key, path, meter)
+            body = await self._object(url, key, path, meter)
             rows = _rows(body, path)
             meter.add_rows(len(rows))
             expected = max(expected, _total(body))
@@ -120,8 +129,8 @@ class ArmClient:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         for each in body["subscriptions"]:
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
-        url = f"{self.cloud.arm}{GRAPH}?api-version=2021-03-01"
-        found = await self._decoded(url, LimitKey("", "", graph=True), GRAPH, meter, body)
+        request = self._post(f"{self.cloud.arm}{GRAPH}?api-version=2021-03-01", body)
+        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
@@ -134,10 +143,9 @@ class ArmClient:
         if EFFECTIVE.fullmatch(path) is None:
             raise ReadError(path, 0, "OddId", message="the id is not one of a network interface or a network")
         url = self._url(path, EFFECTIVE_API, None)
-        target, rows, meter = url, [], ListMeter(path, self.limits)
-        asked: Json | None = {}
+        request, rows, meter = self._post(url, {}), [], ListMeter(path, self.limits)
         while True:
-            body = await self._effective_page(target, asked, path, seconds, meter)
+            body = await self._effective_page(request, path, seconds, meter)
             rows += body["value"]
             meter.add_rows(len(body["value"]))
             link, token = self._next(body, url, path), body.get("skipToken")
@@ -148,14 +156,14 @@ class ArmClient:
             page = link or token
             meter.start_page(str(page))
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
-            target, asked = (link, None) if link else (url, {"skipToken": token})
+            request = ArmRequest("GET", link) if link else self._post(url, {"skipToken": token})
 
-    async def _effective_page(self, url: str, asked: Json | None, path: str, seconds: float, meter: ListMeter) -> Json:
-        """Return one page of effective rules, when Azure has worked it out. `asked`: what is posted; None for a GET."""
+    async def _effective_page(self, request: ArmRequest, path: str, seconds: float, meter: ListMeter) -> Json:
+        """Return one page of effective rules, when Azure has worked it out."""
         key = self._limit_key(path, "", listing=False)
         ends = time.monotonic() + seconds
         while True:
-            response = await self._send("GET" if asked is None else "POST", url, key, path, asked)
+            response = await self._send(request, key, path)
             if response.status_code != HTTPStatus.ACCEPTED:
                 meter.add(len(response.content))
                 return _decoded_effective(path, response, self.limits)
@@ -166,7 +174,7 @@ class ArmClient:
                 raise ReadError(path, 0, "Timeout", message="Azure did not finish the operation in time")
             wait = retry_after(response.headers)
             await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
-            url, asked = where, None
+            request = ArmRequest("GET", where)
 
     @property
     def limits(self) -> Limits:
@@ -212,15 +220,17 @@ class ArmClient:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
-    async def _decoded(
-        self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None, asked: Json | None = None
-    ) -> Any:
-        """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more.
+    @staticmethod
+    def _post(url: str, body: Json) -> ArmRequest:
+        return ArmRequest("POST", url, msgspec.json.encode(body))
 
-        `asked`: the query that is posted; None for a GET.
-        """
+    async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+        return await self._decoded(ArmRequest("GET", url), key, path, meter)
+
+    async def _decoded(self, request: ArmRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+        """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
         for last in (False, True):
-            response = await self._send("GET" if asked is None else "POST", url, key, path, asked)
+            response = await self._send(request, key, path)
             if response.status_code >= 300:
                 raise read_error(path, response.status_code, response.content)
             if meter is not None:
@@ -254,15 +264,11 @@ class ArmClient:
         if self.foreign and subscription_of(unquote(urlsplit(target).path)) in self.foreign:
             raise ReadError(path, 0, OTHER_TENANT, message="another login of this scan reads this subscription")
 
-    async def _send(self, method: str, url: str, key: LimitKey, path: str, asked: Json | None = None) -> Answer:
-        """Return the answer to a GET, or to the POST of what is asked, which goes through a management client."""
-        self._refuse_foreign(url, path)
+    async def _send(self, request: ArmRequest, key: LimitKey, path: str) -> Answer:
+        """Return the answer to a GET, or to a POST, which goes through a management client."""
+        self._refuse_foreign(request.url, path)
         try:
-            if method == "GET":
-                answer: Answer = await self._get(url, key)
-            else:
-                request = HttpRequest(method, url, json=asked)
-                answer = await self._client(key.provider).send_request(request, limit_key=key)
+            answer = await (self._get if request.method == "GET" else self._ask)(request, key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
@@ -276,7 +282,7 @@ class ArmClient:
         self.answered = True
         return answer
 
-    async def _get(self, url: str, key: LimitKey) -> Answer:
+    async def _get(self, request: ArmRequest, key: LimitKey) -> Answer:
         """Return the answer to a GET, sent without a management client, which costs as much CPU again."""
         headers = {
             "Accept": "application/json",
@@ -286,9 +292,20 @@ class ArmClient:
 
         async def once(authorization: str) -> HttpAnswer:
             headers["Authorization"] = authorization
-            return await self.http.get(url, headers, self._proxy)
+            return await self.http.get(request.url, headers, self._proxy)
 
-        return await self.guards.send("GET", url, key, once)
+        return await self.guards.send(request.method, request.url, key, once)
+
+    async def _ask(self, request: ArmRequest, key: LimitKey) -> Answer:
+        """Return the answer to a query."""
+        headers = {"Content-Type": "application/json"}
+        sent = HttpRequest(request.method, request.url, content=request.content, headers=headers)
+        answer: Answer = await self._client(key.provider).send_request(sent, limit_key=key)
+        return answer
+
+    def prepare_queries(self) -> None:
+        """Make the management client of queries. Its import takes a while."""
+        self._client("")
 
     def _client(self, provider: str) -> Any:
         """Return the management client of a POST. Clients that cost much to import are made where they are needed."""

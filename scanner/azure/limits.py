@@ -197,19 +197,16 @@ class RateLimiters:
         whose = " ".join(filter(None, (self.names.get(key.subscription, key.subscription), key.region)))
         name = f"ARM reads (25 a second), {whose}"
         reads = self._limiter(("arm", key.subscription), name, lambda: RefillingLimit(250, 25))
+        if key.provider == "microsoft.storage":
+            return reads, self._storage(key, whose, reads)
         if not key.provider:
             return (reads,)
-        narrow = self._storage(key, whose) if key.provider == "microsoft.storage" else self._unknown(key, whose)
-        reads.narrower.append(narrow)
-        return reads, narrow
-
-    def _unknown(self, key: LimitKey, whose: str) -> RateLimiter:
-        """Return the limiter of a provider whose limits are learnt from its 429."""
+        service = key.provider.removeprefix("microsoft.")
         kind = "lists" if key.listing else "reads"
-        name = f"{key.provider.removeprefix('microsoft.')} {kind} (429), {whose}"
-        return self._limiter((key.provider, key.subscription, key.region, kind), name, None)
+        name = f"{service} {kind} (429), {whose}"
+        return reads, self._limiter((key.provider, key.subscription, key.region, kind), name, None, reads)
 
-    def _storage(self, key: LimitKey, whose: str) -> RateLimiter:
+    def _storage(self, key: LimitKey, whose: str, within: RateLimiter) -> RateLimiter:
         """Return the limiter of the Storage provider.
 
         Lists of containers count as lists, because whether they do is not known.
@@ -217,12 +214,20 @@ class RateLimiters:
         kind, count = ("lists", 100) if key.listing else ("reads", 800)
         name = f"storage {kind} ({count} in 5 minutes), {whose}"
         where = ("storage", key.subscription, key.region, kind)
-        return self._limiter(where, name, lambda: SlidingWindow(count, 300))
+        return self._limiter(where, name, lambda: SlidingWindow(count, 300), within)
 
-    def _limiter(self, key: tuple[str, ...], name: str, known: Callable[[], KnownLimit] | None) -> RateLimiter:
+    def _limiter(
+        self,
+        key: tuple[str, ...],
+        name: str,
+        known: Callable[[], KnownLimit] | None,
+        within: RateLimiter | None = None,
+    ) -> RateLimiter:
         found = self._limiters.get(key)
         if found is None:
             found = self._limiters[key] = RateLimiter(name, known() if known and self.on else None)
+            if within is not None:
+                within.narrower.append(found)
         return found
 
     async def wait_for_turn(self, limiters: tuple[RateLimiter, ...]) -> bool:

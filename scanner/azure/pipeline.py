@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -92,6 +92,14 @@ class RecordFile:
 
     def _unwritten(self, error: OSError) -> InputError:
         return InputError(f"{self._path} cannot be written: {error.strerror}", at=f"--record {self._path}")
+
+
+class ArmRequest(NamedTuple):
+    """A read of ARM. `content`: the JSON that is posted."""
+
+    method: str
+    url: str
+    content: bytes = b""
 
 
 class Answer(Protocol):
