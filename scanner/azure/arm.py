@@ -303,10 +303,6 @@ class ArmClient:
         answer: Answer = await self._client(key.provider).send_request(sent, limit_key=key)
         return answer
 
-    def prepare_queries(self) -> None:
-        """Make the management client of queries. Its import takes a while."""
-        self._client("")
-
     def _client(self, provider: str) -> Any:
         """Return the management client of a POST. Clients that cost much to import are made where they are needed."""
         name = "network" if provider == "microsoft.network" else "resources"
@@ -349,6 +345,11 @@ def _decoded_effective(path: str, response: Answer, limits: Limits) -> Json:
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
         raise ReadError(path, 0, "BadJson", message="the response contains no effective rules")
     return body
+
+
+def import_query_client() -> None:
+    """Import the management client of queries, which takes a while."""
+    import azure.mgmt.resource.resources.aio  # noqa: F401
 
 
 def _make_client(name: str, credential: TokenCache, options: Json) -> Any:

@@ -1,6 +1,5 @@
 """The reads of Azure that a collection makes, with one login."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -98,10 +97,6 @@ class AzureReader:
         Needs `ConnectionOptions.effective`.
         """
         return await self._arm.post_effective(path)
-
-    async def prepare_queries(self) -> None:
-        """Import what queries need, in a thread, while other answers are waited for."""
-        await asyncio.to_thread(self._arm.prepare_queries)
 
     async def query(self, kql: str, subscriptions: Sequence[str], batch: int = graph.BATCH) -> SpooledRows:
         """Return all rows of a Resource Graph query. Raises ReadError."""

@@ -142,8 +142,6 @@ class _Collection:
         async with asyncio.TaskGroup() as tasks:
             subscriptions = tasks.create_task(self._subscriptions())
             identities = tasks.create_task(self.context.reader.identities())
-            if self.scope.graph:
-                tasks.create_task(self.context.reader.prepare_queries())
         for each in identities.result():
             self.context.progress.account(each.account.name, each.account.kind, each.tenant, each.others)
         return subscriptions.result()

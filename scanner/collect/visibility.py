@@ -9,7 +9,7 @@ from scanner.azure.errors import ReadError, read_action
 from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, list_path, quoted_path, roles, texts
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
@@ -78,7 +78,7 @@ class VisibilityReader:
     async def _probe(self, view: SubscriptionView, resource_types: Sequence[ResourceType]) -> None:
         """Try lists at subscription scope, which are refused (403) to an identity with roles on groups only.
 
-        The first one is tried while the roles are read. They tell which ones to try next.
+        The first one is tried while the roles are read, which say what to try next.
         """
         async with asyncio.TaskGroup() as tasks:
             roles = tasks.create_task(self._roles(view.id))
@@ -87,10 +87,8 @@ class VisibilityReader:
         if not resource_types or allowed[0].result():
             return
         others = sorted(resource_types[1:], key=lambda each: not view.graph_is_complete(each.type))
-        for resource_type in others[: PROBES - 1]:
-            if await self._try_list(view, resource_type):
-                return
-        view.view = "partial"
+        tried = await side_by_side(*(self._try_list(view, each) for each in others[: PROBES - 1]))
+        view.view = "full" if any(tried) else "partial"
 
     async def _try_list(self, view: SubscriptionView, resource_type: ResourceType) -> bool:
         """Return whether a list is allowed, and keep its first page, or the error."""
