@@ -194,8 +194,9 @@ class RateLimiters:
         if key.graph:
             name = "Resource Graph (15 queries in 5 seconds)"
             return (self._limiter(("graph",), name, lambda: SlidingWindow(15, 5)),)
-        whose = " ".join(filter(None, (self.names.get(key.subscription, key.subscription), key.region)))
-        name = f"ARM reads (25 a second), {whose}"
+        subscription = self.names.get(key.subscription, key.subscription)
+        whose = " ".join(filter(None, (subscription, key.region)))
+        name = f"ARM reads (25 a second), {subscription}"
         reads = self._limiter(("arm", key.subscription), name, lambda: RefillingLimit(250, 25))
         if key.provider == "microsoft.storage":
             return reads, self._storage(key, whose, reads)
