@@ -196,7 +196,7 @@ class RateLimiters:
             return (self._limiter(("graph",), name, lambda: SlidingWindow(15, 5)),)
         subscription = self.names.get(key.subscription, key.subscription)
         whose = " ".join(filter(None, (subscription, key.region)))
-        name = f"ARM reads (25 a second), {subscription}"
+        name = f"ARM reads (25 a second), {subscription or 'the tenant'}"
         reads = self._limiter(("arm", key.subscription), name, lambda: RefillingLimit(250, 25))
         if key.provider == "microsoft.storage":
             return reads, self._storage(key, whose, reads)
@@ -258,6 +258,8 @@ class RateLimiters:
             now = self.clock()
             seconds = limiter.delay(now)
             if seconds <= 0:
+                if limiter.reported_until > now + 1:
+                    self._report(limiter, now, limiter.delay(now, limiter.line))
                 return True
             line = limiter.line
             self._report(limiter, now, limiter.delay(now, line))
@@ -271,8 +273,8 @@ class RateLimiters:
         return False
 
     def _report(self, limiter: RateLimiter, now: float, seconds: float) -> None:
-        """Report how long the last in line waits, where that is a second or more, and is news."""
-        if seconds > 1 and abs(now + seconds - limiter.reported_until) > 0.5:
+        """Report how long the last in line waits, where that is a second or more, or was to be, and is news."""
+        if max(seconds, limiter.reported_until - now) > 1 and abs(now + seconds - limiter.reported_until) > 0.5:
             limiter.reported_until = now + seconds
             self.on_wait(limiter.name, seconds)
 

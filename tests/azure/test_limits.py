@@ -224,6 +224,22 @@ def test_the_whole_line_is_reported_without_what_a_narrower_limit_holds_up() -> 
     assert 3.9 < first <= 4.1, "100 of 350 reads wait, and the 20 lists that wait for storage do not count"
 
 
+def test_a_wait_that_is_over_early_is_reported_as_over() -> None:
+    clock, received = Timeline(), list[tuple[str, float]]()
+    made = limits(clock, on_wait=lambda what, seconds: received.append((what, seconds)))
+
+    async def main() -> None:
+        waiting = [asyncio.create_task(made.wait_for_turn(made.of(READ))) for _ in range(550)]
+        await clock.run(2)
+        made.learn(made.of(READ), {"x-ms-ratelimit-remaining-subscription-reads": "11999"}, ended=200)
+        await clock.run(1)
+        assert all(each.done() for each in waiting)
+
+    asyncio.run(main())
+    assert 11 < max(seconds for _, seconds in received) <= 12
+    assert received[-1][1] == 0
+
+
 def test_who_waits_for_a_narrow_limit_holds_up_no_one_in_the_wide_one() -> None:
     clock = Clock()
 
