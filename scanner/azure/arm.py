@@ -1,4 +1,4 @@
-"""Reads of Azure Resource Manager: GETs over the session of the scan, POSTs through the management clients."""
+"""Reads of Azure Resource Manager: resources, pages of lists, and queries."""
 
 import asyncio
 import gc
@@ -6,14 +6,11 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from itertools import count
 from typing import Any
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
-from uuid import uuid4
 
 import aiohttp
 import msgspec
-from azure.core.rest import HttpRequest
 
 from scanner.azure.answers import LINK_BYTES, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
@@ -24,13 +21,13 @@ from scanner.azure.pipeline import (
     EFFECTIVE,
     GRAPH,
     Answer,
-    ArmRequest,
+    ArmRead,
     OnRequest,
     RequestGuards,
-    policies,
     request_slots,
 )
-from scanner.azure.transport import HttpAnswer, HttpSession, explain_failure, proxy_of
+from scanner.azure.sender import ArmSender
+from scanner.azure.transport import HttpSession, explain_failure, proxy_of
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of
@@ -68,20 +65,18 @@ class ArmClient:
     effective: bool = False
     answered: bool = False
     foreign: frozenset[str] = frozenset()
-    _clients: dict[str, Any] = field(default_factory=dict)
     _decoded_bytes: int = 0
     spool: Spool = field(default_factory=Spool)
     slots: asyncio.Semaphore = field(default_factory=request_slots)
-    guards: RequestGuards = field(init=False)
-    _proxy: str | None = field(init=False)
-    _id: str = field(init=False)
-    """The beginning of the ids of requests, as `uuid4` makes it."""
-    _requests: "count[int]" = field(default_factory=count)
+    _sender: ArmSender | None = None
 
-    def __post_init__(self) -> None:
-        self.guards = RequestGuards(self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.effective)
-        self._proxy = proxy_of(self.cloud.arm)
-        self._id = str(uuid4())[:24]
+    @property
+    def sender(self) -> ArmSender:
+        """Return what sends the reads of this login."""
+        if self._sender is None:
+            guards = RequestGuards(self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.effective)
+            self._sender = ArmSender(self.cloud, self.tokens, self.http, guards, self.agent)
+        return self._sender
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""
@@ -156,9 +151,9 @@ class ArmClient:
             page = link or token
             meter.start_page(str(page))
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
-            request = ArmRequest("GET", link) if link else self._post(url, {"skipToken": token})
+            request = ArmRead("GET", link) if link else self._post(url, {"skipToken": token})
 
-    async def _effective_page(self, request: ArmRequest, path: str, seconds: float, meter: ListMeter) -> Json:
+    async def _effective_page(self, request: ArmRead, path: str, seconds: float, meter: ListMeter) -> Json:
         """Return one page of effective rules, when Azure has worked it out."""
         key = self._limit_key(path, "", listing=False)
         ends = time.monotonic() + seconds
@@ -174,7 +169,7 @@ class ArmClient:
                 raise ReadError(path, 0, "Timeout", message="Azure did not finish the operation in time")
             wait = retry_after(response.headers)
             await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
-            request = ArmRequest("GET", where)
+            request = ArmRead("GET", where)
 
     @property
     def limits(self) -> Limits:
@@ -182,8 +177,7 @@ class ArmClient:
         return self.http.limits
 
     async def close(self) -> None:
-        for client in self._clients.values():
-            await client.close()
+        await self.sender.close()
         await self.tokens.close()
         await self.http.close()
 
@@ -221,13 +215,13 @@ class ArmClient:
         return link
 
     @staticmethod
-    def _post(url: str, body: Json) -> ArmRequest:
-        return ArmRequest("POST", url, msgspec.json.encode(body))
+    def _post(url: str, body: Json) -> ArmRead:
+        return ArmRead("POST", url, msgspec.json.encode(body))
 
     async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
-        return await self._decoded(ArmRequest("GET", url), key, path, meter)
+        return await self._decoded(ArmRead("GET", url), key, path, meter)
 
-    async def _decoded(self, request: ArmRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+    async def _decoded(self, request: ArmRead, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
         """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
         for last in (False, True):
             response = await self._send(request, key, path)
@@ -264,11 +258,11 @@ class ArmClient:
         if self.foreign and subscription_of(unquote(urlsplit(target).path)) in self.foreign:
             raise ReadError(path, 0, OTHER_TENANT, message="another login of this scan reads this subscription")
 
-    async def _send(self, request: ArmRequest, key: LimitKey, path: str) -> Answer:
+    async def _send(self, request: ArmRead, key: LimitKey, path: str) -> Answer:
         """Return the answer to a GET, or to a POST, which goes through a management client."""
         self._refuse_foreign(request.url, path)
         try:
-            answer = await (self._get if request.method == "GET" else self._ask)(request, key)
+            answer = await self.sender.send(request, key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
@@ -281,40 +275,6 @@ class ArmClient:
             raise
         self.answered = True
         return answer
-
-    async def _get(self, request: ArmRequest, key: LimitKey) -> Answer:
-        """Return the answer to a GET, sent without a management client, which costs as much CPU again."""
-        headers = {
-            "Accept": "application/json",
-            "User-Agent": self.agent,
-            "x-ms-client-request-id": f"{self._id}{next(self._requests):012x}",
-        }
-
-        async def once(authorization: str) -> HttpAnswer:
-            headers["Authorization"] = authorization
-            return await self.http.get(request.url, headers, self._proxy)
-
-        return await self.guards.send(request.method, request.url, key, once)
-
-    async def _ask(self, request: ArmRequest, key: LimitKey) -> Answer:
-        """Return the answer to a query."""
-        headers = {"Content-Type": "application/json"}
-        sent = HttpRequest(request.method, request.url, content=request.content, headers=headers)
-        answer: Answer = await self._client(key.provider).send_request(sent, limit_key=key)
-        return answer
-
-    def _client(self, provider: str) -> Any:
-        """Return the management client of a POST. Clients that cost much to import are made where they are needed."""
-        name = "network" if provider == "microsoft.network" else "resources"
-        if name not in self._clients:
-            options = {
-                "base_url": self.cloud.arm,
-                "credential_scopes": [self.cloud.scope],
-                "transport": self.http.transport,
-                "policies": policies(self.guards, self.agent),
-            }
-            self._clients[name] = _make_client(name, self.tokens, options)
-        return self._clients[name]
 
 
 def _joined(base: str, link: str) -> str:
@@ -345,23 +305,6 @@ def _decoded_effective(path: str, response: Answer, limits: Limits) -> Json:
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
         raise ReadError(path, 0, "BadJson", message="the response contains no effective rules")
     return body
-
-
-def import_query_client() -> None:
-    """Import the management client of queries, which takes a while."""
-    import azure.mgmt.resource.resources.aio  # noqa: F401
-
-
-def _make_client(name: str, credential: TokenCache, options: Json) -> Any:
-    """Return a management client. Its subscription is not used, because every path names one."""
-    none = "00000000-0000-0000-0000-000000000000"
-    if name == "network":
-        from azure.mgmt.network.aio import NetworkManagementClient
-
-        return NetworkManagementClient(credential, none, **options)
-    from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
-    return ResourceManagementClient(credential, none, **options)
 
 
 def _rows(body: Any, path: str) -> list[Json]:

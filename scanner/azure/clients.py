@@ -9,11 +9,12 @@ from pathlib import Path
 
 from scanner.azure import credentials
 from scanner.azure.answers import DEFAULTS
-from scanner.azure.arm import ArmClient, import_query_client, resolve_cloud
+from scanner.azure.arm import ArmClient, resolve_cloud
 from scanner.azure.limits import OnWait, RateLimiters
 from scanner.azure.logins import TenantLogin
 from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
 from scanner.azure.reader import AzureReader
+from scanner.azure.sender import import_query_client
 from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits

@@ -16,7 +16,7 @@ BUDGET = 600.0
 """The seconds without one success after which a limiter that answers 429 gives up. Its waiting reads become gaps."""
 
 GATHER_SECONDS = 0.4
-"""The seconds that requests wait longer than a limit demands, so that several go at once. Sent one by one, each wakes
+"""The seconds that requests wait longer than a limit requires, so that several go at once. Sent one by one, each wakes
 this process up for itself, and costs twice the CPU."""
 
 RETRIES = 100.0

@@ -94,7 +94,7 @@ class RecordFile:
         return InputError(f"{self._path} cannot be written: {error.strerror}", at=f"--record {self._path}")
 
 
-class ArmRequest(NamedTuple):
+class ArmRead(NamedTuple):
     """A read of ARM. `content`: the JSON that is posted."""
 
     method: str

@@ -78,7 +78,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc] # azure-core re-exports
 
 
 @dataclass(slots=True)
-class HttpAnswer:
+class ReceivedAnswer:
     """An answer with its body, decompressed."""
 
     status_code: int
@@ -108,7 +108,7 @@ class HttpSession:
             read_timeout=READ_SECONDS,
         )
 
-    async def get(self, url: str, headers: Mapping[str, str], proxy: str | None) -> HttpAnswer:
+    async def get(self, url: str, headers: Mapping[str, str], proxy: str | None) -> ReceivedAnswer:
         """Return the answer to a GET. Redirects are not followed. Raises aiohttp's errors, TimeoutError, LimitReached.
 
         `proxy`: see `proxy_of`.
@@ -116,7 +116,7 @@ class HttpSession:
         sent = self.session.get(url, headers=headers, allow_redirects=False, proxy=proxy, timeout=self._timeout)
         async with sent as response:
             assert isinstance(response, BoundedResponse)
-            return HttpAnswer(response.status, response.headers, await response.decoded())
+            return ReceivedAnswer(response.status, response.headers, await response.decoded())
 
     async def close(self) -> None:
         await self.session.close()

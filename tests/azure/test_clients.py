@@ -30,7 +30,7 @@ def clients(graph: bool) -> tuple[ArmClient, dict[str, Any]]:
 
     async def read(reader: AzureReader) -> tuple[ArmClient, dict[str, Any]]:
         await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), RecordedProgress())
-        return reader._arm, dict(reader._arm._clients)
+        return reader._arm, dict(reader._arm.sender.clients)
 
     return reading(box(), read)
 
@@ -47,8 +47,12 @@ def test_gets_and_management_clients_share_one_session_and_the_same_guards() -> 
     assert pipeline._transport is arm.http.transport
     assert pipeline._transport.session is arm.http.session
     (policy,) = [each for each in pipeline._impl_policies if isinstance(each, GuardPolicy)]
-    assert policy._guards is arm.guards
-    assert (arm.guards.limiters, arm.guards._tokens, arm.guards._slots) == (arm.limiters, arm.tokens, arm.slots)
+    assert policy._guards is arm.sender.guards
+    assert (arm.sender.guards.limiters, arm.sender.guards._tokens, arm.sender.guards._slots) == (
+        arm.limiters,
+        arm.tokens,
+        arm.slots,
+    )
 
 
 def test_a_pipeline_has_no_policy_that_writes_redirects_or_logs() -> None:

@@ -12,7 +12,7 @@ from scanner.azure.arm import ArmClient
 from scanner.azure.clients import AzureReader, ConnectionOptions
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import LimitKey
-from scanner.azure.pipeline import ArmRequest, NotARead
+from scanner.azure.pipeline import ArmRead, NotARead
 from scanner.errors import InputError
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
@@ -75,7 +75,7 @@ def test_nothing_but_reads_leaves(method: str) -> None:
         ):
             url = f"{arm.cloud.arm}{path}?api-version={API}"
             with pytest.raises(NotARead):
-                await arm._send(ArmRequest(method, url), LimitKey(S1, "microsoft.storage"), path)
+                await arm._send(ArmRead(method, url), LimitKey(S1, "microsoft.storage"), path)
 
     running = box()
     reading(running, read)
@@ -100,7 +100,7 @@ def test_a_token_is_sent_to_no_other_host() -> None:
         ):
             for method in ("GET", "POST"):
                 with pytest.raises((NotARead, ReadError)):
-                    await arm_of(reader)._send(ArmRequest(method, url), LimitKey(S1, ""), "/x")
+                    await arm_of(reader)._send(ArmRead(method, url), LimitKey(S1, ""), "/x")
 
     running = box()
     reading(running, read)

@@ -12,7 +12,7 @@ from azure.core.rest import HttpRequest
 from scanner.azure.clients import AzureReader
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import LimitKey
-from scanner.azure.pipeline import GRAPH, ArmRequest, challenged_claims
+from scanner.azure.pipeline import GRAPH, ArmRead, challenged_claims
 from scanner.sandbox.server import Sandbox
 from tests.azure.requests import ESTATE, S1, SUBSCRIPTIONS, Json, reading
 
@@ -77,8 +77,8 @@ def test_a_get_is_what_a_management_client_sends(target: str) -> None:
     async def read(reader: AzureReader) -> None:
         arm = reader._arm
         url, key = f"{arm.cloud.arm}{target}", LimitKey(S1, "microsoft.keyvault")
-        await arm._client("").send_request(HttpRequest("GET", url), limit_key=key)
-        await arm._send(ArmRequest("GET", url), key, LIST)
+        await arm.sender.client("").send_request(HttpRequest("GET", url), limit_key=key)
+        await arm._send(ArmRead("GET", url), key, LIST)
 
     running = HeardSandbox()
     reading(running, read, agent="twolocks/1.2.3")
