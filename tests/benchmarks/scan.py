@@ -27,6 +27,7 @@ import msgspec
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.errors import ReadError
 from scanner.collect.collector import Plan, Scope, collect
+from scanner.collect.queue import run_some
 from scanner.document.schema import Document, now
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
@@ -146,7 +147,8 @@ async def _client(url: str, paths: list[str]) -> tuple[float, float]:
 
         await reader.subscriptions()
         wall, cpu = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(get(path) for path in paths))
+        jobs = (partial(get, path) for path in paths)
+        await run_some(jobs)
         return time.perf_counter() - wall, time.process_time() - cpu
 
 
