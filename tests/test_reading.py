@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "dev" / "reading.md").read_text("utf-8")
 ROWS = re.findall(r"^\| (?!behaviour|---)(.+?) \| (.+?) \|$", PAGE, re.M)
 HEADINGS = (
-    "Credentials and connections", "The management clients", "Read-only", "Bulk reads", "Visibility", "Perimeters",
+    "Credentials and connections", "Requests", "Read-only", "Bulk reads", "Visibility", "Perimeters",
     "What a failed read means", "Throttling", "Comparison, and secrets",
 )  # fmt: skip
 

@@ -3,8 +3,9 @@
 import asyncio
 import time
 import zlib
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from hashlib import blake2b
+from io import BytesIO
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -45,30 +46,37 @@ class BoundedResponse(aiohttp.ClientResponse):
     async def read(self) -> bytes:
         """Return the body as it was sent. Raises LimitReached, and ClientPayloadError where it does not decompress."""
         if self._body is None:
-            self._body = await self._bounded()
+            self._body = await self._bounded(unpacked=False)
         return self._body
 
     async def decoded(self) -> bytes:
-        """Return the body, decompressed."""
-        body = await self.read()
-        mode = _MODES.get(self.headers.get("Content-Encoding", "").lower())
-        return body if mode is None or not body else zlib.decompressobj(mode).decompress(body)
+        """Return the body, decompressed, once. Raises what `read` raises."""
+        return await self._bounded(unpacked=True)
 
-    async def _bounded(self) -> bytes:
+    async def _bounded(self, *, unpacked: bool) -> bytes:
         size = _Size(self.url.path, self.most, self.headers.get("Content-Encoding", "").lower())
-        chunks: list[bytes] = []
-        async with AsyncExitStack() as held:
-            try:
-                async for chunk in self.content.iter_chunked(_CHUNK):
-                    if size.is_large and not size.is_alone:
-                        await held.enter_async_context(_large_answers())
-                        size.is_alone = True
-                    size.add(chunk)
-                    chunks.append(chunk)
-            except BaseException:
-                self.close()
-                raise
-            return b"".join(chunks)
+        body = BytesIO()
+        turn: asyncio.Lock | None = None
+        try:
+            while not self.content.at_eof():
+                chunk = await self.content.read(_CHUNK)
+                if size.is_large and turn is None:
+                    await _large_answers().acquire()
+                    turn = _large_answers()
+                for plain in size.unpack(chunk):
+                    if unpacked:
+                        body.write(plain)
+                if not unpacked:
+                    body.write(chunk)
+            if unpacked:
+                body.write(size.rest())
+            return body.getvalue()
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            if turn is not None:
+                turn.release()
 
 
 def bounded_by(limits: Limits) -> type[BoundedResponse]:
@@ -82,7 +90,6 @@ class _Size:
     def __init__(self, path: str, most: int, encoding: str) -> None:
         self.path = path
         self.most = self.left = self.plain_left = most
-        self.is_alone = False
         mode = _MODES.get(encoding)
         self.unpacked = None if mode is None else zlib.decompressobj(mode)
 
@@ -90,16 +97,25 @@ class _Size:
     def is_large(self) -> bool:
         return min(self.left, self.plain_left) < self.most - LARGE_BYTES
 
-    def add(self, chunk: bytes) -> None:
+    def unpack(self, chunk: bytes) -> Iterator[bytes]:
+        """Count a chunk, and yield what it is after decompression. Raises LimitReached and ClientPayloadError."""
         self.left -= len(chunk)
+        if self.unpacked is None:
+            yield chunk
         try:
             while self.unpacked is not None and chunk and self.plain_left >= 0:
-                self.plain_left -= len(self.unpacked.decompress(chunk, 1 << 20))
+                plain = self.unpacked.decompress(chunk, 1 << 20)
+                self.plain_left -= len(plain)
+                yield plain
                 chunk = self.unpacked.unconsumed_tail
         except zlib.error as error:
             raise aiohttp.ClientPayloadError(f"the response does not decompress: {error}") from None
         if self.left < 0 or self.plain_left < 0:
             raise LimitReached(self.path, f"{shown_size(self.most)} of one answer", "answer-size")
+
+    def rest(self) -> bytes:
+        """Return what decompression holds back after the last chunk, a few bytes."""
+        return b"" if self.unpacked is None else self.unpacked.flush()
 
 
 def decode(body: bytes, path: str, limits: Limits = DEFAULTS) -> Any:

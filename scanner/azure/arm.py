@@ -1,4 +1,4 @@
-"""Reads of Azure Resource Manager, through the management clients' public `send_request`."""
+"""Reads of Azure Resource Manager: resources, pages of lists, and queries."""
 
 import asyncio
 import gc
@@ -11,14 +11,22 @@ from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import aiohttp
 import msgspec
-from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, ListMeter, decode
+from scanner.azure.answers import LINK_BYTES, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
-from scanner.azure.pipeline import EFFECTIVE, GRAPH, OnRequest, policies, request_slots
+from scanner.azure.pipeline import (
+    EFFECTIVE,
+    GRAPH,
+    Answer,
+    ArmRead,
+    OnRequest,
+    RequestGuards,
+    request_slots,
+)
+from scanner.azure.sender import ArmSender
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
@@ -57,10 +65,18 @@ class ArmClient:
     effective: bool = False
     answered: bool = False
     foreign: frozenset[str] = frozenset()
-    _clients: dict[str, Any] = field(default_factory=dict)
     _decoded_bytes: int = 0
     spool: Spool = field(default_factory=Spool)
     slots: asyncio.Semaphore = field(default_factory=request_slots)
+    _sender: ArmSender | None = None
+
+    @property
+    def sender(self) -> ArmSender:
+        """Return what sends the reads of this login."""
+        if self._sender is None:
+            guards = RequestGuards(self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.effective)
+            self._sender = ArmSender(self.cloud, self.tokens, self.http, guards, self.agent)
+        return self._sender
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""
@@ -108,7 +124,7 @@ class ArmClient:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         for each in body["subscriptions"]:
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
-        request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
+        request = self._post(f"{self.cloud.arm}{GRAPH}?api-version=2021-03-01", body)
         found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
@@ -122,7 +138,7 @@ class ArmClient:
         if EFFECTIVE.fullmatch(path) is None:
             raise ReadError(path, 0, "OddId", message="the id is not one of a network interface or a network")
         url = self._url(path, EFFECTIVE_API, None)
-        request, rows, meter = HttpRequest("POST", url, json={}), [], ListMeter(path, self.limits)
+        request, rows, meter = self._post(url, {}), [], ListMeter(path, self.limits)
         while True:
             body = await self._effective_page(request, path, seconds, meter)
             rows += body["value"]
@@ -135,9 +151,9 @@ class ArmClient:
             page = link or token
             meter.start_page(str(page))
             # azure-mgmt-network QueryRequestOptions: the token goes into the body of the next question.
-            request = HttpRequest("GET", link) if link else HttpRequest("POST", url, json={"skipToken": token})
+            request = ArmRead("GET", link) if link else self._post(url, {"skipToken": token})
 
-    async def _effective_page(self, request: HttpRequest, path: str, seconds: float, meter: ListMeter) -> Json:
+    async def _effective_page(self, request: ArmRead, path: str, seconds: float, meter: ListMeter) -> Json:
         """Return one page of effective rules, when Azure has worked it out."""
         key = self._limit_key(path, "", listing=False)
         ends = time.monotonic() + seconds
@@ -153,7 +169,7 @@ class ArmClient:
                 raise ReadError(path, 0, "Timeout", message="Azure did not finish the operation in time")
             wait = retry_after(response.headers)
             await asyncio.sleep(min(1.0 if wait is None else wait, 10.0, seconds))
-            request = HttpRequest("GET", where)
+            request = ArmRead("GET", where)
 
     @property
     def limits(self) -> Limits:
@@ -161,8 +177,7 @@ class ArmClient:
         return self.http.limits
 
     async def close(self) -> None:
-        for client in self._clients.values():
-            await client.close()
+        await self.sender.close()
         await self.tokens.close()
         await self.http.close()
 
@@ -199,10 +214,14 @@ class ArmClient:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
-    async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
-        return await self._decoded(HttpRequest("GET", url), key, path, meter)
+    @staticmethod
+    def _post(url: str, body: Json) -> ArmRead:
+        return ArmRead("POST", url, msgspec.json.encode(body))
 
-    async def _decoded(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+    async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
+        return await self._decoded(ArmRead("GET", url), key, path, meter)
+
+    async def _decoded(self, request: ArmRead, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
         """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
         for last in (False, True):
             response = await self._send(request, key, path)
@@ -235,15 +254,15 @@ class ArmClient:
             self._decoded_bytes = size
 
     def _refuse_foreign(self, target: str, path: str) -> None:
-        """Raise ReadError for a path in a subscription that another login reads."""
-        if self.foreign and subscription_of(unquote(target)) in self.foreign:
+        """Raise ReadError for a path or URL in a subscription that another login reads."""
+        if self.foreign and subscription_of(unquote(urlsplit(target).path)) in self.foreign:
             raise ReadError(path, 0, OTHER_TENANT, message="another login of this scan reads this subscription")
 
-    async def _send(self, request: HttpRequest, key: LimitKey, path: str) -> AsyncHttpResponse:
-        self._refuse_foreign(urlsplit(request.url).path, path)
+    async def _send(self, request: ArmRead, key: LimitKey, path: str) -> Answer:
+        """Return the answer to a GET, or to a POST, which goes through a management client."""
+        self._refuse_foreign(request.url, path)
         try:
-            client = self._client(request.method, key.provider, path)
-            response: AsyncHttpResponse = await client.send_request(request, limit_key=key)
+            answer = await self.sender.send(request, key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
@@ -255,22 +274,7 @@ class ArmClient:
                     raise explained from lost
             raise
         self.answered = True
-        return response
-
-    def _client(self, method: str, provider: str, path: str) -> Any:
-        """Return the management client of a read. Clients that cost much to import are made where they are needed."""
-        name = _client_for(method, provider, path)
-        if name not in self._clients:
-            options = {
-                "base_url": self.cloud.arm,
-                "credential_scopes": [self.cloud.scope],
-                "transport": self.http.transport,
-                "policies": policies(
-                    self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.agent, self.effective
-                ),
-            }
-            self._clients[name] = _make_client(name, self.tokens, options)
-        return self._clients[name]
+        return answer
 
 
 def _joined(base: str, link: str) -> str:
@@ -287,7 +291,7 @@ def _joined(base: str, link: str) -> str:
     return whole if is_fine and whole.isprintable() and whole.isascii() else ""
 
 
-def _decoded_effective(path: str, response: AsyncHttpResponse, limits: Limits) -> Json:
+def _decoded_effective(path: str, response: Answer, limits: Limits) -> Json:
     if response.status_code >= 300:
         error = read_error(path, response.status_code, response.content)
         if error.action:
@@ -301,47 +305,6 @@ def _decoded_effective(path: str, response: AsyncHttpResponse, limits: Limits) -
     if not isinstance(body, dict) or not isinstance(body.get("value"), list):
         raise ReadError(path, 0, "BadJson", message="the response contains no effective rules")
     return body
-
-
-def _client_for(method: str, provider: str, path: str) -> str:
-    """Return the name of the management client of a read."""
-    below = path.lower().count("/") > 8
-    match provider:
-        case "microsoft.storage" if below:
-            return "storage"
-        case "microsoft.network" if method == "POST":
-            # Its import costs 43 MB and 0.2 s, and its pipeline is the one that every client has.
-            return "network"
-        case "microsoft.management":
-            return "managementgroups"
-        case "" if path.count("/") == 1:
-            return "subscriptions"
-    return "resources"
-
-
-def _make_client(name: str, credential: TokenCache, options: Json) -> Any:
-    """Return a management client. Its subscription is not used, because every path names one."""
-    none = "00000000-0000-0000-0000-000000000000"
-    match name:
-        case "storage":
-            from azure.mgmt.storage.aio import StorageManagementClient
-
-            return StorageManagementClient(credential, none, **options)
-        case "network":
-            from azure.mgmt.network.aio import NetworkManagementClient
-
-            return NetworkManagementClient(credential, none, **options)
-        case "managementgroups":
-            from azure.mgmt.managementgroups.aio import ManagementGroupsMgmtClient
-
-            return ManagementGroupsMgmtClient(credential, **options)
-        case "subscriptions":
-            from azure.mgmt.resource.subscriptions.aio import SubscriptionClient
-
-            return SubscriptionClient(credential, **options)
-    from azure.mgmt.resource.resources.aio import ResourceManagementClient
-
-    return ResourceManagementClient(credential, none, **options)
 
 
 def _rows(body: Any, path: str) -> list[Json]:
@@ -387,13 +350,12 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     """Return the metadata of an ARM endpoint, read without a token. Raises an AccessError where it does not answer."""
     url = arm + METADATA
     sent, status, said = time.perf_counter(), 0, ""
-    request = http.session.get(url, allow_redirects=False, proxy=proxy_of(url))
     try:
-        async with asyncio.timeout(60), request as answer:
-            assert isinstance(answer, BoundedResponse)
-            body, status = await answer.decoded(), answer.status
+        async with asyncio.timeout(60):
+            answer = await http.get(url, {}, proxy_of(url))
+        status = answer.status_code
         if status == 200:
-            return decode(body, METADATA, http.limits)
+            return decode(answer.content, METADATA, http.limits)
     except (msgspec.DecodeError, UnicodeDecodeError):
         said = "its metadata is not JSON"
     except LimitReached as error:

@@ -1,5 +1,6 @@
 """The connection of a scan to Azure: login, cloud, trusted certificates, limits and record put together."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from scanner.azure.limits import OnWait, RateLimiters
 from scanner.azure.logins import TenantLogin
 from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
 from scanner.azure.reader import AzureReader
+from scanner.azure.sender import import_query_client
 from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
@@ -29,7 +31,7 @@ class ConnectionOptions:
     `record`: the file of `--record`. `append_record`: add to the record of an earlier connection.
     `limits`: keep the documented limits of Azure. `answers`: our own limits of answers and lists. `agent`: the user
     agent. `effective`: allow the POSTs of `--effective`. `tenants`: the logins of several tenants, in place of `auth`
-    and `tenant`.
+    and `tenant`. `queries`: Resource Graph will be asked, so that its client is imported while the login is under way.
     """
 
     cloud: str = "public"
@@ -44,6 +46,7 @@ class ConnectionOptions:
     append_record: bool = False
     answers: Limits = DEFAULTS
     tenants: tuple[TenantLogin, ...] = ()
+    queries: bool = False
 
     @classmethod
     def of(cls, settings: Settings, *, agent: str = "twolocks", **fields: bool) -> "ConnectionOptions":
@@ -59,6 +62,7 @@ class ConnectionOptions:
             agent=agent.replace(" ", "/"),
             answers=settings.limits,
             tenants=_logins(settings),
+            queries="no-graph" in settings.options and not settings["no-graph"],
             **fields,
         )
 
@@ -101,6 +105,7 @@ async def connect(
     """
     context = tls_context()
     http = HttpSession(context, limits=options.answers)
+    importing = asyncio.create_task(asyncio.to_thread(import_query_client)) if options.queries else None
     record = None
     try:
         record = RecordFile(options.record, options.append_record) if options.record else None
@@ -135,6 +140,8 @@ async def connect(
             for each in clients:
                 await each.close()
     finally:
+        if importing is not None:
+            importing.cancel()
         if record:
             record.close()
         await http.close()

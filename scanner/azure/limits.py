@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
@@ -15,6 +15,10 @@ OnWait = Callable[[str, float], None]
 BUDGET = 600.0
 """The seconds without one success after which a limiter that answers 429 gives up. Its waiting reads become gaps."""
 
+GATHER_SECONDS = 0.4
+"""The seconds that requests wait longer than a limit requires, so that several go at once. Sent one by one, each wakes
+this process up for itself, and costs twice the CPU."""
+
 RETRIES = 100.0
 """The retries that one limiter may spend on failures. Each success earns a tenth of a retry back."""
 
@@ -22,8 +26,8 @@ RETRIES = 100.0
 class KnownLimit(Protocol):
     """A documented limit."""
 
-    def delay(self, now: float) -> float:
-        """Return the seconds until the next request may be sent."""
+    def delay(self, now: float, count: int = 1) -> float:
+        """Return the seconds until so many requests may be sent."""
 
     def take(self, now: float) -> None:
         """Count a request that is sent now."""
@@ -44,10 +48,10 @@ class RefillingLimit:
         self.left = float(burst)
         self.at = 0.0
 
-    def delay(self, now: float) -> float:
+    def delay(self, now: float, count: int = 1) -> float:
         self.left = min(self.burst, self.left + max(0.0, now - self.at) * self.per_second)
         self.at = now
-        return 0.0 if self.left >= 1 else (1 - self.left) / self.per_second
+        return 0.0 if self.left >= count else (count - self.left) / self.per_second
 
     def take(self, now: float) -> None:
         self.left -= 1
@@ -66,10 +70,15 @@ class SlidingWindow:
         self.seconds = seconds
         self.sent: deque[float] = deque()
 
-    def delay(self, now: float) -> float:
+    def delay(self, now: float, count: int = 1) -> float:
         while self.sent and self.sent[0] <= now - self.seconds:
             self.sent.popleft()
-        return 0.0 if len(self.sent) < self.count else self.sent[0] + self.seconds - now
+        over = len(self.sent) + count - self.count
+        if over <= 0:
+            return 0.0
+        rounds, place = divmod(over - 1, self.count)
+        first = self.sent[place] if place < len(self.sent) else now
+        return first + self.seconds * (1 + rounds) - now
 
     def take(self, now: float) -> None:
         self.sent.append(now)
@@ -86,7 +95,9 @@ class RateLimiter:
     `pause`: the time until which no request is sent. `spacing`: the seconds between requests after that. `next`: the
     time of the next request by that spacing. `refused_since`: the time of the first 429 without a success since.
     `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests that were sent, and
-    those of them that were answered or lost. Times are those of the clock.
+    those of them that were answered or lost. Times are those of the clock. `waiting`: the requests of which it is the
+    narrowest limit, and that wait. `is_watched`: the first of them waits for this limit. `narrower`: the limits of
+    parts of what this one limits.
     """
 
     name: str
@@ -100,13 +111,21 @@ class RateLimiter:
     reported_until: float = 0.0
     sent: int = 0
     ended: int = 0
+    waiting: int = 0
+    is_watched: bool = False
+    narrower: list["RateLimiter"] = field(default_factory=list)
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Only the request that holds it watches the clock. All others sleep until it is released."""
 
-    def delay(self, now: float) -> float:
-        """Return the seconds until a request may be sent."""
-        known = self.known.delay(now) if self.known else 0.0
-        return max(known, self.pause - now, self.next - now, 0.0)
+    def delay(self, now: float, count: int = 1) -> float:
+        """Return the seconds until so many requests may be sent."""
+        known = self.known.delay(now, count) if self.known else 0.0
+        return max(known, max(self.pause, self.next) + self.spacing * (count - 1) - now, 0.0)
+
+    @property
+    def line(self) -> int:
+        """Return how many requests wait for this limit. Those that a narrower one holds up do not."""
+        return max(1, self.waiting + sum(each.waiting for each in self.narrower if not each.is_watched))
 
     def take(self, now: float) -> None:
         """Count a request that is sent now."""
@@ -138,8 +157,7 @@ class RateLimiter:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class LimitKey:
+class LimitKey(NamedTuple):
     """What decides which limits apply to a request. `region` is "" where it is not known."""
 
     subscription: str
@@ -163,25 +181,33 @@ class RateLimiters:
     sleep: Sleep = asyncio.sleep
     names: dict[str, str] = field(default_factory=dict)
     _limiters: dict[tuple[str, ...], RateLimiter] = field(default_factory=dict)
+    _of: dict[LimitKey, tuple[RateLimiter, ...]] = field(default_factory=dict)
 
     def of(self, key: LimitKey) -> tuple[RateLimiter, ...]:
         """Return the limiters of a request, the widest first. A 429 pauses the last one, the narrowest."""
+        found = self._of.get(key)
+        if found is None:
+            found = self._of[key] = self._made(key)
+        return found
+
+    def _made(self, key: LimitKey) -> tuple[RateLimiter, ...]:
         if key.graph:
             name = "Resource Graph (15 queries in 5 seconds)"
             return (self._limiter(("graph",), name, lambda: SlidingWindow(15, 5)),)
-        whose = " ".join(filter(None, (self.names.get(key.subscription, key.subscription), key.region)))
-        name = f"ARM reads (25 a second), {whose}"
+        subscription = self.names.get(key.subscription, key.subscription)
+        whose = " ".join(filter(None, (subscription, key.region)))
+        name = f"ARM reads (25 a second), {subscription or 'the tenant'}"
         reads = self._limiter(("arm", key.subscription), name, lambda: RefillingLimit(250, 25))
         if key.provider == "microsoft.storage":
-            return reads, self._storage(key, whose)
+            return reads, self._storage(key, whose, reads)
         if not key.provider:
             return (reads,)
         service = key.provider.removeprefix("microsoft.")
         kind = "lists" if key.listing else "reads"
         name = f"{service} {kind} (429), {whose}"
-        return reads, self._limiter((key.provider, key.subscription, key.region, kind), name, None)
+        return reads, self._limiter((key.provider, key.subscription, key.region, kind), name, None, reads)
 
-    def _storage(self, key: LimitKey, whose: str) -> RateLimiter:
+    def _storage(self, key: LimitKey, whose: str, within: RateLimiter) -> RateLimiter:
         """Return the limiter of the Storage provider.
 
         Lists of containers count as lists, because whether they do is not known.
@@ -189,12 +215,20 @@ class RateLimiters:
         kind, count = ("lists", 100) if key.listing else ("reads", 800)
         name = f"storage {kind} ({count} in 5 minutes), {whose}"
         where = ("storage", key.subscription, key.region, kind)
-        return self._limiter(where, name, lambda: SlidingWindow(count, 300))
+        return self._limiter(where, name, lambda: SlidingWindow(count, 300), within)
 
-    def _limiter(self, key: tuple[str, ...], name: str, known: Callable[[], KnownLimit] | None) -> RateLimiter:
+    def _limiter(
+        self,
+        key: tuple[str, ...],
+        name: str,
+        known: Callable[[], KnownLimit] | None,
+        within: RateLimiter | None = None,
+    ) -> RateLimiter:
         found = self._limiters.get(key)
         if found is None:
             found = self._limiters[key] = RateLimiter(name, known() if known and self.on else None)
+            if within is not None:
+                within.narrower.append(found)
         return found
 
     async def wait_for_turn(self, limiters: tuple[RateLimiter, ...]) -> bool:
@@ -203,16 +237,20 @@ class RateLimiters:
         The narrowest limiter is waited for first, so that its waiting requests delay no other ones in the wide one.
         """
         wide, narrow = limiters[0], limiters[-1]
-        async with narrow.lock:
-            while await self._wait_for(narrow):
-                if wide is narrow:
-                    return self._take(limiters)
-                async with wide.lock:
-                    if not await self._wait_for(wide):
-                        return False
-                    if narrow.delay(self.clock()) <= 0:
+        narrow.waiting += 1
+        try:
+            async with narrow.lock:
+                while await self._wait_for(narrow):
+                    if wide is narrow:
                         return self._take(limiters)
-        return False
+                    async with wide.lock:
+                        if not await self._wait_for(wide):
+                            return False
+                        if narrow.delay(self.clock()) <= 0:
+                            return self._take(limiters)
+            return False
+        finally:
+            narrow.waiting -= 1
 
     async def _wait_for(self, limiter: RateLimiter) -> bool:
         """Wait until one limiter allows a request. Return False where it gave up."""
@@ -220,12 +258,25 @@ class RateLimiters:
             now = self.clock()
             seconds = limiter.delay(now)
             if seconds <= 0:
+                if limiter.reported_until > now + 1:
+                    self._report(limiter, now, limiter.delay(now, limiter.line))
                 return True
-            if seconds > 1 and now + seconds > limiter.reported_until + 0.5:
-                limiter.reported_until = now + seconds
-                self.on_wait(limiter.name, seconds)
-            await self.sleep(max(seconds, 0.001))
+            line = limiter.line
+            self._report(limiter, now, limiter.delay(now, line))
+            if not limiter.spacing:
+                seconds = min(limiter.delay(now, line), seconds + GATHER_SECONDS)
+            limiter.is_watched = True
+            try:
+                await self.sleep(max(seconds, 0.001))
+            finally:
+                limiter.is_watched = False
         return False
+
+    def _report(self, limiter: RateLimiter, now: float, seconds: float) -> None:
+        """Report how long the last in line waits, where that is a second or more, or was to be, and is news."""
+        if max(seconds, limiter.reported_until - now) > 1 and abs(now + seconds - limiter.reported_until) > 0.5:
+            limiter.reported_until = now + seconds
+            self.on_wait(limiter.name, seconds)
 
     def _take(self, limiters: tuple[RateLimiter, ...]) -> bool:
         for limiter in limiters:

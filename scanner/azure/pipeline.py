@@ -1,29 +1,30 @@
-"""The pipeline of every request to ARM: limits and retries, authentication, the record, and the read-only guard."""
+"""What every request to ARM goes through: limits and retries, authentication, the record, and the read-only guard."""
 
 import asyncio
+import base64
 import json
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
+from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ServiceRequestTimeoutError, ServiceResponseTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, RequestIdPolicy, UserAgentPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
-from azure.mgmt.core.policies import AsyncARMChallengeAuthenticationPolicy
 
 from scanner.azure.answers import LimitReached
 from scanner.azure.clouds import Cloud, origin
-from scanner.azure.credentials import TokenCache
+from scanner.azure.credentials import EARLY_SECONDS, TokenCache
 from scanner.azure.errors import ReadError, parse_error, retry_after
-from scanner.azure.limits import RateLimiter, RateLimiters
+from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters
 from scanner.azure.transport import MAX_REQUESTS
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
@@ -48,6 +49,8 @@ EFFECTIVE = re.compile(
 """The paths of the POSTs of `--effective`, with which Azure returns the rules that apply to a network interface or a
 network."""
 
+_INSUFFICIENT = re.compile(r'\berror ?= ?"?insufficient_claims\b', re.I)
+_CLAIMS = re.compile(r'\bclaims ?= ?"?([A-Za-z0-9_-]+)', re.I)
 _TRY_AGAIN = frozenset({408, 500, 502, 503, 504})
 _WHOLE_SUBSCRIPTION = "subscriptionrequeststhrottled"
 _RENEW_TOKEN = frozenset({"expiredauthenticationtoken", "invalidauthenticationtoken", "authenticationfailed"})
@@ -55,48 +58,6 @@ _RENEW_TOKEN = frozenset({"expiredauthenticationtoken", "invalidauthenticationto
 
 class NotARead(Exception):
     """A defect of Twolocks: something other than a read of ARM was about to be sent. Nothing was sent."""
-
-
-class ReadOnlyPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Allow GET and HEAD to one host, and the POST of a Resource Graph query. Raise NotARead for everything else.
-
-    `effective`: allow the POSTs that read effective rules too.
-    """
-
-    def __init__(self, cloud: Cloud, effective: bool = False) -> None:
-        super().__init__()
-        self._host = cloud.host
-        self._effective = effective
-
-    def _may_post(self, path: str) -> bool:
-        return path.lower() == GRAPH.lower() or (self._effective and EFFECTIVE.fullmatch(path) is not None)
-
-    async def send(self, request: Request) -> Response:
-        method, url = request.http_request.method.upper(), request.http_request.url
-        if urlsplit(url).scheme != "https" or origin(url) != self._host:
-            raise NotARead(f"{origin(url)} is not {self._host}")
-        if method not in ("GET", "HEAD") and not (method == "POST" and self._may_post(urlsplit(url).path)):
-            raise NotARead(f"{method} {urlsplit(url).path}")
-        return await self.next.send(request)
-
-
-class RecordPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Report every request that leaves, each try by itself. Headers and bodies are not reported."""
-
-    def __init__(self, on_request: OnRequest) -> None:
-        super().__init__()
-        self._on_request = on_request
-
-    async def send(self, request: Request) -> Response:
-        sent, status = time.perf_counter(), 0
-        try:
-            response = await self.next.send(request)
-            status = response.http_response.status_code
-            return response
-        finally:
-            parts = urlsplit(request.http_request.url)
-            path = f"{parts.path}?{parts.query}" if parts.query else parts.path
-            self._on_request(request.http_request.method, path, status, (time.perf_counter() - sent) * 1000)
 
 
 class RecordFile:
@@ -133,52 +94,146 @@ class RecordFile:
         return InputError(f"{self._path} cannot be written: {error.strerror}", at=f"--record {self._path}")
 
 
-class LimitedRetryPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Wait for the limiters, send, and try again what may succeed later. It always ends.
+class ArmRead(NamedTuple):
+    """A read of ARM. `content`: the JSON that is posted."""
 
-    The option `limit_key` of a request decides its limiters. An answer that stays a failure is returned. Raises
-    ReadError where there is no answer (`Timeout`, `Reset`), or where a limiter gave up (429).
+    method: str
+    url: str
+    content: bytes = b""
+
+
+class Answer(Protocol):
+    """What the guards look at of an answer, of azure-core or of aiohttp."""
+
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    @property
+    def content(self) -> bytes: ...
+
+
+Sent = TypeVar("Sent", bound=Answer)
+SendOnce = Callable[[str], Awaitable[Sent]]
+"""Sends a request with this `Authorization` header, and returns its answer with its body."""
+
+
+class RequestGuards:
+    """What every request to ARM goes through, whoever sends it: limits, retries, token, record, the read-only guard.
+
+    `effective`: allow the POSTs that read effective rules too.
     """
 
-    def __init__(self, limiters: RateLimiters, tokens: TokenCache, slots: asyncio.Semaphore) -> None:
-        super().__init__()
-        self._all = limiters
+    def __init__(
+        self,
+        cloud: Cloud,
+        tokens: TokenCache,
+        limiters: RateLimiters,
+        slots: asyncio.Semaphore,
+        on_request: OnRequest,
+        effective: bool = False,
+    ) -> None:
+        self.limiters = limiters
+        self._cloud = cloud
         self._tokens = tokens
         self._slots = slots
+        self._on_request = on_request
+        self._effective = effective
+        self._options: TokenRequestOptions = {}
+        self._token: AccessTokenInfo | None = None
 
-    async def send(self, request: Request) -> Response:
-        limiters = self._all.of(request.context.options.pop("limit_key"))
-        path = urlsplit(request.http_request.url).path
-        attempts = _Attempts(self._all, limiters)
-        while await self._all.wait_for_turn(limiters):
+    async def send(self, method: str, url: str, key: LimitKey, once: SendOnce[Sent]) -> Sent:
+        """Wait for the limiters, send, and try again what may succeed later. It always ends.
+
+        Returns also an answer that stays a failure. Raises ReadError where there is no answer (`Timeout`, `Reset`), or
+        where a limiter gave up (429), and NotARead for what is no read of ARM.
+        """
+        limiters = self.limiters.of(key)
+        attempts = _Attempts(self.limiters, limiters)
+        while await self.limiters.wait_for_turn(limiters):
             ended = limiters[0].ended
             try:
-                response = await self._send_once(request)
+                answer, authorization = await self._send_once(method, url, once)
             except ReadError as lost:
                 wait = None if isinstance(lost, LimitReached) else attempts.after_no_answer(lost.code)
                 if wait is None:
                     raise
             else:
-                self._all.learn(limiters, response.http_response.headers, ended)
-                wait = attempts.after_answer(response)
+                self.limiters.learn(limiters, answer.headers, ended)
+                wait = attempts.after_answer(answer)
                 if wait is None:
-                    return response
-                if response.http_response.status_code == HTTPStatus.UNAUTHORIZED:
-                    self._tokens.forget(request.http_request.headers.get("Authorization", ""))
+                    return answer
+                if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                    self._tokens.forget(authorization)
             finally:
                 limiters[0].ended += 1
-            await self._all.sleep(wait)
-        raise ReadError(path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
+            await self.limiters.sleep(wait)
+        raise ReadError(urlsplit(url).path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
 
-    async def _send_once(self, request: Request) -> Response:
-        path = urlsplit(request.http_request.url).path
+    async def _send_once(self, method: str, url: str, once: SendOnce[Sent]) -> tuple[Sent, str]:
+        """Return the answer, and the `Authorization` header of its request. A claims challenge is answered once."""
         try:
             async with self._slots, asyncio.timeout(ALL_SECONDS):
-                return await self.next.send(request)
+                authorization = await self._authorization()
+                answer = await self._recorded(method, url, once, authorization)
+                if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                    self._token = None
+                    claims = challenged_claims(answer.headers.get("WWW-Authenticate", ""))
+                    self._options = {"claims": claims} if claims else {}
+                    if claims:
+                        authorization = await self._authorization()
+                        answer = await self._recorded(method, url, once, authorization)
+                return answer, authorization
         except (ServiceRequestTimeoutError, ServiceResponseTimeoutError, TimeoutError) as error:
-            raise ReadError(path, 0, "Timeout", message=str(error)) from error
+            raise ReadError(urlsplit(url).path, 0, "Timeout", message=str(error)) from error
         except (AzureError, aiohttp.ClientError, OSError) as error:
-            raise ReadError(path, 0, "Reset", message=str(error)) from error
+            raise ReadError(urlsplit(url).path, 0, "Reset", message=str(error)) from error
+
+    async def _authorization(self) -> str:
+        """Return the header with a token, one for the claims that ARM asked for last."""
+        if self._token is None or self._token.expires_on - time.time() < EARLY_SECONDS:
+            self._token = await self._tokens.get_token_info(self._cloud.scope, options=self._options)
+        return f"Bearer {self._token.token}"
+
+    async def _recorded(self, method: str, url: str, once: SendOnce[Sent], authorization: str) -> Sent:
+        """Send a read, and report it. Its headers and bodies are not reported. Raises NotARead before it is sent."""
+        target = self._checked(method, url)
+        sent, status = time.perf_counter(), 0
+        try:
+            answer = await once(authorization)
+            status = answer.status_code
+            return answer
+        finally:
+            self._on_request(method, target, status, (time.perf_counter() - sent) * 1000)
+
+    def _checked(self, method: str, url: str) -> str:
+        """Return path and query of a read: a GET or HEAD to ARM over https, or the POST of a Resource Graph query.
+
+        Raises NotARead for everything else.
+        """
+        if url.startswith(self._cloud.arm + "/"):
+            target = url[len(self._cloud.arm) :].partition("#")[0]
+        else:
+            parts = urlsplit(url)
+            if parts.scheme != "https" or origin(url) != self._cloud.host:
+                raise NotARead(f"{origin(url)} is not {self._cloud.host}")
+            target = f"{parts.path}?{parts.query}" if parts.query else parts.path
+        if method not in ("GET", "HEAD"):
+            path = target.partition("?")[0]
+            is_query = path.lower() == GRAPH.lower()
+            if method != "POST" or not (is_query or (self._effective and EFFECTIVE.fullmatch(path))):
+                raise NotARead(f"{method} {path}")
+        return target
+
+
+def challenged_claims(challenge: str) -> str:
+    """Return the claims that a `WWW-Authenticate` header of ARM asks for (continuous access evaluation), else ""."""
+    if not _INSUFFICIENT.search(challenge) or not (found := _CLAIMS.search(challenge)):
+        return ""
+    try:
+        return base64.urlsafe_b64decode(found[1] + "=" * (-len(found[1]) % 4)).decode()
+    except ValueError:
+        return ""
 
 
 class _Attempts:
@@ -196,9 +251,8 @@ class _Attempts:
         """Return the seconds before the next try after no answer; None: there is none."""
         return self._again(2 if code == "Timeout" else 4)
 
-    def after_answer(self, response: Response) -> float | None:
+    def after_answer(self, answer: Answer) -> float | None:
         """Return the seconds before the next try after an answer; None: the answer is final."""
-        answer = response.http_response
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             return self._after_429(answer)
         if answer.status_code in _TRY_AGAIN:
@@ -210,7 +264,7 @@ class _Attempts:
             return 0.0 if self._renewed else None
         return None
 
-    def _after_429(self, answer: AsyncHttpResponse) -> float | None:
+    def _after_429(self, answer: Answer) -> float | None:
         """Return the seconds before the next try after a 429.
 
         A 429 that says when to come back pauses its limiter. One that does not concerns this request only.
@@ -234,24 +288,29 @@ class _Attempts:
         return min(60.0, max(after or 0.0, unit * 2.0 ** (self._failed - 1)))
 
 
-def policies(
-    cloud: Cloud,
-    tokens: TokenCache,
-    limiters: RateLimiters,
-    slots: asyncio.Semaphore,
-    on_request: OnRequest,
-    agent: str,
-    effective: bool = False,
-) -> list[Any]:
-    """Return the policies of one management client, in order. Providers are not registered, redirects not followed."""
-    return [
-        RequestIdPolicy(),
-        UserAgentPolicy(base_user_agent=agent, user_agent_use_env=False),
-        LimitedRetryPolicy(limiters, tokens, slots),
-        AsyncARMChallengeAuthenticationPolicy(tokens, cloud.scope),
-        RecordPolicy(on_request),
-        ReadOnlyPolicy(cloud, effective),
-    ]
+class GuardPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """The guards as a policy of a management client. The option `limit_key` of a request decides its limiters."""
+
+    def __init__(self, guards: RequestGuards) -> None:
+        super().__init__()
+        self._guards = guards
+
+    async def send(self, request: Request) -> Response:
+        http = request.http_request
+        responses: list[Response] = []
+
+        async def once(authorization: str) -> AsyncHttpResponse:
+            http.headers["Authorization"] = authorization
+            responses.append(await self.next.send(request))
+            return responses[-1].http_response
+
+        await self._guards.send(http.method.upper(), http.url, request.context.options.pop("limit_key"), once)
+        return responses[-1]
+
+
+def policies(guards: RequestGuards, agent: str) -> list[Any]:
+    """Return the policies of a management client, in order. Providers are not registered, redirects not followed."""
+    return [RequestIdPolicy(), UserAgentPolicy(base_user_agent=agent, user_agent_use_env=False), GuardPolicy(guards)]
 
 
 def request_slots() -> asyncio.Semaphore:

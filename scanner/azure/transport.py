@@ -3,7 +3,9 @@
 import asyncio
 import os
 import ssl
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import aiohttp
 import certifi
 from azure.core.pipeline.transport import AioHttpTransport
 
-from scanner.azure.answers import DEFAULTS, bounded_by
+from scanner.azure.answers import DEFAULTS, BoundedResponse, bounded_by
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
 from scanner.config.limits import Limits
 from scanner.errors import InputError
@@ -75,6 +77,15 @@ class Transport(AioHttpTransport):  # type: ignore[misc] # azure-core re-exports
         return await super().send(request, proxy=proxy_of(request.url), **config)
 
 
+@dataclass(slots=True)
+class ReceivedAnswer:
+    """An answer with its body, decompressed."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
 class HttpSession:
     """The session that all clients and credentials share. `transport` is its form for azure-core.
 
@@ -83,6 +94,7 @@ class HttpSession:
 
     def __init__(self, context: ssl.SSLContext, *, proxies: bool = True, limits: Limits = DEFAULTS) -> None:
         self.limits = limits
+        self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=context, limit=MAX_REQUESTS, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -95,6 +107,16 @@ class HttpSession:
             connection_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
         )
+
+    async def get(self, url: str, headers: Mapping[str, str], proxy: str | None) -> ReceivedAnswer:
+        """Return the answer to a GET. Redirects are not followed. Raises aiohttp's errors, TimeoutError, LimitReached.
+
+        `proxy`: see `proxy_of`.
+        """
+        sent = self.session.get(url, headers=headers, allow_redirects=False, proxy=proxy, timeout=self._timeout)
+        async with sent as response:
+            assert isinstance(response, BoundedResponse)
+            return ReceivedAnswer(response.status, response.headers, await response.decoded())
 
     async def close(self) -> None:
         await self.session.close()

@@ -14,7 +14,7 @@ from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
-from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView
+from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView, first_of
 from scanner.collect.quotas import QuotaReader
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.visibility import VisibilityReader
@@ -65,12 +65,7 @@ async def _run(work: Callable[[], Awaitable[T]]) -> T:
     try:
         return await work()
     except BaseExceptionGroup as group:
-        raise _first(group) from None
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+        raise first_of(group) from None
 
 
 class _Collection:
@@ -102,19 +97,17 @@ class _Collection:
             await self._read_joined()
             return list(self.excluded.paths.values())
         targets = await self._targets(known)
-        views = await self.visibility.read(targets)
-        if self.scope.graph:
-            await self.visibility.read_existing_types(views)
+        views = await self.visibility.read(targets, graph=self.scope.graph)
         await self.groups.read(views)
         await self.excluded.add_groups(views)
-        if self.context.plan.places:
-            await self.containers.read(views)
-        await self.index.read(views, self.scope.graph)
         self.lists.set_groups(self.groups, self.excluded.selection)
         if not (self.scope.groups or self.scope.tags):
             self.context.bulk.begin(views)
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
+            tasks.create_task(self.index.read(views, self.scope.graph))
+            if self.context.plan.places:
+                tasks.create_task(self.containers.read(views))
             bundles = self.lists.lookups if self.scope.groups or self.scope.tags else self.bundles
             add_subscriptions(bundles.context, bundles, jobs, views)
             for subscription in views:
@@ -144,7 +137,6 @@ class _Collection:
 
     async def view_subscriptions(self) -> list[SubscriptionView]:
         """Return how much of each subscription in scope is visible."""
-        await self._known()
         return await self.visibility.read(await self._targets(await self._known()))
 
     async def _known(self) -> "Sequence[Subscription]":

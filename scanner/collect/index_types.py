@@ -10,7 +10,7 @@ from functools import partial
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, graph_body, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS, MANAGER_TYPES
 from scanner.model.json_paths import get_path, text_at
@@ -160,10 +160,15 @@ class IndexReader:
     async def _rows_of_graph(self, types: Sequence[str], subscriptions: Sequence[str]) -> SpooledRows:
         """Return the rows of both tables, one of each id. Raises ReadError."""
         wanted = kusto_list(type.lower() for type in types)
+        found = await side_by_side(
+            *(
+                self.context.reader.query(f"{table} | where type in~ ({wanted}) | order by id asc", subscriptions)
+                for table in ("resources", "networkresources")
+            )
+        )
         rows, ids = SpooledRows(self.context.spool), set[str]()
-        for table in ("resources", "networkresources"):
-            kql = f"{table} | where type in~ ({wanted}) | order by id asc"
-            rows.add(_distinct(await self.context.reader.query(kql, subscriptions), ids))
+        for each in found:
+            rows.add(_distinct(each, ids))
         return rows
 
     async def _read_managers(self, rows: Iterable[Json], known: Sequence[str]) -> None:

@@ -5,7 +5,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, quoted_path
@@ -18,6 +18,7 @@ from scanner.snapshot.store import LineBuffer, LineWriter
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
 
+Result = TypeVar("Result")
 QueueKey = tuple[str, ...]
 Job = Callable[[], Awaitable[None]]
 
@@ -96,6 +97,26 @@ async def run_some(jobs: Iterator[Job], width: int = WIDE) -> None:
     async with asyncio.TaskGroup() as tasks:
         for first in islice(jobs, width):
             tasks.create_task(work(first))
+
+
+async def side_by_side(*work: Awaitable[Result]) -> list[Result]:
+    """Return what each of these returns, made at once. The first error ends the others, and is raised alone."""
+
+    async def one(each: Awaitable[Result]) -> Result:
+        return await each
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            made = [tasks.create_task(one(each)) for each in work]
+    except BaseExceptionGroup as group:
+        raise first_of(group) from None
+    return [each.result() for each in made]
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error of a group of tasks."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 class ReadCounts:

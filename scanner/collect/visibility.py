@@ -1,6 +1,7 @@
 """Reads how much of each subscription is visible to the identity, and which types exist in it."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ from scanner.azure.errors import ReadError, read_action
 from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, list_path, quoted_path, roles, texts
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
+from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
@@ -42,16 +43,23 @@ class VisibilityReader:
     def __init__(self, context: CollectionContext) -> None:
         self.context = context
 
-    async def read(self, subscriptions: "Sequence[Subscription]") -> list[SubscriptionView]:
-        """Write the view of each subscription, with a gap where it is not full. Return those of readable ones."""
+    async def read(self, subscriptions: "Sequence[Subscription]", *, graph: bool = False) -> list[SubscriptionView]:
+        """Write the view of each subscription, with a gap where it is not full. Return those of readable ones.
+
+        `graph`: ask Resource Graph at the same time which types exist.
+        """
         listed = (each for each in self.context.plan.resource_types if each.type != SUBSCRIPTION)
         resource_types = [each for each in listed if not nested(each.type)]
-        views: dict[str, SubscriptionView] = {}
+        views = {each.id: SubscriptionView(each.id) for each in subscriptions if each.readable}
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(run_some(partial(self._probe, view, resource_types) for view in views.values()))
+            existing = tasks.create_task(self._query_types(list(views))) if graph else None
+        self._write_views(subscriptions, views)
+        if existing is not None and existing.result() is not None:
+            self._set_existing_types(list(views.values()), existing.result() or ())
+        return list(views.values())
 
-        async def probe(id: str) -> None:
-            views[id] = await self._probe(id, resource_types)
-
-        await run_some(partial(probe, each.id) for each in subscriptions if each.readable)
+    def _write_views(self, subscriptions: "Sequence[Subscription]", views: Mapping[str, SubscriptionView]) -> None:
         for each in subscriptions:
             view = views[each.id].view if each.id in views else "none"
             self.context.store.scope(each.id, each.name, each.tenant, view)
@@ -66,26 +74,33 @@ class VisibilityReader:
                 self.context.add_gap(self.context.store, url, 0, f"Subscription{letters_of(each.state)}", "")
             elif not each.readable:
                 self.context.add_gap(self.context.store, url, 403, "AuthorizationFailed", read_action(url))
-        return [views[each.id] for each in subscriptions if each.id in views]
 
-    async def _probe(self, id: str, resource_types: Sequence[ResourceType]) -> SubscriptionView:
-        """Try lists at subscription scope, which are refused (403) to an identity with roles on groups only."""
-        view = SubscriptionView(id)
-        view.roles = await self._roles(id)
-        ordered = sorted(resource_types, key=lambda each: not view.graph_is_complete(each.type))
-        for resource_type in ordered[:PROBES]:
-            pages = self.context.pages(list_path(id, resource_type.type), resource_type)
-            try:
-                view.first_pages[resource_type.type.lower()] = (await self._first_page(pages), pages)
-            except ReadError as error:
-                if error.code.lower() == UNREGISTERED:
-                    view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
-                    return view
+    async def _probe(self, view: SubscriptionView, resource_types: Sequence[ResourceType]) -> None:
+        """Try lists at subscription scope, which are refused (403) to an identity with roles on groups only.
+
+        The first one is tried while the roles are read, which say what to try next.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            roles = tasks.create_task(self._roles(view.id))
+            allowed = [tasks.create_task(self._try_list(view, each)) for each in resource_types[:1]]
+        view.roles = roles.result()
+        if not resource_types or allowed[0].result():
+            return
+        others = sorted(resource_types[1:], key=lambda each: not view.graph_is_complete(each.type))
+        tried = await side_by_side(*(self._try_list(view, each) for each in others[: PROBES - 1]))
+        view.view = "full" if any(tried) else "partial"
+
+    async def _try_list(self, view: SubscriptionView, resource_type: ResourceType) -> bool:
+        """Return whether a list is allowed, and keep its first page, or the error."""
+        pages = self.context.pages(list_path(view.id, resource_type.type), resource_type)
+        try:
+            view.first_pages[resource_type.type.lower()] = (await self._first_page(pages), pages)
+        except ReadError as error:
+            if error.code.lower() != UNREGISTERED:
                 view.refused[resource_type.type.lower()] = error
-            else:
-                return view
-        view.view = "partial" if resource_types else "full"
-        return view
+                return False
+            view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
+        return True
 
     async def _first_page(self, pages: AsyncIterator[list[Json]]) -> SpooledRows:
         page: list[Json] = await anext(pages, [])
@@ -101,9 +116,9 @@ class VisibilityReader:
         except ReadError:
             return None
 
-    async def read_existing_types(self, views: list[SubscriptionView]) -> None:
-        """Ask Resource Graph which types exist, because only those are listed. If it refuses, all are listed."""
-        names = sorted({type.lower() for type, _ in self.context.plan.types()})
+    async def _query_types(self, subscriptions: Sequence[str]) -> SpooledRows | None:
+        """Ask Resource Graph which types exist, because only those are listed. None: it refuses, so all are listed."""
+        names = self._names()
         kql = (
             f"resources | where type in~ ({kusto_list(names)}) "
             "| summarize count_=count(), groups=make_set(resourceGroup) by type, subscriptionId "
@@ -111,10 +126,17 @@ class VisibilityReader:
         )
         batch = max(1, 1000 // max(1, len(names)))
         try:
-            rows = await self.context.reader.query(kql, [each.id for each in views], batch)
+            return await self.context.reader.query(kql, subscriptions, batch)
         except ReadError as error:
             self.context.store.skip(QUERY, f"{error.status} {error.code}; everything was listed instead")
-            return
+            return None
+
+    def _names(self) -> list[str]:
+        return sorted({type.lower() for type, _ in self.context.plan.types()})
+
+    def _set_existing_types(self, views: Sequence[SubscriptionView], rows: Iterable[Json]) -> None:
+        """Note which types exist, from the rows of Resource Graph."""
+        names = set(self._names())
         by_id = {each.id.lower(): each for each in views}
         for each in views:
             each.existing_types = {}

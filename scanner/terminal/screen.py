@@ -171,7 +171,7 @@ class Screen:
         now = self.clock()
         with self._lock:
             self.progress.wait(what, now + seconds)
-            if now - self._waits.get(what, -LOG_SECONDS) >= LOG_SECONDS:
+            if seconds >= 1 and now - self._waits.get(what, -LOG_SECONDS) >= LOG_SECONDS:
                 self._waits[what] = now
                 self.limited("wait", f"{span(seconds)} for {what}", 40)
 

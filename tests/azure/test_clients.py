@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from scanner.azure.arm import ArmClient
 from scanner.azure.clients import AzureReader
-from scanner.azure.pipeline import LimitedRetryPolicy
+from scanner.azure.pipeline import GuardPolicy
 from scanner.collect.collector import Scope, collect
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -24,44 +25,40 @@ print(json.dumps({{"resources": len(found.resources), "modules": sorted(modules)
 """
 
 
-def clients(graph: bool) -> dict[str, Any]:
-    async def read(reader: AzureReader) -> dict[str, Any]:
+def clients(graph: bool) -> tuple[ArmClient, dict[str, Any]]:
+    """The reader's client of ARM after a collection, and its management clients."""
+
+    async def read(reader: AzureReader) -> tuple[ArmClient, dict[str, Any]]:
         await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), RecordedProgress())
-        return dict(reader._arm._clients)
+        return reader._arm, dict(reader._arm.sender.clients)
 
     return reading(box(), read)
 
 
-def test_reads_go_through_the_management_clients() -> None:
-    classes = {name: f"{type(each).__module__}.{type(each).__name__}" for name, each in clients(False).items()}
-    assert classes == {
-        "subscriptions": "azure.mgmt.resource.subscriptions.aio._client.SubscriptionClient",
-        "resources": "azure.mgmt.resource.resources.aio._client.ResourceManagementClient",
-        "storage": "azure.mgmt.storage.aio._client.StorageManagementClient",
-    }
+def test_queries_go_through_a_management_client_and_gets_need_none() -> None:
+    classes = {name: f"{type(each).__module__}.{type(each).__name__}" for name, each in clients(True)[1].items()}
+    assert classes == {"resources": "azure.mgmt.resource.resources.aio._client.ResourceManagementClient"}
+    assert clients(False)[1] == {}
 
 
-def test_all_clients_share_one_session_one_token_cache_and_one_limiter() -> None:
-    pipelines = [each._client._pipeline for each in clients(False).values()]
-    assert len({id(each._transport) for each in pipelines}) == 1
-    policies = [
-        policy for each in pipelines for policy in each._impl_policies if isinstance(policy, LimitedRetryPolicy)
-    ]
-    assert len(policies) == len(pipelines)
-    assert len({(id(each._all), id(each._tokens), id(each._slots)) for each in policies}) == 1
+def test_gets_and_management_clients_share_one_session_and_the_same_guards() -> None:
+    arm, made = clients(True)
+    (pipeline,) = [each._client._pipeline for each in made.values()]
+    assert pipeline._transport is arm.http.transport
+    assert pipeline._transport.session is arm.http.session
+    (policy,) = [each for each in pipeline._impl_policies if isinstance(each, GuardPolicy)]
+    assert policy._guards is arm.sender.guards
+    assert (arm.sender.guards.limiters, arm.sender.guards._tokens, arm.sender.guards._slots) == (
+        arm.limiters,
+        arm.tokens,
+        arm.slots,
+    )
 
 
 def test_a_pipeline_has_no_policy_that_writes_redirects_or_logs() -> None:
-    (pipeline, *_) = [each._client._pipeline for each in clients(True).values()]
+    (pipeline,) = [each._client._pipeline for each in clients(True)[1].values()]
     names = [type(getattr(policy, "_policy", policy)).__name__ for policy in pipeline._impl_policies]
-    assert names == [
-        "RequestIdPolicy",
-        "UserAgentPolicy",
-        "LimitedRetryPolicy",
-        "AsyncARMChallengeAuthenticationPolicy",
-        "RecordPolicy",
-        "ReadOnlyPolicy",
-    ]
+    assert names == ["RequestIdPolicy", "UserAgentPolicy", "GuardPolicy"]
 
 
 def imported(graph: bool) -> dict[str, Any]:
@@ -74,7 +71,5 @@ def imported(graph: bool) -> dict[str, Any]:
 def test_heavy_clients_are_imported_only_where_a_read_needs_them() -> None:
     found = imported(graph=True)
     assert found["resources"] > 10
-    assert "azure.mgmt.storage" in found["modules"]
-    assert "azure.mgmt.network" not in found["modules"]
-    assert "azure.mgmt.managementgroups" not in found["modules"]
-    assert "azure.mgmt.network" not in imported(graph=False)["modules"], "only the queries of --effective need it"
+    assert set(found["modules"]) == {"azure.mgmt.core", "azure.mgmt.resource"}
+    assert imported(graph=False)["modules"] == [], "queries alone need a management client"

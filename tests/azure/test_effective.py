@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.rest import HttpRequest
 
 from scanner.azure.clients import AzureReader, ConnectionOptions, connect
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import LimitKey
-from scanner.azure.pipeline import EFFECTIVE, NotARead
+from scanner.azure.pipeline import EFFECTIVE, ArmRead, NotARead
 from scanner.reach.effective_rules import ACTIONS
 from scanner.sandbox.errors import answer
 from scanner.sandbox.faults import Fault
@@ -151,7 +150,7 @@ def test_no_other_post_leaves_even_with_the_option(path: str) -> None:
 
     async def send(reader: AzureReader) -> None:
         arm = reader._arm
-        request = HttpRequest("POST", f"{arm.cloud.arm}{path}?api-version=2025-05-01", json={})
+        request = ArmRead("POST", f"{arm.cloud.arm}{path}?api-version=2025-05-01", b"{}")
         await arm._send(request, LimitKey("", ""), path)
 
     with sandbox() as box:

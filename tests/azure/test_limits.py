@@ -1,13 +1,14 @@
 """RateLimiters, with a clock of their own: what is known is never exceeded, what is refused is learnt, and it ends."""
 
 import asyncio
+from heapq import heappop, heappush
 from itertools import pairwise
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters, RefillingLimit, SlidingWindow
+from scanner.azure.limits import GATHER_SECONDS, LimitKey, RateLimiter, RateLimiters, RefillingLimit, SlidingWindow
 from scanner.sandbox.throttle import TokenBucket
 
 READ = LimitKey("s", "microsoft.sql")
@@ -117,6 +118,126 @@ def test_only_the_first_in_a_line_wakes_up() -> None:
 
     asyncio.run(main())
     assert len(slept) <= 150, "all fifty that wait would wake up for each that goes"
+
+
+@given(
+    st.sampled_from(["refill", "window"]),
+    st.lists(st.floats(0, 30), max_size=30),
+    st.integers(1, 60),
+)
+@settings(deadline=None)
+def test_the_delay_of_many_is_that_of_one_after_the_other(kind: str, pauses: list[float], count: int) -> None:
+    """So many requests may be sent after that time, each when it may be sent alone, and no sooner."""
+    limit = RefillingLimit(8, 2) if kind == "refill" else SlidingWindow(8, 20)
+    now = 1000.0
+    for pause in pauses:
+        now += max(pause, limit.delay(now + pause))
+        limit.take(now)
+    said, at = limit.delay(now, count), now
+    for _ in range(count):
+        at += limit.delay(at)
+        while (more := limit.delay(at)) > 0:
+            at += more
+        limit.take(at)
+    assert abs(at - now - said) < 1e-6
+
+
+def test_those_in_a_line_go_several_at_once_and_no_later_than_told() -> None:
+    clock, woken = Clock(), 0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal woken
+        woken += 1
+        await clock.sleep(seconds)
+
+    async def main() -> list[float]:
+        made = RateLimiters(clock=clock, sleep=sleep)
+        times: list[float] = []
+
+        async def one() -> None:
+            assert await made.wait_for_turn(made.of(READ))
+            times.append(clock.now - 1000)
+
+        await asyncio.gather(*(one() for _ in range(350)))
+        return times
+
+    times = asyncio.run(main())
+    for place, time in enumerate(times):
+        earliest = max(0, place - 249) / 25
+        assert earliest - 1e-6 <= time <= earliest + GATHER_SECONDS + 0.05
+    assert woken <= 4 / GATHER_SECONDS + 2, "one at a time would wake up a hundred times"
+    assert 3.9 < times[-1] < 4.1, "the last does not wait for others"
+
+
+def test_after_a_refusal_none_waits_for_others() -> None:
+    clock = Clock()
+    made = limits(clock)
+    made.of(READ)[-1].refused(clock.now, 10, made.budget)
+
+    async def main() -> None:
+        await asyncio.gather(*(made.wait_for_turn(made.of(READ)) for _ in range(11)))
+
+    asyncio.run(main())
+    assert 10.4 < clock.now - 1000 < 10.6
+
+
+class Timeline(Clock):
+    """A clock that goes to the end of the shortest of all sleeps, when nothing else can go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sleeps: list[tuple[float, int, asyncio.Event]] = []
+
+    async def sleep(self, seconds: float) -> None:
+        event = asyncio.Event()
+        heappush(self.sleeps, (self.now + seconds, id(event), event))
+        await event.wait()
+
+    async def run(self, seconds: float) -> None:
+        ends = self.now + seconds
+        while self.now < ends:
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            if not self.sleeps or self.sleeps[0][0] > ends:
+                return
+            self.now, _, event = heappop(self.sleeps)
+            event.set()
+
+
+def test_the_whole_line_is_reported_without_what_a_narrower_limit_holds_up() -> None:
+    clock, received = Timeline(), list[tuple[str, float]]()
+    made = limits(clock, on_wait=lambda what, seconds: received.append((what, seconds)), names={"s": "prod"})
+
+    async def main() -> None:
+        keys = [LIST] * 120 + [READ] * 250
+        waiting = [asyncio.create_task(made.wait_for_turn(made.of(key))) for key in keys]
+        await clock.run(10)
+        assert sum(each.done() for each in waiting) == 350
+        for each in waiting:
+            each.cancel()
+
+    asyncio.run(main())
+    storage, reads = "storage lists (100 in 5 minutes), prod norwayeast", "ARM reads (25 a second), prod"
+    assert {what for what, _ in received} == {storage, reads}
+    assert [seconds for what, seconds in received if what == storage] == [300]
+    first = next(seconds for what, seconds in received if what == reads)
+    assert 3.9 < first <= 4.1, "100 of 350 reads wait, and the 20 lists that wait for storage do not count"
+
+
+def test_a_wait_that_is_over_early_is_reported_as_over() -> None:
+    clock, received = Timeline(), list[tuple[str, float]]()
+    made = limits(clock, on_wait=lambda what, seconds: received.append((what, seconds)))
+
+    async def main() -> None:
+        waiting = [asyncio.create_task(made.wait_for_turn(made.of(READ))) for _ in range(550)]
+        await clock.run(2)
+        made.learn(made.of(READ), {"x-ms-ratelimit-remaining-subscription-reads": "11999"}, ended=200)
+        await clock.run(1)
+        assert all(each.done() for each in waiting)
+
+    asyncio.run(main())
+    assert 11 < max(seconds for _, seconds in received) <= 12
+    assert received[-1][1] == 0
 
 
 def test_who_waits_for_a_narrow_limit_holds_up_no_one_in_the_wide_one() -> None:

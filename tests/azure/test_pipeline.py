@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.rest import HttpRequest
+from yarl import URL
 
 from scanner.azure.arm import ArmClient
 from scanner.azure.clients import AzureReader, ConnectionOptions
+from scanner.azure.clouds import CLOUDS
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import LimitKey
-from scanner.azure.pipeline import NotARead
+from scanner.azure.pipeline import ArmRead, NotARead, RequestGuards
 from scanner.errors import InputError
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
@@ -74,10 +75,9 @@ def test_nothing_but_reads_leaves(method: str) -> None:
             f"{ESTATE[0]['id']}/listKeys",
             "/providers/Microsoft.ResourceGraph/resourcesHistory",
         ):
+            url = f"{arm.cloud.arm}{path}?api-version={API}"
             with pytest.raises(NotARead):
-                await arm._send(
-                    HttpRequest(method, f"{path}?api-version={API}"), LimitKey(S1, "microsoft.storage"), path
-                )
+                await arm._send(ArmRead(method, url), LimitKey(S1, "microsoft.storage"), path)
 
     running = box()
     reading(running, read)
@@ -100,12 +100,61 @@ def test_a_token_is_sent_to_no_other_host() -> None:
             "https://evil.example/subscriptions",
             reader._arm.cloud.arm.replace("https", "http"),
         ):
-            with pytest.raises((NotARead, ReadError)):
-                await arm_of(reader)._send(HttpRequest("GET", url), LimitKey(S1, ""), "/x")
+            for method in ("GET", "POST"):
+                with pytest.raises((NotARead, ReadError)):
+                    await arm_of(reader)._send(ArmRead(method, url), LimitKey(S1, ""), "/x")
 
     running = box()
     reading(running, read)
     assert not [request for request in running.requests if request.path == "/x"]
+
+
+ARM = "https://management.azure.com"
+
+
+def checked(method: str, url: str, *, effective: bool = False) -> str:
+    none: Any = None
+    return RequestGuards(CLOUDS["public"], none, none, none, none, effective)._checked(method, url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://management.azure.com.evil.example/x",
+        "https://management.azure.com@evil.example/x",
+        "https://management.azure.com:443@evil.example/x",
+        "https://management.azure.com\\@evil.example/x",
+        "https://management.azure.comx/x",
+        "https://management.azure.com:8443/x",
+        "https://evil.example/https://management.azure.com/x",
+        "http://management.azure.com/x",
+        "//management.azure.com/x",
+        " https://management.azure.com.evil.example/x",
+        "/subscriptions",
+        "",
+    ],
+)
+def test_what_is_not_arm_is_refused_before_it_is_sent(url: str) -> None:
+    for method in ("GET", "POST"):
+        with pytest.raises(NotARead):
+            checked(method, url)
+
+
+@pytest.mark.parametrize(
+    ("url", "target"),
+    [
+        (f"{ARM}/subscriptions?api-version=1#x", "/subscriptions?api-version=1"),
+        (f"{ARM}:443/subscriptions", "/subscriptions"),
+        ("HTTPS://Management.Azure.Com/subscriptions?a=b", "/subscriptions?a=b"),
+        (f"{ARM}//evil.example/x", "//evil.example/x"),
+    ],
+)
+def test_what_is_arm_is_sent_there(url: str, target: str) -> None:
+    assert (URL(url).scheme, URL(url).host, URL(url).port) == ("https", "management.azure.com", 443)
+    assert checked("GET", url) == checked("HEAD", url) == target
+    for method in ("POST", "PUT", "DELETE", "get", ""):
+        with pytest.raises(NotARead):
+            checked(method, url)
 
 
 @pytest.mark.parametrize(

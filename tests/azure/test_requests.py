@@ -147,13 +147,13 @@ def test_a_variable_that_names_no_certificates(tmp_path: Path, monkeypatch: pyte
 
 
 def test_timeouts_are_10_and_60_seconds() -> None:
-    async def main() -> tuple[float, float]:
+    async def main() -> list[tuple[float | None, float | None]]:
         web = HttpSession(tls_context())
-        found = (web.transport.connection_config.timeout, web.transport.connection_config.read_timeout)
+        config, own = web.transport.connection_config, web._timeout
         await web.close()
-        return found
+        return [(config.timeout, config.read_timeout), (own.sock_connect, own.sock_read)]
 
-    assert asyncio.run(main()) == (CONNECT_SECONDS, READ_SECONDS) == (10, 60)
+    assert asyncio.run(main()) == [(CONNECT_SECONDS, READ_SECONDS)] * 2 == [(10, 60)] * 2
 
 
 def test_a_slow_answer_is_a_gap_called_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
