@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -15,14 +15,15 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
-from scanner.azure.credentials import TokenCache
+from scanner.azure.credentials import SignedInAccount, TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
+from scanner.azure.replay import Replay
 from scanner.azure.pipeline import EFFECTIVE, GRAPH, OnRequest, policies, request_slots
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
-from scanner.model.ids import subscription_of
+from scanner.model.ids import subscription_of, type_of
 from scanner.reach.effective_rules import ACTIONS
 from scanner.snapshot.spool import Spool, SpooledRows
 
@@ -60,7 +61,16 @@ class ArmClient:
     _clients: dict[str, Any] = field(default_factory=dict)
     _decoded_bytes: int = 0
     spool: Spool = field(default_factory=Spool)
+    replay: Replay | None = None
+    """Answers from the journal of the scan, and writes to it. None: the scan has none."""
     slots: asyncio.Semaphore = field(default_factory=request_slots)
+
+    async def account(self) -> SignedInAccount:
+        """Return the account that is signed in. Raises InputError where it is not that of the interrupted scan."""
+        account = await self.tokens.account()
+        if self.replay is not None:
+            self.replay.sign(account)
+        return account
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""
@@ -80,6 +90,8 @@ class ArmClient:
         url = self._url(path, api, query)
         key = self._limit_key(path, region, listing=True)
         meter, expected = ListMeter(path, self.limits), 0
+        if self.replay is not None:
+            await self.replay.go_on(url, path, lambda at: self._object(at, key, path), self._next)
         while url:
             meter.start_page(url)
             body = await self._object(url, key, path, meter)
@@ -108,11 +120,15 @@ class ArmClient:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         for each in body["subscriptions"]:
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
-        request = HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
-        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
+        request = _graph_request(body)
+        found = await self._answer(request, LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
+
+    def forget_queries(self, bodies: Sequence[Json]) -> bool:
+        """Make queries again that the journal answers. Return whether it answered any."""
+        return self.replay is not None and self.replay.forget([_graph_request(each) for each in bodies])
 
     async def post_effective(self, path: str, seconds: float = EFFECTIVE_SECONDS) -> Json:
         """Return the effective rules at a path of `--effective`, all pages in one.
@@ -172,7 +188,8 @@ class ArmClient:
     def _limit_key(self, path: str, region: str, *, listing: bool) -> LimitKey:
         parts = path.lower().split("/")
         provider = parts[len(parts) - parts[::-1].index("providers")] if "providers" in parts[:-1] else ""
-        return LimitKey(subscription_of(path), provider, region, listing)
+        type = type_of(f"{path}/x" if listing else path).lower()
+        return LimitKey(subscription_of(path), provider, region, listing, type=type)
 
     def _following(self, body: Any, url: str, path: str) -> str | ReadError:
         """Return what `_next` returns, or the error that it raises: the rows of the page come first."""
@@ -200,7 +217,15 @@ class ArmClient:
         return link
 
     async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
-        return await self._decoded(HttpRequest("GET", url), key, path, meter)
+        return await self._answer(HttpRequest("GET", url), key, path, meter)
+
+    async def _answer(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None) -> Any:
+        """Return the JSON of an answer: that of the journal, or what Azure answers now."""
+        if self.replay is None:
+            return await self._decoded(request, key, path, meter)
+        return await self.replay.answer(
+            request, path, lambda: self._decoded(request, key, path, meter), listing=key.listing or key.graph
+        )
 
     async def _decoded(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
         """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
@@ -243,7 +268,8 @@ class ArmClient:
         self._refuse_foreign(urlsplit(request.url).path, path)
         try:
             client = self._client(request.method, key.provider, path)
-            response: AsyncHttpResponse = await client.send_request(request, limit_key=key)
+            async with self.limiters.until_deadline(path):
+                response: AsyncHttpResponse = await client.send_request(request, limit_key=key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
@@ -271,6 +297,10 @@ class ArmClient:
             }
             self._clients[name] = _make_client(name, self.tokens, options)
         return self._clients[name]
+
+
+def _graph_request(body: Json) -> HttpRequest:
+    return HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
 
 
 def _joined(base: str, link: str) -> str:

@@ -58,7 +58,7 @@ class ConnectedTenant:
     async def open(self, client: ArmClient) -> None:
         """Sign in and list the subscriptions. What fails is kept as `fault`; InputError is raised."""
         try:
-            self.account = await client.tokens.account()
+            self.account = await client.account()
             self.listing = await subscription_lists.visible(client)
         except AccessError as error:
             self.error, self.fault = error, type(error).__name__

@@ -85,8 +85,10 @@ class BundleReader:
     def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> list[Read]:
         """Return the reads to make below a resource. Reads that are not needed are written as skips."""
         needed = []
-        for read in self._below.get(declared, ()):
-            if _wanted(read, parent):
+        reads = self._below.get(declared, ())
+        shown = self.context.for_conditions(parent) if reads else parent
+        for read in reads:
+            if _wanted(read, shown):
                 needed.append(read)
                 self.context.counts.expect(display_name(read.path))
             else:
@@ -195,7 +197,7 @@ class BundleReader:
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
             resource = Resource(body, api=read.api, by=by)
-            if not _matters(read, resource):
+            if read.matters is not None and not _matters(read, self.context.for_conditions(resource)):
                 continue
             kept = self.context.kept(body, resource.type)
             if not read.each:
@@ -213,8 +215,10 @@ class BundleReader:
         code = error.code.lower()
         off = next((each for each in read.off if each.lower() == code), None)
         if off is not None:
+            error.means_none()
             buffer.skip(url, off)
         elif code in {each.lower() for each in read.none} or code == UNREGISTERED:
+            error.means_none()
             buffer.read(url, 0, "get" if read.one else "list")
         else:
             await self._check_parent(error, parent, top)
@@ -266,10 +270,8 @@ def _wanted(read: Read, parent: Resource) -> bool:
 
 def _matters(read: Read, row: Resource) -> bool:
     """Return whether a row is kept, as is one of which that cannot be said, because the evaluation names the fault."""
-    if read.matters is None:
-        return True
     try:
-        return read.matters(row)
+        return read.matters is None or read.matters(row)
     except Exception:  # noqa: BLE001 - a rule file may raise anything
         return True
 

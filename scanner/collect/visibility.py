@@ -79,6 +79,7 @@ class VisibilityReader:
                 view.first_pages[resource_type.type.lower()] = (await self._first_page(pages), pages)
             except ReadError as error:
                 if error.code.lower() == UNREGISTERED:
+                    error.means_none()
                     view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
                     return view
                 view.refused[resource_type.type.lower()] = error
