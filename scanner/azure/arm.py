@@ -15,11 +15,11 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from scanner.azure.answers import LINK_BYTES, BoundedResponse, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
-from scanner.azure.credentials import SignedInAccount, TokenCache
+from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import LimitKey, RateLimiters
-from scanner.azure.replay import Replay
 from scanner.azure.pipeline import EFFECTIVE, GRAPH, OnRequest, policies, request_slots
+from scanner.azure.replay import Replay
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
@@ -64,13 +64,6 @@ class ArmClient:
     replay: Replay | None = None
     """Answers from the journal of the scan, and writes to it. None: the scan has none."""
     slots: asyncio.Semaphore = field(default_factory=request_slots)
-
-    async def account(self) -> SignedInAccount:
-        """Return the account that is signed in. Raises InputError where it is not that of the interrupted scan."""
-        account = await self.tokens.account()
-        if self.replay is not None:
-            self.replay.sign(account)
-        return account
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""

@@ -13,7 +13,7 @@ from scanner.azure.arm import ArmClient, resolve_cloud
 from scanner.azure.limits import OnWait, RateLimiters
 from scanner.azure.logins import TenantLogin
 from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
-from scanner.azure.reader import AzureReader
+from scanner.azure.reader import AzureReader, account_of
 from scanner.azure.replay import Replay
 from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
@@ -124,20 +124,18 @@ async def connect(
             ask = prompt if own is None else lambda text: prompt(f"{own.name}: {text}")
             tokens = credentials.tokens(auth, cloud, tenant, http, context, ask, own)
             limiters = RateLimiters(on=options.limits, on_wait=on_wait, ends=options.ends)
-            clients.append(
-                ArmClient(
-                    cloud, tokens, limiters, http, report, options.agent, options.effective, spool=spool, slots=slots,
-                    replay=None if journal is None else Replay(journal, own.id if own is not None else ""),
-                )
-            )
-            return clients[-1]
+            replay = Replay(journal, own.id if own is not None else "") if journal is not None else None
+            made = ArmClient(cloud, tokens, limiters, http, report, options.agent, options.effective, replay=replay)
+            made.spool, made.slots = spool, slots
+            clients.append(made)
+            return made
 
         try:
             if options.tenants:
                 yield await _in_tenants(cloud.name, options.tenants, client)
             else:
                 arm = client(options.auth, options.tenant, None)
-                yield AzureReader(cloud.name, await arm.account(), arm)
+                yield AzureReader(cloud.name, await account_of(arm), arm)
         finally:
             for each in clients:
                 await each.close()

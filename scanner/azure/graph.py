@@ -39,7 +39,7 @@ async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> Spool
 
 
 async def _read_pages(arm: ArmClient, kql: str, subscriptions: list[str], asked: list[Json]) -> SpooledRows:
-    """Return all rows of a query, and note in `asked` what was sent. A page that is too large is requested in halves."""
+    """Return all rows of a query. `asked` gets what was sent. A page that is too large is requested in halves."""
     rows = SpooledRows(arm.spool)
     token: str | None = None
     top = TOP

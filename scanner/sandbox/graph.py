@@ -143,7 +143,11 @@ class SandboxGraph:
 def _change(id: str, at: str) -> kusto.Row:
     """Return the row of a change of a resource at a time."""
     properties = {"targetResourceId": id, "changeType": "Update", "changeAttributes": {"timestamp": at}}
-    return {"id": f"{id}/providers/Microsoft.Resources/changes/x", "subscriptionId": subscription_of(id), "properties": properties}
+    return {
+        "id": f"{id}/providers/Microsoft.Resources/changes/x",
+        "subscriptionId": subscription_of(id),
+        "properties": properties,
+    }
 
 
 def _resource(node: ServedResource) -> bool:

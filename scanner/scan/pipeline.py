@@ -178,9 +178,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     )
     if session is not None:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
-    way = ConnectionOptions.of(
-        settings, agent=job.tool, limits=limits, effective=settings["effective"], ends=job.ends
-    )
+    way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"], ends=job.ends)
     kept = job.journal
     journal = kept.open(store.header, rules) if kept is not None else None
 

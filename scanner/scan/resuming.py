@@ -245,9 +245,7 @@ def _check_owner(path: Path, at: str) -> None:
 def _deciding(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {name: settings[name] for name in DECIDING}
     found = {name: sorted(each) if isinstance(each, tuple) else each for name, each in found.items()}
-    tenants = [
-        [each.id, sorted(each.subscriptions), sorted(each.management_groups)] for each in settings.tenants
-    ]
+    tenants = [[each.id, sorted(each.subscriptions), sorted(each.management_groups)] for each in settings.tenants]
     return {name: each for name, each in {**found, "tenant": tenants}.items() if each}
 
 
@@ -259,4 +257,3 @@ def _age(taken: str) -> timedelta:
 
 def _hours() -> int:
     return int(RESUMED_WITHIN.total_seconds() // 3600)
-

@@ -42,7 +42,9 @@ class AnswerShape:
 
     def of(self, path: str, body: Any, *, listing: bool) -> Any:
         """Return what is kept of the answer to a read of `path`; None where its form is not known."""
-        if isinstance(body, dict) and any(isinstance(body.get(name), str) and has_secret(body[name]) for name in _LINKS):
+        if isinstance(body, dict) and any(
+            isinstance(body.get(name), str) and has_secret(body[name]) for name in _LINKS
+        ):
             return None
         try:
             return self._of(path, body, listing=listing)
@@ -56,7 +58,7 @@ class AnswerShape:
         if not listing:
             return self._row(body, resource_type_of(path)) if isinstance(body, dict) else None
         rows = body.get("value") if isinstance(body, dict) else body
-        if not _are_objects(rows):
+        if not isinstance(rows, list) or not _are_objects(rows):
             return None
         type = resource_type_of(f"{path}/x")
         members = _LISTS.get(lower) or _TYPES.get(type.lower())
@@ -96,9 +98,7 @@ class AnswerShape:
         def is_other(path: str) -> bool:
             if path.lower().rstrip("/") == GRAPH:
                 return bool(differs)
-            return not differs.isdisjoint(
-                (resource_type_of(path).lower(), resource_type_of(f"{path}/x").lower())
-            )
+            return not differs.isdisjoint((resource_type_of(path).lower(), resource_type_of(f"{path}/x").lower()))
 
         return is_other
 

@@ -98,7 +98,10 @@ class SeenBefore:
 
         `shaped`: what is kept of the answer of now.
         """
-        now = {_id_of(kept).lower(): (kept, etag_of(row)) for row, kept in zip(rows_of(body), rows_of(shaped), strict=False)}
+        now = {
+            _id_of(kept).lower(): (kept, etag_of(row))
+            for row, kept in zip(rows_of(body), rows_of(shaped), strict=False)
+        }
         return [id for id in {**self._rows, **now} if self._rows.get(id) != now.get(id)]
 
 
