@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import ReadError
+from scanner.model.masked_values import masked_value
 from scanner.snapshot.changes import TABLE, SeenBefore, forget_below
 from scanner.snapshot.journal import Journal, Key, shows_changes
 from scanner.snapshot.journal_lines import AccountLine, AnswerLine, FailureLine
@@ -61,7 +62,7 @@ class Replay:
             error.on_none = partial(self._keep_failure, key, error)
             raise
         if again and found is not None and found.failure is None:
-            shaped = self.journal.shape.of(path, body, listing=listing)
+            shaped = masked_value(self.journal.shape.of(path, body, listing=listing))
             forget_below(self.journal, SeenBefore(found).changed(body, shaped))
         if not is_about_now:
             self.journal.keep(key, path, body, listing=listing)

@@ -6,7 +6,6 @@ from typing import Any
 
 from scanner.model.ids import QUOTA_TYPES, resource_type_of
 from scanner.model.kept import KeptPaths
-from scanner.model.masked_values import masked_value
 from scanner.text.masks import has_secret
 
 Json = dict[str, Any]
@@ -41,7 +40,10 @@ class AnswerShape:
         self.reduce = reduce
 
     def of(self, path: str, body: Any, *, listing: bool) -> Any:
-        """Return what is kept of the answer to a read of `path`; None where its form is not known."""
+        """Return what is kept of the answer to a read of `path`; None where its form is not known.
+
+        What looks like a secret in it is masked when it is written.
+        """
         if isinstance(body, dict) and any(
             isinstance(body.get(name), str) and has_secret(body[name]) for name in _LINKS
         ):
@@ -62,7 +64,7 @@ class AnswerShape:
             return None
         type = resource_type_of(f"{path}/x")
         members = _LISTS.get(lower) or _TYPES.get(type.lower())
-        kept = [masked_value(_members(row, members)) if members else self._row(row, type) for row in rows]
+        kept = [_members(row, members) if members else self._row(row, type) for row in rows]
         if not isinstance(body, dict):
             return kept
         return {"value": kept, **{name: body[name] for name in (*_LINKS, "count") if name in body}}
@@ -72,7 +74,7 @@ class AnswerShape:
         if not isinstance(body, dict) or not _are_objects(body.get("data")):
             return None
         names = ("totalRecords", "count", "resultTruncated", "$skipToken")
-        rows = [self._graph_row(row) if isinstance(row.get("id"), str) else masked_value(row) for row in body["data"]]
+        rows = [self._graph_row(row) if isinstance(row.get("id"), str) else row for row in body["data"]]
         return {**{name: body[name] for name in names if name in body}, "data": rows}
 
     def _graph_row(self, row: Json) -> Json:
@@ -84,8 +86,7 @@ class AnswerShape:
         """Return what is kept of a resource."""
         reduce = self.reduce.get(type.lower())
         body = reduce(row) if reduce is not None else row
-        found: Json = masked_value(body if self.kept is None else self.kept.cut(body, type))
-        return found
+        return body if self.kept is None else self.kept.cut(body, type)
 
     def differing(self, kept: Mapping[str, list[str]] | None) -> Callable[[str], bool]:
         """Return the function that says of a path whether a scan that kept these paths kept other ones there."""

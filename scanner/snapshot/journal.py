@@ -29,6 +29,7 @@ from scanner.snapshot.journal_lines import (
     JournalHeader,
     JournalLine,
     line_of,
+    packed,
     parsed,
     read_lines,
 )
@@ -142,7 +143,7 @@ class Journal:
             return
         etags = etags_of(body) if shows_changes(path, listing=listing) else []
         more = listing and following(body)
-        self._answer(key, AnswerLine(key.hex(), masked(path), int(self._now()), shaped, more, etags))
+        self._answer(key, AnswerLine(key.hex(), masked(path), int(self._now()), packed(shaped), more, etags))
 
     def keep_failure(self, key: Key, path: str, failure: FailureLine) -> None:
         """Write an error that means that there is nothing to read."""

@@ -9,6 +9,8 @@ from zlib import crc32
 import msgspec
 
 from scanner.errors import InputError
+from scanner.model.masked_values import masked_value
+from scanner.text.masks import has_secret
 
 VERSION = 1
 """The version of the format that is written, and the only one that is read."""
@@ -85,6 +87,22 @@ def line_of(row: JournalLine) -> bytes:
     """Return a line: a sum of its JSON (CRC-32, eight hexadecimal digits), a space, the JSON, a line break."""
     text = encoder.encode(row)
     return b"%08x %b\n" % (crc32(text), text)
+
+
+def packed(body: Any) -> Any:
+    """Return a body without what looks like a secret, its rows encoded."""
+    if isinstance(body, list):
+        return [_packed(row) for row in body]
+    if isinstance(body, dict):
+        for name in ("value", "data"):
+            if isinstance(body.get(name), list):
+                return {**body, name: [_packed(row) for row in body[name]]}
+    return _packed(body)
+
+
+def _packed(row: Any) -> msgspec.Raw:
+    text = encoder.encode(row)
+    return msgspec.Raw(encoder.encode(masked_value(row)) if has_secret(text.decode("utf-8", "replace")) else text)
 
 
 def parsed(raw: bytes) -> JournalLine | None:
