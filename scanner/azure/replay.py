@@ -52,7 +52,7 @@ class Replay:
         content = _content(request)
         key = self._of(request.method, request.url, content)
         is_about_now = TABLE.encode() in content
-        found = None if is_about_now else self.journal.find(key)
+        found = self.journal.find(key) if self.journal.resumed and not is_about_now else None
         again = found is not None and self.journal.relisted and shows_changes(path, listing=listing)
         if found is not None and not again:
             return _replayed(found, path)
@@ -77,7 +77,7 @@ class Replay:
     ) -> None:
         """Read the page of a list at which the scan was interrupted. Where its link fails, the list is read again."""
         keys: list[Key] = []
-        while url:
+        while url and self.journal.resumed:
             key = self._of("GET", url)
             found = self.journal.find(key)
             if found is None:
@@ -99,6 +99,8 @@ class Replay:
 
 def _content(request: SentRequest) -> bytes:
     """Return the body of a request."""
+    if request.method == "GET":
+        return b""
     content = request.content or b""
     return content.encode() if isinstance(content, str) else bytes(content)
 
