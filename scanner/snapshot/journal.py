@@ -238,11 +238,11 @@ def _sync(number: int) -> None:
 
 def shows_changes(path: str, *, listing: bool) -> bool:
     """Return whether a read shows resources that other reads are below of: a list of resources, or one resource."""
-    parts = segments(path)
+    parts = list(segments(path))
     if not listing:
         return root_of(path) == "/" + "/".join(parts)
     if parts[2:3] == ["resourcegroups"]:
-        parts = [*parts[:2], *parts[4:]]
+        del parts[2:4]
     return (len(parts) == 5 and parts[0] == "subscriptions" and parts[2] == "providers") or is_own_list(path)
 
 
