@@ -231,22 +231,22 @@ class _Attempts:
         after = max(after, 0.1)
         limiter = self._widest if problem.code.lower() == _WHOLE_SUBSCRIPTION else self._narrowest
         limiter.refused(self._all.clock(), after, self._all.patience)
-        return None if limiter.given_up or self._is_over(after) else 0.0
+        return None if limiter.given_up or self._is_over(after, after) else 0.0
 
-    def _is_over(self, after: float) -> bool:
+    def _is_over(self, after: float, announced: float) -> bool:
         """Return whether no try is left after `after` seconds: its type has had no success for too long, or this read
-        was refused for longer still while others succeeded.
+        was refused for longer still while others succeeded. `announced`: the seconds that Azure asked to wait.
         """
         next_try = self._all.clock() + after
         began = next_try if self._began is None else self._began
-        self._announced = max(self._announced, after)
+        self._announced = max(self._announced, announced)
         in_vain = next_try - self._all.last_success(self._key, began)
         return is_over(in_vain, self._announced, self._all.patience) or next_try - began > self._all.budget
 
     def _again(self, most: int, after: float | None = None, unit: float = 0.5) -> float | None:
         self._failed += 1
         wait = min(60.0, max(after or 0.0, unit * 2.0 ** (self._failed - 1)))
-        if self._failed >= most or self._is_over(wait) or not self._narrowest.retry():
+        if self._failed >= most or self._is_over(wait, min(wait, after or 0.0)) or not self._narrowest.retry():
             return None
         return wait
 

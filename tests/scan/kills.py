@@ -130,7 +130,7 @@ class Killing:
 
 def kills(count: int, folder: Path, box: Sandbox, seed: int, words: tuple[str, ...] = ()) -> Mapping[str, int]:
     """The figures of `count` kills: kills, repeated reads, differences."""
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(seed)
     killing = Killing(box, folder, words)
     took = killing.whole()
     while killing.figures["kills"] < count:

@@ -77,7 +77,7 @@ def test_a_few_kills(tmp_path: Path) -> None:
     with running(Sandbox(ESTATE, SUBSCRIPTIONS, latency=0.05)) as served:
         killing = Killing(served, tmp_path, ("--only", "category:authentication"))
         took = killing.whole()
-        for _ in range(3):
+        for _ in range(2):
             killing.kill(chance.uniform(0, took / 2))
     assert killing.figures["repeated"] == killing.figures["differences"] == 0
 
@@ -200,7 +200,7 @@ def test_a_journal_of_yesterday_is_refused_and_an_old_one_deleted(lab: Lab) -> N
 def test_a_deadline_leaves_gaps_and_resume_closes_them(lab: Lab) -> None:
     lab.scan()
     whole = lab.findings
-    lab.box.faults = FaultPlan([Fault("slow", STORAGE, seconds=30)])
+    lab.box.faults = FaultPlan([Fault("slow", STORAGE, seconds=8)])
     began = time.monotonic()
     ended = lab.scan("--deadline", "2s")
     assert time.monotonic() - began < 25
@@ -214,7 +214,7 @@ def test_a_deadline_leaves_gaps_and_resume_closes_them(lab: Lab) -> None:
 
 
 def test_a_deadline_before_anything_was_read_is_an_error(lab: Lab) -> None:
-    lab.box.faults = FaultPlan([Fault("slow", "/subscriptions", seconds=30)])
+    lab.box.faults = FaultPlan([Fault("slow", "/subscriptions", seconds=8)])
     ended = lab.scan("--deadline", "1s")
     assert ended.code == 4
     assert "Deadline" in ended.err
