@@ -210,7 +210,7 @@ def _same_scan(folder: Path, own: JournalHeader) -> Iterable[Path]:
 
 
 def _has_answers(path: Path) -> bool:
-    """Return whether an interrupted scan can go on with a journal: nobody uses it, and it is of today."""
+    """Return whether an interrupted scan can go on with a journal: no other one uses it, and it is of today."""
     with suppress(OSError, InputError):
         number = locks.hold(path)
         if number is None:
