@@ -14,6 +14,10 @@ from scanner.snapshot.journal import Journal, Key, shows_changes
 from scanner.snapshot.journal_lines import AccountLine, AnswerLine, FailureLine
 
 
+_LINK_EXPIRED = (400, 404, 410)
+"""The statuses with which a link to a next page is refused that is no longer valid."""
+
+
 class SentRequest(Protocol):
     """A request of a client."""
 
@@ -85,12 +89,16 @@ class Replay:
             keys.append(key)
             if not found.more or found.failure is not None:
                 return
-            url = link_of(found.body, url, path)
+            try:
+                url = link_of(found.body, url, path)
+            except ReadError:
+                return
         if keys:
             try:
                 await ask(url)
-            except ReadError:
-                self.journal.forget(keys)
+            except ReadError as error:
+                if error.status in _LINK_EXPIRED:
+                    self.journal.forget(keys)
 
     def forget(self, requests: Iterable[SentRequest]) -> bool:
         """Make reads again. Return whether the journal had any of them."""

@@ -308,16 +308,16 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
         job.settings["fail-on"],
         news=_news(session),
         again=again(job.settings),
-        resume=_resume(job, evaluation),
+        resume=_resume(job, evaluation, outputs),
         shown=job.settings["severity"],
     )
     return Outcome(end, summary, errors)
 
 
-def _resume(job: Job, evaluation: Evaluation) -> str:
+def _resume(job: Job, evaluation: Evaluation, outputs: Outputs) -> str:
     """Return the command with which the scan goes on where reads failed that may succeed later, else ""."""
     gaps = ((gap.status, gap.code) for gap in evaluation.result.gaps if not gap.accepted)
-    return job.journal.ended(gaps) if job.journal is not None else ""
+    return job.journal.ended(gaps, is_written=not outputs.unwritten) if job.journal is not None else ""
 
 
 def _notify(

@@ -46,6 +46,13 @@ DECIDING = (
 )
 """The options that decide what is read."""
 
+_LOGIN = frozenset(
+    {"ExpiredLogin", "LoginRefused", "NoCredential", "ProxyRefused", "Unreachable", "UntrustedCertificate"}
+    | {"ExpiredAuthenticationToken", "InvalidAuthenticationToken", "AuthenticationFailed"}
+)
+"""The codes of reads that failed because the login ended, or because no token could be fetched any more."""
+_NO_ANSWER = frozenset({"Deadline", "Timeout", "Reset"})
+
 
 @dataclass(slots=True)
 class ScanJournal:
@@ -153,13 +160,13 @@ class ScanJournal:
             return ""
         return self._command(self.journal.path)
 
-    def ended(self, gaps: Iterable[tuple[int, str]]) -> str:
+    def ended(self, gaps: Iterable[tuple[int, str]], *, is_written: bool) -> str:
         """Note that a scan ended. Return how it goes on, "" where a second try would close none of its gaps.
 
-        `gaps`: status and code of each.
+        `gaps`: status and code of each. `is_written`: all of its files are written, else the journal is kept.
         """
         command = self.kept() if any(may_pass(status, code) for status, code in gaps) else ""
-        self.is_over = not command
+        self.is_over = is_written and not command
         return command
 
     def close(self) -> None:
@@ -171,9 +178,9 @@ class ScanJournal:
 
 def may_pass(status: int, code: str) -> bool:
     """Return whether a read that failed may succeed later, with no other permission."""
-    if status in (401, 408, 429) or status >= 500:
+    if status in (408, 429) or status >= 500:
         return True
-    return status == 0 and code in ("Deadline", "Timeout", "Reset")
+    return code in _LOGIN if status == 401 else status == 0 and code in _NO_ANSWER
 
 
 def fingerprint(settings: Mapping[str, Any]) -> str:

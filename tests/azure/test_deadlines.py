@@ -1,4 +1,4 @@
-"""What Azure withholds for ever ends: by the patience for a type, and by the deadline of the scan. Time is not waited."""
+"""What Azure withholds ends: by the patience for a type, and by the deadline of the scan. No time is waited."""
 
 import asyncio
 import time

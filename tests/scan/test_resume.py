@@ -19,6 +19,7 @@ from scanner.scan.resuming import MOST, may_pass
 from scanner.snapshot.journal_lines import parsed
 from tests.azure.requests import ESTATE, SITE, SUBSCRIPTIONS
 from tests.scan.kills import Killing, reads
+from tests.scan.tenants import estate
 from tests.terminals import Ended, twolocks
 
 STORAGE = "*/providers/Microsoft.Storage/storageAccounts"
@@ -220,6 +221,26 @@ def test_a_deadline_before_anything_was_read_is_an_error(lab: Lab) -> None:
     assert "Deadline" in ended.err
 
 
+def test_several_tenants_go_on_each_with_its_own_answers(tmp_path: Path) -> None:
+    words = ("--only", "category:network")
+    with estate(tmp_path) as served:
+        cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+        served.scan(*words, env=cache)
+        whole = [{**each, "chain": ""} for each in served.lines[1:-1]]
+        served.box.faults = FaultPlan([LATER])
+        served.box.requests.clear()
+        served.scan(*words, env=cache)
+        journal = next((tmp_path / "cache").rglob("*.journal"))
+        before = {(each.url, each.body, each.tenant) for each in served.box.requests if each.status == 200}
+        served.box.faults = FaultPlan()
+        served.box.requests.clear()
+        ended = served.scan(*words, "--resume", journal, env=cache)
+        assert "resumed: " in ended.err, ended.err
+        after = [(each.url, each.body, each.tenant) for each in served.box.requests if each.tenant]
+        assert [each for each in after if each in before] == []
+        assert [{**each, "chain": ""} for each in served.lines[1:-1]] == whole
+
+
 def test_without_a_cache_folder_a_scan_keeps_no_journal(lab: Lab) -> None:
     ended = lab.scan(XDG_CACHE_HOME="", HOME="")
     assert ended.code in (0, 1, 3), ended.err
@@ -245,6 +266,7 @@ def test_the_journal_holds_no_secret_and_no_header(lab: Lab) -> None:
         (429, "TooManyRequests", True),
         (503, "ServiceUnavailable", True),
         (401, "ExpiredLogin", True),
+        (401, "Unauthorized", False),
         (0, "Deadline", True),
         (0, "Timeout", True),
         (0, "BadJson", False),
