@@ -13,7 +13,6 @@ from scanner.snapshot.changes import TABLE, SeenBefore, forget_below
 from scanner.snapshot.journal import Journal, Key, shows_changes
 from scanner.snapshot.journal_lines import AccountLine, AnswerLine, FailureLine
 
-
 _LINK_EXPIRED = (400, 404, 410)
 """The statuses with which a link to a next page is refused that is no longer valid."""
 
