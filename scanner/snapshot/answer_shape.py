@@ -14,6 +14,11 @@ Reduce = Callable[[Json], Json]
 GRAPH = "/providers/microsoft.resourcegraph/resources"
 _LINKS = ("nextLink", "@nextLink", "@odata.nextLink", "$skipToken")
 _GRAPH_COLUMNS = ("type", "subscriptionId", "resourceGroup", "tenantId")
+_ARM_COLUMNS = frozenset(
+    ("id", "name", "kind", "location", "managedBy", "sku", "plan", "properties", "tags", "identity", "zones")
+)
+_KNOWN = _ARM_COLUMNS | {*_GRAPH_COLUMNS, "extendedLocation", "apiVersion"}
+"""The columns of a row of Resource Graph that is a resource. Of others it is not known what may be kept."""
 _SUBSCRIPTION = ("id", "subscriptionId", "displayName", "state", "tenantId", "homeTenantId")
 _LISTS = {
     "/subscriptions": _SUBSCRIPTION,
@@ -70,8 +75,10 @@ class AnswerShape:
         return {"value": kept, **{name: body[name] for name in (*_LINKS, "count") if name in body}}
 
     def _graph(self, body: Any) -> Any:
-        """Return an answer of Resource Graph. Rows without an id are sums, and kept whole."""
+        """Return an answer of Resource Graph. Rows without an id are sums: texts, numbers and lists of them."""
         if not isinstance(body, dict) or not _are_objects(body.get("data")):
+            return None
+        if not all(_is_known(row) for row in body["data"]):
             return None
         names = ("totalRecords", "count", "resultTruncated", "$skipToken")
         rows = [self._graph_row(row) if isinstance(row.get("id"), str) else row for row in body["data"]]
@@ -102,6 +109,14 @@ class AnswerShape:
             return not differs.isdisjoint((resource_type_of(path).lower(), resource_type_of(f"{path}/x").lower()))
 
         return is_other
+
+
+def _is_known(row: Json) -> bool:
+    """Return whether it is known what may be kept of a row of Resource Graph."""
+    if isinstance(row.get("id"), str):
+        return _KNOWN.issuperset(row)
+    values = [inner for each in row.values() for inner in (each if isinstance(each, list) else (each,))]
+    return not any(isinstance(each, dict | list) for each in values)
 
 
 def _are_objects(rows: Any) -> bool:

@@ -170,6 +170,24 @@ def test_an_answer_of_unknown_shape_is_not_kept(tmp_path: Path, body: Any) -> No
     assert made.count == 0
 
 
+@pytest.mark.parametrize(
+    ("row", "kept"),
+    [
+        ({"id": ACCOUNT, "type": "x", "properties": {}}, True),
+        ({"type": "x", "count_": 2, "groups": ["a"]}, True),
+        ({"id": ACCOUNT, "secret": "x"}, False),
+        ({"type": "x", "all": [{"properties": {}}]}, False),
+        ({"type": "x", "any": {"properties": {}}}, False),
+    ],
+)
+def test_of_a_query_only_what_is_known_is_kept(tmp_path: Path, row: dict[str, Any], kept: bool) -> None:
+    made = Journal.create(tmp_path / "a", header(), shape())
+    graph = "/providers/Microsoft.ResourceGraph/resources"
+    made.keep(made.key("", "POST", graph), graph, {"data": [row], "totalRecords": 1}, listing=True)
+    made.close(delete=False)
+    assert made.count == kept
+
+
 def test_a_function_of_a_rule_file_that_raises_leaves_the_answer_out(tmp_path: Path) -> None:
     def broken(body: dict[str, Any]) -> dict[str, Any]:
         raise KeyError("x")
