@@ -1,6 +1,6 @@
 """Kills scans at random instants (SIGKILL), goes on from their journals, and compares with an uninterrupted scan.
 
-    python -m tests.scan.kills [COUNT]      100 kills by default; prints the figures as JSON
+    python -m tests.scan.kills [COUNT [OPTION...]]      100 kills by default, options of scan; prints the figures as JSON
 
 The sample estate is served by this process; each scan is a process of its own. A read counts as repeated where its
 answer was in the journal, and where Azure answered it so long before the kill that it was no longer on its way.
@@ -134,7 +134,8 @@ def kills(count: int, folder: Path, box: Sandbox, seed: int, words: tuple[str, .
     killing = Killing(box, folder, words)
     took = killing.whole()
     while killing.figures["kills"] < count:
-        killing.kill(chance.uniform(0, took))
+        if killing.kill(chance.uniform(0, took)) and killing.figures["kills"] % 10 == 0:
+            print(json.dumps(killing.figures), file=sys.stderr, flush=True)
     return killing.figures
 
 
@@ -142,4 +143,5 @@ if __name__ == "__main__":
     seed = random.randrange(10**6)
     print(f"seed {seed}", file=sys.stderr)
     with tempfile.TemporaryDirectory() as name, running(Sandbox.from_estate(load_estate(), latency=0.01)) as served:
-        print(json.dumps(kills(int(sys.argv[1]) if len(sys.argv) > 1 else 100, Path(name), served, seed)))
+        words = tuple(sys.argv[2:])
+        print(json.dumps(kills(int(sys.argv[1]) if len(sys.argv) > 1 else 100, Path(name), served, seed, words)))
