@@ -170,10 +170,17 @@ class ScanJournal:
         return command
 
     def close(self) -> None:
-        """Close the journal, and delete it where nothing is left to go on with."""
-        if self.journal is not None:
-            own = self.journal.path.suffix == SUFFIX
-            self.journal.close(delete=own and (self.is_over or not self.kept()))
+        """Close the journal. Delete it where nothing is left to go on with, and after a scan that ended well those of
+        interrupted scans of the same scope.
+        """
+        if self.journal is None:
+            return
+        path = self.journal.path
+        own = path.suffix == SUFFIX
+        self.journal.close(delete=own and (self.is_over or not self.kept()))
+        for each in _same_scan(path.parent, self.journal.header) if own and self.is_over else ():
+            with suppress(OSError):
+                locks.remove_if_free(each, folder=False)
 
 
 def may_pass(status: int, code: str) -> bool:

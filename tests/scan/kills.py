@@ -1,6 +1,6 @@
 """Kills scans at random instants (SIGKILL), goes on from their journals, and compares with an uninterrupted scan.
 
-    python -m tests.scan.kills [COUNT [OPTION...]]      100 kills by default, options of scan; prints the figures as JSON
+    python -m tests.scan.kills [COUNT [OPTION...]]    100 kills by default, options of scan; prints the figures as JSON
 
 The sample estate is served by this process; each scan is a process of its own. A read counts as repeated where its
 answer was in the journal, and where Azure answered it so long before the kill that it was no longer on its way.

@@ -90,6 +90,16 @@ def test_a_scan_that_ends_well_leaves_nothing(lab: Lab) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
+def test_a_scan_that_ends_well_deletes_the_journals_of_its_scope(lab: Lab) -> None:
+    lab.interrupted()
+    lab.box.faults = FaultPlan([LATER])
+    lab.scan("-s", "prod")
+    lab.box.faults = FaultPlan()
+    assert len(lab.journals) == 2
+    lab.scan()
+    assert len(lab.journals) == 1, "another scope keeps its own"
+
+
 def test_no_journal_is_kept_where_none_is_wanted(lab: Lab) -> None:
     lab.box.faults = FaultPlan([LATER])
     lab.scan("--no-journal")
