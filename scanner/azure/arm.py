@@ -83,7 +83,7 @@ class ArmClient:
         url = self._url(path, api, query)
         key = self._limit_key(path, region, listing=True)
         meter, expected = ListMeter(path, self.limits), 0
-        if self.replay is not None:
+        if self.replay is not None and self.replay.resumed:
             await self.replay.go_on(url, path, lambda at: self._object(at, key, path), self._next)
         while url:
             meter.start_page(url)
@@ -214,11 +214,18 @@ class ArmClient:
 
     async def _answer(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None) -> Any:
         """Return the JSON of an answer: that of the journal, or what Azure answers now."""
-        if self.replay is None:
+        replay, listing = self.replay, key.listing or key.graph
+        if replay is None:
             return await self._decoded(request, key, path, meter)
-        return await self.replay.answer(
-            request, path, lambda: self._decoded(request, key, path, meter), listing=key.listing or key.graph
-        )
+        if replay.resumed:
+            return await replay.answer(request, path, lambda: self._decoded(request, key, path, meter), listing=listing)
+        try:
+            body = await self._decoded(request, key, path, meter)
+        except ReadError as error:
+            replay.keep_if_none(request, error)
+            raise
+        replay.keep(request, path, body, listing=listing)
+        return body
 
     async def _decoded(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
         """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import ReadError
@@ -13,6 +12,7 @@ from scanner.snapshot.changes import TABLE, SeenBefore, forget_below
 from scanner.snapshot.journal import Journal, Key, shows_changes
 from scanner.snapshot.journal_lines import AccountLine, AnswerLine, FailureLine
 
+_TABLE = TABLE.encode()
 _LINK_EXPIRED = (400, 404, 410)
 """The statuses with which a link to a next page is refused that is no longer valid."""
 
@@ -39,9 +39,23 @@ class Replay:
         """Note who reads. Raises InputError where another account read before the interruption."""
         self.journal.sign(AccountLine(account.name, account.tenant, self.login))
 
+    @property
+    def resumed(self) -> bool:
+        """Return whether the journal is that of an interrupted scan."""
+        return self.journal.resumed
+
     def _of(self, method: str, url: str, content: bytes = b"") -> Key:
-        parts = urlsplit(url)
-        return self.journal.key(self.login, method, f"{parts.path}?{parts.query}", content)
+        return self.journal.key(self.login, method, url[url.find("/", len("https://")) :], content)
+
+    def keep(self, request: SentRequest, path: str, body: Any, *, listing: bool) -> None:
+        """Write an answer to the journal, except of a question what changed."""
+        content = _content(request)
+        if _TABLE not in content:
+            self.journal.keep(self._of(request.method, request.url, content), path, body, listing=listing)
+
+    def keep_if_none(self, request: SentRequest, error: ReadError) -> None:
+        """Write an error to the journal if it turns out to mean that there is nothing to read."""
+        error.on_none = partial(self._keep_failure, self._of(request.method, request.url, _content(request)), error)
 
     async def answer(
         self,
@@ -54,21 +68,19 @@ class Replay:
         """Return the JSON of an answer: that of the journal, else the one that `ask` gets. Raises ReadError."""
         content = _content(request)
         key = self._of(request.method, request.url, content)
-        is_about_now = TABLE.encode() in content
-        found = self.journal.find(key) if self.journal.resumed and not is_about_now else None
+        found = self.journal.find(key) if _TABLE not in content else None
         again = found is not None and self.journal.relisted and shows_changes(path, listing=listing)
         if found is not None and not again:
             return _replayed(found, path)
         try:
             body = await ask()
         except ReadError as error:
-            error.on_none = partial(self._keep_failure, key, error)
+            self.keep_if_none(request, error)
             raise
         if again and found is not None and found.failure is None:
             shaped = masked_value(self.journal.shape.of(path, body, listing=listing))
             forget_below(self.journal, SeenBefore(found).changed(body, shaped))
-        if not is_about_now:
-            self.journal.keep(key, path, body, listing=listing)
+        self.keep(request, path, body, listing=listing)
         return body
 
     def _keep_failure(self, key: Key, error: ReadError) -> None:
@@ -80,7 +92,7 @@ class Replay:
     ) -> None:
         """Read the page of a list at which the scan was interrupted. Where its link fails, the list is read again."""
         keys: list[Key] = []
-        while url and self.journal.resumed:
+        while url:
             key = self._of("GET", url)
             found = self.journal.find(key)
             if found is None:

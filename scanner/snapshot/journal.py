@@ -141,7 +141,9 @@ class Journal:
         shaped = self.shape.of(path, body, listing=listing)
         if shaped is None:
             return
-        etags = etags_of(body) if shows_changes(path, listing=listing) else []
+        etags = etags_of(body)
+        if etags and not shows_changes(path, listing=listing):
+            etags = []
         more = listing and following(body)
         self._answer(key, AnswerLine(key.hex(), masked(path), int(self._now()), packed(shaped), more, etags))
 
@@ -192,7 +194,9 @@ class Journal:
         if len(line) > LONGEST or self.broken:
             return 0, 0
         try:
-            place, left = os.lseek(self.number, self._end, os.SEEK_SET), line
+            if self.resumed:  # looking up an answer moves the place
+                os.lseek(self.number, self._end, os.SEEK_SET)
+            place, left = self._end, line
             while left:
                 left = left[os.write(self.number, left) :]
         except OSError as error:
