@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -113,15 +113,11 @@ class ArmClient:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         for each in body["subscriptions"]:
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
-        request = _graph_request(body)
+        request = graph_request(body)
         found = await self._answer(request, LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
-
-    def forget_queries(self, bodies: Sequence[Json]) -> bool:
-        """Make queries again that the journal answers. Return whether it answered any."""
-        return self.replay is not None and self.replay.forget([_graph_request(each) for each in bodies])
 
     async def post_effective(self, path: str, seconds: float = EFFECTIVE_SECONDS) -> Json:
         """Return the effective rules at a path of `--effective`, all pages in one.
@@ -299,7 +295,8 @@ class ArmClient:
         return self._clients[name]
 
 
-def _graph_request(body: Json) -> HttpRequest:
+def graph_request(body: Json) -> HttpRequest:
+    """Return the request of a query of Resource Graph."""
     return HttpRequest("POST", f"{GRAPH}?api-version=2021-03-01", json=body)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from scanner.azure.answers import ListMeter
-from scanner.azure.arm import ArmClient, Json
+from scanner.azure.arm import ArmClient, Json, graph_request
 from scanner.azure.errors import ReadError
 from scanner.azure.pipeline import GRAPH
 from scanner.snapshot.spool import SpooledRows
@@ -33,7 +33,7 @@ async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> Spool
     try:
         return await _read_pages(arm, kql, subscriptions, asked)
     except ReadError:
-        if not arm.forget_queries(asked):
+        if arm.replay is None or not arm.replay.forget(map(graph_request, asked)):
             raise
         return await _read_pages(arm, kql, subscriptions, [])
 
