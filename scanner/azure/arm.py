@@ -220,8 +220,7 @@ class ArmClient:
         except ReadError as error:
             replay.keep_if_none(request, error)
             raise
-        replay.keep(request, path, body, listing=listing)
-        return body
+        return replay.keep(request, path, body, listing=listing)
 
     async def _decoded(self, request: HttpRequest, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
         """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""

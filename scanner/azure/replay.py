@@ -47,11 +47,12 @@ class Replay:
     def _of(self, method: str, url: str, content: bytes = b"") -> Key:
         return self.journal.key(self.login, method, url[url.find("/", len("https://")) :], content)
 
-    def keep(self, request: SentRequest, path: str, body: Any, *, listing: bool) -> None:
-        """Write an answer to the journal, except of a question what changed."""
+    def keep(self, request: SentRequest, path: str, body: Any, *, listing: bool) -> Any:
+        """Write an answer to the journal, except of a question what changed. Return the answer."""
         content = _content(request)
         if _TABLE not in content:
             self.journal.keep(self._of(request.method, request.url, content), path, body, listing=listing)
+        return body
 
     def keep_if_none(self, request: SentRequest, error: ReadError) -> None:
         """Write an error to the journal if it turns out to mean that there is nothing to read."""
@@ -80,8 +81,7 @@ class Replay:
         if again and found is not None and found.failure is None:
             shaped = masked_value(self.journal.shape.of(path, body, listing=listing))
             forget_below(self.journal, SeenBefore(found).changed(body, shaped))
-        self.keep(request, path, body, listing=listing)
-        return body
+        return self.keep(request, path, body, listing=listing)
 
     def _keep_failure(self, key: Key, error: ReadError) -> None:
         failure = FailureLine(error.status, error.code, error.action, error.message, error.inner)
