@@ -2,7 +2,9 @@
 
 import gc
 import os
+import shutil
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -16,7 +18,16 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
+CACHE = tempfile.mkdtemp(prefix="twolocks-tests-cache-")
+"""The cache folder of scans in this process, so that they leave no journal with the user."""
+
+
+def pytest_unconfigure() -> None:
+    shutil.rmtree(CACHE, ignore_errors=True)
+
+
 def pytest_configure() -> None:
+    os.environ["XDG_CACHE_HOME"] = CACHE
     # A shell that runs the tests in the background ignores Ctrl-C for all its children, and nohup SIGHUP; some tests
     # send these to one.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -19,7 +19,7 @@ SUB = "3f0e9c1a-77aa-4c1e-9a55-0b8f3c1d2e4f"
 GROUP = f"/subscriptions/{SUB}/resourceGroups/rg-journal"
 STORAGE = f"{GROUP}/providers/Microsoft.Storage/storageAccounts"
 TAKEN = "2026-11-25T02:00:00Z"
-KEPT = ("PATH", "HOME", "LANG", "TMPDIR")
+KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "XDG_CACHE_HOME")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,11 +26,12 @@ from scanner.azure.pipeline import (
     RequestGuards,
     request_slots,
 )
+from scanner.azure.replay import Replay
 from scanner.azure.sender import ArmSender
 from scanner.azure.transport import HttpSession, explain_failure, proxy_of
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
-from scanner.model.ids import subscription_of
+from scanner.model.ids import subscription_of, type_of
 from scanner.reach.effective_rules import ACTIONS
 from scanner.snapshot.spool import Spool, SpooledRows
 
@@ -67,6 +68,8 @@ class ArmClient:
     foreign: frozenset[str] = frozenset()
     _decoded_bytes: int = 0
     spool: Spool = field(default_factory=Spool)
+    replay: Replay | None = None
+    """Answers from the journal of the scan, and writes to it. None: the scan has none."""
     slots: asyncio.Semaphore = field(default_factory=request_slots)
     _sender: ArmSender | None = None
 
@@ -96,6 +99,8 @@ class ArmClient:
         url = self._url(path, api, query)
         key = self._limit_key(path, region, listing=True)
         meter, expected = ListMeter(path, self.limits), 0
+        if self.replay is not None and self.replay.resumed:
+            await self.replay.go_on(url, path, lambda at: self._object(at, key, path), self._next)
         while url:
             meter.start_page(url)
             body = await self._object(url, key, path, meter)
@@ -124,8 +129,7 @@ class ArmClient:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
         for each in body["subscriptions"]:
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
-        request = self._post(f"{self.cloud.arm}{GRAPH}?api-version=2021-03-01", body)
-        found = await self._decoded(request, LimitKey("", "", graph=True), GRAPH, meter)
+        found = await self._answer(self.graph_request(body), LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):
             raise ReadError(GRAPH, 0, "BadJson", message="the response is not a JSON object")
         return found
@@ -187,7 +191,8 @@ class ArmClient:
     def _limit_key(self, path: str, region: str, *, listing: bool) -> LimitKey:
         parts = path.lower().split("/")
         provider = parts[len(parts) - parts[::-1].index("providers")] if "providers" in parts[:-1] else ""
-        return LimitKey(subscription_of(path), provider, region, listing)
+        type = type_of(f"{path}/x" if listing else path).lower()
+        return LimitKey(subscription_of(path), provider, region, listing, type=type)
 
     def _following(self, body: Any, url: str, path: str) -> str | ReadError:
         """Return what `_next` returns, or the error that it raises: the rows of the page come first."""
@@ -214,12 +219,30 @@ class ArmClient:
             raise ReadError(path, 200, "ForeignNextLink", message="the next page is on another host and was not read")
         return link
 
+    def graph_request(self, body: Json) -> ArmRead:
+        """Return the request of a query of Resource Graph."""
+        return self._post(f"{self.cloud.arm}{GRAPH}?api-version=2021-03-01", body)
+
     @staticmethod
     def _post(url: str, body: Json) -> ArmRead:
         return ArmRead("POST", url, msgspec.json.encode(body))
 
+    async def _answer(self, request: ArmRead, key: LimitKey, path: str, meter: ListMeter | None) -> Any:
+        """Return the JSON of an answer: that of the journal, or what Azure answers now."""
+        replay, listing = self.replay, key.listing or key.graph
+        if replay is None:
+            return await self._decoded(request, key, path, meter)
+        if replay.resumed:
+            return await replay.answer(request, path, lambda: self._decoded(request, key, path, meter), listing=listing)
+        try:
+            body = await self._decoded(request, key, path, meter)
+        except ReadError as error:
+            replay.keep_if_none(request, error)
+            raise
+        return replay.keep(request, path, body, listing=listing)
+
     async def _object(self, url: str, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
-        return await self._decoded(ArmRead("GET", url), key, path, meter)
+        return await self._answer(ArmRead("GET", url), key, path, meter)
 
     async def _decoded(self, request: ArmRead, key: LimitKey, path: str, meter: ListMeter | None = None) -> Any:
         """Return the JSON of an answer, counted by `meter`. An answer that does not decode is read once more."""
@@ -262,7 +285,8 @@ class ArmClient:
         """Return the answer to a GET, or to a POST, which goes through a management client."""
         self._refuse_foreign(request.url, path)
         try:
-            answer = await self.sender.send(request, key)
+            async with self.limiters.until_deadline(path):
+                answer = await self.sender.send(request, key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from scanner.azure import credentials
 from scanner.azure.answers import DEFAULTS
@@ -13,12 +14,14 @@ from scanner.azure.arm import ArmClient, resolve_cloud
 from scanner.azure.limits import OnWait, RateLimiters
 from scanner.azure.logins import TenantLogin
 from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
-from scanner.azure.reader import AzureReader
+from scanner.azure.reader import AzureReader, account_of
+from scanner.azure.replay import Replay
 from scanner.azure.sender import import_query_client
 from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
 from scanner.config.settings import Settings
+from scanner.snapshot.journal import Journal
 from scanner.snapshot.spool import Spool
 
 __all__ = ["AzureReader", "ConnectionOptions", "connect"]
@@ -29,6 +32,7 @@ class ConnectionOptions:
     """The options of a scan that concern the connection to Azure, not what is read.
 
     `record`: the file of `--record`. `append_record`: add to the record of an earlier connection.
+    `ends`: the deadline of the scan, by the monotonic clock.
     `limits`: keep the documented limits of Azure. `answers`: our own limits of answers and lists. `agent`: the user
     agent. `effective`: allow the POSTs of `--effective`. `tenants`: the logins of several tenants, in place of `auth`
     and `tenant`. `queries`: Resource Graph will be asked, so that its client is imported while the login is under way.
@@ -47,9 +51,10 @@ class ConnectionOptions:
     answers: Limits = DEFAULTS
     tenants: tuple[TenantLogin, ...] = ()
     queries: bool = False
+    ends: float | None = None
 
     @classmethod
-    def of(cls, settings: Settings, *, agent: str = "twolocks", **fields: bool) -> "ConnectionOptions":
+    def of(cls, settings: Settings, *, agent: str = "twolocks", **fields: Any) -> "ConnectionOptions":
         """Return the connection options of a command. `agent` is e.g. `twolocks 0.1.0`; `fields` are other fields."""
         record = settings["record"] if "record" in settings.options else ""
         return cls(
@@ -97,11 +102,12 @@ async def connect(
     on_wait: OnWait = lambda what, seconds: None,
     prompt: Callable[[str], None] = lambda text: None,
     on_request: OnRequest = lambda method, path, status, milliseconds: None,
+    journal: Journal | None = None,
 ) -> AsyncIterator[AzureReader]:
     """Yield a reader that is signed in. Raises InputError for wrong options, an AccessError where nothing can be read.
 
     `on_wait` is called with the limit that is waited for, `prompt` with what a person must do to sign in, `on_request`
-    with every request.
+    with every request. `journal`: answers reads that were made before, and keeps the answers.
     """
     context = tls_context()
     http = HttpSession(context, limits=options.answers)
@@ -122,20 +128,19 @@ async def connect(
         def client(auth: str, tenant: str, own: TenantLogin | None) -> ArmClient:
             ask = prompt if own is None else lambda text: prompt(f"{own.name}: {text}")
             tokens = credentials.tokens(auth, cloud, tenant, http, context, ask, own)
-            limiters = RateLimiters(on=options.limits, on_wait=on_wait)
-            clients.append(
-                ArmClient(
-                    cloud, tokens, limiters, http, report, options.agent, options.effective, spool=spool, slots=slots
-                )
-            )
-            return clients[-1]
+            limiters = RateLimiters(on=options.limits, on_wait=on_wait, ends=options.ends)
+            replay = Replay(journal, own.id if own is not None else "") if journal is not None else None
+            made = ArmClient(cloud, tokens, limiters, http, report, options.agent, options.effective, replay=replay)
+            made.spool, made.slots = spool, slots
+            clients.append(made)
+            return made
 
         try:
             if options.tenants:
                 yield await _in_tenants(cloud.name, options.tenants, client)
             else:
                 arm = client(options.auth, options.tenant, None)
-                yield AzureReader(cloud.name, await arm.tokens.account(), arm)
+                yield AzureReader(cloud.name, await account_of(arm), arm)
         finally:
             for each in clients:
                 await each.close()

@@ -4,7 +4,7 @@ Imports no SDK, so that the command line can import it quickly to print an error
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -56,6 +56,12 @@ class ReadError(Exception):
         self.inner = inner
         self.named = True
         """Whether the answer named a code. Errors of ARM do, pages of a gateway do not."""
+        self.on_none: Callable[[], None] | None = None
+
+    def means_none(self) -> None:
+        """Note that this error is an answer: there is nothing to read. The journal of the scan keeps it."""
+        if self.on_none is not None:
+            self.on_none()
 
 
 class NoCredential(AccessError):

@@ -28,7 +28,18 @@ async def query(arm: ArmClient, kql: str, subscriptions: Sequence[str], *, batch
 
 
 async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> SpooledRows:
-    """Return all rows of a query. A page that is too large is requested in halves."""
+    """Return all rows of a query. Where the journal has its first pages and the others fail, it is made again."""
+    asked: list[Json] = []
+    try:
+        return await _read_pages(arm, kql, subscriptions, asked)
+    except ReadError:
+        if arm.replay is None or not arm.replay.forget(map(arm.graph_request, asked)):
+            raise
+        return await _read_pages(arm, kql, subscriptions, [])
+
+
+async def _read_pages(arm: ArmClient, kql: str, subscriptions: list[str], asked: list[Json]) -> SpooledRows:
+    """Return all rows of a query. `asked` gets what was sent. A page that is too large is requested in halves."""
     rows = SpooledRows(arm.spool)
     token: str | None = None
     top = TOP
@@ -37,8 +48,9 @@ async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> Spool
         options: Json = {"resultFormat": "objectArray", "$top": top}
         if token:
             options["$skipToken"] = token
+        asked.append({"subscriptions": subscriptions, "query": kql, "options": options})
         try:
-            answer = await arm.post_query({"subscriptions": subscriptions, "query": kql, "options": options}, meter)
+            answer = await arm.post_query(asked[-1], meter)
         except ReadError as error:
             if not _too_large(error) or top == 1:
                 raise

@@ -3,17 +3,27 @@
 import asyncio
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+from scanner.azure.errors import ReadError
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
 OnWait = Callable[[str, float], None]
 """Called with the name of the limit that requests wait for, and with the seconds."""
 
+PATIENCE = 120.0
+"""The seconds without one success, beyond what Azure announced, after which a limiter that answers 429 gives up. Its
+waiting reads become gaps. So does a read of a type of which none succeeds."""
+ANNOUNCED = 300.0
+"""The longest `Retry-After` that is waited for."""
 BUDGET = 600.0
-"""The seconds without one success after which a limiter that answers 429 gives up. Its waiting reads become gaps."""
+"""The seconds for which one read is refused, while others of its type succeed, before it becomes a gap."""
+DEADLINE = "Deadline"
+"""The code of a read that was not made before the deadline of the scan."""
 
 GATHER_SECONDS = 0.4
 """The seconds that requests wait longer than a limit requires, so that several go at once. Sent one by one, each wakes
@@ -93,7 +103,8 @@ class RateLimiter:
     """One limit: what is documented (`known`), and what was learnt from answers.
 
     `pause`: the time until which no request is sent. `spacing`: the seconds between requests after that. `next`: the
-    time of the next request by that spacing. `refused_since`: the time of the first 429 without a success since.
+    time of the next request by that spacing. `refused_since`: the time of the first 429 without a success since;
+    `announced`: the longest time that Azure then asked to wait.
     `reported_until`: the end of the wait that was reported last. `sent`, `ended`: the requests that were sent, and
     those of them that were answered or lost. Times are those of the clock. `waiting`: the requests of which it is the
     narrowest limit, and that wait. `is_watched`: the first of them waits for this limit. `narrower`: the limits of
@@ -106,6 +117,7 @@ class RateLimiter:
     spacing: float = 0.0
     next: float = 0.0
     refused_since: float | None = None
+    announced: float = 0.0
     given_up: bool = False
     retries: float = RETRIES
     reported_until: float = 0.0
@@ -136,15 +148,16 @@ class RateLimiter:
 
     def succeeded(self) -> None:
         """Note an answer other than 429, and send closer together again."""
-        self.refused_since = None
+        self.refused_since, self.announced = None, 0.0
         self.retries = min(RETRIES, self.retries + 0.1)
         self.spacing = 0.0 if self.spacing < 0.02 else self.spacing * 0.8
 
-    def refused(self, now: float, after: float, budget: float) -> None:
-        """Note a 429 that asks to come back `after` seconds. Give up where that exceeds the budget."""
+    def refused(self, now: float, after: float, patience: float) -> None:
+        """Note a 429 that asks to come back `after` seconds. Give up where that exceeds the patience."""
         if self.refused_since is None:
             self.refused_since = now
-        if now + after - self.refused_since > budget:
+        self.announced = max(self.announced, after)
+        if is_over(now + after - self.refused_since, self.announced, patience):
             self.given_up = True
         self.pause = max(self.pause, now + after)
         self.spacing = min(2.0, max(0.05, self.spacing * 2))
@@ -165,23 +178,57 @@ class LimitKey(NamedTuple):
     region: str = ""
     listing: bool = False
     graph: bool = False
+    type: str = ""
+    """The ARM type in lower case; what is known of it is known in its subscription."""
+
+
+def is_over(seconds: float, announced: float, patience: float) -> bool:
+    """Return whether a read was in vain for too long. `announced`: the longest wait that Azure asked for."""
+    return announced > ANNOUNCED or seconds > patience + announced
 
 
 @dataclass(slots=True)
 class RateLimiters:
     """All limiters of a scan. `on=False` ignores the documented limits; 429 answers are honoured in any case.
 
-    `names`: the names of subscriptions by their id in lower case, for `on_wait`.
+    `names`: the names of subscriptions by their id in lower case, for `on_wait`. `ends`: the deadline of the scan, by
+    the clock.
     """
 
     on: bool = True
+    patience: float = PATIENCE
     budget: float = BUDGET
+    ends: float | None = None
     on_wait: OnWait = lambda what, seconds: None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
     names: dict[str, str] = field(default_factory=dict)
     _limiters: dict[tuple[str, ...], RateLimiter] = field(default_factory=dict)
     _of: dict[LimitKey, tuple[RateLimiter, ...]] = field(default_factory=dict)
+    _succeeded: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def note_success(self, key: LimitKey) -> None:
+        """Note that a read of a type succeeded now."""
+        self._succeeded[key.subscription, key.type] = self.clock()
+
+    def last_success(self, key: LimitKey, since: float) -> float:
+        """Return when a read of the type succeeded last; `since` where none did after that."""
+        return max(since, self._succeeded.get((key.subscription, key.type), since))
+
+    @asynccontextmanager
+    async def until_deadline(self, path: str) -> AsyncIterator[None]:
+        """Raise ReadError in place of a read of `path` that does not end before the deadline of the scan."""
+        left = None if self.ends is None else self.ends - self.clock()
+        late = ReadError(path, 0, DEADLINE, message="the scan reached its deadline")
+        if left is not None and left <= 0:
+            raise late
+        try:
+            async with asyncio.timeout(left) as limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise late from None
 
     def of(self, key: LimitKey) -> tuple[RateLimiter, ...]:
         """Return the limiters of a request, the widest first. A 429 pauses the last one, the narrowest."""

@@ -24,7 +24,7 @@ from scanner.azure.answers import LimitReached
 from scanner.azure.clouds import Cloud, origin
 from scanner.azure.credentials import EARLY_SECONDS, TokenCache
 from scanner.azure.errors import ReadError, parse_error, retry_after
-from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters
+from scanner.azure.limits import LimitKey, RateLimiter, RateLimiters, is_over
 from scanner.azure.transport import MAX_REQUESTS
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError
@@ -36,7 +36,7 @@ OnRequest = Callable[[str, str, int, float], None]
 """Called for every request that left, with method, path with query, status (0: no answer) and milliseconds."""
 
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
-ALL_SECONDS = 150
+ALL_SECONDS = 120
 """The time limit of one try with its body. It is longer than connecting and reading may take, so that an answer that
 arrives byte by byte ends too."""
 
@@ -149,9 +149,10 @@ class RequestGuards:
         where a limiter gave up (429), and NotARead for what is no read of ARM.
         """
         limiters = self.limiters.of(key)
-        attempts = _Attempts(self.limiters, limiters)
+        attempts = _Attempts(self.limiters, limiters, key)
         while await self.limiters.wait_for_turn(limiters):
             ended = limiters[0].ended
+            attempts.begin()
             try:
                 answer, authorization = await self._send_once(method, url, once)
             except ReadError as lost:
@@ -239,13 +240,19 @@ def challenged_claims(challenge: str) -> str:
 class _Attempts:
     """The tries of one request: whether there is another one, and after which pause."""
 
-    def __init__(self, all_limiters: RateLimiters, limiters: tuple[RateLimiter, ...]) -> None:
+    def __init__(self, all_limiters: RateLimiters, limiters: tuple[RateLimiter, ...], key: LimitKey) -> None:
         self._all = all_limiters
+        self._key = key
+        self._began: float | None = None
+        self._announced = 0.0
         self._widest = limiters[0]
         self._narrowest = limiters[-1]
         self._failed = 0
         self._renewed = False
-        self._refused_since: float | None = None
+
+    def begin(self) -> None:
+        """Note when the first try was sent."""
+        self._began = self._all.clock() if self._began is None else self._began
 
     def after_no_answer(self, code: str) -> float | None:
         """Return the seconds before the next try after no answer; None: there is none."""
@@ -259,6 +266,7 @@ class _Attempts:
             return self._again(4, retry_after(answer.headers))
         self._widest.succeeded()
         self._narrowest.succeeded()
+        self._all.note_success(self._key)
         if answer.status_code == HTTPStatus.UNAUTHORIZED and not self._renewed:
             self._renewed = parse_error(401, answer.content).code.lower() in _RENEW_TOKEN
             return 0.0 if self._renewed else None
@@ -273,19 +281,27 @@ class _Attempts:
         after = retry_after(answer.headers, problem.message)
         if after is None:
             return self._again(4, unit=1.0)
-        now = self._all.clock()
-        self._refused_since = now if self._refused_since is None else self._refused_since
+        after = max(after, 0.1)
         limiter = self._widest if problem.code.lower() == _WHOLE_SUBSCRIPTION else self._narrowest
-        limiter.refused(now, max(after, 0.1), self._all.budget)
-        if limiter.given_up or now + after - self._refused_since > self._all.budget:
-            return None
-        return 0.0
+        limiter.refused(self._all.clock(), after, self._all.patience)
+        return None if limiter.given_up or self._is_over(after, after) else 0.0
+
+    def _is_over(self, after: float, announced: float) -> bool:
+        """Return whether no try is left after `after` seconds: its type has had no success for too long, or this read
+        was refused for longer still while others succeeded. `announced`: the seconds that Azure asked to wait.
+        """
+        next_try = self._all.clock() + after
+        began = next_try if self._began is None else self._began
+        self._announced = max(self._announced, announced)
+        in_vain = next_try - self._all.last_success(self._key, began)
+        return is_over(in_vain, self._announced, self._all.patience) or next_try - began > self._all.budget
 
     def _again(self, most: int, after: float | None = None, unit: float = 0.5) -> float | None:
         self._failed += 1
-        if self._failed >= most or not self._narrowest.retry():
+        wait = min(60.0, max(after or 0.0, unit * 2.0 ** (self._failed - 1)))
+        if self._failed >= most or self._is_over(wait, min(wait, after or 0.0)) or not self._narrowest.retry():
             return None
-        return min(60.0, max(after or 0.0, unit * 2.0 ** (self._failed - 1)))
+        return wait
 
 
 class GuardPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):

@@ -20,6 +20,14 @@ class Identity:
     others: list[str]
 
 
+async def account_of(arm: ArmClient) -> SignedInAccount:
+    """Return the account of a login. Raises InputError where it is not that of the interrupted scan."""
+    account = await arm.tokens.account()
+    if arm.replay is not None:
+        arm.replay.sign(account)
+    return account
+
+
 @dataclass(slots=True)
 class AzureReader:
     """Reads of Azure for a collection, signed in as `account`. `labels`: the names of several tenants, by id."""

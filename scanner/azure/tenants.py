@@ -13,7 +13,7 @@ from scanner.azure.arm import ArmClient, Json
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import NoCredential, NothingReadable, ReadError
 from scanner.azure.logins import TenantLogin
-from scanner.azure.reader import AzureReader, Identity
+from scanner.azure.reader import AzureReader, Identity, account_of
 from scanner.azure.subscriptions import Listing, Subscription, is_subscription_id
 from scanner.errors import AccessError, InputError, nearest
 from scanner.model.ids import subscription_of
@@ -58,7 +58,7 @@ class ConnectedTenant:
     async def open(self, client: ArmClient) -> None:
         """Sign in and list the subscriptions. What fails is kept as `fault`; InputError is raised."""
         try:
-            self.account = await client.tokens.account()
+            self.account = await account_of(client)
             self.listing = await subscription_lists.visible(client)
         except AccessError as error:
             self.error, self.fault = error, type(error).__name__

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings, Value, resolve
@@ -60,7 +61,13 @@ def _make(folder: Path) -> None:
 def _scan(settings: Settings, folder: Path, url: str) -> Settings:
     report, findings, snapshot = (str(folder / name) for name in FILES)
     fail_on = settings["fail-on"]
-    given = {"arm_endpoint": url, "auth": "environment", "out": [report, findings], "snapshot": snapshot}
+    given: dict[str, Any] = {
+        "arm_endpoint": url,
+        "auth": "environment",
+        "out": [report, findings],
+        "snapshot": snapshot,
+    }
+    given["no_journal"] = True
     found = resolve("scan", {**given, "fail_on": fail_on}, {}, use_file=False)
     return replace(found, options={**found.options, "verbose": Value(settings["verbose"], "--verbose")})
 

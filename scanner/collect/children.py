@@ -95,8 +95,10 @@ class BundleReader:
     def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> "list[NeededRead]":
         """Return the reads to make below a resource. Reads that are not needed are written as skips."""
         needed = []
-        for read in self._below.get(declared, ()):
-            if _wanted(read, parent):
+        reads = self._below.get(declared, ())
+        shown = self.context.for_conditions(parent) if reads else parent
+        for read in reads:
+            if _wanted(read, shown):
                 needed.append(read)
                 self.context.counts.expect(display_name(read.path))
             else:
@@ -245,9 +247,10 @@ class BundleReader:
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
             resource = Resource(body, api=None if by == "graph" else read.api, by=by)
-            if not _matters(read.matters, resource):
+            shown = self.context.for_conditions(resource) if read.matters is not None or following.reads else resource
+            if not _matters(read.matters, shown):
                 continue
-            following.hear(resource)
+            following.hear(shown)
             kept = self.context.kept(body, resource.type)
             if not read.each:
                 buffer.resource(kept, None if by == "graph" else read.api, by)
@@ -264,8 +267,10 @@ class BundleReader:
         code = error.code.lower()
         off = next((each for each in read.off if each.lower() == code), None)
         if off is not None:
+            error.means_none()
             buffer.skip(url, off)
         elif code in {each.lower() for each in read.none} or code == UNREGISTERED:
+            error.means_none()
             buffer.read(url, 0, "get" if read.one else "list")
         else:
             await self._check_parent(error, parent, top)

@@ -221,6 +221,7 @@ class IndexReader:
                 self.context.counts.finish(what)
                 self.refused.add((subscription_of(path), type.lower()))
                 return None
+            error.means_none()
         ids: set[str] = set()
         for row in rows:
             buffer.resource(self.context.kept(row, type), api, "list")

@@ -130,6 +130,7 @@ class ListReader:
                 unusable += self._add_page(jobs, subscription, page, resource_type, ids)
         except ReadError as error:
             if error.code.lower() == UNREGISTERED:
+                error.means_none()
                 self.context.store.read(path, 0, "list")
             elif not await self._read_each(jobs, subscription, path, resource_type, error):
                 self.tags.is_whole = False

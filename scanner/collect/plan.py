@@ -76,6 +76,7 @@ class Plan:
 
     `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas
     of the regions that this policy allows, or without one of those that hold resources. None: read no quotas.
+    `resumed`: the scan goes on from a journal, whose answers are cut down to what is kept.
     `joined`: returns what to read when everything else is in the store; called once, in another thread.
     """
 
@@ -85,6 +86,7 @@ class Plan:
     places: bool = False
     quotas: ResidencyPolicy | None = None
     joined: Callable[[], Iterable[JoinedRead]] = tuple
+    resumed: bool = False
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:
         """Return each ARM type that is listed, with its declaration. The first one counts where own rules repeat a
@@ -119,7 +121,7 @@ class Plan:
             while isinstance(line[0].parent, Read):
                 line.insert(0, line[0].parent)
             wanted += [each for each in line if each not in wanted]
-        return Plan(self.resource_types, wanted, self.index_types)
+        return Plan(self.resource_types, wanted, self.index_types, resumed=self.resumed)
 
     def nested(self, type: str) -> list[tuple[str, ResourceType]]:
         """Return the types directly below a type whose resources are bundles of their own."""

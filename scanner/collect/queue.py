@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, quoted_path
 from scanner.collect.bulk import BulkReads
 from scanner.collect.plan import Json, Plan, Progress
+from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 from scanner.snapshot.store import LineBuffer, LineWriter
@@ -175,6 +178,18 @@ class CollectionContext:
     def kept(self, body: Json, type: str) -> Json:
         """Return what the store keeps of a body that waits for others of its bundle."""
         return body if self.store.kept is None else self.store.kept.cut(body, type)
+
+    def for_conditions(self, resource: Resource) -> Resource:
+        """Return a resource as the conditions of reads see it.
+
+        Answers of a journal are cut down. Where a condition looks up what was cut, it is inconclusive, so that the read
+        is made.
+        """
+        kept = self.store.kept
+        if kept is None or not self.plan.resumed:
+            return resource
+        body = msgspec.json.decode(msgspec.json.encode(kept.cut(resource.body, resource.type)))
+        return Resource(kept.part(body, resource.type), api=resource.api, by=resource.by)
 
     def add_failure(self, writer: LineWriter, url: str, error: ReadError, action: str = "", resources: int = 0) -> None:
         """Write a failed read as a gap. `action` replaces the action that was derived from the answer."""

@@ -90,6 +90,8 @@ class QuotaReader:
             rows: Iterable[Json] = await self.context.reader.rows(quoted_path(path), APIS[type])
         except ReadError as error:
             provider = type.partition("/")[0]
+            if error.code.lower() in (UNREGISTERED, *_NOT_OFFERED):
+                error.means_none()
             if error.code.lower() == UNREGISTERED:
                 self.context.store.skip(path, f"{provider} is not registered in the subscription")
             elif error.code.lower() in _NOT_OFFERED:

@@ -99,6 +99,7 @@ class VisibilityReader:
             if error.code.lower() != UNREGISTERED:
                 view.refused[resource_type.type.lower()] = error
                 return False
+            error.means_none()
             view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
         return True
 

@@ -194,6 +194,11 @@ EFFECTIVE = Option("effective", about="Compare with effective rules from Azure",
 EXPLAIN_READS = Option(
     "explain-reads", about="List each read: cost, reason, rules and endpoints that use it", in_file=False
 )
+RESUME = Option("resume", "FILE", "Go on with an interrupted scan, from its journal", path=True, in_file=False)
+NO_JOURNAL = Option("no-journal", about="Keep no journal of the reads for --resume", effect=Effect.harmless)
+DEADLINE = Option(
+    "deadline", "TIME", "Stop reading after 90s, 30m or 2h; the rest is not assessed", effect=Effect.exhaust
+)
 RECORD = Option("record", "FILE", "Log requests, without bodies", path=True, effect=Effect.write)
 
 # How to print

@@ -66,6 +66,23 @@ def own_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
     return next((base / "twolocks" for base in bases if base.is_absolute()), None)
 
 
+def cache_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
+    """Return the user's cache folder on a platform of `sys.platform`; None without an absolute one.
+
+    Windows: %LOCALAPPDATA%, else AppData\\Local of the profile. Others: XDG_CACHE_HOME, else ~/Library/Caches (macOS)
+    or ~/.cache.
+    """
+    bases: list[PurePath]
+    if platform == "win32":
+        profile = PureWindowsPath(environ.get("USERPROFILE", ""))
+        bases = [PureWindowsPath(environ.get("LOCALAPPDATA", "")), profile / "AppData" / "Local"]
+    else:
+        home = PurePosixPath(environ.get("HOME", ""))
+        own = home / "Library" / "Caches" if platform == "darwin" else home / ".cache"
+        bases = [PurePosixPath(environ.get("XDG_CACHE_HOME", "")), own]
+    return next((base / "twolocks" for base in bases if base.is_absolute()), None)
+
+
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()

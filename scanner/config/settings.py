@@ -9,6 +9,7 @@ from typing import Any
 from scanner.config import notifications, places, toml
 from scanner.config.command import Command
 from scanner.config.commands import COMMANDS, SCAN
+from scanner.config.durations import seconds_of
 from scanner.config.keys import TABLES, option_key
 from scanner.config.options import CONFIG, OUT_FORMAT, Option
 from scanner.config.places import FILE, SettingsPlace
@@ -354,8 +355,10 @@ def _contradictions(settings: Settings) -> None:
         )
     if cloud.source != DEFAULT and endpoint.value:
         raise InputError("--cloud and --arm-endpoint exclude each other", at=endpoint.source, do="use only one of them")
+    if "deadline" in options and options["deadline"].value:
+        seconds_of(str(options["deadline"].value), settings.at("deadline", options["deadline"].value))
     if "from" not in options or not options["from"].value:
         return
-    for name in ("management-group", "record", "snapshot", "effective"):
+    for name in ("management-group", "record", "snapshot", "effective", "resume", "deadline"):
         if name in options and options[name].source == f"--{name}":
             raise InputError(f"--from reads a file, so --{name} has no effect", do=f"remove --from or --{name}")

@@ -43,6 +43,24 @@ def create_held(path: Path, mode: int) -> int | None:
     return _held(number, path)
 
 
+def hold(path: Path) -> int | None:
+    """Hold a file that exists, and return its descriptor; None where another process holds it. Raises OSError.
+
+    Without flock nothing is held.
+    """
+    number = os.open(path, os.O_RDWR | _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        if fcntl is not None:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)
+        return None
+    except BaseException:
+        os.close(number)
+        raise
+    return number
+
+
 def folder_held(path: Path) -> int | None:
     """Hold a new folder, and return a descriptor; None if a run that cleans up removed it before. Raises OSError."""
     if fcntl is None:

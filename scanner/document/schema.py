@@ -233,6 +233,8 @@ class GapRow(msgspec.Struct, kw_only=True, frozen=True):
     accepted: bool = False
     waiver: WaiverRow | msgspec.UnsetType = msgspec.UNSET
     """The waiver that accepts it."""
+    resources: int | msgspec.UnsetType = msgspec.UNSET
+    """Of a list, how many resources Resource Graph counts that were not read. Left out where that is 0 or not known."""
 
 
 class ScopeRow(msgspec.Struct, kw_only=True, frozen=True):

@@ -96,6 +96,7 @@ class GapLedger:
             rules=sorted(rules),
             accepted=waiver is not None,
             waiver=waiver or msgspec.UNSET,
+            resources=gap.resources or msgspec.UNSET,
         )
 
     def _waiver(self, url: str) -> WaiverRow | None:

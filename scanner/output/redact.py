@@ -339,6 +339,7 @@ class _Redactor:
             rules=list(map(self._rule, row.rules)),
             accepted=row.accepted,
             waiver=self._waiver(row.waiver) if isinstance(row.waiver, WaiverRow) else msgspec.UNSET,
+            resources=row.resources,
         )
 
     def _coverage(self, row: Coverage) -> Coverage:

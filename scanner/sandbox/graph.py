@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.model.ids import is_subscription, root_of
+from scanner.model.ids import is_subscription, root_of, subscription_of
 from scanner.sandbox import kusto
 from scanner.sandbox.arm import list_form
 from scanner.sandbox.errors import HttpAnswer, answer, graph_error
@@ -60,6 +60,8 @@ MORE_TABLES: dict[str, tuple[str, ...]] = {
     "servicefabricresources": ("microsoft.servicefabric/managedclusters/nodetypes",),
 }
 """The types of other tables, from the same page. Of the configuration of an app the table has `web` alone."""
+CHANGES = "resourcechanges"
+"""The table of changes (learn.microsoft.com, "Get resource changes")."""
 
 GROUPS = "microsoft.resources/subscriptions/resourcegroups"
 
@@ -76,6 +78,8 @@ class SandboxGraph:
     def query(self, body: bytes, tenant: str) -> HttpAnswer:
         """Return the answer to one POST."""
         key = (tenant, body)
+        if CHANGES.encode() in body:
+            return self._answer(body, tenant)
         if key not in self.kept:
             self.kept[key] = self._answer(body, tenant)
         return self.kept[key]
@@ -130,6 +134,8 @@ class SandboxGraph:
         return [row for row in self._table(name) if str(row["subscriptionId"]).lower() in own]
 
     def _table(self, name: str) -> list[kusto.Row]:
+        if name == CHANGES:
+            return [_change(*each) for each in self.estate.changes]
         if name not in self.tables:
             if name not in TABLES:
                 raise kusto.BadQuery(f"unknown table {name!r}")
@@ -158,6 +164,16 @@ class SandboxGraph:
         }
         rest = ("sku", "plan", "properties", "tags", "identity", "zones", "extendedLocation")
         return {**row, **{name: shown.get(name) for name in rest}}
+
+
+def _change(id: str, at: str) -> kusto.Row:
+    """Return the row of a change of a resource at a time."""
+    properties = {"targetResourceId": id, "changeType": "Update", "changeAttributes": {"timestamp": at}}
+    return {
+        "id": f"{id}/providers/Microsoft.Resources/changes/x",
+        "subscriptionId": subscription_of(id),
+        "properties": properties,
+    }
 
 
 def _resource(node: ServedResource) -> bool:

@@ -6,6 +6,8 @@ A query is a table and stages behind `|`:
 - `project column, ...`
 - `summarize count_=count(), groups=make_set(resourceGroup) by type, subscriptionId`
 - `order by column asc, ...`
+- of the table of changes: `where todatetime(properties.changeAttributes.timestamp) > datetime(TIME)` and
+  `summarize changed=max(todatetime(properties.changeAttributes.timestamp)) by id=tostring(properties.targetResourceId)`
 
 Anything else raises `BadQuery`, because a wrong answer would hide what the scanner asks.
 """
@@ -13,6 +15,7 @@ Anything else raises `BadQuery`, because a wrong answer would hide what the scan
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 Row = dict[str, Any]
@@ -26,6 +29,9 @@ _PROJECT = re.compile(rf"project\s+({_NAMES})")
 _SUMMARIZE = re.compile(
     r"summarize\s+count_=count\(\),\s*groups=make_set\(resourceGroup\)\s+by\s+type,\s*subscriptionId"
 )
+_AT = r"todatetime\(properties\.changeAttributes\.timestamp\)"
+_SINCE = re.compile(rf"where\s+{_AT}\s*>\s*datetime\(([0-9TZ:-]+)\)")
+_CHANGED = re.compile(rf"summarize\s+changed=max\({_AT}\)\s+by\s+id=tostring\(properties\.targetResourceId\)")
 _ORDER = re.compile(r"order\s+by\s+(\w+\s+asc(?:\s*,\s*\w+\s+asc)*)")
 
 
@@ -54,6 +60,10 @@ def run(query: str, table: Callable[[str], list[Row]]) -> QueryResult:
 
 def _run_stage(stage: str, result: QueryResult) -> QueryResult:
     rows = result.rows
+    if match := _SINCE.fullmatch(stage):
+        return QueryResult([row for row in rows if _time(row) > datetime.fromisoformat(match[1])])
+    if _CHANGED.fullmatch(stage):
+        return QueryResult(_last_changes(rows))
     if match := _WHERE.fullmatch(stage):
         tests = [_condition(text.strip()) for text in re.split(r"\sand\s", match[1])]
         return QueryResult([row for row in rows if all(test(row) for test in tests)], result.ordered)
@@ -90,6 +100,18 @@ def _groups_by_type(rows: list[Row]) -> list[Row]:
         }
         for (type, subscription), members in found.items()
     ]
+
+
+def _time(row: Row) -> datetime:
+    return datetime.fromisoformat(row["properties"]["changeAttributes"]["timestamp"])
+
+
+def _last_changes(rows: list[Row]) -> list[Row]:
+    """Return one row for each resource that changed, with the time of its last change."""
+    found: dict[str, str] = {}
+    for row in sorted(rows, key=_time):
+        found[row["properties"]["targetResourceId"]] = row["properties"]["changeAttributes"]["timestamp"]
+    return [{"id": id, "changed": at} for id, at in found.items()]
 
 
 def _folded(value: Any) -> str:

@@ -148,6 +148,8 @@ class ServedEstate:
         self.management_groups = [dict(group) for group in management_groups]
         self.unregistered = {s.lower(): {n.lower() for n in names} for s, names in (unregistered or {}).items()}
         self.nodes: dict[str, ServedResource] = {}
+        self.changes: list[tuple[str, str]] = []
+        """The ids that Resource Graph shows as changed, each with the time."""
         self.dropped = 0
         self._index(resources)
         self.subscriptions = self._subscriptions(subscriptions)

@@ -15,8 +15,10 @@ from scanner.terminal.text import many, odd
 
 INDENT = 2
 _COLUMN = 14
-_NO_PART = ("out", "snapshot", "quiet", "verbose", "format", "severity")
+_NO_PART = ("out", "snapshot", "quiet", "verbose", "format", "severity", "resume")
 """The options of `scan` that the next command leaves out."""
+NOT_RESUMED = ("resume", "no-journal", "deadline", "quiet", "verbose")
+"""Those that the command leaves out with which an interrupted scan goes on."""
 
 
 def severity_lines(counts: Counts) -> Iterator[Line]:
@@ -89,12 +91,12 @@ def closing(fix: rows.FixRow | None) -> Iterator[Line]:
         yield Line(each, column=INDENT)
 
 
-def again(settings: Settings) -> list[str]:
-    """Return the words of the same scan, without its outputs."""
+def again(settings: Settings, without: Sequence[str] = _NO_PART) -> list[str]:
+    """Return the words of the same scan, without its outputs or the named options."""
     words = ["twolocks", "scan"]
     for option in SCAN:
         found = settings.options[option.name]
-        if option.name in _NO_PART or not found.source.startswith("--"):
+        if option.name in without or not found.source.startswith("--"):
             continue
         if option.flag:
             words.append(f"--{option.name}")

@@ -21,7 +21,9 @@ from scanner.output.targets import OutputTarget, check_folder, check_target, par
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
+from scanner.scan.answer_lines import NOT_RESUMED, again
 from scanner.scan.explain import ReadLog
+from scanner.scan.resuming import ScanJournal
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.selection import Exclusion
@@ -61,6 +63,10 @@ class Job:
     """What `--exclude` names."""
     read_log: ReadLog | None = None
     """The requests of the scan, for `--explain-reads`."""
+    journal: ScanJournal | None = None
+    """The journal of a scan of Azure."""
+    ends: float | None = None
+    """The deadline, by the monotonic clock."""
     disagreements: list[str] = field(default_factory=list)
     """The places where Azure's effective rules differ from ours: defects of Twolocks."""
 
@@ -136,6 +142,7 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         verifier=key_of(settings),
         exclusions=exclusions(settings),
         read_log=_read_log(settings, rules),
+        journal=None if settings["from"] else ScanJournal(settings, screen, again(settings, NOT_RESUMED)),
     )
 
 
@@ -273,6 +280,7 @@ def _refuse_inputs(settings: Settings) -> None:
     at = settings.at
     names = [*(("out", name) for name in settings["out"]), *(("snapshot", name) for name in snapshot_names(settings))]
     given = [(option, settings[option]) for option in ("from", "verify", "waivers", "sign")]
+    given.append(("resume", settings["resume"]))
     given += [("from", f"{settings['from']}{SUFFIX}")] if settings["from"] and settings["verify"] else []
     given.append(("history", history_file(settings["history"])))
     inputs = [(str(name), at(option, name)) for option, name in given if name]

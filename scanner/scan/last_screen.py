@@ -41,6 +41,8 @@ class LastScreen:
     news: ChangeLines | None = None
     again: Sequence[str] = ("twolocks", "scan")
     shown: str = ""
+    resume: str = ""
+    """The command that reads what was not read, "" where that would change nothing."""
 
     @property
     def counts(self) -> Counts:
@@ -80,6 +82,7 @@ class LastScreen:
             Line(),
             *self.result(),
             *self.files(),
+            *([Line("to read what was not read:", "Resume"), Line(self.resume, command=True)] if self.resume else []),
             *next_lines(self.counts, self.wrote, self.again),
             Line(self.end.why, f"Exit {self.end.code}"),
         ]

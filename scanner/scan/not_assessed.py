@@ -47,7 +47,9 @@ class ShownGap:
             return f"{checks}{self.what} {self._scope()}"
         answer = " ".join(str(part) for part in (self.gap.status, self.gap.code) if part)
         cure = "" if self.action else "; no role resolves this"
-        return f"{checks}{self.what}, {answer}{cure}"
+        count = self.gap.resources
+        unread = f"; {many(count, 'resource')} not read" if isinstance(count, int) and count else ""
+        return f"{checks}{self.what}, {answer}{unread}{cure}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,10 @@ def stopped(job: Job, screen: Screen, code: int, when: str, wrote: Sequence[str]
         *([f"{job.settings['record']} (--record, complete up to this point)"] if job.settings["record"] else []),
     ]
     rest = f"kept: {', '.join(kept)}" if kept else "nothing was written"
-    lines = [Line(said, "Stopped"), Line(rest, f"Exit {code}")]
-    screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}")
+    more = job.journal.kept() if job.journal is not None else ""
+    lines = [Line(said, "Stopped"), *([Line(more, "Resume", whole=True)] if more else []), Line(rest, f"Exit {code}")]
+    also = f"; to go on: {more}" if more else ""
+    screen.write(lines, "done", f"exit {code}: stopped {said}; {rest}{also}")
 
 
 def broken_rules(job: Job) -> list[UserError]:
@@ -135,5 +137,7 @@ def log(outcome: Outcome, screen: Screen) -> None:
         screen.last(error_lines(error))
     for name in summary.wrote:
         screen.log("wrote", name)
+    if summary.resume:
+        screen.log("read", f"to read what was not read: {summary.resume}")
     end = summary.end
     screen.log("done", f"exit {end.code}: {summary.why()}")

@@ -10,6 +10,7 @@ from time import monotonic
 from typing import NamedTuple
 
 from scanner.config import waivers
+from scanner.config.durations import seconds_of
 from scanner.document.schema import ScanRow, now
 from scanner.document.writer import Writer
 from scanner.errors import UserError
@@ -80,6 +81,9 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
                 "while accessing the storage account" if job.blobs() or is_blob(source) else "before reading",
             )
         raise
+    finally:
+        if job.journal is not None:
+            job.journal.close()
 
 
 def _history(job: Job, screen: Screen) -> HistorySession | None:
@@ -95,6 +99,8 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
     job, _, outputs, screen, stop = context
     started, began = now(), monotonic()
     store, took = None, None
+    if job.settings["deadline"]:
+        job.ends = began + seconds_of(job.settings["deadline"], "--deadline")
     if not job.settings["from"]:
         store = _collect(context, limits)
         took = monotonic() - began
@@ -172,14 +178,18 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     )
     if session is not None:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
-    way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"])
+    way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"], ends=job.ends)
+    kept = job.journal
+    journal = kept.open(store.header, rules) if kept is not None else None
 
     def heard(method: str, path: str, status: int, milliseconds: float) -> None:
         screen.heard(method, path, status, milliseconds)
         if job.read_log is not None:
             job.read_log.heard(path, status, milliseconds)
 
-    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=heard) as reader:
+    async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=heard, journal=journal) as reader:
+        if kept is not None:
+            await kept.freshen(reader)
         store.header.cloud, store.header.principal = reader.cloud, reader.account.name
         store.header.tenants = dict(reader.labels)
         store.header.notes += show_logins(reader.labels, reader.notes, screen)
@@ -191,6 +201,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
             places=rules.needs_places,
             quotas=job.policy.residency,
             joined=partial(joined_reads, rules, store),
+            resumed=journal is not None and journal.resumed,
         )
         store.header.excluded = await collect(reader, scope, plan, store, screen)
         if settings["effective"]:
@@ -211,6 +222,7 @@ def _evaluate_and_reverify(
     found = _evaluate(context, taken, narrowing)
     if session is None or store is None:
         return found
+    session.ends = job.ends
     both = session.reverify(store, taken, found.writer, screen, stop)
     if both is None:
         return found
@@ -296,9 +308,16 @@ def _outcome(context: _Context, evaluation: Evaluation, scan: ScanRow, took: flo
         job.settings["fail-on"],
         news=_news(session),
         again=again(job.settings),
+        resume=_resume(job, evaluation, outputs),
         shown=job.settings["severity"],
     )
     return Outcome(end, summary, errors)
+
+
+def _resume(job: Job, evaluation: Evaluation, outputs: Outputs) -> str:
+    """Return the command with which the scan goes on where reads failed that may succeed later, else ""."""
+    gaps = ((gap.status, gap.code) for gap in evaluation.result.gaps if not gap.accepted)
+    return job.journal.ended(gaps, is_written=not outputs.unwritten) if job.journal is not None else ""
 
 
 def _notify(

@@ -41,6 +41,8 @@ class Reverifier:
     tool: str
     screen: Screen
     stop: Stop
+    ends: float | None = None
+    """The deadline of the scan, by the monotonic clock."""
 
     def run(self, store: Store, asked: Sequence[str], rest: Iterable[str]) -> tuple[Store, Reverification]:
         """Return both reads in one collection, and what could not be confirmed.
@@ -73,7 +75,7 @@ class Reverifier:
         from scanner.collect.collector import reread
 
         settings, screen = self.settings, self.screen
-        options = ConnectionOptions.of(settings, agent=self.tool, append_record=True)
+        options = ConnectionOptions.of(settings, agent=self.tool, append_record=True, ends=self.ends)
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
         joined = partial(joined_reads, self.rules, first, second)
         plan = Plan(self.rules.read(), self.rules.reads(), joined=joined)

@@ -47,6 +47,8 @@ class HistorySession:
     """The earlier scans of the same selection, the oldest first."""
     record: ScanRecord | None = None
     """The scan as it is stored in the history."""
+    ends: float | None = None
+    """The deadline of the scan, by the monotonic clock."""
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The chosen tags of each resource that has any, by its id in lower case."""
 
@@ -132,7 +134,7 @@ class HistorySession:
         self.verified = Reverification(unconfirmed=frozenset(bundle_of(each) for each in rest))
         if not asked:
             return None
-        reverifier = Reverifier(self.settings, self.rules, self.tool, screen, stop)
+        reverifier = Reverifier(self.settings, self.rules, self.tool, screen, stop, self.ends)
         both, self.verified = reverifier.run(store, asked, rest)
         return both
 

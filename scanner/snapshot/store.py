@@ -37,7 +37,7 @@ from scanner.snapshot.format import (
 )
 from scanner.snapshot.lines import LINE_MB, LINE_VALUES, fits
 from scanner.snapshot.spool import Block, Spool
-from scanner.text.masks import masked
+from scanner.text.masks import has_secret, masked
 
 _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
@@ -135,7 +135,7 @@ class Store(LineWriter):
 
     def add(self, line: SnapshotLine) -> None:
         if line.resource is not None:
-            line.resource = masked_value(self._cut(line.resource, resource_type_of(url_of(line))))
+            line.resource = self._cut(line.resource, resource_type_of(url_of(line)))
         elif line.scope is not None:
             line.scope = msgspec.structs.replace(line.scope, name=masked(line.scope.name))
         elif line.gap is not None:
@@ -143,6 +143,9 @@ class Store(LineWriter):
         elif line.skip is not None:
             line.skip = msgspec.structs.replace(line.skip, why=masked(line.skip.why))
         row = _row(line)
+        if line.resource is not None and has_secret(row.decode("utf-8", "surrogatepass")):
+            line.resource = masked_value(line.resource)
+            row = _row(line)
         if line.resource is not None and not fits(row):
             code = f"{LINE_LIMIT}, {LINE_MB} MB or {LINE_VALUES:,} values"
             row = _row(SnapshotLine(gap=GapLine(url_of(line), 0, code)))

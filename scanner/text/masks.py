@@ -25,20 +25,21 @@ _PATTERNS = {
 }
 
 _HINTS = {
-    "SAS signature": "sig=",
-    "key of a connection string": "key",
-    "password of a connection string": "=",
-    "private key": "private key",
-    "JSON web token": "eyj",
-    "bearer token": "bearer",
-    "GitHub token": "gh",
-    "Slack token": "xox",
-    "URL with a password": "@",
-    "webhook": "hook",
-    "Azure Storage key": "==",
-    "Microsoft Entra secret": "8q~",
+    "SAS signature": ("sig=", ""),
+    "key of a connection string": ("=", "key"),
+    "password of a connection string": ("=", ""),
+    "private key": ("private key", ""),
+    "JSON web token": ("eyj", ""),
+    "bearer token": ("bearer", ""),
+    "GitHub token": ("gh", "_"),
+    "Slack token": ("xox", ""),
+    "URL with a password": ("@", "://"),
+    "webhook": ("hook", ""),
+    "Azure Storage key": ("==", ""),
+    "Microsoft Entra secret": ("8q~", ""),
 }
-"""A text in lower case that each match of a pattern holds."""
+"""Two texts in lower case that each match of a pattern holds."""
+_ROWS = tuple((one, other, name) for name, (one, other) in _HINTS.items())
 
 
 def patterns() -> dict[str, re.Pattern[str]]:
@@ -55,7 +56,7 @@ def _pattern(name: str) -> re.Pattern[str]:
 def _hinted(text: str) -> list[re.Pattern[str]]:
     """Return the patterns that may match a text."""
     low = text.lower()
-    return [_pattern(name) for name, hint in _HINTS.items() if hint in low]
+    return [_pattern(name) for one, other, name in _ROWS if one in low and other in low]
 
 
 def has_secret(text: str) -> bool:

@@ -4,11 +4,20 @@ import asyncio
 from heapq import heappop, heappush
 from itertools import pairwise
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
-from scanner.azure.limits import GATHER_SECONDS, LimitKey, RateLimiter, RateLimiters, RefillingLimit, SlidingWindow
+from scanner.azure.limits import (
+    GATHER_SECONDS,
+    PATIENCE,
+    LimitKey,
+    RateLimiter,
+    RateLimiters,
+    RefillingLimit,
+    SlidingWindow,
+)
 from scanner.sandbox.throttle import TokenBucket
 
 READ = LimitKey("s", "microsoft.sql")
@@ -347,7 +356,7 @@ def test_a_refusal_pauses_the_whole_bucket_and_what_follows_goes_one_by_one() ->
     clock = Clock()
     made = limits(clock)
     limiter = made.of(READ)[-1]
-    limiter.refused(clock.now, 10, made.budget)
+    limiter.refused(clock.now, 10, made.patience)
     times = asyncio.run(sent(made, clock, [READ] * 5))
     assert times[0] == 1010
     assert all(later - earlier >= 0.049 for earlier, later in pairwise(times))
@@ -363,16 +372,32 @@ def test_refusals_without_end_are_given_up_after_the_budget() -> None:
     for _ in range(100):
         if not asyncio.run(made.wait_for_turn(made.of(READ))):
             break
-        limiter.refused(clock.now, 30, made.budget)
+        limiter.refused(clock.now, 30, made.patience)
     assert limiter.given_up
-    assert 500 < clock.slept <= 600
+    assert 90 < clock.slept <= PATIENCE + 30
+
+
+@pytest.mark.parametrize(("after", "least", "most"), [(1, 100, 121), (17, 100, 137), (120, 120, 240), (300, 300, 300)])
+def test_the_patience_is_120_seconds_beyond_what_azure_announced(after: float, least: float, most: float) -> None:
+    clock = Clock()
+    made = limits(clock)
+    limiter = made.of(READ)[-1]
+    while asyncio.run(made.wait_for_turn(made.of(READ))):
+        limiter.refused(clock.now, after, made.patience)
+    assert least <= clock.slept <= most + after
+
+
+def test_a_wait_of_more_than_300_seconds_is_not_waited_for() -> None:
+    limiter = RateLimiter("b")
+    limiter.refused(0, 301, PATIENCE)
+    assert limiter.given_up
 
 
 def test_one_success_starts_the_budget_anew() -> None:
     limiter = RateLimiter("b")
-    limiter.refused(0, 500, 600)
+    limiter.refused(0, 250, PATIENCE)
     limiter.succeeded()
-    limiter.refused(500, 500, 600)
+    limiter.refused(250, 250, PATIENCE)
     assert not limiter.given_up
 
 

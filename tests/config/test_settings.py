@@ -56,6 +56,8 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "no-graph": "on",
             "effective": "1",
             "explain-reads": "1",
+            "no-journal": "1",
+            "deadline": "30m",
             "no-rule-packages": "1",
             "arm-endpoint": "",
             "arm-audience": "",

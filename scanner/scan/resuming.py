@@ -1,0 +1,273 @@
+"""The journal of a scan: where it is kept, how an interrupted scan goes on, and what is offered."""
+
+import os
+import secrets
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from pathlib import Path
+from stat import S_IMODE, S_ISDIR
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from scanner.config.places import cache_folder
+from scanner.config.settings import Settings
+from scanner.document import locks
+from scanner.errors import InputError
+from scanner.model.ids import subscription_of
+from scanner.rulebook.loader import RuleSet
+from scanner.snapshot import changes
+from scanner.snapshot.answer_shape import AnswerShape
+from scanner.snapshot.format import Header
+from scanner.snapshot.journal import Journal
+from scanner.snapshot.journal_lines import LONGEST, JournalHeader, parsed
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
+from scanner.terminal.text import many, odd
+
+if TYPE_CHECKING:
+    from scanner.azure.reader import AzureReader
+
+SUFFIX = ".journal"
+OLDEST = timedelta(days=7)
+"""Journals that are older are deleted."""
+MOST = 10
+"""Of more journals the oldest ones are deleted."""
+RESUMED_WITHIN = timedelta(hours=24)
+"""The age up to which a scan goes on: what Azure does not report as changed may be as old."""
+DECIDING = (
+    *("subscription", "management-group", "resource", "resource-group", "tag", "exclude"),
+    *("no-graph", "keep-all", "cloud", "arm-endpoint", "arm-audience"),
+)
+"""The options that decide what is read."""
+
+_LOGIN = frozenset(
+    {"ExpiredLogin", "LoginRefused", "NoCredential", "ProxyRefused", "Unreachable", "UntrustedCertificate"}
+    | {"ExpiredAuthenticationToken", "InvalidAuthenticationToken", "AuthenticationFailed"}
+)
+"""The codes of reads that failed because the login ended, or because no token could be fetched any more."""
+_NO_ANSWER = frozenset({"Deadline", "Timeout", "Reset"})
+
+
+@dataclass(slots=True)
+class ScanJournal:
+    """The journal of one scan. `words`: the command of the same scan. `journal`: None where none is kept."""
+
+    settings: Settings
+    screen: Screen
+    words: Sequence[str] = ()
+    journal: Journal | None = None
+    is_over: bool = False
+    """Whether the scan ended well, so that the journal is not needed any more."""
+
+    def open(self, header: Header, rules: RuleSet) -> Journal | None:
+        """Open the journal that `--resume` names, or a new one. None where none is kept.
+
+        Sets when a resumed scan began in `header`. Raises InputError for a journal that does not fit.
+        """
+        own = JournalHeader(
+            taken=header.taken,
+            tool=header.tool,
+            settings=_deciding(self.settings),
+            kept=header.kept,
+            kept_tags=header.kept_tags,
+        )
+        reduce = {type.lower(): read.reduce for read in rules.reads() if read.reduce for type in read.types}
+        shape = AnswerShape(header.kept_paths(), reduce)
+        if self.settings["resume"]:
+            self.journal = self._resumed(own, shape)
+            header.taken = self.journal.header.taken
+        elif not self.settings["no-journal"]:
+            self.journal = self._new(own, shape)
+        return self.journal
+
+    def _resumed(self, own: JournalHeader, shape: AnswerShape) -> Journal:
+        name = self.settings["resume"]
+        at, path = self.settings.at("resume", name), Path(name)
+        try:
+            _check_owner(path, at)
+            found = Journal.resume(path, own, shape)
+        except OSError as error:
+            raise InputError(f"{name} cannot be opened: {error.strerror}", at=at, do="give a journal") from None
+        if _age(found.header.taken) > RESUMED_WITHIN:
+            found.close(delete=False)
+            raise InputError(
+                f"the interrupted scan began {found.header.taken}, more than {_hours()} hours ago",
+                at=at,
+                do="scan again without --resume",
+            )
+        return found
+
+    def _new(self, own: JournalHeader, shape: AnswerShape) -> Journal | None:
+        """Return a new journal in the user's cache folder, and offer an interrupted scan of the same scope."""
+        folder = cache_folder(os.environ, sys.platform)
+        if folder is None:
+            return None
+        try:
+            place = _private(Path(folder) / "journals")
+            clean(place)
+            self._offer(place, own)
+            name = f"{own.taken.replace(':', '')}-{fingerprint(own.settings)}-{secrets.token_hex(4)}{SUFFIX}"
+            return Journal.create(place / name, own, shape)
+        except OSError as error:
+            said = f"no journal is kept, so this scan cannot go on after an interruption: {error.strerror or error}"
+            self.screen.write([Line(said, "Note")], "start", said)
+            return None
+
+    def _offer(self, folder: Path, own: JournalHeader) -> None:
+        """Print how the newest interrupted scan of the same scope goes on."""
+        found = next((path for path in _same_scan(folder, own) if _has_answers(path)), None)
+        if found is not None:
+            said = f"an interrupted scan of the same scope can go on: {self._command(found)}"
+            self.screen.write([Line(said, "Resume", whole=True)], "start", said)
+
+    def _command(self, path: Path) -> str:
+        words = [*self.words, "--resume", str(path)]
+        return shlex.join(words) if not any(map(odd, words)) else f"--resume {path.name}"
+
+    async def freshen(self, reader: "AzureReader") -> None:
+        """Make the reads of an interrupted scan again that changes since then concern."""
+        journal = self.journal
+        if journal is None or not journal.resumed or not journal.earlier:
+            return
+        subscriptions = sorted({subscription_of(kept.path) for _, kept in journal.kept()} - {""})
+        what = "lists are read again to find what changed"
+        if self.settings["no-graph"]:
+            journal.relisted = True
+        elif subscriptions:
+            from scanner.azure.errors import ReadError
+
+            try:
+                rows = await reader.query(changes.query(journal.header.taken), subscriptions)
+            except ReadError as error:
+                journal.relisted = True
+                what = f"changes cannot be queried ({error.status or ''} {error.code}); {what}".replace("( ", "(")
+            else:
+                changed = changes.forget_changed(journal, rows)
+                what = f"{many(changed, 'resource')} changed since" if changed else "nothing changed since"
+        began = journal.header.taken.replace("T", " ").removesuffix("Z")
+        said = f"{many(journal.earlier, 'read')} of the scan of {began} UTC count; {what}"
+        self.screen.write([Line(said, "Resumed")], "start", f"resumed: {said}")
+
+    def kept(self) -> str:
+        """Return how a scan that was stopped goes on, "" where it does not."""
+        if self.journal is None or not (self.journal.count or self.journal.earlier):
+            return ""
+        return self._command(self.journal.path)
+
+    def ended(self, gaps: Iterable[tuple[int, str]], *, is_written: bool) -> str:
+        """Note that a scan ended. Return how it goes on, "" where a second try would close none of its gaps.
+
+        `gaps`: status and code of each. `is_written`: all of its files are written, else the journal is kept.
+        """
+        command = self.kept() if any(may_pass(status, code) for status, code in gaps) else ""
+        self.is_over = is_written and not command
+        return command
+
+    def close(self) -> None:
+        """Close the journal. Delete it where nothing is left to go on with, and after a scan that ended well those of
+        interrupted scans of the same scope.
+        """
+        if self.journal is None:
+            return
+        path = self.journal.path
+        own = path.suffix == SUFFIX
+        self.journal.close(delete=own and (self.is_over or not self.kept()))
+        for each in _same_scan(path.parent, self.journal.header) if own and self.is_over else ():
+            with suppress(OSError):
+                locks.remove_if_free(each, folder=False)
+
+
+def may_pass(status: int, code: str) -> bool:
+    """Return whether a read that failed may succeed later, with no other permission."""
+    if status in (408, 429) or status >= 500:
+        return True
+    return code in _LOGIN if status == 401 else status == 0 and code in _NO_ANSWER
+
+
+def fingerprint(settings: Mapping[str, Any]) -> str:
+    """Return the name of a scope: equal for scans that read the same."""
+    return blake2b(msgspec.json.encode(settings, order="sorted"), digest_size=8).hexdigest()
+
+
+def clean(folder: Path) -> None:
+    """Delete journals that are old, and the oldest where there are many. One that a scan holds stays."""
+    found = sorted(_journals(folder), reverse=True)
+    limit = datetime.now(UTC).timestamp() - OLDEST.total_seconds()
+    for place, (at, path) in enumerate(found):
+        if place >= MOST or at < limit:
+            with suppress(OSError):
+                locks.remove_if_free(path, folder=False)
+
+
+def _journals(folder: Path) -> Iterable[tuple[float, Path]]:
+    """Yield the journals of a folder, each with the time of its last change."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                found = entry.stat(follow_symlinks=False)
+                if entry.name.endswith(SUFFIX) and locks.is_own(found, folder=False):
+                    yield found.st_mtime, Path(entry.path)
+
+
+def _same_scan(folder: Path, own: JournalHeader) -> Iterable[Path]:
+    """Yield the journals of interrupted scans of the same scope, the newest first."""
+    name = f"-{fingerprint(own.settings)}-"
+    for _, path in sorted(_journals(folder), reverse=True):
+        if name in path.name:
+            yield path
+
+
+def _has_answers(path: Path) -> bool:
+    """Return whether an interrupted scan can go on with a journal: no other one uses it, and it is of today."""
+    with suppress(OSError, InputError):
+        number = locks.hold(path)
+        if number is None:
+            return False
+        with os.fdopen(number, "rb") as file:
+            first = parsed(file.readline(LONGEST))
+            if first is None or first.journal is None or _age(first.journal.taken) > RESUMED_WITHIN:
+                return False
+            return any(each.answer is not None for each in map(parsed, file.readlines(1 << 16)) if each is not None)
+    return False
+
+
+def _private(folder: Path) -> Path:
+    """Make a folder for this user alone. Raises OSError for one of another user."""
+    folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    folder.mkdir(exist_ok=True, mode=0o700)
+    found = os.lstat(folder)
+    if not S_ISDIR(found.st_mode) or not locks.is_own(found, folder=True):
+        raise PermissionError(1, f"{folder} belongs to another user")
+    if os.name == "posix" and S_IMODE(found.st_mode) != 0o700:
+        folder.chmod(0o700)
+    return folder
+
+
+def _check_owner(path: Path, at: str) -> None:
+    """Raise InputError for a journal that another user wrote or can write. Raises OSError."""
+    found = os.lstat(path)
+    if not locks.is_own(found, folder=False) or (os.name == "posix" and S_IMODE(found.st_mode) & 0o022):
+        raise InputError(f"others can write {path}, so its reads are not used", at=at, do="scan again without --resume")
+
+
+def _deciding(settings: Settings) -> dict[str, Any]:
+    found: dict[str, Any] = {name: settings[name] for name in DECIDING}
+    found = {name: sorted(each) if isinstance(each, tuple) else each for name, each in found.items()}
+    tenants = [[each.id, sorted(each.subscriptions), sorted(each.management_groups)] for each in settings.tenants]
+    return {name: each for name, each in {**found, "tenant": tenants}.items() if each}
+
+
+def _age(taken: str) -> timedelta:
+    with suppress(ValueError):
+        return datetime.now(UTC) - datetime.fromisoformat(taken)
+    return timedelta.max
+
+
+def _hours() -> int:
+    return int(RESUMED_WITHIN.total_seconds() // 3600)
