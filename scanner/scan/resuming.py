@@ -77,8 +77,7 @@ class ScanJournal:
             kept=header.kept,
             kept_tags=header.kept_tags,
         )
-        reduce = {type.lower(): read.reduce for read in rules.reads() if read.reduce for type in read.types}
-        shape = AnswerShape(header.kept_paths(), reduce)
+        shape = AnswerShape(header.kept_paths(), rules.reads())
         if self.settings["resume"]:
             self.journal = self._resumed(own, shape)
             header.taken = self.journal.header.taken

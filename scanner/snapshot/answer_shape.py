@@ -1,11 +1,14 @@
 """What a journal keeps of an answer: what a snapshot keeps of its resources, and what the collection itself needs."""
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
 from scanner.model.ids import QUOTA_TYPES, resource_type_of
+from scanner.model.json_paths import get_path
 from scanner.model.kept import KeptPaths
+from scanner.model.resource_type import Read
 from scanner.text.masks import has_secret
 
 Json = dict[str, Any]
@@ -36,13 +39,21 @@ _TYPES = {
 
 
 class AnswerShape:
-    """What is kept of answers. `kept`: the paths of resources by type; None: all. `reduce`: see `Read`, by type in
-    lower case.
+    """What is kept of answers. `kept`: the paths of resources by type; None: all. `reads`: what is read below
+    resources: of a reduced answer the reduced one is kept, and of a row that holds what a read returns that too.
     """
 
-    def __init__(self, kept: KeptPaths | None, reduce: Mapping[str, Reduce]) -> None:
+    def __init__(self, kept: KeptPaths | None, reads: Iterable[Read] = ()) -> None:
         self.kept = kept
-        self.reduce = reduce
+        self._reduce: dict[str, Reduce] = {}
+        self._within: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        """By a type (lower case) the paths in its rows at which there is a resource of another type, and that type."""
+        for read in reads:
+            for type in read.types:
+                if read.reduce is not None:
+                    self._reduce[type.lower()] = read.reduce
+                if read.together is not None:
+                    self._within[type.lower().rpartition("/")[0]].append((read.together.at, type))
 
     def of(self, path: str, body: Any, *, listing: bool) -> Any:
         """Return what is kept of the answer to a read of `path`; None where its form is not known.
@@ -91,9 +102,17 @@ class AnswerShape:
 
     def _row(self, row: Json, type: str) -> Json:
         """Return what is kept of a resource."""
-        reduce = self.reduce.get(type.lower())
+        reduce = self._reduce.get(type.lower())
         body = reduce(row) if reduce is not None else row
-        return body if self.kept is None else self.kept.cut(body, type)
+        if self.kept is None:
+            return body
+        kept = self.kept.cut(body, type)
+        for path, inner in self._within.get(type.lower(), ()):
+            found = get_path(body, path)
+            if isinstance(found, dict):
+                above, _, name = path.rpartition(".")
+                kept[above] = {**kept.get(above, {}), name: self.kept.cut(found, inner)}
+        return kept
 
     def differing(self, kept: Mapping[str, list[str]] | None) -> Callable[[str], bool]:
         """Return the function that says of a path whether a scan that kept these paths kept other ones there."""
@@ -102,6 +121,9 @@ class AnswerShape:
             return lambda path: (own is None) != (kept is None)
         other = {type.lower(): tuple(paths) for type, paths in kept.items()}
         differs = {type for type in own if own[type] != other.get(type, ())} | (other.keys() - own.keys())
+        for type, found in self._within.items():
+            if any(inner.lower() in differs for _, inner in found):
+                differs.add(type)
 
         def is_other(path: str) -> bool:
             if path.lower().rstrip("/") == GRAPH:

@@ -49,8 +49,7 @@ def journaled(
 ) -> Collected:
     """Collect from a sandbox with a new journal, or from that of an interrupted collection."""
     store = Store(Header(taken=TAKEN, kept=dict(kept) if kept is not None else None))
-    reduce = {type.lower(): read.reduce for read in plan.reads if read.reduce for type in read.types}
-    shape = AnswerShape(store.kept, reduce)
+    shape = AnswerShape(store.kept, plan.reads)
     header = JournalHeader(taken=TAKEN, tool="twolocks 0.1.0", kept=store.header.kept)
     made: Any = Journal.resume if resumed else Journal.create
     journal: Journal = made(path, header, shape)

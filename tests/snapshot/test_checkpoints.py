@@ -71,6 +71,7 @@ def changed(lines: list[bytes], how: str, number: int, other: int, byte: int) ->
             del lines[place]
         case "repeat":
             lines.insert(place, lines[there])
+            return number + (lines[place] == lines[place + 1])
         case "swap" if number in (1, LINES):
             return number
         case "swap":

@@ -9,6 +9,7 @@ import pytest
 
 from scanner.errors import InputError
 from scanner.model.kept import KeptPaths
+from scanner.model.resource_type import ResourceType
 from scanner.snapshot.answer_shape import AnswerShape
 from scanner.snapshot.journal import Journal, shows_changes
 from scanner.snapshot.journal_lines import FailureLine, JournalHeader, JournalLine, line_of, parsed
@@ -25,7 +26,7 @@ def header(**more: Any) -> JournalHeader:
 
 
 def shape(kept: dict[str, list[str]] | None = None) -> AnswerShape:
-    return AnswerShape(KeptPaths(kept if kept is not None else KEPT), {})
+    return AnswerShape(KeptPaths(kept if kept is not None else KEPT))
 
 
 def written(path: Path, count: int = 3) -> Journal:
@@ -192,9 +193,9 @@ def test_a_function_of_a_rule_file_that_raises_leaves_the_answer_out(tmp_path: P
     def broken(body: dict[str, Any]) -> dict[str, Any]:
         raise KeyError("x")
 
-    odd = AnswerShape(KeptPaths(KEPT), {"microsoft.storage/storageaccounts": broken})
-    made = Journal.create(tmp_path / "a", header(), odd)
-    made.keep(made.key("", "GET", LIST), LIST, {"value": [ROW]}, listing=True)
+    read = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01").child("shares", reduce=broken)
+    made = Journal.create(tmp_path / "a", header(), AnswerShape(KeptPaths(KEPT), [read]))
+    made.keep(made.key("", "GET", f"{ACCOUNT}/shares"), f"{ACCOUNT}/shares", {"value": [ROW]}, listing=True)
     made.close(delete=False)
     assert made.count == 0
 
