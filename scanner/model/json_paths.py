@@ -68,6 +68,14 @@ def copied(body: dict[str, Any]) -> dict[str, Any]:
     return dict(dict.items(body))
 
 
+def _member_of_part(body: Any, name: str) -> Any:
+    """Return what `member` returns, of an object that watches what is looked up in it."""
+    try:
+        return body[name]
+    except (KeyError, TypeError):
+        return member(body, name)
+
+
 def get_path(body: Any, path: str) -> Any:
     """Return the value below a dotted path whatever the case of its keys; MISSING without one. Raises Unread for what
     was not kept.
@@ -82,7 +90,7 @@ def get_path(body: Any, path: str) -> Any:
                 found = body[key]
             body = found
         else:
-            body = member(body, step)
+            body = _member_of_part(body, step)
             if body is MISSING:
                 return MISSING
     return body
@@ -112,7 +120,7 @@ def value_at(body: Any, path: str) -> Any:
         elif is_absent(body):
             return MISSING
         elif isinstance(body, dict):
-            body = member(body, step)
+            body = _member_of_part(body, step)
             if body is MISSING:
                 return MISSING
         else:

@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from scanner.errors import InputError
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import resource_type_of, type_of
-from scanner.model.json_paths import MISSING, get_path, text_at
+from scanner.model.json_paths import MISSING, get_path, text_at, value_at
 from scanner.model.kept import ENVELOPE, KeptPaths
 from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Evidence
@@ -203,21 +204,23 @@ def tracing(logs: dict[str, Log]) -> Iterator[None]:
             value.note_whole()
         show(self, path, value, expected)
 
-    readers = [each for name, each in sys.modules.items() if name.startswith("scanner.") and hasattr(each, "get_path")]
+    watched = {"get_path": partial(whole_path, get_path), "value_at": partial(whole_path, value_at)}
+    modules = [vars(each) for name, each in sys.modules.items() if name.startswith("scanner.")]
+    readers = [(each, name, each[name]) for each in modules for name in watched if name in each]
     Resource.__init__, Evidence.__init__ = resource, evidence  # type: ignore[method-assign]
-    for each in readers:
-        vars(each)["get_path"] = whole_path
+    for module, name, _ in readers:
+        module[name] = watched[name]
     try:
         yield
     finally:
         Resource.__init__, Evidence.__init__ = make, show  # type: ignore[method-assign]
-        for each in readers:
-            vars(each)["get_path"] = get_path
+        for module, name, function in readers:
+            module[name] = function
 
 
-def whole_path(body: Any, path: str) -> Any:
-    """Look up a path as `get_path` does, and note all of it where its beginning is missing already."""
-    found = get_path(body, path)
+def whole_path(look_up: Callable[[Any, str], Any], body: Any, path: str) -> Any:
+    """Look up a path, and note all of it where its beginning is missing already."""
+    found = look_up(body, path)
     if found is MISSING and isinstance(body, TracedObject):
         body.log.add((f"{body.at}.{path}".lstrip("."), False))
     return found
