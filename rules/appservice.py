@@ -31,6 +31,7 @@ from scanner.model.verdict import (
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 from scanner.reach.front_ends import publishers
+from scanner.reach.service_tags import service_tag
 from scanner.reach.sources import as_possible
 
 from .common import child_evidence, find, perhaps_private, private_only, unless_running
@@ -76,6 +77,26 @@ def endpoints_decide(site: Resource) -> bool:
     return not same(site.get("properties.publicNetworkAccess"), "Enabled")
 
 
+def admits_no_one(web: Resource) -> bool:
+    """Return whether restrictions admit no public caller: then a private endpoint is the only way to the app."""
+    for prefix in ("ip", "scmIp"):
+        name = f"properties.{prefix}SecurityRestrictions"
+        default = web.get(f"{name}DefaultAction")
+        if same(default, "Allow"):
+            continue
+        entries = web.items(name) if web.has(name) else []
+        if not any(map(_may_admit, entries)) and (entries or same(default, "Deny")):
+            return True
+    return False
+
+
+def _may_admit(entry: Any) -> bool:
+    """Return whether a restriction may admit a caller from outside Microsoft."""
+    is_tag = text_at(entry, "tag").lower() == "servicetag"
+    no_one = is_tag and service_tag(text_at(entry, "ipAddress")).reach == "none"
+    return text_at(entry, "action").lower() != "deny" and not no_one
+
+
 WEB = SITE.child(
     "config/web",
     one=True,
@@ -89,7 +110,7 @@ LOGIN = SITE.child(
     alone="what it accepts is shown of each endpoint, also where no one can connect to it",
 )
 POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
-CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide)
+CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide, also_after=(WEB, admits_no_one))
 # The app's host serves these two reads, and a stopped app has no host.
 FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site))
 WORKFLOWS = SITE.child(

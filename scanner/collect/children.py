@@ -24,7 +24,7 @@ from scanner.collect.queue import (
 )
 from scanner.model.ids import name_of, type_of
 from scanner.model.resource import By, Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import After, Read, ResourceType
 from scanner.snapshot.format import DELETED
 from scanner.snapshot.spool import Block
 from scanner.snapshot.store import LineBuffer
@@ -32,11 +32,18 @@ from scanner.snapshot.store import LineBuffer
 _NOT_FOUND = frozenset({"resourcenotfound", "parentresourcenotfound", "resourcegroupnotfound", "notfound"})
 
 
+class FollowingRead(NamedTuple):
+    """A read that the results of another one may save. `matters`: whether a row of them makes it needed."""
+
+    read: Read
+    matters: Callable[[Resource], bool] | None
+
+
 class NeededRead(NamedTuple):
     """A read to make below a resource. `then`: those that follow it, as far as its results do not save them."""
 
     read: Read
-    then: tuple[Read, ...]
+    then: tuple[FollowingRead, ...]
 
 
 class BundleReader:
@@ -103,11 +110,13 @@ class BundleReader:
                 self.context.counts.expect(display_name(read.path))
             else:
                 buffer.skip(parent.url(read), "not needed")
-        then: dict[Read, list[Read]] = defaultdict(list)
+        then: dict[Read, list[FollowingRead]] = defaultdict(list)
         for read in needed:
-            if (first := _first_of(read)) in needed and first is not None:
-                then[first].append(read)
-        later = {read for reads in then.values() for read in reads}
+            after = _decided_by(read, shown)
+            first = read.within if after is None else after[0]
+            if first is not None and first in needed:
+                then[first].append(FollowingRead(read, None if after is None else after[1]))
+        later = {each.read for found in then.values() for each in found}
         return [NeededRead(read, tuple(then[read])) for read in needed if read not in later]
 
     async def _read_nested(
@@ -150,7 +159,7 @@ class BundleReader:
         return count
 
     async def _read_children(
-        self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource, then: tuple[Read, ...] = ()
+        self, buffer: LineBuffer, parent: Resource, read: Read, top: Resource, then: tuple[FollowingRead, ...] = ()
     ) -> None:
         """Make one read below a resource, and the reads below its results. `then`: the reads that need its results."""
         url = parent.url(read)
@@ -186,7 +195,7 @@ class BundleReader:
         self, buffer: LineBuffer, following: "FollowingReads", parent: Resource, top: Resource
     ) -> Iterator[Job]:
         """Yield the reads that another one did not save."""
-        for each in following.reads:
+        for each, _ in following.following:
             if each not in following.unneeded:
                 yield partial(self._read_children, buffer, parent, each, top)
                 continue
@@ -247,7 +256,8 @@ class BundleReader:
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
             resource = Resource(body, api=None if by == "graph" else read.api, by=by)
-            shown = self.context.for_conditions(resource) if read.matters is not None or following.reads else resource
+            is_asked = read.matters is not None or following.following
+            shown = self.context.for_conditions(resource) if is_asked else resource
             if not _matters(read.matters, shown):
                 continue
             following.hear(shown)
@@ -297,17 +307,17 @@ class BundleReader:
 class FollowingReads:
     """Reads that the results of another one may save. `unneeded`: those that they make unnecessary, as far as heard."""
 
-    def __init__(self, reads: tuple[Read, ...]) -> None:
-        self.reads = reads
-        self.unneeded = {each for each in reads if each.after is not None}
+    def __init__(self, following: "tuple[FollowingRead, ...]") -> None:
+        self.following = following
+        self.unneeded = {each.read for each in following if each.matters is not None}
 
     def hear(self, row: Resource) -> None:
         """Take a row of the results."""
-        for each in self.reads:
-            if each.within is not None and row.key.endswith(each.key):
-                self.unneeded.add(each)
-            elif each.after is not None and _matters(each.after[1], row):
-                self.unneeded.discard(each)
+        for read, matters in self.following:
+            if read.within is not None and row.key.endswith(read.key):
+                self.unneeded.add(read)
+            elif matters is not None and _matters(matters, row):
+                self.unneeded.discard(read)
 
 
 @dataclass(slots=True)
@@ -332,9 +342,12 @@ def _bulk_row(body: Json, url: str, read: Read, by: By) -> Json:
     return with_child_id({**body, "id": f"{url}/{name_of(body['id'])}"} if by == "graph" else body, url)
 
 
-def _first_of(read: Read) -> Read | None:
-    """Return the read whose results may save another one."""
-    return read.within if read.after is None else read.after[0]
+def _decided_by(read: Read, parent: Resource) -> After | None:
+    """Return what decides whether a read is needed. Where its condition raises nothing does."""
+    try:
+        return read.decided_by(parent)
+    except Exception:  # noqa: BLE001 - a rule file may raise anything
+        return read.after
 
 
 def _wanted(read: Read, parent: Resource) -> bool:

@@ -43,7 +43,7 @@ class Read:
     `graph`, `together`, `within`: what stands for the read, where it can be had (`scanner.model.bulk_reads`): rows of
     Resource Graph, one list of the subscription, a list below the same parent that has this resource too.
     `after`: another read below the same parent, and whether a row of it makes this one needed. Without such a row it is
-    not needed; where the other one failed it is.
+    not needed; where the other one failed it is. `also_after`: the same, for parents that `when` leaves out.
     `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
     """
 
@@ -70,7 +70,8 @@ class Read:
         graph: GraphRows | None = None,
         together: SubscriptionRows | None = None,
         within: "Read | None" = None,
-        after: "tuple[Read, Callable[[Resource], bool]] | None" = None,
+        after: "After | None" = None,
+        also_after: "After | None" = None,
         alone: str = "",
     ) -> None:
         self.parent: ResourceType | Read = parent
@@ -85,7 +86,7 @@ class Read:
         self.costly, self.each, self.always, self.joined = costly, each, always, joined
         self.query: dict[str, str] | None = {"$filter": filter} if filter else None
         self.graph, self.together, self.within = graph, together, within
-        self.after, self.alone = after, alone
+        self.after, self.also_after, self.alone = after, also_after, alone
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )
@@ -133,15 +134,30 @@ class Read:
         if self._folded and parent.type.lower() not in self._folded:
             return False
         try:
-            return (self.when is None or self.when(parent)) and (
-                self.after is None or self._follows(parent, *self.after)
-            )
+            if self.when is None or self.when(parent):
+                return self.after is None or self._follows(parent, *self.after)
+            return self.also_after is not None and self._follows(parent, *self.also_after)
         except Unread:
             return True
+
+    def decided_by(self, parent: Resource) -> "After | None":
+        """Return the read, and the condition on its rows, that decide whether this one is needed below a parent that
+        `needed` does not leave out; None: nothing does.
+        """
+        if self.also_after is None:
+            return self.after
+        try:
+            return self.after if self.when is None or self.when(parent) else self.also_after
+        except Unread:
+            return self.after
 
     def _follows(self, parent: Resource, other: "Read", matters: Callable[[Resource], bool]) -> bool:
         found = parent.children(other)
         return found.gap is not None or any(matters(each) for each in found)
+
+
+After = tuple[Read, Callable[[Resource], bool]]
+"""Another read below the same parent, and whether a row of it makes a read needed."""
 
 
 class ResourceType:
