@@ -14,6 +14,7 @@ from scanner.cli.common import stopping
 from scanner.config.settings import Settings, Value, resolve
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, decide
+from scanner.sandbox.apart import serve_sample
 from scanner.scan import pipeline
 from scanner.scan.answer_lines import severity_lines, worst_lines
 from scanner.scan.job import prepare
@@ -37,18 +38,21 @@ def run(settings: Settings) -> int:
 def _demo(settings: Settings, screen: Screen, stop: Stop) -> int:
     said = "sample environment, served on this machine; no Azure account is used"
     screen.write([Line(said, "Demo")], "start", f"demo: {said}")
-    from scanner.sandbox.estate import load_estate
-    from scanner.sandbox.server import serve
-
     folder = Path(settings["dir"])
     _make(folder)
-    with serve(load_estate()) as box, _environment(box.environment()):
+    with serve_sample(meanwhile=_import) as box, _environment(box.environment):
         scan = _scan(settings, folder, box.url)
         outcome = pipeline.run(prepare(scan, screen), screen, stop, limits=False)
     _end(outcome, settings, folder, screen)
     if settings["open"]:
         _browse(folder / FILES[0])
     return outcome.end.code if settings["fail-on"] != "never" or outcome.errors else FINE
+
+
+def _import() -> None:
+    """Import what a scan needs."""
+    import scanner.azure.clients
+    import scanner.collect.collector  # noqa: F401
 
 
 def _make(folder: Path) -> None:
