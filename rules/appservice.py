@@ -31,14 +31,13 @@ from scanner.model.verdict import (
 from scanner.reach.access_restrictions import FRONT_DOOR, restricted_subnets, restrictions
 from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules_not_used
 from scanner.reach.front_ends import publishers
-from scanner.reach.service_tags import service_tag
 from scanner.reach.sources import as_possible
 
 from .common import child_evidence, find, perhaps_private, private_only, unless_running
 from .container_environments import environment_lock
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
-from .hosting import CONTAINERS, container_environment, environment_switch, limited, remote_debugging
+from .hosting import CONTAINERS, admits_no_one, container_environment, environment_switch, limited, remote_debugging
 
 SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
 
@@ -75,26 +74,6 @@ def sign_in_applies(site: Resource) -> bool:
 def endpoints_decide(site: Resource) -> bool:
     # app-service/overview-access-restrictions: with an explicit "Enabled", private endpoints do not affect other callers.
     return not same(site.get("properties.publicNetworkAccess"), "Enabled")
-
-
-def admits_no_one(web: Resource) -> bool:
-    """Return whether restrictions admit no public caller: then a private endpoint is the only way to the app."""
-    for prefix in ("ip", "scmIp"):
-        name = f"properties.{prefix}SecurityRestrictions"
-        default = web.get(f"{name}DefaultAction")
-        if same(default, "Allow"):
-            continue
-        entries = web.items(name) if web.has(name) else []
-        if not any(map(_may_admit, entries)) and (entries or same(default, "Deny")):
-            return True
-    return False
-
-
-def _may_admit(entry: Any) -> bool:
-    """Return whether a restriction may admit a caller from outside Microsoft."""
-    is_tag = text_at(entry, "tag").lower() == "servicetag"
-    no_one = is_tag and service_tag(text_at(entry, "ipAddress")).reach == "none"
-    return text_at(entry, "action").lower() != "deny" and not no_one
 
 
 WEB = SITE.child(

@@ -1,12 +1,15 @@
-"""Where an app runs, and what that place does not have: FTP, a deployment site, remote debugging.
+"""Where an app runs, what that place does not have (FTP, a deployment site, remote debugging), and whom it admits.
 
 App Service Environments v3 have switches of their own for FTP and remote debugging.
 """
 
+from typing import Any
+
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
+from scanner.reach.service_tags import service_tag
 
 from .common import child_evidence
 from .container_environments import named_environment
@@ -71,3 +74,23 @@ def remote_debugging(site: Resource, index: Index, config: Resource) -> Verdict:
     if same(config.get(path), True):
         return Fail((seen,))
     return unknown(not_returned_or_unknown(seen.path), evidence=(seen,))
+
+
+def admits_no_one(web: Resource) -> bool:
+    """Return whether restrictions admit no public caller: then a private endpoint is the only way to the app."""
+    for prefix in ("ip", "scmIp"):
+        name = f"properties.{prefix}SecurityRestrictions"
+        default = web.get(f"{name}DefaultAction")
+        if same(default, "Allow"):
+            continue
+        entries = web.items(name) if web.has(name) else []
+        if not any(map(_may_admit, entries)) and (entries or same(default, "Deny")):
+            return True
+    return False
+
+
+def _may_admit(entry: Any) -> bool:
+    """Return whether a restriction may admit a caller from outside Microsoft."""
+    is_tag = text_at(entry, "tag").lower() == "servicetag"
+    no_one = is_tag and service_tag(text_at(entry, "ipAddress")).reach == "none"
+    return text_at(entry, "action").lower() != "deny" and not no_one

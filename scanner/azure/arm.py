@@ -16,7 +16,7 @@ from scanner.azure.answers import LINK_BYTES, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
-from scanner.azure.limits import LimitKey, RateLimiters
+from scanner.azure.limits import DEADLINE, LimitKey, RateLimiters
 from scanner.azure.pipeline import (
     EFFECTIVE,
     GRAPH,
@@ -292,7 +292,7 @@ class ArmClient:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
             raise
         except ReadError as lost:
-            if not self.answered and lost.status == 0:
+            if not self.answered and lost.status == 0 and lost.code != DEADLINE:
                 explained = await explain_failure(lost, self.cloud.arm)
                 if explained is not None:
                     raise explained from lost

@@ -56,12 +56,12 @@ class ReadError(Exception):
         self.inner = inner
         self.named = True
         """Whether the answer named a code. Errors of ARM do, pages of a gateway do not."""
-        self.on_none: Callable[[], None] | None = None
+        self.on_none: Callable[[ReadError], None] | None = None
 
     def means_none(self) -> None:
         """Note that this error is an answer: there is nothing to read. The journal of the scan keeps it."""
         if self.on_none is not None:
-            self.on_none()
+            self.on_none(self)
 
 
 class NoCredential(AccessError):

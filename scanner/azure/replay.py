@@ -56,7 +56,7 @@ class Replay:
 
     def keep_if_none(self, request: SentRequest, error: ReadError) -> None:
         """Write an error to the journal if it turns out to mean that there is nothing to read."""
-        error.on_none = partial(self._keep_failure, self._of(request.method, request.url, _content(request)), error)
+        error.on_none = partial(self._keep_failure, self._of(request.method, request.url, _content(request)))
 
     async def answer(
         self,

@@ -110,14 +110,7 @@ class BundleReader:
                 self.context.counts.expect(display_name(read.path))
             else:
                 buffer.skip(parent.url(read), "not needed")
-        then: dict[Read, list[FollowingRead]] = defaultdict(list)
-        for read in needed:
-            after = _decided_by(read, shown)
-            first = read.within if after is None else after[0]
-            if first is not None and first in needed:
-                then[first].append(FollowingRead(read, None if after is None else after[1]))
-        later = {each.read for found in then.values() for each in found}
-        return [NeededRead(read, tuple(then[read])) for read in needed if read not in later]
+        return _ordered(needed, shown)
 
     async def _read_nested(
         self,
@@ -340,6 +333,18 @@ def _bulk_row(body: Json, url: str, read: Read, by: By) -> Json:
     if read.one:
         return {**body, "id": url}
     return with_child_id({**body, "id": f"{url}/{name_of(body['id'])}"} if by == "graph" else body, url)
+
+
+def _ordered(needed: list[Read], parent: Resource) -> list[NeededRead]:
+    """Return reads, with those that follow each of them."""
+    then: dict[Read, list[FollowingRead]] = defaultdict(list)
+    for read in needed:
+        after = _decided_by(read, parent)
+        first = read.within if after is None else after[0]
+        if first is not None and first in needed:
+            then[first].append(FollowingRead(read, None if after is None else after[1]))
+    later = {each.read for found in then.values() for each in found}
+    return [NeededRead(read, tuple(then[read])) for read in needed if read not in later]
 
 
 def _decided_by(read: Read, parent: Resource) -> After | None:

@@ -146,6 +146,8 @@ async def _read(answers: list[tuple[int, bytes]]) -> str:
 class _Answers:
     """An ARM client whose query is answered once with what the fuzzer made, then with a last page."""
 
+    replay = None
+
     def __init__(self, answer: Any) -> None:
         self.answers = [answer]
         self.spool = Spool()
