@@ -3,9 +3,12 @@
 import base64
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from functools import partial
+from importlib.metadata import version
+from importlib.util import cache_from_source
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -17,6 +20,7 @@ from markupsafe import Markup
 
 from scanner.content import content
 from scanner.document.schema import Document
+from scanner.document.temporary import AtomicFile
 from scanner.model.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
 from scanner.report.concepts import marked
@@ -92,6 +96,22 @@ def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
     """Return the page with an empty data block."""
     css, head_script = joined(_STYLES), joined(["head.js"])
     script = '"use strict";(() => {\n' + joined(_SCRIPTS) + "})();\n"
+    return (
+        _environment(words)
+        .get_template("report.html.j2")
+        .render(
+            css=trusted(css),
+            head_script=trusted(head_script),
+            script=trusted(script),
+            csp=policy(css, head_script, script),
+            sprite=trusted(joined(["sprite.svg"])),
+            **variables,
+        )
+    )
+
+
+def _environment(words: Words) -> jinja2.Environment:
+    """Return the environment of the page's templates."""
     environment = template_environment(content("templates") / "report", keep_trailing_newline=True)
     filters: dict[str, Callable[..., Any]] = {
         "query_href": lambda query: href("findings", query),
@@ -104,32 +124,55 @@ def _without_data(words: Words, variables: Mapping[str, Any]) -> str:
     }
     environment.filters |= filters
     environment.globals |= {"t": words, "n": words.number}
-    return environment.get_template("report.html.j2").render(
-        css=trusted(css),
-        head_script=trusted(head_script),
-        script=trusted(script),
-        csp=policy(css, head_script, script),
-        sprite=trusted(joined(["sprite.svg"])),
-        **variables,
-    )
+    return environment
 
 
 class _CompiledTemplates(jinja2.BytecodeCache):
-    """Keeps compiled templates in memory: compiling them is most of the work of a small report, and of each part."""
+    """Keeps compiled templates in memory, and beside the templates as Python keeps compiled modules: compiling them is
+    most of the work of a small report, and of each part.
+    """
 
     def __init__(self) -> None:
         self._codes: dict[tuple[str, str], Any] = {}
+        self.are_files_written = not sys.dont_write_bytecode
+        self._suffix = f".{sys.implementation.cache_tag}.{version('jinja2')}.jinja"
 
     def load_bytecode(self, bucket: Bucket) -> None:
-        """Fill a bucket of Jinja with what is kept for its template, if anything is."""
+        """Fill a bucket of Jinja with what is kept for its template, if anything is. A file of another source, of other
+        versions of Jinja and Python, and one that is damaged are not used.
+        """
         bucket.code = self._codes.get((bucket.key, bucket.checksum))
+        if bucket.code is None:
+            with suppress(Exception), self._file(bucket).open("rb") as file:
+                bucket.load_bytecode(file)
+                self._codes[bucket.key, bucket.checksum] = bucket.code
 
     def dump_bytecode(self, bucket: Bucket) -> None:
-        """Keep what Jinja has compiled."""
+        """Keep what Jinja has compiled. Where the file cannot be written, in memory alone."""
         self._codes[bucket.key, bucket.checksum] = bucket.code
+        if not self.are_files_written:
+            return
+        with suppress(OSError):
+            path = self._file(bucket)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with AtomicFile(path) as file:
+                bucket.write_bytecode(file)
+
+    def _file(self, bucket: Bucket) -> Path:
+        """Return where a compiled template is: in the folder of compiled modules, or where its setting puts these."""
+        beside = Path(cache_from_source(str(content("templates") / "template.py")))
+        return beside.with_name(bucket.key + self._suffix)
 
 
 _COMPILED = _CompiledTemplates()
+
+
+def compile_templates() -> None:
+    """Compile the templates of reports into files, as `compileall` does with modules."""
+    _COMPILED.are_files_written = True
+    environment = _environment(Words("en"))
+    for name in environment.list_templates(extensions=("j2",)):
+        environment.get_template(name)
 
 
 def template_environment(folder: Path, *, keep_trailing_newline: bool = False) -> jinja2.Environment:
