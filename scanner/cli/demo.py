@@ -40,19 +40,18 @@ def _demo(settings: Settings, screen: Screen, stop: Stop) -> int:
     screen.write([Line(said, "Demo")], "start", f"demo: {said}")
     folder = Path(settings["dir"])
     _make(folder)
-    with serve_sample(meanwhile=_import) as box, _environment(box.environment):
-        scan = _scan(settings, folder, box.url)
-        outcome = pipeline.run(prepare(scan, screen), screen, stop, limits=False)
+    with serve_sample() as box:
+        # While it starts.
+        job = prepare(_scan(settings, folder, box.url), screen)
+        import scanner.azure.clients
+        import scanner.collect.collector  # noqa: F401
+
+        with _environment(box.environment()):
+            outcome = pipeline.run(job, screen, stop, limits=False)
     _end(outcome, settings, folder, screen)
     if settings["open"]:
         _browse(folder / FILES[0])
     return outcome.end.code if settings["fail-on"] != "never" or outcome.errors else FINE
-
-
-def _import() -> None:
-    """Import what a scan needs."""
-    import scanner.azure.clients
-    import scanner.collect.collector  # noqa: F401
 
 
 def _make(folder: Path) -> None:

@@ -2,47 +2,49 @@
 
 import multiprocessing
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import NamedTuple
 
 ENDS_IN = 10
 """The seconds that the process has to remove its certificates."""
+Environment = dict[str, str]
 
 
-class ServedSample(NamedTuple):
-    """The address of a sandbox, and the environment variables of its clients (see `Sandbox.environment`)."""
+@dataclass(slots=True)
+class ServedSample:
+    """The address of a sandbox that starts. `environment`: returns the environment variables of its clients (see
+    `Sandbox.environment`) once it answers. Raises RuntimeError where it does not start.
+    """
 
     url: str
-    environment: dict[str, str]
+    environment: Callable[[], Environment]
 
 
 @contextmanager
-def serve_sample(meanwhile: Callable[[], object]) -> Iterator[ServedSample]:
-    """Serve the sample estate; `meanwhile` is called while it starts. Raises RuntimeError where it does not start.
+def serve_sample() -> Iterator[ServedSample]:
+    """Serve the sample estate: in a process that is forked where that is safe, else in a thread.
 
-    In a process that is forked where that is safe, else in a thread. The process ends with this one, however it ends.
+    The process ends with this one, however it ends.
     """
     if sys.platform != "linux" or threading.active_count() > 1:
-        meanwhile()
-        with _served() as served:
-            yield served
+        with _served() as (url, environment):
+            yield ServedSample(url, lambda: environment)
         return
-    context = multiprocessing.get_context("fork")
-    here, there = context.Pipe()
-    process = context.Process(target=_serve, args=(here, there), name="sandbox", daemon=True)
-    process.start()
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        context = multiprocessing.get_context("fork")
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(listener, here, there), name="sandbox", daemon=True)
+        process.start()
     there.close()
     try:
-        meanwhile()
-        try:
-            found: ServedSample = here.recv()
-        except EOFError:
-            raise RuntimeError("the sandbox did not start") from None
-        yield found
+        yield ServedSample(url, lambda: _received(here))
     finally:
         here.close()
         process.join(ENDS_IN)
@@ -50,22 +52,30 @@ def serve_sample(meanwhile: Callable[[], object]) -> Iterator[ServedSample]:
             process.kill()
 
 
+def _received(pipe: Connection) -> Environment:
+    try:
+        found: Environment = pipe.recv()
+    except EOFError:
+        raise RuntimeError("the sandbox did not start") from None
+    return found
+
+
 @contextmanager
-def _served() -> Iterator[ServedSample]:
+def _served(listener: socket.socket | None = None) -> Iterator[tuple[str, Environment]]:
     from scanner.sandbox.estate import load_estate
     from scanner.sandbox.server import serve
 
-    with serve(load_estate()) as box:
-        yield ServedSample(box.url, box.environment())
+    with serve(load_estate(), listener=listener) as box:
+        yield box.url, box.environment()
 
 
-def _serve(other_end: Connection, pipe: Connection) -> None:
+def _serve(listener: socket.socket, other_end: Connection, pipe: Connection) -> None:
     """Serve until the other end of the pipe is closed."""
     other_end.close()
     # Ctrl-C and SIGTERM to the group reach both processes; the first one ends this one.
     for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(each, signal.SIG_IGN)
-    with _served() as served:
-        pipe.send(served)
+    with _served(listener) as (_, environment):
+        pipe.send(environment)
         with suppress(EOFError, OSError):
             pipe.recv()

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -55,8 +56,8 @@ class Sandbox:
 
     Options: `page_size`, `api_versions` (see `SandboxArm`); `faults` and `seed` (see `Fault`); `latency` in seconds a
     call; `limits` (`ThrottleLimits()` are Azure's; None: no throttling); `payload` (bytes of a Resource Graph page);
-    `token_lifetime` in seconds; `apps` (see `SandboxEntra`); `port` (0: any); `recorded` and `whole` (see
-    `from_exchanges`). The others go to `ServedEstate`: refusals, grants, overrides, management_groups, unregistered,
+    `token_lifetime` in seconds; `apps` (see `SandboxEntra`); `port` (0: any), or a bound socket (`listener`);
+    `recorded` and `whole` (see `from_exchanges`). The others go to `ServedEstate`: refusals, grants, overrides, management_groups, unregistered,
     tenant, principal.
     """
 
@@ -74,6 +75,7 @@ class Sandbox:
         payload: int = PAYLOAD,
         token_lifetime: float = 3600.0,
         port: int = 0,
+        listener: socket.socket | None = None,
         recorded: RecordedAnswers | None = None,
         whole: bool = False,
         disagrees: Iterable[str] = (),
@@ -88,6 +90,7 @@ class Sandbox:
         self.throttle = Throttle(limits)
         self.latency = latency
         self.port = port
+        self._listener = listener
         self.recorded = recorded
         self.whole = whole
         self.effective = SandboxEffectiveRules(self.estate, disagrees, page_size if isinstance(page_size, int) else 100)
@@ -167,7 +170,11 @@ class Sandbox:
         self._server = web.Server(self._handle, access_log=None, keepalive_timeout=75)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context)
+        site = (
+            web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context)
+            if self._listener is None
+            else web.SockSite(self._runner, self._listener, ssl_context=context)
+        )
         await site.start()
         self.port = self._runner.addresses[0][1]
 

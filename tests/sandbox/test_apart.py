@@ -16,9 +16,9 @@ from scanner.sandbox.apart import serve_sample
 SCRIPT = """
 import json, multiprocessing, sys, time
 from scanner.sandbox.apart import serve_sample
-with serve_sample(meanwhile=lambda: None) as box:
+with serve_sample() as box:
     pids = [each.pid for each in multiprocessing.active_children()]
-    print(json.dumps([box.url, box.environment, pids]), flush=True)
+    print(json.dumps([box.url, box.environment(), pids]), flush=True)
     sys.stdin.read(1)
 """
 
@@ -59,9 +59,9 @@ def test_a_process_with_threads_is_not_forked() -> None:
     thread = threading.Thread(target=done.wait)
     thread.start()
     try:
-        with serve_sample(meanwhile=lambda: None) as box:
+        with serve_sample() as box:
             assert [each for each in threading.enumerate() if each.name == "sandbox"]
-            assert Path(box.environment["REQUESTS_CA_BUNDLE"]).exists()
+            assert Path(box.environment()["REQUESTS_CA_BUNDLE"]).exists()
     finally:
         done.set()
         thread.join()
