@@ -37,7 +37,7 @@ def printed(root: Path, rules: list[Rule]) -> Iterator[tuple[str, str]]:
             for command in in_page(path.read_text("utf-8")):
                 yield path.relative_to(root).as_posix(), command
     for pattern in CODE:
-        for path in sorted(path for path in root.glob(pattern) if path.is_file() and path.suffix != ".pyc"):
+        for path in sorted(path for path in root.glob(pattern) if path.is_file() and "__pycache__" not in path.parts):
             for command in filter(OPTION.search, QUOTED.findall(path.read_text("utf-8"))):
                 yield path.relative_to(root).as_posix(), command
 

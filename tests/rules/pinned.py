@@ -135,8 +135,12 @@ def _below(read: ResourceType | Read) -> tuple[str, str]:
 
 
 def read_of(resource: Resource) -> str:
-    """The name of the type or read that a resource comes from; its type where nothing reads it."""
-    return next((pin.name for pin in pins() if pin.pattern.fullmatch(resource.key)), resource.type)
+    """The name of the type or read that a resource comes from; its type where nothing reads it.
+
+    Of a list and of a read of one resource in it, the latter.
+    """
+    found = [pin for pin in pins() if pin.pattern.fullmatch(resource.key)]
+    return min(found, key=lambda pin: pin.pattern.pattern.count("[^/]+")).name if found else resource.type
 
 
 @lru_cache
