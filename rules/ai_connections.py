@@ -10,6 +10,7 @@ from scanner.model.verdict import (
     NotApplicable,
     Pass,
     Verdict,
+    not_returned,
     unknown,
     unknown_value,
 )
@@ -111,6 +112,8 @@ def foreign_target(connection: Resource, index: Index) -> Verdict:
         severity, message = rated(connection, index, [id], "destination")
         return Fail((connection.evidence(RESOURCE, "a resource in your own tenant"),), message, severity)
     target = connection.get(TARGET)
+    if is_absent(target) and connection.has_no_properties:
+        return unknown(not_returned(TARGET))
     if is_absent(target) or target in ("", "_", "-"):
         return NotApplicable("it names no target")
     host = host_of(target)
@@ -127,6 +130,8 @@ def plain_target(connection: Resource, index: Index) -> Verdict:
     target = connection.get(TARGET)
     if not is_absent(target) and not isinstance(target, str):
         return unknown(unknown_value(TARGET, "not a URL"))
+    if is_absent(target) and connection.has_no_properties:
+        return unknown(not_returned(TARGET))
     if is_absent(target) or "://" not in target:
         return NotApplicable("it names no URL")
     scheme = target.partition("://")[0].lower()

@@ -45,7 +45,7 @@ def content_files() -> list[str]:
         if path.is_file()
     )
     names = [path.relative_to(ROOT).as_posix() for path in files if path.suffix != ".pyc" and path.name != "ruff.toml"]
-    return [name for name in names if "/." not in name]
+    return [name for name in names if "/." not in name and "/__pycache__/" not in name]
 
 
 def installed(name: str) -> str:

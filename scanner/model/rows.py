@@ -206,8 +206,8 @@ def _meets(row: UnlessRow, read: Read | None) -> Condition:
             raise malformed(path)
         if not is_absent(value):
             return row.present or is_one(value)
-        if row.absent and of.api_version_unknown:
-            raise Unread(path, "missing from a record of unknown API version")
+        if row.absent and of.why_absent_is_unknown:
+            raise Unread(path, of.why_absent_is_unknown)
         return row.absent
 
     return meets
