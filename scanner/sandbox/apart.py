@@ -73,8 +73,9 @@ def _serve(listener: socket.socket, other_end: Connection, pipe: Connection) -> 
     """Serve until the other end of the pipe is closed."""
     other_end.close()
     # Ctrl-C and SIGTERM to the group reach both processes; the first one ends this one.
-    for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.SIG_IGN)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     with _served(listener) as (_, environment):
         pipe.send(environment)
         with suppress(EOFError, OSError):
