@@ -218,9 +218,12 @@ class RateLimiters:
     @asynccontextmanager
     async def until_deadline(self, path: str) -> AsyncIterator[None]:
         """Raise ReadError in place of a read of `path` that does not end before the deadline of the scan."""
-        left = None if self.ends is None else self.ends - self.clock()
+        if self.ends is None:
+            yield
+            return
+        left = self.ends - self.clock()
         late = ReadError(path, 0, DEADLINE, message="the scan reached its deadline")
-        if left is not None and left <= 0:
+        if left <= 0:
             raise late
         try:
             async with asyncio.timeout(left) as limit:

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import ReadError
+from scanner.azure.pipeline import ArmRead
 from scanner.model.masked_values import masked_value
 from scanner.snapshot.changes import TABLE, SeenBefore, forget_below
 from scanner.snapshot.journal import Journal, Key, shows_changes
@@ -15,17 +16,6 @@ from scanner.snapshot.journal_lines import AccountLine, AnswerLine, FailureLine
 _TABLE = TABLE.encode()
 _LINK_EXPIRED = (400, 404, 410)
 """The statuses with which a link to a next page is refused that is no longer valid."""
-
-
-class SentRequest(Protocol):
-    """A request of a client."""
-
-    @property
-    def method(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def content(self) -> Any: ...
 
 
 @dataclass(slots=True)
@@ -44,32 +34,30 @@ class Replay:
         """Return whether the journal is that of an interrupted scan."""
         return self.journal.resumed
 
-    def _of(self, method: str, url: str, content: bytes = b"") -> Key:
-        return self.journal.key(self.login, method, url[url.find("/", len("https://")) :], content)
+    def _of(self, request: ArmRead) -> Key:
+        target = request.url[request.url.find("/", len("https://")) :]
+        return self.journal.key(self.login, request.method, target, request.content)
 
-    def keep(self, request: SentRequest, path: str, body: Any, *, listing: bool) -> Any:
+    def keep(self, request: ArmRead, path: str, body: Any, *, listing: bool) -> Any:
         """Write an answer to the journal, except of a question what changed. Return the answer."""
-        content = _content(request)
-        if _TABLE not in content:
-            self.journal.keep(self._of(request.method, request.url, content), path, body, listing=listing)
+        if _TABLE not in request.content:
+            self.journal.keep(self._of(request), path, body, listing=listing)
         return body
 
-    def keep_if_none(self, request: SentRequest, error: ReadError) -> None:
+    def keep_if_none(self, request: ArmRead, error: ReadError) -> None:
         """Write an error to the journal if it turns out to mean that there is nothing to read."""
-        error.on_none = partial(self._keep_failure, self._of(request.method, request.url, _content(request)))
+        error.on_none = partial(self._keep_failure, self._of(request))
 
     async def answer(
         self,
-        request: SentRequest,
+        request: ArmRead,
         path: str,
         ask: Callable[[], Awaitable[Any]],
         *,
         listing: bool,
     ) -> Any:
         """Return the JSON of an answer: that of the journal, else the one that `ask` gets. Raises ReadError."""
-        content = _content(request)
-        key = self._of(request.method, request.url, content)
-        found = self.journal.find(key) if _TABLE not in content else None
+        found = self.journal.find(self._of(request)) if _TABLE not in request.content else None
         again = found is not None and self.journal.relisted and shows_changes(path, listing=listing)
         if found is not None and not again:
             return _replayed(found, path)
@@ -93,7 +81,7 @@ class Replay:
         """Read the page of a list at which the scan was interrupted. Where its link fails, the list is read again."""
         keys: list[Key] = []
         while url:
-            key = self._of("GET", url)
+            key = self._of(ArmRead("GET", url))
             found = self.journal.find(key)
             if found is None:
                 break
@@ -111,17 +99,9 @@ class Replay:
                 if error.status in _LINK_EXPIRED:
                     self.journal.forget(keys)
 
-    def forget(self, requests: Iterable[SentRequest]) -> bool:
+    def forget(self, requests: Iterable[ArmRead]) -> bool:
         """Make reads again. Return whether the journal had any of them."""
-        return self.journal.forget([self._of(each.method, each.url, _content(each)) for each in requests]) > 0
-
-
-def _content(request: SentRequest) -> bytes:
-    """Return the body of a request."""
-    if request.method == "GET":
-        return b""
-    content = request.content or b""
-    return content.encode() if isinstance(content, str) else bytes(content)
+        return self.journal.forget(map(self._of, requests)) > 0
 
 
 def _replayed(found: AnswerLine, path: str) -> Any:

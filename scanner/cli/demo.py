@@ -69,8 +69,8 @@ def _scan(settings: Settings, folder: Path, url: str) -> Settings:
         "auth": "environment",
         "out": [report, findings],
         "snapshot": snapshot,
+        "no_journal": True,
     }
-    given["no_journal"] = True
     found = resolve("scan", {**given, "fail_on": fail_on}, {}, use_file=False)
     return replace(found, options={**found.options, "verbose": Value(settings["verbose"], "--verbose")})
 

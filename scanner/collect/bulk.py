@@ -98,7 +98,7 @@ class BulkReads:
         view = self._views.get(parent.subscription)
         if view is None or view.view != "full":
             return None
-        if read.type.lower() == DENIALS.lower() and is_subscription(parent.id):
+        if (read.type.lower(), read.api) == (DENIALS.lower(), DENIALS_API) and is_subscription(parent.id):
             return self._known_denials(view)
         if read.together is not None:
             body = await self._listed(view, read, read.together, parent)

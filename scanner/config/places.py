@@ -56,14 +56,9 @@ def own_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
 
     Windows: %APPDATA%, else AppData\\Roaming of the profile. Others, macOS too: XDG_CONFIG_HOME, else ~/.config.
     """
-    bases: list[PurePath]
     if platform == "win32":
-        profile = PureWindowsPath(environ.get("USERPROFILE", ""))
-        bases = [PureWindowsPath(environ.get("APPDATA", "")), profile / "AppData" / "Roaming"]
-    else:
-        home = PurePosixPath(environ.get("HOME", ""))
-        bases = [PurePosixPath(environ.get("XDG_CONFIG_HOME", "")), home / ".config"]
-    return next((base / "twolocks" for base in bases if base.is_absolute()), None)
+        return _folder(environ, PureWindowsPath, "APPDATA", "USERPROFILE", "AppData/Roaming")
+    return _folder(environ, PurePosixPath, "XDG_CONFIG_HOME", "HOME", ".config")
 
 
 def cache_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
@@ -72,14 +67,15 @@ def cache_folder(environ: Mapping[str, str], platform: str) -> PurePath | None:
     Windows: %LOCALAPPDATA%, else AppData\\Local of the profile. Others: XDG_CACHE_HOME, else ~/Library/Caches (macOS)
     or ~/.cache.
     """
-    bases: list[PurePath]
     if platform == "win32":
-        profile = PureWindowsPath(environ.get("USERPROFILE", ""))
-        bases = [PureWindowsPath(environ.get("LOCALAPPDATA", "")), profile / "AppData" / "Local"]
-    else:
-        home = PurePosixPath(environ.get("HOME", ""))
-        own = home / "Library" / "Caches" if platform == "darwin" else home / ".cache"
-        bases = [PurePosixPath(environ.get("XDG_CACHE_HOME", "")), own]
+        return _folder(environ, PureWindowsPath, "LOCALAPPDATA", "USERPROFILE", "AppData/Local")
+    own = "Library/Caches" if platform == "darwin" else ".cache"
+    return _folder(environ, PurePosixPath, "XDG_CACHE_HOME", "HOME", own)
+
+
+def _folder(environ: Mapping[str, str], path: type[PurePath], named: str, home: str, below: str) -> PurePath | None:
+    """Return the folder of Twolocks in the one that a variable names, else in a folder below the home."""
+    bases = (path(environ.get(named, "")), path(environ.get(home, "")) / below)
     return next((base / "twolocks" for base in bases if base.is_absolute()), None)
 
 

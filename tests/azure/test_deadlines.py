@@ -8,7 +8,7 @@ import pytest
 
 from scanner.azure import pipeline
 from scanner.azure.clients import ConnectionOptions, connect
-from scanner.azure.limits import BUDGET, DEADLINE, PATIENCE, LimitKey
+from scanner.azure.limits import BUDGET, DEADLINE, PATIENCE, LimitKey, RateLimiters
 from scanner.collect.collector import Scope, collect
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
@@ -18,6 +18,7 @@ from tests.azure.requests import PLAN, S1, S2, RecordedProgress, Result, box, en
 from tests.azure.test_limits import Clock, limits
 
 VAULTS = f"/subscriptions/{S2}/providers/Microsoft.KeyVault/vaults"
+KEY = LimitKey("s", "microsoft.sql", type="microsoft.sql/servers")
 GRAPH = "*/providers/Microsoft.ResourceGraph/resources"
 STORAGE = f"/subscriptions/{S1}/providers/Microsoft.Storage/storageAccounts"
 
@@ -88,27 +89,28 @@ def test_a_hanging_list_is_tried_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(each.path == VAULTS for each in running.requests) <= 2
 
 
-def test_a_read_that_took_as_long_as_the_patience_is_not_tried_again() -> None:
-    """An answer that arrives byte by byte ends with the time limit of one try."""
+def begun() -> tuple[Clock, RateLimiters, pipeline._Attempts]:
+    """A read whose first try was sent now."""
     clock = Clock()
     made = limits(clock)
-    key = LimitKey("s", "microsoft.sql", type="microsoft.sql/servers")
-    attempts = pipeline._Attempts(made, made.of(key), key)
+    attempts = pipeline._Attempts(made, made.of(KEY), KEY)
     attempts.begin()
+    return clock, made, attempts
+
+
+def test_a_read_that_took_as_long_as_the_patience_is_not_tried_again() -> None:
+    """An answer that arrives byte by byte ends with the time limit of one try."""
+    clock, _, attempts = begun()
     clock.now += pipeline.ALL_SECONDS
     assert attempts.after_no_answer("Timeout") is None
 
 
 def test_a_type_that_has_successes_is_waited_for_longer() -> None:
-    clock = Clock()
-    made = limits(clock)
-    key = LimitKey("s", "microsoft.sql", type="microsoft.sql/servers")
-    attempts = pipeline._Attempts(made, made.of(key), key)
-    attempts.begin()
+    clock, made, attempts = begun()
     waited = 0
     while not attempts._is_over(10, 10):
         clock.now += 10
-        made.note_success(key)
+        made.note_success(KEY)
         waited += 10
     assert BUDGET - 20 <= waited <= BUDGET
 

@@ -2,13 +2,14 @@
 
 import random
 import re
+from array import array
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from scanner.document.reader import open_document
+from scanner.document.reader import RowMapping, RowSequence, _OtherForm, open_document
 from scanner.document.schema import Document, decode_document
 from scanner.document.writer import write_document
 from scanner.evaluate.counts import count
@@ -49,6 +50,19 @@ def test_the_rows_are_those_of_the_whole_file(made: object, tmp_path: Path) -> N
     whole = decode_document(path.read_bytes())
     assert by_rows(path) == whole
     assert list(whole.resources) == list(msgspec.convert(made, Document).resources)
+
+
+def test_rows_whose_keys_have_one_hash_are_told_apart(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b'{"a": 1}{"b": 2}{"c": 3}')
+    with path.open("rb") as file:
+        rows = RowSequence(file.fileno(), array("q", [0, 8, 16, 24]), msgspec.json.decode, lambda text: [])
+        found = RowMapping(array("q", [hash("b"), hash("b"), hash("c")]), rows)
+        assert (found["b"], found["c"]) == (2, 3)
+        assert "d" not in found
+        twice = RowSequence(file.fileno(), array("q", [0, 8, 8]), lambda text: {"a": 1}, lambda text: [])
+        with pytest.raises(_OtherForm):
+            RowMapping(array("q", [hash("a"), hash("a")]), twice)
 
 
 def test_a_document_with_its_numbers_is_read_by_rows(tmp_path: Path) -> None:
