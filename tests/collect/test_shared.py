@@ -1,6 +1,5 @@
 """One survey, and a collection of each subscription, give the lines of one collection of all of them."""
 
-import asyncio
 from collections.abc import Iterable
 
 import msgspec
@@ -14,7 +13,7 @@ from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.faults import Fault
-from scanner.sandbox.server import sandbox
+from scanner.sandbox.server import RecordedRequest, sandbox
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.azure.requests import RecordedProgress, reading
@@ -37,7 +36,7 @@ def test_shards_give_the_lines_of_one_collection(faults: Iterable[Fault], graph:
     plan = Plan(RULES.read(), RULES.reads(), places=True, quotas=ResidencyPolicy())
     whole, shared = new_store(RULES), new_store(RULES)
     running = sandbox(load_estate(), faults=faults)
-    queries = []
+    queries: list[RecordedRequest] = []
 
     async def read(reader: AzureReader) -> None:
         await collect(reader, Scope(graph=graph), plan, whole, RecordedProgress())
