@@ -37,7 +37,7 @@ class Worker:
         made = self.app.Worker(
             pool="threads",
             concurrency=1,
-            loglevel="ERROR",
+            loglevel="CRITICAL",
             without_gossip=True,
             without_mingle=True,
             without_heartbeat=True,

@@ -33,7 +33,7 @@ def check_taken(header: Header, at: str) -> None:
 
 class LineChecks:
     """What was seen of a file so far. Version 1 has no chain, may hold two records of a resource, and is not sorted
-    as strictly. `first`: the first line, and its number. `is_part`: resources that a list counts may be in another part.
+    as strictly. `first`: the first line, and its number. `is_part`: what a list counts may be in another part.
     """
 
     def __init__(self, path: Path, header: Header, first: bytes, number: int = 1, *, is_part: bool = False) -> None:
