@@ -12,13 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
-PROGRAM = shutil.which("valkey-server") or shutil.which("redis-server")
+PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
 
 
 @contextmanager
 def broker(folder: Path) -> Iterator[str]:
     """The URL of a broker that keeps nothing on disk."""
-    assert PROGRAM, "no Redis or Valkey: tests/machine says which package brings it"
+    assert PROGRAM, "no Redis: tests/machine says which package brings it"
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port = int(found.getsockname()[1])
