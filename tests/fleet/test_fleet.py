@@ -18,6 +18,7 @@ from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.server import Sandbox, running
 from tests.azure.requests import ESTATE, S1, S2, SUBSCRIPTIONS, account
 from tests.fleet.broker import Worker, broker, wait_until
+from tests.output.azurite import azurite
 from tests.terminals import Ended, twolocks
 
 S3, LOST = (f"aaaaaaaa-0000-0000-0000-00000000000{digit}" for digit in "34")
@@ -173,6 +174,30 @@ def test_a_scan_goes_on_where_it_was_interrupted(lab: Lab) -> None:
     assert lab.found() == lab.found("whole.json"), ended.err
     assert lab.read == {S2, S3}
     assert lab.part(S1).read_bytes() == same
+
+
+def test_parts_may_be_blobs(lab: Lab) -> None:
+    """Nothing is deleted there; a run that lacks a part reads this one alone."""
+    lab.scan(out="whole.json")
+    with azurite(lab.folder) as store:
+        store.make("parts")
+        env = {**lab.env, **store.env}
+        words = ("scan", *RULES, "--out", lab.folder / "f.json", "--parts", "az://parts/nightly")
+        ended = twolocks(*words, env=env)
+        assert lab.found() == lab.found("whole.json"), ended.err
+        (plan,) = [name for name in store.blobs("parts") if name.endswith("/plan.json")]
+        run = plan.split("/")[1]
+        (part,) = [name for name in store.blobs("parts") if name.endswith(f"/parts/{S3}.jsonl.zst")]
+        store.put("parts", part, store.read("parts", part)[:-20])
+        with store.service() as service:
+            service.get_blob_client("parts", f"nightly/{run}/over").delete_blob()
+        lab.box.requests.clear()
+        ended = twolocks(*words, "--resume", run, env=env)
+        shown = twolocks("fleet", "status", "--parts", "az://parts/nightly", "--format", "json", env=env)
+    assert lab.found() == lab.found("whole.json"), ended.err
+    assert lab.read == {S3}
+    state = json.loads(shown.out)
+    assert (state["subscriptions"], state["read"], state["over"], state["started"]) == (3, 3, True, 4)
 
 
 def test_queries_of_all_workers_share_one_limit(url: str) -> None:
