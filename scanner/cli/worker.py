@@ -43,6 +43,8 @@ def run(settings: Settings) -> int:
         on_wait=screen.wait,
         turn=graph_turn(app),
         name=f"{platform.node()}/{os.getpid()}",
+        run_coroutine=asyncio.Runner().run,
+        keeps=True,
     )
     storage = Storage(settings, asyncio.run, prompt=screen.tell)
     worker = Worker(app, runner, storage, settings["parts"], lambda id, what: screen.log("shard", f"{id}: {what}"))

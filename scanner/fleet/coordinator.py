@@ -85,6 +85,7 @@ class Coordinator:
     """Whether subscriptions were not read that the same run may still read."""
     _tries: dict[str, int] = field(default_factory=dict)
     _broken: dict[str, str] = field(default_factory=dict)
+    _runner: ShardRunner | None = None
     _total: int = 0
 
     def collect(self) -> Store:
@@ -250,15 +251,16 @@ class Coordinator:
     def _run(self, parts: Parts, id: str) -> None:
         """Read a shard in this process."""
         scan = self.scan
-        runner = ShardRunner(
-            *(scan.settings, lambda only, skip: scan.rules, scan.tool),
-            progress=lambda: _Quiet(scan.screen),
-            on_wait=scan.screen.wait,
-            limits=scan.limits,
-            run_coroutine=scan.stop.run,
-        )
+        if self._runner is None:
+            self._runner = ShardRunner(
+                *(scan.settings, lambda only, skip: scan.rules, scan.tool),
+                progress=lambda: _Quiet(scan.screen),
+                on_wait=scan.screen.wait,
+                limits=scan.limits,
+                run_coroutine=scan.stop.run,
+            )
         try:
-            runner.run(parts, id)
+            self._runner.run(parts, id)
         except Exception as error:  # noqa: BLE001 - as in a worker, whatever ends a shard is a gap of its subscription
             parts.write_failure(id, why(error))
 

@@ -2,9 +2,13 @@
 
 import asyncio
 import secrets
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import certifi
 
 from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings, has_password, masked
@@ -79,10 +83,20 @@ def make_app(settings: Settings) -> "Celery":
         broker_transport_options=options if url.startswith("redis") else {},
         # While a shard is read the thread that sends heartbeats goes on.
         broker_heartbeat=30,
+        broker_use_ssl=_tls(url),
         broker_connection_retry_on_startup=True,
         task_publish_retry_policy={"max_retries": 3, "interval_max": 2},
     )
     return app
+
+
+def _tls(url: str) -> dict[str, Any] | None:
+    """Return the options of TLS: the certificate of the broker is verified, with its name."""
+    if url.startswith("rediss://"):
+        return {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
+    if url.startswith("amqps://"):
+        return {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": certifi.where(), "server_hostname": urlsplit(url).hostname}
+    return None
 
 
 @contextmanager

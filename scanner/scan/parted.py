@@ -1,5 +1,6 @@
 """A scan in parts (`--parts`): which options it excludes, and how an interrupted one goes on."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class PartedRun:
 
     def kept(self) -> str:
         """Return how the scan goes on, "" before it has begun."""
-        return " ".join((*self.words, "--resume", self.run)) if self.run else ""
+        return shlex.join((*self.words, "--resume", self.run)) if self.run else ""
 
     def ended(self, gaps: Iterable[tuple[int, str]], *, is_written: bool) -> str:
         """Return how a scan goes on that left subscriptions, else ""."""

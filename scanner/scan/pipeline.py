@@ -174,6 +174,10 @@ def _collect_in_parts(context: _Context, limits: bool) -> Store:
         screen.finish()
         stopped(job, screen, stop.code, "while the parts were read")
         raise
+    except UserError as error:
+        more = job.journal.kept() if job.journal is not None else ""
+        error.do = "; ".join(filter(None, (error.do, f"then go on: {more}" if more else "")))
+        raise
 
 
 def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
