@@ -61,7 +61,7 @@ class ShardInput(msgspec.Struct, kw_only=True):
         return Subscription(self.id, self.name, self.tenant, self.state)
 
 
-class Failure(msgspec.Struct):
+class GivenUp(msgspec.Struct):
     """Why a subscription was given up."""
 
     why: str

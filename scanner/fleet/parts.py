@@ -24,7 +24,7 @@ import zstandard
 
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
-from scanner.fleet.messages import VERSION, Failure, RunPlan, ShardInput
+from scanner.fleet.messages import VERSION, GivenUp, RunPlan, ShardInput
 from scanner.output.storage import Storage, is_blob
 from scanner.snapshot.files import lines_of_part
 from scanner.snapshot.format import SnapshotLine
@@ -153,11 +153,11 @@ class Parts:
 
     def write_failure(self, id: str, why: str) -> None:
         """Note that a subscription is given up."""
-        self._write(self._name("failed", f"{_checked(id)}{_FAILED}"), msgspec.json.encode(Failure(why)))
+        self._write(self._name("failed", f"{_checked(id)}{_FAILED}"), msgspec.json.encode(GivenUp(why)))
 
     def failure(self, id: str) -> str:
         """Return why a subscription was given up."""
-        return self._read(self._name("failed", f"{_checked(id)}{_FAILED}"), Failure).why
+        return self._read(self._name("failed", f"{_checked(id)}{_FAILED}"), GivenUp).why
 
     def add_to(self, store: Store, id: str) -> list[ScopeRow]:
         """Add the lines of a part to a store, all or none, and return its subscriptions. Raises InputError where it is
