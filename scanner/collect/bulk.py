@@ -87,13 +87,18 @@ class BulkReads:
         self._denials: dict[str, SpooledRows | ReadError] = {}
         self._known: dict[tuple[str, tuple[str, ...]], bool] = {}
         self._parents = {each.parent for each in plan.reads}
+        self._hands_on = False
+        """Whether another process gets the rows: then nothing is in them but what is kept."""
 
     def begin(self, views: "Iterable[SubscriptionAccess]") -> None:
         """Allow bulk reads in subscriptions that are read as a whole."""
         self._views = {each.id.lower(): each for each in views}
 
     async def tables(self) -> dict[str, GraphTable | None]:
-        """Return the tables of Resource Graph that are worth a query; None in place of one that it refuses."""
+        """Return the tables of Resource Graph that are worth a query, for another process; None in place of one that it
+        refuses.
+        """
+        self._hands_on = True
         return {name: await self._table(name) for name in self._names() if self._is_worth(name)}
 
     def take(self, tables: Mapping[str, SharedTable | None]) -> None:
@@ -227,7 +232,7 @@ class BulkReads:
         """Return what is kept of a row that says all that decides verdicts; None for another one."""
         if read is None or read.graph is None or not is_whole(Resource(body, by="graph"), read.graph):
             return None
-        if self._kept is not None and read not in self._parents:
+        if self._kept is not None and (self._hands_on or read not in self._parents):
             body = self._kept.cut(body, read.type)
         return self._spool.put(msgspec.json.encode(body))
 

@@ -143,7 +143,7 @@ class _Collection:
     async def survey(self) -> Survey:
         """Read what concerns all subscriptions in scope, and nothing else."""
         targets = await self._targets(await self._known())
-        found = Survey(targets, list(self.excluded.paths.values()), kept=self.context.store.kept)
+        found = Survey(targets, list(self.excluded.paths.values()))
         await read_survey(self.context, found, graph=self.scope.graph)
         return found
 

@@ -17,8 +17,7 @@ from scanner.collect.plan import Json
 from scanner.collect.queue import CollectionContext, SubscriptionView
 from scanner.collect.shared import SharedAnswers, SharedTable
 from scanner.collect.visibility import VisibilityReader
-from scanner.model.ids import resource_type_of, subscription_of
-from scanner.model.kept import KeptPaths
+from scanner.model.ids import subscription_of
 from scanner.model.masked_values import masked_value
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 class Survey:
     """What was read for all subscriptions. `targets`: the subscriptions in scope, also those that cannot be read.
 
-    `types`, `index`, `tables`, `regions`, `excluded`: see `SharedAnswers`, here of all subscriptions. `kept`: what is
-    kept of a resource. Nothing else, and nothing that looks like a secret, is in `answers`.
+    `types`, `index`, `tables`, `regions`, `excluded`: see `SharedAnswers`, here of all subscriptions. In
+    `answers` is nothing but what a snapshot keeps, and nothing that looks like a secret.
     """
 
     targets: "Sequence[Subscription]"
@@ -39,7 +38,6 @@ class Survey:
     index: Mapping[tuple[str, str], int] | None = None
     tables: Mapping[str, GraphTable | None] = field(default_factory=dict)
     regions: list[Json] = field(default_factory=list)
-    kept: KeptPaths | None = None
 
     @property
     def readable(self) -> "list[Subscription]":
@@ -79,14 +77,8 @@ class Survey:
             if table is not None and shared is not None:
                 blocks = table.rows[place]
                 rows = None if blocks is None else [msgspec.json.decode(each.read()) for each in blocks]
-                shared.rows[place] = None if rows is None else [self._shown(each) for each in rows]
+                shared.rows[place] = None if rows is None else [masked_value(each) for each in rows]
         return found
-
-    def _shown(self, body: Json) -> Json:
-        """Return of a row what a snapshot would hold of it."""
-        kept = body if self.kept is None else self.kept.cut(body, resource_type_of(str(body.get("id"))))
-        shown: Json = masked_value(kept)
-        return shown
 
 
 async def read_survey(context: CollectionContext, found: Survey, *, graph: bool) -> None:

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from errno import EACCES
@@ -25,7 +25,7 @@ import zstandard
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.fleet.messages import VERSION, GivenUp, RunPlan, ShardInput
-from scanner.output.storage import Storage, is_blob
+from scanner.output.storage import Storage, UploadError, is_blob
 from scanner.snapshot.files import lines_of_part
 from scanner.snapshot.format import SnapshotLine
 from scanner.snapshot.store import Store
@@ -87,10 +87,24 @@ class Parts:
         with self._writing(name) as file:
             file.write(data)
 
-    def _writing(self, name: str) -> AbstractContextManager[IO[bytes]]:
-        if not is_blob(name):
-            Path(name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return self.storage.writing(name)
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file that gets its name when it is complete. Raises UserError where it cannot be written."""
+        try:
+            if not is_blob(name):
+                Path(name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self.storage.writing(name) as file:
+                yield file
+        except UploadError as error:
+            raise error.error from None
+        except OSError as error:
+            raise InputError(f"{name} cannot be written: {error.strerror or error}", at=self.at) from None
+
+    def _names(self, kind: str, prefix: str = "") -> list[str]:
+        try:
+            return self.storage.names(self._name(kind) if kind else self._base, prefix)
+        except OSError as error:
+            raise InputError(f"{self.place} cannot be read: {error.strerror or error}", at=self.at) from None
 
     def _read(self, name: str, type: type[T]) -> T:
         """Return a message. Raises InputError where it is not there or is none."""
@@ -105,7 +119,7 @@ class Parts:
                 raise InputError(f"{name} cannot be read: {why}", at=self.at) from None
 
     def _ids(self, kind: str, suffix: str) -> set[str]:
-        names = self.storage.names(self._name(kind))
+        names = self._names(kind)
         return {name.removesuffix(suffix).lower() for name in names if name.endswith(suffix)}
 
     # The plan
@@ -135,7 +149,7 @@ class Parts:
 
     def is_over(self) -> bool:
         """Return whether the run is over."""
-        return bool(self.storage.names(self._base, "over"))
+        return bool(self._names("", "over"))
 
     # The shards
 
@@ -143,7 +157,7 @@ class Parts:
         """Note an attempt to read a subscription. Return how many there have been."""
         mark = f"{_checked(id)}.{secrets.token_hex(4)}"
         self._write(self._name("started", mark), worker.encode())
-        return len(self.storage.names(self._name("started"), f"{_checked(id)}."))
+        return len(self._names("started", f"{_checked(id)}."))
 
     def write_part(self, id: str, store: Store) -> None:
         """Write the part of a subscription. An earlier one of the same subscription is replaced whole."""
@@ -199,7 +213,7 @@ class Parts:
 
     def started(self) -> set[str]:
         """Return the marks of all attempts."""
-        return {name.lower() for name in self.storage.names(self._name("started"))}
+        return {name.lower() for name in self._names("started")}
 
 
 def runs(storage: Storage, place: str) -> list[str]:

@@ -106,9 +106,12 @@ def _explained(app: "Celery") -> Iterator[None]:
     try:
         yield
     except (OperationalError, OSError) as error:
-        raise InputError(
-            f"the broker does not answer: {masked(str(error))}", at=app.connection().as_uri(), do="check that it runs"
-        ) from None
+        raise _no_answer(app, error) from None
+
+
+def _no_answer(app: "Celery", error: Exception) -> InputError:
+    said = f"the broker does not answer: {masked(str(error))}"
+    return InputError(said, at=app.connection().as_uri(), do="check that it runs")
 
 
 class Queue:
@@ -143,6 +146,9 @@ def graph_turn(app: "Celery") -> "SharedTurn | None":
 
     async def turn() -> float:
         words: list[str | int] = [QUERIES, QUERY_SECONDS * 1000, secrets.token_hex(8)]
-        return float(await asyncio.to_thread(window, keys=[f"{QUEUE}:graph"], args=words)) / 1000
+        try:
+            return float(await asyncio.to_thread(window, keys=[f"{QUEUE}:graph"], args=words)) / 1000
+        except redis.RedisError as error:
+            raise _no_answer(app, error) from None
 
     return turn

@@ -1,6 +1,6 @@
 """One survey, and a collection of each subscription, give the lines of one collection of all of them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -13,10 +13,10 @@ from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.faults import Fault
-from scanner.sandbox.server import RecordedRequest, sandbox
+from scanner.sandbox.server import RecordedRequest, Sandbox, sandbox
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
-from tests.azure.requests import RecordedProgress, reading
+from tests.azure.requests import RecordedProgress, box, reading
 
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 RULES = load(packages=False)
@@ -28,14 +28,18 @@ def new_store(rules: RuleSet) -> Store:
 
 
 @pytest.mark.parametrize(
-    ("faults", "graph"),
-    [((), True), ((), False), ([Fault("refuse", GRAPH)], True)],
-    ids=["graph", "no graph", "graph refuses"],
+    ("made", "graph"),
+    [
+        (lambda: sandbox(load_estate()), True),
+        (lambda: box(faults=[Fault("refuse", GRAPH)]), True),
+        (box, False),
+    ],
+    ids=["graph", "graph refuses", "no graph"],
 )
-def test_shards_give_the_lines_of_one_collection(faults: Iterable[Fault], graph: bool) -> None:
+def test_shards_give_the_lines_of_one_collection(made: Callable[[], Sandbox], graph: bool) -> None:
     plan = Plan(RULES.read(), RULES.reads(), places=True, quotas=ResidencyPolicy())
     whole, shared = new_store(RULES), new_store(RULES)
-    running = sandbox(load_estate(), faults=faults)
+    running = made()
     queries: list[RecordedRequest] = []
 
     async def read(reader: AzureReader) -> None:
