@@ -44,6 +44,8 @@ TRIES = 3
 """How often a shard is handed out: again where its part is broken, or where nothing happened for too long."""
 GRACE = 60.0
 """Seconds after the deadline in which workers write what they have."""
+ALONE_SECONDS = 60.0
+"""Seconds after which the scan says that no worker has begun."""
 FOLDER_SECONDS, BLOB_SECONDS = 0.5, 3.0
 """How often the parts are looked for."""
 
@@ -86,6 +88,7 @@ class Coordinator:
     _tries: dict[str, int] = field(default_factory=dict)
     _broken: dict[str, str] = field(default_factory=dict)
     _runner: ShardRunner | None = None
+    _tells: bool = False
     _total: int = 0
 
     def collect(self) -> Store:
@@ -216,7 +219,7 @@ class Coordinator:
 
     def _read_shards(self, plan: RunPlan, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
         """Hand out the shards, and add their parts as they come. A subscription without one is a gap."""
-        watch = _Watch(self._patience())
+        watch, began = _Watch(self._patience()), time.monotonic()
         self._hand_out(parts, [id for id in self.left if id not in parts.read()])
         seconds = BLOB_SECONDS if parts.is_blob else FOLDER_SECONDS
         while True:
@@ -226,12 +229,21 @@ class Coordinator:
             if self.scan.ends is not None and time.monotonic() > self.scan.ends + (GRACE if self.scan.queue else 0):
                 self._give_up(store, scopes, list(self.left), DEADLINE, "the scan reached its deadline")
                 return
-            if watch.is_over((len(self.left), len(parts.started()))):
+            started = len(parts.started())
+            if not started and not self._tells and time.monotonic() - began > ALONE_SECONDS:
+                self._tell_alone()
+            if watch.is_over((len(self.left), started)):
                 self._hand_out(parts, list(self.left))
             for id in [id for id in self.left if self._tries[id] > TRIES]:
                 self._give_up(store, scopes, [id], FAILED, self._broken.get(id, "no worker has read it"))
             if self.left:
                 self.scan.stop.run(asyncio.sleep(seconds))
+
+    def _tell_alone(self) -> None:
+        """Print that no worker has begun, once."""
+        self._tells = True
+        said = f"no worker has begun: twolocks worker --fleet URL --parts {self.scan.settings['parts']}"
+        self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
 
     def _patience(self) -> float:
         """Return the seconds without any sign of a worker after which shards are handed out again."""

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 
@@ -55,6 +56,8 @@ def check_parts(settings: Settings) -> None:
         raise InputError("--parts cannot leave out resource groups", at=at, do="leave out subscriptions: sub:NAME")
     if settings.tenants:
         raise InputError("--parts signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
+    after = settings["redeliver-after"]
+    seconds_of(after, settings.at("redeliver-after", after))
     if settings["fleet"]:
         from scanner.fleet.queue import check_broker
 

@@ -200,6 +200,26 @@ def test_parts_may_be_blobs(lab: Lab) -> None:
     assert (state["subscriptions"], state["read"], state["over"], state["started"]) == (3, 3, True, 4)
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--fleet", "redis://h/0"), "--fleet needs a place for the parts"),
+        (("--parts", "p", "--fleet", "redis://:hemmelig@h/0"), "the URL of the broker contains a password"),
+        (("--parts", "p", "--fleet", "http://h"), "unknown kind of broker"),
+        (("--parts", "p", "--redeliver-after", "soon"), '"soon" is not a duration'),
+        (("--parts", "p", "--resource-group", "rg"), "it excludes --resource-group"),
+        (("--parts", "p", "--exclude", "group:rg"), "--parts cannot leave out resource groups"),
+        (("--parts", "p", "--resume", "../p"), '"../p" is not the id of a run'),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_a_scan_in_parts_refuses(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    ended = twolocks("scan", "--no-journal", "--auth", "environment", "--out", tmp_path / "f.json", *words)
+    assert ended.code == 2
+    assert says in ended.err
+    assert "hemmelig" not in ended.err
+
+
 def test_queries_of_all_workers_share_one_limit(url: str) -> None:
     turns = [graph_turn(make_app(resolve("worker", {"fleet": url}, {}, use_file=False))) for _ in range(2)]
 
