@@ -97,7 +97,7 @@ class Coordinator:
         plan, parts = self._resumed() if scan.settings["resume"] else self._planned()
         scan.started(plan.run)
         store = Store(plan.header)
-        scopes = parts.add_to(store, WHOLE)
+        scopes = parts.add_to(store, WHOLE, is_late=True)
         self.left = {each.id.lower(): each for each in plan.shards}
         self._total = len(self.left)
         scan.screen.begin("Reading", self._sentence)
@@ -226,7 +226,7 @@ class Coordinator:
             self._take(parts, store, scopes)
             if not self.left:
                 return
-            if self.scan.ends is not None and time.monotonic() > self.scan.ends + (GRACE if self.scan.queue else 0):
+            if self._is_late(GRACE if self.scan.queue else 0):
                 self._give_up(store, scopes, list(self.left), DEADLINE, "the scan reached its deadline")
                 return
             started = len(parts.started())
@@ -238,6 +238,10 @@ class Coordinator:
                 self._give_up(store, scopes, [id], FAILED, self._broken.get(id, "no worker has read it"))
             if self.left:
                 self.scan.stop.run(asyncio.sleep(seconds))
+
+    def _is_late(self, grace: float = 0.0) -> bool:
+        """Return whether the deadline is over, by so many seconds."""
+        return self.scan.ends is not None and time.monotonic() >= self.scan.ends + grace
 
     def _tell_alone(self) -> None:
         """Print that no worker has begun, once."""
@@ -279,8 +283,9 @@ class Coordinator:
     def _take(self, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
         """Add the parts that have come. One that is broken is read again."""
         for id in sorted(parts.read() & self.left.keys()):
+            self.is_left = self.is_left or self._is_late()
             try:
-                scopes += parts.add_to(store, id)
+                scopes += parts.add_to(store, id, is_late=self._is_late())
             except InputError as error:
                 self._broken[id] = f"its part is broken: {error.what}"
                 self.scan.screen.log("parts", f"{self.left[id].name} is read again: {self._broken[id]}")

@@ -22,6 +22,7 @@ from typing import IO, TypeVar
 import msgspec
 import zstandard
 
+from scanner.azure.limits import DEADLINE
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.fleet.messages import VERSION, GivenUp, RunPlan, ShardInput
@@ -173,9 +174,10 @@ class Parts:
         """Return why a subscription was given up."""
         return self._read(self._name("failed", f"{_checked(id)}{_FAILED}"), GivenUp).why
 
-    def add_to(self, store: Store, id: str) -> list[ScopeRow]:
-        """Add the lines of a part to a store, all or none, and return its subscriptions. Raises InputError where it is
-        not whole.
+    def add_to(self, store: Store, id: str, *, is_late: bool) -> list[ScopeRow]:
+        """Add the lines of a part to a store, all or none, and return its subscriptions.
+
+        Raises InputError where it is not whole. `is_late`: the deadline is over, so that what it cut off stays.
         """
         scopes: list[ScopeRow] = []
 
@@ -183,6 +185,7 @@ class Parts:
             for line in lines:
                 if line.scope is not None:
                     scopes.append(line.scope)
+                _check_deadline(line, is_late)
                 yield line
 
         with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
@@ -190,15 +193,15 @@ class Parts:
             store.add_part(header, heard(lines))
         return scopes
 
-    def is_whole(self, id: str) -> bool:
-        """Return whether there is a part of a subscription, and all of it."""
+    def is_whole(self, id: str, *, is_late: bool) -> bool:
+        """Return whether there is a part of a subscription, and all of it. `is_late`: see `add_to`."""
         if id.lower() not in self.read():
             return False
         try:
             with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
                 _, lines = lines_of_part(path)
-                for _ in lines:
-                    pass
+                for line in lines:
+                    _check_deadline(line, is_late)
         except InputError:
             return False
         return True
@@ -214,6 +217,12 @@ class Parts:
     def started(self) -> set[str]:
         """Return the marks of all attempts."""
         return {name.lower() for name in self._names("started")}
+
+
+def _check_deadline(line: SnapshotLine, is_late: bool) -> None:
+    """Raise InputError for a read that an earlier deadline cut off."""
+    if line.gap is not None and line.gap.code == DEADLINE and not is_late:
+        raise InputError("an earlier deadline cut it off", at=line.gap.url)
 
 
 def runs(storage: Storage, place: str) -> list[str]:

@@ -73,7 +73,7 @@ class ShardRunner:
         plan = parts.plan()
         if id.lower() not in {each.id.lower() for each in plan.shards}:
             raise InputError(f"run {plan.run} has no such subscription", at=id)
-        if parts.is_whole(id):
+        if parts.is_whole(id, is_late=plan.ends is not None and time.time() >= plan.ends):
             return "it was read already"
         if parts.note_start(id, self.name) > MOST_STARTS:
             parts.write_failure(id, f"{MOST_STARTS} attempts ended without a part, as if each worker was killed")

@@ -16,6 +16,8 @@ from scanner.config.settings import resolve
 from scanner.fleet.queue import QUERIES, Queue, graph_turn, make_app
 from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.server import Sandbox, running
+from scanner.snapshot.files import lines_of_part
+from scanner.snapshot.store import Store
 from tests.azure.requests import ESTATE, S1, S2, SUBSCRIPTIONS, account
 from tests.fleet.broker import Worker, broker, wait_until
 from tests.output.azurite import azurite
@@ -174,6 +176,21 @@ def test_a_scan_goes_on_where_it_was_interrupted(lab: Lab) -> None:
     assert lab.found() == lab.found("whole.json"), ended.err
     assert lab.read == {S2, S3}
     assert lab.part(S1).read_bytes() == same
+
+
+def test_what_a_deadline_cut_off_is_read_when_the_scan_goes_on(lab: Lab) -> None:
+    lab.parted()
+    whole = lab.found()
+    (lab.run / "over").unlink()
+    header, lines = lines_of_part(lab.part(S2))
+    cut = Store(header)
+    for line in lines:
+        cut.add(line)
+    cut.gap(f"/subscriptions/{S2}/providers/Microsoft.Sql/servers", 0, "Deadline")
+    cut.write(lab.part(S2))
+    ended = lab.parted("--resume", lab.run.name)
+    assert lab.found() == whole, ended.err
+    assert lab.read == {S2}
 
 
 def test_parts_may_be_blobs(lab: Lab) -> None:
