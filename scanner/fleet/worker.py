@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from scanner.errors import InputError
+from scanner.errors import InputError, UserError
 from scanner.fleet.parts import Parts
 from scanner.fleet.queue import RETRIES, TASK, Queue
 from scanner.fleet.shard import ShardRunner, why
@@ -88,8 +88,12 @@ class Worker:
         """Note that a subscription could not be read. Where that fails too, the scan gives it up by itself."""
         id = str(message.get("subscription"))
         self.said(id, f"given up: {why(error)}")
-        if message.get("parts") == self.place:
+        if message.get("parts") != self.place:
+            return
+        try:
             Parts(self.storage, self.place, str(message.get("run"))).write_failure(id, why(error))
+        except UserError as failed:
+            self.said(id, why(failed))
 
     def _end_when_empty(self) -> None:
         from celery.worker import state

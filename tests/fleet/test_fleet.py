@@ -119,7 +119,7 @@ def meanwhile(work: Any) -> Iterator[None]:
 
 
 def test_workers_find_what_one_process_finds(lab: Lab) -> None:
-    """Each shard is in the queue twice, as after a broker that delivered it again."""
+    """Each shard is in the queue twice, as after a broker that delivered it again, and so are messages of a stranger."""
     whole = lab.scan(out="whole.json")
     queue = Queue(make_app(resolve("worker", {"fleet": lab.url}, {}, use_file=False)))
 
@@ -127,15 +127,19 @@ def test_workers_find_what_one_process_finds(lab: Lab) -> None:
         wait_until(lambda: lab.place.exists() and list(lab.place.glob("*/plan.json")))
         for id in (S1, S2, S3):
             queue.send(lab.run.name, id, str(lab.place))
+        queue.send(lab.run.name, S1, str(elsewhere))
+        queue.send("../../x", "../../y", str(lab.place))
 
+    elsewhere = lab.folder / "elsewhere"
     with lab.worker() as worker:
         with meanwhile(again):
             ended = lab.spread()
         assert ended.code == whole.code, ended.err
-        wait_until(lambda: queue.length() == 0)
+        wait_until(lambda: "another place" in worker.log and "not the id of a run" in worker.log)
         assert worker.stop() == 0
     assert lab.found() == lab.found("whole.json")
     assert worker.log.count(": read") == 3, worker.log
+    assert not elsewhere.exists()
     assert lab.url not in (lab.run / "plan.json").read_text()
 
 
