@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.limits import DEADLINE
@@ -77,6 +77,13 @@ class PartedScan:
     turn: "SharedTurn | None" = None
 
 
+class BrokenPart(NamedTuple):
+    """Why a part cannot be used, and the digest of its file."""
+
+    why: str
+    digest: str
+
+
 @dataclass(slots=True)
 class Coordinator:
     """One run. `left`: the shards whose part is not in the store yet, by id in lower case."""
@@ -86,7 +93,7 @@ class Coordinator:
     is_left: bool = False
     """Whether subscriptions were not read that the same run may still read."""
     _tries: dict[str, int] = field(default_factory=dict)
-    _broken: dict[str, str] = field(default_factory=dict)
+    _broken: dict[str, BrokenPart] = field(default_factory=dict)
     _runner: ShardRunner | None = None
     _tells: bool = False
     _total: int = 0
@@ -234,8 +241,9 @@ class Coordinator:
                 self._tell_alone()
             if watch.is_over((len(self.left), started)):
                 self._hand_out(parts, list(self.left))
-            for id in [id for id in self.left if self._tries[id] > TRIES]:
-                self._give_up(store, scopes, [id], FAILED, self._broken.get(id, "no worker has read it"))
+            for id in [id for id in self.left if self._tries.get(id, 0) > TRIES]:
+                reason = self._broken[id].why if id in self._broken else "no worker has read it"
+                self._give_up(store, scopes, [id], FAILED, reason)
             if self.left:
                 self.scan.stop.run(asyncio.sleep(seconds))
 
@@ -251,6 +259,8 @@ class Coordinator:
 
     def _patience(self) -> float:
         """Return the seconds without any sign of a worker after which shards are handed out again."""
+        if self.scan.queue is None:
+            return 0.0
         given = self.scan.settings["redeliver-after"]
         return seconds_of(given, self.scan.settings.at("redeliver-after", given)) + GRACE
 
@@ -283,12 +293,14 @@ class Coordinator:
     def _take(self, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
         """Add the parts that have come. One that is broken is read again."""
         for id in sorted(parts.read() & self.left.keys()):
+            if id in self._broken and self._broken[id].digest == parts.digest(id):
+                continue  # no worker has replaced it yet
             self.is_left = self.is_left or self._is_late()
             try:
                 scopes += parts.add_to(store, id, is_late=self._is_late())
             except InputError as error:
-                self._broken[id] = f"its part is broken: {error.what}"
-                self.scan.screen.log("parts", f"{self.left[id].name} is read again: {self._broken[id]}")
+                self._broken[id] = BrokenPart(f"its part is broken: {error.what}", parts.digest(id))
+                self.scan.screen.log("parts", f"{self.left[id].name} is read again: {self._broken[id].why}")
                 self._hand_out(parts, [id])
                 continue
             del self.left[id]
@@ -315,6 +327,7 @@ class Coordinator:
         wanted = list(self.scan.joined(store))
         if wanted:
             self.scan.stop.run(self._joined(store, wanted))
+            self.is_left = self.is_left or self._is_late()
 
     async def _joined(self, store: Store, wanted: Sequence[JoinedRead]) -> None:
         rules = self.scan.rules

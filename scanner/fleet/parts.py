@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from errno import EACCES
+from hashlib import blake2b
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -192,6 +193,14 @@ class Parts:
             header, lines = lines_of_part(path)
             store.add_part(header, heard(lines))
         return scopes
+
+    def digest(self, id: str) -> str:
+        """Return the digest of a part's file, "" where it cannot be read."""
+        try:
+            with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+                return blake2b(path.read_bytes()).hexdigest()
+        except (InputError, OSError):
+            return ""
 
     def is_whole(self, id: str, *, is_late: bool) -> bool:
         """Return whether there is a part of a subscription, and all of it. `is_late`: see `add_to`."""

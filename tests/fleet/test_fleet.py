@@ -119,12 +119,17 @@ def meanwhile(work: Any) -> Iterator[None]:
 
 
 def test_workers_find_what_one_process_finds(lab: Lab) -> None:
-    """Each shard is in the queue twice, as after a broker that delivered it again, and so are messages of a stranger."""
+    """Each shard is in the queue twice, as after a broker that delivered it again, with messages of a stranger.
+
+    One part is not whole at first.
+    """
     whole = lab.scan(out="whole.json")
     queue = Queue(make_app(resolve("worker", {"fleet": lab.url}, {}, use_file=False)))
 
     def again() -> None:
         wait_until(lambda: lab.place.exists() and list(lab.place.glob("*/plan.json")))
+        lab.part(S2).parent.mkdir(exist_ok=True)
+        lab.part(S2).write_bytes(b"half of a part")
         for id in (S1, S2, S3):
             queue.send(lab.run.name, id, str(lab.place))
         queue.send(lab.run.name, S1, str(elsewhere))
