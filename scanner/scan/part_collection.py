@@ -19,7 +19,8 @@ def collect_in_parts(
     job: Job, screen: Screen, stop: Stop, signed_in: "Callable[[AzureReader, Store], None]", *, limits: bool
 ) -> Store:
     """Read Azure subscription by subscription, here or by workers. Raises UserError, Stopped."""
-    from scanner.fleet.coordinator import Coordinator, PartedScan
+    from scanner.fleet.coordinator import Coordinator
+    from scanner.fleet.planning import PartedScan
     from scanner.fleet.queue import Queue, graph_turn, make_app
 
     assert job.storage is not None
