@@ -15,7 +15,7 @@ from scanner.errors import InputError
 from scanner.fleet.messages import RunPlan, Shard
 from scanner.fleet.parts import WHOLE, Parts
 from scanner.fleet.planning import PartedScan, Planner, ScreenProgress
-from scanner.fleet.shard import ShardRunner, why
+from scanner.fleet.shard import ShardRunner, check_account, why
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 
@@ -70,7 +70,7 @@ class Coordinator:
         store.header.scopes = [names[id.lower()].subscription for id in plan.order if id.lower() in names]
         for each in (names[id.lower()] for id in plan.order if id.lower() in names):
             scan.screen.scope(each.subscription, each.name, each.view)
-        self._read_joined(store)
+        self._read_joined(plan, store)
         if not self.is_left:
             parts.end()
         return store
@@ -178,18 +178,19 @@ class Coordinator:
 
     # The end
 
-    def _read_joined(self, store: Store) -> None:
+    def _read_joined(self, plan: RunPlan, store: Store) -> None:
         """Read what only a join of all parts asks for."""
         wanted = list(self.scan.joined(store))
         if wanted:
-            self.scan.stop.run(self._joined(store, wanted))
+            self.scan.stop.run(self._joined(plan, store, wanted))
             self.is_left = self.is_left or self._is_late()
 
-    async def _joined(self, store: Store, wanted: Sequence[JoinedRead]) -> None:
+    async def _joined(self, plan: RunPlan, store: Store, wanted: Sequence[JoinedRead]) -> None:
         rules = self.scan.rules
         async with self.scan.connected() as reader:
-            plan = Plan(rules.read(), rules.reads(), joined=lambda: wanted)
-            await read_joined(reader, plan, store, ScreenProgress(self.scan.screen))
+            check_account(reader.account, plan)
+            reads = Plan(rules.read(), rules.reads(), joined=lambda: wanted)
+            await read_joined(reader, reads, store, ScreenProgress(self.scan.screen))
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from scanner.snapshot.store import Store
 from scanner.text.masks import masked
 
 if TYPE_CHECKING:
+    from scanner.azure.credentials import SignedInAccount
     from scanner.azure.limits import OnWait, SharedTurn
     from scanner.azure.reader import AzureReader
 
@@ -126,13 +127,7 @@ class ShardRunner:
         await self._close()
         self._opened, self._of = AsyncExitStack(), (plan.run, plan.ends)
         self._reader = await self._opened.enter_async_context(connect(self._way(plan), on_wait=self.on_wait))
-        account = self._reader.account
-        if (account.name, account.tenant.lower()) != (plan.account, plan.tenant.lower()):
-            raise InputError(
-                f"this worker signs in as {account.name}, the scan as {plan.account}: they may see different resources",
-                at=f"tenant {account.tenant}",
-                do="give every worker the identity of the scan",
-            )
+        check_account(self._reader.account, plan)
         return self._reader
 
     async def _close(self) -> None:
@@ -144,6 +139,17 @@ class ShardRunner:
         ends = None if plan.ends is None else time.monotonic() + plan.ends - time.time()
         more = {"limits": self.limits, "ends": ends, "graph_turn": self.turn}
         return ConnectionOptions.of(self.settings, agent=self.tool, **more)
+
+
+def check_account(account: "SignedInAccount", plan: RunPlan) -> None:
+    """Raise InputError where another identity reads than the one that planned the run."""
+    if (account.name, account.tenant.lower()) != (plan.account, plan.tenant.lower()):
+        raise InputError(
+            f"this process signs in as {account.name}, the run was planned as {plan.account}: they may see different"
+            " resources",
+            at=f"tenant {account.tenant}",
+            do="give the scan and every worker one identity",
+        )
 
 
 def why(error: BaseException) -> str:

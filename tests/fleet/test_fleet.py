@@ -202,6 +202,19 @@ def test_what_a_deadline_cut_off_is_read_when_the_scan_goes_on(lab: Lab) -> None
     assert lab.read == {S2}
 
 
+def test_another_identity_than_that_of_the_plan_reads_nothing(lab: Lab) -> None:
+    """It may see other resources than the one that asked Resource Graph, whose silence would count as absence."""
+    lab.parted()
+    (lab.run / "over").unlink()
+    lab.part(S3).unlink()
+    plan = lab.run / "plan.json"
+    plan.write_text(plan.read_text().replace('"account":"Twolocks sandbox"', '"account":"somebody else"'))
+    ended = lab.parted("--resume", lab.run.name, "--fail-on", "never")
+    assert ended.code == 3
+    assert "the run was planned as somebody else" in ended.err
+    assert lab.read == set()
+
+
 def test_parts_may_be_blobs(lab: Lab) -> None:
     """Nothing is deleted there; a run that lacks a part reads this one alone."""
     lab.scan(out="whole.json")
