@@ -19,7 +19,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test test-all lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -100,6 +100,9 @@ machine:
 
 test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/real_input
+
+test-all: export TWOLOCKS_TEST_ALL = 1
+test-all: test  ## The same, with all of what `make test` tries a part of
 
 zizmor: $(DEV)  ## What is wrong with workflows and actions, by zizmor's defaults and without exceptions
 	$(BIN)/zizmor --offline --no-config --no-progress .github deploy

@@ -65,9 +65,12 @@ def _no_receiver(group: Resource) -> Evidence | None:
         if not isinstance(receivers, list):
             raise not_a_list(f"properties.{name}")
         has_status = any(same(name, each) for each in WITH_STATUS)
-        silent = [each for each in receivers if has_status and same(member(each, "status"), "Disabled")]
-        if len(silent) < len(receivers):
+        known = [each for each in receivers if isinstance(each, dict)]
+        silent = [each for each in known if has_status and same(member(each, "status"), "Disabled")]
+        if len(silent) < len(known):
             return None
+        if len(known) < len(receivers):
+            raise malformed(f"properties.{name}")
         off += silent
     if off:
         return Evidence(RECEIVERS, f"{len(off)}, each with the status Disabled", "one that is enabled")

@@ -31,6 +31,9 @@ GATHER_SECONDS = 0.4
 """The seconds that requests wait longer than a limit requires, so that several go at once. Sent one by one, each wakes
 this process up for itself, and costs twice the CPU."""
 
+SHORTEST = 1e-6
+"""The shortest wait in seconds. A shorter one is lost where it is added to the time of a clock, and never ends."""
+
 RETRIES = 100.0
 """The retries that one limiter may spend on failures. Each success earns a tenth of a retry back."""
 
@@ -136,7 +139,8 @@ class RateLimiter:
     def delay(self, now: float, count: int = 1) -> float:
         """Return the seconds until so many requests may be sent."""
         known = self.known.delay(now, count) if self.known else 0.0
-        return max(known, max(self.pause, self.next) + self.spacing * (count - 1) - now, 0.0)
+        found = max(known, max(self.pause, self.next) + self.spacing * (count - 1) - now)
+        return max(found, SHORTEST) if found > 0 else 0.0
 
     @property
     def line(self) -> int:

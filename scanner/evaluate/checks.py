@@ -40,18 +40,23 @@ class Context:
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
+    _by_kind: dict[int, list[Rule]] = field(default_factory=dict)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
     _locks: dict[int, list[Rule]] = field(default_factory=dict)
     _others: dict[int, list[Rule]] = field(default_factory=dict)
     _disabled: dict[int, list[Rule]] = field(default_factory=dict)
 
+    def _rules_of(self, kind: ResourceType) -> list[Rule]:
+        """Return the rules of a type, enabled or not."""
+        if not self._by_kind:
+            self._by_kind.update(self.rules.by_kind())
+        return self._by_kind.get(id(kind), [])
+
     def enabled(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled rules of a type."""
         found = self._enabled.get(id(kind))
         if found is None:
-            found = self._enabled[id(kind)] = [
-                rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled
-            ]
+            found = self._enabled[id(kind)] = [rule for rule in self._rules_of(kind) if rule.id in self.rules.enabled]
         return found
 
     def locks(self, kind: ResourceType) -> list[Rule]:
@@ -73,7 +78,7 @@ class Context:
         found = self._disabled.get(id(kind))
         if found is None:
             found = self._disabled[id(kind)] = [
-                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
+                rule for rule in self._rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
             ]
         return found
 

@@ -14,8 +14,22 @@ from scanner.model.json_paths import Part, member
 from scanner.model.origins import origin
 from scanner.model.verdict import Unread
 
-Tree = dict[str, Any]
-"""Paths as a tree: the members that are kept, in lower case, each with the tree below it."""
+
+class Tree(dict[str, "Tree"]):
+    """Paths as a tree: the members that are kept, in lower case, each with the tree below it.
+
+    `below`: the trees below names as Azure writes them, as they were found; None where nothing is kept.
+    """
+
+    __slots__ = ("below",)
+
+    def __init__(self, *members: Mapping[str, "Tree"]) -> None:
+        super().__init__(*members)
+        self.below: dict[str, Tree | None] = {}
+
+
+_NAMES_KNOWN = 256
+"""How many names a tree knows: names may be anything."""
 
 ENVELOPE = (
     "id",
@@ -60,29 +74,29 @@ _SECRET_URLS = {"microsoft.insights/actiongroups": ("webhookReceivers", "service
 """URLs whose path is a secret: the list in `properties`, and the member (lower case) of its entries."""
 _NAMES = ("id", "name")
 """What is kept of each object in a list of objects of which anything is kept."""
-_ALL: Tree = {_WHOLE: {}}
-_HIDDEN: Tree = {}
+_ALL = Tree({_WHOLE: Tree()})
+_HIDDEN = Tree()
 """The tree below a member that may be a secret: nothing of it is kept."""
 
 
 @lru_cache(maxsize=4096)
 def tree_of(paths: tuple[str, ...], tags: frozenset[str] = frozenset()) -> Tree:
     """Return the tree of paths, with the envelope and the tags (names in lower case)."""
-    tree: Tree = {}
+    tree = Tree()
     for path in (*ENVELOPE, *paths):
         _add(tree, path.lower().split("."))
-    tree["tags"] = {tag: {_SELF: {}} for tag in sorted(tags)}
+    tree["tags"] = Tree({tag: Tree({_SELF: Tree()}) for tag in sorted(tags)})
     _spread(tree)
     return tree
 
 
 def _add(tree: Tree, steps: Sequence[str]) -> None:
     for place, step in enumerate(steps, 1):
-        tree = tree.setdefault(step.removesuffix("[]"), {})
+        tree = tree.setdefault(step.removesuffix("[]"), Tree())
         if step.endswith("[]") and place < len(steps):
             for name in _NAMES:
-                tree.setdefault(name, {_SELF: {}})
-    tree[_SELF] = {}
+                tree.setdefault(name, Tree({_SELF: Tree()}))
+    tree[_SELF] = Tree()
 
 
 def _spread(tree: Tree) -> None:
@@ -96,7 +110,7 @@ def _spread(tree: Tree) -> None:
 
 def _merge(tree: Tree, other: Tree) -> None:
     for name, below in other.items():
-        _merge(tree.setdefault(name, {}), below)
+        _merge(tree.setdefault(name, Tree()), below)
 
 
 def cut(value: Any, tree: Tree) -> Any:
@@ -111,10 +125,19 @@ def cut(value: Any, tree: Tree) -> Any:
 
 def _below(tree: Tree, name: str) -> Tree | None:
     """Return what is kept below a member; None where nothing of it is."""
-    found: Tree | None = tree.get(name.lower()) if name not in _MARKS else None
+    if name in tree.below:
+        return tree.below[name]
+    found = _found_below(tree, name)
+    if len(tree.below) < _NAMES_KNOWN:
+        tree.below[name] = found
+    return found
+
+
+def _found_below(tree: Tree, name: str) -> Tree | None:
+    found = tree.get(name.lower()) if name not in _MARKS else None
     if found is not None and (_WHOLE not in tree or _SECRET.search(name)):
         return found
-    wide: Tree | None = _ALL if _WHOLE in tree else tree.get(_EVERY)
+    wide = _ALL if _WHOLE in tree else tree.get(_EVERY)
     if wide is None or not _SECRET.search(name):
         return wide
     return wide if name.startswith("/") and wide.keys().isdisjoint(_MARKS) else _HIDDEN
@@ -207,7 +230,7 @@ def part(value: Any, tree: Tree, at: str = "", why: str = WITHOUT) -> Any:
             return value
         for name, each in dict.items(value):
             if isinstance(each, dict | list):
-                value[name] = part(each, _below(tree, name) or {}, f"{at}.{name}" if at else name, why)
+                value[name] = part(each, _below(tree, name) or _HIDDEN, f"{at}.{name}" if at else name, why)
         return KeptPart(value, tree, at, why)
     if isinstance(value, list):
         for place, each in enumerate(value):
@@ -226,6 +249,7 @@ class KeptPaths:
         self.paths = {type.lower(): tuple(sorted(each)) for type, each in paths.items()}
         self.tags = frozenset(tag.lower() for tag in tags)
         self.why = why
+        self._trees: dict[str, Tree] = {}
 
     def listed(self) -> dict[str, list[str]]:
         """Return the paths by type, as the header of a snapshot has them."""
@@ -233,7 +257,10 @@ class KeptPaths:
 
     def tree(self, type: str) -> Tree:
         """Return what is kept of a type; the envelope of one that no rule reads."""
-        return tree_of(self.paths.get(type.lower(), ()), self.tags)
+        found = self._trees.get(type)
+        if found is None:
+            found = self._trees[type] = tree_of(self.paths.get(type.lower(), ()), self.tags)
+        return found
 
     def cut(self, body: dict[str, Any], type: str) -> dict[str, Any]:
         """Return of a body what is kept of its type; of URLs that are secrets their origin alone."""

@@ -70,6 +70,13 @@ class RuleSet:
         """Return the rules of a resource type, enabled or not."""
         return [rule for rule in self.rules.values() if rule.resource_type is resource_type]
 
+    def by_kind(self) -> dict[int, list[Rule]]:
+        """Return the rules of each resource type that has rules, by the identity of the type."""
+        found: dict[int, list[Rule]] = {}
+        for rule in self.rules.values():
+            found.setdefault(id(rule.resource_type), []).append(rule)
+        return found
+
     def by_type(self) -> dict[str, list[ResourceType]]:
         """Return the resource types of each ARM type (lower case) that has an enabled rule."""
         found: dict[str, list[ResourceType]] = {}
@@ -82,13 +89,12 @@ class RuleSet:
 
     def read(self) -> list[ResourceType]:
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
-        return [kind for kind in self.kinds if self._is_read(kind)]
+        rules = self.by_kind()
+        needed = {id(read.resource_type) for rule in self.enabled.values() for read in rule.reads}
+        return [kind for kind in self.kinds if id(kind) in needed or self._is_read(kind, rules.get(id(kind), ()))]
 
-    def _is_read(self, kind: ResourceType) -> bool:
-        rules = self.rules_of(kind)
-        if any(each.id in self.enabled for each in rules) or any(
-            read.resource_type is kind for rule in self.enabled.values() for read in rule.reads
-        ):
+    def _is_read(self, kind: ResourceType, rules: Sequence[Rule]) -> bool:
+        if any(each.id in self.enabled for each in rules):
             return True
         # Rules on the logs of a type do not make it one that is left out where they are not enabled.
         return all(_is_on_logs(each) for each in rules) and any(each.always for each in kind.children)

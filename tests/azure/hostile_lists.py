@@ -297,6 +297,8 @@ def scan(
         with running(box):
             env = {**box.environment(), **(variables or {})}
             env = {name: each for name, each in env.items() if each}
+            # The collector below looks at what the scan made, not at all tests.
+            gc.freeze()
             ended = twolocks(*words, "--out", out, env=env)
             # A scan that ends early leaves TLS connections half closed. Its process ends with them, this one goes on.
             with warnings.catch_warnings():

@@ -19,6 +19,7 @@ from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
 from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, estate, group, rules
 from tests.evaluate.test_run import run
+from tests.sampled import some
 from tests.terminals import twolocks
 
 SQL = "Microsoft.Sql/servers/firewallRules/read"
@@ -100,7 +101,7 @@ def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
         assert mine <= lacking, sorted(mine - lacking)
 
 
-@pytest.mark.parametrize("type", [each for each in INDEX_TYPES if each.lower() not in EXTENSIONS])
+@pytest.mark.parametrize("type", some((each for each in INDEX_TYPES if each.lower() not in EXTENSIONS), 8))
 def test_what_a_type_of_the_index_leaves_undecided_needs_it(type: str) -> None:
     """The table of what verdicts look up, held to a scan in which each type of the index is refused in turn."""
 

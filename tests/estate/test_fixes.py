@@ -22,6 +22,7 @@ from scanner.snapshot.format import Header, ReadLine, SnapshotLine, encoder, sor
 from scanner.snapshot.store import Store
 from tests.estate.test_expected import Scanned
 from tests.rules.simulate import FIELD_VALUES, overlaid_body, problems
+from tests.sampled import some
 
 LEFT = {
     "machine-management-port-exposed vm-seks": "it is open over IPv6, and the range that is filled in is one of IPv4",
@@ -142,7 +143,8 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
     monkeypatch.setitem(FIELD_VALUES, "ACTION_GROUP_ID", next(id for id in groups if id.endswith("/ag-drift")))
     wrong: dict[str, list[str]] = {}
     count = 0
-    for marks in rounds():
+    alone = some((marks for marks in rounds() if len(marks) == 1), 12)
+    for marks in (*(marks for marks in rounds() if len(marks) > 1), *alone):
         after = estate().evaluate(step for mark in marks for step in before().remedies[mark].changes)
         for mark in marks:
             row, count = before().findings[mark], count + 1

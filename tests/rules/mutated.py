@@ -114,11 +114,13 @@ def kind_of(value: Any) -> str:
 
 def is_wrong(old: Any, new: Any) -> bool | None:
     """Return whether a new value is of a type that the property cannot have, as the old one shows it; None where it
-    does not: a null, an empty list.
+    does not: a null, an empty list, a template expression as in a policy.
     """
     one, other = kind_of(old), kind_of(new)
     if new is ABSENT or other == "null":
         return False
+    if one == "text" and old.startswith("[") and other != one:
+        return None
     if one == "null" or (old == [] and new):
         return None if one == "null" or other == "list" else True
     if one == other == "list":
