@@ -75,6 +75,38 @@ class InfoGroup:
         return ordered[:most], len(ordered[most:])
 
 
+_SUMS = (
+    "endpoints",
+    "public",
+    "public_apps",
+    "accepted_public",
+    "nearly_public",
+    "shared_key_only",
+    "in_part",
+    "accepted_inconclusive",
+    "resources",
+    "reads",
+)
+_COUNTERS = ("open", "states", "statuses", "other_failures", "endpoint_failures", "inconclusive_by_gap")
+_BY_GAPS = ("not_fully_assessed", "inconclusive")
+
+
+class CountsPart(msgspec.Struct, array_like=True):
+    """The numbers of a part of a scan: those of `_SUMS`, of `_COUNTERS` and of `_BY_GAPS`, and the others by name.
+
+    `tally`: the checks by rule; `unread`: see `Tally`. `groups`: the fix groups by their key.
+    """
+
+    sums: list[int]
+    counters: list[dict[str, int]]
+    by_gaps: list[list[tuple[tuple[str, ...], int]]]
+    info: list[tuple[str, dict[str, int]]]
+    worst_by_gap: dict[str, Severity]
+    tally: dict[str, dict[str, int]]
+    unread: list[str]
+    groups: list[tuple[tuple[str, str], FixGroup]]
+
+
 @dataclass(slots=True)
 class Counts:
     """The numbers of a scan. Feed each exposure, finding and gap row once; the rest is set as a whole."""
@@ -281,6 +313,10 @@ class Counts:
                 self.worst_by_gap[url] = max(worst, self.worst_by_gap.get(url, worst))
 
     def _group(self, row: rows.ExposureRow) -> None:
+        root = root_of(row.resource)
+        if len(self._groups) > 2 * GROUPS and root not in self._of_root:
+            # The groups of each bundle before this one are complete.
+            self._keep_worst_groups()
         key = (row.resource.lower(), row.fix.key if row.fix else row.endpoint)
         group = self._groups.get(key)
         if group is None or rank(row.severity) < rank(group.severity):
@@ -291,15 +327,50 @@ class Counts:
             fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes_count=0, also_closes=[])
             made = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
             self._groups[key] = made
-            beside = self._of_root.setdefault(root_of(row.resource), [])
+            beside = self._of_root.setdefault(root, [])
             beside[:] = [*(each for each in beside if each is not group), made]
         else:
             group.endpoints.append(row.endpoint)
+
+    def _keep_worst_groups(self) -> None:
+        self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
+        self._of_root = {}
+        for kept in self._groups.values():
+            self._of_root.setdefault(root_of(kept.resource), []).append(kept)
+
+    # Parts of a scan
+
+    def part(self) -> CountsPart:
+        """Return the numbers as those of a part, before any gap is counted."""
+        return CountsPart(
+            [getattr(self, name) for name in _SUMS],
+            [getattr(self, name) for name in _COUNTERS],
+            [list(getattr(self, name).items()) for name in _BY_GAPS],
+            [(each.type, each.rules) for each in self.info.values()],
+            self.worst_by_gap,
+            dict(self.tally.checks),
+            list(self.tally.unread),
+            list(self._groups.items()),
+        )
+
+    def join(self, part: CountsPart) -> None:
+        """Add the numbers of the part that comes next in the document."""
+        for name, number in zip(_SUMS, part.sums, strict=True):
+            setattr(self, name, getattr(self, name) + number)
+        for name, counter in zip(_COUNTERS, part.counters, strict=True):
+            getattr(self, name).update(counter)
+        for name, pairs in zip(_BY_GAPS, part.by_gaps, strict=True):
+            getattr(self, name).update(dict(pairs))
+        for type, rules in part.info:
+            self.info.setdefault(type.lower(), InfoGroup(type)).rules.update(rules)
+        for url, worst in part.worst_by_gap.items():
+            self.worst_by_gap[url] = max(worst, self.worst_by_gap.get(url, worst))
+        self.tally.join(part.tally, part.unread)
+        for key, group in part.groups:
+            self._groups[key] = group
+            self._of_root.setdefault(root_of(group.resource), []).append(group)
         if len(self._groups) > 2 * GROUPS:
-            self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
-            self._of_root = {}
-            for kept in self._groups.values():
-                self._of_root.setdefault(root_of(kept.resource), []).append(kept)
+            self._keep_worst_groups()
 
 
 def is_in_part(row: rows.ExposureRow) -> bool:
