@@ -1,7 +1,7 @@
 """Evaluates bundles: writes the rows of each, and collects in ledgers what the whole document needs."""
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
-from scanner.evaluate.ledgers import Ledgers
+from scanner.evaluate.ledgers import Ledgers, Part
 from scanner.evaluate.missing import unread_below, unread_top
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult
@@ -130,6 +130,14 @@ class BundleEvaluation:
             writer.not_applicable(id, dict(sorted(reasons.items())))
         for id, resource in sorted(found.resources.items(), key=lambda each: order(each[0])):
             writer.resource(id, resource_row(resource, self.policy.tags))
+
+    def _join(self, parts: Iterable[Part], writer: Writer, groups: dict[str, str]) -> None:
+        """Add parts. `groups`: takes the names of their resource groups, by path in lower case."""
+        for part in parts:
+            writer.join(part.rows)
+            self._ledgers.join(part)
+            for path, name in part.groups.items():
+                groups.setdefault(path, name)
 
     def _beside(self) -> "BundleEvaluation":
         """Return the same with empty ledgers, for a part of the document."""

@@ -1,6 +1,7 @@
 """Step 3 of a scan: evaluate the rules over the bundles of a snapshot, as a stream. Pure; knows no Azure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import chain, islice
 from pathlib import PurePath
@@ -74,29 +75,41 @@ class Evaluation(BundleEvaluation):
             limited=snapshot.limited(),
         )
         self._known: list[Known] | None = None
-        self._batches: Iterator[Batch] | None = None
+        self._parts: Iterable[Part] | None = None
         self._processes: Processes[Batch, Part] | None = None
+
+    def places(self) -> list[str]:
+        """Return where in the document what is known before comes: see `Batches`."""
+        return [place_of(each) for each in self._begin()]
 
     def start(self, writer: Writer, jobs: int, *, few: int = 0) -> int:
         """Fork processes that `run` then uses, and return how many: none where the snapshot has `few` batches or less,
         or where this process cannot be forked. Call it before anything starts a thread, and `close` afterwards.
         """
-        known = self._begin()
-        batches = iter(Batches(self.snapshot, [place_of(each) for each in known]))
+        batches = iter(Batches(self.snapshot, self.places()))
         first = list(islice(batches, few + 1))
-        self._batches = chain(first, batches)
-        if jobs < 2 or len(first) <= few or not can_fork():
-            return 0
+        batches = chain(first, batches)
         work = partial(self.part, writer=writer)
+        if jobs < 2 or len(first) <= few or not can_fork():
+            self.use(map(work, batches))
+            return 0
         self._processes = Processes(jobs, work, encoder.encode, decoder.decode)
+        self.use(self._processes.results(batches))
         return len(self._processes)
 
-    def close(self) -> int:
-        """End the processes. Return how many of them had ended before their work was done."""
-        if self._processes is None:
-            return 0
-        self._processes.close()
-        return self._processes.lost
+    def use(self, parts: Iterable[Part]) -> None:
+        """Let `run` join parts, which come in the order of the document, and read no bundle."""
+        self._parts = parts
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._processes is not None:
+            self._processes.close()
+
+    @property
+    def lost(self) -> int:
+        """Return how many processes ended before their work was done."""
+        return self._processes.lost if self._processes is not None else 0
 
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
@@ -104,12 +117,10 @@ class Evaluation(BundleEvaluation):
         writer.fill = own.shared.fill
         known = self._begin()
         with existing_objects_not_walked():
-            if self._batches is None:
+            if self._parts is None:
                 self._take(known, self.snapshot.remaining, writer)
-            elif self._processes is None:
-                self.join(map(partial(self.part, writer=writer), self._batches), writer)
             else:
-                self.join(self._processes.results(self._batches), writer)
+                self._join(self._parts, writer, self.snapshot.groups)
         for key, stores in own.keys.rows():
             writer.key(key, stores)
         self._finish()
@@ -120,22 +131,19 @@ class Evaluation(BundleEvaluation):
     def part(self, batch: Batch, writer: Writer) -> Part:
         """Return the part of the document that a batch gives. `writer`: that of the whole document."""
         groups: dict[str, str] = {}
+        bundles = bundles_in(batch.lines, self.snapshot.kept, groups)
         one = self._beside()
-        rows = writer.beside()
-        try:
-            bundles = bundles_in(batch.lines, self.snapshot.kept, groups)
+        with closing(writer.beside()) as rows:
             one._take(self._begin()[batch.start : batch.stop], bundles, rows)
             return one._ledgers.part(rows.part(), groups)
-        finally:
-            rows.close()
 
-    def join(self, parts: Iterable[Part], writer: Writer) -> None:
-        """Add parts, in the order of the document."""
-        for part in parts:
-            writer.join(part.rows)
-            self._ledgers.join(part)
-            for path, name in part.groups.items():
-                self.snapshot.groups.setdefault(path, name)
+    def joined(self, parts: Iterable[Part], writer: Writer) -> Part:
+        """Return consecutive parts as one."""
+        groups: dict[str, str] = {}
+        one = self._beside()
+        with closing(writer.beside()) as rows:
+            one._join(parts, rows, groups)
+            return one._ledgers.part(rows.part(), groups)
 
     def _scopes(self) -> list[BundleResult]:
         """Return the rows of the subscriptions whose types were not listed, or not in whole."""
