@@ -158,7 +158,9 @@ def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         patch.setattr("scanner.snapshot.store._READ_BYTES", 2_000)
         for module in ("bundles", "stored", "located"):
             patch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 20)
-        yield Sample(demo_folder / "snapshot.jsonl", tmp_path_factory.mktemp("parts"))
+        made = Sample(demo_folder / "snapshot.jsonl", tmp_path_factory.mktemp("parts"))
+        yield made
+        made.store.close()
 
 
 @pytest.fixture(scope="module")
