@@ -11,7 +11,7 @@ from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
-from scanner.evaluate.ledgers import Ledgers, Part
+from scanner.evaluate.ledgers import DocumentPart, Ledgers
 from scanner.evaluate.missing import unread_below, unread_top
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.results import BundleResult
@@ -131,7 +131,7 @@ class BundleEvaluation:
         for id, resource in sorted(found.resources.items(), key=lambda each: order(each[0])):
             writer.resource(id, resource_row(resource, self.policy.tags))
 
-    def _join(self, parts: Iterable[Part], writer: Writer, groups: dict[str, str]) -> None:
+    def _join(self, parts: Iterable[DocumentPart], writer: Writer, groups: dict[str, str]) -> None:
         """Add parts. `groups`: takes the names of their resource groups, by path in lower case."""
         for part in parts:
             writer.join(part.rows)

@@ -19,7 +19,7 @@ from scanner.evaluate.types import TypeCounts, TypesPart
 from scanner.snapshot.selection import Selection
 
 
-class Part(msgspec.Struct, array_like=True):
+class DocumentPart(msgspec.Struct, array_like=True):
     """The rows of consecutive bundles, and what was collected with them.
 
     A part can be encoded, so that another process can make it. Joining is associative: joining the parts of any split
@@ -43,7 +43,7 @@ class Part(msgspec.Struct, array_like=True):
 
 
 encoder: Final = msgspec.msgpack.Encoder()
-decoder: Final = msgspec.msgpack.Decoder(Part)
+decoder: Final = msgspec.msgpack.Decoder(DocumentPart)
 
 
 @dataclass(slots=True)
@@ -75,9 +75,9 @@ class Ledgers:
             selection,
         )
 
-    def part(self, rows: RowsPart, groups: dict[str, str]) -> Part:
+    def part(self, rows: RowsPart, groups: dict[str, str]) -> DocumentPart:
         """Return what was collected in a part, with its rows."""
-        return Part(
+        return DocumentPart(
             rows=rows,
             counts=self.counts.part(),
             gaps=self.gaps.part(),
@@ -93,7 +93,7 @@ class Ledgers:
             groups=groups,
         )
 
-    def join(self, part: Part) -> None:
+    def join(self, part: DocumentPart) -> None:
         """Add what was collected in the part that comes next in the document."""
         self.counts.join(part.counts)
         self.gaps.join(part.gaps)

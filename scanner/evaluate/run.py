@@ -19,7 +19,7 @@ from scanner.evaluate.counts import Counts
 from scanner.evaluate.frameworks import assessed
 from scanner.evaluate.gaps import GapLedger
 from scanner.evaluate.keys import KeyLedger
-from scanner.evaluate.ledgers import Ledgers, Part, decoder, encoder
+from scanner.evaluate.ledgers import DocumentPart, Ledgers, decoder, encoder
 from scanner.evaluate.missing import index_of, unlisted
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.processes import Processes, can_fork
@@ -75,29 +75,30 @@ class Evaluation(BundleEvaluation):
             limited=snapshot.limited(),
         )
         self._known: list[Known] | None = None
-        self._parts: Iterable[Part] | None = None
-        self._processes: Processes[Batch, Part] | None = None
+        self._parts: Iterable[DocumentPart] | None = None
+        self._processes: Processes[Batch, DocumentPart] | None = None
 
     def places(self) -> list[str]:
         """Return where in the document what is known before comes: see `Batches`."""
         return [place_of(each) for each in self._begin()]
 
-    def start(self, writer: Writer, jobs: int, *, few: int = 0) -> int:
-        """Fork processes that `run` then uses, and return how many: none where the snapshot has `few` batches or less,
-        or where this process cannot be forked. Call it before anything starts a thread, and `close` afterwards.
+    def start(self, writer: Writer, jobs: int, *, least: int = 1) -> int:
+        """Fork at most `jobs` processes that `run` then uses, each for at least that many batches, and return how many:
+        none where one is enough, or where this process cannot be forked. Call it before anything starts a thread, and
+        `close` afterwards.
         """
         batches = iter(Batches(self.snapshot, self.places()))
-        first = list(islice(batches, few + 1))
-        batches = chain(first, batches)
+        first = list(islice(batches, jobs * least))
+        batches, jobs = chain(first, batches), min(jobs, len(first) // least)
         work = partial(self.part, writer=writer)
-        if jobs < 2 or len(first) <= few or not can_fork():
+        if jobs < 2 or not can_fork():
             self.use(map(work, batches))
             return 0
         self._processes = Processes(jobs, work, encoder.encode, decoder.decode)
         self.use(self._processes.results(batches))
         return len(self._processes)
 
-    def use(self, parts: Iterable[Part]) -> None:
+    def use(self, parts: Iterable[DocumentPart]) -> None:
         """Let `run` join parts, which come in the order of the document, and read no bundle."""
         self._parts = parts
 
@@ -128,7 +129,7 @@ class Evaluation(BundleEvaluation):
             writer.capacity(row)
         return self.result
 
-    def part(self, batch: Batch, writer: Writer) -> Part:
+    def part(self, batch: Batch, writer: Writer) -> DocumentPart:
         """Return the part of the document that a batch gives. `writer`: that of the whole document."""
         groups: dict[str, str] = {}
         bundles = bundles_in(batch.lines, self.snapshot.kept, groups)
@@ -137,7 +138,7 @@ class Evaluation(BundleEvaluation):
             one._take(self._begin()[batch.start : batch.stop], bundles, rows)
             return one._ledgers.part(rows.part(), groups)
 
-    def joined(self, parts: Iterable[Part], writer: Writer) -> Part:
+    def joined(self, parts: Iterable[DocumentPart], writer: Writer) -> DocumentPart:
         """Return consecutive parts as one."""
         groups: dict[str, str] = {}
         one = self._beside()

@@ -16,7 +16,7 @@ from scanner.document.writer import Writer
 from scanner.errors import UserError
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.policy import Waivers
-from scanner.evaluate.processes import usable_cores
+from scanner.evaluate.processes import can_fork, usable_cores
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
@@ -42,8 +42,8 @@ from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop, Stopped
 from scanner.text.masks import masked
 
-FEW = 3
-"""How many batches of bundles one process evaluates as fast as several, which must be started."""
+LEAST = 2
+"""The number of batches from which on another process is worth its start."""
 
 
 class _Context(NamedTuple):
@@ -271,10 +271,10 @@ def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer) 
     jobs = int(given) if given else usable_cores()
     if jobs < 2:
         return
-    count = evaluation.start(writer, jobs, few=0 if given else FEW)
-    if given and not count:
-        said = f"--jobs {jobs}: one process evaluates, because this system or program cannot be forked"
+    if given and not can_fork():
+        said = f"--jobs {jobs} has no effect here: one process evaluates, because it cannot be forked"
         screen.write([Line(said, "Note")], "found", said)
+    evaluation.start(writer, jobs, least=1 if given else LEAST)
 
 
 def _show_lost(count: int, screen: Screen) -> None:

@@ -19,7 +19,7 @@ from scanner.config.waivers import GapEntry, WaiverFile
 from scanner.document.schema import decode_document
 from scanner.evaluate import checks, run
 from scanner.evaluate.counts import GROUPS
-from scanner.evaluate.ledgers import Part, decoder, encoder
+from scanner.evaluate.ledgers import DocumentPart, decoder, encoder
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.baseline import Baseline, HistoryWriter
@@ -136,7 +136,7 @@ def waivers_used(evaluation: Evaluation) -> Any:
     return {each: isinstance(each, GapEntry) or count for each, count in waivers.used.items()}, set(waivers.met)
 
 
-def of_parts(sample: Sample, parts: Iterable[Part], *tags: str) -> Whole:
+def of_parts(sample: Sample, parts: Iterable[DocumentPart], *tags: str) -> Whole:
     """Return what parts give that were made elsewhere."""
     evaluation, writer = sample.evaluation(sample.snapshot(*tags))
     evaluation.use(parts)
@@ -214,7 +214,7 @@ def test_processes_give_the_same_document(
     monkeypatch.setattr(run, "can_fork", lambda: True)
     part, here, lost = Evaluation.part, os.getpid(), jobs - 1
 
-    def ending(self: Evaluation, batch: Batch, writer: HistoryWriter) -> Part:
+    def ending(self: Evaluation, batch: Batch, writer: HistoryWriter) -> DocumentPart:
         made = part(self, batch, writer)
         if os.getpid() != here and batch.start == 0 and jobs > 1:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -233,7 +233,7 @@ def test_processes_give_the_same_document(
 def test_a_scan_with_jobs_says_where_it_cannot_fork(
     demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "can_fork", lambda: False)
+    monkeypatch.setattr("scanner.scan.pipeline.can_fork", lambda: False)
     scan = ("scan", "--from", demo_folder / "snapshot.jsonl", "--jobs", "2", "--only", CRASHES)
     ended = twolocks(*scan, "--out", tmp_path / "findings.json")
-    assert "one process evaluates, because this system or program cannot be forked" in ended.err
+    assert "--jobs 2 has no effect here: one process evaluates, because it cannot be forked" in ended.err
