@@ -85,6 +85,13 @@ def test_a_flag_is_yes_or_no() -> None:
         resolve("scan", {}, {"TWOLOCKS_SCAN_QUIET": "maybe"}, folder=Path("/nowhere"))
 
 
+def test_a_number_of_processes(tmp_path: Path) -> None:
+    assert resolved("[scan]\njobs = 2\n", tmp_path)["jobs"] == "2"
+    for text in ("0", "65", "two", "1.5", "-1"):
+        with pytest.raises(InputError, match="is not a number from 1 to 64"):
+            resolve("scan", {"jobs": text}, {}, folder=Path("/nowhere"))
+
+
 def test_paths_in_a_file_start_from_its_folder(tmp_path: Path) -> None:
     found = resolved('[scan]\nwaivers = "waivers.toml"\nout = ["report.html", "-"]\nrules = ["/srv/rules"]\n', tmp_path)
     assert found["waivers"] == str(tmp_path / "waivers.toml")
@@ -156,6 +163,7 @@ url-env = "TWOLOCKS_SECRET_OPS"
         ("scan = 1", ("scan must be a table", "twolocks.toml:1", "write [scan]")),
         ("[scan]\nquiet = 'yes'", ("scan.quiet must be true or false", "twolocks.toml:2", "")),
         ("[scan]\nonly = [1]", ("scan.only must be text or a list of texts", "twolocks.toml:2", "")),
+        ("[scan]\njobs = 65", ("scan.jobs must be a number from 1 to 64", "twolocks.toml:2", "")),
         ("[scan]\nauth = ['cli']", ("scan.auth must be text", "twolocks.toml:2", "")),
         ("[networks]\na = ['10.0.0.0/33']", ("'10.0.0.0/33'", "twolocks.toml:2", "write ranges as")),
         ("[networks]\na = ['0.0.0.0/1']\nb = ['128.0.0.0/1']", ("these networks cover", "twolocks.toml:1", "list the")),

@@ -75,6 +75,11 @@ class Sample:
         waivers = load(file, self.rules, max_days=100_000)
         self.policy = Policy(waivers=waivers, intended=(Intended("*a*", "*", "meant"),), tags=("team",))
         self.store = self._store()
+        self.baseline = Baseline()
+        evaluation, writer = self.evaluation()
+        whole(evaluation, writer)
+        known = dict(list(writer.observation.items.items())[::2])
+        self.baseline = Baseline(known, lambda resource, rule_or_type: "a" in rule_or_type)
 
     def _store(self) -> Store:
         head, *rest = map(lines.decoder.decode, self.path.read_bytes().splitlines())
@@ -93,7 +98,7 @@ class Sample:
 
     def evaluation(self, snapshot: Snapshot | None = None) -> tuple[Evaluation, HistoryWriter]:
         taken = snapshot or self.snapshot()
-        return Evaluation(taken, self.rules, self.policy), HistoryWriter(Baseline(), taken.header.taken, str)
+        return Evaluation(taken, self.rules, self.policy), HistoryWriter(self.baseline, taken.header.taken, str)
 
     def parts(self, *tags: str) -> list[bytes]:
         """Return the part of each resource, as another process returns it."""
@@ -183,6 +188,8 @@ def test_the_sample_has_what_is_joined(expected: Whole) -> None:
     assert {"waived", "unknown", "error", "fail"} <= {each.status for each in document.findings}
     assert len(expected.waivers[0]) == 2
     assert expected.tags
+    assert expected.seen["_present"]
+    assert {each.new for each in document.findings} == {True, False, msgspec.UNSET}
 
 
 @settings(max_examples=6)
