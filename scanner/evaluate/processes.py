@@ -1,17 +1,18 @@
 """Forked processes that do the tasks of this one. They share its memory, and end with it, however it ends."""
 
-import multiprocessing
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Final, Generic, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 
 from scanner.model.cycle_collector import existing_objects_not_walked
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
 
 MOST: Final = 8
 """How many processes there are at most, unless a number is given."""
@@ -34,8 +35,8 @@ def usable_cores() -> int:
 
 
 class _Worker(NamedTuple):
-    process: BaseProcess
-    pipe: Connection
+    process: "BaseProcess"
+    pipe: "Connection"
 
 
 class Processes(Generic[Task, Result]):
@@ -69,6 +70,9 @@ class Processes(Generic[Task, Result]):
         return len(self._workers)
 
     def _start(self) -> None:
+        # Imported here: it takes as long as the evaluation of fifty resources.
+        import multiprocessing
+
         context = multiprocessing.get_context("fork")
         here, there = context.Pipe()
         others = [here, *(each.pipe for each in self._workers)]
@@ -83,7 +87,7 @@ class Processes(Generic[Task, Result]):
         self._workers.append(_Worker(process, here))
         self._idle.append(self._workers[-1])
 
-    def _serve(self, pipe: Connection, others: Sequence[Connection]) -> None:
+    def _serve(self, pipe: "Connection", others: Sequence["Connection"]) -> None:
         """Do tasks until the other end of the pipe is closed."""
         # An open copy of another end would keep a process waiting when this program is killed.
         for each in others:
@@ -137,6 +141,8 @@ class Processes(Generic[Task, Result]):
 
     def _received(self) -> Iterator[tuple[int, Result]]:
         """Wait for processes, and yield number and result of what they did."""
+        from multiprocessing.connection import wait
+
         for pipe in wait(list(self._busy)):
             worker, number, task = self._busy.pop(cast("Connection", pipe))
             try:
