@@ -38,9 +38,8 @@ class Option:
     `many`: may be given more than once. `path`: names a file or folder; in a settings file it is relative to the folder
     of that file. `url`: a path unless it is a URL. `shared`: a command other than `scan` also uses the variable and the
     setting of `scan` (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]). `needed`: part of the usage line.
-    `most`: its value is a whole number from 1 to this.
-    `short`: its short form, such as `-s`. `effect`: of every option that a settings file may set; None for others.
-    `in_file`: an option of `scan` that a settings file may set.
+    `most`: its value is a whole number from 1 to this. `short`: its short form, such as `-s`. `effect`: of every option
+    that a settings file may set; None for others. `in_file`: an option of `scan` that a settings file may set.
     """
 
     name: str

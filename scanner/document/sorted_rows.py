@@ -30,8 +30,9 @@ class SortedRows:
             self._database = sqlite3.connect("", check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = OFF")
             self._database.execute("CREATE TABLE found (part INTEGER, place TEXT, row BLOB)")
-        self._database.executemany("INSERT INTO found VALUES (?, ?, ?)", self._waiting)
-        self._waiting.clear()
+        if self._waiting:
+            self._database.executemany("INSERT INTO found VALUES (?, ?, ?)", self._waiting)
+            self._waiting.clear()
         return self._database
 
     def all(self) -> Iterator[Row]:
