@@ -68,7 +68,7 @@ class Key:
         return found | ({"description": self.about} if self.about else {})
 
 
-def number(name: str, about: str, least: int, most: int, default: int, effect: Effect) -> Key:
+def number(name: str, about: str, least: int, most: int, default: int | None, effect: Effect) -> Key:
     """Return a key whose value is a number from `least` to `most`."""
     type: Any = Annotated[int, Meta(ge=least, le=most)]
     return Key(name, about, type, f"a number from {least} to {most}", default=default, effect=effect)
@@ -85,6 +85,9 @@ def option_key(option: Option) -> Key:
     """Return the key of [scan] that sets an option."""
     if option.flag:
         return Key(option.name, option.about, bool, "true or false", default=False)
+    if option.most:
+        assert option.effect is not None
+        return number(option.name, option.about, 1, option.most, None, option.effect)
     if option.many:
         return Key(option.name, option.about, ONE | list[str], "text or a list of texts")
     return Key(option.name, option.about, ONE, default=option.default if option.known else None, known=option.known)

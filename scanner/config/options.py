@@ -38,8 +38,8 @@ class Option:
     `many`: may be given more than once. `path`: names a file or folder; in a settings file it is relative to the folder
     of that file. `url`: a path unless it is a URL. `shared`: a command other than `scan` also uses the variable and the
     setting of `scan` (`TWOLOCKS_SCAN_WAIVERS`, `waivers` in [scan]). `needed`: part of the usage line.
-    `short`: its short form, such as `-s`. `effect`: of every option that a settings file may set; None for others.
-    `in_file`: an option of `scan` that a settings file may set.
+    `most`: its value is a whole number from 1 to this. `short`: its short form, such as `-s`. `effect`: of every option
+    that a settings file may set; None for others. `in_file`: an option of `scan` that a settings file may set.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Option:
     url: bool = False
     shared: bool = False
     needed: bool = False
+    most: int = 0
     short: str = ""
     effect: Effect | None = None
     in_file: bool = True
@@ -126,6 +127,8 @@ FAIL_ON_SCAN = Option(
 FAIL_ON_DEMO = Option(
     "fail-on", "SEVERITY", "Exit code as for a scan: critical, high, medium, low, info", "never", known=FAIL_ON
 )
+
+JOBS = Option("jobs", "N", "Processes that evaluate (default: one a core, at most 8)", most=64, effect=Effect.exhaust)
 
 # What to write
 

@@ -241,6 +241,8 @@ def _of_toml(option: Option, value: Any, file: TomlFile) -> Any:
         return option.unset
     if option.flag:
         return value
+    if option.most:
+        return str(value)
     texts = [value] if isinstance(value, str) else value
     if option.path:
         texts = [_path(option, each, file.path.parent) for each in texts]
@@ -263,6 +265,9 @@ def _known(settings: Settings, row: Command) -> None:
     own = {option.name for option in row.options}
     for option in (*row.options, *(each for each in SCAN if _shows_scan(row) and each.name not in own)):
         given = settings.options[option.name]
+        if option.most and given.value and not _is_number(str(given.value), option.most):
+            said = f'"{given.value}" is not a number from 1 to {option.most}'
+            raise InputError(said, at=settings.at(option.name, given.value))
         if not option.known or given.value in (*option.known, option.unset) or given.source == DEFAULT:
             continue
         near = nearest(str(given.value), option.known, 1)
@@ -274,6 +279,10 @@ def _known(settings: Settings, row: Command) -> None:
             at=settings.at(option.name, given.value),
             do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(listed)}",
         )
+
+
+def _is_number(text: str, most: int) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most
 
 
 def _history(settings: Settings) -> None:

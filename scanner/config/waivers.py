@@ -3,13 +3,14 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Generic, TypeVar
 
 from scanner.document.schema import WaiverRow
-from scanner.evaluate.policy import Failure
+from scanner.evaluate.policy import Failure, WaiverUse
 from scanner.model.exposure import Auth, EndpointKind, Reach
 from scanner.model.ids import name_of, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
@@ -207,6 +208,29 @@ class WaiverFile:
         self.used.clear()
         self.met.clear()
 
+    def beside(self) -> "WaiverFile":
+        """Return the same entries with records of their own, for a part of an evaluation."""
+        made = copy(self)
+        made.used, made.met = Counter(), set()
+        return made
+
+    def part(self) -> WaiverUse:
+        """Return what was recorded in a part."""
+        places = {each: place for place, each in enumerate(self._entries)}
+        used = {places[each]: count for each, count in self.used.items()}
+        return WaiverUse(used, [places[each] for each in self.met])
+
+    def join(self, part: WaiverUse) -> None:
+        """Add what was recorded in another part. Of an entry on a failed read it counts only whether it is used."""
+        entries = self._entries
+        for place, count in part.used.items():
+            self.used[entries[place]] += count
+        self.met.update(entries[place] for place in part.met)
+
+    @property
+    def _entries(self) -> tuple[Entry, ...]:
+        return (*self.waivers, *self.gaps, *self.lapsed)
+
     def accepted_gap(self, gap: Gap) -> WaiverRow | None:
         """Return the entry that accepts a gap: of several the one that expires last."""
         about = [each for each in self._checks.entries if not each.rule and each.means(gap.url)]
@@ -225,7 +249,7 @@ class WaiverFile:
         """
         rules = list(enabled)
         notes = []
-        for each in sorted([*self.waivers, *self.gaps, *self.lapsed], key=lambda each: each.line):
+        for each in sorted(self._entries, key=lambda each: each.line):
             asked = _was_evaluated(each, rules, subscriptions, whole)
             if each in self._gone and (asked or self.used[each]):
                 notes.append(self._expired_note(each))

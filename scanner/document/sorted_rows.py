@@ -3,25 +3,50 @@
 import sqlite3
 from collections.abc import Iterator
 
+_BATCH = 4096
+"""How many rows are in memory before they are in the database."""
+Row = tuple[int, str, bytes]
+"""The number of a group, the text that sorts the row in it, and the row."""
+
 
 class SortedRows:
     """Rows by the number of their group. SQLite keeps what it does not need in a file of its own, which it deletes."""
 
     def __init__(self) -> None:
-        # An evaluation may end in another thread than the one that began it; one of them uses it at a time.
-        self._database = sqlite3.connect("", check_same_thread=False)
-        self._database.execute("PRAGMA journal_mode = OFF")
-        self._database.execute("CREATE TABLE found (part INTEGER, place TEXT, row BLOB)")
+        self._waiting: list[Row] = []
+        self._database: sqlite3.Connection | None = None
         self._is_sorted = False
 
     def add(self, group: int, place: str, row: bytes) -> None:
         """Add a row of a group. `place` sorts the rows of a group; those with the same one stay in their order."""
-        self._database.execute("INSERT INTO found VALUES (?, ?, ?)", (group, place, row))
+        self._waiting.append((group, place, row))
+        if len(self._waiting) >= _BATCH:
+            self._store()
+
+    def _store(self) -> sqlite3.Connection:
+        """Put the rows into the database, which is made where there is none."""
+        if self._database is None:
+            # An evaluation may end in another thread than the one that began it; one of them uses it at a time.
+            self._database = sqlite3.connect("", check_same_thread=False)
+            self._database.execute("PRAGMA journal_mode = OFF")
+            self._database.execute("CREATE TABLE found (part INTEGER, place TEXT, row BLOB)")
+        if self._waiting:
+            self._database.executemany("INSERT INTO found VALUES (?, ?, ?)", self._waiting)
+            self._waiting.clear()
+        return self._database
+
+    def all(self) -> Iterator[Row]:
+        """Yield every row in the order in which they were added."""
+        if self._database is not None:
+            found = self._database.execute("SELECT part, place, row FROM found ORDER BY rowid")
+            yield from ((group, place, bytes(row)) for group, place, row in found)
+        yield from self._waiting
 
     def of(self, group: int) -> Iterator[bytes]:
         """Yield the rows of a group. Called once all rows are added."""
+        database = self._store()
         if not self._is_sorted:
-            self._database.execute("CREATE INDEX sorted ON found (part, place)")
+            database.execute("CREATE INDEX sorted ON found (part, place)")
             self._is_sorted = True
-        found = self._database.execute("SELECT row FROM found WHERE part = ? ORDER BY place, rowid", (group,))
+        found = database.execute("SELECT row FROM found WHERE part = ? ORDER BY place, rowid", (group,))
         return (bytes(row[0]) for row in found)

@@ -60,6 +60,14 @@ def mode_of_new(path: Path) -> int:
     return 0o600
 
 
+def read_at(file: IO[bytes], start: int, size: int) -> bytes:
+    """Return bytes of a file that was flushed. Forked processes share the place of a file, so it is not used."""
+    if hasattr(os, "pread"):
+        return os.pread(file.fileno(), size, start)
+    file.seek(start)
+    return file.read(size)
+
+
 class AtomicFile:
     """A file that is written beside its path, and renamed to it only when it is complete.
 

@@ -33,6 +33,13 @@ _IN_MEMORY = 4 << 20
 """The bytes of one section that are kept in memory until the document is written; beyond them they are in a file."""
 
 
+class RowsPart(msgspec.Struct, array_like=True):
+    """The rows of a part of a document: whole lines by section. `seen`: what a writer has noted of them, encoded."""
+
+    sections: dict[str, bytes]
+    seen: bytes = b""
+
+
 class Last(NamedTuple):
     """The parts of a document after its coverage, each of which may be missing."""
 
@@ -70,6 +77,26 @@ class Writer:
         """Write the beginning of a line, or whole lines."""
         self._spools[section].write((b",\n" if section in self._filled else b"\n") + text)
         self._filled.add(section)
+
+    def beside(self) -> "Writer":
+        """Return a writer for the rows of a part."""
+        return Writer()
+
+    def part(self) -> RowsPart:
+        """Return the rows of a part, which has no keys and no capacity."""
+        sections = {}
+        for name in _SECTIONS:
+            self._spill(name)
+            self._spools[name].seek(0)
+            if text := self._spools[name].read():
+                sections[name] = text.removeprefix(b"\n")
+        return RowsPart(sections)
+
+    def join(self, part: RowsPart) -> None:
+        """Write the rows of the part that comes next in the document."""
+        for name, text in part.sections.items():
+            self._spill(name)
+            self._begin(name, text)
 
     def exposure(self, row: ExposureRow) -> None:
         self._line("exposures", _encoder.encode(row))

@@ -54,6 +54,18 @@ class CapacityLedger:
         if resource_type_of(bundle.id).lower() == GROUPS.lower():
             self._reservations += _reservations(bundle)
 
+    def beside(self) -> "CapacityLedger":
+        """Return a ledger for a part of the evaluation."""
+        return CapacityLedger(self._snapshot, self._rules)
+
+    def part(self) -> list[ReservationRow]:
+        """Return what the bundles of a part say."""
+        return self._reservations
+
+    def join(self, part: Iterable[ReservationRow]) -> None:
+        """Add what the bundles of the part that comes next in the document say."""
+        self._reservations += part
+
     def rows(self, tally: Tally, types: Iterable[TypeRow]) -> Iterator[CapacityRow]:
         """Yield every row, after the last bundle. `tally`: the checks by rule; `types`: the resources by type."""
         if self._snapshot.header.live:

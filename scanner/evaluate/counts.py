@@ -59,6 +59,60 @@ class FixGroup:
 
 
 @dataclass(slots=True)
+class FixGroups:
+    """The open endpoints of resources by the command that closes them; of many groups the worst ones."""
+
+    _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
+    _of_root: dict[str, list[FixGroup]] = field(default_factory=dict)
+    """The groups by the id of the bundle of their resource (lower case)."""
+
+    def add(self, row: rows.ExposureRow) -> None:
+        """Add an open endpoint with a severity."""
+        root = root_of(row.resource)
+        if len(self._groups) > 2 * GROUPS and root not in self._of_root:
+            # The groups of each bundle before this one are complete.
+            self.keep_worst()
+        key = (row.resource.lower(), row.fix.key if row.fix else row.endpoint)
+        group = self._groups.get(key)
+        if group is None or rank(row.severity) < rank(group.severity):
+            known = group.endpoints if group else []
+            known.insert(0, row.endpoint)
+            severity = str(row.severity)
+            # What it closes elsewhere is known once every row is written.
+            fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes_count=0, also_closes=[])
+            made = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
+            self._groups[key] = made
+            beside = self._of_root.setdefault(root, [])
+            beside[:] = [*(each for each in beside if each is not group), made]
+        else:
+            group.endpoints.append(row.endpoint)
+
+    def keep_worst(self) -> None:
+        """Forget the groups behind the worst ones."""
+        self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
+        self._of_root = {}
+        for kept in self._groups.values():
+            self._of_root.setdefault(root_of(kept.resource), []).append(kept)
+
+    def name(self, row: rows.FindingRow) -> None:
+        """Take the title of a failed rule for the groups of its bundle."""
+        for group in self._of_root.get(root_of(row.resource), ()):
+            group.named_by(row)
+
+    def items(self) -> list[tuple[tuple[str, str], FixGroup]]:
+        """Return the groups with their keys, in the order of the document."""
+        return list(self._groups.items())
+
+    def join(self, part: Iterable[tuple[tuple[str, str], FixGroup]]) -> None:
+        """Add the groups of the part that comes next in the document."""
+        for key, group in part:
+            self._groups[key] = group
+            self._of_root.setdefault(root_of(group.resource), []).append(group)
+        if len(self._groups) > 2 * GROUPS:
+            self.keep_worst()
+
+
+@dataclass(slots=True)
 class InfoGroup:
     """The findings of severity info on resources of one type: their numbers by rule."""
 
@@ -73,6 +127,38 @@ class InfoGroup:
         """Return the rules with the most findings, at most `most`, and how many others there are."""
         ordered = sorted(self.rules, key=lambda rule: (-self.rules[rule], rule))
         return ordered[:most], len(ordered[most:])
+
+
+_SUMS = (
+    "endpoints",
+    "public",
+    "public_apps",
+    "accepted_public",
+    "nearly_public",
+    "shared_key_only",
+    "in_part",
+    "accepted_inconclusive",
+    "resources",
+    "reads",
+)
+_COUNTERS = ("open", "states", "statuses", "other_failures", "endpoint_failures", "inconclusive_by_gap")
+_BY_GAPS = ("not_fully_assessed", "inconclusive")
+
+
+class CountsPart(msgspec.Struct, array_like=True):
+    """The numbers of a part of a scan: those of `_SUMS`, of `_COUNTERS` and of `_BY_GAPS`, and the others by name.
+
+    `tally`: the checks by rule; `unread`: see `Tally`. `groups`: the fix groups by their key.
+    """
+
+    sums: list[int]
+    counters: list[dict[str, int]]
+    by_gaps: list[list[tuple[tuple[str, ...], int]]]
+    info: list[tuple[str, dict[str, int]]]
+    worst_by_gap: dict[str, Severity]
+    tally: dict[str, dict[str, int]]
+    unread: list[str]
+    groups: list[tuple[tuple[str, str], FixGroup]]
 
 
 @dataclass(slots=True)
@@ -130,9 +216,7 @@ class Counts:
     types: list[rows.TypeRow] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     """The checks of each rule."""
-    _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
-    _of_root: dict[str, list[FixGroup]] = field(default_factory=dict)
-    """The fix groups by the id of the bundle of their resource (lower case)."""
+    _groups: FixGroups = field(default_factory=FixGroups)
 
     @property
     def checks(self) -> int:
@@ -186,7 +270,7 @@ class Counts:
         self.open[str(row.severity)] += 1
         self._locks(row)
         if row.severity:
-            self._group(row)
+            self._groups.add(row)
 
     def finding(self, row: rows.FindingRow) -> None:
         """Count a finding."""
@@ -196,8 +280,7 @@ class Counts:
             failures = self.other_failures if row.is_counted else self.endpoint_failures
             failures[str(row.severity)] += 1
             if row.category in LOCKS and row.endpoints:
-                for group in self._of_root.get(root_of(row.resource), ()):
-                    group.named_by(row)
+                self._groups.name(row)
         if row.status == "fail" and row.severity == "info":
             type = type_of(row.resource)
             self.info.setdefault(type.lower(), InfoGroup(type)).rules[row.rule] += 1
@@ -223,7 +306,7 @@ class Counts:
 
     def fix_groups(self) -> list[FixGroup]:
         """Return the fix groups, the worst first, then in the order of the document; at least the first `GROUPS`."""
-        return sorted(self._groups.values(), key=lambda group: rank(group.severity))
+        return sorted((group for _, group in self._groups.items()), key=lambda group: rank(group.severity))
 
     def info_groups(self) -> list[InfoGroup]:
         """Return the findings of severity info by type, the type with the most findings first."""
@@ -280,26 +363,35 @@ class Counts:
                 worst = Severity[row.severity]
                 self.worst_by_gap[url] = max(worst, self.worst_by_gap.get(url, worst))
 
-    def _group(self, row: rows.ExposureRow) -> None:
-        key = (row.resource.lower(), row.fix.key if row.fix else row.endpoint)
-        group = self._groups.get(key)
-        if group is None or rank(row.severity) < rank(group.severity):
-            known = group.endpoints if group else []
-            known.insert(0, row.endpoint)
-            severity = str(row.severity)
-            # What it closes elsewhere is known once every row is written.
-            fix = None if row.fix is None else msgspec.structs.replace(row.fix, also_closes_count=0, also_closes=[])
-            made = FixGroup(row.resource, fix, severity, row.title, known, row.fingerprint)
-            self._groups[key] = made
-            beside = self._of_root.setdefault(root_of(row.resource), [])
-            beside[:] = [*(each for each in beside if each is not group), made]
-        else:
-            group.endpoints.append(row.endpoint)
-        if len(self._groups) > 2 * GROUPS:
-            self._groups = dict(sorted(self._groups.items(), key=lambda each: rank(each[1].severity))[:GROUPS])
-            self._of_root = {}
-            for kept in self._groups.values():
-                self._of_root.setdefault(root_of(kept.resource), []).append(kept)
+    # Parts of a scan
+
+    def part(self) -> CountsPart:
+        """Return the numbers as those of a part, before any gap is counted."""
+        return CountsPart(
+            [getattr(self, name) for name in _SUMS],
+            [getattr(self, name) for name in _COUNTERS],
+            [list(getattr(self, name).items()) for name in _BY_GAPS],
+            [(each.type, each.rules) for each in self.info.values()],
+            self.worst_by_gap,
+            dict(self.tally.checks),
+            list(self.tally.unread),
+            self._groups.items(),
+        )
+
+    def join(self, part: CountsPart) -> None:
+        """Add the numbers of the part that comes next in the document."""
+        for name, number in zip(_SUMS, part.sums, strict=True):
+            setattr(self, name, getattr(self, name) + number)
+        for name, counter in zip(_COUNTERS, part.counters, strict=True):
+            getattr(self, name).update(counter)
+        for name, pairs in zip(_BY_GAPS, part.by_gaps, strict=True):
+            getattr(self, name).update(dict(pairs))
+        for type, rules in part.info:
+            self.info.setdefault(type.lower(), InfoGroup(type)).rules.update(rules)
+        for url, worst in part.worst_by_gap.items():
+            self.worst_by_gap[url] = max(worst, self.worst_by_gap.get(url, worst))
+        self.tally.join(part.tally, part.unread)
+        self._groups.join(part.groups)
 
 
 def is_in_part(row: rows.ExposureRow) -> bool:

@@ -38,6 +38,12 @@ class Tally:
         for rule in rules:
             self._of(rule)["pass"] += 1
 
+    def join(self, checks: Mapping[str, Mapping[str, int]], unread: Iterable[str]) -> None:
+        """Add the checks of another part of a scan."""
+        for rule, counts in checks.items():
+            self._of(rule).update(counts)
+        self.unread.update(unread)
+
     def _of(self, rule: str) -> Counter[str]:
         found = self.checks.get(rule)
         if found is None:

@@ -1,6 +1,7 @@
 """The gaps of an evaluation: the rules that each makes inconclusive, who accepted it, and what stays unresolved."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -17,15 +18,32 @@ def ends(waiver: WaiverRow) -> str:
     return waiver.expires or "9999"
 
 
+class GapsPart(msgspec.Struct, array_like=True):
+    """The gaps of a part of an evaluation, and what was recorded of them and of those that were known before it.
+
+    `outside`, `unresolved`: URLs. `rules`: the rules that are inconclusive, by URL.
+    """
+
+    gaps: list[Gap]
+    outside: list[str]
+    rules: dict[str, list[str]]
+    unresolved: list[str]
+    accepted_by_rule: int
+
+
 class GapLedger:
     """Collects the gaps of a snapshot by URL. `accepted_by_rule`: the inconclusive checks that an entry accepts by
     their rule; the other accepted ones have accepted gaps alone.
+
+    `before`: of the ledger of a part, the gaps that are known before it.
     """
 
-    def __init__(self, waivers: Waivers) -> None:
+    def __init__(self, waivers: Waivers, before: Mapping[str, Gap] | None = None) -> None:
         self.accepted_by_rule = 0
         self._waivers = waivers
-        self._gaps: dict[str, tuple[Gap, set[str]]] = {}
+        self._before = before or {}
+        self._gaps: dict[str, Gap] = {}
+        self._rules: defaultdict[str, set[str]] = defaultdict(set)
         self._outside: set[str] = set()
         """The URLs of gaps outside of what is evaluated: each counts where it leaves something unresolved."""
         self._accepted: dict[str, WaiverRow | None] = {}
@@ -34,10 +52,34 @@ class GapLedger:
     def add(self, gaps: Iterable[Gap], selection: Selection | None = None) -> None:
         """Add gaps; of one URL the first stays. `selection`: what is evaluated."""
         for gap in gaps:
-            if gap.url not in self._gaps:
-                self._gaps[gap.url] = (gap, set())
+            if self._known(gap.url) is None:
+                self._gaps[gap.url] = gap
                 if selection is not None and not selection.has_place(gap.url):
                     self._outside.add(gap.url)
+
+    def beside(self, waivers: Waivers) -> "GapLedger":
+        """Return a ledger for a part of the evaluation. It knows the gaps so far."""
+        return GapLedger(waivers, self._gaps)
+
+    def part(self) -> GapsPart:
+        """Return what the ledger of a part has collected."""
+        rules = {url: sorted(found) for url, found in self._rules.items()}
+        return GapsPart(
+            list(self._gaps.values()), list(self._outside), rules, list(self._unresolved), self.accepted_by_rule
+        )
+
+    def join(self, part: GapsPart) -> None:
+        """Add what a part has collected."""
+        fresh = [gap for gap in part.gaps if self._known(gap.url) is None]
+        self._outside.update({gap.url for gap in fresh}.intersection(part.outside))
+        self.add(fresh)
+        for url, rules in part.rules.items():
+            self._rules[url].update(rules)
+        self._unresolved.update(part.unresolved)
+        self.accepted_by_rule += part.accepted_by_rule
+
+    def _known(self, url: str) -> Gap | None:
+        return self._gaps.get(url) or self._before.get(url)
 
     def accept(self, rule: Rule, resource: str, verdict: Unknown) -> WaiverRow | None:
         """Record an inconclusive check. Return who accepted it, None where a reason of it is not accepted.
@@ -73,27 +115,26 @@ class GapLedger:
     def close(self) -> None:
         """Forget the gaps outside of what was evaluated on which no result depends. After the last bundle."""
         for url in self._outside - self._unresolved:
-            if not self._gaps[url][1]:
+            if not self._rules.get(url):
                 del self._gaps[url]
 
     def rows(self) -> list[GapRow]:
         """Return the gaps with the rules that each makes inconclusive, by URL."""
-        found = sorted(self._gaps.values(), key=lambda each: each[0].url.lower())
-        return [self._row(gap, rules) for gap, rules in found]
+        return [self._row(gap) for gap in sorted(self._gaps.values(), key=lambda each: each.url.lower())]
 
     def all_accepted(self, rows: Iterable[GapRow]) -> bool:
         """Return whether every gap is accepted and nothing else leaves a check unresolved."""
         accepted = {row.url for row in rows if row.accepted}
         return accepted.issuperset(self._gaps) and accepted.issuperset(self._unresolved)
 
-    def _row(self, gap: Gap, rules: set[str]) -> GapRow:
+    def _row(self, gap: Gap) -> GapRow:
         waiver = self._waiver(gap.url)
         return GapRow(
             url=gap.url,
             status=gap.status,
             code=gap.code,
             action=gap.action,
-            rules=sorted(rules),
+            rules=sorted(self._rules.get(gap.url, ())),
             accepted=waiver is not None,
             waiver=waiver or msgspec.UNSET,
             resources=gap.resources or msgspec.UNSET,
@@ -101,11 +142,11 @@ class GapLedger:
 
     def _waiver(self, url: str) -> WaiverRow | None:
         """Return who accepted the gap of this URL. What is no gap of the snapshot is not accepted."""
-        if url not in self._accepted and url in self._gaps:
-            self._accepted[url] = self._waivers.accepted_gap(self._gaps[url][0])
+        if url not in self._accepted and (gap := self._known(url)) is not None:
+            self._accepted[url] = self._waivers.accepted_gap(gap)
         return self._accepted.get(url)
 
     def _attribute(self, rule: Rule, urls: Iterable[str]) -> None:
         for url in urls:
-            if url in self._gaps:
-                self._gaps[url][1].add(rule.id)
+            if self._known(url) is not None:
+                self._rules[url].add(rule.id)

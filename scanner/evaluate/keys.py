@@ -2,7 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -120,7 +121,7 @@ _decode = msgspec.json.Decoder(KeyStoreRow).decode
 
 
 @dataclass(slots=True)
-class _KeyGroup:
+class KeyGroup:
     """One key. `number`: that of its stores. `elsewhere`: what the first rule says that finds its vault elsewhere."""
 
     number: int
@@ -128,6 +129,22 @@ class _KeyGroup:
     type: str
     key: KeyName | None
     elsewhere: KeyRiskRow | None = None
+
+    @property
+    def id(self) -> tuple[str, ...]:
+        """Return what tells keys apart: of those that are not known, one a type and holder."""
+        return self.key.id if self.key is not None else ("", self.holder, self.type.lower())
+
+
+class KeysPart(msgspec.Struct, array_like=True):
+    """The keys of a part of an evaluation. `stores`: the number of the group, what sorts the row, and the row, encoded.
+
+    `risks`: what rules found, each with the id (lower case) of the vault or key.
+    """
+
+    groups: list[KeyGroup]
+    stores: list[tuple[int, str, bytes]]
+    risks: list[tuple[str, KeyRiskRow]]
 
 
 class KeyLedger:
@@ -142,17 +159,47 @@ class KeyLedger:
         types = frozenset(each.partition("/")[0] + "/" + each.split("/")[1] for each in index.keys.finders)
         refused = (Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if type_of(gap.url).lower() in types)
         index.keys.unread = (*([OTHERS] if is_part else []), *refused)
-        self._groups: dict[tuple[str, ...], _KeyGroup] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        self._groups: dict[tuple[str, ...], KeyGroup] = {}
         self._stores = SortedRows()
         self._risks: dict[str, list[KeyRiskRow]] = defaultdict(list)
+
+    def beside(self) -> "KeyLedger":
+        """Return a ledger for a part of the evaluation."""
+        made = copy(self)
+        made._begin()
+        return made
+
+    def part(self) -> KeysPart:
+        """Return the keys of a part."""
+        risks = [(id, row) for id, found in self._risks.items() for row in found]
+        return KeysPart(list(self._groups.values()), list(self._stores.all()), risks)
+
+    def join(self, part: KeysPart) -> None:
+        """Add the keys of the part that comes next in the document."""
+        numbers = []
+        for each in part.groups:
+            group = self._group(each)
+            group.elsewhere = group.elsewhere or each.elsewhere
+            numbers.append(group.number)
+        for number, place, row in part.stores:
+            self._stores.add(numbers[number], place, row)
+        for id, risk in part.risks:
+            self._risks[id].append(risk)
+
+    def _group(self, found: KeyGroup) -> KeyGroup:
+        """Return the group of a key; one like `found`, where it is new."""
+        group = self._groups.get(found.id)
+        if group is None:
+            group = self._groups[found.id] = replace(found, number=len(self._groups))
+        return group
 
     def add(self, found: Iterable[StoreKey]) -> None:
         """Add the keys of one bundle."""
         for each in found:
-            where = each.key.id if each.key is not None else ("", each.holder, each.type.lower())
-            group = self._groups.get(where)
-            if group is None:
-                group = self._groups[where] = _KeyGroup(len(self._groups), each.holder, each.type, each.key)
+            group = self._group(KeyGroup(0, each.holder, each.type, each.key))
             if each.elsewhere and group.elsewhere is None:
                 group.elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
             self._stores.add(group.number, each.row.resource.lower(), _encode(each.row))
@@ -180,7 +227,7 @@ class KeyLedger:
                 row = KeyRow(holder=group.holder, stores=[], type=group.type, lives=lives)
             yield row, self._stores.of(group.number)
 
-    def _customer(self, group: "_KeyGroup", key: KeyName) -> KeyRow:
+    def _customer(self, group: KeyGroup, key: KeyName) -> KeyRow:
         risks = [group.elsewhere] if group.elsewhere is not None else []
         try:
             vault = self.index.keys.vault(key, self.index)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+import msgspec
+
 from scanner.document.schema import WaiverRow
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.residency import ResidencyPolicy
@@ -41,8 +43,26 @@ class Failure:
     severity: Severity | None = None
 
 
+class WaiverUse(msgspec.Struct, array_like=True):
+    """What a part of an evaluation recorded of waivers, by the place of each entry: how many things it covers, and
+    whether something that it names failed or was inconclusive.
+    """
+
+    used: dict[int, int] = {}
+    met: list[int] = []
+
+
 class Waivers(Protocol):
     """What accepts findings and gaps; see `scanner.config.waivers`."""
+
+    def beside(self) -> "Waivers":
+        """Return the same entries with records of their own, for a part of an evaluation."""
+
+    def part(self) -> WaiverUse:
+        """Return what was recorded in a part."""
+
+    def join(self, part: WaiverUse) -> None:
+        """Add what was recorded in another part."""
 
     def names(self, rule: Rule) -> bool:
         """Return whether an entry is about a rule: of another one nothing is waived, and nothing has expired."""
@@ -75,6 +95,15 @@ class Waivers(Protocol):
 
 class NoWaivers:
     """Accepts nothing."""
+
+    def beside(self) -> "NoWaivers":
+        return self
+
+    def part(self) -> WaiverUse:
+        return WaiverUse()
+
+    def join(self, part: WaiverUse) -> None:
+        return
 
     def names(self, rule: Rule) -> bool:
         return False

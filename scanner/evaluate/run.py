@@ -1,8 +1,9 @@
 """Step 3 of a scan: evaluate the rules over the bundles of a snapshot, as a stream. Pure; knows no Azure."""
 
-import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from functools import partial
+from itertools import chain, islice
 from pathlib import PurePath
 
 from msgspec import UNSET
@@ -11,31 +12,28 @@ from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.tenants import tenant_of
 from scanner.document.writer import Writer
-from scanner.evaluate.bicep import versions_of
+from scanner.evaluate.bundles import BundleEvaluation, Known, place_of
 from scanner.evaluate.capacity import CapacityLedger
-from scanner.evaluate.checks import Context, check_resource, check_unread
+from scanner.evaluate.checks import check_unread
 from scanner.evaluate.counts import Counts
-from scanner.evaluate.endpoints import exposures_of
 from scanner.evaluate.frameworks import assessed
 from scanner.evaluate.gaps import GapLedger
 from scanner.evaluate.keys import KeyLedger
-from scanner.evaluate.missing import index_of, unlisted, unread_below, unread_top
+from scanner.evaluate.ledgers import DocumentPart, Ledgers, decoder, encoder
+from scanner.evaluate.missing import index_of, unlisted
 from scanner.evaluate.policy import Policy
+from scanner.evaluate.processes import Processes, can_fork
 from scanner.evaluate.results import BundleResult, EvaluationResult
-from scanner.evaluate.rows import resource_row, rule_row
+from scanner.evaluate.rows import rule_row
 from scanner.evaluate.types import TypeCounts
 from scanner.model.cycle_collector import existing_objects_not_walked, without_cycle_collector
-from scanner.model.exposure import Exposure
-from scanner.model.ids import resource_type_of, type_of
-from scanner.model.index import Index, is_indexed
-from scanner.model.resource import Bundle, Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.index import Index
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.bundles import Snapshot, naming_keys
-from scanner.snapshot.stored import StoredBundle
+from scanner.snapshot.batches import Batch, Batches
+from scanner.snapshot.bundles import Snapshot, bundles_in, naming_keys
 
 
-class Evaluation:
+class Evaluation(BundleEvaluation):
     """One evaluation of a snapshot. `run` streams rows into a writer; the other methods give the rest of a document.
 
     `counts` is fed while it runs; `index` replaces the index that is made of the snapshot.
@@ -50,139 +48,142 @@ class Evaluation:
         counts: Counts | None = None,
         index: Index | None = None,
     ) -> None:
-        self.snapshot = snapshot
-        self.rules = rules
-        self.policy = policy or Policy()
-        self.policy.waivers.begin()
-        self.kinds = rules.by_type()
+        policy = policy or Policy()
+        policy.waivers.begin()
         with without_cycle_collector():
-            snapshot.load(self.kinds.keys())
-        self.index = index or index_of(snapshot, self.policy)
-        self._capacity = CapacityLedger(snapshot, rules)
-        self._keys = KeyLedger(self.index, rules, snapshot.gaps, is_part=snapshot.is_part)
+            snapshot.load(rules.by_type().keys())
+        index = index or index_of(snapshot, policy)
+        ledgers = Ledgers(
+            counts or Counts(),
+            GapLedger(policy.waivers),
+            KeyLedger(index, rules, snapshot.gaps, is_part=snapshot.is_part),
+            CapacityLedger(snapshot, rules),
+            TypeCounts(rules.by_type()),
+            policy.waivers,
+            snapshot.selection,
+        )
+        super().__init__(rules, policy, index, ledgers)
+        self.snapshot = snapshot
         if snapshot.raw is not None:
-            self.index.keys.resources = partial(naming_keys, snapshot)
-        self.counts = counts or Counts()
+            index.keys.resources = partial(naming_keys, snapshot)
         self.result = EvaluationResult(
-            self.counts,
+            ledgers.counts,
+            crashes=ledgers.crashes,
             scopes=snapshot.evaluated_scopes,
             tenants=snapshot.header.tenants,
             excluded=snapshot.excluded(),
             limited=snapshot.limited(),
         )
-        self._gaps = GapLedger(self.policy.waivers)
-        versions = versions_of(rules.kinds)
-        self._context = Context(rules, self.policy, self.index, self._gaps, self.result.crashes, versions=versions)
-        self._types = TypeCounts(self.kinds)
-        self._evaluated: set[str] = set()
-        self.selection = snapshot.selection
+        self._known: list[Known] | None = None
+        self._parts: Iterable[DocumentPart] | None = None
+        self._processes: Processes[Batch, DocumentPart] | None = None
+
+    def places(self) -> list[str]:
+        """Return where in the document what is known before comes: see `Batches`."""
+        return [place_of(each) for each in self._begin()]
+
+    def start(self, writer: Writer, jobs: int, *, least: int = 1) -> int:
+        """Fork at most `jobs` processes that `run` then uses, each for at least that many batches, and return how many:
+        none where one is enough, or where this process cannot be forked. Call it before anything starts a thread, and
+        `close` afterwards.
+        """
+        batches = iter(Batches(self.snapshot, self.places()))
+        first = list(islice(batches, jobs * least))
+        batches, jobs = chain(first, batches), min(jobs, len(first) // least)
+        work = partial(self.part, writer=writer)
+        if jobs < 2 or not can_fork():
+            self.use(map(work, batches))
+            return 0
+        self._processes = Processes(jobs, work, encoder.encode, decoder.decode)
+        self.use(self._processes.results(batches))
+        return len(self._processes)
+
+    def use(self, parts: Iterable[DocumentPart]) -> None:
+        """Let `run` join parts, which come in the order of the document, and read no bundle."""
+        self._parts = parts
+
+    def close(self) -> None:
+        """End the processes."""
+        if self._processes is not None:
+            self._processes.close()
+
+    @property
+    def lost(self) -> int:
+        """Return how many processes ended before their work was done."""
+        return self._processes.lost if self._processes is not None else 0
 
     def run(self, writer: Writer) -> EvaluationResult:
         """Evaluate every bundle and write its rows, in the order of the document."""
-        writer.fill = self._context.shared.fill
+        own = self._ledgers
+        writer.fill = own.shared.fill
+        known = self._begin()
         with existing_objects_not_walked():
-            for found in heapq.merge(self._scopes(), self._bundles(), key=lambda each: each.key):
-                self._write(found, writer)
-        for key, stores in self._keys.rows():
+            if self._parts is None:
+                self._take(known, self.snapshot.remaining, writer)
+            else:
+                self._join(self._parts, writer, self.snapshot.groups)
+        for key, stores in own.keys.rows():
             writer.key(key, stores)
         self._finish()
-        for row in self._capacity.rows(self.counts.tally, self.counts.types):
+        for row in own.capacity.rows(self.counts.tally, self.counts.types):
             writer.capacity(row)
         return self.result
 
-    def evaluate(self, bundle: Bundle) -> BundleResult:
-        """Return all rows of one bundle."""
-        bundle.memo = {}
-        try:
-            return self._evaluate(bundle)
-        finally:
-            bundle.memo = None
+    def part(self, batch: Batch, writer: Writer) -> DocumentPart:
+        """Return the part of the document that a batch gives. `writer`: that of the whole document."""
+        groups: dict[str, str] = {}
+        bundles = bundles_in(batch.lines, self.snapshot.kept, groups)
+        one = self._beside()
+        with closing(writer.beside()) as rows:
+            one._take(self._begin()[batch.start : batch.stop], bundles, rows)
+            return one._ledgers.part(rows.part(), groups)
 
-    def _evaluate(self, bundle: Bundle) -> BundleResult:
-        result = BundleResult(order(bundle.id))
-        top, type = bundle.top, resource_type_of(bundle.id).lower()
-        unread = unread_top(bundle) if top is None else None
-        for kind in self.kinds.get(type, ()):
-            if top is not None:
-                self._evaluated.add(type)
-                check_resource(self._context, result, kind, top)
-            elif unread is not None:
-                check_unread(self._context, result, kind, *unread)
-        for url, missing in unread_below(bundle):
-            for kind in self.kinds.get(type_of(url).lower(), ()):
-                check_unread(self._context, result, kind, url, missing)
-        return result
-
-    def exposures(self, kind: ResourceType, top: Resource) -> tuple[list[Exposure], Exception | None]:
-        """Return the exposures of a resource, and the exception that its exposure function raised."""
-        return exposures_of(kind, top, self.index)
-
-    # The stream
+    def joined(self, parts: Iterable[DocumentPart], writer: Writer) -> DocumentPart:
+        """Return consecutive parts as one."""
+        groups: dict[str, str] = {}
+        one = self._beside()
+        with closing(writer.beside()) as rows:
+            one._join(parts, rows, groups)
+            return one._ledgers.part(rows.part(), groups)
 
     def _scopes(self) -> list[BundleResult]:
         """Return the rows of the subscriptions whose types were not listed, or not in whole."""
-        self._gaps.add(self.snapshot.gaps, self.selection)
-        self._types.add_gaps(gap for gap in self.snapshot.gaps if self.selection.has_place(gap.url))
+        own = self._ledgers
+        own.gaps.add(self.snapshot.gaps, self.selection)
+        own.types.add_gaps(gap for gap in self.snapshot.gaps if self.selection.has_place(gap.url))
         found: dict[str, BundleResult] = {}
         for (subscription, type), missing in unlisted(self.snapshot, self.kinds).items():
-            self._types.add_incomplete(type)
+            own.types.add_incomplete(type)
             scope = f"/subscriptions/{subscription}"
             result = found.setdefault(scope, BundleResult(order(scope)))
             for kind in self.kinds.get(type, ()):
                 check_unread(self._context, result, kind, scope, *missing)
-        return sorted(found.values(), key=lambda each: each.key)
+        return list(found.values())
 
-    def _bundles(self) -> Iterator[BundleResult]:
-        for bundle in self.snapshot.index:
-            self._gaps.add(bundle.gaps.values(), self.selection)
-        for bundle in _ordered(self.snapshot):
-            is_wanted = self.selection.has(bundle)
-            if is_wanted or is_indexed(resource_type_of(bundle.id)):
-                self._count(bundle)
-            if is_wanted:
-                self._types.add(bundle)
-                self._capacity.add(bundle)
-                yield self.evaluate(bundle)
-
-    def _count(self, bundle: Bundle) -> None:
-        self.counts.resources += len(bundle.resources)
-        self.counts.reads += len(bundle.reads)
-        self._gaps.add(bundle.gaps.values(), self.selection)
-
-    def _write(self, found: BundleResult, writer: Writer) -> None:
-        counts = self.counts
-        found.mark(self._context.shared)
-        for exposure in sorted(found.exposures, key=lambda row: (row.endpoint, row.address)):
-            counts.exposure(exposure)
-            writer.exposure(exposure)
-        for finding in sorted(found.findings, key=lambda row: (order(row.resource), row.rule)):
-            counts.finding(finding)
-            writer.finding(finding)
-            self._keys.note(finding)
-        for place in sorted(found.places, key=lambda row: (order(row.resource), row.rule, row.region)):
-            writer.place(place)
-        self._keys.add(found.keys)
-        for id, rules in sorted(found.passed.items(), key=lambda each: order(each[0])):
-            counts.passed(rules)
-            writer.passed(id, sorted(rules))
-        for id, reasons in sorted(found.not_applicable.items(), key=lambda each: order(each[0])):
-            counts.not_applicable(reasons)
-            writer.not_applicable(id, dict(sorted(reasons.items())))
-        for id, resource in sorted(found.resources.items(), key=lambda each: order(each[0])):
-            writer.resource(id, resource_row(resource, self.policy.tags))
+    def _begin(self) -> Sequence[Known]:
+        """Return what is known before any other bundle is read, in the order of the document: the rows of
+        subscriptions, and the bundles of the index. Their gaps are known to every part.
+        """
+        if self._known is None:
+            scopes = self._scopes()
+            for bundle in self.snapshot.index:
+                self._ledgers.gaps.add(bundle.gaps.values(), self.selection)
+            self._known = sorted([*scopes, *self.snapshot.index], key=place_of)
+        return self._known
 
     def _finish(self) -> None:
         """Complete counts and result, after the last bundle."""
         snapshot, counts, result = self.snapshot, self.counts, self.result
         counts.reads += len(snapshot.reads)
         counts.resources += snapshot.parsed_counts.total()
-        counts.types = self._types.rows(snapshot.parsed_counts, self._evaluated)
-        self._gaps.add(snapshot.history_gaps)
-        self._gaps.close()
-        result.gaps = self._gaps.rows()
+        own = self._ledgers
+        counts.types = own.types.rows(snapshot.parsed_counts, own.evaluated)
+        own.gaps.add(snapshot.history_gaps)
+        own.gaps.close()
+        result.gaps = own.gaps.rows()
         for gap in result.gaps:
             counts.gap(gap)
-        result.accepted_by_rule = self._gaps.accepted_by_rule
+        result.accepted_by_rule = own.gaps.accepted_by_rule
         result.complete = self._is_complete(result.gaps)
 
     def _is_complete(self, gaps: Sequence[GapRow]) -> bool:
@@ -192,7 +193,7 @@ class Evaluation:
             scope.view == "full" or f"/subscriptions/{scope.subscription.lower()}" in accepted
             for scope in self.snapshot.evaluated_scopes
         )
-        return in_full and self._gaps.all_accepted(gaps) and not self.rules.broken
+        return in_full and self._ledgers.gaps.all_accepted(gaps) and not self.rules.broken
 
     # The rest of the document, after `run`
 
@@ -242,9 +243,3 @@ class Evaluation:
             excluded=self.result.excluded or UNSET,
             limited=self.result.limited or UNSET,
         )
-
-
-def _ordered(snapshot: Snapshot) -> Iterator[Bundle]:
-    index = sorted(snapshot.index, key=lambda each: order(each.id))
-    read = (each.read() if isinstance(each, StoredBundle) else each for each in index)
-    return heapq.merge(read, snapshot.remaining, key=lambda each: order(each.id))

@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,6 +18,36 @@ from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
 
 _encoder = msgspec.json.Encoder()
+_MARK = re.compile(
+    rb'"also_closes_count":(?P<count>\d+),"also_closes":'
+    rb'\[\{"resource":"(?P<mark>@[0-9a-f]{16})","endpoint":"(?P<number>\d+)"\}(?P<comma>,?)'
+)
+
+
+class Carried(NamedTuple):
+    """An open endpoint, the causes that carry it, and whether it closes where they are narrowed."""
+
+    keys: frozenset[str]
+    place: PlaceRow
+    closes_narrowed: bool
+
+
+class Marked(NamedTuple):
+    """What a fix removes, or narrows, for the resources of a bundle."""
+
+    keys: frozenset[str]
+    narrows: bool
+    root: str
+
+
+class SharedPart(msgspec.Struct, array_like=True):
+    """What a part of an evaluation has collected. `marked`: by the mark in its rows. `sets`: those of keys, each once,
+    which the others name by their places.
+    """
+
+    sets: list[frozenset[str]]
+    carried: list[tuple[int, PlaceRow, bool]]
+    marked: dict[str, list[tuple[int, bool, str]]]
 
 
 class SharedCauses:
@@ -27,8 +58,10 @@ class SharedCauses:
 
     def __init__(self) -> None:
         self._mark = f"@{secrets.token_hex(8)}"
-        self._carried: dict[str, list[tuple[frozenset[str], PlaceRow, bool]]] = {}
-        self._marked: list[tuple[frozenset[str], bool, str]] = []
+        self._carried: list[Carried] = []
+        self._marked: dict[str, list[Marked]] = {}
+        """By the mark of the part of the evaluation that made the rows, in the order of the numbers in these."""
+        self._sets: dict[frozenset[str], frozenset[str]] = {}
         self._closed_by: dict[tuple[frozenset[str], bool], list[PlaceRow]] = {}
 
     def add(self, top: Resource, index: Index, exposures: Sequence[Exposure]) -> None:
@@ -50,8 +83,7 @@ class SharedCauses:
         if not closes(exposure, Removal(top, index, set(keys))):
             return
         closes_narrowed = closes(exposure, Removal(top, index, set(keys), remedy=Remedy(narrows=True)))
-        for key in keys:
-            self._carried.setdefault(key, []).append((keys, place, closes_narrowed))
+        self._carried.append(Carried(keys, place, closes_narrowed))
 
     def marked(self, fix: FixRow, remedy: Remedy, resource: str) -> FixRow:
         """Return a fix with a mark for what it closes elsewhere; the same fix where it removes nothing shared."""
@@ -59,27 +91,56 @@ class SharedCauses:
         keys = frozenset(each.key() for each in remedy.closes if root_of(each.resource) not in ("", root))
         if not keys:
             return fix
-        self._marked.append((keys, remedy.narrows, root))
-        mark = PlaceRow(self._mark, str(len(self._marked) - 1))
+        own = self._marked.setdefault(self._mark, [])
+        own.append(Marked(keys, remedy.narrows, root))
+        mark = PlaceRow(self._mark, str(len(own) - 1))
         also = [mark, *fix.also_closes]
         return msgspec.structs.replace(fix, also_closes_count=1 + fix.also_closes_count, also_closes=also)
 
     def fill(self, text: bytes) -> bytes:
         """Return rows with the endpoints in place of marks."""
-        return self._pattern.sub(self._filled, text) if self._marked and self._mark.encode() in text else text
+        return _MARK.sub(self._filled, text) if self._marked and b'"@' in text else text
 
-    @cached_property
-    def _pattern(self) -> "re.Pattern[bytes]":
-        mark = rf'\{{"resource":"{self._mark}","endpoint":"(?P<number>\d+)"\}}(?P<comma>,?)'
-        return re.compile(rf'"also_closes_count":(?P<count>\d+),"also_closes":\[{mark}'.encode())
+    def part(self) -> SharedPart:
+        """Return what was collected in a part."""
+        places: dict[frozenset[str], int] = {}
+
+        def place(keys: frozenset[str]) -> int:
+            return places.setdefault(keys, len(places))
+
+        carried = [(place(keys), row, closes_narrowed) for keys, row, closes_narrowed in self._carried]
+        marked = {
+            mark: [(place(keys), narrows, root) for keys, narrows, root in found]
+            for mark, found in self._marked.items()
+        }
+        return SharedPart(list(places), carried, marked)
+
+    def join(self, part: SharedPart) -> None:
+        """Add what was collected in another part."""
+        sets = [self._sets.setdefault(keys, keys) for keys in part.sets]
+        self._carried += (Carried(sets[place], row, closes_narrowed) for place, row, closes_narrowed in part.carried)
+        for mark, found in part.marked.items():
+            self._marked[mark] = [Marked(sets[place], narrows, root) for place, narrows, root in found]
 
     def _filled(self, hit: "re.Match[bytes]") -> bytes:
-        keys, narrows, root = self._marked[int(hit["number"])]
+        found = self._marked.get(hit["mark"].decode())
+        if found is None:
+            return hit[0]
+        keys, narrows, root = found[int(hit["number"])]
         others = [place for place in self._closed(keys, narrows) if root_of(place.resource) != root]
         own = int(hit["count"]) - 1
         text = b",".join(map(_encoder.encode, others[: max(0, MOST_OTHERS - own)]))
         comma = hit["comma"] if text else b""
         return b'"also_closes_count":%d,"also_closes":[%s%s' % (own + len(others), text, comma)
+
+    @cached_property
+    def _by_key(self) -> dict[str, list[Carried]]:
+        """The endpoints by each cause that carries them."""
+        found: dict[str, list[Carried]] = {}
+        for each in self._carried:
+            for key in each.keys:
+                found.setdefault(key, []).append(each)
+        return found
 
     def _closed(self, keys: frozenset[str], narrows: bool) -> list[PlaceRow]:
         """Return the endpoints that close once these causes are removed, or narrowed; made once a set of causes."""
@@ -88,7 +149,7 @@ class SharedCauses:
             found = {
                 (place.resource.lower(), place.endpoint): place
                 for key in keys
-                for needed, place, closes_narrowed in self._carried.get(key, ())
+                for needed, place, closes_narrowed in self._by_key.get(key, ())
                 if needed <= keys and (closes_narrowed or not narrows)
             }
             known = self._closed_by[keys, narrows] = [found[key] for key in sorted(found)]

@@ -3,11 +3,20 @@
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 
+import msgspec
+
 from scanner.document.schema import TypeRow
 from scanner.evaluate.missing import unread_top
 from scanner.model.ids import resource_type_of, type_of
 from scanner.model.resource import Bundle, Gap
 from scanner.model.resource_type import ResourceType
+
+
+class TypesPart(msgspec.Struct, array_like=True):
+    """The resources of a part of an evaluation by type, and the types of which some were not read."""
+
+    counts: dict[str, int]
+    incomplete: list[str]
 
 
 class TypeCounts:
@@ -27,6 +36,20 @@ class TypeCounts:
             type = resource_type_of(bundle.id)
             self._counts[self._spelling(type)] += 1
             self.add_incomplete(type)
+
+    def beside(self) -> "TypeCounts":
+        """Return counts for a part of the evaluation."""
+        return TypeCounts(self._kinds)
+
+    def part(self) -> TypesPart:
+        """Return what was counted in a part."""
+        return TypesPart(self._counts, list(self._incomplete))
+
+    def join(self, part: TypesPart) -> None:
+        """Add what was counted in the part that comes next in the document."""
+        for type, count in part.counts.items():
+            self._counts[self._spelling(type)] += count
+        self._incomplete.update(map(self._spelling, part.incomplete))
 
     def add_gaps(self, gaps: Iterable[Gap]) -> None:
         """Count the resources behind lists that failed."""

@@ -10,10 +10,10 @@ import msgspec
 from scanner.config.settings import Settings
 from scanner.config.tenants import TenantSettings
 from scanner.document import schema as rows
-from scanner.document.writer import Writer
+from scanner.document.writer import RowsPart, Writer
 from scanner.history.compare import EvaluatedBefore, compare
 from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
-from scanner.history.observation import Observation, ScanCoverage
+from scanner.history.observation import Observation, ObservationPart, ScanCoverage
 from scanner.history.reverify import Reverification
 from scanner.model.ids import group_of, root_of, subscription_of, type_of
 from scanner.rulebook.loader import RuleSet
@@ -76,15 +76,45 @@ class Baseline:
         return bool(self.last_seen) and seen > taken
 
 
+class _Seen(msgspec.Struct, array_like=True):
+    observation: ObservationPart
+    tags: dict[str, dict[str, str]]
+
+
+_seen_encoder = msgspec.msgpack.Encoder()
+_seen_decoder = msgspec.msgpack.Decoder(_Seen)
+
+
 class HistoryWriter(Writer):
     """A writer that sets `new` and `since` in each row, and collects the observation for the comparison."""
 
-    def __init__(self, baseline: Baseline, taken: str, first_id: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        baseline: Baseline,
+        taken: str,
+        first_id: Callable[[str], str],
+        observation: Observation | None = None,
+    ) -> None:
         super().__init__()
         self.baseline = baseline
-        self.observation = Observation(baseline.known, taken, first_id)
+        self.observation = observation or Observation(baseline.known, taken, first_id)
         self.tags: dict[str, dict[str, str]] = {}
         """The chosen tags of each resource that has any, by its id in lower case."""
+
+    def beside(self) -> "HistoryWriter":
+        own = self.observation.beside()
+        return HistoryWriter(self.baseline, own.taken, own.first_id, own)
+
+    def part(self) -> RowsPart:
+        found = super().part()
+        found.seen = _seen_encoder.encode(_Seen(self.observation.part(), self.tags))
+        return found
+
+    def join(self, part: RowsPart) -> None:
+        super().join(part)
+        seen = _seen_decoder.decode(part.seen)
+        self.observation.join(seen.observation)
+        self.tags |= seen.tags
 
     def exposure(self, row: rows.ExposureRow) -> None:
         self.observation.exposure(row)

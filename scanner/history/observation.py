@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass
 
+import msgspec
+
 from scanner.document.schema import Document, ExposureRow, FindingRow, finding_fingerprint
 from scanner.history.items import Item, ItemKey, level, lineage, rank, top_of
 from scanner.model.exposure import LOCKS, Auth, Reach
@@ -12,6 +14,19 @@ from scanner.model.ids import root_of, subscription_of, type_of
 def same_id(rule: str) -> str:
     """Return a rule's id as its first id, for documents alone, because no aliases are known there."""
     return rule
+
+
+class ObservationPart(msgspec.Struct, array_like=True):
+    """What a part of a scan saw; see `Observation`."""
+
+    items: list[Item]
+    closed: list[tuple[ItemKey, bool]]
+    inconclusive: list[ItemKey]
+    resources: dict[str, list[str]]
+    uncertain: list[str]
+    tops: list[str]
+    lists: list[tuple[str, str]]
+    present: list[str]
 
 
 class Observation:
@@ -33,6 +48,41 @@ class Observation:
         self._known_resources = {item.resource.lower() for item in known.values()}
         self._known_roots = {_root(id) for id in self._known_resources}
         self._present: set[str] = set()
+
+    # Parts of a scan
+
+    def beside(self) -> "Observation":
+        """Return an observation of a part of the scan."""
+        made = Observation({}, self.taken, self.first_id)
+        made._known_resources, made._known_roots = self._known_resources, self._known_roots
+        return made
+
+    def part(self) -> ObservationPart:
+        """Return what was seen in a part."""
+        return ObservationPart(
+            items=list(self.items.values()),
+            closed=list(self.closed.items()),
+            inconclusive=list(self.inconclusive),
+            resources={rule: list(found) for rule, found in self._inconclusive_resources.items()},
+            uncertain=list(self._uncertain),
+            tops=list(self._uncertain_tops),
+            lists=list(self._uncertain_lists),
+            present=list(self._present),
+        )
+
+    def join(self, part: ObservationPart) -> None:
+        """Add what was seen in another part."""
+        for item in part.items:
+            self._keep(item)
+        for key, may_be_open in part.closed:
+            self.closed[key] = may_be_open or self.closed.get(key, False)
+        self.inconclusive.update(part.inconclusive)
+        for rule, found in part.resources.items():
+            self._inconclusive_resources.setdefault(rule, set()).update(found)
+        self._uncertain.update(part.uncertain)
+        self._uncertain_tops.update(part.tops)
+        self._uncertain_lists.update(part.lists)
+        self._present.update(part.present)
 
     # Rows
 

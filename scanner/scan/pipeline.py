@@ -16,6 +16,7 @@ from scanner.document.writer import Writer
 from scanner.errors import UserError
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.policy import Waivers
+from scanner.evaluate.processes import can_fork, usable_cores
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
@@ -45,6 +46,9 @@ from scanner.text.masks import masked
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
+
+LEAST = 2
+"""The number of batches from which on another process is worth its start."""
 
 
 class _Context(NamedTuple):
@@ -263,10 +267,20 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = 
     job, session, _, screen, _ = context
     writer = session.writer(taken) if session is not None else Writer()
     counts = Counts()
-    screen.begin("Evaluating", lambda: f"{counts.endpoints:,} endpoints so far")
+
+    def begin() -> None:
+        screen.begin("Evaluating", lambda: f"{counts.endpoints:,} endpoints so far")
+
+    begin()
     try:
         evaluation = Evaluation(taken, job.rules, job.policy, counts=counts)
-        evaluation.run(writer)
+        # No process is forked beside the thread that shows the progress.
+        screen.finish()
+        with closing(evaluation):
+            _start_processes(context, evaluation, writer)
+            begin()
+            evaluation.run(writer)
+        _show_lost(evaluation.lost, screen)
         if narrowing is not None:
             narrowing.check(taken, evaluation.selection)
             evaluation.result.excluded = taken.excluded()
@@ -276,6 +290,26 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = 
     finally:
         screen.finish()
     return _Evaluated(taken, evaluation, writer)
+
+
+def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer) -> None:
+    """Fork the processes that evaluate: as many as `--jobs` says, else one a core where that is worth it."""
+    given, screen = context.job.settings["jobs"], context.screen
+    jobs = int(given) if given else usable_cores()
+    if jobs < 2:
+        return
+    if given and not can_fork():
+        said = f"--jobs {jobs} has no effect here: one process evaluates, because it cannot be forked"
+        screen.write([Line(said, "Note")], "found", said)
+    evaluation.start(writer, jobs, least=1 if given else LEAST)
+
+
+def _show_lost(count: int, screen: Screen) -> None:
+    """Show that processes were killed, or crashed."""
+    if count:
+        had = "process ended" if count == 1 else "processes ended"
+        said = f"{count} {had} during the evaluation; what was lost was evaluated again"
+        screen.write([Line(said, "Note")], "found", said)
 
 
 # Step 4

@@ -2,11 +2,10 @@
 
 import weakref
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -24,7 +23,8 @@ from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.verdict import Unread
 from scanner.reach.networks import Fabric
-from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, root_of_line, url_of
+from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, encoder, root_of_line, url_of
+from scanner.snapshot.line_source import EncodedLine, LineSource, decoded, with_kept_parts
 from scanner.snapshot.located import located
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
@@ -61,8 +61,8 @@ class Snapshot:
     gaps: list[Gap] = field(default_factory=list)
     skips: dict[str, str] = field(default_factory=dict)
     history_gaps: list[Gap] = field(default_factory=list)
-    remaining: Iterator[Bundle] = field(default_factory=lambda: iter(()))
-    """The bundles that were not read yet: after `load`, those after the index."""
+    source: LineSource = field(default_factory=LineSource)
+    """The lines that were not read yet: after `load`, those after the index."""
     fabric: Fabric = field(default_factory=Fabric)
     parsed_counts: Counter[str] = field(default_factory=Counter)
     groups: dict[str, str] = field(default_factory=dict)
@@ -81,17 +81,18 @@ class Snapshot:
     is_part: bool = field(init=False)
     """Only a part of the subscriptions was collected; what is evaluated of it may be less."""
     _index: list[Bundle] | None = None
+    kept: KeptPaths | None = field(init=False)
+    """What is kept of a body, None: all of it."""
     _stored: BundleFile = field(init=False)
-    _lines: Iterator[SnapshotLine] | None = None
 
     def __post_init__(self) -> None:
         self.is_part = self.header.filtered or any(map(group_of, self.header.excluded))
-        self._stored = BundleFile(self.header.kept_paths(self.why))
+        self.kept = self.header.kept_paths(self.why)
+        self._stored = BundleFile(self.kept)
 
     def close(self) -> None:
         """Close the file that the bundles come from, where not all of them are read."""
-        if isinstance(self._lines, Generator):
-            self._lines.close()
+        self.source.close()
 
     @property
     def selection(self) -> Selection:
@@ -133,12 +134,15 @@ class Snapshot:
         if self._index is not None:
             return self._index
         self._index = []
-        for bundle in self.remaining:
-            if not is_indexed(resource_type_of(bundle.id)):
-                self.remaining = _after_index(bundle, self.remaining)
-                break
+        for bundle in bundles_of(self.source.of_index(), self.groups):
             self._add_to_index(bundle, evaluated_types)
         return self._index
+
+    @property
+    def remaining(self) -> Iterator[Bundle]:
+        """The bundles that were not read yet: after `load`, those after the index. Works once."""
+        found = bundles_of(self.source.rest(), self.groups)
+        return found if self._index is None else _after_index(found)
 
     def _add_to_index(self, bundle: Bundle, evaluated_types: Collection[str] | None) -> None:
         for resource in bundle.resources.values():
@@ -161,12 +165,11 @@ class Snapshot:
 
 def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
     """Return the snapshot that a collection made, without a file. `why`: why a property that was not kept is unread."""
-    snapshot = grouped(store.header, store.decoded(), why)
+    snapshot = of_lines(store.header, decoded(store.lines()), why)
     # Weak: the files of a store are closed when its last user is gone, not by the collector of cycles.
     snapshot.raw = partial(_lines_of_store, weakref.ref(store))
     snapshot.locate = partial(locations_of, snapshot.raw)
     snapshot.names = partial(names_in, snapshot.raw)
-    snapshot.why = why
     return snapshot
 
 
@@ -224,7 +227,7 @@ _KEYS = (b".vault.", b".managedhsm.", b"/diskencryptionsets/")
 
 def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
     """Yield the resources of a snapshot that may name a key, in a second pass over its lines."""
-    kept = snapshot.header.kept_paths(snapshot.why)
+    kept = snapshot.kept
     for raw in snapshot.raw() if snapshot.raw is not None else ():
         folded = raw.lower()
         if not any(text in folded for text in _KEYS):
@@ -237,36 +240,50 @@ def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
 
 
 def grouped(header: Header, lines: Iterable[SnapshotLine], why: str = WITHOUT) -> Snapshot:
+    """Return a snapshot from lines in grouped order, which were not encoded. See `of_lines`."""
+    return of_lines(header, (EncodedLine(encoder.encode(line), line) for line in lines), why)
+
+
+def of_lines(header: Header, lines: Iterable[EncodedLine], why: str = WITHOUT) -> Snapshot:
     """Return a snapshot from lines in grouped order. Raises InputError, also later, where the order is wrong.
 
     `why`: why a property that was not kept is unread.
     """
-    source = iter(lines)
-    snapshot = Snapshot(header, _lines=source)
-    rest = _bundles(snapshot, _kept_parts(source, header.kept_paths(why)))
-    first = next(rest, None)
-    snapshot.remaining = iter(()) if first is None else chain([first], rest)
+    snapshot = Snapshot(header, why=why)
+    snapshot.source = LineSource(lines, snapshot.kept)
+    for line in snapshot.source.before_bundles():
+        if line.scope is not None:
+            snapshot.scopes.append(line.scope)
+        else:
+            _add_bulk_read(snapshot, line)
     return snapshot
 
 
-def _kept_parts(lines: Iterator[SnapshotLine], kept: KeptPaths | None) -> Iterator[SnapshotLine]:
-    """Yield the lines, with bodies whose lookups raise Unread for what was not kept."""
-    if kept is None:
-        yield from lines
-        return
-    for line in lines:
-        if line.resource is not None:
-            line.resource = kept.part(line.resource, resource_type_of(url_of(line)))
-        yield line
+def bundles_in(lines: bytes, kept: KeptPaths | None, groups: dict[str, str]) -> Iterator[Bundle]:
+    """Yield the bundles of encoded lines. `groups`: see `bundles_of`."""
+    found = (decoder.decode(each) for each in lines.split(b"\n") if each)
+    return bundles_of(with_kept_parts(found, kept), groups)
 
 
-def _after_index(first: Bundle, rest: Iterator[Bundle]) -> Iterator[Bundle]:
+def _after_index(bundles: Iterator[Bundle]) -> Iterator[Bundle]:
     """Yield the bundles after those of the index. Raises InputError where another bundle of the index follows."""
-    yield first
-    for bundle in rest:
-        if is_indexed(resource_type_of(bundle.id)):
-            raise _unordered(bundle.id)
+    for bundle in bundles:
+        require_after_index(bundle.id, bundle.id)
         yield bundle
+
+
+def require_after_index(root: str, where: str) -> None:
+    """Raise InputError for what must not come after the index: another bundle of it, or a line without a bundle.
+
+    `root`: the id of the bundle, "" for none. `where`: what the line is about.
+    """
+    if not root or is_indexed(resource_type_of(root)):
+        raise _unordered(where)
+
+
+def place_of(line: SnapshotLine) -> str:
+    """Return what a line is about, for people."""
+    return f"scope {line.scope.subscription}" if line.scope is not None else url_of(line)
 
 
 def _unordered(where: str) -> InputError:
@@ -277,8 +294,11 @@ def _unordered(where: str) -> InputError:
     )
 
 
-def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bundle]:
-    """Yield the bundles of grouped lines. The lines before the first bundle are added to the snapshot."""
+def bundles_of(lines: Iterator[SnapshotLine], groups: dict[str, str]) -> Iterator[Bundle]:
+    """Yield the bundles of grouped lines. `groups`: takes the names of their resource groups, by path in lower case.
+
+    Raises InputError for a line that belongs to no bundle.
+    """
     bundle: Bundle | None = None
     root = ""
     for line in lines:
@@ -287,27 +307,16 @@ def _bundles(snapshot: Snapshot, lines: Iterator[SnapshotLine]) -> Iterator[Bund
             _add_to_bundle(bundle, line)
             continue
         if not (line_root := root_of_line(line)):
-            _add_before(snapshot, line, bundle)
-            continue
+            raise _unordered(place_of(line))
         if line_root != root or bundle is None:
             if bundle is not None:
                 yield bundle
             bundle, root = Bundle(line_root), line_root
             if group := group_of(url):
-                snapshot.groups.setdefault(scope_of(subscription_of(url), group), group)
+                groups.setdefault(scope_of(subscription_of(url), group), group)
         _add_to_bundle(bundle, line)
     if bundle is not None:
         yield bundle
-
-
-def _add_before(snapshot: Snapshot, line: SnapshotLine, bundle: Bundle | None) -> None:
-    """Add a line that belongs to no bundle. Raises InputError where bundles came before it."""
-    if bundle is not None:
-        raise _unordered(f"scope {line.scope.subscription}" if line.scope is not None else url_of(line))
-    if line.scope is not None:
-        snapshot.scopes.append(line.scope)
-    else:
-        _add_bulk_read(snapshot, line)
 
 
 def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:

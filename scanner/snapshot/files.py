@@ -18,9 +18,10 @@ from scanner.errors import InputError
 from scanner.model.ids import subscription_of
 from scanner.model.index import ORDER
 from scanner.model.kept import WITHOUT
-from scanner.snapshot.bundles import Snapshot, grouped, locations_of, names_in, of_store
+from scanner.snapshot.bundles import Snapshot, locations_of, names_in, of_lines, of_store
 from scanner.snapshot.checks import LineChecks, check_taken
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
+from scanner.snapshot.line_source import EncodedLine
 from scanner.snapshot.lines import LINE_BYTES, LINE_VALUES, Lines, values_of
 from scanner.snapshot.signature import Signature
 from scanner.snapshot.store import Store
@@ -151,7 +152,8 @@ def lines_of_part(path: Path) -> tuple[Header, Iterator[SnapshotLine]]:
     except InputError:
         lines.file.close()
         raise
-    return header, _checked_lines(lines, LineChecks(path, header, first, lines.number, is_part=True))
+    checked = _checked_lines(lines, LineChecks(path, header, first, lines.number, is_part=True))
+    return header, (each.line for each in checked)
 
 
 def _header(lines: Lines, first: bytes) -> Header:
@@ -180,14 +182,14 @@ def _read_snapshot(lines: Lines, first: bytes) -> Snapshot:
     # A truncated file raises during the evaluation. Nothing is written before the end line was read.
     checked = _checked_lines(lines, LineChecks(lines.path, header, first, lines.number))
     if header.grouped:
-        return grouped(header, checked)
+        return of_lines(header, checked)
     store = Store(header)
-    for line in checked:
+    for _, line in checked:
         store.add(line)
     return of_store(store, WITHOUT)
 
 
-def _checked_lines(lines: Lines, checks: LineChecks) -> Iterator[SnapshotLine]:
+def _checked_lines(lines: Lines, checks: LineChecks) -> Iterator[EncodedLine]:
     """Yield the lines after the first one. Raises InputError where a line is wrong or the end line is missing."""
     path = lines.path
     try:
@@ -205,7 +207,7 @@ def _checked_lines(lines: Lines, checks: LineChecks) -> Iterator[SnapshotLine]:
             line = _decoded_line(path, lines.number, raw)
             checks.add(lines.number, raw, line)
             if line.end is None:
-                yield line
+                yield EncodedLine(raw, line)
     except (EOFError, OSError, zstandard.ZstdError):
         raise _truncated(path, lines.number, checks.resources) from None
     finally:

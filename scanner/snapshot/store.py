@@ -12,7 +12,7 @@ import msgspec
 import zstandard
 
 from scanner.document.schema import ScopeRow
-from scanner.document.temporary import AtomicFile
+from scanner.document.temporary import AtomicFile, read_at
 from scanner.model.ids import list_of, resource_type_of, subscription_of, type_of
 from scanner.model.index import ORDER, is_indexed
 from scanner.model.kept import KeptPaths
@@ -202,6 +202,7 @@ class Store(LineWriter):
         self._rows.sort()
         run = tempfile.TemporaryFile()  # noqa: SIM115
         run.writelines(self._rows)
+        run.flush()
         self._runs.append(run)
         self._rows, self._bytes = [], 0
 
@@ -292,15 +293,13 @@ class Store(LineWriter):
 
 
 def _rows_of(run: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a temporary file, from a place of its own: several passes read one file."""
-    place = 0
-    while True:
-        run.seek(place)
-        rows = run.readlines(_READ_BYTES)
-        if not rows:
-            return
-        place = run.tell()
-        yield from rows
+    """Yield the lines of a temporary file, from a place of its own: several passes and processes read one file."""
+    place, size = 0, _READ_BYTES
+    while text := read_at(run, place, size):
+        end = text.rfind(b"\n") + 1
+        place += end
+        size = _READ_BYTES if end else 2 * size
+        yield from (row + b"\n" for row in text[:end].split(b"\n")[:-1])
 
 
 class _Reread:

@@ -6,6 +6,7 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 
+from scanner.document.temporary import read_at
 from scanner.model.ids import list_of, name_of
 from scanner.model.kept import KeptPaths
 from scanner.model.resource import Bundle, By, Gap, Resource
@@ -72,8 +73,7 @@ class BundleFile:
 
     def _bundle(self, place: _Place, id: str) -> Bundle:
         assert self._file is not None
-        self._file.seek(place.start)
-        lines = self._decoder.decode(self._file.read(place.size))
+        lines = self._decoder.decode(read_at(self._file, place.start, place.size))
         bundle = Bundle(id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps)
         for each in lines.bodies:
             body = each.body if self._kept is None else self._kept.part(each.body, each.type)

@@ -36,9 +36,11 @@ CHILD = (
     "import json, resource, runpy, sys\n"
     "try: runpy.run_module('scanner', run_name='__main__', alter_sys=True)\n"
     "finally:\n"
-    "    used = resource.getrusage(resource.RUSAGE_SELF)\n"
+    "    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]\n"
+    "    cpu = sum(used.ru_utime + used.ru_stime for used in both)\n"
     "    peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
-    "    print(json.dumps({'cpu_s': round(used.ru_utime + used.ru_stime, 2), 'hwm_mb': int(peak.split()[1]) >> 10}))\n"
+    "    peak_mb = {'hwm_mb': int(peak.split()[1]) >> 10, 'child_mb': both[1].ru_maxrss >> 10}\n"
+    "    print(json.dumps({'cpu_s': round(cpu, 2), **peak_mb}))\n"
 )
 
 

@@ -1,11 +1,12 @@
 """Memory of `twolocks scan --from` at 10,000 to a million resources: the sample estate, of which 40 % is storage.
 
     python -m tests.benchmarks.million make FILE COUNT [ESTATE]   write a snapshot of about COUNT resources
-    python -m tests.benchmarks.million scan FILE OUT              `twolocks scan --from FILE --out OUT`
+    python -m tests.benchmarks.million scan FILE OUT [JOBS]       `twolocks scan --from FILE --out OUT --jobs JOBS`
     python -m tests.benchmarks.million prepare ESTATE             collect the lines of the estate once
 
 The whole estate is repeated under other resource groups, its storage accounts more often than the rest.
-Prints JSON: resources and MB of the snapshot; CPU and wall seconds, peak memory in MB of the process, MB of OUT.
+Prints JSON: resources and MB of the snapshot; CPU and wall seconds, peak memory in MB of the process and of the largest
+one that it started, MB of OUT.
 """
 
 import json
@@ -76,9 +77,10 @@ def _renamed(text: str, number: int, network: int) -> str:
     return _GROUP.sub(lambda hit: f"{hit[1]}-{network if hit[2] else number}{hit[2] or ''}", text)
 
 
-def scan(file: Path, out: Path) -> dict[str, Any]:
-    """Evaluate a snapshot in a process of its own."""
+def scan(file: Path, out: Path, *jobs: str) -> dict[str, Any]:
+    """Evaluate a snapshot in a process of its own, and as many below it as `jobs` says."""
     command = [sys.executable, "-c", CHILD, "scan", "--from", str(file), "--out", str(out), "--quiet"]
+    command += [f"--jobs={each}" for each in jobs]
     wall = time.perf_counter()
     done = subprocess.run([*command, "--fail-on", "never"], check=False, stdout=subprocess.PIPE, text=True)
     wall = time.perf_counter() - wall
@@ -97,8 +99,8 @@ def main(words: list[str]) -> None:
             with tempfile.TemporaryDirectory() as folder:
                 copies.write(Path(folder) / "estate.jsonl")
                 figures = make(Path(file), int(count), Path(folder) / "estate.jsonl")
-        case ["scan", file, out]:
-            figures = scan(Path(file), Path(out))
+        case ["scan", file, out, *jobs]:
+            figures = scan(Path(file), Path(out), *jobs)
         case _:
             raise SystemExit(__doc__)
     print(json.dumps(figures))

@@ -58,6 +58,7 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "explain-reads": "1",
             "no-journal": "1",
             "deadline": "30m",
+            "jobs": "2",
             "no-rule-packages": "1",
             "arm-endpoint": "",
             "arm-audience": "",
@@ -82,6 +83,13 @@ def test_a_flag_is_yes_or_no() -> None:
     assert not resolve("scan", {}, {"TWOLOCKS_SCAN_QUIET": "0"}, folder=Path("/nowhere"))["quiet"]
     with pytest.raises(InputError, match='"maybe" is not true or false'):
         resolve("scan", {}, {"TWOLOCKS_SCAN_QUIET": "maybe"}, folder=Path("/nowhere"))
+
+
+def test_a_number_of_processes(tmp_path: Path) -> None:
+    assert resolved("[scan]\njobs = 2\n", tmp_path)["jobs"] == "2"
+    for text in ("0", "65", "two", "1.5", "-1"):
+        with pytest.raises(InputError, match="is not a number from 1 to 64"):
+            resolve("scan", {"jobs": text}, {}, folder=Path("/nowhere"))
 
 
 def test_paths_in_a_file_start_from_its_folder(tmp_path: Path) -> None:
@@ -155,6 +163,7 @@ url-env = "TWOLOCKS_SECRET_OPS"
         ("scan = 1", ("scan must be a table", "twolocks.toml:1", "write [scan]")),
         ("[scan]\nquiet = 'yes'", ("scan.quiet must be true or false", "twolocks.toml:2", "")),
         ("[scan]\nonly = [1]", ("scan.only must be text or a list of texts", "twolocks.toml:2", "")),
+        ("[scan]\njobs = 65", ("scan.jobs must be a number from 1 to 64", "twolocks.toml:2", "")),
         ("[scan]\nauth = ['cli']", ("scan.auth must be text", "twolocks.toml:2", "")),
         ("[networks]\na = ['10.0.0.0/33']", ("'10.0.0.0/33'", "twolocks.toml:2", "write ranges as")),
         ("[networks]\na = ['0.0.0.0/1']\nb = ['128.0.0.0/1']", ("these networks cover", "twolocks.toml:1", "list the")),

@@ -1,0 +1,73 @@
+"""Processes that do tasks: results in order, and no process that outlives the program."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from scanner.evaluate.processes import Processes
+
+PROGRAM = """
+import itertools, sys
+from scanner.evaluate.processes import Processes
+processes = Processes(3, lambda task: task, str.encode, bytes.decode)
+print(*(each.process.pid for each in processes._workers), flush=True)
+try:
+    for _ in processes.results(map(str, itertools.count())):
+        pass
+finally:
+    processes.close()
+"""
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process has not ended. The first process of a container may be slow to take note of its end."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_processes_end_with_the_program_however_it_ends(number: signal.Signals) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as program:
+        assert program.stdout is not None
+        pids = [int(each) for each in program.stdout.readline().split()]
+        assert len(pids) == 3
+        program.send_signal(number)
+        program.wait()
+    until = time.monotonic() + 30
+    while any(map(is_running, pids)):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_what_raises_in_a_process_raises_here() -> None:
+    def work(task: int) -> bytes:
+        return b"%d" % (1 // (7 - task))
+
+    with closing(Processes(2, work, bytes, bytes)) as processes:
+        found = processes.results(range(20))
+        assert [next(found) for _ in range(7)] == [b"%d" % (1 // (7 - task)) for task in range(7)]
+        with pytest.raises(ZeroDivisionError):
+            list(found)
+
+
+def test_all_is_done_here_where_every_process_was_killed() -> None:
+    here = os.getpid()
+
+    def work(task: int) -> bytes:
+        if os.getpid() != here and task > 4:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return b"%d" % task
+
+    with closing(Processes(2, work, bytes, bytes)) as processes:
+        assert list(processes.results(range(30))) == [b"%d" % task for task in range(30)]
+        assert (processes.lost, len(processes)) == (2, 0)
