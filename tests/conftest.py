@@ -48,6 +48,7 @@ LONG = (
     "cli/test_reach",
     "estate/test_fixes",
     "deploy/test_container",
+    "fleet/test_fleet",
     "report/test_browser",
     "config/test_hostile_folder",
     "report/test_cards",

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "tests" / "machine"
 BASH = shutil.which("bash") or "/bin/bash"
-COMMANDS = ("python3", "make", "chromium", "node", "npm", "kustomize", "systemd-analyze")
+COMMANDS = ("python3", "make", "chromium", "node", "npm", "kustomize", "systemd-analyze", "redis-server")
 APT_GET = """
 echo "apt-get $*" >>"$LOG"
 for word; do [ "$word" = nodejs ] && word=node; [ -e "$SHELF/$word" ] && mv "$SHELF/$word" "$BIN/"; done

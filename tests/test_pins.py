@@ -13,8 +13,9 @@ from tests.azure.sdks import sdks
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 GROUPS = PROJECT["dependency-groups"]
+EXTRAS = [each for extra in PROJECT["project"]["optional-dependencies"].values() for each in extra]
 ASKED = {
-    "requirements.lock": PROJECT["project"]["dependencies"],
+    "requirements.lock": PROJECT["project"]["dependencies"] + EXTRAS,
     "requirements-dev.lock": PROJECT["project"]["dependencies"] + GROUPS["dev"] + sdks(),
     "requirements-setup.lock": GROUPS["setup"],
     "tests/commands/requirements.lock": GROUPS["commands"],

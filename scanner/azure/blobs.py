@@ -126,6 +126,13 @@ class BlobAccount:
             stream = await client.download_blob()
             await stream.readinto(file)
 
+    async def names(self, blob: Blob) -> list[str]:
+        """Return the paths of the blobs that begin with the path of `blob`, as far as the next `/`."""
+        async with self._errors_explained(blob, "read"):
+            container = self._service.get_container_client(blob.container)
+            found = container.walk_blobs(name_starts_with=blob.path, delimiter="/")
+            return [str(each.name).rstrip("/") async for each in found]
+
     def _client(self, blob: Blob) -> BlobClient:
         return self._service.get_blob_client(blob.container, blob.path)
 

@@ -11,7 +11,7 @@ from typing import Any
 from scanner.azure import credentials
 from scanner.azure.answers import DEFAULTS
 from scanner.azure.arm import ArmClient, resolve_cloud
-from scanner.azure.limits import OnWait, RateLimiters
+from scanner.azure.limits import OnWait, RateLimiters, SharedTurn
 from scanner.azure.logins import TenantLogin
 from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
 from scanner.azure.reader import AzureReader, account_of
@@ -36,6 +36,7 @@ class ConnectionOptions:
     `limits`: keep the documented limits of Azure. `answers`: our own limits of answers and lists. `agent`: the user
     agent. `effective`: allow the POSTs of `--effective`. `tenants`: the logins of several tenants, in place of `auth`
     and `tenant`. `queries`: Resource Graph will be asked, so that its client is imported while the login is under way.
+    `graph_turn`: see `RateLimiters`.
     """
 
     cloud: str = "public"
@@ -52,6 +53,7 @@ class ConnectionOptions:
     tenants: tuple[TenantLogin, ...] = ()
     queries: bool = False
     ends: float | None = None
+    graph_turn: SharedTurn | None = None
 
     @classmethod
     def of(cls, settings: Settings, *, agent: str = "twolocks", **fields: Any) -> "ConnectionOptions":
@@ -128,7 +130,9 @@ async def connect(
         def client(auth: str, tenant: str, own: TenantLogin | None) -> ArmClient:
             ask = prompt if own is None else lambda text: prompt(f"{own.name}: {text}")
             tokens = credentials.tokens(auth, cloud, tenant, http, context, ask, own)
-            limiters = RateLimiters(on=options.limits, on_wait=on_wait, ends=options.ends)
+            limiters = RateLimiters(
+                on=options.limits, on_wait=on_wait, ends=options.ends, graph_turn=options.graph_turn
+            )
             replay = Replay(journal, own.id if own is not None else "") if journal is not None else None
             made = ArmClient(cloud, tokens, limiters, http, report, options.agent, options.effective, replay=replay)
             made.spool, made.slots = spool, slots

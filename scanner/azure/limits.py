@@ -12,6 +12,8 @@ from scanner.azure.errors import ReadError
 
 Clock = Callable[[], float]
 Sleep = Callable[[float], Awaitable[None]]
+SharedTurn = Callable[[], Awaitable[float]]
+"""Counts one request within a limit that other processes share. Returns 0, or the seconds to wait for another try."""
 OnWait = Callable[[str, float], None]
 """Called with the name of the limit that requests wait for, and with the seconds."""
 
@@ -129,6 +131,8 @@ class RateLimiter:
     waiting: int = 0
     is_watched: bool = False
     narrower: list["RateLimiter"] = field(default_factory=list)
+    turn: SharedTurn | None = None
+    """Asked before each request, where other processes share the limit."""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Only the request that holds it watches the clock. All others sleep until it is released."""
 
@@ -196,7 +200,7 @@ class RateLimiters:
     """All limiters of a scan. `on=False` ignores the documented limits; 429 answers are honoured in any case.
 
     `names`: the names of subscriptions by their id in lower case, for `on_wait`. `ends`: the deadline of the scan, by
-    the clock.
+    the clock. `graph_turn`: where other processes share the limit of Resource Graph.
     """
 
     on: bool = True
@@ -204,6 +208,7 @@ class RateLimiters:
     budget: float = BUDGET
     ends: float | None = None
     on_wait: OnWait = lambda what, seconds: None
+    graph_turn: SharedTurn | None = None
     clock: Clock = time.monotonic
     sleep: Sleep = asyncio.sleep
     names: dict[str, str] = field(default_factory=dict)
@@ -247,7 +252,9 @@ class RateLimiters:
     def _made(self, key: LimitKey) -> tuple[RateLimiter, ...]:
         if key.graph:
             name = "Resource Graph (15 queries in 5 seconds)"
-            return (self._limiter(("graph",), name, lambda: SlidingWindow(15, 5)),)
+            graph = self._limiter(("graph",), name, lambda: SlidingWindow(15, 5))
+            graph.turn = self.graph_turn if self.on else None
+            return (graph,)
         subscription = self.names.get(key.subscription, key.subscription)
         whose = " ".join(filter(None, (subscription, key.region)))
         name = f"ARM reads (25 a second), {subscription or 'the tenant'}"
@@ -296,6 +303,7 @@ class RateLimiters:
             async with narrow.lock:
                 while await self._wait_for(narrow):
                     if wide is narrow:
+                        await self._shared_turn(wide)
                         return self._take(limiters)
                     async with wide.lock:
                         if not await self._wait_for(wide):
@@ -305,6 +313,12 @@ class RateLimiters:
             return False
         finally:
             narrow.waiting -= 1
+
+    async def _shared_turn(self, limiter: RateLimiter) -> None:
+        """Wait until the limit that other processes share allows a request."""
+        while limiter.turn is not None and (seconds := await limiter.turn()) > 0:
+            self._report(limiter, self.clock(), seconds)
+            await self.sleep(seconds)
 
     async def _wait_for(self, limiter: RateLimiter) -> bool:
         """Wait until one limiter allows a request. Return False where it gave up."""

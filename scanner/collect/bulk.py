@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -10,6 +10,7 @@ import msgspec
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, graph_body, kusto_list, list_path, quoted_path, texts
+from scanner.collect.shared import SharedTable
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.ids import is_subscription, segments, type_of
 from scanner.model.json_paths import get_path, is_absent
@@ -86,10 +87,36 @@ class BulkReads:
         self._denials: dict[str, SpooledRows | ReadError] = {}
         self._known: dict[tuple[str, tuple[str, ...]], bool] = {}
         self._parents = {each.parent for each in plan.reads}
+        self._hands_on = False
+        """Whether another process gets the rows: then nothing is in them but what is kept."""
 
     def begin(self, views: "Iterable[SubscriptionAccess]") -> None:
         """Allow bulk reads in subscriptions that are read as a whole."""
         self._views = {each.id.lower(): each for each in views}
+
+    async def tables(self) -> dict[str, GraphTable | None]:
+        """Return the tables of Resource Graph that are worth a query, for another process; None in place of one that it
+        refuses.
+        """
+        self._hands_on = True
+        return {name: await self._table(name) for name in self._names() if self._is_worth(name)}
+
+    def take(self, tables: Mapping[str, SharedTable | None]) -> None:
+        """Use tables that another process read, and ask for no other one."""
+        self._worth = {name: name in tables for name in self._names()}
+        for name, given in tables.items():
+            self._tables[name] = None if given is None else self._taken(given)
+
+    def _taken(self, given: SharedTable) -> GraphTable:
+        table = GraphTable(types=set(given.types))
+        for place, bodies in given.rows.items():
+            rows = None if bodies is None else [self._spool.put(msgspec.json.encode(each)) for each in bodies]
+            table.rows[place] = rows
+        return table
+
+    def _names(self) -> list[str]:
+        """Return the tables that may be asked."""
+        return sorted({RESOURCES, *(read.graph.table for read in self._plan.reads if read.graph is not None)})
 
     async def rows(self, read: Read, parent: Resource) -> BulkRows | None:
         """Return what stands for a read below a resource; None where the read must be made. Raises ReadError for one
@@ -205,7 +232,7 @@ class BulkReads:
         """Return what is kept of a row that says all that decides verdicts; None for another one."""
         if read is None or read.graph is None or not is_whole(Resource(body, by="graph"), read.graph):
             return None
-        if self._kept is not None and read not in self._parents:
+        if self._kept is not None and (self._hands_on or read not in self._parents):
             body = self._kept.cut(body, read.type)
         return self._spool.put(msgspec.json.encode(body))
 

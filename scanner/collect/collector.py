@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from scanner.azure.errors import NothingReadable, ReadError
@@ -16,7 +17,9 @@ from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView, first_of
 from scanner.collect.quotas import QuotaReader
+from scanner.collect.shared import SharedAnswers
 from scanner.collect.subscription_bundles import add_subscriptions
+from scanner.collect.survey import Survey, read_survey
 from scanner.collect.visibility import VisibilityReader
 from scanner.errors import InputError
 from scanner.model.ids import is_subscription, subscription_of, type_of
@@ -29,7 +32,18 @@ if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
     from scanner.azure.subscriptions import Subscription
 
-__all__ = ["INDEX_APIS", "Plan", "Progress", "Scope", "collect", "reread", "view_subscriptions"]
+__all__ = [
+    "INDEX_APIS",
+    "Plan",
+    "Progress",
+    "Scope",
+    "collect",
+    "collect_one",
+    "read_joined",
+    "reread",
+    "survey",
+    "view_subscriptions",
+]
 
 T = TypeVar("T")
 
@@ -58,6 +72,31 @@ async def view_subscriptions(
 ) -> list[SubscriptionView]:
     """Return the subscriptions that a collection would read, and how much of each is visible. Reads nothing else."""
     return await _run(_Collection(reader, scope, plan, store, progress).view_subscriptions)
+
+
+async def survey(reader: "AzureReader", scope: Scope, plan: Plan, store: LineWriter, progress: Progress) -> Survey:
+    """Read what concerns all subscriptions in scope. Raises InputError, or an AccessError where nothing can be read."""
+    return await _run(_Collection(reader, scope, plan, store, progress).survey)
+
+
+async def collect_one(
+    reader: "AzureReader",
+    subscription: "Subscription",
+    answers: SharedAnswers,
+    plan: Plan,
+    store: LineWriter,
+    progress: Progress,
+    *,
+    graph: bool,
+) -> None:
+    """Read one subscription into the store. `answers`: what a survey found of it. `graph`: see `Scope`."""
+    collection = _Collection(reader, Scope(graph=graph), plan, store, progress)
+    await _run(partial(collection.one, subscription, answers))
+
+
+async def read_joined(reader: "AzureReader", plan: Plan, store: LineWriter, progress: Progress) -> None:
+    """Read what a join of everything in the store asks for."""
+    await _run(_Collection(reader, Scope(), plan, store, progress).read_joined)
 
 
 async def _run(work: Callable[[], Awaitable[T]]) -> T:
@@ -94,9 +133,28 @@ class _Collection:
             self._leave_out_resources(known)
             await self._named_resources(known)
             await self._check_named()
-            await self._read_joined()
+            await self.read_joined()
             return list(self.excluded.paths.values())
-        targets = await self._targets(known)
+        await self._subscriptions_in_scope(await self._targets(known))
+        await self.read_joined()
+        self.lists.tags.check()
+        return list(self.excluded.paths.values())
+
+    async def survey(self) -> Survey:
+        """Read what concerns all subscriptions in scope, and nothing else."""
+        targets = await self._targets(await self._known())
+        found = Survey(targets, list(self.excluded.paths.values()))
+        await read_survey(self.context, found, graph=self.scope.graph)
+        return found
+
+    async def one(self, subscription: "Subscription", answers: SharedAnswers) -> None:
+        """Read one subscription, of which `answers` has what concerns all."""
+        self.context.share(answers)
+        self.excluded.paths = {path.lower(): path for path in answers.excluded}
+        await self._subscriptions_in_scope([subscription])
+
+    async def _subscriptions_in_scope(self, targets: "Sequence[Subscription]") -> None:
+        """Read subscriptions as wholes, as far as groups and tags of the scope do not narrow it."""
         views = await self.visibility.read(targets, graph=self.scope.graph)
         await self.groups.read(views)
         await self.excluded.add_groups(views)
@@ -117,11 +175,8 @@ class _Collection:
         if self.context.plan.quotas is not None and not (self.scope.groups or self.scope.tags):
             names = {each.id.lower(): each.name for each in targets}
             await QuotaReader(self.context, self.context.plan.quotas, self.containers.regions, names).read(views)
-        await self._read_joined()
-        self.lists.tags.check()
-        return list(self.excluded.paths.values())
 
-    async def _read_joined(self) -> None:
+    async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""
         await self.bundles.read_joined(await asyncio.to_thread(self.context.plan.joined))
 
@@ -191,7 +246,7 @@ class _Collection:
             index_subscriptions=(*self.scope.index_subscriptions, *sorted(self.again)),
         )
         await self._named_resources(await self._subscriptions())
-        await self._read_joined()
+        await self.read_joined()
         return frozenset(self.gone)
 
     async def _named_resources(self, known: "Sequence[Subscription]") -> None:

@@ -27,11 +27,16 @@ class ContainerReader:
         self.context = context
         self.regions: dict[str, Region] = dict(TABLE)
         """The regions by name: the built-in table, and those that ARM listed."""
+        self.listed: list[Json] = []
+        """The regions as ARM listed them."""
 
     async def read(self, views: Sequence[SubscriptionView]) -> None:
         """Write the groups of each subscription, a gap where they cannot be read, and the regions."""
         await run_some(partial(self._groups, view.id) for view in views)
-        await self._regions(views[:TRIES])
+        if self.context.shared is None:
+            await self.read_regions(views)
+        else:
+            self.regions |= of_arm(self.context.shared.regions)
 
     async def _groups(self, subscription: str) -> None:
         path = f"/subscriptions/{subscription}/resourcegroups"
@@ -40,10 +45,10 @@ class ContainerReader:
         except ReadError as error:
             self.context.add_failure(self.context.store, path, error, GROUP_ACTION)
 
-    async def _regions(self, views: Sequence[SubscriptionView]) -> None:
+    async def read_regions(self, views: Sequence[SubscriptionView]) -> None:
         """Read the regions from the first subscription that lists them. Without any, the built-in table is used."""
         why = ""
-        for view in views:
+        for view in views[:TRIES]:
             path = f"/subscriptions/{view.id}/locations"
             try:
                 await self._write(path, LOCATIONS, _region)
@@ -59,7 +64,8 @@ class ContainerReader:
         rows: SpooledRows = await self.context.reader.rows(quoted_path(path), api)
         kept = {str(row["id"]).lower(): shown(row) for row in rows if _is_in(row, path)}
         if api == LOCATIONS:
-            self.regions |= of_arm(kept.values())
+            self.listed = list(kept.values())
+            self.regions |= of_arm(self.listed)
         for body in kept.values():
             self.context.store.resource(body, api, "list")
         self.context.store.read(path, len(kept), "list")

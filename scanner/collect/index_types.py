@@ -4,7 +4,7 @@ Rows come from Resource Graph, or from ARM lists.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from scanner.azure.errors import ReadError
@@ -103,30 +103,50 @@ class IndexReader:
             for each in complete:
                 self.context.store.read(list_path(each.id, type), counts[each.id.lower()], "graph")
 
+    def types(self) -> list[str]:
+        """Return the types of the index that are listed for it alone: no rule is about them."""
+        evaluated = {type.lower() for type, _ in self.context.plan.types()}
+        return [type for type in self.context.plan.index_types if type.lower() not in evaluated]
+
     async def read(self, views: Sequence[SubscriptionView], graph: bool) -> None:
         """Read the index from Resource Graph (`graph`), and from lists where its answer is refused or not complete."""
-        types = [
-            type
-            for type in self.context.plan.index_types
-            if type.lower() not in {t.lower() for t, _ in self.context.plan.types()}
-        ]
+        types = self.types()
         if not types:
             return
         tops = list(dict.fromkeys(top_type(type) for type in types if type.lower() not in EXTENSIONS))
         listed = {(each.id, type) for each in views for type in tops}
         if all(each.existing_types is not None for each in views) and graph:
-            try:
-                listed = await self._read_graph(types, views)
-            except ReadError as error:
-                self.context.store.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
+            counts = await self._counts(types, views)
+            if counts is not None:
+                listed = self._listed_too(types, views, counts)
         await run_some(
             partial(self._list, each.id, type, types) for each in views for type in tops if (each.id, type) in listed
         )
 
-    async def _read_graph(self, types: Sequence[str], views: Sequence[SubscriptionView]) -> set[tuple[str, str]]:
-        """Write every row of the index. Return what must be listed as well (subscription, top-level type)."""
+    async def _counts(
+        self, types: Sequence[str], views: Sequence[SubscriptionView]
+    ) -> Mapping[tuple[str, str], int] | None:
+        """Return how many rows of the index there are, by subscription and type (lower case); None: it is listed."""
+        shared = self.context.shared
+        if shared is None:
+            return await self.query(types, [each.id for each in views])
+        if shared.index is None:
+            return None
+        return {(each.id.lower(), type): count for each in views for type, count in shared.index.items()}
+
+    async def query(self, types: Sequence[str], subscriptions: Sequence[str]) -> Mapping[tuple[str, str], int] | None:
+        """Write every row of the index. Return how many there are, by subscription and type (lower case); None where
+        Resource Graph refuses.
+        """
+        try:
+            return await self._read_graph(types, subscriptions)
+        except ReadError as error:
+            self.context.store.skip(QUERY, f"{error.status} {error.code}; network resources were listed instead")
+            return None
+
+    async def _read_graph(self, types: Sequence[str], subscriptions: Sequence[str]) -> Mapping[tuple[str, str], int]:
         extended = any(type.lower() in EXTENSIONS for type in types)
-        rows = await self._rows_of_graph([*types, *(MANAGER_TYPES if extended else ())], [each.id for each in views])
+        rows = await self._rows_of_graph([*types, *(MANAGER_TYPES if extended else ())], subscriptions)
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for row in rows:
             id = row["id"].lower()
@@ -134,8 +154,15 @@ class IndexReader:
             counts[subscription_of(id), type_of(id).lower()] += 1
         self.context.counts.resources += len(rows)
         if extended:
-            await self._read_managers(rows, [each.id for each in views])
-        del rows
+            await self._read_managers(rows, subscriptions)
+        return counts
+
+    def _listed_too(
+        self, types: Sequence[str], views: Sequence[SubscriptionView], counts: Mapping[tuple[str, str], int]
+    ) -> set[tuple[str, str]]:
+        """Write the reads of the index that Resource Graph answered. Return what must be listed as well (subscription,
+        top-level type).
+        """
         hidden = {
             (each.id, top_type(type))
             for each in views
@@ -145,7 +172,7 @@ class IndexReader:
         for each in views:
             for type in types:
                 if (each.id, top_type(type)) not in hidden:
-                    count = counts[each.id.lower(), type.lower()]
+                    count = counts.get((each.id.lower(), type.lower()), 0)
                     self.context.store.read(list_path(each.id, type), count, "graph")
                     self.context.counts.expect("network resources")
                     self.context.counts.finish("network resources")
@@ -153,7 +180,7 @@ class IndexReader:
             (each.id, type)
             for each in views
             for type in types
-            if type.lower() in _LISTED and each.view == "full" and counts[each.id.lower(), type.lower()]
+            if type.lower() in _LISTED and each.view == "full" and counts.get((each.id.lower(), type.lower()), 0)
         }
         return hidden | listed_too
 

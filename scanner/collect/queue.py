@@ -13,6 +13,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, quoted_path
 from scanner.collect.bulk import BulkReads
 from scanner.collect.plan import Json, Plan, Progress
+from scanner.collect.shared import SharedAnswers
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
@@ -158,6 +159,13 @@ class CollectionContext:
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self.regions: dict[str, Counter[str]] = defaultdict(Counter)
         """How many resources were found in each region, by subscription in lower case."""
+        self.shared: SharedAnswers | None = None
+        """What another process read for all subscriptions; None where this collection reads it."""
+
+    def share(self, answers: SharedAnswers) -> None:
+        """Take what another process read for all subscriptions."""
+        self.shared = answers
+        self.bulk.take(answers.tables)
 
     def labelled(self, name: str, tenant: str) -> str:
         """Return the name of a subscription, with that of its tenant (by id) where several are read: `Nord / prod`."""
@@ -182,11 +190,12 @@ class CollectionContext:
     def for_conditions(self, resource: Resource) -> Resource:
         """Return a resource as the conditions of reads see it.
 
-        Answers of a journal are cut down. Where a condition looks up what was cut, it is inconclusive, so that the read
-        is made.
+        Answers of a journal are cut down, and rows of Resource Graph that another process read. Where a condition looks
+        up what was cut, it is inconclusive, so that the read is made.
         """
         kept = self.store.kept
-        if kept is None or not self.plan.resumed:
+        is_cut = self.plan.resumed or (self.shared is not None and resource.by == "graph")
+        if kept is None or not is_cut:
             return resource
         body = msgspec.json.decode(msgspec.json.encode(kept.cut(resource.body, resource.type)))
         return Resource(kept.part(body, resource.type), api=resource.api, by=resource.by)

@@ -53,13 +53,14 @@ class VisibilityReader:
         views = {each.id: SubscriptionView(each.id) for each in subscriptions if each.readable}
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(run_some(partial(self._probe, view, resource_types) for view in views.values()))
-            existing = tasks.create_task(self._query_types(list(views))) if graph else None
-        self._write_views(subscriptions, views)
+            existing = tasks.create_task(self.query_types(list(views))) if graph else None
+        self.write_views(subscriptions, views)
         if existing is not None and existing.result() is not None:
             self._set_existing_types(list(views.values()), existing.result() or ())
         return list(views.values())
 
-    def _write_views(self, subscriptions: "Sequence[Subscription]", views: Mapping[str, SubscriptionView]) -> None:
+    def write_views(self, subscriptions: "Sequence[Subscription]", views: Mapping[str, SubscriptionView]) -> None:
+        """Write how much of each subscription is visible, with a gap where it is not full."""
         for each in subscriptions:
             view = views[each.id].view if each.id in views else "none"
             self.context.store.scope(each.id, each.name, each.tenant, view)
@@ -117,8 +118,10 @@ class VisibilityReader:
         except ReadError:
             return None
 
-    async def _query_types(self, subscriptions: Sequence[str]) -> SpooledRows | None:
+    async def query_types(self, subscriptions: Sequence[str]) -> Iterable[Json] | None:
         """Ask Resource Graph which types exist, because only those are listed. None: it refuses, so all are listed."""
+        if self.context.shared is not None:
+            return self.context.shared.types
         names = self._names()
         kql = (
             f"resources | where type in~ ({kusto_list(names)}) "

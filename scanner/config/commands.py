@@ -2,6 +2,7 @@
 
 from scanner.config.command import Command
 from scanner.config.findings_commands import FINDINGS_COMMANDS
+from scanner.config.fleet_commands import FLEET_COMMANDS
 from scanner.config.options import (
     AUTH,
     CLOUD,
@@ -12,6 +13,7 @@ from scanner.config.options import (
     EXPLAIN_READS,
     FAIL_ON_DEMO,
     FAIL_ON_SCAN,
+    FLEET,
     FORMAT,
     FROM,
     HISTORY,
@@ -27,9 +29,11 @@ from scanner.config.options import (
     OUT,
     OUT_FORMAT,
     OWN_RULES,
+    PARTS,
     QUIET,
     RECORD,
     REDACT,
+    REDELIVER_AFTER,
     RESOURCE,
     RESOURCE_GROUP,
     RESUME,
@@ -100,6 +104,7 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             *(OUT_FORMAT, SPLIT, REDACT, LANGUAGE, SNAPSHOT, KEEP_ALL, SIGN, HISTORY, TOKEN_HOST, NOTIFY, SECRET_FILE),
             "Sign-in and reads",
             *(*SIGN_IN, NO_GRAPH, EFFECTIVE, DEADLINE, RESUME, NO_JOURNAL, RECORD, EXPLAIN_READS),
+            *(PARTS, FLEET, REDELIVER_AFTER),
             "Terminal",
             *(SHOWN_SEVERITY, QUIET, VERBOSE, CONFIG),
         ),
@@ -292,6 +297,7 @@ Create a report from a findings file (scan --out findings.json). Each FILE may
 be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
     ),
     *FINDINGS_COMMANDS,
+    *FLEET_COMMANDS,
     Command(
         "diff",
         "Compare two findings files or snapshots",

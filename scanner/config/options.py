@@ -202,6 +202,14 @@ NO_JOURNAL = Option("no-journal", about="Keep no journal of the reads for --resu
 DEADLINE = Option(
     "deadline", "TIME", "Stop reading after 90s, 30m or 2h; the rest is not assessed", effect=Effect.exhaust
 )
+PARTS = Option(
+    "parts", "DIR", "Read each subscription into a part in DIR or az://...; --resume RUN goes on", path=True,
+    effect=Effect.write,
+)  # fmt: skip
+FLEET = Option("fleet", "URL", "With --parts: workers read, by this broker (redis://, amqp://)", effect=Effect.send)
+REDELIVER_AFTER = Option(
+    "redeliver-after", "TIME", "When another worker reads what a killed one left (1h)", "1h", effect=Effect.exhaust
+)
 RECORD = Option("record", "FILE", "Log requests, without bodies", path=True, effect=Effect.write)
 
 # How to print

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -188,6 +188,22 @@ class Storage:
                 error.at, error.do = error.at.replace(str(local), name), error.do.replace(str(local), name)
                 raise
 
+    def names(self, folder: str, prefix: str = "") -> list[str]:
+        """Return the names in a folder, or directly below `az://container/path`, that begin with `prefix`.
+
+        A folder that does not exist has none, and a file that is being written is none.
+        """
+        if is_blob(folder):
+            account, blob = self._blob(folder, folder)
+            start = f"{blob.path}/"
+            found = self.run(_names(account, replace(blob, path=start + prefix)))
+            return [name.removeprefix(start) for name in found]
+        try:
+            with os.scandir(folder) as entries:
+                return [each.name for each in entries if each.name.startswith(prefix) and not each.name.startswith(".")]
+        except FileNotFoundError:
+            return []
+
     def _blob(self, name: str, at: str) -> tuple["BlobAccountOptions", "Blob"]:
         from scanner.azure.blobs import Blob
 
@@ -307,6 +323,13 @@ async def _put(account: "BlobAccountOptions", blob: "Blob", file: IO[bytes], siz
 
     async with open_account(account) as blobs:
         await blobs.put(blob, file, size, media_type)
+
+
+async def _names(account: "BlobAccountOptions", blob: "Blob") -> list[str]:
+    from scanner.azure.blobs import open_account
+
+    async with open_account(account) as blobs:
+        return await blobs.names(blob)
 
 
 async def _get(account: "BlobAccountOptions", blob: "Blob", file: IO[bytes]) -> None:

@@ -23,6 +23,7 @@ from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
 from scanner.scan.answer_lines import NOT_RESUMED, again
 from scanner.scan.explain import ReadLog
+from scanner.scan.parted import PartedRun, check_parts
 from scanner.scan.resuming import ScanJournal
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
@@ -63,8 +64,8 @@ class Job:
     """What `--exclude` names."""
     read_log: ReadLog | None = None
     """The requests of the scan, for `--explain-reads`."""
-    journal: ScanJournal | None = None
-    """The journal of a scan of Azure."""
+    journal: ScanJournal | PartedRun | None = None
+    """How a scan of Azure goes on after an interruption."""
     ends: float | None = None
     """The deadline, by the monotonic clock."""
     disagreements: list[str] = field(default_factory=list)
@@ -112,6 +113,7 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         check_target(name, settings.at("snapshot", name))
     if settings["record"]:
         _record(settings["record"], settings.at("record", settings["record"]))
+    check_parts(settings)
     _refuse_inputs(settings)
     _keys_need_a_snapshot(settings)
     _tags(settings)
@@ -142,8 +144,15 @@ def prepare(settings: Settings, screen: Screen) -> Job:
         verifier=key_of(settings),
         exclusions=exclusions(settings),
         read_log=_read_log(settings, rules),
-        journal=None if settings["from"] else ScanJournal(settings, screen, again(settings, NOT_RESUMED)),
+        journal=_journal(settings, screen),
     )
+
+
+def _journal(settings: Settings, screen: Screen) -> ScanJournal | PartedRun | None:
+    if settings["from"]:
+        return None
+    words = again(settings, NOT_RESUMED)
+    return PartedRun(words) if settings["parts"] else ScanJournal(settings, screen, words)
 
 
 def _read_log(settings: Settings, rules: RuleSet) -> ReadLog | None:

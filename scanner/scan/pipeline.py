@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scanner.config import waivers
 from scanner.config.durations import seconds_of
@@ -31,6 +31,8 @@ from scanner.scan.narrowing import Narrowing
 from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
+from scanner.scan.part_collection import collect_in_parts
+from scanner.scan.resuming import ScanJournal
 from scanner.scan.session import HistorySession
 from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
@@ -41,6 +43,9 @@ from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop, Stopped
 from scanner.text.masks import masked
+
+if TYPE_CHECKING:
+    from scanner.azure.reader import AzureReader
 
 LEAST = 2
 """The number of batches from which on another process is worth its start."""
@@ -144,6 +149,8 @@ def _narrowed(context: _Context, taken: Snapshot) -> Narrowing:
 def _collect(context: _Context, limits: bool) -> Store:
     """Read Azure, with progress."""
     job, screen, stop = context.job, context.screen, context.stop
+    if job.settings["parts"]:
+        return _collect_in_parts(context, limits)
     store = Store(job.header())
     for note in store.header.notes:
         screen.write([Line(note, "Note")], "found", note)
@@ -161,6 +168,30 @@ def _collect(context: _Context, limits: bool) -> Store:
     if job.read_log is not None:
         job.read_log.add_skips(store)
     return store
+
+
+def _collect_in_parts(context: _Context, limits: bool) -> Store:
+    job, screen, stop = context.job, context.screen, context.stop
+    try:
+        return collect_in_parts(job, screen, stop, partial(_sign_in, context), limits=limits)
+    except Stopped:
+        screen.finish()
+        stopped(job, screen, stop.code, "while the parts were read")
+        raise
+    except UserError as error:
+        more = job.journal.kept() if job.journal is not None else ""
+        error.do = "; ".join(filter(None, (error.do, f"then go on: {more}" if more else "")))
+        raise
+
+
+def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
+    """Note who reads in the header of the snapshot."""
+    settings, screen = context.job.settings, context.screen
+    store.header.cloud, store.header.principal = reader.cloud, reader.account.name
+    store.header.tenants = dict(reader.labels)
+    store.header.notes += show_logins(reader.labels, reader.notes, screen)
+    store.header.resources = list(settings["resource"])
+    store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
 
 
 async def _read(context: _Context, store: Store, limits: bool) -> None:
@@ -183,7 +214,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     if session is not None:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
     way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"], ends=job.ends)
-    kept = job.journal
+    kept = job.journal if isinstance(job.journal, ScanJournal) else None
     journal = kept.open(store.header, rules) if kept is not None else None
 
     def heard(method: str, path: str, status: int, milliseconds: float) -> None:
@@ -194,11 +225,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=heard, journal=journal) as reader:
         if kept is not None:
             await kept.freshen(reader)
-        store.header.cloud, store.header.principal = reader.cloud, reader.account.name
-        store.header.tenants = dict(reader.labels)
-        store.header.notes += show_logins(reader.labels, reader.notes, screen)
-        store.header.resources = list(settings["resource"])
-        store.header.groups, store.header.tags = list(settings["resource-group"]), list(settings["tag"])
+        _sign_in(context, reader, store)
         plan = Plan(
             rules.read(),
             rules.reads(),

@@ -73,7 +73,7 @@ class ScanJournal:
         own = JournalHeader(
             taken=header.taken,
             tool=header.tool,
-            settings=_deciding(self.settings),
+            settings=deciding(self.settings),
             kept=header.kept,
             kept_tags=header.kept_tags,
         )
@@ -255,7 +255,8 @@ def _check_owner(path: Path, at: str) -> None:
         raise InputError(f"others can write {path}, so its reads are not used", at=at, do="scan again without --resume")
 
 
-def _deciding(settings: Settings) -> dict[str, Any]:
+def deciding(settings: Settings) -> dict[str, Any]:
+    """Return the settings that decide what is read."""
     found: dict[str, Any] = {name: settings[name] for name in DECIDING}
     found = {name: sorted(each) if isinstance(each, tuple) else each for name, each in found.items()}
     tenants = [[each.id, sorted(each.subscriptions), sorted(each.management_groups)] for each in settings.tenants]

@@ -33,12 +33,13 @@ def check_taken(header: Header, at: str) -> None:
 
 class LineChecks:
     """What was seen of a file so far. Version 1 has no chain, may hold two records of a resource, and is not sorted
-    as strictly. `first`: the first line, and its number.
+    as strictly. `first`: the first line, and its number. `is_part`: what a list counts may be in another part.
     """
 
-    def __init__(self, path: Path, header: Header, first: bytes, number: int = 1) -> None:
+    def __init__(self, path: Path, header: Header, first: bytes, number: int = 1, *, is_part: bool = False) -> None:
         self.path = path
         self.header = header
+        self.is_part = is_part or header.filtered
         self.strict = header.version > 1
         self.ended = False
         self.resources = self.reads = self.gaps = 0
@@ -113,7 +114,7 @@ class LineChecks:
                 raise InputError(said, at=at, do=_DO)
         if self.strict:
             self._lists.end_bundle()
-            if not self.header.filtered:
+            if not self.is_part:
                 self._lists.check({subscription_of(each) for each in self.header.excluded})
 
 

@@ -134,7 +134,30 @@ def _parsed(line: bytes) -> Any:
         return None
 
 
-def _read_snapshot(lines: Lines, first: bytes) -> Snapshot:
+def lines_of_part(path: Path) -> tuple[Header, Iterator[SnapshotLine]]:
+    """Return the header and the lines of a part of a snapshot: a file that has this version's order.
+
+    Raises InputError for another file, and where a line is wrong or the end line is missing, also while the lines are
+    read.
+    """
+    lines = Lines(path, _open(path, None))
+    try:
+        first = _first_line(lines)
+        header = _header(lines, first)
+        if not header.grouped or header.version != VERSION:
+            raise InputError("the snapshot is of another version", at=str(path), do="collect it again")
+    except (EOFError, OSError, zstandard.ZstdError) as error:
+        lines.file.close()
+        raise _truncated(path, 0, 0, f": {error}") from None
+    except InputError:
+        lines.file.close()
+        raise
+    checked = _checked_lines(lines, LineChecks(path, header, first, lines.number, is_part=True))
+    return header, (each.line for each in checked)
+
+
+def _header(lines: Lines, first: bytes) -> Header:
+    """Return the header in the first line. `grouped` says whether the lines have the order of this version."""
     at = f"{lines.path}:{lines.number}"
     try:
         header = decoder.decode(first).snapshot
@@ -151,6 +174,11 @@ def _read_snapshot(lines: Lines, first: bytes) -> Snapshot:
     check_taken(header, at)
     # The index of another version has other types: its lines are sorted again.
     header.grouped = header.grouped and header.order == ORDER
+    return header
+
+
+def _read_snapshot(lines: Lines, first: bytes) -> Snapshot:
+    header = _header(lines, first)
     # A truncated file raises during the evaluation. Nothing is written before the end line was read.
     checked = _checked_lines(lines, LineChecks(lines.path, header, first, lines.number))
     if header.grouped:

@@ -3,8 +3,8 @@
 import gzip
 import heapq
 import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -41,6 +41,9 @@ from scanner.text.masks import has_secret, masked
 
 _RUN_BYTES = 64 << 20
 """The size of a sorted run: a store that holds more bytes than this in memory writes them to a temporary file."""
+_PART_BYTES = 4 << 20
+"""How much of a part is in memory: one that is larger becomes a sorted run of its own."""
+_MOST_RUNS = 64
 _BLOCK_BYTES = 1 << 15
 """The size of a block of lines that a buffer puts into its spool."""
 _READ_BYTES = 1 << 17
@@ -163,6 +166,37 @@ class Store(LineWriter):
         self._bytes += len(row)
         if self._bytes > _RUN_BYTES:
             self._write_run()
+
+    def add_part(self, header: Header, lines: Iterable[SnapshotLine]) -> None:
+        """Add the sorted lines of a part, all of them or, where they raise, none. They need not fit into memory."""
+        rows: list[bytes] = []
+        size = 0
+        with ExitStack() as opened:
+            run: IO[bytes] | None = None
+            for line in lines:
+                rows.append(_row(line))
+                size += len(rows[-1])
+                if size > _PART_BYTES:
+                    run = run or opened.enter_context(tempfile.TemporaryFile())
+                    run.writelines(rows)
+                    rows, size = [], 0
+            if run is not None:
+                run.writelines(rows)
+                self._runs.append(run)
+                opened.pop_all()
+                rows = []
+        self._types.update(map(str.lower, header.kept or ()))
+        for row in rows:
+            self._add_row(row)
+        if len(self._runs) > _MOST_RUNS:
+            self._merge_runs()
+
+    def _merge_runs(self) -> None:
+        """Make one run of all, because each is an open file."""
+        run = tempfile.TemporaryFile()  # noqa: SIM115
+        run.writelines(heapq.merge(*map(_rows_of, self._runs)))
+        self.close()
+        self._runs.append(run)
 
     def _write_run(self) -> None:
         self._rows.sort()

@@ -206,7 +206,17 @@ def test_no_exit_code_of_the_service_is_hidden() -> None:
 def test_every_way_to_run_has_a_readme() -> None:
     folders = [path for path in DEPLOY.iterdir() if path.is_dir()]
     assert {path.name for path in folders} == {
-        *("azure-devops", "container", "container-apps", "github", "grafana", "kubernetes", "sentinel", "systemd"),
+        *(
+            "azure-devops",
+            "container",
+            "container-apps",
+            "fleet",
+            "github",
+            "grafana",
+            "kubernetes",
+            "sentinel",
+            "systemd",
+        ),
     }
     assert [path.name for path in folders if not (path / "README.md").is_file()] == []
 

@@ -1,0 +1,51 @@
+"""`twolocks worker`: reads subscriptions for a scan with `--fleet`."""
+
+import asyncio
+import os
+import platform
+from collections.abc import Sequence
+
+from scanner import version
+from scanner.config.settings import Settings
+from scanner.errors import InputError
+from scanner.terminal.screen import Screen
+
+
+def run(settings: Settings) -> int:
+    """Serve until a signal, or until no shard is left, and return the exit code. Raises InputError."""
+    screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
+    screen.start(f"twolocks {version()}, worker, read-only")
+    for option in ("fleet", "parts"):
+        if not settings[option]:
+            raise InputError(
+                f"a worker needs --{option}", do=f"give --{option}, or set TWOLOCKS_WORKER_{option.upper()}"
+            )
+    if settings.tenants:
+        raise InputError("a worker signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
+    from scanner.fleet.progress import Silent
+    from scanner.fleet.queue import Queue, graph_turn, make_app
+    from scanner.fleet.shard import ShardRunner
+    from scanner.fleet.worker import Worker
+    from scanner.output.storage import Storage
+    from scanner.rulebook.loader import RuleSet
+    from scanner.scan.job import load_rules
+
+    def rules(only: Sequence[str], skip: Sequence[str]) -> RuleSet:
+        found = load_rules(settings, screen)
+        found.select(only, skip)
+        return found
+
+    app = make_app(settings)
+    Queue(app).length()
+    runner = ShardRunner(
+        *(settings, rules, f"twolocks {version()}"),
+        progress=Silent,
+        on_wait=screen.wait,
+        turn=graph_turn(app),
+        name=f"{platform.node()}/{os.getpid()}",
+        run_coroutine=asyncio.Runner().run,
+        keeps=True,
+    )
+    storage = Storage(settings, asyncio.run, prompt=screen.tell)
+    worker = Worker(app, runner, storage, settings["parts"], lambda id, what: screen.log("shard", f"{id}: {what}"))
+    return worker.serve(until_empty=settings["until-empty"])

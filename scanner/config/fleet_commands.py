@@ -1,0 +1,62 @@
+"""The commands of a scan that is spread over workers, one row each."""
+
+from scanner.config.command import Command
+from scanner.config.options import (
+    CONFIG,
+    FLEET,
+    FORMAT,
+    OWN_RULES,
+    PARTS,
+    QUIET,
+    REDELIVER_AFTER,
+    SIGN_IN,
+    VERBOSE,
+    Option,
+    needed,
+    saying,
+    shared,
+)
+
+_PLACE = shared(needed(saying(PARTS, "Where the parts are: a folder of all machines, or az://CONTAINER/PATH")))
+
+FLEET_COMMANDS = (
+    Command(
+        "worker",
+        "Read subscriptions for a scan with --fleet",
+        "worker:run",
+        rows=(
+            *shared(needed(saying(FLEET, "The broker: redis://, rediss://, amqp://, amqps://"))),
+            *_PLACE,
+            Option("until-empty", about="End when no subscription is left to read"),
+            *shared(REDELIVER_AFTER),
+            "Sign-in and rules (the identity and the rules of the scan)",
+            *shared(*SIGN_IN, *OWN_RULES),
+            "Terminal",
+            *(QUIET, VERBOSE, CONFIG),
+        ),
+        intro="""\
+Read one subscription after the other for twolocks scan --fleet, until it is
+stopped: SIGTERM ends it after the current one. Messages hold no secret; each
+worker signs in by itself. Needs pip install 'twolocks[fleet]'.""",
+        example="fleet",
+    ),
+    Command("fleet", "Show the state of a scan in parts"),
+    Command(
+        "fleet status",
+        "Show how far a scan in parts is",
+        "fleet:status",
+        rows=(
+            *_PLACE,
+            *shared(saying(FLEET, "Also count what waits in the queue of this broker")),
+            Option("run", "RUN", "The run (default: the newest)"),
+            FORMAT,
+            "Sign-in (for az://)",
+            *shared(*SIGN_IN),
+            CONFIG,
+        ),
+        outro="""\
+JSON: {run, taken, subscriptions, read, failed, started, over, waiting: null
+without --fleet}. Exits with 0.""",
+        example="parts",
+    ),
+)

@@ -1,0 +1,211 @@
+"""The coordinator of a scan in parts: hands out the shards of a run, and merges their parts into one store."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from scanner.azure.limits import DEADLINE
+from scanner.collect.collector import Plan, read_joined
+from scanner.collect.plan import JoinedRead
+from scanner.config.durations import seconds_of
+from scanner.document.schema import ScopeRow
+from scanner.errors import InputError
+from scanner.fleet.messages import RunPlan, Shard
+from scanner.fleet.parts import WHOLE, Parts
+from scanner.fleet.planning import PartedScan, Planner, ScreenProgress
+from scanner.fleet.shard import ShardRunner, check_account, why
+from scanner.snapshot.store import Store
+from scanner.terminal.lines import Line
+
+FAILED = "ShardFailed"
+"""The code of the gap of a subscription that no worker could read."""
+TRIES = 3
+"""How often a shard is handed out: again where its part is broken, or where nothing happened for too long."""
+GRACE = 60.0
+"""Seconds after the deadline in which workers write what they have."""
+ALONE_SECONDS = 60.0
+"""Seconds after which the scan says that no worker has begun."""
+FOLDER_SECONDS, BLOB_SECONDS = 0.5, 3.0
+"""How often the parts are looked for."""
+
+
+class BrokenPart(NamedTuple):
+    """Why a part cannot be used, and the digest of its file."""
+
+    why: str
+    digest: str
+
+
+@dataclass(slots=True)
+class Coordinator:
+    """One run. `left`: the shards whose part is not in the store yet, by id in lower case."""
+
+    scan: PartedScan
+    left: dict[str, Shard] = field(default_factory=dict)
+    is_left: bool = False
+    """Whether subscriptions were not read that the same run may still read."""
+    _tries: dict[str, int] = field(default_factory=dict)
+    _broken: dict[str, BrokenPart] = field(default_factory=dict)
+    _runner: ShardRunner | None = None
+    _tells: bool = False
+    _total: int = 0
+
+    def collect(self) -> Store:
+        """Return the store with everything that was read. Raises UserError, Stopped."""
+        scan = self.scan
+        plan, parts = Planner(scan).plan()
+        scan.started(plan.run)
+        store = Store(plan.header)
+        scopes = parts.add_to(store, WHOLE, is_late=True)
+        self.left = {each.id.lower(): each for each in plan.shards}
+        self._total = len(self.left)
+        scan.screen.begin("Reading", self._sentence)
+        try:
+            self._read_shards(plan, parts, store, scopes)
+        finally:
+            scan.screen.finish()
+        names = {each.subscription.lower(): each for each in scopes}
+        store.header.scopes = [names[id.lower()].subscription for id in plan.order if id.lower() in names]
+        for each in (names[id.lower()] for id in plan.order if id.lower() in names):
+            scan.screen.scope(each.subscription, each.name, each.view)
+        self._read_joined(plan, store)
+        if not self.is_left:
+            parts.end()
+        return store
+
+    def _sentence(self) -> str:
+        return f"{self._total - len(self.left):,} of {self._total:,} subscriptions read"
+
+    # The shards
+
+    def _read_shards(self, plan: RunPlan, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
+        """Hand out the shards, and add their parts as they come. A subscription without one is a gap."""
+        watch, began = _Watch(self._patience()), time.monotonic()
+        self._hand_out(parts, [id for id in self.left if id not in parts.read()])
+        seconds = BLOB_SECONDS if parts.is_blob else FOLDER_SECONDS
+        while True:
+            self._take(parts, store, scopes)
+            if not self.left:
+                return
+            if self._is_late(GRACE if self.scan.queue else 0):
+                self._give_up(store, scopes, list(self.left), DEADLINE, "the scan reached its deadline")
+                return
+            started = len(parts.started())
+            if not started and not self._tells and time.monotonic() - began > ALONE_SECONDS:
+                self._tell_alone()
+            if watch.is_over((len(self.left), started)):
+                self._hand_out(parts, list(self.left))
+            for id in [id for id in self.left if self._tries.get(id, 0) > TRIES]:
+                reason = self._broken[id].why if id in self._broken else "no worker has read it"
+                self._give_up(store, scopes, [id], FAILED, reason)
+            if self.left:
+                self.scan.stop.run(asyncio.sleep(seconds))
+
+    def _is_late(self, grace: float = 0.0) -> bool:
+        """Return whether the deadline is over, by so many seconds."""
+        return self.scan.ends is not None and time.monotonic() >= self.scan.ends + grace
+
+    def _tell_alone(self) -> None:
+        """Print that no worker has begun, once."""
+        self._tells = True
+        said = f"no worker has begun: twolocks worker --fleet URL --parts {self.scan.settings['parts']}"
+        self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+
+    def _patience(self) -> float:
+        """Return the seconds without any sign of a worker after which shards are handed out again."""
+        if self.scan.queue is None:
+            return 0.0
+        given = self.scan.settings["redeliver-after"]
+        return seconds_of(given, self.scan.settings.at("redeliver-after", given)) + GRACE
+
+    def _hand_out(self, parts: Parts, ids: Sequence[str]) -> None:
+        """Add shards to the queue; without one, read them now, one after the other."""
+        for id in ids:
+            self._tries[id] = self._tries.get(id, 0) + 1
+        for id in (id for id in ids if self._tries[id] <= TRIES):
+            if self.scan.queue is not None:
+                self.scan.queue.send(parts.run, self.left[id].id, parts.place)
+            else:
+                self._run(parts, id)
+
+    def _run(self, parts: Parts, id: str) -> None:
+        """Read a shard in this process."""
+        scan = self.scan
+        if self._runner is None:
+            self._runner = ShardRunner(
+                *(scan.settings, lambda only, skip: scan.rules, scan.tool),
+                progress=lambda: ScreenProgress(scan.screen),
+                on_wait=scan.screen.wait,
+                limits=scan.limits,
+                run_coroutine=scan.stop.run,
+            )
+        try:
+            self._runner.run(parts, id)
+        except Exception as error:  # noqa: BLE001 - as in a worker, whatever ends a shard is a gap of its subscription
+            parts.write_failure(id, why(error))
+
+    def _take(self, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
+        """Add the parts that have come. One that is broken is read again."""
+        for id in sorted(parts.read() & self.left.keys()):
+            if id in self._broken and self._broken[id].digest == parts.digest(id):
+                continue  # no worker has replaced it yet
+            self.is_left = self.is_left or self._is_late()
+            try:
+                scopes += parts.add_to(store, id, is_late=self._is_late())
+            except InputError as error:
+                self._broken[id] = BrokenPart(f"its part is broken: {error.what}", parts.digest(id))
+                self.scan.screen.log("parts", f"{self.left[id].name} is read again: {self._broken[id].why}")
+                self._hand_out(parts, [id])
+                continue
+            del self.left[id]
+        for id in sorted(parts.failed() & self.left.keys()):
+            self._give_up(store, scopes, [id], FAILED, parts.failure(id))
+
+    def _give_up(self, store: Store, scopes: list[ScopeRow], ids: Sequence[str], code: str, reason: str) -> None:
+        """Write gaps for subscriptions that were not read."""
+        self.is_left = self.is_left or code == DEADLINE
+        for shard in (self.left.pop(id) for id in ids):
+            url = f"/subscriptions/{shard.id}"
+            store.scope(shard.id, shard.name, shard.tenant, "none")
+            store.gap(url, 0, code)
+            scopes.append(ScopeRow(subscription=shard.id, name=shard.name, tenant=shard.tenant, view="none"))
+            self.scan.screen.gap(url, 0, code, "")
+            said = f"{shard.name} was not read: {reason}"
+            store.header.notes.append(said)
+            self.scan.screen.write([Line(said, "Note")], "parts", said)
+
+    # The end
+
+    def _read_joined(self, plan: RunPlan, store: Store) -> None:
+        """Read what only a join of all parts asks for."""
+        wanted = list(self.scan.joined(store))
+        if wanted:
+            self.scan.stop.run(self._joined(plan, store, wanted))
+            self.is_left = self.is_left or self._is_late()
+
+    async def _joined(self, plan: RunPlan, store: Store, wanted: Sequence[JoinedRead]) -> None:
+        rules = self.scan.rules
+        async with self.scan.connected() as reader:
+            check_account(reader.account, plan)
+            reads = Plan(rules.read(), rules.reads(), joined=lambda: wanted)
+            await read_joined(reader, reads, store, ScreenProgress(self.scan.screen))
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Notices that nothing changes for `patience` seconds."""
+
+    patience: float
+    _sign: object = None
+    _since: float = 0.0
+
+    def is_over(self, sign: object) -> bool:
+        now = time.monotonic()
+        if sign != self._sign:
+            self._sign, self._since = sign, now
+        if now - self._since <= self.patience:
+            return False
+        self._since = now
+        return True

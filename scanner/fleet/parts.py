@@ -1,0 +1,246 @@
+"""The place of the parts of a run: a folder, or blobs (`az://container/path`). Nothing in it is ever half-written.
+
+RUN/plan.json                the plan, written last: a run without it has not begun
+RUN/input/ID.json.zst        what a worker needs to read one subscription
+RUN/started/ID.MARK          an attempt to read it
+RUN/parts/ID.jsonl.zst       what was read: a snapshot, whose end line and chain of digests show that it is whole
+RUN/failed/ID.json           why it was given up
+RUN/over                     the run is over; nothing is read for it any more
+"""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from errno import EACCES
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, TypeVar
+
+import msgspec
+import zstandard
+
+from scanner.azure.limits import DEADLINE
+from scanner.document.schema import ScopeRow
+from scanner.errors import InputError
+from scanner.fleet.messages import VERSION, GivenUp, RunPlan, ShardInput
+from scanner.output.storage import Storage, UploadError, is_blob
+from scanner.snapshot.files import lines_of_part
+from scanner.snapshot.format import SnapshotLine
+from scanner.snapshot.store import Store
+
+T = TypeVar("T")
+WHOLE = "whole"
+"""The part of what concerns all subscriptions."""
+_RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
+_ID = re.compile(r"[0-9a-fA-F-]{36}|whole")
+_PART, _INPUT, _FAILED = ".jsonl.zst", ".json.zst", ".json"
+_MOST = 1 << 31
+"""The most bytes of a message, decompressed."""
+
+
+def new_run() -> str:
+    """Return the id of a new run. Later ones sort after earlier ones."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one run. `place`: the folder or blob path above it; `at`: who named it, for errors."""
+
+    storage: Storage
+    place: str
+    run: str
+    at: str = ""
+
+    def __post_init__(self) -> None:
+        if not _RUN.fullmatch(self.run):
+            raise InputError(f'"{self.run[:40]}" is not the id of a run', at=self.at, do="twolocks fleet status")
+
+    @property
+    def _base(self) -> str:
+        return f"{self.place.rstrip('/')}/{self.run}"
+
+    def _name(self, kind: str, file: str = "") -> str:
+        return f"{self._base}/{kind}/{file}" if file else f"{self._base}/{kind}"
+
+    @property
+    def is_blob(self) -> bool:
+        """Return whether the place is a container of blobs."""
+        return is_blob(self.place)
+
+    def check(self) -> None:
+        """Raise UserError where nothing can be written to the place."""
+        if self.is_blob:
+            self.storage.check([(f"{self._base}/plan.json", self.at)])
+            return
+        place = Path(self.place)
+        try:
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not os.access(place, os.W_OK):
+                raise PermissionError(EACCES, os.strerror(EACCES))
+        except OSError as error:
+            raise InputError(f"{self.place} cannot be written: {error.strerror}", at=self.at) from None
+
+    def _write(self, name: str, data: bytes) -> None:
+        with self._writing(name) as file:
+            file.write(data)
+
+    @contextmanager
+    def _writing(self, name: str) -> Iterator[IO[bytes]]:
+        """Open a file that gets its name when it is complete. Raises UserError where it cannot be written."""
+        try:
+            if not is_blob(name):
+                Path(name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with self.storage.writing(name) as file:
+                yield file
+        except UploadError as error:
+            raise error.error from None
+        except OSError as error:
+            raise InputError(f"{name} cannot be written: {error.strerror or error}", at=self.at) from None
+
+    def _names(self, kind: str, prefix: str = "") -> list[str]:
+        try:
+            return self.storage.names(self._name(kind) if kind else self._base, prefix)
+        except OSError as error:
+            raise InputError(f"{self.place} cannot be read: {error.strerror or error}", at=self.at) from None
+
+    def _read(self, name: str, type: type[T]) -> T:
+        """Return a message. Raises InputError where it is not there or is none."""
+        with self.storage.reading(name, self.at) as path:
+            try:
+                data = path.read_bytes()
+                if name.endswith(".zst"):
+                    data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST)
+                return msgspec.json.decode(data, type=type)
+            except (OSError, msgspec.DecodeError, zstandard.ZstdError) as error:
+                why = error.strerror if isinstance(error, OSError) else error
+                raise InputError(f"{name} cannot be read: {why}", at=self.at) from None
+
+    def _ids(self, kind: str, suffix: str) -> set[str]:
+        names = self._names(kind)
+        return {name.removesuffix(suffix).lower() for name in names if name.endswith(suffix)}
+
+    # The plan
+
+    def write_plan(self, plan: RunPlan) -> None:
+        """Write the plan, when everything that the shards need is there."""
+        self._write(self._name("plan.json"), msgspec.json.encode(plan))
+
+    def plan(self) -> RunPlan:
+        """Return the plan. Raises InputError where the run does not exist, or is of another version."""
+        found = self._read(self._name("plan.json"), RunPlan)
+        if found.version != VERSION or found.run != self.run:
+            raise InputError(f"run {self.run} was planned by another version of Twolocks", at=self.at, do="scan again")
+        return found
+
+    def write_input(self, found: ShardInput) -> None:
+        data = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(found))
+        self._write(self._name("input", f"{_checked(found.id)}{_INPUT}"), data)
+
+    def input(self, id: str) -> ShardInput:
+        """Return what is needed to read a subscription. Raises InputError."""
+        return self._read(self._name("input", f"{_checked(id)}{_INPUT}"), ShardInput)
+
+    def end(self) -> None:
+        """Note that the run is over."""
+        self._write(self._name("over"), b"")
+
+    def is_over(self) -> bool:
+        """Return whether the run is over."""
+        return bool(self._names("", "over"))
+
+    # The shards
+
+    def note_start(self, id: str, worker: str) -> int:
+        """Note an attempt to read a subscription. Return how many there have been."""
+        mark = f"{_checked(id)}.{secrets.token_hex(4)}"
+        self._write(self._name("started", mark), worker.encode())
+        return len(self._names("started", f"{_checked(id)}."))
+
+    def write_part(self, id: str, store: Store) -> None:
+        """Write the part of a subscription. An earlier one of the same subscription is replaced whole."""
+        name = self._name("parts", f"{_checked(id)}{_PART}")
+        with self._writing(name) as file:
+            store.into(file, Path(name))
+
+    def write_failure(self, id: str, why: str) -> None:
+        """Note that a subscription is given up."""
+        self._write(self._name("failed", f"{_checked(id)}{_FAILED}"), msgspec.json.encode(GivenUp(why)))
+
+    def failure(self, id: str) -> str:
+        """Return why a subscription was given up."""
+        return self._read(self._name("failed", f"{_checked(id)}{_FAILED}"), GivenUp).why
+
+    def add_to(self, store: Store, id: str, *, is_late: bool) -> list[ScopeRow]:
+        """Add the lines of a part to a store, all or none, and return its subscriptions.
+
+        Raises InputError where it is not whole. `is_late`: the deadline is over, so that what it cut off stays.
+        """
+        scopes: list[ScopeRow] = []
+
+        def heard(lines: Iterator[SnapshotLine]) -> Iterator[SnapshotLine]:
+            for line in lines:
+                if line.scope is not None:
+                    scopes.append(line.scope)
+                _check_deadline(line, is_late)
+                yield line
+
+        with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+            header, lines = lines_of_part(path)
+            store.add_part(header, heard(lines))
+        return scopes
+
+    def digest(self, id: str) -> str:
+        """Return the digest of a part's file, "" where it cannot be read."""
+        try:
+            with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+                return blake2b(path.read_bytes()).hexdigest()
+        except (InputError, OSError):
+            return ""
+
+    def is_whole(self, id: str, *, is_late: bool) -> bool:
+        """Return whether there is a part of a subscription, and all of it. `is_late`: see `add_to`."""
+        if id.lower() not in self.read():
+            return False
+        try:
+            with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+                _, lines = lines_of_part(path)
+                for line in lines:
+                    _check_deadline(line, is_late)
+        except InputError:
+            return False
+        return True
+
+    def read(self) -> set[str]:
+        """Return the ids (lower case) of the subscriptions that have a part."""
+        return self._ids("parts", _PART)
+
+    def failed(self) -> set[str]:
+        """Return the ids (lower case) of the subscriptions that were given up."""
+        return self._ids("failed", _FAILED)
+
+    def started(self) -> set[str]:
+        """Return the marks of all attempts."""
+        return {name.lower() for name in self._names("started")}
+
+
+def _check_deadline(line: SnapshotLine, is_late: bool) -> None:
+    """Raise InputError for a read that an earlier deadline cut off."""
+    if line.gap is not None and line.gap.code == DEADLINE and not is_late:
+        raise InputError("an earlier deadline cut it off", at=line.gap.url)
+
+
+def runs(storage: Storage, place: str) -> list[str]:
+    """Return the ids of the runs of a place that have begun, the newest first."""
+    return sorted((name for name in storage.names(place.rstrip("/")) if _RUN.fullmatch(name)), reverse=True)
+
+
+def _checked(id: str) -> str:
+    """Return an id as the name of a file. Raises InputError for what is none."""
+    if not _ID.fullmatch(id):
+        raise InputError(f'"{id[:60]}" is not the id of a subscription')
+    return id.lower()

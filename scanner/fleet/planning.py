@@ -1,0 +1,188 @@
+"""The plan of a scan in parts: what is read for all subscriptions, for the workers; or that of an earlier run."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from scanner.azure.clients import ConnectionOptions, connect
+from scanner.collect.collector import Plan, Scope, survey
+from scanner.collect.plan import JoinedRead
+from scanner.collect.survey import Survey
+from scanner.config.settings import Settings
+from scanner.errors import InputError
+from scanner.fleet.messages import RunPlan, Shard, ShardInput, digest_of
+from scanner.fleet.parts import WHOLE, Parts, new_run
+from scanner.fleet.progress import Silent
+from scanner.fleet.queue import Queue
+from scanner.model.residency import ResidencyPolicy
+from scanner.rulebook.loader import RuleSet
+from scanner.snapshot.format import Header
+from scanner.snapshot.selection import Exclusion
+from scanner.snapshot.store import Store
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
+from scanner.terminal.signals import Stop
+
+if TYPE_CHECKING:
+    from scanner.azure.limits import SharedTurn
+    from scanner.azure.reader import AzureReader
+    from scanner.output.storage import Storage
+
+RESUMED_WITHIN = timedelta(hours=24)
+"""The age up to which a run goes on."""
+
+
+@dataclass(slots=True)
+class PartedScan:
+    """What a scan in parts needs of the scan. `header`: that of the snapshot. `joined`: what to read last, from what is
+    in the store. `signed_in`: called with the reader and the store once. `fingerprint`: of the settings that decide
+    what is read. `ends`: the deadline, by the monotonic clock. `queue`: None where the shards run in this process.
+    `started`: called with the id of the run. `turn`: the limit of Resource Graph that other processes share.
+    """
+
+    settings: Settings
+    rules: RuleSet
+    tool: str
+    header: Header
+    residency: ResidencyPolicy
+    exclusions: tuple[Exclusion, ...]
+    storage: "Storage"
+    screen: Screen
+    stop: Stop
+    joined: Callable[[Store], Iterable[JoinedRead]]
+    signed_in: "Callable[[AzureReader, Store], None]"
+    fingerprint: str
+    started: Callable[[str], None]
+    ends: float | None = None
+    limits: bool = True
+    queue: Queue | None = None
+    turn: "SharedTurn | None" = None
+
+    def connected(self) -> "AbstractAsyncContextManager[AzureReader]":
+        """Open a reader that is signed in. Raises UserError."""
+        more = {"limits": self.limits, "ends": self.ends, "graph_turn": self.turn}
+        way = ConnectionOptions.of(self.settings, agent=self.tool, **more)
+        return connect(way, on_wait=self.screen.wait, prompt=self.screen.tell)
+
+
+@dataclass(slots=True)
+class Planner:
+    """Plans a run."""
+
+    scan: PartedScan
+
+    def plan(self) -> tuple[RunPlan, Parts]:
+        """Return the plan of a new run, or of the one that `--resume` names. Raises UserError, Stopped."""
+        return self._resumed() if self.scan.settings["resume"] else self._planned()
+
+    def _planned(self) -> tuple[RunPlan, Parts]:
+        """Read what concerns all subscriptions, and write the plan of a new run."""
+        scan, settings = self.scan, self.scan.settings
+        parts = Parts(scan.storage, settings["parts"], new_run(), settings.at("parts", settings["parts"]))
+        parts.check()
+        store = Store(scan.header)
+        account: list[str] = []
+        scan.screen.begin("Reading", lambda: "what concerns all subscriptions")
+        try:
+            found = scan.stop.run(self._survey(store, account))
+        finally:
+            scan.screen.finish()
+        store.header.excluded = found.excluded
+        plan = RunPlan(
+            run=parts.run,
+            header=store.header,
+            account=account[0],
+            tenant=account[1],
+            only=list(settings["only"]),
+            skip=list(settings["skip"]),
+            rules=digest_of(scan.rules, scan.tool),
+            graph=not settings["no-graph"],
+            ends=self._ends(),
+            settings=scan.fingerprint,
+            order=list(dict.fromkeys(each.id for each in found.targets)),
+            shards=[Shard(each.id, each.name, each.tenant) for each in found.readable],
+        )
+        self._write(parts, plan, found, store)
+        return plan, parts
+
+    async def _survey(self, store: Store, account: list[str]) -> Survey:
+        scan, settings = self.scan, self.scan.settings
+        async with self.scan.connected() as reader:
+            scan.signed_in(reader, store)
+            account += [reader.account.name, reader.account.tenant]
+            scope = Scope(
+                subscriptions=settings["subscription"],
+                management_groups=settings["management-group"],
+                graph=not settings["no-graph"],
+                exclusions=scan.exclusions,
+            )
+            plan = Plan(scan.rules.read(), scan.rules.reads(), places=scan.rules.needs_places)
+            return await survey(reader, scope, plan, store, ScreenProgress(scan.screen))
+
+    def _write(self, parts: Parts, plan: RunPlan, found: Survey, store: Store) -> None:
+        """Write what the shards need, and the plan when all of that is there."""
+        with self.scan.screen.busy("Planning", f"{len(plan.shards):,} shards to {parts.place}"):
+            for each, answers in found.answers():
+                allowed = self.scan.residency.of_subscription(each.id, each.name)
+                parts.write_input(
+                    ShardInput(
+                        id=each.id,
+                        name=each.name,
+                        tenant=each.tenant,
+                        state=each.state,
+                        regions=None if allowed is None else list(allowed.words),
+                        answers=answers,
+                    )
+                )
+            parts.write_part(WHOLE, store)
+            parts.write_plan(plan)
+        said = f"run {plan.run}: {len(plan.shards):,} subscriptions"
+        self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+
+    def _ends(self) -> float | None:
+        return None if self.scan.ends is None else time.time() + self.scan.ends - time.monotonic()
+
+    def _resumed(self) -> tuple[RunPlan, Parts]:
+        """Return the plan of an interrupted run. Raises InputError where it cannot go on."""
+        scan, settings = self.scan, self.scan.settings
+        at = settings.at("resume", settings["resume"])
+        parts = Parts(scan.storage, settings["parts"], settings["resume"], at)
+        plan = parts.plan()
+        own = scan.header
+        is_equal = (plan.settings, plan.rules, plan.header.kept_tags) == (
+            *(scan.fingerprint, digest_of(scan.rules, scan.tool), own.kept_tags),
+        )
+        if not is_equal or (plan.only, plan.skip) != (list(settings["only"]), list(settings["skip"])):
+            raise InputError(
+                "the interrupted run had other settings or rules, or was of another version",
+                at=at,
+                do="give the options of that scan, or scan again without --resume",
+            )
+        if datetime.now(UTC) - datetime.fromisoformat(plan.header.taken) > RESUMED_WITHIN:
+            raise InputError(
+                f"the interrupted run began {plan.header.taken}, more than 24 hours ago",
+                at=at,
+                do="scan again without --resume",
+            )
+        if plan.ends != self._ends():
+            plan.ends = self._ends()
+            parts.write_plan(plan)
+        said = f"{len(parts.read()) - 1:,} of {len(plan.shards):,} subscriptions of run {plan.run} were read"
+        scan.screen.write([Line(said, "Resumed", whole=True)], "start", f"resumed: {said}")
+        return plan, parts
+
+
+class ScreenProgress(Silent):
+    """Reports accounts and gaps of a collection to the screen. Its scopes come with the parts."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.screen = screen
+
+    def account(self, name: str, kind: str, tenant: str, others: Sequence[str]) -> None:
+        self.screen.account(name, kind, tenant, others)
+
+    def gap(self, url: str, status: int, code: str, action: str) -> None:
+        self.screen.gap(url, status, code, action)

@@ -1,0 +1,159 @@
+"""One shard: reads a subscription into its part. Workers run it, and a scan without a broker runs it in its process."""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from scanner.azure.clients import ConnectionOptions, connect
+from scanner.collect.collector import Plan, Progress, collect_one
+from scanner.config.settings import Settings
+from scanner.errors import InputError, UserError
+from scanner.fleet.messages import RunPlan, ShardInput, digest_of
+from scanner.fleet.parts import Parts
+from scanner.model.residency import ResidencyPolicy
+from scanner.model.resource_type import Read, ResourceType
+from scanner.rulebook.loader import RuleSet
+from scanner.snapshot.store import Store
+from scanner.text.masks import masked
+
+if TYPE_CHECKING:
+    from scanner.azure.credentials import SignedInAccount
+    from scanner.azure.limits import OnWait, SharedTurn
+    from scanner.azure.reader import AzureReader
+
+MOST_STARTS = 10
+"""The attempts to read one subscription, after which it is given up: each ended without a part and without an error, as
+of a process that was killed for its memory. Celery's own retries count too."""
+
+
+class _Loaded(NamedTuple):
+    """The rules of a run, and what they read: found once, because the next shard is of the same run."""
+
+    rules: RuleSet
+    digest: str
+    types: list[ResourceType]
+    reads: list[Read]
+
+
+@dataclass(slots=True)
+class ShardRunner:
+    """Runs shards with the login of these settings. `rules`: loads the rules for `--only` and `--skip`.
+
+    `progress`: what a collection reports to. `turn`: the limit of Resource Graph that other processes share. `name`: of
+    this worker. `run_coroutine`: as `asyncio.run`. `keeps`: the connection stays open for the next shard, because
+    sign-in and TLS cost as much as a small subscription; then `run_coroutine` must use one loop.
+    """
+
+    settings: Settings
+    rules: Callable[[tuple[str, ...], tuple[str, ...]], RuleSet]
+    tool: str
+    progress: Callable[[], Progress]
+    on_wait: "OnWait" = lambda what, seconds: None
+    turn: "SharedTurn | None" = None
+    name: str = ""
+    limits: bool = True
+    run_coroutine: Callable[[Coroutine[Any, Any, Store]], Store] = asyncio.run
+    keeps: bool = False
+    _loaded: dict[tuple[tuple[str, ...], tuple[str, ...]], _Loaded] = field(default_factory=dict)
+    _opened: AsyncExitStack | None = None
+    _reader: "AzureReader | None" = None
+    _of: object = None
+
+    def run(self, parts: Parts, id: str) -> str:
+        """Read a subscription into its part, and return what was done. Raises UserError where it cannot be read now.
+
+        Nothing is done where the part is there, or the run is over: a shard may be delivered more than once.
+        """
+        if parts.is_over():
+            return "the run is over"
+        plan = parts.plan()
+        if id.lower() not in {each.id.lower() for each in plan.shards}:
+            raise InputError(f"run {plan.run} has no such subscription", at=id)
+        if parts.is_whole(id, is_late=plan.ends is not None and time.time() >= plan.ends):
+            return "it was read already"
+        if parts.note_start(id, self.name) > MOST_STARTS:
+            parts.write_failure(id, f"{MOST_STARTS} attempts ended without a part, as if each worker was killed")
+            return "given up"
+        store = self.run_coroutine(self._read(plan, parts.input(id)))
+        parts.write_part(id, store)
+        store.close()
+        return "read"
+
+    async def _read(self, plan: RunPlan, found: ShardInput) -> Store:
+        """Return what a collection of one subscription wrote. Raises UserError."""
+        loaded = self._rules_of(plan)
+        store = Store(msgspec.structs.replace(plan.header, scopes=[found.id]))
+        wanted = Plan(
+            loaded.types,
+            loaded.reads,
+            places=loaded.rules.needs_places,
+            quotas=ResidencyPolicy(allowed=tuple(found.regions or ())),
+        )
+        is_read = False
+        try:
+            reader = await self._connected(plan)
+            await collect_one(
+                reader, found.subscription, found.answers, wanted, store, self.progress(), graph=plan.graph
+            )
+            is_read = True
+        finally:
+            if not self.keeps or not is_read:
+                await self._close()
+        return store
+
+    def _rules_of(self, plan: RunPlan) -> _Loaded:
+        """Return the rules of a run. Raises InputError where this process has others than the scan."""
+        key = tuple(plan.only), tuple(plan.skip)
+        if key not in self._loaded:
+            rules = self.rules(*key)
+            self._loaded = {key: _Loaded(rules, digest_of(rules, self.tool), rules.read(), rules.reads())}
+        if self._loaded[key].digest != plan.rules:
+            raise InputError(
+                "this worker has other rules than the scan, or is another version",
+                at=self.tool,
+                do=f"run workers of {plan.header.tool} with the same --rules",
+            )
+        return self._loaded[key]
+
+    async def _connected(self, plan: RunPlan) -> "AzureReader":
+        """Return a reader that is signed in as the scan is. Raises UserError."""
+        if self._reader is not None and self._of == (plan.run, plan.ends):
+            return self._reader
+        await self._close()
+        self._opened, self._of = AsyncExitStack(), (plan.run, plan.ends)
+        self._reader = await self._opened.enter_async_context(connect(self._way(plan), on_wait=self.on_wait))
+        check_account(self._reader.account, plan)
+        return self._reader
+
+    async def _close(self) -> None:
+        opened, self._opened, self._reader = self._opened, None, None
+        if opened is not None:
+            await opened.aclose()
+
+    def _way(self, plan: RunPlan) -> ConnectionOptions:
+        ends = None if plan.ends is None else time.monotonic() + plan.ends - time.time()
+        more = {"limits": self.limits, "ends": ends, "graph_turn": self.turn}
+        return ConnectionOptions.of(self.settings, agent=self.tool, **more)
+
+
+def check_account(account: "SignedInAccount", plan: RunPlan) -> None:
+    """Raise InputError where another identity reads than the one that planned the run."""
+    if (account.name, account.tenant.lower()) != (plan.account, plan.tenant.lower()):
+        raise InputError(
+            f"this process signs in as {account.name}, the run was planned as {plan.account}: they may see different"
+            " resources",
+            at=f"tenant {account.tenant}",
+            do="give the scan and every worker one identity",
+        )
+
+
+def why(error: BaseException) -> str:
+    """Return why a shard could not be read, in one line without what looks like a secret."""
+    if isinstance(error, UserError):
+        return masked(" ".join(filter(None, (error.what, f"({error.at})" if error.at else ""))))
+    return masked(f"{type(error).__name__}: {error}"[:300])

@@ -1,0 +1,270 @@
+"""Scans in parts over a real broker and a sandbox on a socket: equal to a plain scan, whatever happens to workers."""
+
+import asyncio
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scanner.config.settings import resolve
+from scanner.fleet.queue import QUERIES, Queue, graph_turn, make_app
+from scanner.sandbox.faults import Fault, FaultPlan
+from scanner.sandbox.server import Sandbox, running
+from scanner.snapshot.files import lines_of_part
+from scanner.snapshot.store import Store
+from tests.azure.requests import ESTATE, S1, S2, SUBSCRIPTIONS, account
+from tests.fleet.broker import Worker, broker, wait_until
+from tests.output.azurite import azurite
+from tests.terminals import Ended, twolocks
+
+S3, LOST = (f"aaaaaaaa-0000-0000-0000-00000000000{digit}" for digit in "34")
+RULES = ("--only", "category:authentication")
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Sandbox]:
+    """Four subscriptions, one of which is disabled."""
+    more = [{"subscriptionId": S3, "displayName": "tredje"}]
+    more.append({"subscriptionId": LOST, "displayName": "stengt", "state": "Disabled"})
+    with running(Sandbox([*ESTATE, *account("st3", subscription=S3)], [*SUBSCRIPTIONS, *more])) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with broker(tmp_path_factory.mktemp("broker")) as served:
+        yield served
+
+
+class Lab:
+    """Scans of one sandbox in parts, in a folder of their own."""
+
+    def __init__(self, box: Sandbox, url: str, folder: Path) -> None:
+        self.box, self.url, self.folder = box, url, folder
+        self.place = folder / "parts"
+
+    @property
+    def env(self) -> dict[str, str]:
+        return {**self.box.environment(), "TWOLOCKS_SCAN_ARM_ENDPOINT": self.box.url}
+
+    def scan(self, *words: object, out: str = "f.json") -> Ended:
+        self.box.requests.clear()
+        return twolocks("scan", "--no-journal", *RULES, "--out", self.folder / out, *words, env=self.env)
+
+    def parted(self, *words: object) -> Ended:
+        return self.scan("--parts", self.place, *words)
+
+    def spread(self, *words: object) -> Ended:
+        return self.parted("--fleet", self.url, "--redeliver-after", "1s", *words)
+
+    @contextmanager
+    def worker(self) -> Iterator[Worker]:
+        made = Worker(
+            self.folder, self.env, *("--fleet", self.url, "--parts", self.place), *("--redeliver-after", "1s")
+        )
+        try:
+            yield made
+        finally:
+            if made.process.poll() is None:
+                made.kill()
+
+    def found(self, out: str = "f.json") -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / out).read_bytes())
+        for name in ("id", "taken", "started", "finished"):
+            del found["scan"][name]
+        return found
+
+    @property
+    def run(self) -> Path:
+        (found,) = self.place.iterdir()
+        return found
+
+    def part(self, id: str) -> Path:
+        return self.run / "parts" / f"{id}.jsonl.zst"
+
+    @property
+    def read(self) -> set[str]:
+        """The subscriptions of which something but itself was read."""
+        paths = [each.path.lower().split("/") for each in self.box.requests]
+        return {path[2] for path in paths if path[1] == "subscriptions" and len(path) > 5}
+
+
+@pytest.fixture
+def lab(box: Sandbox, url: str, tmp_path: Path) -> Lab:
+    return Lab(box, url, tmp_path)
+
+
+@contextmanager
+def meanwhile(work: Any) -> Iterator[None]:
+    """Do something in another thread while a scan runs in this one, and raise what it raised."""
+    raised: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001
+            raised.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    yield
+    thread.join(60)
+    assert not raised, raised[0]
+
+
+def test_workers_find_what_one_process_finds(lab: Lab) -> None:
+    """Each shard is in the queue twice, as after a broker that delivered it again, with messages of a stranger.
+
+    One part is not whole at first.
+    """
+    whole = lab.scan(out="whole.json")
+    queue = Queue(make_app(resolve("worker", {"fleet": lab.url}, {}, use_file=False)))
+
+    def again() -> None:
+        wait_until(lambda: lab.place.exists() and list(lab.place.glob("*/plan.json")))
+        lab.part(S2).parent.mkdir(exist_ok=True)
+        lab.part(S2).write_bytes(b"half of a part")
+        for id in (S1, S2, S3):
+            queue.send(lab.run.name, id, str(lab.place))
+        queue.send(lab.run.name, S1, str(elsewhere))
+        queue.send("../../x", "../../y", str(lab.place))
+
+    elsewhere = lab.folder / "elsewhere"
+    with lab.worker() as worker:
+        with meanwhile(again):
+            ended = lab.spread()
+        assert ended.code == whole.code, ended.err
+        wait_until(lambda: "another place" in worker.log and "not the id of a run" in worker.log)
+        assert worker.stop() == 0
+    assert lab.found() == lab.found("whole.json")
+    assert worker.log.count(": read") == 3, worker.log
+    assert not elsewhere.exists()
+    assert lab.url not in (lab.run / "plan.json").read_text()
+
+
+def test_a_killed_worker_and_a_poison_shard(lab: Lab) -> None:
+    """Another worker reads what a killed one had begun. What no worker can read is a gap of its subscription."""
+    lab.box.faults = FaultPlan([Fault("slow", "*/Microsoft.Authorization/permissions", seconds=2, times=1)])
+
+    def interfere() -> None:
+        wait_until(lambda: list(lab.place.glob("*/started/*")))
+        (lab.run / "input" / f"{S3}.json.zst").write_bytes(b"poison")
+        first.kill()
+        time.sleep(1.2)  # a worker looks for what others left when it starts, and then every 100 seconds (Kombu)
+        with lab.worker():
+            wait_until(lambda: list(lab.place.glob("*/over")))
+
+    with lab.worker() as first, meanwhile(interfere):
+        ended = lab.spread("--fail-on", "never")
+    lab.box.faults = FaultPlan()
+    assert ended.code == 3, ended.err
+    found = lab.found()
+    assert sorted(each.stem for each in (lab.run / "failed").iterdir()) == [S3]
+    assert [each["view"] for each in found["coverage"]["scopes"]] == ["full", "full", "none", "none"]
+    assert [each["code"] for each in found["gaps"] if each["url"] == f"/subscriptions/{S3}"] == ["ShardFailed"]
+    starts = Counter(each.name[:36] for each in (lab.run / "started").iterdir())
+    assert starts[S1] + starts[S2] == 3, "the shard that was killed is read again, and no other one"
+
+
+def test_a_scan_goes_on_where_it_was_interrupted(lab: Lab) -> None:
+    """A coordinator that was killed leaves a run that is not over, and at worst a part that is not whole."""
+    lab.scan(out="whole.json")
+    lab.parted()
+    assert lab.found() == lab.found("whole.json")
+    (lab.run / "over").unlink()
+    same = lab.part(S1).read_bytes()
+    lab.part(S2).write_bytes(lab.part(S2).read_bytes()[:-20])
+    lab.part(S3).unlink()
+    ended = lab.parted("--resume", lab.run.name)
+    assert lab.found() == lab.found("whole.json"), ended.err
+    assert lab.read == {S2, S3}
+    assert lab.part(S1).read_bytes() == same
+
+
+def test_what_a_deadline_cut_off_is_read_when_the_scan_goes_on(lab: Lab) -> None:
+    lab.parted()
+    whole = lab.found()
+    (lab.run / "over").unlink()
+    header, lines = lines_of_part(lab.part(S2))
+    cut = Store(header)
+    for line in lines:
+        cut.add(line)
+    cut.gap(f"/subscriptions/{S2}/providers/Microsoft.Sql/servers", 0, "Deadline")
+    cut.write(lab.part(S2))
+    ended = lab.parted("--resume", lab.run.name)
+    assert lab.found() == whole, ended.err
+    assert lab.read == {S2}
+
+
+def test_another_identity_than_that_of_the_plan_reads_nothing(lab: Lab) -> None:
+    """It may see other resources than the one that asked Resource Graph, whose silence would count as absence."""
+    lab.parted()
+    (lab.run / "over").unlink()
+    lab.part(S3).unlink()
+    plan = lab.run / "plan.json"
+    plan.write_text(plan.read_text().replace('"account":"Twolocks sandbox"', '"account":"somebody else"'))
+    ended = lab.parted("--resume", lab.run.name, "--fail-on", "never")
+    assert ended.code == 3
+    assert "the run was planned as somebody else" in ended.err
+    assert lab.read == set()
+
+
+def test_parts_may_be_blobs(lab: Lab) -> None:
+    """Nothing is deleted there; a run that lacks a part reads this one alone."""
+    lab.scan(out="whole.json")
+    with azurite(lab.folder) as store:
+        store.make("parts")
+        env = {**lab.env, **store.env}
+        words = ("scan", *RULES, "--out", lab.folder / "f.json", "--parts", "az://parts/nightly")
+        ended = twolocks(*words, env=env)
+        assert lab.found() == lab.found("whole.json"), ended.err
+        (plan,) = [name for name in store.blobs("parts") if name.endswith("/plan.json")]
+        run = plan.split("/")[1]
+        (part,) = [name for name in store.blobs("parts") if name.endswith(f"/parts/{S3}.jsonl.zst")]
+        store.put("parts", part, store.read("parts", part)[:-20])
+        with store.service() as service:
+            service.get_blob_client("parts", f"nightly/{run}/over").delete_blob()
+        lab.box.requests.clear()
+        ended = twolocks(*words, "--resume", run, env=env)
+        shown = twolocks("fleet", "status", "--parts", "az://parts/nightly", "--format", "json", env=env)
+    assert lab.found() == lab.found("whole.json"), ended.err
+    assert lab.read == {S3}
+    state = json.loads(shown.out)
+    assert (state["subscriptions"], state["read"], state["over"], state["started"]) == (3, 3, True, 4)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--fleet", "redis://h/0"), "--fleet needs a place for the parts"),
+        (("--parts", "p", "--fleet", "redis://:hemmelig@h/0"), "the URL of the broker contains a password"),
+        (("--parts", "p", "--fleet", "http://h"), "unknown kind of broker"),
+        (("--parts", "p", "--redeliver-after", "soon"), '"soon" is not a duration'),
+        (("--parts", "p", "--resource-group", "rg"), "it excludes --resource-group"),
+        (("--parts", "p", "--exclude", "group:rg"), "--parts cannot leave out resource groups"),
+        (("--parts", "p", "--resume", "../p"), '"../p" is not the id of a run'),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_what_a_scan_in_parts_refuses(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    ended = twolocks("scan", "--no-journal", "--auth", "environment", "--out", tmp_path / "f.json", *words)
+    assert ended.code == 2
+    assert says in ended.err
+    assert "hemmelig" not in ended.err
+
+
+def test_queries_of_all_workers_share_one_limit(url: str) -> None:
+    turns = [graph_turn(make_app(resolve("worker", {"fleet": url}, {}, use_file=False))) for _ in range(2)]
+
+    async def ask() -> list[float]:
+        return list(await asyncio.gather(*(turn() for turn in turns * (QUERIES // 2 + 2) if turn is not None)))
+
+    waits = asyncio.run(ask())
+    assert len([each for each in waits if not each]) == QUERIES
+    assert max(waits) <= 5.001
