@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 
 from scanner.model.cycle_collector import existing_objects_not_walked
@@ -18,6 +19,7 @@ MOST: Final = 8
 """How many processes there are at most, unless a number is given."""
 _AHEAD: Final = 4
 """How many tasks of each process may be done or in work before the one whose result comes next."""
+_QUOTA: Final = Path("/sys/fs/cgroup/cpu.max")
 _SIGNALS: Final = [each for each in signal.Signals if each.name in ("SIGINT", "SIGTERM", "SIGHUP")]
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -29,9 +31,21 @@ def can_fork() -> bool:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use, at most `MOST`."""
+    """Return how many cores this process may use, at most `MOST`. A container may have fewer than its machine."""
     count = len(os.sched_getaffinity(0)) if sys.platform == "linux" else 1
-    return min(MOST, count)
+    return min(MOST, count, _cores_of(_QUOTA))
+
+
+def _cores_of(file: Path) -> int:
+    """Return how many whole cores a control group allows, at least 1; `MOST` where it has no such file or no limit.
+
+    docs.kernel.org, cgroup-v2: `cpu.max` has the microseconds of CPU in each period, or "max", and the period.
+    """
+    try:
+        quota, period = file.read_text().split()
+        return max(1, int(quota) // int(period))
+    except (OSError, ValueError, ZeroDivisionError):
+        return MOST
 
 
 class _Worker(NamedTuple):

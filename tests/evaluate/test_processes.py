@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.evaluate.processes import Processes
+from scanner.evaluate.processes import Processes, _cores_of
 
 PROGRAM = """
 import itertools, sys
@@ -71,3 +71,13 @@ def test_all_is_done_here_where_every_process_was_killed() -> None:
     with closing(Processes(2, work, bytes, bytes)) as processes:
         assert list(processes.results(range(30))) == [b"%d" % task for task in range(30)]
         assert (processes.lost, len(processes)) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("limit", "cores"),
+    [("max 100000", 8), ("50000 100000", 1), ("250000 100000", 2), ("1600000 100000", 16), ("", 8), ("1 0", 8)],
+)
+def test_a_container_may_use_as_many_cores_as_its_control_group_allows(limit: str, cores: int, tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text(limit)
+    assert _cores_of(tmp_path / "cpu.max") == cores
+    assert _cores_of(tmp_path / "absent") == 8
