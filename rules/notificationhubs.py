@@ -90,7 +90,7 @@ def _addresses(namespace: Resource) -> tuple[AddressSet, list[Unread]]:
         rights, mask = get_path(entry, "rights"), get_path(entry, "ipMask")
         if rights == []:
             continue
-        if not isinstance(rights, list):
+        if not isinstance(rights, list) or not all(isinstance(each, str) for each in rights):
             missing.append(unknown_value(f"{path}[].rights", rights))
         try:
             allowed = allowed | parse(mask)

@@ -24,7 +24,6 @@ from scanner.output.redact import VARIABLE, redact
 from scanner.output.writers import encoded, write
 from tests.output.test_parts import numbers
 from tests.report import sample
-from tests.sampled import some
 from tests.terminals import account, snapshot, twolocks
 
 KEY = b"0123456789abcdef"
@@ -153,7 +152,7 @@ def test_no_name_of_the_demo_is_in_a_redacted_report(demo: Document) -> None:
 
 @pytest.mark.parametrize(
     ("way", "suffixes"),
-    [("tag:cost-center", some(SUFFIXES, 3)), ("subscription", SUFFIXES[5:]), ("resource-group", SUFFIXES[5:])],
+    [("tag:cost-center", (".html", ".xlsx", ".json")), ("subscription", SUFFIXES[5:]), ("resource-group", SUFFIXES[5:])],
 )
 def test_no_name_of_the_demo_is_in_a_redacted_split(
     way: str, suffixes: tuple[str, ...], demo: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
