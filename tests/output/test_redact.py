@@ -152,7 +152,11 @@ def test_no_name_of_the_demo_is_in_a_redacted_report(demo: Document) -> None:
 
 @pytest.mark.parametrize(
     ("way", "suffixes"),
-    [("tag:cost-center", (".html", ".xlsx", ".json")), ("subscription", SUFFIXES[5:]), ("resource-group", SUFFIXES[5:])],
+    [
+        ("tag:cost-center", (".html", ".xlsx", ".json")),
+        ("subscription", SUFFIXES[5:]),
+        ("resource-group", SUFFIXES[5:]),
+    ],
 )
 def test_no_name_of_the_demo_is_in_a_redacted_split(
     way: str, suffixes: tuple[str, ...], demo: Document, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
