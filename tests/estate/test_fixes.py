@@ -144,7 +144,7 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
     wrong: dict[str, list[str]] = {}
     count = 0
     alone = [marks for marks in rounds() if len(marks) == 1]
-    tried = [*some(alone, 12), *(marks for marks in alone if _name(marks[0]) in LEFT)]
+    tried = [*some(alone, 6), *(marks for marks in alone if _name(marks[0]) in LEFT)]
     for marks in (*(marks for marks in rounds() if len(marks) > 1), *tried):
         after = estate().evaluate(step for mark in marks for step in before().remedies[mark].changes)
         for mark in marks:

@@ -1,4 +1,4 @@
-"""Kill -9 at 50 random points of the writing: the database opens, no half scan is there, the next night is right."""
+"""Kill -9 at random points of the writing: the database opens, no half scan is there, the next night is right."""
 
 import os
 import random
@@ -12,8 +12,9 @@ from scanner.history.items import Changes, Item, ItemKey
 from scanner.history.queries import all_scans, show
 from scanner.history.store import History
 from tests.history.runs import SUB, after, comparison_of, scan, standing
+from tests.sampled import some
 
-POINTS = 50
+POINTS = len(some(range(50), 20))
 SIZE = 100
 
 
@@ -72,7 +73,7 @@ def _killed(url: str, first: int, wait: float) -> str:
     return said.decode()
 
 
-def test_kill_9_at_fifty_points_of_the_writing(url: str) -> None:
+def test_kill_9_at_random_points_of_the_writing(url: str) -> None:
     seed = random.randrange(10**6)
     print(f"seed {seed}")
     chance = random.Random(seed)
