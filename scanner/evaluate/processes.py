@@ -75,10 +75,14 @@ class Processes(Generic[Task, Result]):
         self._busy: dict[Connection, tuple[_Worker, int, Task]] = {}
         self.lost = 0
         """How many processes ended before their work."""
-        # Where the system allows no more processes, those that there are do.
-        with _signals_held(), suppress(OSError):
-            for _ in range(count):
-                self._start()
+        try:
+            # Where the system allows no more processes, those that there are do.
+            with _signals_held(), suppress(OSError):
+                for _ in range(count):
+                    self._start()
+        except BaseException:
+            self.close()
+            raise
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -106,9 +110,9 @@ class Processes(Generic[Task, Result]):
         # An open copy of another end would keep a process waiting when this program is killed.
         for each in others:
             each.close()
-        # Ctrl-C and SIGTERM to the group reach this process too; the first one ends it.
+        # Ctrl-C to the group reaches this process too; the first one ends it, at its exit by SIGTERM.
         for number in _SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         # What is wrong shows where the task is done again.
         with suppress(Exception), existing_objects_not_walked():

@@ -41,15 +41,17 @@ def serve_sample() -> Iterator[ServedSample]:
         context = multiprocessing.get_context("fork")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(listener, here, there), name="sandbox", daemon=True)
-        process.start()
-    there.close()
-    try:
-        yield ServedSample(url, lambda: _received(here))
-    finally:
-        here.close()
-        process.join(ENDS_IN)
-        if process.is_alive():
-            process.kill()
+        try:
+            process.start()
+            there.close()
+            listener.close()
+            yield ServedSample(url, lambda: _received(here))
+        finally:
+            here.close()
+            if process.pid is not None:
+                process.join(ENDS_IN)
+                if process.is_alive():
+                    process.kill()
 
 
 def _received(pipe: Connection) -> Environment:

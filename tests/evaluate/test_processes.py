@@ -42,7 +42,7 @@ def test_processes_end_with_the_program_however_it_ends(number: signal.Signals) 
         pids = [int(each) for each in program.stdout.readline().split()]
         assert len(pids) == 3
         program.send_signal(number)
-        program.wait()
+        program.wait(60)
     until = time.monotonic() + 30
     while any(map(is_running, pids)):
         assert time.monotonic() < until
@@ -81,3 +81,9 @@ def test_a_container_may_use_as_many_cores_as_its_control_group_allows(limit: st
     (tmp_path / "cpu.max").write_text(limit)
     assert _cores_of(tmp_path / "cpu.max") == cores
     assert _cores_of(tmp_path / "absent") == 8
+
+
+def test_a_program_that_closes_nothing_ends() -> None:
+    """Ctrl-C between the start of processes and their use left a program waiting for them at its exit, for ever."""
+    program = PROGRAM[: PROGRAM.index("try:")] + "raise SystemExit(3)"
+    assert subprocess.run([sys.executable, "-c", program], stdout=subprocess.DEVNULL, timeout=60).returncode == 3
