@@ -182,7 +182,7 @@ class Store(LineWriter):
                     rows, size = [], 0
             if run is not None:
                 run.writelines(rows)
-                self._runs.append(run)
+                self._keep_run(run)
                 opened.pop_all()
                 rows = []
         self._types.update(map(str.lower, header.kept or ()))
@@ -196,14 +196,18 @@ class Store(LineWriter):
         run = tempfile.TemporaryFile()  # noqa: SIM115
         run.writelines(heapq.merge(*map(_rows_of, self._runs)))
         self.close()
+        self._keep_run(run)
+
+    def _keep_run(self, run: IO[bytes]) -> None:
+        """Keep a sorted run that is complete. It is read past its buffer."""
+        run.flush()
         self._runs.append(run)
 
     def _write_run(self) -> None:
         self._rows.sort()
         run = tempfile.TemporaryFile()  # noqa: SIM115
         run.writelines(self._rows)
-        run.flush()
-        self._runs.append(run)
+        self._keep_run(run)
         self._rows, self._bytes = [], 0
 
     def lines(self) -> Iterator[bytes]:
@@ -293,10 +297,15 @@ class Store(LineWriter):
 
 
 def _rows_of(run: IO[bytes]) -> Iterator[bytes]:
-    """Yield the lines of a temporary file, from a place of its own: several passes and processes read one file."""
+    """Yield the lines of a temporary file, from a place of its own: several passes and processes read one file.
+
+    Raises EOFError where the file ends within a line.
+    """
     place, size = 0, _READ_BYTES
     while text := read_at(run, place, size):
         end = text.rfind(b"\n") + 1
+        if not end and len(text) < size:
+            raise EOFError("a temporary file of the scan ends within a line")
         place += end
         size = _READ_BYTES if end else 2 * size
         yield from (row + b"\n" for row in text[:end].split(b"\n")[:-1])

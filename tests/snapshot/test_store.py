@@ -1,12 +1,13 @@
 """The store sorts lines, in memory or on disk, and merges a re-verification into the first collection."""
 
+import tempfile
 from typing import Any
 
 import pytest
 
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header, url_of
-from scanner.snapshot.store import Store
+from scanner.snapshot.store import Store, _rows_of
 from tests.snapshot.test_files import ACCOUNT, NETWORK, SUB, store, whole
 
 
@@ -30,6 +31,28 @@ def test_a_second_pass_does_not_disturb_the_first(monkeypatch: pytest.MonkeyPatc
     assert list(spilled.lines()) == expected, "residency looks up other resources during the evaluation"
     assert begun + list(first) == expected
     spilled.close()
+
+
+def test_parts_that_outgrow_memory_and_many_runs_lose_no_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was still in the buffer of a run's file was read neither in a pass nor by another process."""
+    monkeypatch.setattr("scanner.snapshot.store._PART_BYTES", 700)
+    monkeypatch.setattr("scanner.snapshot.store._MOST_RUNS", 2)
+    expected = list(store(20).lines())
+    made = Store(Header(taken="2026-11-25T00:00:00Z"))
+    lines = list(store(20).decoded())
+    for place in range(6):
+        made.add_part(made.header, lines[place::6])
+    assert 0 < len(made._runs) <= 2
+    assert list(made.lines()) == expected
+    made.close()
+
+
+def test_a_run_that_ends_within_a_line_is_no_end() -> None:
+    with tempfile.TemporaryFile() as run:
+        run.write(b"one\ntwo")
+        run.flush()
+        with pytest.raises(EOFError):
+            list(_rows_of(run))
 
 
 STORES = f"{SUB}/providers/Microsoft.Storage/storageAccounts"
