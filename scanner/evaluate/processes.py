@@ -110,8 +110,8 @@ class Processes(Generic[Task, Result]):
         # An open copy of another end would keep a process waiting when this program is killed.
         for each in others:
             each.close()
-        # Ctrl-C reaches this process too, and the first one ends it. Where that one does not come to it, multiprocessing
-        # does at exit, by SIGTERM.
+        # Ctrl-C reaches this process too, and the first one ends it. Where it does not, multiprocessing does at
+        # exit, by SIGTERM.
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
