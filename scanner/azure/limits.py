@@ -53,6 +53,9 @@ class KnownLimit(Protocol):
         `uncounted`: how many requests that were sent it may not have counted yet.
         """
 
+    def refused(self) -> None:
+        """Note a 429."""
+
 
 class RefillingLimit:
     """A limit of `burst` requests that is refilled with `per_second` requests a second (ARM's reads)."""
@@ -75,6 +78,9 @@ class RefillingLimit:
         self.delay(now)
         self.left = float(left) if left < self.left else max(self.left, float(left - uncounted))
         self.burst = max(self.burst, self.left)
+
+    def refused(self) -> None:
+        """Change nothing: the pause that Azure asks for is enough."""
 
 
 class SlidingWindow:
@@ -101,6 +107,32 @@ class SlidingWindow:
     def learn(self, left: int, uncounted: int, now: float) -> None:
         for _ in range(self.count - len(self.sent) - max(0, left)):
             self.sent.append(now)
+
+    def refused(self) -> None:
+        """Change nothing: the pause that Azure asks for is enough."""
+
+
+class AssumedWindow(SlidingWindow):
+    """A limit of which it is not known whether it counts these requests. It applies from the first 429 on.
+
+    Azure then says when to come back, so what was sent before does not count.
+    """
+
+    def __init__(self, count: int, seconds: float) -> None:
+        super().__init__(count, seconds)
+        self.applies = False
+
+    def delay(self, now: float, count: int = 1) -> float:
+        return super().delay(now, count) if self.applies else 0.0
+
+    def take(self, now: float) -> None:
+        if self.applies:
+            super().take(now)
+
+    def refused(self) -> None:
+        """Apply from now on, with nothing sent."""
+        self.applies = True
+        self.sent.clear()
 
 
 @dataclass(slots=True)
@@ -168,6 +200,8 @@ class RateLimiter:
         if is_over(now + after - self.refused_since, self.announced, patience):
             self.given_up = True
         self.pause = max(self.pause, now + after)
+        if self.known:
+            self.known.refused()
         self.spacing = min(2.0, max(0.05, self.spacing * 2))
 
     def retry(self) -> bool:
@@ -271,12 +305,15 @@ class RateLimiters:
     def _storage(self, key: LimitKey, whose: str, within: RateLimiter) -> RateLimiter:
         """Return the limiter of the Storage provider.
 
-        Lists of containers count as lists, because whether they do is not known.
+        Microsoft documents 100 lists in 5 minutes as a limit of "storage account management operations". Whether lists
+        below an account count is not said, so they have a limiter of their own, which assumes it after a 429.
         """
         kind, count = ("lists", 100) if key.listing else ("reads", 800)
         name = f"storage {kind} ({count} in 5 minutes), {whose}"
-        where = ("storage", key.subscription, key.region, kind)
-        return self._limiter(where, name, lambda: SlidingWindow(count, 300), within)
+        below = key.listing and key.type.count("/") > 1
+        where = ("storage", key.subscription, key.region, f"{kind} below" if below else kind)
+        window = AssumedWindow if below else SlidingWindow
+        return self._limiter(where, name, lambda: window(count, 300), within)
 
     def _limiter(
         self,

@@ -24,6 +24,7 @@ from scanner.sandbox.throttle import TokenBucket
 READ = LimitKey("s", "microsoft.sql")
 STORAGE = LimitKey("s", "microsoft.storage", "norwayeast")
 LIST = LimitKey("s", "microsoft.storage", "norwayeast", listing=True)
+BELOW = LIST._replace(type="microsoft.storage/storageaccounts/blobservices/containers")
 GRAPH = LimitKey("", "", graph=True)
 
 
@@ -67,6 +68,20 @@ def test_storage_gives_100_lists_in_any_five_minutes() -> None:
     clock = Clock()
     times = asyncio.run(sent(limits(clock), clock, [LIST] * 350))
     assert most_in(times, 300) == 100
+
+
+def test_lists_below_an_account_are_not_limited_until_azure_refuses_one() -> None:
+    clock = Clock()
+    made = limits(clock)
+    free = asyncio.run(sent(made, clock, [BELOW] * 250))
+    assert most_in(free, 11) == 250, "within the limit of all reads"
+    limiter = made.of(BELOW)[-1]
+    for _ in range(20):
+        limiter.refused(clock.now, 200, 120)
+    assert not limiter.given_up
+    later = asyncio.run(sent(made, clock, [BELOW] * 350))
+    assert later[0] >= free[-1] + 200
+    assert most_in(later, 299.9) == 100
 
 
 def test_storage_gives_800_reads_in_any_five_minutes() -> None:

@@ -1,0 +1,179 @@
+"""`twolocks scan` over estates of everyday resources at 60 ms a call: one subscription, ten times as many, twenty.
+
+    python -m tests.benchmarks.estates [NAME...]     A, B and C by default; prints figures as JSON
+
+A: one subscription of about 250 resources in two regions. B: ten times as many in one subscription. C: twenty subscriptions like A. Each is
+scanned by the command as a user calls it, with the limiter (`scan`) and without what ARM's limits ask for, and its GETs
+are then sent by a bare concurrent reader (`bare`). The sandbox is a process of its own and has no limits.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from scanner.model.ids import name_of, type_of
+from scanner.sandbox.copies import GROUP
+from scanner.sandbox.estate import Estate, load_estate
+from tests.benchmarks.scan import bare
+from tests.fleet.broker import ROOT
+
+LATENCY = 0.06
+SOURCE = "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4"
+MIX = {
+    "Microsoft.Storage/storageAccounts": 50,
+    "Microsoft.KeyVault/vaults": 10,
+    "Microsoft.Sql/servers": 10,
+    "Microsoft.DBforPostgreSQL/flexibleServers": 5,
+    "Microsoft.DBforMySQL/flexibleServers": 3,
+    "Microsoft.DocumentDB/databaseAccounts": 5,
+    "Microsoft.Compute/virtualMachines": 10,
+    "Microsoft.Compute/disks": 10,
+    "Microsoft.Network/virtualNetworks": 5,
+    "Microsoft.Network/networkSecurityGroups": 15,
+    "Microsoft.Network/networkInterfaces": 20,
+    "Microsoft.Network/publicIPAddresses": 10,
+    "Microsoft.Network/privateEndpoints": 10,
+    "Microsoft.Network/loadBalancers": 2,
+    "Microsoft.Network/applicationGateways": 1,
+    "Microsoft.Web/sites": 5,
+    "Microsoft.ServiceBus/namespaces": 3,
+    "Microsoft.EventHub/namespaces": 4,
+    "Microsoft.ContainerRegistry/registries": 2,
+    "Microsoft.ContainerService/managedClusters": 2,
+    "Microsoft.Cache/redis": 2,
+    "Microsoft.CognitiveServices/accounts": 2,
+    "Microsoft.OperationalInsights/workspaces": 3,
+    "Microsoft.Insights/components": 5,
+}
+"""How many resources of each type a subscription has."""
+ESTATES = {"A": (1, 1), "B": (1, 10), "C": (20, 1)}
+"""Subscriptions, and how many times the mix each of them has."""
+
+
+def estate(subscriptions: int, times: int) -> Estate:
+    """Return subscriptions with the mix, each resource a copy of one of the sample estate in a group of its own."""
+    found = load_estate()
+    bodies: dict[str, dict[str, list[Any]]] = {}
+    tops = {each["id"].lower(): each for each in found.resources if type_of(each["id"]) in MIX}
+    for top in tops:
+        bodies.setdefault(type_of(tops[top]["id"]), {})[top] = []
+    for each in found.resources:
+        lower = each["id"].lower()
+        top = next((top for top in _above(lower) if top in tops), None)
+        if top is not None:
+            bodies[type_of(tops[top]["id"])][top].append(each)
+    (own,) = [each for each in found.subscriptions if each["subscriptionId"] == SOURCE]
+    made: list[Any] = []
+    names: list[Any] = []
+    for number in range(subscriptions):
+        id = str(uuid5(UUID(SOURCE), str(number)))
+        copy = msgspec.json.decode(msgspec.json.encode(own).decode().replace(SOURCE, id))
+        names.append({**copy, "displayName": f"sub-{number:03}", "view": "full"})
+        groups = set()
+        for type, count in MIX.items():
+            kinds = list(bodies[type].items())
+            for place in range(count * times):
+                group = f"rg-{place % (10 * times)}"
+                top, bundle = kinds[place % len(kinds)]
+                name = name_of(tops[top]["id"])
+                text = msgspec.json.encode(bundle).decode().replace(name, f"{name}{place}")
+                if place % 2:
+                    text = text.replace('"location":"norwayeast"', '"location":"norwaywest"')
+                made += _moved(text, id, group)
+                groups.add(group)
+        made += [
+            {"id": f"/subscriptions/{id}/resourceGroups/{group}", "name": group, "location": "norwayeast"}
+            for group in sorted(groups)
+        ]
+    seen: dict[str, Any] = {each["id"].lower(): each for each in made}
+    return Estate(found.tenant, names, list(seen.values()), grants=[], refusals=[], overrides={})
+
+
+def _above(id: str) -> list[str]:
+    """Return an id in lower case, and all that it is below."""
+    parts = id.split("/")
+    return ["/".join(parts[:end]) for end in range(len(parts), 0, -1)]
+
+
+def _moved(text: str, subscription: str, group: str) -> list[Any]:
+    for old in ("7c9e6679-7425-40de-944b-e07fc1f90ae7", SOURCE):
+        text = text.replace(old, subscription)
+    moved = GROUP.sub(rf"\g<1>{group}", text)
+    made: list[Any] = msgspec.json.decode(moved)
+    return made
+
+
+def serve(name: str) -> None:
+    """Serve until standard input ends; print what a client needs first."""
+    from scanner.sandbox.server import running, sandbox
+
+    with running(sandbox(estate(*ESTATES[name]), latency=LATENCY)) as box:
+        said = {"url": box.url, "ca": str(box.ca_file), "environment": box.environment(), "token": box.token()}
+        print(json.dumps(said), flush=True)
+        sys.stdin.read()
+
+
+def scan(server: dict[str, Any], folder: Path, *more: str) -> dict[str, Any]:
+    """Return wall and CPU seconds, peak MB and requests of `twolocks scan`."""
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONPATH": str(ROOT),
+        **server["environment"],
+        "TWOLOCKS_SCAN_ARM_ENDPOINT": server["url"],
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    words = ["scan", "--out", "findings.json", *more]
+    began = time.perf_counter()
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, "-m", "scanner", *words], cwd=folder, env=env, stderr=log)
+        _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return {
+        "exit": process.returncode,
+        "wall_s": round(time.perf_counter() - began, 2),
+        "cpu_s": round(used.ru_utime + used.ru_stime, 2),
+        "peak_mb": round(used.ru_maxrss / 1024),
+    }
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Return the figures of one estate."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        words = [sys.executable, "-m", "tests.benchmarks.estates", "serve", name]
+        with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as box:
+            assert box.stdin and box.stdout
+            server = json.loads(box.stdout.readline())
+            figures: dict[str, Any] = {"scan": scan(server, folder, "--record", "requests.jsonl")}
+            requests = [msgspec.json.decode(line) for line in (folder / "requests.jsonl").read_bytes().splitlines()]
+            figures["requests"] = len(requests)
+            figures["again"] = [scan(server, folder) for _ in range(2)]
+            paths = [each["path"] for each in requests if each["method"] == "GET"]
+            figures["bare"] = [bare(server, paths) for _ in range(2)]
+            document = msgspec.json.decode((folder / "findings.json").read_bytes())
+            figures["resources"] = document["scan"]["resources"]
+            figures["gaps"] = Counter(each["code"] for each in document["gaps"])
+            box.stdin.close()
+    return figures
+
+
+def main(words: list[str]) -> None:
+    if words[:1] == ["serve"]:
+        serve(words[1])
+        return
+    for name in words or ESTATES:
+        print(json.dumps({name: measure(name)}), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
