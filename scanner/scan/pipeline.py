@@ -164,6 +164,8 @@ def _collect(context: _Context, limits: bool) -> Store:
         raise
     finally:
         screen.finish()
+    if isinstance(job.journal, ScanJournal):
+        job.journal.pause()
     store.header.scopes = [subscription for subscription, _, _ in screen.scopes]
     if job.read_log is not None:
         job.read_log.add_skips(store)

@@ -153,6 +153,11 @@ class ScanJournal:
         said = f"{many(journal.earlier, 'read')} of the scan of {began} UTC count; {what}"
         self.screen.write([Line(said, "Resumed")], "start", f"resumed: {said}")
 
+    def pause(self) -> None:
+        """End the thread of the journal, because no process can be forked beside it."""
+        if self.journal is not None:
+            self.journal.pause()
+
     def kept(self) -> str:
         """Return how a scan that was stopped goes on, "" where it does not."""
         if self.journal is None or not (self.journal.count or self.journal.earlier):

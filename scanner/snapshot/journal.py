@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -38,6 +38,18 @@ from scanner.text.masks import masked
 SYNC_SECONDS = 1.0
 """How often what was written is made to survive a power cut."""
 Key = bytes
+_HELD: Final = set[int]()
+"""The descriptors of the journals of this process."""
+
+
+def _closed_in_child() -> None:
+    """Close the journals in a forked process, so that it does not hold them when this one was killed."""
+    while _HELD:
+        os.close(_HELD.pop())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_closed_in_child)
 
 
 class Kept(NamedTuple):
@@ -81,6 +93,7 @@ class Journal:
         number = locks.create_held(path, 0o600)
         if number is None:
             raise FileNotFoundError(str(path))
+        _HELD.add(number)
         made = cls(path, number, header, shape)
         made._write(JournalLine(journal=header))
         return made
@@ -97,6 +110,7 @@ class Journal:
         except BaseException:
             os.close(number)
             raise
+        _HELD.add(number)
         return found
 
     def _load(self, wanted: JournalHeader) -> None:
@@ -217,6 +231,13 @@ class Journal:
             self._thread = ThreadPoolExecutor(1, "journal")
         self._thread.submit(_sync, self.number)
 
+    def pause(self) -> None:
+        """End the thread that writes to the disk. The next answer starts another one."""
+        if self._thread is not None:
+            self._thread.submit(_sync, self.number)
+            self._thread.shutdown()
+            self._thread = None
+
     def close(self, *, delete: bool) -> None:
         """Close the file. `delete`: the scan ended well, and it is not needed any more."""
         if self.number < 0:
@@ -228,6 +249,7 @@ class Journal:
                 self.path.unlink()
         if not delete:
             _sync(self.number)
+        _HELD.discard(self.number)
         os.close(self.number)
         self.number = -1
         if delete and not locks.has_flock():

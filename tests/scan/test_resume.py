@@ -4,7 +4,10 @@ import json
 import os
 import random
 import shlex
+import signal
 import stat
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +16,13 @@ from typing import Any
 import pytest
 
 from scanner.config.places import cache_folder
+from scanner.document import locks
 from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.server import Sandbox, running
 from scanner.scan.resuming import MOST, may_pass
-from scanner.snapshot.journal_lines import parsed
+from scanner.snapshot.answer_shape import AnswerShape
+from scanner.snapshot.journal import Journal
+from scanner.snapshot.journal_lines import JournalHeader, parsed
 from tests.azure.requests import ESTATE, SITE, SUBSCRIPTIONS
 from tests.scan.kills import Killing, reads
 from tests.scan.tenants import estate
@@ -98,6 +104,34 @@ def test_a_scan_that_ends_well_deletes_the_journals_of_its_scope(lab: Lab) -> No
     assert len(lab.journals) == 2
     lab.scan()
     assert len(lab.journals) == 1, "another scope keeps its own"
+
+
+def test_processes_evaluate_beside_a_journal(lab: Lab) -> None:
+    env = {**os.environ, **lab.box.environment(), "XDG_CACHE_HOME": str(lab.folder / "cache")}
+    words = ("scan", "--arm-endpoint", lab.box.url, "--out", lab.folder / "f.json", "--jobs", "2")
+    command = [sys.executable, "-m", "scanner", *map(str, words)]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert "--jobs" not in ended.stderr, "a thread that is left over keeps it from being forked"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_process_does_not_hold_the_journal(tmp_path: Path) -> None:
+    made = Journal.create(tmp_path / "j", JournalHeader(taken="", tool=""), AnswerShape({}, ()))
+    child = os.fork()
+    if not child:
+        signal.pause()
+    try:
+        made.close(delete=False)
+        for _ in range(100):
+            if (number := locks.hold(made.path)) is not None:
+                break
+            time.sleep(0.05)
+        assert number is not None
+        os.close(number)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_no_journal_is_kept_where_none_is_wanted(lab: Lab) -> None:
