@@ -353,6 +353,17 @@ def serve(estate: Estate | Iterable[Json], **options: Any) -> Iterator[Sandbox]:
         yield box
 
 
+async def _stop(box: Sandbox) -> None:
+    """Stop a sandbox, and end what its clients left: one that was killed leaves a task, and with it a socket."""
+    try:
+        await box.stop()
+    finally:
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for each in tasks:
+            each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
 @contextmanager
 def running(box: Sandbox) -> Iterator[Sandbox]:
     """Run an existing sandbox in a thread."""
@@ -363,7 +374,7 @@ def running(box: Sandbox) -> Iterator[Sandbox]:
         asyncio.run_coroutine_threadsafe(box.start(), loop).result(30)
         yield box
     finally:
-        asyncio.run_coroutine_threadsafe(box.stop(), loop).result(30)
+        asyncio.run_coroutine_threadsafe(_stop(box), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
