@@ -81,7 +81,7 @@ class RowSequence(Sequence[_Row]):
 class RowMapping(Mapping[str, _Row]):
     """The rows of an object of a file by their keys, decoded when they are used. Of a key its hash alone is in memory.
 
-    `hashes`: those of the keys, in the order of the rows.
+    `hashes`: those of the keys in lower case, in the order of the rows.
     """
 
     def __init__(self, hashes: "array[int]", rows: RowSequence[dict[str, _Row]]) -> None:
@@ -107,14 +107,24 @@ class RowMapping(Mapping[str, _Row]):
         return (key for row in self._rows for key in row)
 
     def __getitem__(self, key: str) -> _Row:
-        wanted, hashes = hash(key), self._hashes
-        at = bisect_left(hashes, wanted)
-        while at < len(hashes) and hashes[at] == wanted:
-            found = self._rows[self._places[at]]
+        for found in self._with_hash(hash(key.lower())):
             if key in found:
                 return found[key]
-            at += 1
         raise KeyError(key)
+
+    def alike(self, key: str) -> tuple[str, _Row] | None:
+        """Return the last key that is equal without case, and its row; None where there is none."""
+        lower, last = key.lower(), None
+        for found in self._with_hash(hash(lower)):
+            last = next(((each, row) for each, row in found.items() if each.lower() == lower), last)
+        return last
+
+    def _with_hash(self, wanted: int) -> Iterator[dict[str, _Row]]:
+        hashes = self._hashes
+        at = bisect_left(hashes, wanted)
+        while at < len(hashes) and hashes[at] == wanted:
+            yield self._rows[self._places[at]]
+            at += 1
 
     def items(self) -> ItemsView[str, _Row]:
         return _Items(self)
@@ -144,6 +154,19 @@ class _Values(ValuesView[_Row]):
 
     def __iter__(self) -> Iterator[_Row]:
         return (row for _, row in self._rows.in_order())
+
+
+def without_case(rows: Mapping[str, _Row]) -> Callable[[str], tuple[str, _Row] | None]:
+    """Return a function that finds a key that is equal without case, the last one, and its row."""
+    if isinstance(rows, RowMapping):
+        return rows.alike
+    keys = {key.lower(): key for key in rows}
+
+    def alike(key: str) -> tuple[str, _Row] | None:
+        own = keys.get(key.lower())
+        return None if own is None else (own, rows[own])
+
+    return alike
 
 
 def open_document(file: IO[bytes], read: Callable[[int], object] = lambda size: None) -> Document | None:
@@ -270,7 +293,7 @@ class _Parser:
         lines, hashes = self._lines(name, b"{}"), array("q")
         starts = array("q", [self._at])
         for line in lines:
-            hashes.extend(map(hash, _pair(decode, line)))
+            hashes.extend(hash(key.lower()) for key in _pair(decode, line))
             starts.append(self._at)
         rows = RowSequence(self._number, starts, lambda row: _pair(decode, row), lambda rows: [decode(b"{%b}" % rows)])
         return RowMapping(hashes, rows)

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from scanner.document.reader import without_case
 from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, FixRow, HopRow
 from scanner.document.tenants import scope_labels
 from scanner.model.ids import subscription_of
@@ -22,16 +23,14 @@ class ResourceNames:
 
     def __init__(self, document: Document) -> None:
         self._scopes = scope_labels(document.coverage.scopes, document.scan)
-        self._rows = document.resources
-        self._ids = {id.lower(): id for id in document.resources}
+        self._find = without_case(document.resources)
 
     def of(self, resource: str) -> dict[str, str]:
         """Return `name`, `path` (the name with its parent's), `sub` (subscription), `group` and `region` of a resource.
 
         "" stands for what is not known.
         """
-        id = self._ids.get(resource.lower())
-        row = None if id is None else self._rows[id]
+        _, row = self._find(resource) or ("", None)
         name = (row.name if row else "") or resource.rpartition("/")[2]
         subscription = (row.subscription if row else "") or subscription_of(resource)
         return {

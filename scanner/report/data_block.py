@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from scanner.document.reader import without_case
 from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, ResourceRow
 from scanner.document.tenants import tenant_labels
 from scanner.model.ids import group_of, subscription_of, type_of
@@ -48,6 +49,8 @@ _Row = TypeVar("_Row", ExposureRow, FindingRow)
 _TEXTS = ("last", "name", "path")
 """The columns of resources that are no indexes."""
 _BATCH = 1024
+_RECENT = 1 << 13
+"""Of how many resources the marks and the places are kept."""
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -62,21 +65,37 @@ class IndexTable(dict[Any, int]):
         return index
 
 
+class TextTable(IndexTable):
+    """Distinct texts, which are found by their index too."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+        self.texts = [""]
+
+    def __missing__(self, value: Any) -> int:
+        self.texts.append(value)
+        return super().__missing__(value)
+
+
 class ResourceTable:
-    """The table of resources: each id as a prefix and its last segment, with the names that cards show."""
+    """The table of resources: each id as a prefix and its last segment, with the names that cards show.
+
+    An id stands in it once: `_index` has hashes, and the marks of the resources that were used last are kept.
+    """
 
     def __init__(self, document: Document) -> None:
-        self._rows = document.resources
-        self._ids = {id.lower(): id for id in document.resources}
-        self._index: dict[str, int] = {}
+        self._find = without_case(document.resources)
+        self._index: dict[int, int] = {}
+        """The index of a resource by the hash of its id in lower case, or by the next number that is free."""
+        self._recent: dict[str, int] = {}
         self._names = scope_names(document)
         self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
         self._labels = tenant_labels(document.coverage.scopes, document.scan)
         self._owner_tag = (document.scan.owner_tag or "").lower()
-        self._marks: list[list[tuple[str, str]]] = []
-        """For each resource, pairs of a text and the mark that stands for it, the longest text first."""
-        self.subscriptions, self.groups, self.types, self.regions, self.owners = (IndexTable("") for _ in range(5))
-        self.prefixes = IndexTable("")
+        self._marks: dict[int, list[tuple[str, str]]] = {}
+        """For a resource, pairs of a text and the mark that stands for it, the longest text first."""
+        self.subscriptions, self.groups, self.prefixes = (TextTable() for _ in range(3))
+        self.types, self.regions, self.owners = (IndexTable("") for _ in range(3))
         self.columns: dict[str, list[Any] | array[int]] = {
             name: [] if name in _TEXTS else array("i")
             for name in ("prefix", "last", "name", "path", "sub", "group", "type", "region", "parent", "owner")
@@ -84,82 +103,103 @@ class ResourceTable:
 
     def at(self, resource: str) -> int:
         """Return the index of a resource id; ids are compared without case."""
-        index = self._index.get(resource)
+        index = self._recent.get(resource)
+        if index is not None:
+            return index
+        lower = resource.lower()
+        index = self._index.get(self._slot(lower))
         if index is None:
-            lower = resource.lower()
-            index = self._index.get(lower)
-            if index is None:
-                index = self._add(resource)
-                self._index[lower] = index
-            self._index[resource] = index
+            index = self._add(resource)
+            # What is above it may have taken the slot.
+            self._index[self._slot(lower)] = index
+        if len(self._recent) >= _RECENT:
+            self._recent.clear()
+        self._recent[resource] = index
         return index
+
+    def _slot(self, lower: str) -> int:
+        """Return the key of an id in `_index`, which may not be there yet."""
+        slot = hash(lower)
+        while (index := self._index.get(slot)) is not None and self._id(index).lower() != lower:
+            slot += 1
+        return slot
+
+    def _id(self, index: int) -> str:
+        columns: dict[str, Any] = self.columns
+        return f"{self.prefixes.texts[columns['prefix'][index]]}{columns['last'][index]}"
 
     def _add(self, resource: str) -> int:
         own, row = self._known(resource)
         parent = (row.parent if row else "") or ""
         above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
-        parent = self._ids.get(parent.lower(), parent)
+        known = self._find(parent) if parent else None
+        parent = known[0] if known is not None else parent
         head, slash, last = own.rpartition("/")
         name = (row.name if row else "") or last
         path = path_name(own, parent, name) if above >= 0 else name
-        group = (row.resource_group if row else "") or group_of(own)
-        subscription = ((row.subscription if row else "") or subscription_of(own)).lower()
         values = (
             self.prefixes[head + slash],
             last,
             "" if name == last else name,
             "" if path == name else path,
-            self.subscriptions[subscription],
-            self.groups[group],
+            self.subscriptions[((row.subscription if row else "") or subscription_of(own)).lower()],
+            self.groups[(row.resource_group if row else "") or group_of(own)],
             self.types[(row.type if row else "") or type_of(own)],
             self.regions[row.location if row else ""],
             above,
-            self.owners[self._owner(row, parent)],
+            self.owners[self._tagged(row) or self._tagged(known[1] if known is not None else None)],
         )
-        index = len(self._marks)
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)  # type: ignore[arg-type]
-        letters = [(own, "i"), (last, "n"), (group, "g"), (subscription, "s")]
+        return len(self.columns["last"]) - 1
+
+    def _marks_of(self, index: int) -> list[tuple[str, str]]:
+        found = self._marks.get(index)
+        if found is None:
+            if len(self._marks) >= _RECENT:
+                self._marks.clear()
+            found = self._marks[index] = self._new_marks(index)
+        return found
+
+    def _new_marks(self, index: int) -> list[tuple[str, str]]:
+        columns: dict[str, Any] = self.columns
+        own, above = self._id(index), columns["parent"][index]
+        letters: list[tuple[str, str]] = [
+            (own, "i"),
+            (columns["last"][index], "n"),
+            (self.groups.texts[columns["group"][index]], "g"),
+            (self.subscriptions.texts[columns["sub"][index]], "s"),
+        ]
         if above >= 0:
-            letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
+            letters += [(self._id(above), "q"), (columns["last"][above], "p")]
         letters.sort(key=lambda each: -len(each[0]))
         # A part of a plain text is plain too, if it is long enough.
         is_plain = _PLAIN.fullmatch(own)
-        self._marks.append(
-            [
-                (text, MARK + letter)
-                for text, letter in letters
-                if (len(text) > _SHORT if is_plain and text in own else _PLAIN.fullmatch(text))
-            ]
-        )
-        return index
+        return [
+            (text, MARK + letter)
+            for text, letter in letters
+            if (len(text) > _SHORT if is_plain and text in own else _PLAIN.fullmatch(text))
+        ]
 
     def _known(self, resource: str) -> tuple[str, ResourceRow | None]:
         """Return a resource id as the document writes it, and its row."""
-        id = self._ids.get(resource.lower())
-        return (resource, None) if id is None else (id, self._rows[id])
+        return self._find(resource) or (resource, None)
 
     def type_of(self, resource: str) -> str:
         """Return the type of a resource, which need not be in the table."""
         own, row = self._known(resource)
         return (row.type if row else "") or type_of(own)
 
-    def _owner(self, row: ResourceRow | None, parent: str) -> str:
-        """Return the value of the owner tag of a resource, else of its parent, "" without one."""
-        if not self._owner_tag:
-            return ""
-        return self._tagged(row) or self._tagged(self._rows.get(parent))
-
     def _tagged(self, row: ResourceRow | None) -> str:
-        """Return the value of the owner tag; the names of tags are compared without case."""
-        tags = row.tags.items() if row is not None else ()
+        """Return the value of the owner tag, "" without one; the names of tags are compared without case."""
+        tags = row.tags.items() if row is not None and self._owner_tag else ()
         return next((value for name, value in tags if name.lower() == self._owner_tag), "")
 
     def pattern(self, text: str, index: int) -> str:
         """Return a text with marks in place of the names of its resource."""
         if MARK in text:
             text = text.replace(MARK, MARK + "x")
-        for value, mark in self._marks[index]:
+        for value, mark in self._marks_of(index):
             if value in text:
                 text = text.replace(value, mark)
         return text

@@ -1,6 +1,9 @@
 """Where data may be: the places of a document, counted by region, for the terminal and for the report."""
 
-from collections.abc import Iterable, Sequence
+import heapq
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from scanner.document.schema import DataPlaceRow, Document
@@ -31,9 +34,10 @@ class PlaceGroup:
     place: str
     geography: str
     area: str
-    rows: list[DataPlaceRow] = field(default_factory=list)
-    roots: set[str] = field(default_factory=set)
-    """The top-level resources that name the place."""
+    rows: defaultdict[tuple[bool, str], "array[int]"] = field(default_factory=lambda: defaultdict(lambda: array("q")))
+    """The numbers of the rows in the document, by whether an exception accepts them, and by verdict."""
+    roots: set[int] = field(default_factory=set)
+    """The hashes of the top-level resources that name the place."""
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(VERDICTS, 0))
     accepted: int = 0
 
@@ -47,15 +51,20 @@ class PlaceGroup:
         """Return the first verdict that a row of it has."""
         return next((each for each in VERDICTS if self.counts[each]), "may-leave" if self.accepted else "stays")
 
+    def rows_of(self, verdict: str) -> Iterator[int]:
+        """Return the numbers of the rows of a verdict, in the order of the document."""
+        return heapq.merge(*(self.rows[is_accepted, verdict] for is_accepted in (False, True)))
+
 
 def groups(rows: Iterable[DataPlaceRow]) -> list[PlaceGroup]:
     """Return the places, those from which data may leave first, then by the number of resources."""
     found: dict[tuple[str, str], PlaceGroup] = {}
-    for row in rows:
-        key = (row.region, row.area)
-        group = found.setdefault(key, PlaceGroup(row.region, row.place, row.geography, row.area))
-        group.rows.append(row)
-        group.roots.add(root_of(row.resource) or row.resource.lower())
+    for number, row in enumerate(rows):
+        group = found.get((row.region, row.area))
+        if group is None:
+            group = found[row.region, row.area] = PlaceGroup(row.region, row.place, row.geography, row.area)
+        group.rows[row.waiver is not None, row.verdict].append(number)
+        group.roots.add(hash(root_of(row.resource) or row.resource.lower()))
         if row.waiver is not None:
             group.accepted += 1
         else:
@@ -65,15 +74,15 @@ def groups(rows: Iterable[DataPlaceRow]) -> list[PlaceGroup]:
 
 def sentence(document: Document) -> str:
     """Return how many places stay by configuration, may leave, and are unknown."""
-    rows = list(document.places)
-    if not rows:
+    if not len(document.places):
         return "No rule on residency evaluated a resource."
-    counts = {each: sum(row.verdict == each and row.waiver is None for row in rows) for each in VERDICTS}
-    accepted = sum(row.waiver is not None for row in rows)
+    found = groups(document.places)
+    counts = {each: sum(group.counts[each] for group in found) for each in VERDICTS}
+    accepted = sum(group.accepted for group in found)
     said = [f"{counts['stays']:,} stay by configuration", f"{counts['may-leave']:,} may leave"]
     said += [f"{counts['unknown']:,} are unknown"]
     said += [f"{accepted:,} are accepted"] if accepted else []
-    return f"{len(rows):,} places: {', '.join(said[:-1])} and {said[-1]}."
+    return f"{len(document.places):,} places: {', '.join(said[:-1])} and {said[-1]}."
 
 
 def where(row: DataPlaceRow) -> str:
@@ -83,6 +92,8 @@ def where(row: DataPlaceRow) -> str:
     return {"global": "any region", "data zone": "Microsoft's data zone", "": "not known"}.get(row.region, row.region)
 
 
-def ordered(rows: Sequence[DataPlaceRow]) -> list[DataPlaceRow]:
-    """Return rows by place, in the order of `groups`."""
-    return [row for group in groups(rows) for row in sorted(group.rows, key=lambda each: VERDICTS.index(each.verdict))]
+def ordered(rows: Sequence[DataPlaceRow]) -> Iterator[DataPlaceRow]:
+    """Yield rows by place, in the order of `groups`."""
+    for group in groups(rows):
+        for verdict in VERDICTS:
+            yield from (rows[number] for number in group.rows_of(verdict))

@@ -3,8 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Any, Final
 
+from scanner.document.reader import without_case
 from scanner.document.schema import DataPlaceRow, Document
 from scanner.model.ids import root_of
 from scanner.model.regions import TABLE
@@ -43,37 +45,46 @@ class PlaceNode:
 
 def places_view(document: Document, words: Words, names: ResourceNames) -> dict[str, Any]:
     """Return the variable `places` of the report: None in a document without places."""
-    rows = list(document.places)
-    if not rows:
+    rows = document.places
+    if not len(rows):
         return {"places": None}
     found = groups(rows)
-    leaving = [row for group in found for row in group.rows if row.verdict != "stays"]
-    leaving.sort(key=lambda row: (row.waiver is not None, VERDICTS.index(row.verdict)))
+    leaving = [
+        group.rows[is_accepted, verdict]
+        for is_accepted in (False, True)
+        for verdict in VERDICTS
+        if verdict != "stays"
+        for group in found
+    ]
+    first = islice(chain.from_iterable(leaving), SHOWN)
     return {
         "places": {
-            "lead": _lead(rows, words),
+            "lead": _lead(found, words),
             "sources": _sources(rows, words),
             "drawing": _drawing(document, found, words),
             "rows": [_line(group, words) for group in found],
             "accepted": sum(group.accepted for group in found),
-            "leaving": [_leaving(row, document, words, names) for row in leaving[:SHOWN]],
-            "more": max(0, len(leaving) - SHOWN),
-            "count": sum(row.verdict == "may-leave" and row.waiver is None for row in rows),
+            "leaving": [_leaving(rows[number], document, words, names) for number in first],
+            "more": max(0, sum(map(len, leaving)) - SHOWN),
+            "count": sum(group.counts["may-leave"] for group in found),
         }
     }
 
 
-def _lead(rows: Sequence[DataPlaceRow], words: Words) -> str:
-    counts = Counter("accepted" if row.waiver is not None else row.verdict for row in rows)
-    kinds = [each for each in (*VERDICTS, "accepted") if counts[each]]
-    said = [words(f"places.count.{each.replace('-', '_')}", counts[each]) for each in kinds]
+def _lead(found: Sequence[PlaceGroup], words: Words) -> str:
+    counts = {each: sum(group.counts[each] for group in found) for each in VERDICTS}
+    counts["accepted"] = sum(group.accepted for group in found)
+    said = [words(f"places.count.{each.replace('-', '_')}", counts[each]) for each in counts if counts[each]]
     return f"{', '.join(said)}."
 
 
 def _sources(rows: Iterable[DataPlaceRow], words: Words) -> list[str]:
     """Return what is allowed and who says so, the most frequent first."""
-    counts = Counter((", ".join(row.allowed), _source(row.source, words)) for row in rows if row.allowed)
-    return [f"{allowed} ({source})" for (allowed, source), _ in counts.most_common(5)]
+    counts = Counter((", ".join(row.allowed), row.source) for row in rows if row.allowed)
+    said: Counter[tuple[str, str]] = Counter()
+    for (allowed, source), count in counts.items():
+        said[allowed, _source(source, words)] += count
+    return [f"{allowed} ({source})" for (allowed, source), _ in said.most_common(5)]
 
 
 def _source(text: str, words: Words) -> str:
@@ -199,13 +210,12 @@ def _edges(document: Document, nodes: Sequence[PlaceNode]) -> list[dict[str, Any
     """Return a line from the region of resources to each other place from which their data may leave."""
     at = {(node.group.region, node.group.area): node for node in nodes}
     own = {node.group.region: node for node in nodes}
-    regions = {id.lower(): row.location for id, row in document.resources.items()}
+    find = without_case(document.resources)
     counts: Counter[tuple[str, tuple[str, str]]] = Counter()
     for node in nodes:
-        for row in node.group.rows:
-            if row.verdict != "may-leave":
-                continue
-            source = regions.get(root_of(row.resource), "")
+        for row in map(document.places.__getitem__, node.group.rows_of("may-leave")):
+            found = find(root_of(row.resource))
+            source = found[1].location if found is not None else ""
             if source != row.region and source in own:
                 counts[source, (row.region, row.area)] += 1
     return [_edge(own[source], at[target], count) for (source, target), count in sorted(counts.items())]

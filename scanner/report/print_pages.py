@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from scanner.document.reader import without_case
 from scanner.document.schema import Document, ExposureRow
 from scanner.report.cards import ResourceNames, rating_word
 from scanner.report.gaps import scope_names
@@ -48,16 +49,16 @@ class _Owners:
 
     def __init__(self, document: Document) -> None:
         self._tag = (document.scan.owner_tag or "").lower()
-        self._rows = {id.lower(): row for id, row in document.resources.items()} if self._tag else {}
-        self.known = any(self._tagged(row.tags) for row in self._rows.values())
+        self._find = without_case(document.resources if self._tag else {})
+        self.known = bool(self._tag) and any(self._tagged(row.tags) for row in document.resources.values())
 
     def _tagged(self, tags: dict[str, str]) -> str:
         return next((value for name, value in tags.items() if name.lower() == self._tag), "")
 
     def of(self, resource: str) -> str:
         """Return the owner of a resource, "" where none is known."""
-        row = self._rows.get(resource.lower())
+        _, row = self._find(resource) or ("", None)
         if row is None:
             return ""
-        above = self._rows.get((row.parent or "").lower())
+        _, above = self._find(row.parent or "") or ("", None)
         return self._tagged(row.tags) or (self._tagged(above.tags) if above else "")

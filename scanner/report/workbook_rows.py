@@ -57,7 +57,7 @@ def _controls(row: FrameworkRow, known: Framework | None) -> Iterator[_Row]:
 
 def place_rows(document: Document) -> Iterator[_Row]:
     """Yield a row for each place that a resource names, those from which data may leave first."""
-    for row in ordered(list(document.places)):
+    for row in ordered(document.places):
         yield _place(row)
 
 

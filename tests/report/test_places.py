@@ -120,5 +120,5 @@ def test_places_are_grouped_with_what_may_leave_first() -> None:
     found = groups(document.places)
     verdicts = [group.verdict for group in found]
     assert verdicts == sorted(verdicts, key=("may-leave", "unknown", "stays").index)
-    assert sum(len(group.rows) for group in found) == len(document.places)
+    assert sum(len(rows) for group in found for rows in group.rows.values()) == len(document.places)
     assert sentence(document).startswith(f"{len(document.places)} places: ")
