@@ -143,7 +143,7 @@ class _Maker:
             "subscription": subscription,
             "subscription_name": self._names.get(subscription, ""),
             "resource_group": row.resource_group if row else group_of(id),
-            "type": row.type if row else type_of(id),
+            "type": type_of(id) or (row.type if row else ""),
             "name": (row.name if row else "") or name_of(id),
             "location": row.location if row else "",
             "owner": self._owner(id),
@@ -226,7 +226,7 @@ class _Maker:
         return {
             **self._common(id),
             "record": "resource",
-            "passed": self._document.passed.get(id),
+            "passed": self._document.passed.get(id, []),
             "not_applicable": list(self._document.not_applicable.get(id, ())),
         }
 
