@@ -53,11 +53,13 @@ class Scans:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "scans"
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._database: duckdb.DuckDBPyConnection | None = None
 
     def add(self, *documents: Document) -> "Scans":
         for document in documents:
             with (self.folder / f"{document.scan.id}.parquet").open("wb") as file:
                 write_parquet(document, file)
+        self._database = None
         return self
 
     def ask(self, title: str) -> list[Row]:
@@ -66,12 +68,13 @@ class Scans:
         return self.run(query)
 
     def run(self, query: str) -> list[Row]:
-        with duckdb.connect() as database:
-            for block in PARTS["Views"]:
-                database.execute(block.replace("scans/*.parquet", f"{self.folder}/*.parquet"))
-            found = database.execute(query)
-            names = [each[0] for each in found.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        files = f"{self.folder}/*.parquet"
+        if self._database is None:
+            self._database = duckdb.connect()
+            self._database.execute(PARTS["Views"][0].replace("scans/*.parquet", files))
+        found = self._database.execute(query.replace("scans/*.parquet", files))
+        names = [each[0] for each in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def keys(self, title: str, **cells: str) -> Keys:
         return keys(row for row in self.ask(title) if all(row[name] == value for name, value in cells.items()))
