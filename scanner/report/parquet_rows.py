@@ -18,6 +18,8 @@ from scanner.history.baseline import endpoint_types
 from scanner.history.observation import bundle_of
 from scanner.history.uncertain import Uncertain, is_uncertain_exposure
 from scanner.model.ids import group_of, name_of, subscription_of, type_of
+from scanner.report.headline import left_out
+from scanner.report.words import Words
 from scanner.rulebook.loader import load
 
 COLUMNS: dict[str, str] = {
@@ -259,6 +261,7 @@ class _Maker:
         return {
             **self._scan,
             "record": "scan",
+            "message": ". ".join(left_out(scan, Words())),
             "complete": scan.complete,
             "limited": bool(scan.limited),
             "subscriptions": [scope.subscription.lower() for scope in coverage.scopes],
