@@ -7,6 +7,7 @@ holds them all. DuckDB may read and write that folder and nothing else.
 import errno
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
 from typing import IO, Any
@@ -19,11 +20,14 @@ from scanner.document.schema import Document
 from scanner.document.temporary import temporary_folder
 from scanner.report.parquet_rows import COLUMNS, rows
 
-MEMORY_MB = 512
+MEMORY_MB = 256
 """What DuckDB may take. Beyond it, it writes to the temporary folder."""
-ROWS_OF_A_GROUP = 50_000
-_LARGEST_ROW = 16 << 20
-"""Bytes of a row that DuckDB takes unless it is told of a larger one, for which it needs more memory."""
+_ROWS_OF_A_GROUP, _BYTES_OF_A_GROUP = 20_000, 32 << 20
+"""DuckDB has a group of rows in memory."""
+_LARGEST_ROW = 1 << 20
+"""Bytes of a row beyond which DuckDB gets more memory."""
+_WINDOW = 64
+"""Rows of which the bytes are counted."""
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _encoder = msgspec.json.Encoder()
 
@@ -32,9 +36,9 @@ def write_parquet(document: Document, out: IO[bytes]) -> None:
     """Write a findings document as Parquet. The same document gives the same bytes. Raises OSError."""
     with temporary_folder() as folder:
         source, made = folder / "rows.jsonl.zst", folder / "rows.parquet"
-        largest = _write_lines(document, source)
+        sizes = _write_lines(document, source)
         try:
-            _copy(folder, source, made, largest)
+            _copy(folder, source, made, sizes)
         except duckdb.Error as error:
             raise _fault(error) from None
         source.unlink()
@@ -42,14 +46,27 @@ def write_parquet(document: Document, out: IO[bytes]) -> None:
             copyfileobj(file, out, 1 << 20)
 
 
-def _write_lines(document: Document, path: Path) -> int:
-    """Write the rows as JSON lines. Return the bytes of the largest one."""
-    largest = 0
+@dataclass(slots=True)
+class _Sizes:
+    """The bytes of the largest row, and of the rows of a window with the most."""
+
+    largest: int = 0
+    window: int = 0
+
+    @property
+    def rows_of_a_group(self) -> int:
+        return max(1, min(_ROWS_OF_A_GROUP, _WINDOW * _BYTES_OF_A_GROUP // max(1, self.window)))
+
+
+def _write_lines(document: Document, path: Path) -> _Sizes:
+    """Write the rows as JSON lines."""
+    sizes, window = _Sizes(), 0
     with path.open("wb") as file, zstandard.ZstdCompressor(level=1).stream_writer(file) as packed:
-        for line in _lines(document):
-            largest = max(largest, len(line))
+        for number, line in enumerate(_lines(document)):
+            window = len(line) if number % _WINDOW == 0 else window + len(line)
+            sizes.largest, sizes.window = max(sizes.largest, len(line)), max(sizes.window, window)
             packed.write(line)
-    return largest
+    return sizes
 
 
 def _lines(document: Document) -> Iterator[bytes]:
@@ -72,10 +89,10 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def _copy(folder: Path, source: Path, made: Path, largest: int) -> None:
+def _copy(folder: Path, source: Path, made: Path, sizes: _Sizes) -> None:
     """Make a Parquet file of JSON lines. Raises duckdb.Error."""
     # A reader of lines holds a few of the largest size.
-    memory = MEMORY_MB + 8 * max(0, largest - _LARGEST_ROW) // 1_000_000
+    memory = MEMORY_MB + 8 * max(0, sizes.largest - _LARGEST_ROW) // 1_000_000
     columns = ", ".join(f"{name}: {quoted(kind)}" for name, kind in COLUMNS.items())
     with duckdb.connect(
         ":memory:",
@@ -96,8 +113,8 @@ def _copy(folder: Path, source: Path, made: Path, largest: int) -> None:
         database.execute(
             f"COPY (SELECT {', '.join(map(_identifier, COLUMNS))} FROM read_json({quoted(source)}, "  # noqa: S608
             f"format = 'newline_delimited', compression = 'zstd', columns = {{{columns}}}, "
-            f"maximum_object_size = {max(largest + 1, _LARGEST_ROW)})) "
-            f"TO {quoted(made)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROWS_OF_A_GROUP})"
+            f"maximum_object_size = {max(sizes.largest + 1, _LARGEST_ROW)})) "
+            f"TO {quoted(made)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {sizes.rows_of_a_group})"
         )
 
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import random
 import re
 import subprocess
 import sys
@@ -188,6 +189,13 @@ def test_a_row_larger_than_duckdb_takes_by_itself() -> None:
     text = "x" * (17 << 20)
     document.findings = [msgspec.structs.replace(document.findings[0], message=text)]
     assert of(parquet_rows(written(document)), "finding")[0]["message"] == text
+
+
+def test_many_large_rows_fit_into_the_memory_of_duckdb() -> None:
+    document, draw = sample.typed(sample.document(2)), random.Random(1)
+    texts = [draw.randbytes(400_000).hex() for _ in range(150)]
+    document.findings = [msgspec.structs.replace(document.findings[0], message=text) for text in texts]
+    assert [row["message"] for row in of(parquet_rows(written(document)), "finding")] == texts
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+23:00", "2026-11-25"])
