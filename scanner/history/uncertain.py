@@ -1,6 +1,7 @@
 """Where something that was not read may hide an endpoint. Pure."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from scanner.document.schema import ExposureRow, FindingRow
 from scanner.history.items import lineage, rank, top_of
@@ -13,14 +14,17 @@ def is_uncertain_exposure(row: ExposureRow) -> bool:
     return row.state == "unknown" or rank(row.worst) > rank(row.severity)
 
 
+@dataclass(slots=True)
 class Uncertain:
-    """The resources and scopes where an endpoint may be that a scan could not see. Ids and types in lower case."""
+    """The resources and scopes where an endpoint may be that a scan could not see. Ids and types in lower case.
 
-    def __init__(self) -> None:
-        self.resources: set[str] = set()
-        self.tops: set[str] = set()
-        self.lists: set[tuple[str, str]] = set()
-        """Scopes above resources, each with a type that could not be listed there; "" for any."""
+    `tops`: the top-level resources that `resources` belong to. `lists`: scopes above resources, each with a type that
+    could not be listed there; "" for any.
+    """
+
+    resources: set[str] = field(default_factory=set)
+    tops: set[str] = field(default_factory=set)
+    lists: set[tuple[str, str]] = field(default_factory=set)
 
     def exposure(self, row: ExposureRow) -> None:
         """Add the resource of an endpoint that is not certain."""

@@ -237,6 +237,10 @@ def test_a_subscription_that_could_not_be_read_keeps_its_items(tmp_path: Path) -
     assert (row["view"], row["failed_reads"], row["taken"].day) == ("none", 1, 2)
     number = len(open_in(opened))
     assert [(row["open"], row["old"]) for row in scans.ask(TREND)] == [(number, 0), (number, 1)]
+    # A tenant that was not read concerns each subscription of its scan.
+    tenants = scanned(tmp_path, view="none", gaps=[f"/subscriptions/{SUB}", "/tenants/8f2c1a64"])
+    (row,) = Scans(tmp_path / "tenants").add(at(tenants, 1)).ask(UNREAD)
+    assert row["failed_reads"] == 2
     # What it showed before is not new when it can be read again.
     scans.add(at(opened, 3))
     assert (scans.standing("open"), scans.ask(NEW)) == (open_in(opened), [])
