@@ -18,6 +18,8 @@ from scanner.evaluate.counts import count
 from scanner.history.documents import LISTS, difference
 from scanner.report.parquet import write_parquet
 from scanner.rulebook.loader import load
+from scanner.sandbox.estate import load_estate
+from scanner.sandbox.server import serve
 from tests.history.changing_estate import Json, scheduled_run
 from tests.history.test_changing_estate import NIGHTS, REFUSED, accepted
 from tests.terminals import STORAGE, SUB, account, snapshot, twolocks
@@ -223,6 +225,31 @@ def test_the_newest_scan_is_that_of_each_subscription(tmp_path: Path) -> None:
     rules = {row["rule"]: row["subscriptions"] for row in scans.ask(MANY)}
     assert set(rules.values()) == {2}
     assert set(rules) == {row.rule for row in safe.findings if row.status == "fail"}
+
+
+def test_a_live_scan_of_each_subscription_writes_one_file(tmp_path: Path) -> None:
+    scans, documents = Scans(tmp_path), list[Document]()
+    with serve(load_estate()) as box:
+        for name in ("prod-journal", "test-journal"):
+            outs = ("--out", tmp_path / f"{name}.json", "--out", tmp_path / "scans" / f"{name}.parquet")
+            ended = twolocks("scan", "-s", name, *outs, "--fail-on", "never", env=box.environment())
+            assert ended.code in (0, 3), ended.err
+            documents.append(decode_document((tmp_path / f"{name}.json").read_bytes()))
+    assert scans.standing("open") == scans.standing() == open_in(documents[0]) | open_in(documents[1])
+    assert {row["subscription_name"]: row["view"] for row in scans.ask(UNREAD)} == {
+        "prod-journal": "full",
+        "test-journal": "partial",
+    }
+    numbers = [count(document).numbers() for document in documents]
+    assert {row["region"]: row["endpoints"] for row in scans.ask(REGIONS) if row["endpoints"]} == Counter(
+        document.resources[row.resource].location
+        for document in documents
+        for row in document.exposures
+        if row.state == "open"
+    )
+    assert scans.ask(TREND)[-1]["open"] == sum(
+        sum(each.severities.values()) + sum(each.other_findings.values()) for each in numbers
+    )
 
 
 def test_a_subscription_that_could_not_be_read_keeps_its_items(tmp_path: Path) -> None:
