@@ -314,6 +314,25 @@ def test_a_scan_of_single_rules_or_resources_changes_what_it_evaluated(tmp_path:
     assert http(opened) & scans.keys(NEW) == set()
 
 
+def test_a_rule_that_says_nothing_about_a_listed_resource_fixes_nothing(tmp_path: Path) -> None:
+    opened, silent = scanned(tmp_path, OPEN), scanned(tmp_path, SAFE)
+    silent.passed, silent.not_applicable = {}, {}
+    scans = Scans(tmp_path).add(at(opened, 1), at(silent, 2))
+    assert http(opened) <= scans.standing("not seen")
+    assert not http(opened) & scans.keys(GONE)
+
+
+def test_of_names_that_differ_in_case_the_worse_counts_once(tmp_path: Path) -> None:
+    made = at(scanned(tmp_path, OPEN), 1)
+    row = next(each for each in made.exposures if each.state == "open")
+    twins = [msgspec.structs.replace(row, severity=None, worst=None, state="closed"), row]
+    twins.append(msgspec.structs.replace(row, resource=row.resource.upper()))
+    made.exposures = [*(each for each in made.exposures if each is not row), *twins]
+    scans = Scans(tmp_path).add(made)
+    assert [each["outcome"] for each in scans.run("FROM items") if each["fingerprint"] == row.fingerprint] == ["open"]
+    assert len(scans.run("FROM standing")) == len(open_in(made))
+
+
 def test_parts_of_a_scan_are_the_scan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     whole = scanned(tmp_path, OPEN, BESIDE)
