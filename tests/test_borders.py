@@ -18,6 +18,7 @@ REFUSED = [
     ("scanner/notify/http_post.py", "import aiohttp", "sockets"),
     ("scanner/scan/pipeline.py", "from sqlalchemy import select", "databases"),
     ("scanner/azure/pipeline.py", "import psycopg", "databases"),
+    ("scanner/output/targets.py", "import duckdb", "parquet"),
     ("scanner/scan/pipeline.py", "import smtplib", "notices"),
     ("scanner/scan/pipeline.py", "from http.client import HTTPSConnection", "notices"),
     ("scanner/scan/pipeline.py", "import requests", "notices"),

@@ -59,7 +59,7 @@ from scanner.config.options import (
 )
 
 _SUFFIXES = saying(
-    OUT, "Format by suffix: .html .json .csv .xlsx .ocsf.jsonl .md .sarif .junit.xml; - is JSON on stdout"
+    OUT, "Format by suffix: .html .json .csv .xlsx .ocsf.jsonl .md .sarif .junit.xml .parquet; - is JSON on stdout"
 )
 _REMOTE = "az://CONTAINER/PATH, a blob; loganalytics://HOST/DCR-ID/STREAM, a table"
 _WHERE = (saying(HISTORY, "A file, or postgresql+psycopg://HOST/DATABASE"), TOKEN_HOST)

@@ -171,7 +171,7 @@ OUT_FORMAT = Option(
     "format",
     "FORMAT",
     "Format of --out in place of its suffix; json alone is --out -",
-    known=("html", "json", "csv", "xlsx", "ocsf.jsonl", "md", "sarif", "junit.xml"),
+    known=("html", "json", "csv", "xlsx", "ocsf.jsonl", "md", "sarif", "junit.xml", "parquet"),
     in_file=False,
 )
 """Of `scan` and `report`."""

@@ -168,6 +168,19 @@ def _enabled(rules: RuleSet) -> frozenset[str]:
     return frozenset(rule.first_id for rule in rules.enabled.values())
 
 
+def endpoint_types(document: rows.Document, rules: RuleSet) -> frozenset[str]:
+    """Return the types (lower case) whose endpoints a document's rules evaluate, whether or not it holds one."""
+    first_id = first_ids(rules)
+    evaluated = {first_id(rule) for rule in document.rules}
+    known = {
+        type.lower()
+        for kind in rules.kinds
+        if any(rule.lock and rule.first_id in evaluated for rule in rules.rules_of(kind))
+        for type in kind.types
+    }
+    return frozenset(known | {type_of(row.resource).lower() for row in document.exposures})
+
+
 def _types(rules: RuleSet) -> frozenset[str]:
     return frozenset(
         type.lower()

@@ -15,11 +15,11 @@ from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.counts import count
 from scanner.evaluate.run import Evaluation
-from scanner.history.baseline import change_row, first_ids
+from scanner.history.baseline import change_row, endpoint_types, first_ids
 from scanner.history.compare import EvaluatedBefore, compare
 from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, lineage, top_of, worst_first
 from scanner.history.observation import Observation, ScanCoverage, observe
-from scanner.model.ids import subscription_of, type_of
+from scanner.model.ids import subscription_of
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.renamed import renamed
 from scanner.snapshot import files as snapshot
@@ -130,14 +130,7 @@ class _Pair:
 
     def types(self, document: Document) -> frozenset[str]:
         """Return the types (lower case) whose endpoints a document's rules evaluate, whether or not it holds one."""
-        evaluated = {self.first_id(rule) for rule in document.rules}
-        known = {
-            type.lower()
-            for kind in self.rules.kinds
-            if any(rule.lock and rule.first_id in evaluated for rule in self.rules.rules_of(kind))
-            for type in kind.types
-        }
-        return frozenset(known | {type_of(row.resource).lower() for row in document.exposures})
+        return endpoint_types(document, self.rules)
 
     def evaluated_before(self) -> EvaluatedBefore:
         """Return whether the old document's scan evaluated a resource with a rule or type."""

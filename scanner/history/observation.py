@@ -7,7 +7,8 @@ import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, finding_fingerprint
 from scanner.history.items import Item, ItemKey, level, lineage, rank, top_of
-from scanner.model.exposure import LOCKS, Auth, Reach
+from scanner.history.uncertain import Uncertain, is_uncertain_exposure
+from scanner.model.exposure import Auth, Reach
 from scanner.model.ids import root_of, subscription_of, type_of
 
 
@@ -41,12 +42,9 @@ class Observation:
         self.inconclusive: set[ItemKey] = set()
         self._inconclusive_resources: dict[str, set[str]] = {}
         """Resources (lower case) by the first id of the rule that is inconclusive there."""
-        self._uncertain: set[str] = set()
-        self._uncertain_tops: set[str] = set()
-        self._uncertain_lists: set[tuple[str, str]] = set()
-        """Scopes above resources, each with a type that could not be listed there; "" for any."""
+        self._uncertain = Uncertain()
         self._known_resources = {item.resource.lower() for item in known.values()}
-        self._known_roots = {_root(id) for id in self._known_resources}
+        self._known_roots = {bundle_of(id) for id in self._known_resources}
         self._present: set[str] = set()
 
     # Parts of a scan
@@ -64,9 +62,9 @@ class Observation:
             closed=list(self.closed.items()),
             inconclusive=list(self.inconclusive),
             resources={rule: list(found) for rule, found in self._inconclusive_resources.items()},
-            uncertain=list(self._uncertain),
-            tops=list(self._uncertain_tops),
-            lists=list(self._uncertain_lists),
+            uncertain=list(self._uncertain.resources),
+            tops=list(self._uncertain.tops),
+            lists=list(self._uncertain.lists),
             present=list(self._present),
         )
 
@@ -79,9 +77,9 @@ class Observation:
         self.inconclusive.update(part.inconclusive)
         for rule, found in part.resources.items():
             self._inconclusive_resources.setdefault(rule, set()).update(found)
-        self._uncertain.update(part.uncertain)
-        self._uncertain_tops.update(part.tops)
-        self._uncertain_lists.update(part.lists)
+        self._uncertain.resources.update(part.uncertain)
+        self._uncertain.tops.update(part.tops)
+        self._uncertain.lists.update(part.lists)
         self._present.update(part.present)
 
     # Rows
@@ -89,9 +87,8 @@ class Observation:
     def exposure(self, row: ExposureRow) -> None:
         """Add an exposure of the document."""
         key: ItemKey = ("exposure", row.fingerprint)
-        uncertain = row.state == "unknown" or rank(row.worst) > rank(row.severity)
-        if uncertain:
-            self._add_uncertain(row.resource)
+        uncertain = is_uncertain_exposure(row)
+        self._uncertain.exposure(row)
         if row.severity is None or row.state in ("closed", "unknown"):
             self.closed[key] = uncertain or self.closed.get(key, False)
             return
@@ -118,8 +115,7 @@ class Observation:
             self.inconclusive.add(("finding", row.fingerprint))
             resources = self._inconclusive_resources.setdefault(self.first_id(row.rule), set())
             resources.add(row.resource.lower().rstrip("/"))
-            if row.category in LOCKS:
-                self._add_uncertain(row.resource, row.gaps)
+            self._uncertain.finding(row)
             return
         self._keep(
             Item(
@@ -145,7 +141,7 @@ class Observation:
 
     def resource(self, id: str) -> None:
         """Add a resource that exists."""
-        root = _root(id)
+        root = bundle_of(id)
         if root in self._known_roots:
             self._present.add(root)
 
@@ -155,14 +151,6 @@ class Observation:
         if known is None or _weight(item) > _weight(known):
             self.items[item.key] = item
 
-    def _add_uncertain(self, id: str, gaps: Iterable[str] = ()) -> None:
-        scope = id.lower().rstrip("/")
-        if not type_of(id):
-            self._uncertain_lists |= {(scope, _top_type(url)) for url in gaps or ("",)}
-            return
-        self._uncertain.add(scope)
-        self._uncertain_tops.add(top_of(id))
-
     # Questions
 
     def is_present(self, id: str) -> bool:
@@ -170,17 +158,14 @@ class Observation:
 
         A slot is a bundle of its own, apart from its site.
         """
-        return _root(id) in self._present
+        return bundle_of(id) in self._present
 
     def is_uncertain(self, item: Item) -> bool:
         """Return whether something that was not read may hide that the item is still open."""
-        above = lineage(item.resource)
         if item.kind == "finding":
-            return bool(self._inconclusive_resources.get(self.first_id(item.rule), set()) & above)
-        if top_of(item.resource) in self._uncertain_tops or self._uncertain & above:
-            return True
-        types = ("", _top_type(item.resource))
-        return any((scope, type) in self._uncertain_lists for scope in above for type in types)
+            inconclusive = self._inconclusive_resources.get(self.first_id(item.rule), set())
+            return bool(inconclusive & lineage(item.resource))
+        return self._uncertain.hides(item.resource)
 
 
 def observe(document: Document, known: Mapping[ItemKey, Item], first_id: Callable[[str], str] = same_id) -> Observation:
@@ -240,10 +225,6 @@ def _weight(item: Item) -> tuple[object, ...]:
     return (item.state == "open", *rating, item.resource, item.endpoint, item.address, item.title)
 
 
-def _top_type(id: str) -> str:
-    """Return the type (lower case) of the top-level resource that an id or a list's path names."""
-    return "/".join(type_of(id).lower().split("/")[:2])
-
-
-def _root(id: str) -> str:
+def bundle_of(id: str) -> str:
+    """Return the id (lower case) of the bundle that an id belongs to. A slot is one of its own, apart from its site."""
     return root_of(id) or top_of(id)

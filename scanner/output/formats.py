@@ -13,6 +13,7 @@ class Format:
     imported when a file is written. It is "" for JSON of a scan, because the findings document itself is that file.
     `has_role`: the function also takes `own_actions`, because the format shows a role to copy. `has_language`: it takes
     `language`; every other format is for programs, and in English.
+    `package`: what the writer imports of the extra `extra`, which need not be installed.
     `purpose` and `contents` are the cells of the format in `docs/formats.md`, in Markdown.
     """
 
@@ -23,6 +24,8 @@ class Format:
     contents: str
     has_role: bool = False
     has_language: bool = False
+    package: str = ""
+    extra: str = ""
 
 
 FORMATS = (
@@ -85,6 +88,15 @@ FORMATS = (
         "junit:write_junit",
         "the test results of a CI system",
         "every rule on every resource as a test",
+    ),
+    Format(
+        ".parquet",
+        "application/vnd.apache.parquet",
+        "parquet:write_parquet",
+        "[queries over many scans](dev/queries.md), with DuckDB, Spark or a data lake",
+        "every exposure, finding, resource with the rules that passed, failed read and scope, one typed row each",
+        package="duckdb",
+        extra="parquet",
     ),
 )
 """The formats of `twolocks scan --out` and `twolocks report --out`."""

@@ -9,6 +9,7 @@ import shlex
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 
 from scanner.errors import InputError, nearest
@@ -57,7 +58,21 @@ def _parse_target(name: str, at: str, formats: Sequence[Format], format: str) ->
             parse_blob_name(name, at)
         raise _unknown_suffix(Path(name).suffix, at, [each.suffix for each in formats])
     check_target(name, at)
+    check_package(found, at)
     return OutputTarget(name, found.suffix)
+
+
+def check_package(format: Format, at: str) -> None:
+    """Raise InputError where the writer of a format needs a package that is not installed, or does not load."""
+    try:
+        if format.package:
+            import_module(format.package)
+    except ImportError:
+        raise InputError(
+            f"{format.suffix} needs {format.package}, which is not installed; nothing was read",
+            at=at,
+            do=f"pip install 'twolocks[{format.extra}]'",
+        ) from None
 
 
 def _unknown_suffix(suffix: str, at: str, known: Sequence[str]) -> InputError:

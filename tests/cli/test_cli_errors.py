@@ -37,7 +37,8 @@ def test_an_unknown_suffix(snapshot_file: str) -> None:
         error(
             "error: unknown suffix .htm; nothing was read",
             "--> --out report.htm",
-            "hint: nearest: .html; known: .html .json .csv .xlsx .ocsf.jsonl .md .sarif .junit.xml, or - for JSON",
+            "hint: nearest: .html; known: .html .json .csv .xlsx .ocsf.jsonl .md .sarif .junit.xml .parquet, "
+            "or - for JSON",
             "exit 2",
         )
     )

@@ -21,6 +21,7 @@ from scanner.evaluate.counts import count
 from scanner.evaluate.frameworks import Tally, assessed, of_part, tally_of
 from scanner.evaluate.rows import rule_row
 from scanner.model.ids import subscription_of
+from scanner.output.formats import FORMATS
 from scanner.output.part_files import slugs_of
 from scanner.output.parts import OwnerPart, SplitBy, parse_split, split
 from scanner.report.headline import headline
@@ -283,7 +284,7 @@ def _check_headline(part: OwnerPart) -> None:
     assert bool(said.missing) is bool(is_unread)
 
 
-@pytest.mark.parametrize("suffix", [".html", ".csv", ".xlsx", ".ocsf.jsonl", ".md", ".sarif", ".junit.xml", ".json"])
+@pytest.mark.parametrize("suffix", [each.suffix for each in FORMATS])
 def test_a_part_can_be_written_in_each_format(suffix: str) -> None:
     from scanner.output.writers import write
 

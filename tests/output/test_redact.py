@@ -24,10 +24,11 @@ from scanner.output.redact import VARIABLE, redact
 from scanner.output.writers import encoded, write
 from tests.output.test_parts import numbers
 from tests.report import sample
+from tests.report.parquet_file import parquet_text
 from tests.terminals import account, snapshot, twolocks
 
 KEY = b"0123456789abcdef"
-SUFFIXES = (".html", ".csv", ".xlsx", ".ocsf.jsonl", ".md", ".sarif", ".junit.xml", ".json")
+SUFFIXES = (".html", ".csv", ".xlsx", ".ocsf.jsonl", ".md", ".sarif", ".junit.xml", ".parquet", ".json")
 ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b", re.IGNORECASE)
 HOST = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b", re.IGNORECASE)
 GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
@@ -63,6 +64,8 @@ def opened(suffix: str, text: str) -> dict[str, str]:
 
 def readable(data: bytes) -> str:
     """Return a file as text: of a workbook all its parts."""
+    if data.startswith(b"PAR1"):
+        return parquet_text(data)
     if not data.startswith(b"PK"):
         return data.decode("utf-8-sig")
     with ZipFile(BytesIO(data)) as book:

@@ -27,9 +27,11 @@ from scanner.report.html import render
 from scanner.report.junit import write_junit
 from scanner.report.markdown import write_markdown
 from scanner.report.ocsf import write_ocsf
+from scanner.report.parquet import write_parquet
 from scanner.report.sarif import write_sarif
 from scanner.report.words import Words
 from scanner.report.xlsx import write_xlsx
+from tests.report.parquet_file import parquet_rows
 
 Numbers = dict[str, int]
 UNTRUSTED = ("internet", "azure", "wide")
@@ -339,6 +341,26 @@ def in_ocsf(data: bytes) -> Numbers:
     return found
 
 
+def in_parquet(data: bytes) -> Numbers:
+    """A Parquet file: its rows by record, status and severity."""
+    found: Counter[str] = Counter()
+    for row in parquet_rows(data):
+        if row["record"] == "exposure":
+            found["endpoints"] += 1
+            found[f"endpoints {row['status']}"] += 1
+            if row["status"] == "open":
+                found[f"open {row['severity']}"] += 1
+        elif row["record"] == "finding":
+            found[f"checks {row['status']}"] += 1
+        elif row["record"] == "resource":
+            found["checks pass"] += len(row["passed"])
+            found["checks not-applicable"] += len(row["not_applicable"])
+        elif row["record"] == "gap":
+            found["reads failed"] += 1
+            found["accepted gaps"] += row["status"] == "accepted"
+    return found
+
+
 def in_trend(row: Mapping[str, Any]) -> Numbers:
     """A row of the history or of the trend: open items by severity, inconclusive checks, endpoints not assessed."""
     found = {f"items {name}": row[name] for name in SEVERITIES}
@@ -383,6 +405,7 @@ def of_document(document: Document) -> dict[str, Numbers]:
         "JUnit": in_junit(written(write_junit, document)),
         "XLSX": in_xlsx(written(write_xlsx, document)),
         "OCSF": in_ocsf(written(write_ocsf, document)),
+        "Parquet": in_parquet(written(write_parquet, document)),
     }
 
 
@@ -417,7 +440,7 @@ def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
 
     outs = [
         str(folder / f"findings{suffix}")
-        for suffix in (".json", ".csv", ".md", ".html", ".sarif", ".junit.xml", ".xlsx", ".ocsf.jsonl")
+        for suffix in (".json", ".csv", ".md", ".html", ".sarif", ".junit.xml", ".xlsx", ".ocsf.jsonl", ".parquet")
     ]
     asked = [word for out in outs for word in ("--out", out)]
     database, config = str(folder / "history.db"), folder / "twolocks.toml"
@@ -450,6 +473,7 @@ def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
         "JUnit": in_junit(Path(outs[5]).read_bytes()),
         "XLSX": in_xlsx(Path(outs[6]).read_bytes()),
         "OCSF": in_ocsf(Path(outs[7]).read_bytes()),
+        "Parquet": in_parquet(Path(outs[8]).read_bytes()),
         "history trend": in_trend(trend[-1]),
         "history list": in_trend(standing),
         "web hook": in_notice(bodies[0]),

@@ -19,13 +19,14 @@ from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox, serve
 from tests.history.changing_estate import scheduled_run
 from tests.notify.sample import facts
+from tests.report.parquet_file import parquet_text
 from tests.scan.test_narrowing import document, moved, scan, tagged_estate
 from tests.terminals import STORAGE, twolocks
 
 Json = dict[str, Any]
 GROUP = "rg-kart"
 SAID = f"Limited to resource group {GROUP}: nothing else was assessed"
-SUFFIXES = (".html", ".json", ".csv", ".md", ".sarif", ".junit.xml", ".xlsx", ".ocsf.jsonl")
+SUFFIXES = (".html", ".json", ".csv", ".md", ".sarif", ".junit.xml", ".xlsx", ".ocsf.jsonl", ".parquet")
 
 
 class Limited:
@@ -44,6 +45,8 @@ class Limited:
         if name.endswith(".xlsx"):
             book = ZipFile(BytesIO(data))
             data = b"".join(book.read(each) for each in book.namelist())
+        if name.endswith(".parquet"):
+            data = parquet_text(data).encode()
         return re.sub(r"\\|<(?!skipped)[^>]*>", "", data.decode())
 
 
