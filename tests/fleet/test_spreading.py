@@ -38,7 +38,6 @@ from scanner.snapshot.needed import needed_lines
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 from tests.evaluate.test_parts import CRASHES, Sample, Whole, whole
-from tests.fleet.broker import broker
 from tests.terminals import SUB
 
 ENDED = Waiver("storage-*", "*", "r", "o@example.com", date(2020, 1, 1), cell=("data", None, Reach.wide), line=90)
@@ -57,7 +56,7 @@ class Spread(Sample):
         known = dict(self.baseline.known)
         scopes = {f"/subscriptions/{each.subscription.lower()}" for each in self.snapshot().scopes}
         words = {each.rule for each in known.values()} | {"microsoft.storage/storageaccounts"}
-        self.baseline = Baseline(known, EvaluatedScopes({each: words for each in scopes}, ("?",)))
+        self.baseline = Baseline(known, EvaluatedScopes(dict.fromkeys(scopes, words), ("?",)))
         assert isinstance(self.policy.waivers, WaiverFile)
         gap = replace(self.policy.waivers.gaps[0], expires=date(2020, 1, 1))
         self.policy = replace(
@@ -140,9 +139,8 @@ def expected(sample: Spread) -> Whole:
 
 
 @pytest.fixture(scope="module")
-def queue(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Queue]:
-    with broker(tmp_path_factory.mktemp("broker")) as url:
-        yield Queue(make_app(resolve("worker", {"fleet": url}, {}, use_file=False)))
+def queue(url: str) -> Queue:
+    return Queue(make_app(resolve("worker", {"fleet": url}, {}, use_file=False)))
 
 
 @pytest.fixture
@@ -262,9 +260,13 @@ def test_every_setting_of_an_evaluation_is_written() -> None:
     assert set(inputs.PolicyInput.__struct_fields__) == set(Policy.__dataclass_fields__)
     own = {name for name in WaiverFile.__dataclass_fields__ if not name.startswith("_")} - {"used", "met"}
     assert set(inputs.WaiverInput.__struct_fields__) == own
-    assert set(HistoryWriter.__init__.__code__.co_varnames) == {"self", "baseline", "taken", "first_id", "observation"} | {
-        "__class__"
-    } & set(HistoryWriter.__init__.__code__.co_varnames)
+    assert set(HistoryWriter.__init__.__code__.co_varnames) == {
+        "self",
+        "baseline",
+        "taken",
+        "first_id",
+        "observation",
+    } | {"__class__"} & set(HistoryWriter.__init__.__code__.co_varnames)
 
 
 def test_later_passes_find_the_same_in_fewer_lines(sample: Spread) -> None:
