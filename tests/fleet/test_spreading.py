@@ -1,10 +1,11 @@
 """An evaluation by workers gives the document of one process, whatever is with the files that they exchange."""
 
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import date
+from inspect import signature
 from pathlib import Path
 
 import msgspec
@@ -34,7 +35,8 @@ from scanner.model.rule import Rule
 from scanner.model.verdict import Severity
 from scanner.output.storage import Storage
 from scanner.rulebook.digest import digest_of_code
-from scanner.snapshot.needed import needed_lines
+from scanner.snapshot.bundles import naming_keys
+from scanner.snapshot.needed import needed_lines, of_needed_lines
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 from tests.evaluate.test_parts import CRASHES, Sample, Whole, whole
@@ -175,30 +177,19 @@ def test_an_interrupted_evaluation_goes_on_with_the_parts_that_are_there(estate:
         estate.sample.baseline = known
 
 
-def shortened(files: list[Path]) -> None:
+def harm(files: list[Path]) -> None:
+    """Shorten a file, change one, exchange one for another, empty one and delete one."""
     files[0].write_bytes(files[0].read_bytes()[:-9])
-
-
-def changed(files: list[Path]) -> None:
     text = bytearray(files[1].read_bytes())
     text[-9] ^= 1
     files[1].write_bytes(text)
-
-
-def exchanged(files: list[Path]) -> None:
     shutil.copyfile(files[2], files[3])
-
-
-def lost(files: list[Path]) -> None:
-    files[4].unlink()
-    files[5].write_bytes(b"")
+    files[4].write_bytes(b"")
+    files[5].unlink()
 
 
 @pytest.mark.parametrize("kind", ["ranges", "done"])
-@pytest.mark.parametrize("harm", [shortened, changed, exchanged, lost])
-def test_what_is_damaged_is_evaluated_here(
-    estate: Estate, expected: Whole, kind: str, harm: Callable[[list[Path]], None]
-) -> None:
+def test_what_is_damaged_is_evaluated_here(estate: Estate, expected: Whole, kind: str) -> None:
     found = estate.begin()
     if kind == "done":
         estate.work(found)
@@ -207,12 +198,10 @@ def test_what_is_damaged_is_evaluated_here(
         files = estate.files(found, kind)
         harm(files)
         for each in files:
-            try:
+            with suppress(InputError):
                 estate.runner.run(estate.parts, found.place.key, each.stem)
-            except InputError:
-                continue
     assert estate.end(found) == expected
-    assert found.own
+    assert found.own >= 5
 
 
 def test_a_worker_refuses_another_evaluation_than_its_key_says(estate: Estate, expected: Whole) -> None:
@@ -248,9 +237,8 @@ def test_settings_are_equal_after_they_were_written(sample: Spread) -> None:
     assert again.waivers._entries == waivers._entries
     assert replace(again, waivers=waivers) == sample.policy
     assert again.waivers.lapsed[1].cell == ("data", None, Reach.wide)  # type: ignore[union-attr]
-    cell = ("app", Auth.shared, Reach.none)
-    text = msgspec.json.encode([replace(ENDED, cell=cell, tag=("a", "b"), severity=Severity.low)])
-    assert msgspec.json.decode(text, type=list[Waiver])[0].cell == cell
+    other = replace(ENDED, cell=("app", Auth.shared, Reach.none), tag=("a", "b"), severity=Severity.low)
+    assert msgspec.json.decode(msgspec.json.encode(other), type=Waiver) == other
     plain = msgspec.json.encode(inputs._policy(Policy(intended=(Intended("a", "b", "c"),))))
     assert inputs.policy_of(msgspec.json.decode(plain, type=inputs.PolicyInput)).waivers.notes((), (), whole=True) == []
 
@@ -260,24 +248,16 @@ def test_every_setting_of_an_evaluation_is_written() -> None:
     assert set(inputs.PolicyInput.__struct_fields__) == set(Policy.__dataclass_fields__)
     own = {name for name in WaiverFile.__dataclass_fields__ if not name.startswith("_")} - {"used", "met"}
     assert set(inputs.WaiverInput.__struct_fields__) == own
-    assert set(HistoryWriter.__init__.__code__.co_varnames) == {
-        "self",
-        "baseline",
-        "taken",
-        "first_id",
-        "observation",
-    } | {"__class__"} & set(HistoryWriter.__init__.__code__.co_varnames)
+    assert [*signature(HistoryWriter).parameters] == ["baseline", "taken", "first_id", "observation"]
 
 
 def test_later_passes_find_the_same_in_fewer_lines(sample: Spread) -> None:
     taken = sample.snapshot()
     assert taken.raw is not None
     lines = list(needed_lines(taken.raw()))
-    found = inputs.of_needed_lines(taken.header, lambda: lines, taken.why)
+    found = of_needed_lines(taken.header, lambda: lines, taken.why)
     assert dict(found.locate()) == dict(taken.locate())
     assert found.names() == taken.names() != {}
-    from scanner.snapshot.bundles import naming_keys
-
     assert [each.body for each in naming_keys(found)] == [each.body for each in naming_keys(taken)] != []
     assert sum(map(len, lines)) < sum(map(len, taken.raw()))
 
