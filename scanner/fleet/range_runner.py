@@ -1,5 +1,6 @@
 """One range of an evaluation: a worker evaluates consecutive bundles into a part of the document."""
 
+import gc
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -59,8 +60,8 @@ class RangeRunner:
             place.write_failure(name, f"{MOST_STARTS} attempts ended without a part")
             return "given up"
         loaded = self._of(place)
-        with existing_objects_not_walked():
-            part = loaded.evaluation.part(place.range(name), loaded.writer)
+        part = loaded.evaluation.part(place.range(name), loaded.writer)
+        gc.collect()  # every bundle is a cycle; what was loaded is not walked
         if part.crashes:
             # What a crash says may name files of this machine.
             place.write_failure(name, "a rule crashed")
@@ -76,6 +77,7 @@ class RangeRunner:
         self.close()
         with ExitStack() as opened:
             evaluation, writer = self._load(place, opened)
+            opened.enter_context(existing_objects_not_walked())
             self._loaded = _Loaded(place.parts.run, place.key, evaluation, writer, opened.pop_all())
         return self._loaded
 

@@ -32,9 +32,9 @@ from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
-LEAST_BYTES = 32 << 20
+LEAST_BYTES = 16 << 20
 """The bytes of lines from which on workers evaluate: about 20,000 resources."""
-RANGE_BYTES = 4 << 20
+RANGE_BYTES = 2 << 20
 """The bytes of lines in a range."""
 ALONE_SECONDS = 20.0
 """Seconds without any sign of a worker after which this process evaluates."""
