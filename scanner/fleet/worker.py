@@ -63,7 +63,6 @@ class Worker:
         class FleetTask(Task):  # type: ignore[misc]
             """A message that Celery delivers again while it fails, and that is given up after that."""
 
-            abstract = True
             autoretry_for = (Exception,)
             max_retries = RETRIES
             retry_backoff = 2

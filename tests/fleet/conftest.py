@@ -6,17 +6,13 @@ from pathlib import Path
 import pytest
 
 from scanner.sandbox.server import Sandbox, running
-from tests.azure.requests import ESTATE, SUBSCRIPTIONS, account
 from tests.fleet.broker import broker
-from tests.fleet.lab import LOST, S3, Lab
+from tests.fleet.lab import FOUR, RESOURCES, Lab
 
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Sandbox]:
-    """Four subscriptions, one of which is disabled."""
-    more = [{"subscriptionId": S3, "displayName": "tredje"}]
-    more.append({"subscriptionId": LOST, "displayName": "stengt", "state": "Disabled"})
-    with running(Sandbox([*ESTATE, *account("st3", subscription=S3)], [*SUBSCRIPTIONS, *more])) as served:
+    with running(Sandbox(RESOURCES, FOUR)) as served:
         yield served
 
 

@@ -8,10 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from scanner.sandbox.server import Sandbox
+from tests.azure.requests import ESTATE, SUBSCRIPTIONS, account
 from tests.fleet.broker import Worker
 from tests.terminals import Ended, twolocks
 
 S3, LOST = (f"aaaaaaaa-0000-0000-0000-00000000000{digit}" for digit in "34")
+RESOURCES = [*ESTATE, *account("st3", subscription=S3)]
+FOUR = [
+    *SUBSCRIPTIONS,
+    {"subscriptionId": S3, "displayName": "tredje"},
+    {"subscriptionId": LOST, "displayName": "stengt", "state": "Disabled"},
+]
+"""Four subscriptions, one of which is disabled."""
 RULES = ("--only", "category:authentication")
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from scanner.sandbox.server import Sandbox
+from scanner.sandbox.server import Sandbox, running
 from tests.fleet.broker import Worker, wait_until
-from tests.fleet.lab import RULES, Lab, meanwhile
+from tests.fleet.lab import FOUR, RESOURCES, RULES, Lab, meanwhile
 from tests.output.azurite import azurite
 from tests.terminals import twolocks
 
@@ -56,6 +56,23 @@ def test_workers_evaluate_as_one_process_does(lab: Evaluated) -> None:
     assert (state["evaluated"], state["ranges"], state["over"]) == (count, count, True)
 
 
+def test_apparent_changes_are_verified_and_evaluated_again(lab: Evaluated) -> None:
+    """Each of the two evaluations is spread."""
+    lab.scan("--history", lab.folder / "one.db")
+    shutil.copyfile(lab.folder / "one.db", lab.folder / "two.db")
+    with running(Sandbox([each for each in RESOURCES if "/st0" not in each["id"]], FOUR)) as box:
+        after = Evaluated(box, lab.url, lab.folder)
+        after.scan("--history", lab.folder / "one.db", out="whole.json")
+        with after.worker():
+            ended = after.spread("--history", lab.folder / "two.db")
+    found, expected = after.found(), after.found("whole.json")
+    for each in (found, expected):
+        del each["changes"]["trend"]
+    assert found == expected, ended.err
+    assert found["changes"]["counts"]["fixed"] > 0
+    assert len(list(after.run.glob("evaluation/*/over"))) == 2
+
+
 def test_a_worker_that_is_killed_while_it_evaluates(lab: Evaluated, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scanner.fleet.spreading.PATIENCE", 1.0)
     lab.scan(out="whole.json")
@@ -84,14 +101,20 @@ def test_a_scan_that_is_stopped_between_reading_and_evaluation_goes_on(lab: Eval
         assert stopped.code == 143, stopped.err
         assert f"--resume {lab.run.name}" in stopped.err
         assert not (lab.run / "over").exists()
-        wait_until(lambda: len(lab.done()) == len(list(lab.run.glob("evaluation/*/ranges/*"))) > 0)
-        kept = {each.name: each.read_bytes() for each in lab.done()}
-        before = worker.log.count(": evaluated")
         ended = lab.spread("--resume", lab.run.name)
-        assert worker.log.count(": evaluated") - before == len(lab.done()) - len(kept)
+        assert lab.found() == lab.found("whole.json"), ended.err
+        assert lab.read == set()
+        for each in lab.run.glob("**/over"):
+            each.unlink()
+        first, second, *rest = lab.done()
+        first.unlink()
+        second.write_bytes(b"half of a part")
+        kept, before = [each.read_bytes() for each in rest], worker.log.count(": evaluated")
+        ended = lab.spread("--resume", lab.run.name)
+        assert worker.log.count(": evaluated") == before + 1
     assert lab.found() == lab.found("whole.json"), ended.err
-    assert lab.read == set()
-    assert {each.name: each.read_bytes() for each in lab.done()}.items() >= kept.items()
+    assert f"workers evaluated {len(kept) + 1} of {len(kept) + 2} ranges" in ended.err
+    assert [each.read_bytes() for each in rest] == kept
     assert len(list(lab.run.glob("evaluation/*"))) == 1
 
 
