@@ -24,7 +24,7 @@ with an error.
 """
 
 
-class _Loaded(NamedTuple):
+class _LoadedEvaluation(NamedTuple):
     """What all ranges of one evaluation share: loaded once, because the next range is of the same."""
 
     run: str
@@ -44,7 +44,7 @@ class RangeRunner:
     rules: Callable[[RunPlan], RuleSet]
     code: str
     name: str = ""
-    _loaded: _Loaded | None = None
+    _loaded: _LoadedEvaluation | None = None
 
     def run(self, parts: Parts, key: str, name: str) -> str:
         """Evaluate a range into its part, and return what was done. Raises UserError where it cannot be done now.
@@ -69,7 +69,7 @@ class RangeRunner:
         place.write_part(name, part)
         return "evaluated"
 
-    def _of(self, place: EvaluationParts) -> _Loaded:
+    def _of(self, place: EvaluationParts) -> _LoadedEvaluation:
         """Return what the ranges of an evaluation share. Raises UserError."""
         known = self._loaded
         if known is not None and (known.run, known.key) == (place.parts.run, place.key):
@@ -78,7 +78,7 @@ class RangeRunner:
         with ExitStack() as opened:
             evaluation, writer = self._load(place, opened)
             opened.enter_context(existing_objects_not_walked())
-            self._loaded = _Loaded(place.parts.run, place.key, evaluation, writer, opened.pop_all())
+            self._loaded = _LoadedEvaluation(place.parts.run, place.key, evaluation, writer, opened.pop_all())
         return self._loaded
 
     def _load(self, place: EvaluationParts, opened: ExitStack) -> tuple[Evaluation, Writer]:

@@ -107,16 +107,22 @@ class SpreadEvaluation:
         """Yield the part of each range, in their order."""
         for name, block in self._ranges:
             part = self._awaited(name)
-            if part is None:
-                self.own += 1
-                part = self.evaluation.part(EncodedRange(name, block.read()).batch(), self.writer)
-            yield part
+            yield part if part is not None else self._own(EncodedRange(name, block.read()))
         said = f"workers evaluated {len(self._ranges) - self.own:,} of {len(self._ranges):,} ranges of resources"
         self.screen.write([Line(said, "Parts", whole=True)], "parts", said)
         try:
             self.place.end()
         except UserError as error:
             self.screen.log("parts", why(error))
+
+    def _own(self, made: EncodedRange) -> DocumentPart:
+        """Evaluate a range here. Its part is written as that of a worker, so that no one evaluates it again."""
+        self.own += 1
+        part = self.evaluation.part(made.batch(), self.writer)
+        if not self._is_alone and not part.crashes:
+            with suppress(UserError):
+                self.place.write_part(made.name, part)
+        return part
 
     def _has_part(self, name: str) -> bool:
         return f"{name}.zst" in self._marks
