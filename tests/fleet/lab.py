@@ -13,6 +13,15 @@ from tests.fleet.broker import Worker
 from tests.terminals import Ended, twolocks
 
 S3, LOST = (f"aaaaaaaa-0000-0000-0000-00000000000{digit}" for digit in "34")
+RANGE = 3_000
+PROGRAM = f"""
+import sys
+from scanner.cli.app import main
+from scanner.fleet import spreading
+spreading.LEAST_BYTES, spreading.RANGE_BYTES = 1, {RANGE}
+main(sys.argv[1:])
+"""
+"""Twolocks, where workers evaluate however little there is."""
 RESOURCES = [*ESTATE, *account("st3", subscription=S3)]
 FOUR = [
     *SUBSCRIPTIONS,
