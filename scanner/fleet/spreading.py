@@ -122,6 +122,7 @@ class SpreadEvaluation:
         if not self._is_alone and not part.crashes:
             with suppress(UserError):
                 self.place.write_part(made.name, part)
+                self._marks.add(f"{made.name}.zst")  # it is no sign of a worker
         return part
 
     def _has_part(self, name: str) -> bool:

@@ -1,6 +1,7 @@
 """An evaluation by workers gives the document of one process, whatever is with the files that they exchange."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -175,6 +176,20 @@ def test_an_interrupted_evaluation_goes_on_with_the_parts_that_are_there(estate:
         assert estate.begin().place.key != first.place.key
     finally:
         estate.sample.baseline = known
+
+
+def test_without_workers_the_scan_waits_once(estate: Estate, expected: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own parts are no sign of a worker. The next scan of the same goes on with them."""
+    for name in ("ALONE_SECONDS", "PATIENCE"):
+        monkeypatch.setattr(f"scanner.fleet.spreading.{name}", 2.0)
+    found, began = estate.begin(), time.monotonic()
+    ranges = len(estate.files(found, "ranges"))
+    assert estate.end(found) == expected
+    assert time.monotonic() - began < ranges
+    assert found.own == ranges > 20
+    again = estate.begin()
+    assert estate.end(again) == expected
+    assert again.own == 1, "a rule crashes in one"
 
 
 def harm(files: list[Path]) -> None:
