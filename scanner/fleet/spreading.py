@@ -171,15 +171,14 @@ class SpreadEvaluation:
     def go_on_alone(self, error: UserError) -> None:
         """Use no worker any more, because broker or place have failed."""
         self._is_alone = True
-        said = f"this scan evaluates without workers: {why(error)}"
-        self.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+        _tell_alone(self.screen, error)
 
 
 def spread(
     run: FleetRun, evaluation: Evaluation, writer: Writer, screen: Screen, stop: Stop, ends: float | None
 ) -> SpreadEvaluation | None:
-    """Hand an evaluation out to workers. None where little is to be evaluated, where the deadline is over, or where
-    nothing can be written to the place of the parts.
+    """Hand an evaluation out to workers. None where little is to be evaluated, where the deadline is over, where
+    settings cannot be written down, or where nothing can be written to the place of the parts.
     """
     taken = evaluation.snapshot
     if run.queue is None or taken.raw is None or (ends is not None and time.monotonic() >= ends):
@@ -188,8 +187,12 @@ def spread(
         size, found = _write_needed(lines, taken.raw())
         if size < LEAST_BYTES:
             return None
-        about = input_of(taken, evaluation.policy, writer, run=run.parts.run, code=run.code, lines=found)
-        data = msgspec.json.encode(about)
+        try:
+            about = input_of(taken, evaluation.policy, writer, run=run.parts.run, code=run.code, lines=found)
+            data = msgspec.json.encode(about)
+        except (TypeError, ValueError, OverflowError) as error:
+            _tell_alone(screen, error)
+            return None
         place = EvaluationParts(run.parts, digest(data))
         made = SpreadEvaluation(evaluation, writer, place, screen, stop, ends)
         with screen.busy("Planning", f"the evaluation, to {run.parts.place}"):
@@ -201,6 +204,11 @@ def spread(
             batches = Batches(taken, evaluation.places(), RANGE_BYTES, RANGE_BYTES)
             made.hand_out(run.queue, (EncodedRange.of(number, each) for number, each in enumerate(batches)))
     return made
+
+
+def _tell_alone(screen: Screen, error: Exception) -> None:
+    said = f"this scan evaluates without workers: {why(error)}"
+    screen.write([Line(said, "Parts", whole=True)], "parts", said)
 
 
 def _write_needed(file: IO[bytes], lines: Iterable[bytes]) -> tuple[int, str]:
