@@ -13,7 +13,9 @@ from scanner.terminal.text import many
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The state of a run. `started`: the attempts to read a subscription. `waiting`: the shards in the queue."""
+    """The state of a run. `started`: the attempts to read a subscription. `ranges`: the ranges of resources that
+    workers evaluate, `evaluated`: those that they have. `waiting`: the messages in the queue.
+    """
 
     run: str
     taken: str
@@ -21,6 +23,8 @@ class State:
     read: int
     failed: int
     started: int
+    evaluated: int
+    ranges: int
     over: bool
     waiting: int | None
 
@@ -33,18 +37,21 @@ def status(settings: Settings) -> int:
     if settings["format"] == "json":
         print_json(asdict(found))
         return 0
-    waiting = "" if found.waiting is None else f"; {many(found.waiting, 'shard')} in the queue"
+    waiting = "" if found.waiting is None else f"; {many(found.waiting, 'message')} in the queue"
     failed = f"; {found.failed:,} given up" if found.failed else ""
     lines = [
         Line(f"{found.run}, began {found.taken}{', over' if found.over else ''}", "Run", whole=True),
         Line(f"{found.read:,} of {many(found.subscriptions, 'subscription')}{failed}{waiting}", "Read"),
     ]
+    if found.ranges:
+        lines.append(Line(f"{found.evaluated:,} of {many(found.ranges, 'range')} of resources", "Evaluated"))
     Screen().plain(lines)
     return 0
 
 
 def state(settings: Settings) -> State:
     """Return the state of the run that the settings name, or of the newest one."""
+    from scanner.fleet.evaluation_parts import evaluated
     from scanner.fleet.parts import Parts, runs
     from scanner.fleet.queue import Queue, make_app
     from scanner.output.storage import Storage
@@ -57,6 +64,7 @@ def state(settings: Settings) -> State:
     plan = parts.plan()
     shards = {each.id.lower() for each in plan.shards}
     read = parts.read() & shards
+    done, ranges = evaluated(parts)
     return State(
         run=plan.run,
         taken=plan.header.taken,
@@ -64,6 +72,8 @@ def state(settings: Settings) -> State:
         read=len(read),
         failed=len((parts.failed() & shards) - read),
         started=len(parts.started()),
+        evaluated=done,
+        ranges=ranges,
         over=parts.is_over(),
         waiting=Queue(make_app(settings)).length() if settings["fleet"] else None,
     )

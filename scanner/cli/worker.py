@@ -1,4 +1,4 @@
-"""`twolocks worker`: reads subscriptions for a scan with `--fleet`."""
+"""`twolocks worker`: reads subscriptions, and evaluates ranges of resources, for a scan with `--fleet`."""
 
 import asyncio
 import os
@@ -24,28 +24,34 @@ def run(settings: Settings) -> int:
         raise InputError("a worker signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
     from scanner.fleet.progress import Silent
     from scanner.fleet.queue import Queue, graph_turn, make_app
+    from scanner.fleet.range_runner import RangeRunner
     from scanner.fleet.shard import ShardRunner
     from scanner.fleet.worker import Worker
     from scanner.output.storage import Storage
     from scanner.rulebook.loader import RuleSet
-    from scanner.scan.job import load_rules
+    from scanner.scan.job import code_of, load_rules
 
     def rules(only: Sequence[str], skip: Sequence[str]) -> RuleSet:
         found = load_rules(settings, screen)
         found.select(only, skip)
         return found
 
-    app = make_app(settings)
+    app, name = make_app(settings), f"{platform.node()}/{os.getpid()}"
     Queue(app).length()
     runner = ShardRunner(
         *(settings, rules, f"twolocks {version()}"),
         progress=Silent,
         on_wait=screen.wait,
         turn=graph_turn(app),
-        name=f"{platform.node()}/{os.getpid()}",
+        name=name,
         run_coroutine=asyncio.Runner().run,
         keeps=True,
     )
     storage = Storage(settings, asyncio.run, prompt=screen.tell)
-    worker = Worker(app, runner, storage, settings["parts"], lambda id, what: screen.log("shard", f"{id}: {what}"))
+    ranges = RangeRunner(runner.rules_of, code_of(settings), name)
+
+    def said(id: str, what: str) -> None:
+        screen.log("shard", f"{id}: {what}")
+
+    worker = Worker(app, runner, ranges, storage, settings["parts"], said)
     return worker.serve(until_empty=settings["until-empty"])

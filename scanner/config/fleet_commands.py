@@ -22,12 +22,12 @@ _PLACE = shared(needed(saying(PARTS, "Where the parts are: a folder of all machi
 FLEET_COMMANDS = (
     Command(
         "worker",
-        "Read subscriptions for a scan with --fleet",
+        "Read and evaluate for a scan with --fleet",
         "worker:run",
         rows=(
             *shared(needed(saying(FLEET, "The broker: redis://, rediss://, amqp://, amqps://"))),
             *_PLACE,
-            Option("until-empty", about="End when no subscription is left to read"),
+            Option("until-empty", about="End when nothing is left to read or evaluate"),
             *shared(REDELIVER_AFTER),
             "Sign-in and rules (the identity and the rules of the scan)",
             *shared(*SIGN_IN, *OWN_RULES),
@@ -35,9 +35,10 @@ FLEET_COMMANDS = (
             *(QUIET, VERBOSE, CONFIG),
         ),
         intro="""\
-Read one subscription after the other for twolocks scan --fleet, until it is
-stopped: SIGTERM ends it after the current one. Messages hold no secret; each
-worker signs in by itself. Needs pip install 'twolocks[fleet]'.""",
+Read one subscription after the other for twolocks scan --fleet, then evaluate
+ranges of resources, until it is stopped: SIGTERM ends it after the current
+one. Messages hold no secret; each worker signs in by itself. Needs pip
+install 'twolocks[fleet]'.""",
         example="fleet",
     ),
     Command("fleet", "Show the state of a scan in parts"),
@@ -55,8 +56,8 @@ worker signs in by itself. Needs pip install 'twolocks[fleet]'.""",
             CONFIG,
         ),
         outro="""\
-JSON: {run, taken, subscriptions, read, failed, started, over, waiting: null
-without --fleet}. Exits with 0.""",
+JSON: {run, taken, subscriptions, read, failed, started, evaluated, ranges,
+over, waiting: null without --fleet}. Exits with 0.""",
         example="parts",
     ),
 )

@@ -44,6 +44,8 @@ class Coordinator:
 
     scan: PartedScan
     left: dict[str, Shard] = field(default_factory=dict)
+    parts: Parts | None = None
+    """Those of the run, once it is planned."""
     is_left: bool = False
     """Whether subscriptions were not read that the same run may still read."""
     _tries: dict[str, int] = field(default_factory=dict)
@@ -56,6 +58,7 @@ class Coordinator:
         """Return the store with everything that was read. Raises UserError, Stopped."""
         scan = self.scan
         plan, parts = Planner(scan).plan()
+        self.parts = parts
         scan.started(plan.run)
         store = Store(plan.header)
         scopes = parts.add_to(store, WHOLE, is_late=True)
@@ -71,8 +74,6 @@ class Coordinator:
         for each in (names[id.lower()] for id in plan.order if id.lower() in names):
             scan.screen.scope(each.subscription, each.name, each.view)
         self._read_joined(plan, store)
-        if not self.is_left:
-            parts.end()
         return store
 
     def _sentence(self) -> str:

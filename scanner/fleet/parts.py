@@ -5,7 +5,8 @@ RUN/input/ID.json.zst        what a worker needs to read one subscription
 RUN/started/ID.MARK          an attempt to read it
 RUN/parts/ID.jsonl.zst       what was read: a snapshot, whose end line and chain of digests show that it is whole
 RUN/failed/ID.json           why it was given up
-RUN/over                     the run is over; nothing is read for it any more
+RUN/evaluation/KEY/          what its evaluation by workers needs and gives (`evaluation_parts`)
+RUN/over                     the run is over; nothing is read or evaluated for it any more
 """
 
 import os
@@ -64,8 +65,9 @@ class Parts:
     def _base(self) -> str:
         return f"{self.place.rstrip('/')}/{self.run}"
 
-    def _name(self, kind: str, file: str = "") -> str:
-        return f"{self._base}/{kind}/{file}" if file else f"{self._base}/{kind}"
+    def name(self, *parts: str) -> str:
+        """Return the name of a file or folder of the run."""
+        return "/".join((self._base, *parts))
 
     @property
     def is_blob(self) -> bool:
@@ -85,12 +87,13 @@ class Parts:
         except OSError as error:
             raise InputError(f"{self.place} cannot be written: {error.strerror}", at=self.at) from None
 
-    def _write(self, name: str, data: bytes) -> None:
-        with self._writing(name) as file:
+    def write(self, name: str, data: bytes) -> None:
+        """Write a file. Raises UserError where it cannot be written."""
+        with self.writing(name) as file:
             file.write(data)
 
     @contextmanager
-    def _writing(self, name: str) -> Iterator[IO[bytes]]:
+    def writing(self, name: str) -> Iterator[IO[bytes]]:
         """Open a file that gets its name when it is complete. Raises UserError where it cannot be written."""
         try:
             if not is_blob(name):
@@ -102,9 +105,10 @@ class Parts:
         except OSError as error:
             raise InputError(f"{name} cannot be written: {error.strerror or error}", at=self.at) from None
 
-    def _names(self, kind: str, prefix: str = "") -> list[str]:
+    def names(self, *folder: str, prefix: str = "") -> list[str]:
+        """Return the names in a folder of the run. Raises UserError where they cannot be read."""
         try:
-            return self.storage.names(self._name(kind) if kind else self._base, prefix)
+            return self.storage.names(self.name(*folder), prefix)
         except OSError as error:
             raise InputError(f"{self.place} cannot be read: {error.strerror or error}", at=self.at) from None
 
@@ -121,59 +125,59 @@ class Parts:
                 raise InputError(f"{name} cannot be read: {why}", at=self.at) from None
 
     def _ids(self, kind: str, suffix: str) -> set[str]:
-        names = self._names(kind)
+        names = self.names(kind)
         return {name.removesuffix(suffix).lower() for name in names if name.endswith(suffix)}
 
     # The plan
 
     def write_plan(self, plan: RunPlan) -> None:
         """Write the plan, when everything that the shards need is there."""
-        self._write(self._name("plan.json"), msgspec.json.encode(plan))
+        self.write(self.name("plan.json"), msgspec.json.encode(plan))
 
     def plan(self) -> RunPlan:
         """Return the plan. Raises InputError where the run does not exist, or is of another version."""
-        found = self._read(self._name("plan.json"), RunPlan)
+        found = self._read(self.name("plan.json"), RunPlan)
         if found.version != VERSION or found.run != self.run:
             raise InputError(f"run {self.run} was planned by another version of Twolocks", at=self.at, do="scan again")
         return found
 
     def write_input(self, found: ShardInput) -> None:
         data = zstandard.ZstdCompressor(level=3).compress(msgspec.json.encode(found))
-        self._write(self._name("input", f"{_checked(found.id)}{_INPUT}"), data)
+        self.write(self.name("input", f"{_checked(found.id)}{_INPUT}"), data)
 
     def input(self, id: str) -> ShardInput:
         """Return what is needed to read a subscription. Raises InputError."""
-        return self._read(self._name("input", f"{_checked(id)}{_INPUT}"), ShardInput)
+        return self._read(self.name("input", f"{_checked(id)}{_INPUT}"), ShardInput)
 
     def end(self) -> None:
         """Note that the run is over."""
-        self._write(self._name("over"), b"")
+        self.write(self.name("over"), b"")
 
     def is_over(self) -> bool:
         """Return whether the run is over."""
-        return bool(self._names("", "over"))
+        return bool(self.names(prefix="over"))
 
     # The shards
 
     def note_start(self, id: str, worker: str) -> int:
         """Note an attempt to read a subscription. Return how many there have been."""
         mark = f"{_checked(id)}.{secrets.token_hex(4)}"
-        self._write(self._name("started", mark), worker.encode())
-        return len(self._names("started", f"{_checked(id)}."))
+        self.write(self.name("started", mark), worker.encode())
+        return len(self.names("started", prefix=f"{_checked(id)}."))
 
     def write_part(self, id: str, store: Store) -> None:
         """Write the part of a subscription. An earlier one of the same subscription is replaced whole."""
-        name = self._name("parts", f"{_checked(id)}{_PART}")
-        with self._writing(name) as file:
+        name = self.name("parts", f"{_checked(id)}{_PART}")
+        with self.writing(name) as file:
             store.into(file, Path(name))
 
     def write_failure(self, id: str, why: str) -> None:
         """Note that a subscription is given up."""
-        self._write(self._name("failed", f"{_checked(id)}{_FAILED}"), msgspec.json.encode(GivenUp(why)))
+        self.write(self.name("failed", f"{_checked(id)}{_FAILED}"), msgspec.json.encode(GivenUp(why)))
 
     def failure(self, id: str) -> str:
         """Return why a subscription was given up."""
-        return self._read(self._name("failed", f"{_checked(id)}{_FAILED}"), GivenUp).why
+        return self._read(self.name("failed", f"{_checked(id)}{_FAILED}"), GivenUp).why
 
     def add_to(self, store: Store, id: str, *, is_late: bool) -> list[ScopeRow]:
         """Add the lines of a part to a store, all or none, and return its subscriptions.
@@ -189,7 +193,7 @@ class Parts:
                 _check_deadline(line, is_late)
                 yield line
 
-        with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+        with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
             header, lines = lines_of_part(path)
             store.add_part(header, heard(lines))
         return scopes
@@ -197,7 +201,7 @@ class Parts:
     def digest(self, id: str) -> str:
         """Return the digest of a part's file, "" where it cannot be read."""
         try:
-            with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+            with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
                 return blake2b(path.read_bytes()).hexdigest()
         except (InputError, OSError):
             return ""
@@ -207,7 +211,7 @@ class Parts:
         if id.lower() not in self.read():
             return False
         try:
-            with self.storage.reading(self._name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+            with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
                 _, lines = lines_of_part(path)
                 for line in lines:
                     _check_deadline(line, is_late)
@@ -225,7 +229,7 @@ class Parts:
 
     def started(self) -> set[str]:
         """Return the marks of all attempts."""
-        return {name.lower() for name in self._names("started")}
+        return {name.lower() for name in self.names("started")}
 
 
 def _check_deadline(line: SnapshotLine, is_late: bool) -> None:

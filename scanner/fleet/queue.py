@@ -1,4 +1,4 @@
-"""The queue of shards: Celery over Redis, Valkey or RabbitMQ. Celery delivers, retries and delivers again; not we."""
+"""The queue of shards and ranges: Celery over Redis, Valkey or RabbitMQ. It is Celery that delivers and retries."""
 
 import asyncio
 import secrets
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scanner.azure.limits import SharedTurn
 
 TASK = "twolocks.shard"
+RANGE_TASK = "twolocks.range"
 QUEUE = "twolocks"
 RETRIES = 3
 SCHEMES = ("redis://", "rediss://", "amqp://", "amqps://")
@@ -75,13 +76,13 @@ def make_app(settings: Settings) -> "Celery":
         task_reject_on_worker_lost=True,
         task_default_queue=QUEUE,
         worker_prefetch_multiplier=1,
-        # Nothing but shards is taken from the broker: no remote commands, no events.
+        # Nothing but shards and ranges is taken from the broker: no remote commands, no events.
         worker_enable_remote_control=False,
         worker_send_task_events=False,
         worker_hijack_root_logger=False,
         worker_redirect_stdouts=False,
         broker_transport_options=options if url.startswith("redis") else {},
-        # While a shard is read the thread that sends heartbeats goes on.
+        # While a shard is read or a range evaluated, the thread that sends heartbeats goes on.
         broker_heartbeat=30,
         broker_use_ssl=_tls(url),
         broker_connection_retry_on_startup=True,
@@ -125,8 +126,14 @@ class Queue:
         with _explained(self.app):
             self.app.send_task(TASK, kwargs={"run": run, "subscription": id, "parts": place}, queue=QUEUE)
 
+    def send_range(self, run: str, key: str, name: str, place: str) -> None:
+        """Add a range of an evaluation, as `send`."""
+        with _explained(self.app):
+            words = {"run": run, "evaluation": key, "range": name, "parts": place}
+            self.app.send_task(RANGE_TASK, kwargs=words, queue=QUEUE)
+
     def length(self) -> int:
-        """Return how many shards no worker has taken yet. Raises InputError where the broker does not answer."""
+        """Return how many messages no worker has taken yet. Raises InputError where the broker does not answer."""
         with _explained(self.app), self.app.connection_for_read() as connection:
             connection.ensure_connection(max_retries=1)
             with connection.channel() as channel:

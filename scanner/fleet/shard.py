@@ -106,6 +106,10 @@ class ShardRunner:
                 await self._close()
         return store
 
+    def rules_of(self, plan: RunPlan) -> RuleSet:
+        """Return the rules of a run. Raises InputError where this process has others than the scan."""
+        return self._rules_of(plan).rules
+
     def _rules_of(self, plan: RunPlan) -> _Loaded:
         """Return the rules of a run. Raises InputError where this process has others than the scan."""
         key = tuple(plan.only), tuple(plan.skip)

@@ -11,7 +11,8 @@ from sqlalchemy import Connection, Select, Table, and_, bindparam, case, func, i
 from scanner.document.schema import TrendRow
 from scanner.history.compare import EvaluatedBefore
 from scanner.history.database import Database, SchemaState, database_at, revisions, schema_state, upgrade_schema
-from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, ItemKey, ScanRecord, lineage
+from scanner.history.evaluated import EvaluatedScopes
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
@@ -69,13 +70,13 @@ class History:
         with self.reading() as connection:
             return {item.key: item for _, item in _known(connection, of)}
 
-    def evaluated_before(self, own: Iterable[str] = ()) -> EvaluatedBefore:
+    def evaluated_before(self, own: Iterable[str] = ()) -> EvaluatedScopes:
         """Return whether an earlier scan evaluated a resource with a rule or type.
 
         It did where it evaluated a scope above the resource with it, or one of the `own` scopes of a filtered scan.
         """
         with self.reading() as connection:
-            return _evaluated_before(_evaluated(connection), own)
+            return EvaluatedScopes(_evaluated(connection), tuple(own))
 
     def last(self, selection: str) -> ScanRecord | None:
         """Return the last scan of a selection."""
@@ -116,7 +117,7 @@ class History:
             for number, item in _known(connection, {*scan.subscriptions, *(last.subscriptions if last else ())}):
                 numbers[item.key], known[item.key] = number, item
             before = _evaluated(connection)
-            changes = compare(known, _evaluated_before(before, scan.scopes), last)
+            changes = compare(known, EvaluatedScopes(before, scan.scopes), last)
             number = _next(connection, scans.c.number)
             connection.execute(insert(scans), _scan_row(scan, number))
             _insert(connection, subscriptions, [{"scan": number, "subscription": each} for each in scan.subscriptions])
@@ -201,27 +202,6 @@ def _evaluated(connection: Connection) -> dict[str, set[str]]:
     for scope, word in connection.execute(select(evaluated.c.scope, evaluated.c.word)):
         found.setdefault(scope, set()).add(word)
     return found
-
-
-def _evaluated_before(found: Mapping[str, Set[str]], own: Iterable[str]) -> EvaluatedBefore:
-    filtered = [scope for scope in own if "?" in scope and WITHOUT not in scope and scope in found]
-    less = [(*_left_out(scope), words) for scope, words in found.items() if WITHOUT in scope]
-
-    def evaluated_before(resource: str, rule_or_type: str) -> bool:
-        above = lineage(resource)
-        if any(rule_or_type in found.get(scope, ()) for scope in above):
-            return True
-        if any(scope in above and not left & above and rule_or_type in words for scope, left, words in less):
-            return True
-        return any(rule_or_type in found[scope] and scope.split("?", 1)[0] in above for scope in filtered)
-
-    return evaluated_before
-
-
-def _left_out(scope: str) -> tuple[str, set[str]]:
-    """Return the subscription of a scope with `WITHOUT`, and the resource groups that it leaves out."""
-    above, _, names = scope.partition(WITHOUT)
-    return above, {f"{above}/resourcegroups/{name}" for name in names.split("&")}
 
 
 def _last(connection: Connection, selection: str) -> ScanRecord | None:

@@ -3,6 +3,7 @@
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scanner import version
 from scanner.config import waiver_reader
@@ -18,6 +19,7 @@ from scanner.output.parts import SplitBy, parse_split
 from scanner.output.redact import key_for
 from scanner.output.storage import Storage, is_blob, is_remote, refuse_other_urls
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
+from scanner.rulebook.digest import digest_of_code
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
 from scanner.scan import sources
@@ -31,6 +33,9 @@ from scanner.snapshot.selection import Exclusion
 from scanner.snapshot.signature import SUFFIX, Signer, Verifier, signer, verifier
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
+
+if TYPE_CHECKING:
+    from scanner.fleet.spreading import FleetRun
 
 KEPT_ALL = (
     "--keep-all: resources are stored whole; only values that look like secrets are masked, so others may be in it"
@@ -66,6 +71,8 @@ class Job:
     """The requests of the scan, for `--explain-reads`."""
     journal: ScanJournal | PartedRun | None = None
     """How a scan of Azure goes on after an interruption."""
+    run: "FleetRun | None" = None
+    """The run of a scan in parts, after it was read."""
     ends: float | None = None
     """The deadline, by the monotonic clock."""
     disagreements: list[str] = field(default_factory=list)
@@ -226,6 +233,12 @@ def load_rules(settings: Settings, screen: Screen, *, always: bool = False) -> R
         code=[Path(each) for each in sources.folders(settings, "rules-code")],
         packages=not settings["no-rule-packages"],
     )
+
+
+def code_of(settings: Settings) -> str:
+    """Return a digest of what decides verdicts besides input and settings: see `digest_of_code`."""
+    folders = [Path(each) for option in ("rules", "rules-code") for each in sources.folders(settings, option)]
+    return digest_of_code(folders, packages=not settings["no-rule-packages"])
 
 
 def chosen(settings: Settings, screen: Screen, *, always: bool = False) -> RuleSet:

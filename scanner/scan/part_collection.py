@@ -1,9 +1,11 @@
-"""The collection of a scan in parts: by workers that `--fleet` reaches, or in this process."""
+"""A scan in parts: what is read, and with `--fleet` evaluated too, by workers or in this process."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from scanner.scan.job import Job
+from scanner.document.writer import Writer
+from scanner.evaluate.run import Evaluation
+from scanner.scan.job import Job, code_of
 from scanner.scan.joined import joined_reads
 from scanner.scan.parted import PartedRun
 from scanner.scan.resuming import deciding, fingerprint
@@ -22,6 +24,7 @@ def collect_in_parts(
     from scanner.fleet.coordinator import Coordinator
     from scanner.fleet.planning import PartedScan
     from scanner.fleet.queue import Queue, graph_turn, make_app
+    from scanner.fleet.spreading import FleetRun
 
     assert job.storage is not None
     assert isinstance(job.journal, PartedRun)
@@ -46,6 +49,24 @@ def collect_in_parts(
         turn=graph_turn(app) if app is not None else None,
     )
     made = Coordinator(scan)
+    code = code_of(job.settings)
     store = made.collect()
     job.journal.is_left = made.is_left
+    assert made.parts is not None
+    job.run = FleetRun(made.parts, scan.queue, code, made.is_left)
     return store
+
+
+def spread_evaluation(job: Job, evaluation: Evaluation, writer: Writer, screen: Screen, stop: Stop) -> bool:
+    """Let workers evaluate, where the scan has any and that is worth it, and return whether they do. With `--jobs` this
+    process evaluates.
+    """
+    if job.run is None or job.settings["jobs"]:
+        return False
+    from scanner.fleet.spreading import spread
+
+    made = spread(job.run, evaluation, writer, screen, stop, job.ends)
+    if made is None:
+        return False
+    evaluation.use(made.parts())
+    return True

@@ -31,7 +31,7 @@ from scanner.scan.narrowing import Narrowing
 from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
-from scanner.scan.part_collection import collect_in_parts
+from scanner.scan.part_collection import collect_in_parts, spread_evaluation
 from scanner.scan.resuming import ScanJournal
 from scanner.scan.session import HistorySession
 from scanner.scan.sources import show_logins
@@ -119,6 +119,8 @@ def _run(context: _Context, source: Path, limits: bool) -> Outcome:
     _show_expired(job.policy.waivers, screen)
     try:
         found = _evaluate_and_reverify(context, taken, store, narrowing)
+        if job.run is not None:
+            job.run.end()
         # Its lines are not needed any more, and the documents that are written now take memory.
         store = None
         with closing(found.writer):
@@ -295,8 +297,12 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = 
 
 
 def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer) -> None:
-    """Fork the processes that evaluate: as many as `--jobs` says, else one a core where that is worth it."""
+    """Let workers of `--fleet` evaluate, or fork the processes that do: as many as `--jobs` says, else one a core where
+    that is worth it.
+    """
     given, screen = context.job.settings["jobs"], context.screen
+    if spread_evaluation(context.job, evaluation, writer, screen, context.stop):
+        return
     jobs = int(given) if given else usable_cores()
     if jobs < 2:
         return

@@ -195,10 +195,10 @@ def _lines_of_store(store: "weakref.ref[Store]") -> Iterable[bytes]:
 
 def locations_of(lines: Callable[[], Iterable[bytes]]) -> Located:
     """Return the region of each top-level resource in encoded lines, by its id in lower case."""
-    return located(_locations_in(lines()))
+    return located(locations_in(lines()))
 
 
-def _locations_in(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+def locations_in(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
     for raw in lines:
         if b'"location"' not in raw:
             continue
@@ -221,7 +221,7 @@ def names_in(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
     return found
 
 
-_KEYS = (b".vault.", b".managedhsm.", b"/diskencryptionsets/")
+NAMING = (b".vault.", b".managedhsm.", b"/diskencryptionsets/")
 """Only lines with such a text can name a key: the addresses of vaults in all clouds, and the ids of sets."""
 
 
@@ -230,7 +230,7 @@ def naming_keys(snapshot: Snapshot) -> Iterator[Resource]:
     kept = snapshot.kept
     for raw in snapshot.raw() if snapshot.raw is not None else ():
         folded = raw.lower()
-        if not any(text in folded for text in _KEYS):
+        if not any(text in folded for text in NAMING):
             continue
         with suppress(msgspec.DecodeError):
             line = decoder.decode(raw)

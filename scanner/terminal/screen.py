@@ -203,12 +203,19 @@ class Screen:
 
     @contextmanager
     def busy(self, verb: str, says: str | Callable[[], str]) -> Iterator[None]:
-        """Show progress during a `with` block: a sentence, or what returns the current one."""
+        """Show progress during a `with` block: a sentence, or what returns the current one.
+
+        What was shown before goes on after it.
+        """
+        before = (self.progress.verb, self.progress.says) if self._thread is not None else None
         self.begin(verb, says if callable(says) else lambda: says)
         try:
             yield
         finally:
-            self.finish()
+            if before is None:
+                self.finish()
+            else:
+                self.begin(*before)
 
     def finish(self) -> None:
         """Erase the block; what was printed stays."""

@@ -2,14 +2,19 @@
 
     python -m tests.benchmarks.fleet [SHARDS [WORKERS...]]       40 shards; 0 (no broker), 1 and 2 workers by default
     python -m tests.benchmarks.fleet kills SHARDS KILLS [KILLS]  kills of workers, then of coordinators; 2 workers
+    python -m tests.benchmarks.fleet evaluation FILE [WORKERS...]  evaluation of a snapshot (`million make`); 0, 1 and 2
 
 Each subscription is the sample's second one under another id (170 resources, about 75 reads). The sandbox is served by
 a process of its own. CPU and memory are those of the processes of Twolocks, the broker and the sandbox left out.
+Workers evaluate in all of these but the scans without a broker, however little there is. `evaluation` measures that
+alone, from the snapshot in the store to the last row: as one process does it, and by workers that have loaded nothing.
 """
 
+import asyncio
 import json
 import os
 import random
+import resource
 import signal
 import subprocess
 import sys
@@ -17,14 +22,30 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
 import msgspec
 
+from scanner import version
+from scanner.config.settings import resolve
+from scanner.document.writer import Writer
+from scanner.evaluate.run import Evaluation
+from scanner.fleet.messages import RunPlan, digest_of
+from scanner.fleet.parts import Parts, new_run
+from scanner.fleet.queue import Queue, make_app
+from scanner.fleet.spreading import FleetRun, spread
+from scanner.output.storage import Storage
+from scanner.rulebook.digest import digest_of_code
+from scanner.rulebook.loader import load
 from scanner.sandbox.estate import Estate, load_estate
+from scanner.snapshot.bundles import of_store
+from scanner.snapshot.files import lines_of_part
+from scanner.snapshot.store import Store
+from scanner.terminal.screen import Screen
+from scanner.terminal.signals import Stop
 from tests.fleet.broker import ROOT, broker, wait_until
 
 SOURCE = "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4"
@@ -61,6 +82,16 @@ def serve(shards: int) -> None:
         sys.stdin.read()
 
 
+PROGRAM = """
+import sys
+from scanner.cli.app import main
+from scanner.fleet import spreading
+spreading.LEAST_BYTES, spreading.RANGE_BYTES = 1, 200_000
+main(sys.argv[1:])
+"""
+"""Twolocks, where workers evaluate however little there is."""
+
+
 class Process:
     """A process of Twolocks, and what it took."""
 
@@ -68,9 +99,7 @@ class Process:
         given = {"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT), **env}
         self.began = time.monotonic()
         with (folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "scanner", *words], cwd=folder, env=given, stderr=log
-            )
+            self.process = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], cwd=folder, env=given, stderr=log)
 
     def wait(self) -> dict[str, float]:
         """Wall and CPU seconds, peak MB, exit code."""
@@ -185,10 +214,64 @@ def report_kills(workers: int, coordinators: int, done: dict[str, int]) -> None:
     print(json.dumps({"workers killed": workers, "coordinators killed": coordinators, **done}), flush=True)
 
 
+def evaluation(file: Path, workers: Sequence[int]) -> None:
+    """Print what an evaluation takes without and with workers; the documents are equal."""
+    with tempfile.TemporaryDirectory() as name, broker(Path(name)) as url:
+        folder, digests = Path(name), set[str]()
+        for count in workers:
+            place = str(folder / f"parts-{count}")
+            fleet = ("--fleet", url, "--parts", place)
+            helpers = [Process(folder, {}, "worker", "--quiet", *fleet) for _ in range(count)]
+            time.sleep(5 if count else 0)
+            words = [sys.executable, "-m", "tests.benchmarks.fleet", "evaluate", str(file), place, url if count else ""]
+            took = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
+            digests.add(took.pop("digest"))
+            for each in helpers:
+                each.kill(signal.SIGTERM)
+            report(f"evaluation, {count} workers", took, [each.wait() for each in helpers])
+        assert len(digests) == 1
+
+
+def evaluate(file: Path, place: str, url: str) -> None:
+    """Evaluate a snapshot in this process, or by the workers of a broker, and print what it took."""
+    rules, store = load(), _store(file)
+    taken, writer, tool = of_store(store), Writer(), f"twolocks {version()}"
+    began, cpu = time.monotonic(), time.process_time()
+    made = Evaluation(taken, rules)
+    if url:
+        settings = resolve("worker", {"fleet": url}, {}, use_file=False)
+        parts = Parts(Storage(settings, asyncio.run), place, new_run())
+        header = taken.header
+        parts.write_plan(RunPlan(run=parts.run, header=header, account="", tenant="", rules=digest_of(rules, tool)))
+        run = FleetRun(parts, Queue(make_app(settings)), digest_of_code())
+        found = spread(run, made, writer, Screen(quiet=True), Stop(lambda code: None), None)
+        assert found is not None
+        made.use(found.parts())
+    result = made.run(writer)
+    took = {"wall": round(time.monotonic() - began, 1), "cpu": round(time.process_time() - cpu, 1)}
+    took["mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    with tempfile.TemporaryFile() as out:
+        scan = made.scan_row(started="", finished="", tool="")
+        writer.finish(out, scan, made.rule_rows(), result.gaps, made.coverage())
+        out.seek(0)
+        print(json.dumps({**took, "digest": file_digest(out, "sha256").hexdigest()}))
+
+
+def _store(file: Path) -> Store:
+    header, lines = lines_of_part(file)
+    store = Store(header)
+    store.add_part(header, lines)
+    return store
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["serve", count]:
             serve(int(count))
+        case ["evaluation", name, *counts]:
+            evaluation(Path(name), list(map(int, counts)) or [0, 1, 2])
+        case ["evaluate", name, place, url]:
+            evaluate(Path(name), place, url)
         case ["digest", name]:
             print_digest(Path(name))
         case ["kills", count, *given]:

@@ -2,120 +2,22 @@
 
 import asyncio
 import json
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scanner.config.settings import resolve
 from scanner.fleet.queue import QUERIES, Queue, graph_turn, make_app
 from scanner.sandbox.faults import Fault, FaultPlan
-from scanner.sandbox.server import Sandbox, running
 from scanner.snapshot.files import lines_of_part
 from scanner.snapshot.store import Store
-from tests.azure.requests import ESTATE, S1, S2, SUBSCRIPTIONS, account
-from tests.fleet.broker import Worker, broker, wait_until
+from tests.azure.requests import S1, S2
+from tests.fleet.broker import wait_until
+from tests.fleet.lab import RULES, S3, Lab, meanwhile
 from tests.output.azurite import azurite
-from tests.terminals import Ended, twolocks
-
-S3, LOST = (f"aaaaaaaa-0000-0000-0000-00000000000{digit}" for digit in "34")
-RULES = ("--only", "category:authentication")
-
-
-@pytest.fixture(scope="module")
-def box() -> Iterator[Sandbox]:
-    """Four subscriptions, one of which is disabled."""
-    more = [{"subscriptionId": S3, "displayName": "tredje"}]
-    more.append({"subscriptionId": LOST, "displayName": "stengt", "state": "Disabled"})
-    with running(Sandbox([*ESTATE, *account("st3", subscription=S3)], [*SUBSCRIPTIONS, *more])) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with broker(tmp_path_factory.mktemp("broker")) as served:
-        yield served
-
-
-class Lab:
-    """Scans of one sandbox in parts, in a folder of their own."""
-
-    def __init__(self, box: Sandbox, url: str, folder: Path) -> None:
-        self.box, self.url, self.folder = box, url, folder
-        self.place = folder / "parts"
-
-    @property
-    def env(self) -> dict[str, str]:
-        return {**self.box.environment(), "TWOLOCKS_SCAN_ARM_ENDPOINT": self.box.url}
-
-    def scan(self, *words: object, out: str = "f.json") -> Ended:
-        self.box.requests.clear()
-        return twolocks("scan", "--no-journal", *RULES, "--out", self.folder / out, *words, env=self.env)
-
-    def parted(self, *words: object) -> Ended:
-        return self.scan("--parts", self.place, *words)
-
-    def spread(self, *words: object) -> Ended:
-        return self.parted("--fleet", self.url, "--redeliver-after", "1s", *words)
-
-    @contextmanager
-    def worker(self) -> Iterator[Worker]:
-        made = Worker(
-            self.folder, self.env, *("--fleet", self.url, "--parts", self.place), *("--redeliver-after", "1s")
-        )
-        try:
-            yield made
-        finally:
-            if made.process.poll() is None:
-                made.kill()
-
-    def found(self, out: str = "f.json") -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / out).read_bytes())
-        for name in ("id", "taken", "started", "finished"):
-            del found["scan"][name]
-        return found
-
-    @property
-    def run(self) -> Path:
-        (found,) = self.place.iterdir()
-        return found
-
-    def part(self, id: str) -> Path:
-        return self.run / "parts" / f"{id}.jsonl.zst"
-
-    @property
-    def read(self) -> set[str]:
-        """The subscriptions of which something but itself was read."""
-        paths = [each.path.lower().split("/") for each in self.box.requests]
-        return {path[2] for path in paths if path[1] == "subscriptions" and len(path) > 5}
-
-
-@pytest.fixture
-def lab(box: Sandbox, url: str, tmp_path: Path) -> Lab:
-    return Lab(box, url, tmp_path)
-
-
-@contextmanager
-def meanwhile(work: Any) -> Iterator[None]:
-    """Do something in another thread while a scan runs in this one, and raise what it raised."""
-    raised: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001
-            raised.append(error)
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    yield
-    thread.join(60)
-    assert not raised, raised[0]
+from tests.terminals import twolocks
 
 
 def test_workers_find_what_one_process_finds(lab: Lab) -> None:

@@ -442,3 +442,15 @@ def test_a_read_is_named_for_people(url: str, text: str) -> None:
 def test_an_error_is_what_where_and_what_to_do() -> None:
     lines = [line.text for line in error_lines(InputError("it broke", at="file:3", do="fix it"))]
     assert lines == ["error: it broke", "--> file:3", "hint: fix it"]
+
+
+def test_progress_goes_on_after_a_step_within_it() -> None:
+    shown = screen(SimpleNamespace(now=0.0), {})
+    shown.begin("Reading")
+    with shown.busy("Storing", "a blob"):
+        assert shown.progress.verb == "Storing"
+    assert shown.progress.verb == "Reading"
+    shown.finish()
+    with shown.busy("Storing", "a blob"):
+        pass
+    assert shown.progress.verb == ""

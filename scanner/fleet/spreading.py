@@ -1,0 +1,230 @@
+"""The evaluation of a scan with `--fleet`: hands out ranges of bundles, and joins the parts that workers make of them.
+
+What no worker has evaluated, or not in whole, is evaluated here: a verdict never depends on who evaluated.
+"""
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import IO, Final
+
+import msgspec
+import zstandard
+
+from scanner.document.writer import Writer
+from scanner.errors import UserError
+from scanner.evaluate.ledgers import DocumentPart
+from scanner.evaluate.run import Evaluation
+from scanner.fleet.evaluation_parts import EncodedRange, EvaluationParts, digest
+from scanner.fleet.inputs import input_of
+from scanner.fleet.parts import Parts
+from scanner.fleet.queue import Queue
+from scanner.fleet.shard import why
+from scanner.model.cycle_collector import existing_objects_not_walked
+from scanner.snapshot.batches import Batches
+from scanner.snapshot.needed import needed_lines
+from scanner.snapshot.spool import Block, Spool
+from scanner.terminal.lines import Line
+from scanner.terminal.screen import Screen
+from scanner.terminal.signals import Stop
+
+LEAST_BYTES = 16 << 20
+"""The bytes of lines from which on workers evaluate: about 15,000 resources, which take a process 15 s of CPU."""
+RANGE_BYTES = 2 << 20
+"""The bytes of lines in a range."""
+ALONE_SECONDS = 20.0
+"""Seconds without any sign of a worker after which this process evaluates."""
+PATIENCE = 60.0
+"""Seconds after which this process evaluates a range that a worker has begun, or that none has while others stopped."""
+FOLDER_SECONDS, BLOB_SECONDS = 0.2, 1.0
+"""How often the parts are looked for."""
+_MEMORY: Final = 8 << 20
+_NAME: Final = 39
+"""The length of the name of a range."""
+
+
+@dataclass(slots=True)
+class FleetRun:
+    """A run whose parts are merged. `queue`: None where no workers are used. `code`: see `digest_of_code`.
+
+    `is_left`: subscriptions were not read that the same run may still read.
+    """
+
+    parts: Parts
+    queue: Queue | None
+    code: str
+    is_left: bool = False
+
+    def end(self) -> None:
+        """Note that the run is over, unless something is left to read."""
+        # Where it cannot be noted, workers find that every part is there.
+        with suppress(UserError):
+            if not self.is_left:
+                self.parts.end()
+
+
+@dataclass(slots=True)
+class SpreadEvaluation:
+    """One evaluation by workers. `ends`: the deadline, by the monotonic clock. `own`: the ranges evaluated here."""
+
+    evaluation: Evaluation
+    writer: Writer
+    place: EvaluationParts
+    screen: Screen
+    stop: Stop
+    ends: float | None = None
+    own: int = 0
+    _ranges: list[tuple[str, Block]] = field(default_factory=list)
+    _marks: set[str] = field(default_factory=set)
+    _started: dict[str, float] = field(default_factory=dict)
+    """When it was first seen that a worker had begun a range."""
+    _since: float = field(default_factory=time.monotonic)
+    """When a worker last gave a sign."""
+    _has_workers: bool = False
+    _is_alone: bool = False
+    """Whether broker or place have failed, so that everything that is not there is evaluated here."""
+
+    def hand_out(self, queue: Queue, batches: Iterable[EncodedRange]) -> None:
+        """Write the ranges, and add those without a part to the queue. What is written is kept here too."""
+        spool = Spool(_MEMORY)
+        self._look()
+        for each in batches:
+            self._ranges.append((each.name, spool.put(each.packed)))
+            if self._is_alone or self._has_part(each.name):
+                continue
+            try:
+                self.place.write_range(each)
+                queue.send_range(self.place.parts.run, self.place.key, each.name, self.place.parts.place)
+            except UserError as error:
+                self.go_on_alone(error)
+        self._since = time.monotonic()
+
+    def parts(self) -> Iterator[DocumentPart]:
+        """Yield the part of each range, in their order."""
+        for name, block in self._ranges:
+            part = self._awaited(name)
+            yield part if part is not None else self._own(EncodedRange(name, block.read()))
+        said = f"workers evaluated {len(self._ranges) - self.own:,} of {len(self._ranges):,} ranges of resources"
+        self.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+        try:
+            self.place.end()
+        except UserError as error:
+            self.screen.log("parts", why(error))
+
+    def _own(self, made: EncodedRange) -> DocumentPart:
+        """Evaluate a range here. Its part is written as that of a worker, so that no one evaluates it again."""
+        self.own += 1
+        part = self.evaluation.part(made.batch(), self.writer)
+        if not self._is_alone and not part.crashes:
+            with suppress(UserError):
+                self.place.write_part(made.name, part)
+                self._marks.add(f"{made.name}.zst")  # it is no sign of a worker
+        return part
+
+    def _has_part(self, name: str) -> bool:
+        return f"{name}.zst" in self._marks
+
+    def _awaited(self, name: str) -> DocumentPart | None:
+        """Return the part of a range when it is there; None where it has to be evaluated here."""
+        if not self._has_part(name):
+            self._look()
+        while not self._has_part(name):
+            if f"{name}.failed" in self._marks or self._is_lost(name):
+                return None
+            self.stop.run(asyncio.sleep(BLOB_SECONDS if self.place.parts.is_blob else FOLDER_SECONDS))
+            self._look()
+        try:
+            return self.place.part(name)
+        except (UserError, OSError) as error:
+            self.screen.log("parts", f"a range is evaluated again: {why(error)}")
+            return None
+
+    def _is_lost(self, name: str) -> bool:
+        """Return whether it is not worth to wait for a part any longer."""
+        now = time.monotonic()
+        if self._is_alone or (self.ends is not None and now >= self.ends):
+            return True
+        if now - self._started.get(name, now) > PATIENCE:
+            return True
+        return now - self._since > (PATIENCE if self._has_workers else ALONE_SECONDS)
+
+    def _look(self) -> None:
+        """Look what workers have done."""
+        if self._is_alone:
+            return
+        try:
+            found = self.place.marks()
+        except UserError as error:
+            self.go_on_alone(error)
+            return
+        now = time.monotonic()
+        if found != self._marks:
+            self._since, self._has_workers = now, bool(self._ranges)
+            for mark in found - self._marks:
+                self._started.setdefault(mark[:_NAME], now)
+            self._marks = found
+
+    def go_on_alone(self, error: UserError) -> None:
+        """Use no worker any more, because broker or place have failed."""
+        self._is_alone = True
+        _tell_alone(self.screen, error)
+
+
+def spread(
+    run: FleetRun, evaluation: Evaluation, writer: Writer, screen: Screen, stop: Stop, ends: float | None
+) -> SpreadEvaluation | None:
+    """Hand an evaluation out to workers. None where little is to be evaluated, where the deadline is over, where
+    settings cannot be written down, or where nothing can be written to the place of the parts.
+    """
+    taken = evaluation.snapshot
+    if run.queue is None or taken.raw is None or (ends is not None and time.monotonic() >= ends):
+        return None
+    with tempfile.TemporaryFile() as lines, existing_objects_not_walked():
+        size, found = _write_needed(lines, taken.raw())
+        if size < LEAST_BYTES:
+            return None
+        try:
+            about = input_of(taken, evaluation.policy, writer, run=run.parts.run, code=run.code, lines=found)
+            data = msgspec.json.encode(about)
+        except (TypeError, ValueError, OverflowError) as error:
+            _tell_alone(screen, error)
+            return None
+        place = EvaluationParts(run.parts, digest(data))
+        made = SpreadEvaluation(evaluation, writer, place, screen, stop, ends)
+        with screen.busy("Planning", f"the evaluation, to {run.parts.place}"):
+            try:
+                place.write_input(data, lines)
+            except UserError as error:
+                made.go_on_alone(error)
+                return None
+            batches = Batches(taken, evaluation.places(), RANGE_BYTES, RANGE_BYTES)
+            made.hand_out(run.queue, (EncodedRange.of(number, each) for number, each in enumerate(batches)))
+    return made
+
+
+def _tell_alone(screen: Screen, error: Exception) -> None:
+    said = f"this scan evaluates without workers: {why(error)}"
+    screen.write([Line(said, "Parts", whole=True)], "parts", said)
+
+
+def _write_needed(file: IO[bytes], lines: Iterable[bytes]) -> tuple[int, str]:
+    """Write what each range needs of a whole snapshot, compressed. Return the bytes of all lines, and the digest of
+    what was written.
+    """
+    size, found = 0, blake2b(digest_size=16)
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for line in lines:
+            size += len(line)
+            yield line
+
+    with zstandard.ZstdCompressor(level=3).stream_writer(file, closefd=False) as out:
+        for line in needed_lines(counted()):
+            found.update(line + b"\n")
+            out.write(line + b"\n")
+    return size, found.hexdigest()

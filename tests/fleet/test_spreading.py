@@ -1,0 +1,298 @@
+"""An evaluation by workers gives the document of one process, whatever is with the files that they exchange."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import date
+from inspect import signature
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from scanner.config.settings import resolve
+from scanner.config.waivers import Waiver, WaiverFile
+from scanner.errors import InputError
+from scanner.evaluate import checks
+from scanner.evaluate.policy import Intended, Policy
+from scanner.fleet import inputs
+from scanner.fleet.evaluation_parts import EvaluationParts
+from scanner.fleet.messages import RunPlan
+from scanner.fleet.parts import Parts, new_run
+from scanner.fleet.queue import Queue, make_app
+from scanner.fleet.range_runner import MOST_STARTS, RangeRunner
+from scanner.fleet.spreading import FleetRun, SpreadEvaluation, spread
+from scanner.history.baseline import Baseline, HistoryWriter
+from scanner.history.evaluated import EvaluatedScopes
+from scanner.history.items import WITHOUT
+from scanner.model.addresses import address_range, parse, union
+from scanner.model.index import Index
+from scanner.model.levels import Auth, Reach
+from scanner.model.residency import PlaceException, ResidencyPolicy, ResidencyScope
+from scanner.model.resource import Resource
+from scanner.model.rule import Rule
+from scanner.model.verdict import Severity
+from scanner.output.storage import Storage
+from scanner.rulebook.digest import digest_of_code
+from scanner.snapshot.bundles import naming_keys
+from scanner.snapshot.needed import needed_lines, of_needed_lines
+from scanner.terminal.screen import Screen
+from scanner.terminal.signals import Stop
+from tests.evaluate.test_parts import CRASHES, Sample, Whole, whole
+from tests.terminals import SUB
+
+ENDED = Waiver("storage-*", "*", "r", "o@example.com", date(2020, 1, 1), cell=("data", None, Reach.wide), line=90)
+RESIDENCY = ResidencyPolicy(
+    allowed=("eea",),
+    scopes=(ResidencyScope(("norway",), "the setting", tag=("team", "a")),),
+    exceptions=(PlaceException("*stj*", ("westus",), "r", "o@example.com", "2099-01-01"),),
+)
+
+
+class Spread(Sample):
+    """The sample with a history, and with settings of every kind."""
+
+    def __init__(self, path: Path, folder: Path) -> None:
+        super().__init__(path, folder)
+        known = dict(self.baseline.known)
+        scopes = {f"/subscriptions/{each.subscription.lower()}" for each in self.snapshot().scopes}
+        words = {each.rule for each in known.values()} | {"microsoft.storage/storageaccounts"}
+        self.baseline = Baseline(known, EvaluatedScopes(dict.fromkeys(scopes, words), ("?",)))
+        assert isinstance(self.policy.waivers, WaiverFile)
+        gap = replace(self.policy.waivers.gaps[0], expires=date(2020, 1, 1))
+        self.policy = replace(
+            self.policy,
+            networks=union([parse("10.0.0.0/8"), parse("2001:db8::/32"), address_range("1.2.3.4", "1.2.3.9")]),
+            wide_ipv4=300,
+            severities={"storage-shared-key": Severity.info},
+            waivers=WaiverFile(self.policy.waivers.waivers, self.policy.waivers.gaps, (gap, ENDED)),
+            residency=RESIDENCY,
+        )
+
+
+class Estate:
+    """An evaluation that is handed out, with a worker in this process."""
+
+    def __init__(self, sample: Spread, queue: Queue, folder: Path) -> None:
+        self.sample, self.folder = sample, folder
+        settings = resolve("worker", {}, {}, use_file=False)
+        self.stop = Stop(lambda code: None)
+        run = new_run()
+        self.parts = Parts(Storage(settings, self.stop.run), str(folder), run)
+        header = sample.snapshot().header
+        self.parts.write_plan(RunPlan(run=run, header=header, account="a", tenant="t", rules=""))
+        self.run = FleetRun(self.parts, queue, "code")
+        self.runner = RangeRunner(lambda plan: sample.rules, "code")
+        self.writers: list[HistoryWriter] = []
+
+    def begin(self) -> SpreadEvaluation:
+        self.taken = self.sample.snapshot()
+        evaluation, writer = self.sample.evaluation(self.taken)
+        found = spread(self.run, evaluation, writer, Screen(quiet=True), self.stop, None)
+        assert found is not None
+        self.writers.append(writer)
+        evaluation.use(found.parts())
+        return found
+
+    def close(self) -> None:
+        self.runner.close()
+        for each in self.writers:
+            each.close()
+
+    def work(self, found: SpreadEvaluation) -> list[str]:
+        """Evaluate every range as a worker does."""
+        names = sorted(each.stem for each in self.files(found, "ranges"))
+        return [self.runner.run(self.parts, found.place.key, name) for name in names]
+
+    def files(self, found: SpreadEvaluation, kind: str) -> list[Path]:
+        return sorted((self.folder / self.parts.run / "evaluation" / found.place.key / kind).glob("*.zst"))
+
+    def end(self, found: SpreadEvaluation) -> Whole:
+        assert isinstance(found.writer, HistoryWriter)
+        return whole(found.evaluation, found.writer)
+
+
+@pytest.fixture(scope="module")
+def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spread]:
+    verdict = checks._verdict
+
+    def crash(rule: Rule, subject: Resource, index: Index) -> object:
+        if rule.id == CRASHES and subject.name.startswith("stj"):
+            raise ValueError
+        return verdict(rule, subject, index)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checks, "_verdict", crash)
+        for module in ("bundles", "stored", "located"):
+            patch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 20)
+        patch.setattr("scanner.fleet.spreading.LEAST_BYTES", 1)
+        patch.setattr("scanner.fleet.spreading.RANGE_BYTES", 40_000)
+        for name in ("ALONE_SECONDS", "PATIENCE"):
+            patch.setattr(f"scanner.fleet.spreading.{name}", 0.0)
+        made = Spread(demo_folder / "snapshot.jsonl", tmp_path_factory.mktemp("spread"))
+        yield made
+        made.store.close()
+
+
+@pytest.fixture(scope="module")
+def expected(sample: Spread) -> Whole:
+    return whole(*sample.evaluation())
+
+
+@pytest.fixture(scope="module")
+def queue(url: str) -> Queue:
+    return Queue(make_app(resolve("worker", {"fleet": url}, {}, use_file=False)))
+
+
+@pytest.fixture
+def estate(sample: Spread, queue: Queue, tmp_path: Path) -> Iterator[Estate]:
+    with closing(Estate(sample, queue, tmp_path)) as made:
+        yield made
+
+
+def test_a_worker_gives_the_same_document(estate: Estate, expected: Whole) -> None:
+    """Also where a rule crashes: what that says may name files of the machine."""
+    found = estate.begin()
+    said = estate.work(found)
+    crashed = sum("crashed" in each for each in said)
+    assert 0 < crashed < len(said)
+    assert said.count("evaluated") == len(said) - crashed > 5
+    assert estate.end(found) == expected
+    assert found.own == crashed
+    assert set(estate.work(found)) == {"the evaluation is over"}
+
+
+def test_an_interrupted_evaluation_goes_on_with_the_parts_that_are_there(estate: Estate, expected: Whole) -> None:
+    first = estate.begin()
+    estate.work(first)
+    second = estate.begin()
+    assert second.place.key == first.place.key
+    assert estate.end(second) == expected
+    known = estate.sample.baseline
+    estate.sample.baseline = replace(known, known={})
+    try:
+        assert estate.begin().place.key != first.place.key
+    finally:
+        estate.sample.baseline = known
+
+
+def test_without_workers_the_scan_waits_once(estate: Estate, expected: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own parts are no sign of a worker. The next scan of the same goes on with them."""
+    for name in ("ALONE_SECONDS", "PATIENCE"):
+        monkeypatch.setattr(f"scanner.fleet.spreading.{name}", 2.0)
+    found, began = estate.begin(), time.monotonic()
+    ranges = len(estate.files(found, "ranges"))
+    assert estate.end(found) == expected
+    assert time.monotonic() - began < ranges
+    assert found.own == ranges > 20
+    again = estate.begin()
+    assert estate.end(again) == expected
+    assert again.own == 1, "a rule crashes in one"
+
+
+def harm(files: list[Path]) -> None:
+    """Shorten a file, change one, exchange one for another, empty one and delete one."""
+    files[0].write_bytes(files[0].read_bytes()[:-9])
+    text = bytearray(files[1].read_bytes())
+    text[-9] ^= 1
+    files[1].write_bytes(text)
+    shutil.copyfile(files[2], files[3])
+    files[4].write_bytes(b"")
+    files[5].unlink()
+
+
+@pytest.mark.parametrize("kind", ["ranges", "done"])
+def test_what_is_damaged_is_evaluated_here(estate: Estate, expected: Whole, kind: str) -> None:
+    found = estate.begin()
+    if kind == "done":
+        estate.work(found)
+        harm(estate.files(found, kind))
+    else:
+        files = estate.files(found, kind)
+        harm(files)
+        for each in files:
+            with suppress(InputError):
+                estate.runner.run(estate.parts, found.place.key, each.stem)
+    assert estate.end(found) == expected
+    assert found.own >= 5
+
+
+def test_a_worker_refuses_another_evaluation_than_its_key_says(estate: Estate, expected: Whole) -> None:
+    found = estate.begin()
+    folder = Path(found.place.parts.name("evaluation", found.place.key))
+    (name, *_) = (each.stem for each in estate.files(found, "ranges"))
+    estate.runner.code = "other"
+    with pytest.raises(InputError, match="other rules than the scan"):
+        estate.runner.run(estate.parts, found.place.key, name)
+    estate.runner.code = "code"
+    (folder / "lines.jsonl.zst").write_bytes((folder / "lines.jsonl.zst").read_bytes()[:-20])
+    with pytest.raises(InputError, match="its digest differs"):
+        estate.runner.run(estate.parts, found.place.key, name)
+    other = "0" * 32
+    shutil.copytree(folder, folder.with_name(other))
+    with pytest.raises(InputError, match="its digest differs"):
+        estate.runner.run(estate.parts, other, name)
+    for key, range in (("../x", name), (found.place.key, f"../{name}")):
+        with pytest.raises(InputError, match="is not the"):
+            estate.runner.run(estate.parts, key, range)
+    (folder / "done").joinpath(f"{name}.00000000").touch()
+    assert estate.runner.run(estate.parts, found.place.key, name) == "given up"
+    assert len(list((folder / "done").glob(f"{name}.????????"))) == MOST_STARTS + 1
+    assert estate.end(found) == expected
+
+
+def test_settings_are_equal_after_they_were_written(sample: Spread) -> None:
+    waivers = sample.policy.waivers
+    assert isinstance(waivers, WaiverFile)
+    text = msgspec.json.encode(inputs._policy(sample.policy))
+    again = inputs.policy_of(msgspec.json.decode(text, type=inputs.PolicyInput))
+    assert isinstance(again.waivers, WaiverFile)
+    assert again.waivers._entries == waivers._entries
+    assert replace(again, waivers=waivers) == sample.policy
+    assert again.waivers.lapsed[1].cell == ("data", None, Reach.wide)  # type: ignore[union-attr]
+    other = replace(ENDED, cell=("app", Auth.shared, Reach.none), tag=("a", "b"), severity=Severity.low)
+    assert msgspec.json.decode(msgspec.json.encode(other), type=Waiver) == other
+    plain = msgspec.json.encode(inputs._policy(Policy(intended=(Intended("a", "b", "c"),))))
+    assert inputs.policy_of(msgspec.json.decode(plain, type=inputs.PolicyInput)).waivers.notes((), (), whole=True) == []
+
+
+def test_every_setting_of_an_evaluation_is_written() -> None:
+    """A setting that is forgotten would be its default in workers."""
+    assert set(inputs.PolicyInput.__struct_fields__) == set(Policy.__dataclass_fields__)
+    own = {name for name in WaiverFile.__dataclass_fields__ if not name.startswith("_")} - {"used", "met"}
+    assert set(inputs.WaiverInput.__struct_fields__) == own
+    assert [*signature(HistoryWriter).parameters] == ["baseline", "taken", "first_id", "observation"]
+
+
+def test_later_passes_find_the_same_in_fewer_lines(sample: Spread) -> None:
+    taken = sample.snapshot()
+    assert taken.raw is not None
+    lines = list(needed_lines(taken.raw()))
+    found = of_needed_lines(taken.header, lambda: lines, taken.why)
+    assert dict(found.locate()) == dict(taken.locate())
+    assert found.names() == taken.names() != {}
+    assert [each.body for each in naming_keys(found)] == [each.body for each in naming_keys(taken)] != []
+    assert sum(map(len, lines)) < sum(map(len, taken.raw()))
+
+
+def test_the_digest_of_code_depends_on_rules_of_ones_own(tmp_path: Path) -> None:
+    one, folder = digest_of_code(), tmp_path / "own"
+    assert one == digest_of_code()
+    (folder / "tables").mkdir(parents=True)
+    two = digest_of_code([folder])
+    (folder / "tables" / "a.toml").write_text("")
+    assert len({one, two, digest_of_code([folder])}) == 3
+
+
+def test_scopes_that_leave_groups_out_are_evaluated_before() -> None:
+    scope = f"/subscriptions/{SUB}"
+    found = EvaluatedScopes({f"{scope}{WITHOUT}rg-out": {"r"}})
+    assert found(f"{scope}/resourcegroups/rg/providers/a/b/c", "r")
+    assert not found(f"{scope}/resourcegroups/rg-out/providers/a/b/c", "r")
+
+
+def test_a_key_is_that_of_an_evaluation(estate: Estate) -> None:
+    with pytest.raises(InputError, match="is not the key"):
+        EvaluationParts(estate.parts, "..")
