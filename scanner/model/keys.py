@@ -242,6 +242,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
         named = _beside(resource, entry, identity) if identity else None
         if self.first_party and (not identity or named == ""):
             return ""
+        if identity and not isinstance(named, str):
+            return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
         if not isinstance(named, str) or named.lower() in ("", "system", "systemassignedidentity"):
             return own_principal(holder)
@@ -404,13 +406,18 @@ class KeyRegister:
                 if older(key, found):
                     yield vault, key
 
-    def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
-        """Return why more resources may need a key than are known. Raises Unread."""
+    def unclear(self, index: "KeyIndex") -> Unread | None:
+        """Return that resources use keys of which it is not known which; None where all are known. Raises Unread."""
         self._all(index)
         if not self._strange:
-            return self.unread
+            return None
         names = ", ".join(name_of(each) for each in self._strange[:3])
-        return (*self.unread, Unread("the resources that use the key", f"not known of which key: {names}"))
+        return Unread("the resources that use the key", f"not known of which key: {names}")
+
+    def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
+        """Return why more resources may need a key than are known. Raises Unread."""
+        unclear = self.unclear(index)
+        return self.unread if unclear is None else (*self.unread, unclear)
 
     def _all(self, index: "KeyIndex") -> dict[tuple[str, str], list[KeyUse]]:
         if self._uses is None:
