@@ -38,7 +38,7 @@ def port_lock(rules: list[PortRule], path: str, index: Index, *, rest: AddressSe
 
 def _allowed(rules: list[PortRule], path: str, rest: AddressSet) -> AddressSet:
     """Return the addresses that are allowed. Raises Unread for a rule that is not known."""
-    if not all(isinstance(each.priority, int) for each in rules):
+    if not all(isinstance(each.priority, int) and not isinstance(each.priority, bool) for each in rules):
         raise Unread(f"{path}[].priority", "it is no number")
     allowed = decided = NO_ADDRESSES
     for rule in sorted(rules, key=lambda each: each.priority):

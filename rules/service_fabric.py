@@ -203,11 +203,16 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     address = host(cluster, "properties.fqdn")
     for name, (path, usual, title) in PORTS.items():
         value = cluster.get(path)
-        port = value if isinstance(value, int) and not isinstance(value, bool) else usual
+        if is_absent(value):
+            reach = reach_of(cluster, index, usual)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            reach = reach_of(cluster, index, value)
+        else:
+            reach = possible(Reach.internet, unknown_value(path, value), cluster.evidence(path))
         yield Exposure(
             name,
             "admin",
-            reach_of(cluster, index, port),
+            reach,
             sign_in(cluster),
             display_name=title,
             address=address,

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from scanner.model.ids import name_of
-from scanner.model.json_paths import get_path, is_absent, is_one, peek, text_at
+from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     ABSENT,
@@ -384,6 +384,7 @@ class KeyRegister:
         if vault is None or not _has(vault, key.host):
             type = POOLS if ".managedhsm." in key.host else VAULTS
             raise index.missing.get(type.lower()) or not_listed(key.host)
+        known_text(vault.body, _address(vault))
         return vault
 
     def uses(self, vault: Resource, index: "KeyIndex") -> dict[str, list[KeyUse]]:
@@ -452,7 +453,12 @@ def older(key: Resource | None, uses: Iterable[B]) -> list[B]:
 
 def _host(vault: Resource) -> str:
     """Return the host of a vault or managed HSM; "" where Azure did not return its address."""
-    return host_of(text_at(vault.body, _ADDRESSES[POOLS if vault.type.lower() == POOLS.lower() else VAULTS]))
+    return host_of(text_at(vault.body, _address(vault)))
+
+
+def _address(vault: Resource) -> str:
+    """Return the path of the address of a vault or managed HSM."""
+    return _ADDRESSES[POOLS if vault.type.lower() == POOLS.lower() else VAULTS]
 
 
 def _has(vault: Resource, host: str) -> bool:
