@@ -135,14 +135,14 @@ def platform_subnets(index: Index) -> dict[str, Unread | None]:
     API Management. An Unread says why it is not known whether a subnet has any."""
     found: dict[str, Unread | None] = {}
     for service in index.of_type(apim.SERVICE.type)[0]:
-        subnet, path = (
-            service.get("properties.virtualNetworkConfiguration.subnetResourceId"),
-            "properties.virtualNetworkType",
-        )
+        subnet = service.get("properties.virtualNetworkConfiguration.subnetResourceId")
+        path = "properties.virtualNetworkType"
         mode = service.get(path)
         if isinstance(subnet, str) and not same(mode, "Internal"):
-            is_known = is_absent(mode) or isinstance(mode, str)
-            found[key_of(subnet)] = None if is_known else unknown_value(f"{service.name} {path}", mode)
+            if is_absent(mode) or isinstance(mode, str):
+                found[key_of(subnet)] = None
+            else:
+                found.setdefault(key_of(subnet), unknown_value(f"{service.name} {path}", mode))
     for network in index.of_type(VNET.type)[0]:
         for each in network.items("properties.subnets"):
             if has_service_addresses(each):
