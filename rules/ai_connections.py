@@ -10,6 +10,7 @@ from scanner.model.verdict import (
     NotApplicable,
     Pass,
     Verdict,
+    malformed,
     not_returned,
     unknown,
     unknown_value,
@@ -111,6 +112,8 @@ def foreign_target(connection: Resource, index: Index) -> Verdict:
             return Pass((connection.evidence(RESOURCE),))
         severity, message = rated(connection, index, [id], "destination")
         return Fail((connection.evidence(RESOURCE, "a resource in your own tenant"),), message, severity)
+    if not is_absent(id) and not isinstance(id, str):
+        return unknown(malformed(RESOURCE))
     target = connection.get(TARGET)
     if is_absent(target) and connection.has_no_properties:
         return unknown(not_returned(TARGET))

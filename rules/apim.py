@@ -331,8 +331,8 @@ def workspace_apis(service: Resource, index: Index, address: str) -> Iterator[Ex
         found = space.children(WORKSPACE_APIS)
         for api in found:
             lock = possible(Auth.anonymous, missing, api.evidence(KEYED, True))
-            if same(api.get(KEYED), True):
-                lock |= KEYS
+            if not same(api.get(KEYED), False):
+                lock |= KEYS if same(api.get(KEYED), True) else KEYS.as_possible(not_returned_or_unknown(KEYED))
             name, what = f"api/{space.name}/{api.name}", f"The API {api.name} of the workspace {space.name}"
             yield Exposure(name, "app", reach, lock, display_name=what, address=address)
         if found.gap is not None:

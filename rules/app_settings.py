@@ -106,9 +106,14 @@ def unsupported_runtime(site: Resource, index: Index) -> Verdict:
     """Fail where no one fixes flaws of the runtime of an app any more."""
     if container_environment(site):
         return NotApplicable("it runs in a container of its own")
+    if site.has_no_properties:
+        raise Unread("properties", site.why_absent_is_unknown)
     config = config_of(site)
-    if same(site.get("properties.reserved"), True):
+    is_linux = site.get("properties.reserved")
+    if same(is_linux, True):
         return _of_stack(config, index)
+    if not is_absent(is_linux) and not same(is_linux, False):
+        raise unknown_value("properties.reserved", is_linux)
     return _of_windows(site, config, index)
 
 

@@ -16,6 +16,7 @@ from scanner.model.verdict import (
     Unread,
     Verdict,
     absent_at_unknown_version,
+    malformed,
     not_returned,
     unknown_value,
 )
@@ -46,7 +47,7 @@ def any_extension(machine: Resource, index: Index) -> Verdict:
     if any(same(enabled, each) for each in OFF):
         return Pass((machine.evidence(f"{AGENT}.extensionsEnabled"),))
     path = f"{AGENT}.extensionsAllowList"
-    allowed = machine.items(path)
+    allowed = machine.objects(path)
     if allowed:
         return Pass((Evidence(path, [f"{get_path(each, 'publisher')}/{get_path(each, 'type')}" for each in allowed]),))
     if is_absent(mode) or is_absent(enabled):
@@ -79,7 +80,10 @@ SOURCES = ("gitRepository", "bucket", "azureBlob", "ociRepository")
 def plain_source(configuration: Resource, index: Index) -> Verdict:
     """Fail where a cluster fetches what it runs over HTTP."""
     found = [(name, configuration.get(f"{SPEC}.{name}")) for name in SOURCES]
-    seen = [_transport(f"{SPEC}.{name}", name, each) for name, each in found if isinstance(each, dict)]
+    for name, each in found:
+        if not is_absent(each) and not isinstance(each, dict):
+            raise malformed(f"{SPEC}.{name}")
+    seen = [_transport(f"{SPEC}.{name}", name, each) for name, each in found if not is_absent(each)]
     if not seen:
         raise Unread(f"{SPEC}.sourceKind", "Azure returned no source")
     plain = tuple(evidence for evidence, is_plain in seen if is_plain)

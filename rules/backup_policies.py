@@ -45,6 +45,7 @@ _DAYS: Final = {"days": 1, "weeks": 7, "months": 30, "years": 365}
 """azure-mgmt-recoveryservicesbackup RetentionDurationType."""
 _UNUSED: Final = NotApplicable("nothing is backed up by the policy")
 _RULES: Final = "properties.policyRules"
+_POLICY_ID: Final = "properties.policyInfo.policyId"
 
 
 def _decided(kept: list[int], missing: list[Unread]) -> Verdict:
@@ -113,8 +114,10 @@ def of_instances(policy: Resource, index: Index) -> Verdict:
     """Fail where a policy of a Backup vault that protects something deletes each recovery point in less than 30 days."""
     vault = policy.bundle.top
     instances = vault.children(INSTANCES) if vault is not None else None
-    users = [each for each in instances or () if not is_deleted(each) and _names(each, policy)]
-    if instances is not None and instances.gap is None and not users:
+    live = [each for each in instances or () if not is_deleted(each)]
+    users = [each for each in live if _names(each, policy)]
+    strange = next((each for each in live if not _names_a_policy(each)), None)
+    if instances is not None and instances.gap is None and not users and strange is None:
         return _UNUSED
     kept: list[int] = []
     missing: list[Unread] = []
@@ -127,12 +130,20 @@ def of_instances(policy: Resource, index: Index) -> Verdict:
     verdict = _decided(kept, missing)
     if isinstance(verdict, Fail) and not users:
         gap = instances.gap if instances is not None else None
+        if gap is None and strange is not None:
+            gap = malformed(f"{strange.name} {_POLICY_ID}")
         return unknown(gap or Unread("backup instances", "not collected"), evidence=verdict.evidence)
     return verdict
 
 
 def _names(instance: Resource, policy: Resource) -> bool:
-    return same(instance.get("properties.policyInfo.policyId"), policy.id)
+    return same(instance.get(_POLICY_ID), policy.id)
+
+
+def _names_a_policy(instance: Resource) -> bool:
+    """Return whether it is known which policy protects an instance: an absent id is none."""
+    value = instance.get(_POLICY_ID)
+    return not instance.has_no_properties and (is_absent(value) or isinstance(value, str))
 
 
 def _retention_rules(policy: Resource) -> Iterator[list[Any]]:

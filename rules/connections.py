@@ -1,9 +1,11 @@
 """What is kept of connections of Foundry and Machine Learning: never their credentials, of a target no more than its host."""
 
-from typing import Any
+from typing import Any, Final
 
-from scanner.model.json_paths import get_path, member, same
+from scanner.model.json_paths import get_path, is_absent, member, same
 
+WRONG: Final[list[Any]] = []
+"""What is kept of a value of a wrong type: rules find it inconclusive."""
 KEPT = ("authType", "category", "isSharedToAll", "target", "metadata")
 
 
@@ -18,15 +20,24 @@ def without_credentials(body: dict[str, Any]) -> dict[str, Any]:
         if same(name, "target"):
             kept[name] = _origin(value)
         elif same(name, "metadata"):
-            id = get_path(value, "ResourceId")
-            kept[name] = {"ResourceId": id} if isinstance(id, str) and id.startswith("/subscriptions/") else {}
+            kept[name] = _id_of(value)
     return {**body, "properties": kept}
 
 
+def _id_of(metadata: Any) -> Any:
+    """Return metadata with its id of a resource alone; `WRONG` for metadata or an id of another type."""
+    if not isinstance(metadata, dict):
+        return None if metadata is None else WRONG
+    id = get_path(metadata, "ResourceId")
+    if not is_absent(id) and not isinstance(id, str):
+        return {"ResourceId": WRONG}
+    return {"ResourceId": id} if isinstance(id, str) and id.startswith("/subscriptions/") else {}
+
+
 def _origin(value: Any) -> Any:
-    """Return scheme and host of a URL; a host without a scheme; anything but a text as it is, unless it may hold secrets."""
+    """Return scheme and host of a URL; a host without a scheme; `WRONG` for what is no text, which may hold secrets."""
     if not isinstance(value, str):
-        return None
+        return None if value is None else WRONG
     scheme, mark, _ = value.partition("://")
     return f"{scheme}{mark}{host_of(value)}" if mark else host_of(value)
 

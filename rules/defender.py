@@ -179,11 +179,15 @@ def _has_servers(subscription: Resource) -> bool:
 
 def contact_of(subscription: Resource, read: Read) -> tuple[Resource | None, Unread | None]:
     """Return the security contact that is switched on, and why it may be missing."""
-    contacts = subscription.children(read)
+    contacts, path = subscription.children(read), "properties.isEnabled"
+    strange = None
     for each in contacts:
-        if not same(each.get("properties.isEnabled"), False):
+        value = each.get(path)
+        if is_absent(value) or same(value, True):
             return each, None
-    return None, contacts.gap
+        if not same(value, False):
+            strange = unknown_value(path, value)
+    return None, strange or contacts.gap
 
 
 def no_email(subscription: Resource, index: Index, *, read: Read) -> Verdict:

@@ -14,6 +14,6 @@ def outside_network(script: Resource, index: Index) -> Verdict:
     """Fail where the container of a script has a network of Azure's."""
     if is_absent(script.get(SUBNETS)) and script.why_absent_is_unknown:
         raise Unread(SUBNETS, script.why_absent_is_unknown)
-    subnets = [str(get_path(each, "id")) for each in script.items(SUBNETS)]
+    subnets = [str(get_path(each, "id")) for each in script.objects(SUBNETS)]
     seen = Evidence(SUBNETS, subnets, "a subnet of yours")
     return Pass((seen,)) if subnets else Fail((seen,))

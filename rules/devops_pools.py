@@ -21,7 +21,7 @@ def open_access(pool: Resource, index: Index) -> Verdict:
         return NotApplicable("it is a pool of GitHub")
     if not same(kind, "AzureDevOps"):
         raise unknown_value(KIND, kind)
-    organizations = pool.items(ORGANIZATIONS)
+    organizations = pool.objects(ORGANIZATIONS)
     if not organizations:
         raise Unread(ORGANIZATIONS, "Azure returned no organization")
     path = f"{ORGANIZATIONS}[].openAccess"

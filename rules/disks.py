@@ -64,7 +64,9 @@ def exported(disk: Resource, index: Index) -> Lock:
     named = disk.get(ACCESS_ID)
     if same(disk.get(POLICY), "DenyAll"):
         return public
-    if not isinstance(named, str) or not named:
+    if not is_absent(named) and not isinstance(named, str):
+        return public | possible(Reach.selected, unknown_value(ACCESS_ID, named), disk.evidence(ACCESS_ID))
+    if is_absent(named) or not named:
         gone = absent_at_unknown_version(ACCESS_ID) if disk.api_version_unknown else None
         return public | possible(Reach.selected, gone) if gone is not None else public
     try:

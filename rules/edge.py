@@ -5,7 +5,7 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, known_objects, same, value_at
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, known_objects, known_text, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -103,7 +103,7 @@ def _forwards(rule: Any) -> bool:
     to = "properties.routeConfiguration"
     if isinstance(value_at(rule, f"{to}.redirectType"), str):
         return False
-    if is_absent(value_at(rule, f"{to}.backendPool.id")):
+    if not known_text(rule, f"{to}.backendPool.id"):
         raise not_returned(f"{RULES}[].{to}.backendPool.id")
     return True
 

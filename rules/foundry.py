@@ -12,6 +12,7 @@ from scanner.model.verdict import (
     Pass,
     Unread,
     Verdict,
+    malformed,
     not_a_list,
     unknown,
     unknown_value,
@@ -84,6 +85,8 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
     filters = policy.require(FILTERS)
     if not isinstance(filters, list):
         return unknown(not_a_list(FILTERS), evidence=(seen,))
+    if not all(isinstance(each, dict) for each in filters):
+        return unknown(malformed(f"{FILTERS}[]"), evidence=(seen,))
     guarded = [each for each in filters if is_one(get_path(each, "name"), GUARDED)]
     off = [
         each for each in guarded if same(get_path(each, "enabled"), False) or same(get_path(each, "blocking"), False)

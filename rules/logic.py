@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, is_one, known_text, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -150,11 +150,8 @@ def endpoints(workflow: Resource, index: Index) -> Iterator[Exposure]:
 
 def shows_outputs(workflow: Resource, index: Index) -> Verdict:
     """Fail where the run history shows what callers sent to a trigger."""
-    found = {
-        name: each
-        for name, each in triggers(workflow).items()
-        if any(same(get_path(each, "type"), one) for one in CALLABLE)
-    }
+    kinds = {name: known_text(each, "type") for name, each in triggers(workflow).items()}
+    found = {name: each for name, each in triggers(workflow).items() if is_one(kinds[name], CALLABLE)}
     if not found:
         return NotApplicable("no call can start it")
     path = "runtimeConfiguration.secureData.properties"

@@ -6,7 +6,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.exposure import Hop, Lock, Reach, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same
+from scanner.model.json_paths import is_absent, is_list_of_texts, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -18,6 +18,7 @@ from scanner.model.verdict import (
     Unread,
     Verdict,
     absent_at_unknown_version,
+    malformed,
     not_returned_or_unknown,
     unknown,
     unknown_value,
@@ -192,7 +193,10 @@ def _is_own_rule(rule: Resource) -> bool:
 
 def foreign_target(rule: Resource, index: Index) -> Verdict:
     """Fail where the managed network has a private endpoint to a resource of an external subscription."""
-    if not same(rule.require("properties.type"), "PrivateEndpoint"):
+    kind = rule.require("properties.type")
+    if not isinstance(kind, str):
+        raise malformed("properties.type")
+    if not same(kind, "PrivateEndpoint"):
         return NotApplicable("it names no resource")
     target = rule.require(TARGET)
     if not isinstance(target, str) or not target.startswith("/"):
@@ -230,7 +234,9 @@ def _wide_tag(rule: Resource) -> Verdict:
     if same(rule.get("properties.destination.action"), "Deny"):
         return Pass((rule.evidence("properties.destination.action"),))
     listed = rule.get(ranges)
-    if isinstance(listed, list) and listed:
+    if not is_absent(listed) and not is_list_of_texts(listed):
+        raise malformed(ranges)
+    if listed:
         return NotApplicable("it names addresses instead of a service")
     value = rule.require(tag)
     if not isinstance(value, str) or not value:

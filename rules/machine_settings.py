@@ -1,7 +1,7 @@
 """Settings of virtual machines and scale sets that are no port: passwords, secure boot, health probes."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, same, value_at
+from scanner.model.json_paths import is_absent, is_one, known_objects, known_text, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown_value
@@ -77,7 +77,8 @@ def plain_health_probe(machine: Resource, index: Index) -> Verdict:
         return NotApplicable("it is no scale set")
     _readable(machine)
     every = known_objects(machine.body, EXTENSIONS)
-    found = [each for each in every if any(same(value_at(each, "properties.type"), one) for one in HEALTH)]
+    types = [known_text(each, "properties.type") for each in every]
+    found = [each for each, kind in zip(every, types, strict=True) if is_one(kind, HEALTH)]
     if not found:
         return NotApplicable("no extension asks for its health")
     path = f"{EXTENSIONS}[].properties.settings.protocol"

@@ -12,6 +12,7 @@ from scanner.model.verdict import (
     Unread,
     Verdict,
     absent_at_unknown_version,
+    malformed,
     unknown_value,
 )
 
@@ -30,7 +31,8 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
     if not rights:
         if is_absent(application.get(RIGHTS)) and application.api_version_unknown:
             raise absent_at_unknown_version(RIGHTS)
-        application.require("properties.provisioningState")
+        if not isinstance(application.require("properties.provisioningState"), str):
+            raise malformed("properties.provisioningState")
         return Pass((Evidence(RIGHTS, []),))
     publisher = application.require(PUBLISHER)
     home = index.subscriptions.get(application.subscription, "")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same, value_at
+from scanner.model.json_paths import get_path, is_absent, known_objects, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -55,8 +55,8 @@ def anonymous_storage(registry: Resource, index: Index) -> Verdict:
     regions = registry.get(REGIONS)
     if not isinstance(regions, list):
         return unknown(not_returned(REGIONS) if is_absent(regions) else not_a_list(REGIONS))
-    stores = [store for region in regions for store in _stores(region)]
-    made = [store for store in stores if isinstance(get_path(store, "systemCreatedStorageAccount"), dict)]
+    stores = [store for region in registry.objects(REGIONS) for store in known_objects(region, STORES)]
+    made = [store for store in stores if not is_absent(get_path(store, "systemCreatedStorageAccount"))]
     if not made:
         return NotApplicable("Azure made no storage account for it")
     path = f"{REGIONS}[].{STORES}[].{ANONYMOUS}"
@@ -72,8 +72,3 @@ def anonymous_storage(registry: Resource, index: Index) -> Verdict:
     if any(is_absent(each) for each in values):
         return unknown(Unread(path, "Azure returned it for some of the accounts alone"), evidence=(seen,))
     return Pass((seen,))
-
-
-def _stores(region: object) -> list[object]:
-    value = get_path(region, STORES)
-    return value if isinstance(value, list) else []

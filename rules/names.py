@@ -258,7 +258,9 @@ def dangling_target(profile: Resource, index: Index) -> Verdict:
 def _target(endpoint: object, index: Index) -> Verdict:
     path, host_path = "properties.targetResourceId", "properties.target"
     id, host = value_at(endpoint, path), value_at(endpoint, host_path)
-    if isinstance(id, str) and id:
+    if not is_absent(id) and not isinstance(id, str):
+        return unknown(unknown_value(path, id))
+    if id:
         if _exists(id, index):
             return Pass((Evidence(path, id),))
         if not index.is_visible(id):

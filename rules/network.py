@@ -69,6 +69,7 @@ REPORTED_BEHIND = "the traffic that it allows is reported on the resources behin
 
 def unused_internet_rule(nsg: Resource, index: Index) -> Verdict:
     rows(nsg, "properties.securityRules")
+    nsg.objects("properties.securityRules")
     group = fabric_of(index).groups.get(nsg.key)
     if group is None:
         raise Unread("properties.securityRules", "they could not be parsed")
@@ -112,7 +113,13 @@ def serves_platform(nsg: Resource, index: Index) -> bool:
         return True
     own = cached(index, "subnets of groups", subnets_of_groups).get(nsg.key, ())
     platform = cached(index, "platform subnets", platform_subnets)
-    return any(key in platform or key.endswith("/azurebastionsubnet") for key in own)
+    if any((key in platform and platform[key] is None) or key.endswith("/azurebastionsubnet") for key in own):
+        return True
+    for key in own:
+        missing = platform.get(key)
+        if missing is not None:
+            raise missing
+    return False
 
 
 def subnets_of_groups(index: Index) -> dict[str, list[str]]:
@@ -123,21 +130,24 @@ def subnets_of_groups(index: Index) -> dict[str, list[str]]:
     return found
 
 
-def platform_subnets(index: Index) -> frozenset[str]:
+def platform_subnets(index: Index) -> dict[str, Unread | None]:
     """Return the subnets with addresses of a service: delegated ones, and those of scale sets, application gateways and
-    API Management."""
-    found: set[str] = set()
-    for network in index.of_type(VNET.type)[0]:
-        found.update(
-            key_of(str(value_at(each, "id")))
-            for each in network.items("properties.subnets")
-            if has_service_addresses(each)
-        )
+    API Management. An Unread says why it is not known whether a subnet has any."""
+    found: dict[str, Unread | None] = {}
     for service in index.of_type(apim.SERVICE.type)[0]:
         subnet = service.get("properties.virtualNetworkConfiguration.subnetResourceId")
-        if isinstance(subnet, str) and not same(service.get("properties.virtualNetworkType"), "Internal"):
-            found.add(key_of(subnet))
-    return frozenset(found)
+        path = "properties.virtualNetworkType"
+        mode = service.get(path)
+        if isinstance(subnet, str) and not same(mode, "Internal"):
+            if is_absent(mode) or isinstance(mode, str):
+                found[key_of(subnet)] = None
+            else:
+                found.setdefault(key_of(subnet), unknown_value(f"{service.name} {path}", mode))
+    for network in index.of_type(VNET.type)[0]:
+        for each in network.items("properties.subnets"):
+            if has_service_addresses(each):
+                found[key_of(str(value_at(each, "id")))] = None
+    return found
 
 
 def has_service_addresses(subnet: Any) -> bool:
@@ -234,13 +244,13 @@ def without_flow_logs(network: Resource, index: Index) -> Verdict:
     path = "properties.flowLogs"
     value = network.get(path)
     if isinstance(value, list) and value:
-        return Pass((Evidence(path, [str(value_at(each, "id")) for each in value]),))
+        return Pass((Evidence(path, [str(value_at(each, "id")) for each in network.objects(path)]),))
     mine = {
         key_of(str(value_at(each, "properties.networkSecurityGroup.id")))
         for each in network.items("properties.subnets")
     }
     groups = [index.resources[key] for key in sorted(mine) if key in index.resources]
-    logged = [group.id for group in groups if group.items(path)]
+    logged = [group.id for group in groups if group.objects(path)]
     if logged:
         return Pass((Evidence(f"networkSecurityGroup.{path}", logged),))
     if gone(network, path) or value == []:

@@ -1,14 +1,15 @@
 """Network virtual appliances of virtual hubs: their own public addresses, and those whose traffic they forward."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, possible, replace
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, text_at
+from scanner.model.json_paths import is_absent, member, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned
+from scanner.model.verdict import Evidence, Unread, malformed, not_returned
 
 APPLIANCE = ResourceType("Microsoft.Network/networkVirtualAppliances", api="2025-09-01")
 NICS = "properties.virtualApplianceNics"
@@ -33,8 +34,8 @@ def endpoints(appliance: Resource, index: Index) -> Iterator[Exposure]:
 def _nics(appliance: Resource) -> Iterator[Exposure]:
     """Yield an endpoint for each interface with a public address. Whoever manages an appliance signs in."""
     nics = appliance.get(NICS)
-    if not isinstance(nics, list):
-        missing = not_returned(NICS) if is_absent(nics) else not_a_list(NICS)
+    if not isinstance(nics, list) or not all(_is_interface(each) for each in nics):
+        missing = not_returned(NICS) if is_absent(nics) else malformed(NICS)
         yield Exposure("nic/*", "admin", possible(Reach.internet, missing), SHARED, "The interfaces of the appliance")
         return
     for each in nics:
@@ -47,6 +48,12 @@ def _nics(appliance: Resource) -> Iterator[Exposure]:
         hops = (Hop("public-ip", name or label, address), Hop("nsg", "Filters of the appliance", allows=None))
         reach = possible(Reach.internet, OF_THE_VENDOR, seen, hops=hops)
         yield Exposure(f"nic/{label}", "admin", reach, SHARED, f"The interface {label}", address=address)
+
+
+def _is_interface(nic: Any) -> bool:
+    """Return whether an entry is an object whose public address is a text, or absent."""
+    address = member(nic, "publicIpAddress")
+    return isinstance(nic, dict) and (is_absent(address) or isinstance(address, str))
 
 
 def _ingress(appliance: Resource, index: Index) -> Iterator[Exposure]:

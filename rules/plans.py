@@ -1,7 +1,7 @@
 """App Service plans: the machines that apps run on."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import is_one
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Pass, Verdict, unknown_value
@@ -13,7 +13,10 @@ UNBILLED = ("Free", "Shared", "Dynamic", "FlexConsumption")
 
 def empty_plan(plan: Resource, index: Index) -> Verdict:
     """Fail where no app uses a plan that is billed by the hour."""
-    if any(same(plan.require("sku.tier"), each) for each in UNBILLED):
+    tier = plan.require("sku.tier")
+    if not isinstance(tier, str):
+        raise unknown_value("sku.tier", tier)
+    if is_one(tier, UNBILLED):
         return NotApplicable("a plan of this tier costs nothing without apps")
     path = "properties.numberOfSites"
     count = plan.require(path)

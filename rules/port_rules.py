@@ -6,7 +6,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse,
 from scanner.model.exposure import Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
-from scanner.model.verdict import Evidence, Unread, unknown_value
+from scanner.model.verdict import Evidence, Unread, malformed, unknown_value
 from scanner.reach.sources import grant_from_addresses, source_hop
 
 EVERYWHERE = parse("0.0.0.0/0")
@@ -38,7 +38,7 @@ def port_lock(rules: list[PortRule], path: str, index: Index, *, rest: AddressSe
 
 def _allowed(rules: list[PortRule], path: str, rest: AddressSet) -> AddressSet:
     """Return the addresses that are allowed. Raises Unread for a rule that is not known."""
-    if not all(isinstance(each.priority, int) for each in rules):
+    if not all(isinstance(each.priority, int) and not isinstance(each.priority, bool) for each in rules):
         raise Unread(f"{path}[].priority", "it is no number")
     allowed = decided = NO_ADDRESSES
     for rule in sorted(rules, key=lambda each: each.priority):
@@ -62,7 +62,11 @@ def _source(prefix: Any, path: str) -> AddressSet:
 
 
 def listed(rule: Any, one: str, several: str) -> list[Any]:
-    """Return what a rule names by one member or by the list beside it."""
+    """Return what a rule names by one member or by the list beside it. Raises Unread for a value of another form."""
     value, more = get_path(rule, one), get_path(rule, several)
-    values = list(more) if isinstance(more, list) else []
+    if not is_absent(value) and not isinstance(value, str | int):
+        raise malformed(one)
+    if not is_absent(more) and not isinstance(more, list):
+        raise malformed(several)
+    values = [] if is_absent(more) else list(more)
     return values if is_absent(value) or value == "" else [value, *values]

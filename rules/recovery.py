@@ -7,7 +7,7 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, is_list_of_texts, objects_at, same, text_at, value_at
+from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
@@ -121,8 +121,18 @@ def is_deleted(item: Resource) -> bool:
     return any(same(item.get(INSTANCE_STATE), each) for each in GONE)
 
 
+def _not_known_whether_deleted(item: Resource) -> bool:
+    """Return whether a vault says of an item neither that it is deleted nor that it is not."""
+    if not is_item(item):
+        return False
+    value = item.get(DELETED)
+    return not is_absent(value) and not is_one(value, (True, False))
+
+
 def is_active(item: Resource) -> bool | None:
     """Return whether backups of the item are made; None where the state is not known."""
+    if _not_known_whether_deleted(item):
+        return None
     state = item.get(STATE if is_item(item) else INSTANCE_STATE)
     if any(same(state, each) for each in ACTIVE):
         return True
@@ -211,7 +221,7 @@ def machine(resource: Resource, index: Index) -> Verdict:
     """Fail where no vault protects a machine, nor all of its disks."""
     if resource.type.lower() != "microsoft.compute/virtualmachines":
         return NotApplicable("instances of a scale set are made from its model")
-    if resource.has("properties.virtualMachineScaleSet.id"):
+    if resource.text("properties.virtualMachineScaleSet.id"):
         return NotApplicable("it belongs to a scale set, and is made from its model")
     resource.require(DISKS)
     is_ephemeral = same(resource.get(f"{DISKS}.osDisk.diffDiskSettings.option"), "Local")
@@ -278,12 +288,16 @@ def _left_out(machine: Resource, item: Resource) -> list[Any]:
     if is_absent(item.get(CHOSEN)):
         return []
     luns, are_kept = item.require(f"{CHOSEN}.diskLunList"), item.require(f"{CHOSEN}.isInclusionList")
-    if not isinstance(luns, list) or not isinstance(are_kept, bool):
+    if not isinstance(luns, list) or not all(_is_lun(each) for each in luns) or not isinstance(are_kept, bool):
         raise malformed(CHOSEN)
     data = rows(machine, DATA)
-    if not all(isinstance(value_at(each, "lun"), int) for each in data):
+    if not all(_is_lun(value_at(each, "lun")) for each in data):
         raise malformed(f"{DATA}[].lun")
     return [each for each in data if (value_at(each, "lun") in luns) is not are_kept]
+
+
+def _is_lun(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 # Storage accounts
@@ -392,6 +406,8 @@ def last_backup(item: Resource, index: Index) -> Verdict:
     """Fail where the last backup of an item failed, or none was made yet."""
     if is_deleted(item):
         return NotApplicable("the item is deleted, and kept by soft delete")
+    if _not_known_whether_deleted(item):
+        raise unknown_value(DELETED, item.get(DELETED))
     if any(same(item.get("properties.backupManagementType"), each) for each in NOT_SHOWN):
         return NotApplicable("the backup server has the state of this item, not the vault")
     state = item.get(STATE)

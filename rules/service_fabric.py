@@ -1,13 +1,13 @@
 """Service Fabric: classic clusters, whose ports are those of their scale sets, and managed clusters with ports of their own."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from scanner.model.addresses import NO_ADDRESSES
+from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -52,7 +52,7 @@ def unsecured(cluster: Resource, index: Index) -> Verdict:
         raise malformed(MANAGEMENT)
     scheme = address.partition("://")[0].lower()
     seen = Evidence(MANAGEMENT, f"{scheme}://", "https://")
-    names = cluster.items(COMMON_NAMES)
+    names = cluster.objects(COMMON_NAMES)
     if cluster.has(CERTIFICATE) and not isinstance(cluster.get(CERTIFICATE), str):
         raise malformed(CERTIFICATE)
     if cluster.has(CERTIFICATE) or names:
@@ -140,19 +140,35 @@ def reach_of(cluster: Resource, index: Index, port: int) -> Lock:
         return possible(Reach.internet, not_a_list(RULES))
     if is_absent(value) and cluster.why_absent_is_unknown:
         return possible(Reach.internet, Unread(RULES, cluster.why_absent_is_unknown))
+    try:
+        rules, rest = _rules_of(value or (), port)
+    except Unread as missing:
+        return possible(Reach.internet, missing)
+    return port_lock(rules, RULES, index, rest=rest, name="Network security rules")
+
+
+def _rules_of(entries: Iterable[Any], port: int) -> tuple[list[PortRule], AddressSet]:
+    """Return the rules that decide about a port, and the addresses that Azure allows beside them. Raises Unread."""
     rules: list[PortRule] = []
     rest = EVERYWHERE
-    for each in value or ():
-        if not same(get_path(each, "direction"), "inbound") or not _is_tcp(each):
+    for each in entries:
+        if not is_absent(direction := value_at(each, "direction")) and not isinstance(direction, str):
+            raise malformed(f"{RULES}[].direction")
+        if not same(direction, "inbound") or not _is_tcp(each):
             continue
-        ports = [str(one) for one in listed(each, "destinationPortRange", "destinationPortRanges")]
+        named = listed(each, "destinationPortRange", "destinationPortRanges")
+        if not all(isinstance(one, str | int) and not isinstance(one, bool) for one in named):
+            raise malformed(f"{RULES}[].destinationPortRange")
+        ports = [str(one) for one in named]
         if not any(_covers(one, port) for one in ports):
             continue
+        if same(get_path(each, "access"), "deny") and not any(_is_known(one) and _covers(one, port) for one in ports):
+            raise Unread(f"{RULES}[].destinationPortRange", "a rule denies a port that is not known")
         sources = listed(each, "sourceAddressPrefix", "sourceAddressPrefixes")
         rules.append(PortRule(get_path(each, "priority"), get_path(each, "access"), sources, _source_ports(each)))
         if same(get_path(each, "access"), "allow") and str(port) in ports:
             rest = NO_ADDRESSES
-    return port_lock(rules, RULES, index, rest=rest, name="Network security rules")
+    return rules, rest
 
 
 def _is_tcp(rule: Any) -> bool:
@@ -170,10 +186,16 @@ def _source_ports(rule: Any) -> Any:
 
 def _covers(text: str, port: int) -> bool:
     """Return whether a port or range includes a port. One that is not known does, because it may."""
-    first, _, last = text.partition("-")
-    if text == "*" or not (first.isdecimal() and (last or first).isdecimal()):
+    if text == "*" or not _is_known(text):
         return True
+    first, _, last = text.partition("-")
     return int(first) <= port <= int(last or first)
+
+
+def _is_known(text: str) -> bool:
+    """Return whether a text is a port, a range, or every port."""
+    first, _, last = text.partition("-")
+    return text == "*" or (first.isdecimal() and (last or first).isdecimal())
 
 
 @MANAGED.endpoints(admin=("client", "http", "rdp"))
@@ -181,11 +203,16 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     address = host(cluster, "properties.fqdn")
     for name, (path, usual, title) in PORTS.items():
         value = cluster.get(path)
-        port = value if isinstance(value, int) and not isinstance(value, bool) else usual
+        if is_absent(value):
+            reach = reach_of(cluster, index, usual)
+        elif isinstance(value, int) and not isinstance(value, bool):
+            reach = reach_of(cluster, index, value)
+        else:
+            reach = possible(Reach.internet, unknown_value(path, value), cluster.evidence(path))
         yield Exposure(
             name,
             "admin",
-            reach_of(cluster, index, port),
+            reach,
             sign_in(cluster),
             display_name=title,
             address=address,

@@ -1,7 +1,7 @@
 """Resources that cost money and serve nothing: load balancers and gateways without a back end, disks, NAT gateways."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, member, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, known_text, member, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
@@ -22,13 +22,15 @@ def empty_balancer(balancer: Resource, index: Index) -> Verdict:
     sku = balancer.require("sku.name")
     if same(sku, "Basic"):
         return NotApplicable("a Basic load balancer costs nothing")
+    if not isinstance(sku, str):
+        raise malformed("sku.name")
     lists = ("properties.backendIPConfigurations", "properties.loadBalancerBackendAddresses")
     pools = rows(balancer, POOLS)
     filled = [str(member(each, "name")) for each in pools if _members(each, *lists)]
     rules = [
         each
         for each in balancer.items("properties.inboundNatRules")
-        if value_at(each, "properties.backendIPConfiguration.id")
+        if known_text(each, "properties.backendIPConfiguration.id")
     ]
     if filled or rules:
         return Pass((Evidence(f"{POOLS}[].name", filled or ["inboundNatRules"]),))
@@ -42,7 +44,7 @@ def empty_gateway(gateway: Resource, index: Index) -> Verdict:
     """Fail where an application gateway has no back end, and redirects nothing either."""
     lists = ("properties.backendAddresses", "properties.backendIPConfigurations")
     filled = [str(member(each, "name")) for each in rows(gateway, POOLS) if _members(each, *lists)]
-    redirects = gateway.items("properties.redirectConfigurations")
+    redirects = gateway.objects("properties.redirectConfigurations")
     if filled or redirects:
         return Pass((Evidence(f"{POOLS}[].name", filled or ["redirectConfigurations"]),))
     return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
@@ -51,7 +53,7 @@ def empty_gateway(gateway: Resource, index: Index) -> Verdict:
 def unused_nat(gateway: Resource, index: Index) -> Verdict:
     """Fail where no subnet uses a NAT gateway."""
     source = "properties.sourceVirtualNetwork.id"
-    subnets, network = gateway.items("properties.subnets"), gateway.get(source)
+    subnets, network = gateway.objects("properties.subnets"), gateway.get(source)
     if not isinstance(gateway.require("properties.provisioningState"), str):
         raise malformed("properties.provisioningState")
     if not is_absent(network) and not isinstance(network, str):

@@ -154,7 +154,11 @@ def _unused(own: Found, index: Index) -> Verdict:
     """Return the verdict on a key that no resource of the scan needs."""
     if own.missing is not None:
         return unknown(own.missing, evidence=(own.seen,))
-    return NotApplicable(own.inapplicable) if own.inapplicable else unused(index)
+    if not own.inapplicable:
+        return unused(index)
+    # A resource whose key is not known may be bound to an older version.
+    unclear = index.keys.unclear(index)
+    return NotApplicable(own.inapplicable) if unclear is None else unknown(unclear, evidence=(own.seen,))
 
 
 def _of_version(part: Part, state: Callable[[Resource, str], Found]) -> Found:

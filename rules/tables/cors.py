@@ -33,17 +33,19 @@ class Origins(NamedTuple):
     """Where a type has its allowed origins.
 
     `path`: a list, or LIST[].PROPERTY for rules that each have one. `credentials`: the switch beside it that lets
-    requests carry the sign-in of the visitor. `absent`: what no list means.
+    requests carry the sign-in of the visitor. `absent`: what no list means. `is_text`: the origins are one
+    text with commas.
     """
 
     path: str
     credentials: str = ""
     absent: str = ""
+    is_text: bool = False
 
 
 HEALTH = Origins("properties.corsConfiguration.origins", "properties.corsConfiguration.allowCredentials")
 STORAGE = Origins("properties.cors.corsRules[].allowedOrigins")
-COSMOS = Origins("properties.cors[].allowedOrigins")
+COSMOS = Origins("properties.cors[].allowedOrigins", is_text=True)
 # javascript/api/@azure/arm-signalr SignalRCorsSettings.allowedOrigins: without it every origin is allowed.
 SIGNALR = Origins("properties.cors.allowedOrigins", absent=ANY)
 CONTAINER_APP = Origins(
@@ -73,7 +75,7 @@ def _list(holder: Resource, origins: Origins) -> Verdict:
         if why := holder.why_absent_is_unknown:
             return unknown(Unread(origins.path, why))
         return Fail((seen,)) if origins.absent == ANY else NotApplicable(NONE)
-    found = _origins(value) if isinstance(value, list) else None
+    found = _origins(value, is_text=False)
     if found is None:
         return unknown(not_a_list(origins.path), evidence=(seen,))
     if ANY not in found:
@@ -91,7 +93,7 @@ def _rules(holder: Resource, origins: Origins) -> Verdict:
         return unknown(Unread(rules, why)) if why else NotApplicable(NONE)
     if not isinstance(entries, list):
         return unknown(not_a_list(rules))
-    found = [(get_path(each, path), _origins(get_path(each, path))) for each in entries]
+    found = [(get_path(each, path), _origins(get_path(each, path), is_text=origins.is_text)) for each in entries]
     named = [origin for _, each in found for origin in each or ()]
     seen = Evidence(origins.path, named, INTENDED)
     if ANY in named:
@@ -102,8 +104,8 @@ def _rules(holder: Resource, origins: Origins) -> Verdict:
     return Pass((seen,)) if named else NotApplicable(NONE)
 
 
-def _origins(value: Any) -> list[str] | None:
-    """Return the origins of a list, or of a text with commas; None where it is neither."""
-    if isinstance(value, str):
-        return [each for part in value.split(",") if (each := part.strip())]
+def _origins(value: Any, *, is_text: bool) -> list[str] | None:
+    """Return the origins of a list, or of a text with commas; None for a value of another form."""
+    if is_text:
+        return [each for part in value.split(",") if (each := part.strip())] if isinstance(value, str) else None
     return list(value) if isinstance(value, list) and (not value or is_list_of_texts(value)) else None

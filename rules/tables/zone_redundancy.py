@@ -1,7 +1,7 @@
 """The checks of availability zones that a row cannot express: a list of regions, of node pools, or two properties."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.json_paths import is_absent, is_list_of_texts, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -42,8 +42,13 @@ def cosmos_region(resource: Resource, index: Index) -> Verdict:
 def redis_cache(resource: Resource, index: Index) -> Verdict:
     """Fail where a Redis cache is in one zone, or in none."""
     policy, zones = resource.get("properties.zonalAllocationPolicy"), resource.get("zones")
-    if same(resource.require("properties.sku.name"), "Basic"):
+    tier = resource.require("properties.sku.name")
+    if same(tier, "Basic"):
         return NotApplicable("a cache of the Basic tier is one node")
+    if not isinstance(tier, str):
+        raise malformed("properties.sku.name")
+    if not is_absent(zones) and not is_list_of_texts(zones):
+        raise malformed("zones")
     seen = (resource.evidence("properties.zonalAllocationPolicy", "Automatic"), resource.evidence("zones"))
     if same(policy, "Automatic") or (isinstance(zones, list) and len(zones) > 1):
         return Pass(seen)

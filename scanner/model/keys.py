@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 from msgspec import Struct
 
 from scanner.model.ids import name_of
-from scanner.model.json_paths import get_path, is_absent, is_one, peek, text_at
+from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     ABSENT,
@@ -242,6 +242,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
         named = _beside(resource, entry, identity) if identity else None
         if self.first_party and (not identity or named == ""):
             return ""
+        if identity and not isinstance(named, str):
+            return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
         if not isinstance(named, str) or named.lower() in ("", "system", "systemassignedidentity"):
             return own_principal(holder)
@@ -382,6 +384,7 @@ class KeyRegister:
         if vault is None or not _has(vault, key.host):
             type = POOLS if ".managedhsm." in key.host else VAULTS
             raise index.missing.get(type.lower()) or not_listed(key.host)
+        known_text(vault.body, _address(vault))
         return vault
 
     def uses(self, vault: Resource, index: "KeyIndex") -> dict[str, list[KeyUse]]:
@@ -404,13 +407,18 @@ class KeyRegister:
                 if older(key, found):
                     yield vault, key
 
-    def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
-        """Return why more resources may need a key than are known. Raises Unread."""
+    def unclear(self, index: "KeyIndex") -> Unread | None:
+        """Return that resources use keys of which it is not known which; None where all are known. Raises Unread."""
         self._all(index)
         if not self._strange:
-            return self.unread
+            return None
         names = ", ".join(name_of(each) for each in self._strange[:3])
-        return (*self.unread, Unread("the resources that use the key", f"not known of which key: {names}"))
+        return Unread("the resources that use the key", f"not known of which key: {names}")
+
+    def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
+        """Return why more resources may need a key than are known. Raises Unread."""
+        unclear = self.unclear(index)
+        return self.unread if unclear is None else (*self.unread, unclear)
 
     def _all(self, index: "KeyIndex") -> dict[tuple[str, str], list[KeyUse]]:
         if self._uses is None:
@@ -445,7 +453,12 @@ def older(key: Resource | None, uses: Iterable[B]) -> list[B]:
 
 def _host(vault: Resource) -> str:
     """Return the host of a vault or managed HSM; "" where Azure did not return its address."""
-    return host_of(text_at(vault.body, _ADDRESSES[POOLS if vault.type.lower() == POOLS.lower() else VAULTS]))
+    return host_of(text_at(vault.body, _address(vault)))
+
+
+def _address(vault: Resource) -> str:
+    """Return the path of the address of a vault or managed HSM."""
+    return _ADDRESSES[POOLS if vault.type.lower() == POOLS.lower() else VAULTS]
 
 
 def _has(vault: Resource, host: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import field
 from typing import Any, Final, Literal, NamedTuple
 
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, same
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
@@ -317,7 +317,10 @@ class PlaceFinder:
 
 
 def _location(resource: Resource) -> str:
-    """Return the region of a resource, or of the one that it belongs to."""
+    """Return the region of a resource, or of the one that it belongs to; "" also where its own is no text."""
+    own = member(resource.body, "location")
+    if not is_absent(own) and not isinstance(own, str):
+        return ""
     top = resource.bundle.top
     return resource.location or (top.location if top is not None else "")
 

@@ -15,7 +15,7 @@ from scanner.model.ids import (
     subscription_of,
 )
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
-from scanner.model.verdict import ABSENT, Evidence, Unread, not_a_list, not_returned
+from scanner.model.verdict import ABSENT, Evidence, Unread, malformed, not_a_list, not_returned
 
 
 class ChildRead(Protocol):
@@ -203,6 +203,22 @@ class Resource:
             return []
         if not isinstance(value, list):
             raise not_a_list(path)
+        return value
+
+    def objects(self, path: str) -> list[Any]:
+        """Return what `items` returns. Raises Unread also where an entry is no JSON object."""
+        found = self.items(path)
+        if not all(isinstance(each, dict) for each in found):
+            raise malformed(f"{path}[]")
+        return found
+
+    def text(self, path: str) -> str:
+        """Return the text below a path; "" where it is absent or null. Raises Unread for a value that is no text."""
+        value = self.get(path)
+        if is_absent(value):
+            return ""
+        if not isinstance(value, str):
+            raise malformed(path)
         return value
 
     def evidence(self, path: str, expected: object = None) -> Evidence:

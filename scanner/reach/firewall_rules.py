@@ -177,7 +177,9 @@ def listed_grants(reading: FirewallReading) -> Lock:
     for rules in row.subnets:
         entries, missing = entries_of(reading, rules)
         ids = [text_member(entry, rules.id) for entry in entries]
-        possible_grants = () if missing is None else (PossibleGrant(Reach.selected, missing),)
+        # Where a list that is empty allows every address, one that is not known may be empty.
+        least = Reach.internet if open_when_empty(reading) and not total_entries(reading) else Reach.selected
+        possible_grants = () if missing is None else (PossibleGrant(least, missing),)
         lock |= Lock(grants_from_ids(reading.resource, reading.index, rules.name, ids, "a subnet"), possible_grants)
     return lock
 

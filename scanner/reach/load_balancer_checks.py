@@ -102,6 +102,9 @@ def _malformed_rules(balancer: Resource) -> str:
                 return name
             ranged = name == "inboundNatPools" or bool(named)
             port = balanced_ports(rule) if name == "loadBalancingRules" else translated_ports(rule, ranged)
+            protocol = get_path(rule, "properties.protocol")
+            if not is_absent(protocol) and not isinstance(protocol, str):
+                return name
             if port is None or name_in(rule) == "?" or port_at(rule, "properties.backendPort") is None:
                 return name
     return ""

@@ -14,12 +14,12 @@ from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, segments
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, same, text_at
+from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.value import replace, value
-from scanner.model.verdict import Evidence, Unread, not_returned
+from scanner.model.verdict import Evidence, Unread, display_value, malformed, not_returned
 from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, grants_from_ids, private_range_evidence
 
 ASSOCIATIONS = "Microsoft.Network/networkSecurityPerimeters/resourceAssociations"
@@ -162,15 +162,18 @@ def _not_applied(body: Resource, path: str) -> Unread | None:
     `path`: of the body's properties. Source: azure-mgmt-storage NetworkSecurityPerimeterConfiguration and IssueType,
     azure-mgmt-network NspAssociation.
     """
-    state = _text(body.get("properties.provisioningState"))
-    if state and not same(state, "Succeeded"):
-        return Unread(f"{path}.provisioningState", f"the resource may not apply the perimeter: {state}")
-    return None
+    state = body.get("properties.provisioningState")
+    if is_absent(state) or state == "" or same(state, "Succeeded"):
+        return None
+    return Unread(f"{path}.provisioningState", f"the resource may not apply the perimeter: {display_value(state)}")
 
 
 def _issue(configuration: Resource, path: str) -> Unread | None:
     """Return why a configuration may not be applied; None where it is."""
-    for each in _list(configuration.body, "properties.provisioningIssues"):
+    issues = configuration.get("properties.provisioningIssues")
+    if not is_absent(issues) and not isinstance(issues, list):
+        return malformed(f"{path}.provisioningIssues")
+    for each in [] if is_absent(issues) else issues:
         kind = get_path(each, "properties.issueType")
         if not any(same(kind, known) for known in HARMLESS_ISSUES):
             return Unread(f"{path}.provisioningIssues", f"the resource may not apply the perimeter: {kind}")

@@ -65,6 +65,8 @@ def _connections(resource: Resource, where: str | Read) -> tuple[list[Any], Unre
     if isinstance(value, list):
         return value, None
     if is_absent(value):
+        if resource.has_no_properties:
+            return [], Unread(where, resource.why_absent_is_unknown)
         return [], absent_at_unknown_version(where) if resource.api_version_unknown else None
     return [], not_a_list(where)
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
-from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
+from scanner.model.json_paths import get_path, is_absent, known_text, member, objects_at, same, text_at
 from scanner.model.resource import Children, Resource
 from scanner.model.verdict import malformed
 from scanner.reach.filtering import EntryKind
@@ -104,9 +104,11 @@ def _destination(body: Any, group: str) -> Destination:
 
 
 def _instances(nics: Children, nic: str, model: Any) -> Iterator[tuple[Destination, Any]]:
-    """Return an IP configuration of the model as it is on every instance that was read."""
+    """Return an IP configuration of the model as it is on every instance that was read. Raises Unread for an interface
+    whose name is no text.
+    """
     for each in nics:
-        name = text_at(each.body, "name").lower()
+        name = known_text(each.body, "name").lower()
         if name and name != nic.lower() and not name.endswith(f"-{nic.lower()}"):
             continue
         group = _group_of(each.body)

@@ -112,11 +112,18 @@ def kind_of(value: Any) -> str:
     return "text" if isinstance(value, str) else "list" if isinstance(value, list) else "object"
 
 
-def is_wrong(old: Any, new: Any) -> bool | None:
+def is_wrong(old: Any, new: Any, name: str) -> bool | None:
     """Return whether a new value is of a type that the property cannot have, as the old one shows it; None where it
-    does not: a null, an empty list, a template expression as in a policy.
+    does not: a null, an empty list, a template expression as in a policy, a switch for a text that says the same
+    (`same` compares them as equal), a number for a port.
+
+    `name`: that of the property. Ports are texts in some types of azure-mgmt-network and numbers in others.
     """
     one, other = kind_of(old), kind_of(new)
+    if one == "text" and other == "switch" and old.lower() in ("true", "false"):
+        return None
+    if one == "text" and other == "number" and "port" in name.lower() and old.replace("-", "").isdecimal():
+        return None
     if new is ABSENT or other == "null":
         return False
     if one == "text" and old.startswith("[") and other != one:
@@ -167,7 +174,8 @@ class Counts:
             made = without(body, at) if new is ABSENT else replaced(body, at, new)
             self.mutations += 1
             self.evaluations += 1
-            seen[name] = is_wrong(old, new), example.statuses(key, made)
+            property_name = next((each for each in reversed(at) if isinstance(each, str)), "")
+            seen[name] = is_wrong(old, new, property_name), example.statuses(key, made)
         self._compare(f"{example.case.id}: {key.rsplit('/', 1)[-1]} {'.'.join(map(str, at))}", base, seen)
 
     def _compare(self, where: str, base: Statuses, seen: dict[str, tuple[bool | None, Statuses]]) -> None:
