@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -170,24 +170,31 @@ class Sandbox:
         self._server = web.Server(self._handle, access_log=None, keepalive_timeout=75)
         self._runner = web.ServerRunner(self._server, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = (
-            web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=context)
-            if self._listener is None
-            else web.SockSite(self._runner, self._listener, ssl_context=context)
-        )
-        await site.start()
+        self._listener = self._listener or socket.create_server(("127.0.0.1", self.port))
+        await web.SockSite(self._runner, self._listener, ssl_context=context).start()
         self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         if self._runner is not None:
+            await self._accept_no_more()
             transports = [c.transport for c in self._server.connections if c.transport is not None]
             await self._runner.cleanup()
             for transport in transports:
                 transport.abort()
             await asyncio.sleep(0.01)
-            self._runner = None
+            self._runner, self._listener = None, None
         self._folder.close()
         self._certificates = None
+
+    async def _accept_no_more(self) -> None:
+        """Take no more connections, and begin those that were taken. asyncio leaks their sockets where the server is
+        closed before.
+        """
+        assert self._listener is not None
+        with suppress(NotImplementedError):  # Windows
+            asyncio.get_running_loop().remove_reader(self._listener.fileno())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -354,7 +361,9 @@ def serve(estate: Estate | Iterable[Json], **options: Any) -> Iterator[Sandbox]:
 
 
 async def _stop(box: Sandbox) -> None:
-    """Stop a sandbox, and end what its clients left: one that was killed leaves a task, and with it a socket."""
+    """Stop a sandbox, and end what its clients left: one that was killed, or gave up a connection that it had just
+    begun, leaves a task, and with it a socket.
+    """
     try:
         await box.stop()
     finally:
@@ -362,6 +371,10 @@ async def _stop(box: Sandbox) -> None:
         for each in tasks:
             each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        transports = getattr(asyncio.get_running_loop(), "_transports", {})
+        for each in list(transports.values()):
+            each.abort()
+        await asyncio.sleep(0.01)
 
 
 @contextmanager

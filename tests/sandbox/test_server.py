@@ -1,9 +1,11 @@
 """The sandbox over real sockets, asked without any SDK."""
 
+import gc
 import gzip
 import http.client
 import json
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -490,3 +492,12 @@ def test_run_forever_says_how_to_use_it_and_ends_with_ctrl_c() -> None:
         running.send_signal(signal.SIGINT)
         running.wait(10)
         assert not folder.exists()
+
+
+def test_connections_that_have_just_begun_are_closed_with_the_sandbox() -> None:
+    for _ in range(5):
+        with serve([]) as box:
+            begun = [socket.create_connection(("127.0.0.1", box.port)) for _ in range(6)]
+        for each in begun:
+            each.close()
+    gc.collect()  # pytest fails the test for each socket that is left
