@@ -14,6 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
+from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 from azure.core.pipeline.transport import AioHttpTransport
 
 from scanner.azure.answers import DEFAULTS, BoundedResponse, bounded_by
@@ -96,7 +97,13 @@ class HttpSession:
         self.limits = limits
         self._timeout = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=READ_SECONDS)
         self.session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=context, limit=MAX_REQUESTS, keepalive_timeout=60),
+            connector=aiohttp.TCPConnector(
+                ssl=context,
+                limit=MAX_REQUESTS,
+                keepalive_timeout=60,
+                # This Python leaves connections open whose peer does not answer the end of TLS: python/cpython 118960.
+                enable_cleanup_closed=NEEDS_CLEANUP_CLOSED,
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             response_class=bounded_by(limits),
