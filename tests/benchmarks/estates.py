@@ -27,7 +27,8 @@ from tests.benchmarks.scan import bare
 from tests.fleet.broker import ROOT
 
 LATENCY = 0.06
-SOURCE = "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4"
+SOURCE, FIRST = "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4", "5b1d7c1e-0d2a-4c6b-9f53-2f6a1c0e7a10"
+"""The subscriptions of the sample estate."""
 MIX = {
     "Microsoft.Storage/storageAccounts": 50,
     "Microsoft.KeyVault/vaults": 10,
@@ -105,7 +106,7 @@ def _above(id: str) -> list[str]:
 
 
 def _moved(text: str, subscription: str, group: str) -> list[Any]:
-    for old in ("7c9e6679-7425-40de-944b-e07fc1f90ae7", SOURCE):
+    for old in (FIRST, SOURCE):
         text = text.replace(old, subscription)
     moved = GROUP.sub(rf"\g<1>{group}", text)
     made: list[Any] = msgspec.json.decode(moved)
