@@ -239,13 +239,11 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
 
     def _principal(self, resource: Resource, entry: Any, identity: str) -> str:
         """Return the object id of the identity that reaches a key. `identity`: the path that names it."""
-        named = _beside(resource, entry, identity) if identity else None
-        if self.first_party and (not identity or named == ""):
-            return ""
-        if identity and not isinstance(named, str):
+        named = _beside(resource, entry, identity) if identity else ""
+        if not isinstance(named, str) or (self.first_party and not named):
             return ""
         holder = resource if resource.bundle.top is None else resource.bundle.top
-        if not isinstance(named, str) or named.lower() in ("", "system", "systemassignedidentity"):
+        if named.lower() in ("", "system", "systemassignedidentity"):
             return own_principal(holder)
         wanted = named.lower().removeprefix("userassignedidentity=")
         assigned = get_path(holder.body, "identity.userAssignedIdentities")
