@@ -1,6 +1,7 @@
 """Keeps what a collection has read and not written yet: in memory up to a budget, beyond it in a temporary file."""
 
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
@@ -52,10 +53,6 @@ class Spool:
         self._filed = 0
         self._file: IO[bytes] | None = None
 
-    def __del__(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
     def put(self, data: bytes) -> Block:
         """Keep bytes."""
         size = len(data)
@@ -64,6 +61,8 @@ class Spool:
             return Block(self, data, 0, size)
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
+            # `__del__` comes too late where this is in a cycle: the file is collected with it, unclosed.
+            weakref.finalize(self, self._file.close)
         start = self._file.seek(0, 2)
         self._file.write(data)
         self._filed += size
@@ -86,7 +85,8 @@ class Spool:
             self._held -= size
             return
         self._filed -= size
-        if not self._filed and self._file is not None:
+        # Closed: where blocks are collected together with their spool, the file is closed before them.
+        if not self._filed and self._file is not None and not self._file.closed:
             self._file.truncate(0)
 
 

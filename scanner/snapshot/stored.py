@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+import weakref
 from typing import IO, Any, NamedTuple
 
 import msgspec
@@ -46,16 +47,14 @@ class BundleFile:
         self._read: dict[_Place, Bundle] = {}
         """The bundles that were read last, the oldest first."""
 
-    def __del__(self) -> None:
-        if self._file is not None:
-            self._file.close()
-
     def put(self, bundle: Bundle) -> "StoredBundle":
         """Write a bundle."""
         bodies = [_Body(_plain(each.body), each.type, each.api, each.by) for each in bundle.resources.values()]
         text = self._encoder.encode(_Lines(bodies, bundle.reads, bundle.skips, bundle.gaps))
         if self._file is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
+            # `__del__` comes too late where this is in a cycle: the file is collected with it, unclosed.
+            weakref.finalize(self, self._file.close)
         self._file.seek(self._end)
         self._file.write(text)
         place = _Place(self._end, len(text))

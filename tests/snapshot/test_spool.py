@@ -1,10 +1,16 @@
 """The spool: what it returns is what was put, and what it holds in memory has a budget."""
 
 import gc
+import sys
+import warnings
 
+import pytest
+
+from scanner.model.resource import Bundle
 from scanner.snapshot.format import SnapshotLine
 from scanner.snapshot.spool import Spool, SpooledRows
 from scanner.snapshot.store import LineBuffer
+from scanner.snapshot.stored import BundleFile
 
 
 def test_blocks_beyond_the_budget_are_in_the_file_and_come_back() -> None:
@@ -25,6 +31,27 @@ def test_a_file_that_is_not_used_any_more_is_emptied() -> None:
     del first
     assert spool.file_size == 0
     assert spool.put(b"b" * 5_000).read() == b"b" * 5_000
+
+
+class Cycle:
+    """What refers to itself: collected by the collector alone, in no particular order."""
+
+    def __init__(self, *kept: object) -> None:
+        self.kept = (self, *kept)
+
+
+def test_files_are_closed_where_they_are_collected_in_a_cycle(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    spool, bundles = Spool(memory=0), BundleFile(None)
+    block = spool.put(b"a" * 5_000)
+    stored = bundles.put(Bundle("/subscriptions/one"))
+    spool.cycle = bundles.cycle = Cycle(spool, block, bundles, stored)  # type: ignore[attr-defined]
+    del spool, block, bundles, stored
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        gc.collect()
+    assert told == []
 
 
 def test_rows_and_lines_keep_their_order() -> None:
