@@ -51,11 +51,10 @@ class BundleReader:
 
     def __init__(self, context: CollectionContext) -> None:
         self.context = context
-        parents: set[ResourceType | Read] = {*context.plan.resource_types, *context.plan.reads}
         self.found_ids: set[str] = set()
         """The ids (lower case) of the resources whose bundles are read or will be."""
-        self._below = {parent: context.plan.below(parent) for parent in parents}
-        self._nested: dict[str, list[tuple[str, ResourceType]]] = {}
+        self._below = context.plan.below()
+        self._nested = context.plan.nested()
         self._exists: dict[str, bool] = {}
         """Whether a resource still exists, by its key, where a read below it gave 404."""
 
@@ -95,9 +94,7 @@ class BundleReader:
         jobs.add(key, job)
 
     def _nested_in(self, type: str) -> list[tuple[str, ResourceType]]:
-        if type not in self._nested:
-            self._nested[type] = self.context.plan.nested(type)
-        return self._nested[type]
+        return self._nested.get(type.lower(), [])
 
     def _needed(self, buffer: LineBuffer, parent: Resource, declared: ResourceType | Read) -> "list[NeededRead]":
         """Return the reads to make below a resource. Reads that are not needed are written as skips."""

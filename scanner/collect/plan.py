@@ -103,15 +103,23 @@ class Plan:
         """Return the declaration of subscriptions, None where they are not read as resources."""
         return next((each for each in self.resource_types if each.type == SUBSCRIPTION), None)
 
-    def below(self, parent: ResourceType | Read) -> list[Read]:
-        """Return the wanted reads directly below a parent, from every declaration of its type."""
-        if isinstance(parent, ResourceType):
-            types = {type.lower() for type in parent.types}
-            same = [each for each in self.resource_types if types & {type.lower() for type in each.types}]
-        else:
-            same = []
-        wanted = [read for read in self.reads if not read.joined]
-        return [read for read in wanted if read.parent is parent or read.parent in same]
+    def below(self) -> dict[ResourceType | Read, list[Read]]:
+        """Return the wanted reads directly below each parent, from every declaration of its type."""
+        by_parent: dict[ResourceType | Read, list[Read]] = {}
+        for read in self.reads:
+            if not read.joined:
+                by_parent.setdefault(read.parent, []).append(read)
+        declared: dict[str, list[ResourceType]] = {}
+        for resource_type in self.resource_types:
+            for type in resource_type.types:
+                declared.setdefault(type.lower(), []).append(resource_type)
+        found = {read: by_parent.get(read, []) for read in self.reads}
+        place = {read: number for number, read in enumerate(self.reads)}
+        for parent in self.resource_types:
+            same = dict.fromkeys(each for type in parent.types for each in declared[type.lower()])
+            reads = [read for each in same for read in by_parent.get(each, ())]
+            found[parent] = sorted(reads, key=place.__getitem__) if len(same) > 1 else reads
+        return found
 
     def looked_up(self) -> "Plan":
         """Return a plan of the same types with only those reads that verdicts on other resources look up."""
@@ -123,13 +131,13 @@ class Plan:
             wanted += [each for each in line if each not in wanted]
         return Plan(self.resource_types, wanted, self.index_types, resumed=self.resumed)
 
-    def nested(self, type: str) -> list[tuple[str, ResourceType]]:
-        """Return the types directly below a type whose resources are bundles of their own."""
-        return [
-            (each, resource_type)
-            for each, resource_type in self.types()
-            if nested(each) and each.lower().rsplit("/", 1)[0] == type.lower()
-        ]
+    def nested(self) -> dict[str, list[tuple[str, ResourceType]]]:
+        """Return the types whose resources are bundles of their own, by the type (lower case) directly above them."""
+        found: dict[str, list[tuple[str, ResourceType]]] = {}
+        for type, resource_type in self.types():
+            if nested(type):
+                found.setdefault(type.lower().rsplit("/", 1)[0], []).append((type, resource_type))
+        return found
 
 
 def nested(type: str) -> bool:

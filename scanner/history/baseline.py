@@ -172,23 +172,14 @@ def endpoint_types(document: rows.Document, rules: RuleSet) -> frozenset[str]:
     """Return the types (lower case) whose endpoints a document's rules evaluate, whether or not it holds one."""
     first_id = first_ids(rules)
     evaluated = {first_id(rule) for rule in document.rules}
-    known = {
-        type.lower()
-        for kind in rules.kinds
-        if any(rule.lock and rule.first_id in evaluated for rule in rules.rules_of(kind))
-        for type in kind.types
-    }
+    of_locks = (rule for rule in rules.rules.values() if rule.lock and rule.first_id in evaluated)
+    known = {type.lower() for rule in of_locks for type in rule.resource_type.types}
     return frozenset(known | {type_of(row.resource).lower() for row in document.exposures})
 
 
 def _types(rules: RuleSet) -> frozenset[str]:
-    return frozenset(
-        type.lower()
-        for kind in rules.kinds
-        if kind.endpoint_function is not None
-        and any(rule.lock and rule.id in rules.enabled for rule in rules.rules_of(kind))
-        for type in kind.types
-    )
+    kinds = (rule.resource_type for rule in rules.enabled.values() if rule.lock)
+    return frozenset(type.lower() for kind in kinds if kind.endpoint_function is not None for type in kind.types)
 
 
 def selection(settings: Settings, snapshot: Snapshot) -> str:

@@ -154,9 +154,10 @@ def uses(rules: RuleSet) -> dict[str, ReadUse]:
             found[type].rules.append(rule.id)
         for name in {name for read in reads_of(rule) for _, name in _labels(read)}:
             found[name].rules.append(rule.id)
+    evaluated = {rule.resource_type for rule in rules.enabled.values()}
     for kind in rules.read():
         _add_endpoints(found, kind)
-        if not any(rule.id in rules.enabled for rule in rules.rules_of(kind)):
+        if kind not in evaluated:
             for type in kind.types:
                 found[type].looked_up = True
     for read in rules.looked_up():

@@ -705,8 +705,8 @@ def test_cancelling_a_collection_leaves_nothing_behind() -> None:
 
 
 def test_the_plan_says_what_lies_below_what() -> None:
-    assert PLAN.below(STORAGE) == STORAGE.children
-    assert [type for type, _ in PLAN.nested("microsoft.web/SITES")] == ["Microsoft.Web/sites/slots"]
+    assert PLAN.below()[STORAGE] == STORAGE.children
+    assert [type for type, _ in PLAN.nested()["microsoft.web/sites"]] == ["Microsoft.Web/sites/slots"]
     assert collect is not None
     assert len(KINDS) == 4
 
