@@ -68,7 +68,8 @@ def test_each_rule_stands_at_its_type_and_at_its_reads(ended: Ended, rules: Rule
     assert "app-cors-any-origin" in texts["Microsoft.Web/sites/config/web"]
     assert "app-cors-any-origin" not in texts["Microsoft.Web/sites/config/authsettingsV2"]
     assert "endpoints: blob" in texts["Microsoft.Storage/storageAccounts"]
-    assert all(rule in uses(rules)[rules.rules[rule].resource_type.type].rules for rule in rules.enabled)
+    used = uses(rules)
+    assert all(rule in used[rules.rules[rule].resource_type.type].rules for rule in rules.enabled)
 
 
 @pytest.mark.parametrize(
