@@ -369,6 +369,10 @@ class KeyRegister:
     resources: Callable[[], Iterable[Resource]] | None = None
     unread: tuple[Unread, ...] = ()
     _uses: dict[tuple[str, str], list[KeyUse]] | None = None
+    _by_host: dict[str, dict[str, list[KeyUse]]] = field(default_factory=dict)
+    """The same: by host, then by name."""
+    _hosts: dict[str, list[str]] = field(default_factory=dict)
+    """The hosts by the name of their vault."""
     _strange: list[str] = field(default_factory=list)
     """The resources that use a key of the customer, and it is not known which."""
     _vaults: dict[str, Resource] | None = None
@@ -386,8 +390,18 @@ class KeyRegister:
         return vault
 
     def uses(self, vault: Resource, index: "KeyIndex") -> dict[str, list[KeyUse]]:
-        """Return the resources that need each key of a vault, by the key's name in lower case. Raises Unread."""
-        return {name: each for (host, name), each in self._all(index).items() if _has(vault, host)}
+        """Return the resources that need each key of a vault, by the key's name in lower case. Raises Unread.
+
+        A vault without an address has the keys of all hosts that begin with its name.
+        """
+        own, every = _host(vault), self._all(index)
+        if own:
+            return self._by_host.get(own, {})
+        found: dict[str, list[KeyUse]] = {}
+        for host in self._hosts.get(vault.name.lower(), ()):
+            for name in self._by_host[host]:
+                found[name] = [*found.get(name, ()), *every[host, name]]
+        return found
 
     def vaults_in_use(self, index: "KeyIndex") -> Iterator[Resource]:
         """Yield the vaults and managed HSMs that hold the key of a resource, each once."""
@@ -431,6 +445,10 @@ class KeyRegister:
                         else:
                             found[key.id][use] = None
             self._uses = {id: list(each) for id, each in found.items()}
+            for (host, name), uses in self._uses.items():
+                if host not in self._by_host:
+                    self._hosts.setdefault(host.partition(".")[0], []).append(host)
+                self._by_host.setdefault(host, {})[name] = uses
         return self._uses
 
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scanner.model.index import Index
 from scanner.model.keys import KeyFinder, KeyName, KeyRegister, host_of, key_of
@@ -64,6 +66,29 @@ def test_resources_need_a_key_whatever_the_case_of_its_name() -> None:
     }
     assert [each.version for each in found["a"]] == ["", "0f"]
     assert [each.why for each in index.keys.more(index)] == ["not known of which key: four"]
+
+
+HOSTS = ("kv.vault.azure.net", "kv.vault.azure.cn", "kv.managedhsm.azure.net", "kv2.vault.azure.net", "other.example")
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(HOSTS), st.sampled_from(("a", "A", "b"))), max_size=8),
+    st.sampled_from(("kv", "KV", "kv2", "other", "none")),
+    st.sampled_from((None, *HOSTS)),
+)
+def test_the_uses_of_a_vault_are_those_of_its_hosts(
+    named: list[tuple[str, str]], name: str, address: str | None
+) -> None:
+    index = Index()
+    stores = [resource("X.Y/z", f"s{at}", key=f"https://{host}/keys/{key}") for at, (host, key) in enumerate(named)]
+    index.keys = KeyRegister({"x.y/z": (FINDER,)}, lambda: stores)
+    vault = resource("Microsoft.KeyVault/vaults", name, **({"vaultUri": f"https://{address}/"} if address else {}))
+    wanted: dict[str, set[str]] = {}
+    for store, (host, key) in zip(stores, named, strict=True):
+        if host == address if address else host.partition(".")[0] == name.lower():
+            wanted.setdefault(key.lower(), set()).add(store.id)
+    found = index.keys.uses(vault, index)
+    assert {key: {use.resource for use in uses} for key, uses in found.items()} == wanted
 
 
 def test_without_a_second_pass_it_is_unknown_which_resources_need_a_key() -> None:
