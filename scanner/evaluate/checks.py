@@ -40,7 +40,6 @@ class Context:
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
-    _by_kind: dict[int, list[Rule]] = field(default_factory=dict)
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
     _locks: dict[int, list[Rule]] = field(default_factory=dict)
     _others: dict[int, list[Rule]] = field(default_factory=dict)
@@ -48,9 +47,7 @@ class Context:
 
     def _rules_of(self, kind: ResourceType) -> list[Rule]:
         """Return the rules of a type, enabled or not."""
-        if not self._by_kind:
-            self._by_kind.update(self.rules.by_kind())
-        return self._by_kind.get(id(kind), [])
+        return self.rules.by_kind().get(id(kind), [])
 
     def enabled(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled rules of a type."""

@@ -49,6 +49,16 @@ _KEYS: dict[str, Sequence[str] | None] = {
 """The keys of patterns, and the values of those that have known ones."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """Rules by what they are about. `of`: the enabled rules that it was made of; `counts`: how many there were then."""
+
+    of: dict[str, Rule]
+    counts: tuple[int, int, int]
+    by_kind: dict[int, list[Rule]] = field(default_factory=dict)
+    by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class RuleSet:
     """The rules that were loaded; `enabled` are those that this scan evaluates."""
@@ -65,27 +75,34 @@ class RuleSet:
     """The frameworks by id, as their files were read; `in_order` has the order of lists."""
     topics: dict[str, str] = field(default_factory=dict)
     """What each topic of controls asks."""
+    _made: _Tables | None = field(default=None, repr=False, compare=False)
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
         return [rule for rule in self.rules.values() if rule.resource_type is resource_type]
 
     def by_kind(self) -> dict[int, list[Rule]]:
-        """Return the rules of each resource type that has rules, by the identity of the type."""
-        found: dict[int, list[Rule]] = {}
-        for rule in self.rules.values():
-            found.setdefault(id(rule.resource_type), []).append(rule)
-        return found
+        """Return the rules of each resource type that has rules, by the identity of the type. Not to be changed."""
+        return self._tables().by_kind
 
     def by_type(self) -> dict[str, list[ResourceType]]:
-        """Return the resource types of each ARM type (lower case) that has an enabled rule."""
-        found: dict[str, list[ResourceType]] = {}
+        """Return the resource types of each ARM type (lower case) that has an enabled rule. Not to be changed."""
+        return self._tables().by_type
+
+    def _tables(self) -> _Tables:
+        """Return the tables of these rules: those that were made before, where no rule and no type was added since."""
+        made, counts = self._made, (len(self.enabled), len(self.rules), len(self.kinds))
+        if made is not None and made.of is self.enabled and made.counts == counts:
+            return made
+        made = self._made = _Tables(self.enabled, counts)
+        for rule in self.rules.values():
+            made.by_kind.setdefault(id(rule.resource_type), []).append(rule)
         enabled = {id(self.rules[each].resource_type) for each in self.enabled if each in self.rules}
         for kind in self.kinds:
             if id(kind) in enabled:
                 for type in kind.types:
-                    found.setdefault(type.lower(), []).append(kind)
-        return found
+                    made.by_type.setdefault(type.lower(), []).append(kind)
+        return made
 
     def read(self) -> list[ResourceType]:
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
