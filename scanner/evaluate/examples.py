@@ -8,7 +8,6 @@ from scanner.model.host_names import host_names
 from scanner.model.ids import bundle_of, is_subscription
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Resource
-from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread
 from scanner.rulebook.examples import SUBSCRIPTION, Case, bundle, nulls
 from scanner.rulebook.loader import RuleSet
@@ -20,14 +19,9 @@ TENANT = "7e000000-0000-4000-8000-000000000001"
 ORDER = ("fail", "error", "unknown", "pass", "not-applicable")
 
 
-def kinds_of(type: str, rules: RuleSet) -> list[ResourceType]:
-    """Return the resource types of an ARM type."""
-    return [kind for kind in rules.kinds if type.lower() in (each.lower() for each in kind.types)]
-
-
 def evaluate(case: Case, rules: RuleSet) -> tuple[dict[str, str], dict[str, Exposure]]:
     """Return the worst status of each rule, and the exposures by endpoint."""
-    kinds = kinds_of(case.type, rules)
+    kinds = rules.declared(case.type)
     made = bundle(case, kinds)
     run = evaluation(case, rules)
     statuses = worst_statuses(run, made)
@@ -83,7 +77,7 @@ def _add_also(case: Case, index: Index, rules: RuleSet) -> None:
         resource.bundle.add(resource)
         index.add(resource)
     for top in filter(None, (each.top for each in bundles.values())):
-        for child in (child for kind in kinds_of(top.type, rules) for child in kind.children):
+        for child in (child for kind in rules.declared(top.type) for child in kind.children):
             if (child.always or is_subscription(top.id)) and child.type.lower() not in index.missing:
                 place = top.key + child.key
                 top.bundle.reads[place] = len(top.bundle.below.get(place, ()))

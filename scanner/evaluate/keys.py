@@ -57,7 +57,7 @@ class StoreKey(NamedTuple):
 def finders_of(rules: RuleSet) -> dict[str, tuple[KeyFinder, ...]]:
     """Return what finds keys, by type in lower case."""
     found: dict[str, list[KeyFinder]] = defaultdict(list)
-    for rule in rules.rules.values():
+    for rule in rules.with_keys():
         if rule.keys is not None and rule.keys.ask == "elsewhere":
             for type in rule.types:
                 found[type.lower()].append(rule.keys)

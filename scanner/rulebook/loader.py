@@ -57,6 +57,8 @@ class _Tables:
     counts: tuple[int, int, int]
     by_kind: dict[int, list[Rule]] = field(default_factory=dict)
     by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
+    declared: dict[str, list[ResourceType]] = field(default_factory=dict)
+    with_keys: list[Rule] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -97,12 +99,23 @@ class RuleSet:
         made = self._made = _Tables(self.enabled, counts)
         for rule in self.rules.values():
             made.by_kind.setdefault(id(rule.resource_type), []).append(rule)
+            if rule.keys is not None:
+                made.with_keys.append(rule)
         enabled = {id(self.rules[each].resource_type) for each in self.enabled if each in self.rules}
         for kind in self.kinds:
-            if id(kind) in enabled:
-                for type in kind.types:
-                    made.by_type.setdefault(type.lower(), []).append(kind)
+            for type in dict.fromkeys(map(str.lower, kind.types)):
+                made.declared.setdefault(type, []).append(kind)
+                if id(kind) in enabled:
+                    made.by_type.setdefault(type, []).append(kind)
         return made
+
+    def declared(self, type: str) -> Sequence[ResourceType]:
+        """Return the resource types of an ARM type, whether or not one of their rules is enabled."""
+        return self._tables().declared.get(type.lower(), ())
+
+    def with_keys(self) -> Sequence[Rule]:
+        """Return the rules on the keys that encrypt resources, enabled or not."""
+        return self._tables().with_keys
 
     def read(self) -> list[ResourceType]:
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""

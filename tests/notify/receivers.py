@@ -262,7 +262,7 @@ def _free() -> int:
         return int(taken.getsockname()[1])
 
 
-def until(done: Callable[[], bool], seconds: float = 5) -> None:
+def until(done: Callable[[], bool], seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end

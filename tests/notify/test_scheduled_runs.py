@@ -291,7 +291,7 @@ def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch
                  "--config", folder / "twolocks.toml", "--notify", "ops", *SKIPPED)  # fmt: skip
         environ = {**os.environ, "CI": "1", **box.environment(), **watch.env}
         child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE)
-        until(lambda: bool(watch.server.received), 30)
+        until(lambda: bool(watch.server.received))
         child.send_signal(signal.SIGKILL)
         child.communicate()
     watch.heard()
@@ -311,7 +311,7 @@ def test_ctrl_c_while_it_sends_ends_at_once_and_says_what_is_there(watch: Watch)
         child = subprocess.Popen(
             [sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE, text=True
         )
-        until(lambda: bool(watch.server.received), 30)
+        until(lambda: bool(watch.server.received))
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=8)
     assert child.returncode == 130

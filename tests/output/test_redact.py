@@ -32,6 +32,8 @@ SUFFIXES = (".html", ".csv", ".xlsx", ".ocsf.jsonl", ".md", ".sarif", ".junit.xm
 ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0,4}){3,7}\b", re.IGNORECASE)
 HOST = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b", re.IGNORECASE)
 GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
+PIECE = 6
+"""The characters of a name that are looked for first."""
 MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
 
 
@@ -120,11 +122,15 @@ def _strings(value: Any) -> Iterable[str]:
 
 
 def held(text: str, told: Iterable[str]) -> list[str]:
-    """The names that a text has. Each part of it whose characters are those of names is searched once."""
+    """The names that a text has. Each part of it whose characters are those of names is searched once, for the names
+    whose beginning and end are somewhere in it.
+    """
     told = set(told)
     others = "[^" + re.escape("".join(sorted(set("".join(told))))) + "]+"
     parts = "\0".join(set(re.split(others, text)))
-    return [name for name in told if name in parts]
+    pieces = {parts[at : at + PIECE] for at in range(len(parts) - PIECE + 1)}
+    likely = (name for name in told if len(name) < PIECE or {name[:PIECE], name[-PIECE:]} <= pieces)
+    return [name for name in likely if name in parts]
 
 
 def empty(document: Document) -> Document:
