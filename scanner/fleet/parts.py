@@ -171,6 +171,18 @@ class Parts:
         with self.writing(name) as file:
             store.into(file, Path(name))
 
+    def began(self, id: str) -> str:
+        """Return when the reading of a subscription began. Raises UserError where its part cannot be read."""
+        with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
+            return lines_of_part(path)[0].taken
+
+    def copy(self, id: str, before: "Parts") -> None:
+        """Take the part of a subscription from another run. Raises UserError where it cannot be read or written."""
+        name = f"{_checked(id)}{_PART}"
+        own = self.name("parts", name)
+        with before.storage.reading(before.name("parts", name), before.at) as path, self.writing(own) as file:
+            file.write(path.read_bytes())
+
     def write_failure(self, id: str, why: str) -> None:
         """Note that a subscription is given up."""
         self.write(self.name("failed", f"{_checked(id)}{_FAILED}"), msgspec.json.encode(GivenUp(why)))

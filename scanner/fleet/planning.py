@@ -19,12 +19,14 @@ from scanner.fleet.progress import Silent
 from scanner.fleet.queue import Queue
 from scanner.model.residency import ResidencyPolicy
 from scanner.rulebook.loader import RuleSet
+from scanner.snapshot.changes import last_changes, query, shows
 from scanner.snapshot.format import Header
 from scanner.snapshot.selection import Exclusion
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
+from scanner.terminal.text import many
 
 if TYPE_CHECKING:
     from scanner.azure.limits import SharedTurn
@@ -172,6 +174,53 @@ class Planner:
             parts.write_plan(plan)
         said = f"{len(parts.read()) - 1:,} of {len(plan.shards):,} subscriptions of run {plan.run} were read"
         scan.screen.write([Line(said, "Resumed", whole=True)], "start", f"resumed: {said}")
+        changed = scan.stop.run(self._changed(plan))
+        return (plan, parts) if not changed else self._planned_again(plan, parts, changed)
+
+    async def _changed(self, plan: RunPlan) -> dict[str, float]:
+        """Return the subscriptions (ids in lower case) in which something changed since a run began, each with the
+        time of its last change.
+
+        Where that is not known, a note of the plan says so.
+        """
+        from scanner.azure.errors import ReadError
+
+        scan, why = self.scan, "without Resource Graph"
+        if plan.graph:
+            async with scan.connected() as reader:
+                if (reader.account.name, reader.account.tenant.lower()) != (plan.account, plan.tenant.lower()):
+                    return {}  # it reads nothing: see `check_account`
+                try:
+                    rows = await reader.query(query(plan.header.taken), [each.id for each in plan.shards])
+                    return last_changes(rows)
+                except ReadError as error:
+                    why = " ".join(filter(None, (str(error.status or ""), error.code)))
+        said = (
+            f"what changed since {plan.header.taken} is not known ({why}): subscriptions that were read are as of then"
+        )
+        plan.header.notes.append(said)
+        scan.screen.write([Line(said, "Note", whole=True)], "parts", said)
+        return {}
+
+    def _planned_again(self, old: RunPlan, before: Parts, changed: dict[str, float]) -> tuple[RunPlan, Parts]:
+        """Return the plan of a new run, which has the parts of an interrupted one that show all changes.
+
+        What Resource Graph says is asked again, because a shard is read with it.
+        """
+        self.scan.header.taken = old.header.taken
+        plan, parts = self._planned()
+        kept = [
+            each
+            for each in plan.shards
+            if before.is_whole(each.id, is_late=False)
+            and (each.id.lower() not in changed or shows(before.began(each.id), changed[each.id.lower()]))
+        ]
+        for each in kept:
+            parts.copy(each.id, before)
+        before.end()
+        said = f"{many(len(changed), 'subscription')} changed since, so this is run {plan.run}"
+        said += f" with {many(len(kept), 'part')} of run {old.run}"
+        self.scan.screen.write([Line(said, "Resumed", whole=True)], "start", f"resumed: {said}")
         return plan, parts
 
 

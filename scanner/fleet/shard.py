@@ -12,6 +12,7 @@ import msgspec
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Progress, collect_one
 from scanner.config.settings import Settings
+from scanner.document.schema import now
 from scanner.errors import InputError, UserError
 from scanner.fleet.messages import RunPlan, ShardInput, digest_of
 from scanner.fleet.parts import Parts
@@ -85,9 +86,9 @@ class ShardRunner:
         return "read"
 
     async def _read(self, plan: RunPlan, found: ShardInput) -> Store:
-        """Return what a collection of one subscription wrote. Raises UserError."""
+        """Return what a collection of one subscription wrote: `taken` is when it began. Raises UserError."""
         loaded = self._rules_of(plan)
-        store = Store(msgspec.structs.replace(plan.header, scopes=[found.id]))
+        store = Store(msgspec.structs.replace(plan.header, scopes=[found.id], taken=now()))
         wanted = Plan(
             loaded.types,
             loaded.reads,

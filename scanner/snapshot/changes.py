@@ -34,6 +34,21 @@ def query(taken: str) -> str:
     )
 
 
+def last_changes(rows: Iterable[Json]) -> dict[str, float]:
+    """Return the time of the last change in each subscription (lower case), in seconds since 1970."""
+    found: dict[str, float] = {}
+    for row in rows:
+        subscription = subscription_of(str(row.get("id")))
+        if subscription:
+            found[subscription] = max(found.get(subscription, 0.0), _seconds(row.get("changed")))
+    return found
+
+
+def shows(read: str, change: float) -> bool:
+    """Return whether a read that began at a time shows a change."""
+    return _seconds(read) < float("inf") and _seconds(read) >= change + _LATE
+
+
 def forget_changed(journal: Journal, rows: Iterable[Json]) -> int:
     """Make the reads again that changes concern: of a changed resource all below it, the lists that show it, and the
     queries of Resource Graph. Return the number of changed resources.

@@ -89,6 +89,37 @@ def test_a_scan_goes_on_where_it_was_interrupted(lab: Lab) -> None:
     assert lab.part(S1).read_bytes() == same
 
 
+def test_a_subscription_that_changed_after_it_was_read_is_read_again(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What Resource Graph says is asked again too, because the parts are read with it."""
+    lab.parted()
+    whole, old = lab.found(), lab.run
+    (old / "over").unlink()
+    lab.part(S3).unlink()
+    taken = json.loads((old / "plan.json").read_bytes())["header"]["taken"]
+    changes = [(f"/subscriptions/{S1}/resourceGroups/rg/providers/X.Y/z/one", "2000-01-01T00:00:00Z")]
+    changes += [(f"/subscriptions/{S2}/resourceGroups/rg/providers/X.Y/z/two", "2099-01-01T00:00:00Z")]
+    monkeypatch.setattr(lab.box.estate, "changes", changes)
+    ended = lab.parted("--resume", old.name)
+    (new,) = {*lab.place.iterdir()} - {old}
+    assert lab.found() == whole, ended.err
+    assert lab.read == {S2, S3}
+    assert f"1 subscription changed since, so this is run {new.name} with 1 part of run {old.name}" in ended.err
+    assert json.loads((lab.folder / "f.json").read_bytes())["scan"]["taken"] == taken
+    assert (old / "over").exists(), "its workers read nothing more"
+
+
+def test_where_changes_are_not_known_a_note_says_so(lab: Lab) -> None:
+    lab.parted()
+    (lab.run / "over").unlink()
+    lab.part(S3).unlink()
+    lab.box.faults = FaultPlan([Fault("status", "*/Microsoft.ResourceGraph/resources", status=403)])
+    ended = lab.parted("--resume", lab.run.name, "--fail-on", "never")
+    lab.box.faults = FaultPlan()
+    assert lab.read >= {S3}
+    notes = lab.found()["coverage"]["notes"]
+    assert [each for each in notes if each.startswith("what changed since ") and "is not known (403" in each], ended.err
+
+
 def test_what_a_deadline_cut_off_is_read_when_the_scan_goes_on(lab: Lab) -> None:
     lab.parted()
     whole = lab.found()
