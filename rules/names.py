@@ -164,13 +164,20 @@ def _by_host(host: str, space: Namespace, index: Index) -> str:
         return found
     if SITES in space.types or GROUPS in space.types:
         return _app(host, index)
-    for profile in index.of_type(network.PROFILE.type)[0] if network.PROFILE.type in space.types else ():
-        for read in (network.AFD_ENDPOINTS, CDN_ENDPOINTS):
-            if read.needed(profile) and (gap := profile.children(read).gap) is not None:
-                raise gap
+    if network.PROFILE.type in space.types and (gap := cached(index, "endpoints that were not read", _gap)) is not None:
+        raise gap
     if space.suffix == ".cloudapp.azure.com" and host.removesuffix(space.suffix).count(".") != 1:
         raise Unread("the addresses of scale sets", "the name may be that of an instance of a scale set")
     return ""
+
+
+def _gap(index: Index) -> Unread | None:
+    """Return that the endpoints of a Front Door or CDN profile were not read; None where all were."""
+    for profile in index.of_type(network.PROFILE.type)[0]:
+        for read in (network.AFD_ENDPOINTS, CDN_ENDPOINTS):
+            if read.needed(profile) and (gap := profile.children(read).gap) is not None:
+                return gap
+    return None
 
 
 def _hosts(index: Index) -> Iterator[tuple[str, str]]:

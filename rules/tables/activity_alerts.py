@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from scanner.model.ids import segments
+from scanner.model.ids import segments, subscription_of
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, member, same
+from scanner.model.json_paths import is_absent, member, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
+from scanner.reach.sources import cached
 
 Unheard = Callable[[Iterable[str], Index], Evidence | None]
 """Why none of these action groups (ids) notifies anyone; None where one does. Raises Unread."""
@@ -31,7 +32,8 @@ def no_alert(
     wanted = _Wanted(subscription.key, operation, category, incident)
     almost: list[Evidence] = []
     missing: list[Unread] = []
-    for alert in index.of_type(TYPE)[0]:
+    known = cached(index, "activity log alerts", _by_subscription)
+    for alert in (*known.get(subscription_of(subscription.id), ()), *known.get("", ())):
         try:
             fault = wanted.fault(alert) or _silent(alert, index, unheard)
         except Unread as unread:
@@ -48,6 +50,23 @@ def no_alert(
     if missing:
         return unknown(*missing)
     return Fail((Evidence("activity log alert", "none", wanted.words), *almost))
+
+
+def _by_subscription(index: Index) -> dict[str, list[Resource]]:
+    """Return the alerts in and for each subscription (lower case); "": those for subscriptions that are not known."""
+    found: dict[str, list[Resource]] = {}
+    for alert in index.of_type(TYPE)[0]:
+        for each in dict.fromkeys(_subscriptions(alert)):
+            found.setdefault(each, []).append(alert)
+    return found
+
+
+def _subscriptions(alert: Resource) -> list[str]:
+    scopes = value_at(alert.body, "properties.scopes")
+    if not isinstance(scopes, list):
+        return [""]
+    named = [subscription_of("/" + "/".join(segments(each))) if isinstance(each, str) else "" for each in scopes]
+    return [""] if "" in named else [subscription_of(alert.id), *named]
 
 
 OTHER = Evidence("", None)

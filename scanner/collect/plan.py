@@ -113,7 +113,7 @@ class Plan:
         for resource_type in self.resource_types:
             for type in resource_type.types:
                 declared.setdefault(type.lower(), []).append(resource_type)
-        found = {read: by_parent.get(read, []) for read in self.reads}
+        found: dict[ResourceType | Read, list[Read]] = {read: by_parent.get(read, []) for read in self.reads}
         place = {read: number for number, read in enumerate(self.reads)}
         for parent in self.resource_types:
             same = dict.fromkeys(each for type in parent.types for each in declared[type.lower()])
