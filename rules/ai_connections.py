@@ -89,6 +89,8 @@ def stored_credential(connection: Resource, index: Index) -> Verdict:
     if not _keyed(connection):
         return Pass((seen,))
     category = connection.require(CATEGORY)
+    if not isinstance(category, str):
+        return unknown(malformed(CATEGORY))
     if not is_one(category, TAKES_TOKENS):
         return NotApplicable("the service takes a credential of its own, and no identity of Microsoft Entra ID")
     return Fail((seen, connection.evidence(CATEGORY)))

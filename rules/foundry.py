@@ -95,6 +95,8 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
     if off:
         names = [f"{get_path(each, 'name')} ({get_path(each, 'source')})" for each in off]
         return Fail((seen, Evidence(where, names, "no filter of these that is off")))
+    if not all(isinstance(get_path(each, "name"), str) for each in filters):
+        return unknown(malformed(f"{FILTERS}[].name"), evidence=(seen,))
     for each in guarded:
         for member in ("enabled", "blocking"):
             if not same(get_path(each, member), True):

@@ -37,6 +37,16 @@ FOUND = (
     ("Microsoft.Web/sites/config", "properties.scmipsecurityrestrictionsusemain"),
 )
 """Properties with which rules passed, or did not apply, by a value of a wrong type."""
+IN_ONE = (
+    ("a key for everyone", "Microsoft.CognitiveServices/accounts/projects/connections", "properties.category"),
+    ("takes keys alone", "Microsoft.MachineLearningServices/workspaces/connections", "properties.category"),
+    (
+        "a filter that only notes",
+        "Microsoft.CognitiveServices/accounts/raiPolicies",
+        "properties.contentfilters[].name",
+    ),
+)
+"""The same, which only some examples show: words of such an example, the type, and the property."""
 MOST = 3
 """The number of examples of each."""
 
@@ -46,18 +56,18 @@ def every() -> list[Example]:
     return [Example.of(case) for case in examples.cases()]
 
 
-def places(type: str, path: str) -> Iterator[tuple[Example, str, Place]]:
-    for example in every():
+def places(type: str, path: str, words: str = "") -> Iterator[tuple[Example, str, Place]]:
+    for example in (each for each in every() if words in each.case.id):
         for key, at in example.places():
             if path_of(at) == path and type_of(str(example.body(key)["id"])).lower() == type.lower():
                 yield example, key, at
                 break
 
 
-@pytest.mark.parametrize(("type", "path"), FOUND)
-def test_what_was_found(type: str, path: str) -> None:
+@pytest.mark.parametrize(("words", "type", "path"), [*(("", *each) for each in FOUND), *IN_ONE])
+def test_what_was_found(words: str, type: str, path: str) -> None:
     counts = Counts()
-    for example, key, at in places(type, path):
+    for example, key, at in places(type, path, words):
         counts.add(example, key, at, example.statuses())
         if counts.places == MOST:
             break
