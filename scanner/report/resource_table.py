@@ -18,6 +18,8 @@ from scanner.report.words import Words
 MARK = "\x01"
 _PLAIN = re.compile(r"[\w ./()+:;,=@~%*!?-]{3,}", re.ASCII)
 _SHORT = 2
+_IDS = 24 << 20
+"""The bytes of ids and names that are in memory, before others are in a file."""
 _RECENT = 1 << 13
 """Of how many resources the marks and the places are kept."""
 
@@ -28,11 +30,14 @@ class ResourceTable:
     An id stands in it once, and is found by its hash; the marks of the resources that were used last are kept.
     """
 
-    def __init__(self, document: Document, store: BlockStore) -> None:
+    def __init__(self, document: Document) -> None:
+        store = BlockStore(_IDS)
         self._find = without_case(document.resources)
         self._numbers = HashedNumbers()
         """The indexes of resources by their ids in lower case."""
         self._recent: dict[str, int] = {}
+        self._last_id = -1, ""
+        """The resource whose id was read last."""
         self._names = scope_names(document)
         self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
         self._labels = tenant_labels(document.coverage.scopes, document.scan)
@@ -66,7 +71,10 @@ class ResourceTable:
         return index
 
     def _id(self, index: int) -> str:
-        return f"{self.prefixes.column.text(self.columns['prefix'][index])}{self.last.text(index)}"
+        if index != self._last_id[0]:
+            prefix = self.prefixes.column.text(self.columns["prefix"][index])
+            self._last_id = index, f"{prefix}{self.last.text(index)}"
+        return self._last_id[1]
 
     def _add(self, resource: str) -> int:
         own, row = self._known(resource)

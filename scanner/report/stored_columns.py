@@ -67,11 +67,12 @@ class ByteColumn:
             self._blocks.append(self._store.put(bytes(self._rest[:BLOCK])))
             del self._rest[:BLOCK]
 
-    def read(self, start: int, size: int) -> bytes:
-        """Return some of the bytes."""
-        number, first = divmod(start, BLOCK)
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes from one place to another."""
+        number, first, size = start // BLOCK, start % BLOCK, end - start
         if number < len(self._blocks) and first + size <= BLOCK:
-            return self._store.get(self._blocks[number], first, size)
+            block = self._blocks[number]
+            return block[first : first + size] if isinstance(block, bytes) else self._store.get(block, first, size)
         return b"".join(self.pieces(start, size))
 
     def pieces(self, start: int = 0, size: int | None = None) -> Iterator[bytes]:
@@ -88,7 +89,7 @@ class ByteColumn:
 
 
 class NumberColumn(Sequence[int]):
-    """Whole numbers of 32 bits. `least`, `greatest`: of all; 0 where there is none."""
+    """Whole numbers of 32 bits, counted from 0. `least`, `greatest`: of all; 0 where there is none."""
 
     def __init__(self, store: BlockStore) -> None:
         self._bytes = ByteColumn(store)
@@ -107,7 +108,7 @@ class NumberColumn(Sequence[int]):
             self._bytes.append(array("i", values).tobytes())
 
     def __getitem__(self, at: int) -> int:  # type: ignore[override]
-        return _numbers(self._bytes.read(4 * range(len(self))[at], 4))[0]
+        return _numbers(self._bytes.read(4 * at, 4 * at + 4))[0]
 
     def __iter__(self) -> Iterator[int]:
         for numbers in self.arrays():
@@ -134,12 +135,13 @@ class TextColumn:
         self.bytes = ByteColumn(store)
         self.lengths = NumberColumn(store)
         self._waiting: list[str] = []
+        self._stored = 0
         self._starts = array("q", [0]) if is_read else None
         self._is_odd = False
         """Whether a text has half a surrogate pair, which UTF-8 cannot write."""
 
     def __len__(self) -> int:
-        return len(self.lengths) + len(self._waiting)
+        return self._stored + len(self._waiting)
 
     def append(self, text: str) -> None:
         """Append a text."""
@@ -149,6 +151,7 @@ class TextColumn:
 
     def _store(self) -> None:
         texts, self._waiting = self._waiting, []
+        self._stored += len(texts)
         found = [text.encode("utf-8", "surrogatepass") for text in texts]
         self._is_odd = self._is_odd or not _is_utf8(texts)
         self.lengths.extend(list(map(units, texts)))
@@ -161,11 +164,10 @@ class TextColumn:
 
     def text(self, at: int) -> str:
         """Return a text by its number."""
+        if at >= self._stored:
+            return self._waiting[at - self._stored]
         assert self._starts is not None
-        if at >= len(self.lengths):
-            return self._waiting[at - len(self.lengths)]
-        start, end = self._starts[at], self._starts[at + 1]
-        return self.bytes.read(start, end - start).decode("utf-8", "surrogatepass")
+        return self.bytes.read(self._starts[at], self._starts[at + 1]).decode("utf-8", "surrogatepass")
 
     def so_far(self) -> "TextPart":
         """Return the texts that are in the column now."""
