@@ -10,8 +10,10 @@ _BITS = 32
 """Of a hash, and of a number, in a slot."""
 _PART = (1 << _BITS) - 1
 _SLOTS = 1 << 10
-_RECENT = 1 << 13
-"""How many texts are kept as they are, because they may come again soon."""
+_RECENT = 6 << 20
+"""The bytes of texts that are kept as they are, because they may come again soon."""
+_OVERHEAD = 150
+"""The bytes that Python needs for a text and its place in a dictionary, beside its own."""
 
 
 class IndexTable(dict[Any, int]):
@@ -82,6 +84,7 @@ class StoredTexts(dict[str, int]):
         super().__init__()
         self.column = TextColumn(store, is_read=True)
         self._numbers = HashedNumbers()
+        self._size = 0
         self.__missing__("")
 
     def __missing__(self, text: str) -> int:
@@ -91,7 +94,9 @@ class StoredTexts(dict[str, int]):
             index = len(column)
             column.append(text)
             self._numbers.add(hash(text), index)
-        if len(self) >= _RECENT:
+        self._size += len(text) + _OVERHEAD
+        if self._size > _RECENT:
             self.clear()
+            self._size = 0
         self[text] = index
         return index

