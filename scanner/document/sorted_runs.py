@@ -12,7 +12,7 @@ import msgspec
 
 from scanner.document.temporary import read_at
 
-_IN_MEMORY = 4 << 20
+_IN_MEMORY = 32 << 20
 """The bytes of a run, which is in memory until it is full."""
 _AT_ONCE = 256
 """How many byte strings of a run are read at once."""

@@ -54,7 +54,7 @@ class DataBlock:
     def __init__(self, document: Document, exposures: Sequence[ExposureRow], findings: Sequence[FindingRow]) -> None:
         self.document = document
         self._store = BlockStore()
-        self.resources = ResourceTable(document)
+        self.resources = ResourceTable(document, self._store)
         self.strings = StoredTexts(self._store)
         self.gap_sets = IndexTable(())
         self.rules = IndexTable()

@@ -1,7 +1,6 @@
 """Distinct values by the numbers that they get as they come. Tables of many texts keep them in a file."""
 
 from array import array
-from collections.abc import Callable
 from typing import Any
 
 from scanner.report.stored_columns import BlockStore, TextColumn
@@ -40,27 +39,27 @@ class TextTable(IndexTable):
 
 
 class HashedNumbers:
-    """Numbers by the hashes of what they stand for, 12 to 24 bytes each. A hash is no answer: who asks decides."""
+    """Numbers by the hashes of what they stand for, 16 to 32 bytes each. A hash is no answer: who asks decides."""
 
     def __init__(self) -> None:
         self._slots = array("Q", bytes(8 * _SLOTS))
         """0, or a part of a hash above a number and 1, in the first slot that was free from that of its hash on."""
         self._count = 0
 
-    def find(self, hash: int, is_it: Callable[[int], bool]) -> int | None:
-        """Return the number with a hash for which a function holds, None where there is none."""
+    def find(self, hash: int) -> list[int]:
+        """Return the numbers whose hashes are equal in part."""
         slots, mask, part = self._slots, len(self._slots) - 1, hash & _PART
-        at = part & mask
+        at, found = part & mask, []
         while entry := slots[at]:
-            if entry >> _BITS == part and is_it((entry & _PART) - 1):
-                return (entry & _PART) - 1
+            if entry >> _BITS == part:
+                found.append((entry & _PART) - 1)
             at = at + 1 & mask
-        return None
+        return found
 
     def add(self, hash: int, number: int) -> None:
         """Add a number with a hash."""
         self._count += 1
-        if 3 * self._count > 2 * len(self._slots):
+        if 2 * self._count > len(self._slots):
             entries, self._slots = self._slots, array("Q", bytes(2 * 8 * len(self._slots)))
             for entry in filter(None, entries):
                 self._put(entry)
@@ -88,12 +87,12 @@ class StoredTexts(dict[str, int]):
         self.__missing__("")
 
     def __missing__(self, text: str) -> int:
-        column = self.column
-        index = self._numbers.find(hash(text), lambda at: column.text(at) == text)
+        column, key = self.column, hash(text)
+        index = next((at for at in self._numbers.find(key) if column.text(at) == text), None)
         if index is None:
             index = len(column)
             column.append(text)
-            self._numbers.add(hash(text), index)
+            self._numbers.add(key, index)
         self._size += len(text) + _OVERHEAD
         if self._size > _RECENT:
             self.clear()

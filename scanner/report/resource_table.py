@@ -18,8 +18,8 @@ from scanner.report.words import Words
 MARK = "\x01"
 _PLAIN = re.compile(r"[\w ./()+:;,=@~%*!?-]{3,}", re.ASCII)
 _SHORT = 2
-_IDS = 24 << 20
-"""The bytes of ids and names that are in memory, before others are in a file."""
+_IDS = 32 << 20
+"""The bytes of ids that are in memory, before others are in a file."""
 _RECENT = 1 << 13
 """Of how many resources the marks and the places are kept."""
 
@@ -27,11 +27,10 @@ _RECENT = 1 << 13
 class ResourceTable:
     """The table of resources: each id as a prefix and its last segment, with the names that cards show.
 
-    An id stands in it once, and is found by its hash; the marks of the resources that were used last are kept.
+    Ids are found by their hashes; the marks of the resources that were used last are kept.
     """
 
-    def __init__(self, document: Document) -> None:
-        store = BlockStore(_IDS)
+    def __init__(self, document: Document, store: BlockStore) -> None:
         self._find = without_case(document.resources)
         self._numbers = HashedNumbers()
         """The indexes of resources by their ids in lower case."""
@@ -47,8 +46,8 @@ class ResourceTable:
         self.subscriptions, self.groups = TextTable(), TextTable()
         self.prefixes = StoredTexts(store)
         self.types, self.regions, self.owners = (IndexTable("") for _ in range(3))
-        self.last = TextColumn(store, is_read=True)
-        self.name, self.path = TextColumn(store), TextColumn(store)
+        self._ids = TextColumn(BlockStore(_IDS), is_read=True)
+        self.last, self.name, self.path = (TextColumn(store) for _ in range(3))
         self.columns = {name: array("i") for name in ("prefix", "sub", "group", "type", "region", "parent", "owner")}
 
     def __len__(self) -> int:
@@ -61,8 +60,10 @@ class ResourceTable:
             return index
         lower = resource.lower()
         key = hash(lower)
-        index = self._numbers.find(key, lambda at: self._id(at).lower() == lower)
-        if index is None:
+        for index in self._numbers.find(key):
+            if self._id(index).lower() == lower:
+                break
+        else:
             index = self._add(resource)
             self._numbers.add(key, index)
         if len(self._recent) >= _RECENT:
@@ -72,8 +73,7 @@ class ResourceTable:
 
     def _id(self, index: int) -> str:
         if index != self._last_id[0]:
-            prefix = self.prefixes.column.text(self.columns["prefix"][index])
-            self._last_id = index, f"{prefix}{self.last.text(index)}"
+            self._last_id = index, self._ids.text(index)
         return self._last_id[1]
 
     def _add(self, resource: str) -> int:
@@ -96,6 +96,7 @@ class ResourceTable:
         )
         for column, value in zip(self.columns.values(), values, strict=True):
             column.append(value)
+        self._ids.append(own)
         self.last.append(last)
         self.name.append("" if name == last else name)
         self.path.append("" if path == name else path)
@@ -114,12 +115,13 @@ class ResourceTable:
         own, above = self._id(index), columns["parent"][index]
         letters: list[tuple[str, str]] = [
             (own, "i"),
-            (self.last.text(index), "n"),
+            (own.rpartition("/")[2], "n"),
             (self.groups.texts[columns["group"][index]], "g"),
             (self.subscriptions.texts[columns["sub"][index]], "s"),
         ]
         if above >= 0:
-            letters += [(self._id(above), "q"), (self.last.text(above), "p")]
+            parent = self._ids.text(above)
+            letters += [(parent, "q"), (parent.rpartition("/")[2], "p")]
         letters.sort(key=lambda each: -len(each[0]))
         # A part of a plain text is plain too, if it is long enough.
         is_plain = _PLAIN.fullmatch(own)

@@ -4,7 +4,7 @@ import tempfile
 import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from typing import IO
 
 from scanner.document.temporary import read_at
@@ -152,15 +152,17 @@ class TextColumn:
     def _store(self) -> None:
         texts, self._waiting = self._waiting, []
         self._stored += len(texts)
-        found = [text.encode("utf-8", "surrogatepass") for text in texts]
-        self._is_odd = self._is_odd or not _is_utf8(texts)
-        self.lengths.extend(list(map(units, texts)))
+        encoded = (joined := "".join(texts)).encode("utf-8", "surrogatepass")
+        if joined.isascii():
+            lengths = sizes = list(map(len, texts))
+        else:
+            self._is_odd = self._is_odd or not _is_utf8(texts)
+            lengths = list(map(units, texts))
+            sizes = [len(text.encode("utf-8", "surrogatepass")) for text in texts]
+        self.lengths.extend(lengths)
         if self._starts is not None:
-            end = self._starts[-1]
-            for encoded in found:
-                end += len(encoded)
-                self._starts.append(end)
-        self.bytes.append(b"".join(found))
+            self._starts.extend(islice(accumulate(sizes, initial=self._starts[-1]), 1, None))
+        self.bytes.append(encoded)
 
     def text(self, at: int) -> str:
         """Return a text by its number."""

@@ -205,6 +205,9 @@ class Ordered(Sequence[_Row]):
             return [self._rows[each] for each in self._order[at]]
         return self._rows[self._order[at]]
 
+    def __iter__(self) -> Iterator[_Row]:
+        return map(self._rows.__getitem__, self._order)
+
 
 def exposure_keys() -> SortKeys[ExposureRow]:
     """Return the keys that order endpoints by RATINGS, then by resource id, endpoint and address."""
@@ -230,6 +233,9 @@ def finding_keys() -> SortKeys[FindingRow]:
 
 def _parts(*texts: str) -> str:
     """Return a text that sorts as the texts one after the other do."""
+    joined = "\0\0".join((*texts, ""))
+    if joined.count("\0") == 2 * len(texts):
+        return joined
     return "".join([text.replace("\0", "\0\1") + "\0\0" for text in texts])
 
 
