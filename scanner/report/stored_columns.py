@@ -33,6 +33,8 @@ class BlockStore:
         if self._file is None:
             self._file = tempfile.TemporaryFile()  # noqa: SIM115
             weakref.finalize(self, self._file.close)
+        # Where there is no pread, reading has moved the place.
+        self._file.seek(self._end)
         self._file.write(block)
         self._is_flushed = False
         self._end += len(block)
