@@ -7,33 +7,28 @@ patterns of JSON remain JSON. `packing.py` writes it.
 """
 
 import json
-import re
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
 
-from scanner.document.reader import without_case
-from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow, ResourceRow
-from scanner.document.tenants import tenant_labels
-from scanner.model.ids import group_of, subscription_of, type_of
+from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow
+from scanner.document.sorted_runs import SortedRuns
 from scanner.model.verdict import SEVERITIES
 from scanner.report.first_page import ENDPOINTS, LARGE, FirstPage, RowCounts, cut
 from scanner.report.frameworks import framework_block
-from scanner.report.gaps import scope_names
-from scanner.report.localized import named
-from scanner.report.naming import PORTALS, path_name, type_name
-from scanner.report.packing import Columns, Differences, PackedTexts
+from scanner.report.index_tables import IndexTable, StoredTexts
+from scanner.report.naming import PORTALS
+from scanner.report.packing import Columns, Differences
+from scanner.report.resource_table import ResourceTable
+from scanner.report.stored_columns import BlockStore, LongText, NumberColumn
 from scanner.report.summary import STATUSES, rating
 from scanner.report.words import Words, parse_time
 
-MARK = "\x01"
-_PLAIN = re.compile(r"[\w ./()+:;,=@~%*!?-]{3,}", re.ASCII)
-_SHORT = 2
 _WAIVER_DAYS, _EXPIRING_DAYS = 90, 30
 _STATUS = {name: at for at, name in enumerate(STATUSES)}
 _SEVERITY: dict[str | None, int] = {name: at for at, name in enumerate(SEVERITIES)}
@@ -46,185 +41,8 @@ _FINDING = (
     "new", "since",
 )  # fmt: skip
 _Row = TypeVar("_Row", ExposureRow, FindingRow)
-_TEXTS = ("last", "name", "path")
-"""The columns of resources that are no indexes."""
 _BATCH = 1024
-_RECENT = 1 << 13
-"""Of how many resources the marks and the places are kept."""
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder(order="sorted").encode
-
-
-class IndexTable(dict[Any, int]):
-    """Distinct values in the order in which they came; `table[value]` adds a new value and returns its index."""
-
-    def __init__(self, *first: Any) -> None:
-        super().__init__({value: at for at, value in enumerate(first)})
-
-    def __missing__(self, value: Any) -> int:
-        index = self[value] = len(self)
-        return index
-
-
-class TextTable(IndexTable):
-    """Distinct texts, which are found by their index too."""
-
-    def __init__(self) -> None:
-        super().__init__("")
-        self.texts = [""]
-
-    def __missing__(self, value: Any) -> int:
-        self.texts.append(value)
-        return super().__missing__(value)
-
-
-class ResourceTable:
-    """The table of resources: each id as a prefix and its last segment, with the names that cards show.
-
-    An id stands in it once: `_index` has hashes, and the marks of the resources that were used last are kept.
-    """
-
-    def __init__(self, document: Document) -> None:
-        self._find = without_case(document.resources)
-        self._index: dict[int, int] = {}
-        """The index of a resource by the hash of its id in lower case, or by the next number that is free."""
-        self._recent: dict[str, int] = {}
-        self._names = scope_names(document)
-        self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
-        self._labels = tenant_labels(document.coverage.scopes, document.scan)
-        self._owner_tag = (document.scan.owner_tag or "").lower()
-        self._marks: dict[int, list[tuple[str, str]]] = {}
-        """For a resource, pairs of a text and the mark that stands for it, the longest text first."""
-        self.subscriptions, self.groups, self.prefixes = (TextTable() for _ in range(3))
-        self.types, self.regions, self.owners = (IndexTable("") for _ in range(3))
-        self.columns: dict[str, list[Any] | array[int]] = {
-            name: [] if name in _TEXTS else array("i")
-            for name in ("prefix", "last", "name", "path", "sub", "group", "type", "region", "parent", "owner")
-        }
-
-    def at(self, resource: str) -> int:
-        """Return the index of a resource id; ids are compared without case."""
-        index = self._recent.get(resource)
-        if index is not None:
-            return index
-        lower = resource.lower()
-        index = self._index.get(self._slot(lower))
-        if index is None:
-            index = self._add(resource)
-            # What is above it may have taken the slot.
-            self._index[self._slot(lower)] = index
-        if len(self._recent) >= _RECENT:
-            self._recent.clear()
-        self._recent[resource] = index
-        return index
-
-    def _slot(self, lower: str) -> int:
-        """Return the key of an id in `_index`, which may not be there yet."""
-        slot = hash(lower)
-        while (index := self._index.get(slot)) is not None and self._id(index).lower() != lower:
-            slot += 1
-        return slot
-
-    def _id(self, index: int) -> str:
-        columns: dict[str, Any] = self.columns
-        return f"{self.prefixes.texts[columns['prefix'][index]]}{columns['last'][index]}"
-
-    def _add(self, resource: str) -> int:
-        own, row = self._known(resource)
-        parent = (row.parent if row else "") or ""
-        above = self.at(parent) if parent and own.lower().startswith(parent.lower() + "/") else -1
-        known = self._find(parent) if parent else None
-        parent = known[0] if known is not None else parent
-        head, slash, last = own.rpartition("/")
-        name = (row.name if row else "") or last
-        path = path_name(own, parent, name) if above >= 0 else name
-        values = (
-            self.prefixes[head + slash],
-            last,
-            "" if name == last else name,
-            "" if path == name else path,
-            self.subscriptions[((row.subscription if row else "") or subscription_of(own)).lower()],
-            self.groups[(row.resource_group if row else "") or group_of(own)],
-            self.types[(row.type if row else "") or type_of(own)],
-            self.regions[row.location if row else ""],
-            above,
-            self.owners[self._tagged(row) or self._tagged(known[1] if known is not None else None)],
-        )
-        for column, value in zip(self.columns.values(), values, strict=True):
-            column.append(value)  # type: ignore[arg-type]
-        return len(self.columns["last"]) - 1
-
-    def _marks_of(self, index: int) -> list[tuple[str, str]]:
-        found = self._marks.get(index)
-        if found is None:
-            if len(self._marks) >= _RECENT:
-                self._marks.clear()
-            found = self._marks[index] = self._new_marks(index)
-        return found
-
-    def _new_marks(self, index: int) -> list[tuple[str, str]]:
-        columns: dict[str, Any] = self.columns
-        own, above = self._id(index), columns["parent"][index]
-        letters: list[tuple[str, str]] = [
-            (own, "i"),
-            (columns["last"][index], "n"),
-            (self.groups.texts[columns["group"][index]], "g"),
-            (self.subscriptions.texts[columns["sub"][index]], "s"),
-        ]
-        if above >= 0:
-            letters += [(self._id(above), "q"), (columns["last"][above], "p")]
-        letters.sort(key=lambda each: -len(each[0]))
-        # A part of a plain text is plain too, if it is long enough.
-        is_plain = _PLAIN.fullmatch(own)
-        return [
-            (text, MARK + letter)
-            for text, letter in letters
-            if (len(text) > _SHORT if is_plain and text in own else _PLAIN.fullmatch(text))
-        ]
-
-    def _known(self, resource: str) -> tuple[str, ResourceRow | None]:
-        """Return a resource id as the document writes it, and its row."""
-        return self._find(resource) or (resource, None)
-
-    def type_of(self, resource: str) -> str:
-        """Return the type of a resource, which need not be in the table."""
-        own, row = self._known(resource)
-        return (row.type if row else "") or type_of(own)
-
-    def _tagged(self, row: ResourceRow | None) -> str:
-        """Return the value of the owner tag, "" without one; the names of tags are compared without case."""
-        tags = row.tags.items() if row is not None and self._owner_tag else ()
-        return next((value for name, value in tags if name.lower() == self._owner_tag), "")
-
-    def pattern(self, text: str, index: int) -> str:
-        """Return a text with marks in place of the names of its resource."""
-        if MARK in text:
-            text = text.replace(MARK, MARK + "x")
-        for value, mark in self._marks_of(index):
-            if value in text:
-                text = text.replace(value, mark)
-        return text
-
-    def export(self, length: int | None = None, prefixes: int | None = None) -> Columns:
-        """Return the columns, ready for JSON; of the first resources and prefixes alone where numbers are given."""
-        cut = {name: column[:length] for name, column in self.columns.items()}
-        return {
-            **{name: PackedTexts(column) if name in _TEXTS else column for name, column in cut.items()},
-            "prefixes": PackedTexts(islice(self.prefixes, prefixes)),
-        }
-
-    def values(self, words: Words) -> Columns:
-        """Return the values to which columns are indexes, ready for JSON."""
-        return {
-            "subs": [
-                [each, self._names.get(each, each), self._tenants.get(each, ""), self._labels.get(each, "")]
-                for each in self.subscriptions
-            ],
-            "groups": list(self.groups),
-            "types": list(self.types),
-            "typeNames": [named(type_name(each), words) for each in self.types],
-            "regions": list(self.regions),
-            "owners": list(self.owners),
-        }
 
 
 class DataBlock:
@@ -235,8 +53,9 @@ class DataBlock:
 
     def __init__(self, document: Document, exposures: Sequence[ExposureRow], findings: Sequence[FindingRow]) -> None:
         self.document = document
-        self.resources = ResourceTable(document)
-        self.strings = IndexTable("")
+        self._store = BlockStore()
+        self.resources = ResourceTable(document, self._store)
+        self.strings = StoredTexts(self._store)
         self.gap_sets = IndexTable(())
         self.rules = IndexTable()
         self.gaps = [
@@ -253,14 +72,38 @@ class DataBlock:
             self._finding(findings[at])
         for id in self._page.passed:
             self.resources.at(id)
-        self._first = len(self.resources.columns["last"]), len(self.resources.prefixes)
-        self._first_strings = len(self.strings)
-        in_order = [self.resources.at(id) for id in sorted({*document.passed, *document.not_applicable})]
-        self._place = {at: place for place, at in enumerate(in_order)}
-        """The places of resources that have passed rules, or such that do not apply, in the order of their ids."""
-        self.exposures, self._marks_of_exposures = _columns(exposures, _EXPOSURE, self._exposure)
-        self.findings, self._marks_of_findings = _columns(findings, _FINDING, self._finding)
+        self._first, self._first_strings = self.resources.so_far(), self.strings.column.so_far()
+        self._place = self._places()
+        self.exposures, self._marks_of_exposures = self._columns(exposures, _EXPOSURE, self._exposure)
+        self.findings, self._marks_of_findings = self._columns(findings, _FINDING, self._finding)
         self.passed, self.not_applicable = self._passed(), self._not_applicable()
+
+    def _places(self) -> "array[int]":
+        """Return the places of resources with rules that passed or do not apply, in the order of their ids."""
+        at, place = self.resources.at, array("i")
+        for number, id in enumerate(_sorted_ids(self.document.passed, self.document.not_applicable)):
+            index = at(id)
+            place.frombytes(bytes(4 * max(0, len(self.resources) - len(place))))
+            place[index] = number
+        return place
+
+    def _columns(
+        self, rows: Iterable[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]
+    ) -> tuple[Columns, LongText]:
+        """Return the columns of rows by name, and their fingerprints as one text.
+
+        `indexes` gives the values of a row in the order of the names.
+        """
+        columns = [NumberColumn(self._store) for _ in names]
+        fingerprints = LongText(self._store)
+        every = iter(rows)
+        while batch := list(islice(every, _BATCH)):
+            for column, values in zip(columns, zip(*map(indexes, batch), strict=True), strict=True):
+                column.extend(values)
+            fingerprints.append("".join([row.fingerprint[:16].ljust(16) for row in batch]))
+        length = len(columns[0])
+        found: Columns = dict(zip(names, map(_column, columns), strict=True)) if length else {}
+        return {**found, "length": length}, fingerprints
 
     def _text(self, text: str | None, resource: int) -> int:
         return self.strings[self.resources.pattern(text, resource)] if text else 0
@@ -349,19 +192,22 @@ class DataBlock:
             for rule in rules:
                 by_rule[self.rules[rule]].append(at)
         return [
-            (rule, array("i", sorted(by_rule[rule], key=self._place.__getitem__))) for rule in self._sorted(by_rule)
+            (rule, array("i", sorted(by_rule.pop(rule), key=self._place.__getitem__))) for rule in self._sorted(by_rule)
         ]
 
     def _not_applicable(self) -> list[tuple[int, "array[int]", "array[int]"]]:
-        by_rule: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        by_rule: dict[int, tuple[array[int], array[int]]] = defaultdict(lambda: (array("i"), array("i")))
         for resource, reasons in self.document.not_applicable.items():
             at = self.resources.at(resource)
             for id, reason in reasons.items():
-                by_rule[self.rules[id]].append((at, self._text(reason, at)))
+                places, texts = by_rule[self.rules[id]]
+                places.append(at)
+                texts.append(self._text(reason, at))
         found = []
         for rule in self._sorted(by_rule):
-            places, texts = zip(*sorted(by_rule[rule], key=lambda each: self._place[each[0]]), strict=True)
-            found.append((rule, array("i", places), array("i", texts)))
+            places, texts = by_rule.pop(rule)
+            order = sorted(range(len(places)), key=lambda each: self._place[places[each]])
+            found.append((rule, array("i", map(places.__getitem__, order)), array("i", map(texts.__getitem__, order))))
         return found
 
     def _sorted(self, rules: Iterable[int]) -> list[int]:
@@ -383,12 +229,12 @@ class DataBlock:
         counts = RowCounts(self.findings, self.passed, not_applicable, self._tiers)
         return {
             **head,
-            "resources": {**head["resources"], **resources.export(*self._first)},
+            "resources": {**head["resources"], **self._first},
             "exposures": cut(self.exposures, range(ENDPOINTS)),
             "findings": cut(self.findings, page.rows),
             "passed": [],
             "notApplicable": [],
-            "strings": PackedTexts(islice(self.strings, self._first_strings)),
+            "strings": self._first_strings,
             "counts": counts.export(head["rules"], resources.columns, page),
         }
 
@@ -398,8 +244,7 @@ class DataBlock:
 
     def fingerprints(self) -> Columns:
         """Return the fingerprints, 16 characters each. They are apart, because the first drawing needs none of them."""
-        columns = {"exposures": self._marks_of_exposures, "findings": self._marks_of_findings}
-        return {"fingerprints": {name: PackedTexts([marks]) for name, marks in columns.items()}}
+        return {"fingerprints": {"exposures": self._marks_of_exposures, "findings": self._marks_of_findings}}
 
     def _head(self, words: Words) -> Columns:
         """Return everything that does not grow with the rows."""
@@ -426,37 +271,30 @@ class DataBlock:
 
     def _tables(self) -> Columns:
         return {
-            "resources": self.resources.export(),
+            "resources": self.resources.so_far(),
             "exposures": self.exposures,
             "findings": self.findings,
             "passed": [[rule, Differences(places)] for rule, places in self.passed],
             "notApplicable": [[rule, Differences(places), why] for rule, places, why in self.not_applicable],
-            "strings": PackedTexts(self.strings),
+            "strings": self.strings.column.so_far(),
         }
 
 
-def _columns(
-    rows: Iterable[_Row], names: Sequence[str], indexes: Callable[[_Row], tuple[int, ...]]
-) -> tuple[Columns, str]:
-    """Return the columns of rows by name, and their fingerprints as one text.
-
-    `indexes` gives the values of a row in the order of the names.
-    """
-    columns = [array("i") for _ in names]
-    fingerprints = []
-    every = iter(rows)
-    while batch := list(islice(every, _BATCH)):
-        for column, values in zip(columns, zip(*map(indexes, batch), strict=True), strict=True):
-            column.extend(values)
-        fingerprints.append("".join([row.fingerprint[:16].ljust(16) for row in batch]))
-    length = len(columns[0])
-    found: Columns = dict(zip(names, map(_column, columns), strict=True)) if length else {}
-    return {**found, "length": length}, "".join(fingerprints)
-
-
-def _column(values: "array[int]") -> Any:
+def _column(values: NumberColumn) -> NumberColumn | int:
     """Return a column, or its one value where all are the same."""
-    return values[0] if values.count(values[0]) == len(values) else values
+    return values.least if values.least == values.greatest else values
+
+
+def _sorted_ids(*parts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the keys of mappings in their order, each once."""
+    keys, last = SortedRuns(), b""
+    for part in parts:
+        for id in part:
+            keys.add(id.encode("utf-8", "surrogatepass"))
+    for number, key in enumerate(keys.in_order()):
+        if key != last or not number:
+            yield key.decode("utf-8", "surrogatepass")
+        last = key
 
 
 def _json(value: Any) -> str:

@@ -31,7 +31,7 @@ def cut(table: Columns, rows: Iterable[int]) -> Columns:
     """Return some rows of a table; its `length` stays that of the whole."""
     kept = [at for at in rows if at < table["length"]]
     return {
-        name: array("i", [column[at] for at in kept]) if isinstance(column, array) else column
+        name: column if isinstance(column, int) else array("i", [column[at] for at in kept])
         for name, column in table.items()
     }
 
@@ -92,7 +92,7 @@ class RowCounts:
 
     def _column(self, name: str) -> Iterable[int]:
         column = self._findings.get(name, 0)
-        return column if isinstance(column, array) else repeat(column, self._findings["length"])
+        return repeat(column, self._findings["length"]) if isinstance(column, int) else column
 
     def export(self, rules: Sequence[Mapping[str, Any]], resources: Columns, first: FirstPage) -> Columns:
         """Return the counts by name, each a list that begins with the rows that have no value.
@@ -100,24 +100,27 @@ class RowCounts:
         `rows`: all. `entries`: the lines of the list, where failures of severity info are one line a type. `lines`:
         those of the first page; `passed`: the rule and the resource of each passed row on it. `page`: it is complete.
         """
-        by_resource, by_rule = Counter(self._column("resource")), Counter(self._column("rule"))
+        types, subscriptions = resources["type"], resources["sub"]
+        by_type = Counter(map(types.__getitem__, self._column("resource")))
+        by_subscription = Counter(map(subscriptions.__getitem__, self._column("resource")))
+        by_rule = Counter(self._column("rule"))
         by_status, by_severity = Counter(self._column("status")), Counter(self._column("severity"))
         by_whose = Counter(self._whose(rules))
         for status, lists in self._lists.items():
             for rule, places in lists:
-                by_resource.update(places)
+                by_type.update(map(types.__getitem__, places))
+                by_subscription.update(map(subscriptions.__getitem__, places))
                 by_rule[rule] += len(places)
                 by_status[status] += len(places)
                 by_severity[-1] += len(places)
                 by_whose[_responsibility(rules[rule])] += len(places)
-        info = [
-            resource
+        info = Counter(
+            types[resource]
             for status, severity, resource in zip(*map(self._column, ("status", "severity", "resource")), strict=True)
             if status == _FAIL and severity == _INFO
-        ]
-        types = {resources["type"][each] for each in info}
+        )
         own, total = self._findings["length"], by_status.total()
-        entries = total - len(info) + len(types)
+        entries = total - info.total() + len(info)
         more = islice(((rule, place) for rule, places in self._lists[_PASS] for place in places), len(first.passed))
         passed = [list(each) for each in more]
         lines = [*first.lines, *([own + at, 1] for at in range(len(passed)))]
@@ -132,8 +135,8 @@ class RowCounts:
                 "status": _listed(by_status, len(STATUSES)),
                 "rule": _listed(by_rule, len(rules)),
                 "whose": _listed(by_whose, len(RESPONSIBILITIES)),
-                "type": _listed(_folded(by_resource, resources["type"]), max(resources["type"], default=0) + 1),
-                "sub": _listed(_folded(by_resource, resources["sub"]), max(resources["sub"], default=0) + 1),
+                "type": _listed(by_type, max(types, default=0) + 1),
+                "sub": _listed(by_subscription, max(subscriptions, default=0) + 1),
             },
         }
 
@@ -147,14 +150,6 @@ class RowCounts:
 def _responsibility(rule: Mapping[str, Any]) -> int:
     name = rule.get("responsibility", "")
     return RESPONSIBILITIES.index(name) if name in RESPONSIBILITIES else -1
-
-
-def _folded(counts: Mapping[int, int], column: Sequence[int]) -> Counter[int]:
-    """Return the counts of rows by a column of their resources."""
-    folded = Counter[int]()
-    for resource, count in counts.items():
-        folded[column[resource]] += count
-    return folded
 
 
 def _listed(counts: Mapping[int, int], length: int) -> list[int]:

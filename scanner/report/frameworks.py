@@ -107,24 +107,34 @@ def responsibility_of(row: FindingRow, document: Document) -> str:
     return rule.responsibility if rule is not None else ""
 
 
-def responsibilities(document: Document) -> dict[str, Any]:
-    """Return the failed findings by category and responsibility; no row where the rules name none."""
-    counts = Counter(
-        (row.category, responsibility_of(row, document)) for row in document.findings if row.status == "fail"
-    )
-    rows = [
-        {
-            "category": category,
-            "cells": [
-                {
-                    "count": counts[category, whose],
-                    "query": f"status:fail category:{category} responsibility:{whose}",
-                }
-                for whose in RESPONSIBILITIES
-            ],
-        }
-        for category in CATEGORIES
-        if any(counts[category, whose] for whose in RESPONSIBILITIES)
-    ]
-    totals = [sum(count for (_, each), count in counts.items() if each == whose) for whose in RESPONSIBILITIES]
-    return {"rows": rows, "whose": RESPONSIBILITIES, "totals": totals}
+class Whose:
+    """Counts the failed findings by category and responsibility."""
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+        self._counts = Counter[tuple[str, str]]()
+
+    def add(self, row: FindingRow) -> None:
+        """Count a finding."""
+        if row.status == "fail":
+            self._counts[row.category, responsibility_of(row, self._document)] += 1
+
+    def rows(self) -> dict[str, Any]:
+        """Return them; no row where the rules name none."""
+        counts = self._counts
+        rows = [
+            {
+                "category": category,
+                "cells": [
+                    {
+                        "count": counts[category, whose],
+                        "query": f"status:fail category:{category} responsibility:{whose}",
+                    }
+                    for whose in RESPONSIBILITIES
+                ],
+            }
+            for category in CATEGORIES
+            if any(counts[category, whose] for whose in RESPONSIBILITIES)
+        ]
+        totals = [sum(count for (_, each), count in counts.items() if each == whose) for whose in RESPONSIBILITIES]
+        return {"rows": rows, "whose": RESPONSIBILITIES, "totals": totals}

@@ -51,15 +51,19 @@ def worst(row: KeyRow) -> str:
 
 def ordered(rows: Sequence[KeyRow]) -> list[KeyRow]:
     """Return the keys: those of customers with the worst risks first, the unknown ones, those of Microsoft by type."""
-    rank = {each: place for place, each in enumerate(SEVERITIES)}
-    return sorted(
-        rows,
-        key=lambda row: (
-            row.holder == "platform",
-            rank.get(worst(row), len(rank)),
-            -len(resources(row)),
-            row.key or row.type,
-        ),
+    return sorted(rows, key=place)
+
+
+_RANK = {each: place for place, each in enumerate(SEVERITIES)}
+
+
+def place(row: KeyRow) -> tuple[bool, int, int, str]:
+    """Return the key that keys are sorted by."""
+    return (
+        row.holder == "platform",
+        _RANK.get(worst(row), len(_RANK)),
+        -len(resources(row)),
+        row.key or row.type,
     )
 
 

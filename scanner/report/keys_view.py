@@ -1,14 +1,17 @@
 """The view of keys: a drawing of resources, keys and vaults, a table of the keys, and what a key does not protect."""
 
+from array import array
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow
 from scanner.document.schema import Document
 from scanner.report.cards import ResourceNames
-from scanner.report.keys import HOLDERS, name, ordered, resources, types, worst
+from scanner.report.keys import HOLDERS, name, place, resources, types, worst
 from scanner.report.localized import named
 from scanner.report.naming import type_name
+from scanner.report.summary import Ordered
 from scanner.report.text import plain
 from scanner.report.words import Words
 
@@ -33,29 +36,49 @@ LINKS: Final = (
 
 def keys_view(document: Document, words: Words, names: ResourceNames) -> dict[str, Any]:
     """Return the variable `encryption_keys` of the report: None in a document without keys."""
-    rows = ordered(document.keys)
-    if not rows:
+    if not len(document.keys):
         return {"encryption_keys": None}
-    own = [row for row in rows if row.holder != "platform"]
+    found = _Keys(document.keys)
+    own = found.own
     return {
         "encryption_keys": {
-            "lead": _lead(rows, words),
-            "drawing": _drawing(rows, words),
+            "lead": _lead(found, words),
+            "drawing": _drawing(found, words),
             "rows": [_line(row, words, names) for row in own[:SHOWN]],
             "more": max(0, len(own) - SHOWN),
-            "platform": [
-                {"type": plain(row.type), "resources": len(resources(row))} for row in rows if row.holder == "platform"
-            ],
+            "platform": [{"type": plain(type), "resources": count} for type, count in found.platform],
             "links": [{"url": url, "word": words(f"encryption_keys.link.{each}")} for each, url in LINKS],
         }
     }
 
 
-def _lead(rows: Sequence[KeyRow], words: Words) -> str:
-    counts = {
-        each: len({id.lower() for row in rows if row.holder == each for id in resources(row)}) for each in HOLDERS
-    }
-    keys = words("encryption_keys.count.keys", sum(row.holder == "customer" for row in rows))
+class _Keys:
+    """The keys of a document in the order of `ordered`, which are decoded when they are used."""
+
+    def __init__(self, rows: Sequence[KeyRow]) -> None:
+        behind: dict[str, set[int]] = {each: set() for each in HOLDERS}
+        places, others, customers = [], [], set[int]()
+        for number, row in enumerate(rows):
+            ids = resources(row)
+            behind.get(row.holder, set()).update(hash(id.lower()) for id in ids)
+            if row.holder == "platform":
+                others.append((place(row), row.type, len(ids)))
+                continue
+            places.append((place(row), number))
+            if row.holder == "customer":
+                customers.add(number)
+        order = array("i", (number for _, number in sorted(places)))
+        self.platform = [(type, count) for _, type, count in sorted(others, key=itemgetter(0))]
+        """The types of resources with keys of Microsoft, and how many resources have one."""
+        self.own = Ordered(rows, order)
+        self.customers = Ordered(rows, array("i", filter(customers.__contains__, order)))
+        self.counts = {each: len(hashes) for each, hashes in behind.items()}
+        """The resources by the holder of their keys."""
+
+
+def _lead(found: _Keys, words: Words) -> str:
+    counts = found.counts
+    keys = words("encryption_keys.count.keys", len(found.customers))
     said = [words("encryption_keys.count.customer", counts["customer"], keys=keys)]
     said += [words(f"encryption_keys.count.{each}", counts[each]) for each in ("platform", "unknown") if counts[each]]
     return f"{', '.join(said)}."
@@ -98,13 +121,13 @@ def _risk(risk: KeyRiskRow, words: Words) -> dict[str, str]:
 # The drawing
 
 
-def _drawing(rows: Sequence[KeyRow], words: Words) -> dict[str, Any]:
+def _drawing(found: _Keys, words: Words) -> dict[str, Any]:
     """Return nodes and edges: resources, their keys, and the vaults of these; the keys of Microsoft are one node."""
-    own = [row for row in rows if row.holder == "customer"]
+    drawn = found.customers[:MOST_KEYS]
     first: dict[str, int] = {}
-    for at, row in enumerate(own[:MOST_KEYS]):
+    for at, row in enumerate(drawn):
         first.setdefault(row.host, at)
-    drawn = sorted(own[:MOST_KEYS], key=lambda row: first[row.host])
+    drawn.sort(key=lambda row: first[row.host])
     nodes: list[dict[str, Any]] = []
     edges: list[dict[str, Any]] = []
     places: dict[str, list[float]] = {}
@@ -124,7 +147,7 @@ def _drawing(rows: Sequence[KeyRow], words: Words) -> dict[str, Any]:
         )
         edges += [_edge(1, each, 2, y, 1, "info") for each in ys]
     height = 34.0 + len(drawn) * STEP
-    others = sum(len(resources(row)) for row in rows if row.holder == "platform")
+    others = sum(count for _, count in found.platform)
     if others:
         count, microsoft = words("count.resources", others), words("encryption_keys.lives.microsoft")
         platform = words("encryption_keys.platform_keys")
@@ -144,7 +167,7 @@ def _drawing(rows: Sequence[KeyRow], words: Words) -> dict[str, Any]:
         "heads": [
             {"x": x, "word": words(f"encryption_keys.{each}")} for (x, _), each in zip(COLUMNS, heads, strict=True)
         ],
-        "more": max(0, len(own) - len(drawn)),
+        "more": max(0, len(found.customers) - len(drawn)),
     }
 
 

@@ -6,34 +6,20 @@ import operator
 import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
+from scanner.report.stored_columns import BlockStore, ByteColumn, LongText, NumberColumn, TextPart
+
 Columns = dict[str, Any]
+Numbers: TypeAlias = "NumberColumn | array[int]"
 _GZIP = 31
 """What zlib calls a window of 32 kB with the head and the tail of gzip."""
 _encode = msgspec.json.Encoder(order="sorted").encode
-
-
-class PackedTexts:
-    """A column of texts."""
-
-    def __init__(self, values: Iterable[Any]) -> None:
-        self.values: list[str] = list(values)
-
-    def encoded(self) -> bytes | None:
-        """Return the texts as UTF-8, None where one has half a surrogate pair, which UTF-8 cannot write."""
-        try:
-            return "".join(self.values).encode()
-        except UnicodeEncodeError:
-            return None
-
-    def lengths(self) -> "array[int]":
-        """Return the length of each text in code units of UTF-16, as scripts count."""
-        return array("i", [len(each) if each.isascii() else len(each.encode("utf-16-le")) // 2 for each in self.values])
 
 
 class Differences:
@@ -57,8 +43,10 @@ class Packer:
 
     def __init__(self, block: Columns) -> None:
         self._block = block
-        self._columns: list[bytes] = []
+        self._columns: list[Callable[[], Iterator[bytes]]] = []
         self._size = 0
+        self._short = ByteColumn(BlockStore())
+        """The columns that were in memory."""
         self._encoder = msgspec.json.Encoder(order="sorted", enc_hook=self._place)
 
     def pack(self) -> Iterator[bytes]:
@@ -85,40 +73,61 @@ class Packer:
         except UnicodeEncodeError:
             return json.dumps(msgspec.to_builtins(value, enc_hook=self._place), sort_keys=True).encode()
 
-    def _place(self, column: "array[int] | PackedTexts | Differences") -> Any:
+    def _place(self, column: "Numbers | Differences | TextPart | LongText") -> Any:
         """Keep a column for the end of the block, and return what stands for it in the JSON."""
-        if isinstance(column, PackedTexts):
-            return self._place_texts(column)
+        if isinstance(column, TextPart):
+            return list(column.texts()) if column.is_odd else self._place_texts(column)
+        if isinstance(column, LongText):
+            return [column.text()] if column.is_odd else self._place_text(column)
         if isinstance(column, Differences):
             return {**self._place_numbers(column.numbers()), "differences": True}
         return self._place_numbers(column)
 
-    def _place_texts(self, column: PackedTexts) -> Any:
-        text = column.encoded()
-        if text is None:
-            return column.values
-        return {"at": self._keep(text), "length": len(text), "ends": self._place_numbers(column.lengths())}
+    def _place_texts(self, column: TextPart) -> dict[str, Any]:
+        at = self._keep(column.size, column.pieces)
+        return {"at": at, "length": column.size, "ends": self._place_numbers(column.lengths())}
 
-    def _place_numbers(self, column: "array[int]") -> dict[str, int]:
-        narrow = next(filter(None, (_narrow(column, code) for code in "bh")), column)
-        if sys.byteorder == "big":
-            narrow.byteswap()
-        return {"at": self._keep(narrow.tobytes()), "length": len(narrow), "bytes": narrow.itemsize}
+    def _place_text(self, column: LongText) -> dict[str, Any]:
+        size = len(column.bytes)
+        at = self._keep(size, column.bytes.pieces)
+        return {"at": at, "length": size, "ends": self._place_numbers(array("i", [column.units]))}
 
-    def _keep(self, column: bytes) -> int:
+    def _place_numbers(self, column: "Numbers") -> dict[str, int]:
+        code = _narrowest(column)
+        length, width = len(column), array(code).itemsize
+        pieces = partial(_packed, column, code)
+        if isinstance(column, array):
+            start = len(self._short)
+            for piece in pieces():
+                self._short.append(piece)
+            pieces = partial(self._short.pieces, start, length * width)
+        return {"at": self._keep(length * width, pieces), "length": length, "bytes": width}
+
+    def _keep(self, size: int, pieces: Callable[[], Iterator[bytes]]) -> int:
         """Add a column to the end of the block. Return where it is."""
-        at = self._size
-        self._columns.append(column + bytes(-len(column) % 4))
-        self._size += len(self._columns[-1])
+        at, padding = self._size, -size % 4
+        self._columns += (pieces, lambda: iter((bytes(padding),)))
+        self._size += size + padding
         return at
 
     def _numbers(self) -> Iterator[bytes]:
-        yield from self._columns
+        return chain.from_iterable(pieces() for pieces in self._columns)
 
 
-def _narrow(column: "array[int]", code: str) -> "array[int] | None":
-    """Return a column in fewer bytes, None where its numbers do not fit."""
-    try:
-        return array(code, column)
-    except OverflowError:
-        return None
+def _narrowest(column: "Numbers") -> str:
+    """Return the code of the narrowest numbers that hold those of a column."""
+    if isinstance(column, NumberColumn):
+        least, greatest = column.least, column.greatest
+    else:
+        least, greatest = min(column, default=0), max(column, default=0)
+    bits = max(least if least >= 0 else ~least, greatest if greatest >= 0 else ~greatest).bit_length()
+    return "b" if bits < 8 else "h" if bits < 16 else "i"
+
+
+def _packed(column: "Numbers", code: str) -> Iterator[bytes]:
+    """Yield the numbers of a column as little endian bytes."""
+    for numbers in column.arrays() if isinstance(column, NumberColumn) else (column,):
+        narrow = array(code, numbers)
+        if sys.byteorder == "big":
+            narrow.byteswap()
+        yield narrow.tobytes()

@@ -11,7 +11,7 @@ from scanner.report.cards import ResourceNames, exposure_card, finding_card
 from scanner.report.changes import ChangesView
 from scanner.report.concepts import concepts
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar, sparkline
-from scanner.report.frameworks import framework_totals, responsibilities
+from scanner.report.frameworks import Whose, framework_totals
 from scanner.report.headline import capital, headline, left_out, limited
 from scanner.report.keys_view import keys_view
 from scanner.report.page_gaps import coverage, not_assessed
@@ -42,14 +42,16 @@ class FirstPass:
     opened: OpenBySubscription
     exposures: Sequence[ExposureRow]
     findings: Sequence[FindingRow]
+    whose: Whose
 
 
 def first_pass(document: Document) -> FirstPass:
     """Go through the rows of a document, each of which is decoded once."""
     cells, opened, exposures, findings = Matrix(), OpenBySubscription(), exposure_keys(), finding_keys()
-    summary = summarize(document, (cells.add, opened.add, exposures.add), (findings.add,))
+    whose = Whose(document)
+    summary = summarize(document, (cells.add, opened.add, exposures.add), (findings.add, whose.add))
     return FirstPass(
-        summary, cells.rows(), opened, exposures.order(document.exposures), findings.order(document.findings)
+        summary, cells.rows(), opened, exposures.order(document.exposures), findings.order(document.findings), whose
     )
 
 
@@ -78,7 +80,7 @@ def context(document: Document, t: Words, found: FirstPass, own: Collection[str]
         "findings": [finding_card(each, names, t, taken) for each in findings[:_FINDINGS]],
         "chips": _chips(summary, with_history=changes is not None),
         "frameworks": framework_totals(document, t),
-        "responsibilities": responsibilities(document),
+        "responsibilities": found.whose.rows(),
         **_headings(document, summary, t),
         **print_pages(document, exposures, names, t),
         **_without_scripts(len(findings), t),

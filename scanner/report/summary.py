@@ -3,9 +3,10 @@
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar, overload
+from typing import Generic, TypeVar, overload
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.document.sorted_runs import SortedRuns
 from scanner.evaluate.counts import CHECKS, Counts, count, is_in_part, rank
 
 STATUSES = CHECKS
@@ -15,6 +16,8 @@ COLUMNS = ("internet", "azure", "wide", "selected", "private", "none", "unknown"
 RATINGS = ("critical", "high", "unknown", "medium", "low", "info", "waived", "intended", "closed")
 """The order of endpoints: one that was not assessed ranks below a proven high and above a proven medium."""
 
+_NUMBER = 4
+"""The bytes of the number of a row in its sort key."""
 _Row = TypeVar("_Row")
 _ROW_QUERY = {
     "anonymous": "kind:data,admin auth:anonymous",
@@ -163,20 +166,24 @@ class _New:
 
 
 class SortKeys(Generic[_Row]):
-    """The sort keys of rows, noted while something else goes through them."""
+    """The sort keys of rows, noted while something else goes through them. Those of many rows are in a file."""
 
-    def __init__(self, key: Callable[[_Row], Any]) -> None:
+    def __init__(self, key: Callable[[_Row], str]) -> None:
         self._key = key
-        self._keys: list[Any] = []
+        self._keys = SortedRuns()
+        self._count = 0
 
     def add(self, row: _Row) -> None:
         """Note the key of the next row."""
-        self._keys.append(self._key(row))
+        # UTF-8 sorts as Python sorts texts. The number keeps rows with the same key in their order.
+        key = self._key(row).encode("utf-8", "surrogatepass")
+        self._keys.add(key + self._count.to_bytes(_NUMBER, "big"))
+        self._count += 1
 
     def order(self, rows: Sequence[_Row]) -> "Ordered[_Row]":
         """Return the rows, all of which were noted, by their keys. The keys are forgotten."""
-        keys, self._keys = self._keys, []
-        return Ordered(rows, array("i", sorted(range(len(keys)), key=keys.__getitem__)))
+        keys, self._keys, self._count = self._keys, SortedRuns(), 0
+        return Ordered(rows, array("i", (int.from_bytes(key[-_NUMBER:], "big") for key in keys.in_order())))
 
 
 class Ordered(Sequence[_Row]):
@@ -198,25 +205,38 @@ class Ordered(Sequence[_Row]):
             return [self._rows[each] for each in self._order[at]]
         return self._rows[self._order[at]]
 
+    def __iter__(self) -> Iterator[_Row]:
+        return map(self._rows.__getitem__, self._order)
+
 
 def exposure_keys() -> SortKeys[ExposureRow]:
     """Return the keys that order endpoints by RATINGS, then by resource id, endpoint and address."""
-    same = _Same()
-    return SortKeys(lambda each: (_order(each), same[each.resource.lower()], same[each.endpoint], each.address))
+    return SortKeys(
+        lambda each: chr(_order(each)) + _parts(each.resource.lower(), each.endpoint, each.address),
+    )
 
 
 def finding_keys() -> SortKeys[FindingRow]:
     """Return the keys that order findings by status, severity, rule, resource id and endpoints."""
-    status, same = {name: at for at, name in enumerate(STATUSES)}, _Same()
+    status = {name: chr(at) for at, name in enumerate(STATUSES)}
     return SortKeys(
         lambda each: (
-            status.get(each.status, 1),
-            rank(each.severity),
-            same[each.rule],
-            same[each.resource.lower()],
-            each.endpoints,
+            status.get(each.status, chr(1))
+            + chr(rank(each.severity))
+            + _parts(each.rule, each.resource.lower())
+            # What begins a further endpoint is greater than the end of the list.
+            + "".join(["\1" + _parts(endpoint) for endpoint in each.endpoints])
+            + "\0"
         )
     )
+
+
+def _parts(*texts: str) -> str:
+    """Return a text that sorts as the texts one after the other do."""
+    joined = "\0\0".join((*texts, ""))
+    if joined.count("\0") == 2 * len(texts):
+        return joined
+    return "".join([text.replace("\0", "\0\1") + "\0\0" for text in texts])
 
 
 def ordered_exposures(exposures: Sequence[ExposureRow]) -> Sequence[ExposureRow]:
@@ -233,11 +253,3 @@ def _ordered(rows: Sequence[_Row], keys: SortKeys[_Row]) -> Sequence[_Row]:
     for row in rows:
         keys.add(row)
     return keys.order(rows)
-
-
-class _Same(dict[str, str]):
-    """Gives one text for equal texts, so that the keys of many rows need little memory."""
-
-    def __missing__(self, text: str) -> str:
-        self[text] = text
-        return text
