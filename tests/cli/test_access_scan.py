@@ -145,7 +145,7 @@ def missing(said: dict[str, Any]) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("login", LOGINS)
 def test_what_a_scan_reports_as_missing_the_check_reports_too(login: str) -> None:
-    lines, said = scanned(*LOGINS[login])
+    lines, said = scanned_by(login)
     assert refused(lines) <= missing(said)
 
 
