@@ -1,8 +1,6 @@
 """Byte strings sorted in runs, which are in a temporary file: however many there are, they take little memory."""
 
 import heapq
-import tempfile
-import weakref
 from collections.abc import Iterator
 from functools import partial
 from itertools import chain
@@ -10,7 +8,7 @@ from typing import IO
 
 import msgspec
 
-from scanner.document.temporary import read_at
+from scanner.document.temporary import file_of, read_at
 
 _IN_MEMORY = 32 << 20
 """The bytes of a run, which is in memory until it is full."""
@@ -42,8 +40,7 @@ class SortedRuns:
     def _store(self) -> None:
         """Put what is in memory into the file, which is made where there is none."""
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
-            weakref.finalize(self, self._file.close)
+            self._file = file_of(self)
         keys, at, run = sorted(self._waiting), self._file.tell(), []
         for first in range(0, len(keys), _AT_ONCE):
             part = _encode(keys[first : first + _AT_ONCE])

@@ -16,6 +16,7 @@ import shutil
 import stat
 import tempfile
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -58,6 +59,16 @@ def mode_of_new(path: Path) -> int:
         os.getxattr(path.parent, "system.posix_acl_default")
         return 0o666
     return 0o600
+
+
+def file_of(owner: object, *, buffering: int = -1) -> IO[bytes]:
+    """Return a temporary file without a name, which is closed when its owner is collected.
+
+    `__del__` of the owner comes too late where that is in a cycle: the file is collected with it, unclosed.
+    """
+    file = tempfile.TemporaryFile(buffering=buffering)  # noqa: SIM115
+    weakref.finalize(owner, file.close)
+    return file
 
 
 def read_at(file: IO[bytes], start: int, size: int) -> bytes:

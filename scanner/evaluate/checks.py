@@ -45,15 +45,13 @@ class Context:
     _others: dict[int, list[Rule]] = field(default_factory=dict)
     _disabled: dict[int, list[Rule]] = field(default_factory=dict)
 
-    def _rules_of(self, kind: ResourceType) -> list[Rule]:
-        """Return the rules of a type, enabled or not."""
-        return self.rules.by_kind().get(id(kind), [])
-
     def enabled(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled rules of a type."""
         found = self._enabled.get(id(kind))
         if found is None:
-            found = self._enabled[id(kind)] = [rule for rule in self._rules_of(kind) if rule.id in self.rules.enabled]
+            found = self._enabled[id(kind)] = [
+                rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled
+            ]
         return found
 
     def locks(self, kind: ResourceType) -> list[Rule]:
@@ -75,7 +73,7 @@ class Context:
         found = self._disabled.get(id(kind))
         if found is None:
             found = self._disabled[id(kind)] = [
-                rule for rule in self._rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
+                rule for rule in self.rules.rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
             ]
         return found
 

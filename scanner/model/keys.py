@@ -394,13 +394,13 @@ class KeyRegister:
 
         A vault without an address has the keys of all hosts that begin with its name.
         """
-        own, every = _host(vault), self._all(index)
-        if own:
+        self._all(index)
+        if own := _host(vault):
             return self._by_host.get(own, {})
         found: dict[str, list[KeyUse]] = {}
         for host in self._hosts.get(vault.name.lower(), ()):
-            for name in self._by_host[host]:
-                found[name] = [*found.get(name, ()), *every[host, name]]
+            for name, uses in self._by_host[host].items():
+                found[name] = [*found.get(name, ()), *uses]
         return found
 
     def vaults_in_use(self, index: "KeyIndex") -> Iterator[Resource]:

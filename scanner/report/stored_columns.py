@@ -1,13 +1,11 @@
 """Columns that are filled row by row. Beyond some megabytes they are in a temporary file."""
 
-import tempfile
-import weakref
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, islice
 from typing import IO
 
-from scanner.document.temporary import read_at
+from scanner.document.temporary import file_of, read_at
 
 BLOCK = 1 << 16
 """The bytes of a block. A column has less than one in memory, beside those that its store keeps there."""
@@ -31,8 +29,7 @@ class BlockStore:
             self._room -= len(block)
             return block
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
-            weakref.finalize(self, self._file.close)
+            self._file = file_of(self)
         # Where there is no pread, reading has moved the place.
         self._file.seek(self._end)
         self._file.write(block)

@@ -81,7 +81,7 @@ class RuleSet:
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
-        return [rule for rule in self.rules.values() if rule.resource_type is resource_type]
+        return self.by_kind().get(id(resource_type), [])
 
     def by_kind(self) -> dict[int, list[Rule]]:
         """Return the rules of each resource type that has rules, by the identity of the type. Not to be changed."""

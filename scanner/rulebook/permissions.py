@@ -145,8 +145,7 @@ def of_subscription(rule: Rule) -> frozenset[str]:
 
 def indexed(rules: RuleSet) -> frozenset[str]:
     """The actions of the index: a scan reads it whole, whatever the rules are."""
-    with_rules = rules.by_kind()
-    beside: list[ResourceType] = [kind for kind in rules.read() if id(kind) not in with_rules]
+    beside: list[ResourceType] = [kind for kind in rules.read() if not rules.rules_of(kind)]
     wanted = [f"{type}/read" for kind in beside for type in kind.types]
     wanted += [action for child in rules.looked_up() for action in child.actions]
     return frozenset([*wanted, *(f"{type}/read" for type in INDEX_TYPES if type.lower() not in EXTENSIONS)])

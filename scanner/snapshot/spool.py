@@ -1,11 +1,11 @@
 """Keeps what a collection has read and not written yet: in memory up to a budget, beyond it in a temporary file."""
 
-import tempfile
-import weakref
 from collections.abc import Iterable, Iterator
 from typing import IO, Any
 
 import msgspec
+
+from scanner.document.temporary import file_of
 
 MEMORY = 32 << 20
 """The bytes that one spool keeps in memory."""
@@ -60,9 +60,7 @@ class Spool:
             self._held += size
             return Block(self, data, 0, size)
         if self._file is None:
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115
-            # `__del__` comes too late where this is in a cycle: the file is collected with it, unclosed.
-            weakref.finalize(self, self._file.close)
+            self._file = file_of(self)
         start = self._file.seek(0, 2)
         self._file.write(data)
         self._filed += size

@@ -1,13 +1,11 @@
 """Bundles of the index in a temporary file: beyond the first thousands they are read again when they are needed."""
 
 import sys
-import tempfile
-import weakref
 from typing import IO, Any, NamedTuple
 
 import msgspec
 
-from scanner.document.temporary import read_at
+from scanner.document.temporary import file_of, read_at
 from scanner.model.ids import list_of, name_of
 from scanner.model.kept import KeptPaths
 from scanner.model.resource import Bundle, By, Gap, Resource
@@ -52,9 +50,7 @@ class BundleFile:
         bodies = [_Body(_plain(each.body), each.type, each.api, each.by) for each in bundle.resources.values()]
         text = self._encoder.encode(_Lines(bodies, bundle.reads, bundle.skips, bundle.gaps))
         if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
-            # `__del__` comes too late where this is in a cycle: the file is collected with it, unclosed.
-            weakref.finalize(self, self._file.close)
+            self._file = file_of(self, buffering=0)
         self._file.seek(self._end)
         self._file.write(text)
         place = _Place(self._end, len(text))

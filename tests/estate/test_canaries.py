@@ -128,7 +128,7 @@ def kept_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the temporary files of stores in a folder, and let each store write some."""
     monkeypatch.setattr(store, "_RUN_BYTES", 50_000)
     named = tempfile.NamedTemporaryFile
-    monkeypatch.setattr(tempfile, "TemporaryFile", lambda: named(dir=folder, delete=False))
+    monkeypatch.setattr(tempfile, "TemporaryFile", lambda **given: named(dir=folder, delete=False, **given))
 
 
 def hostile_answers(seeds: Seeds) -> list[Fault]:
