@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -182,29 +182,31 @@ def test_a_notice_of_an_incomplete_scan_says_so_first(watch: Watch) -> None:
 # Waivers
 
 
-def expires(watch: Watch, days: int) -> None:
+def expires(watch: Watch, days: int) -> date:
+    """Write a waiver that expires so many days from now. Return that day: the tests may run across midnight."""
     day = (datetime.now(UTC) + timedelta(days=days)).date()
     (watch.folder / "waivers.toml").write_text(
         f'[[waiver]]\nrule = "storage-*"\nresource = "{GROUP}/providers/Microsoft.Storage/storageAccounts/stjournal"\n'
         f'reason = "open data"\nowner = "kari"\nexpires = {day}\n'
     )
     watch.words = ["--waivers", str(watch.folder / "waivers.toml")]
+    return day
 
 
-def yesterday(watch: Watch) -> None:
-    """Every scan so far was a day earlier."""
+def finished_on(watch: Watch, day: date) -> None:
+    """Every scan so far ended at noon of this day."""
     with closing(sqlite3.connect(watch.folder / "history.db")) as raw:
-        raw.execute("UPDATE scans SET finished = datetime(finished, '-1 day')")
+        raw.execute("UPDATE scans SET finished = ?", (f"{day}T12:00:00Z",))
         raw.commit()
 
 
 def test_a_waiver_that_is_about_to_expire_is_reported_once(watch: Watch) -> None:
-    expires(watch, 14)
+    expiry = expires(watch, 14)
     watch.scheduled_run(estate())
     assert "1 waiver expires within 14 days" in watch.one()["remarks"]
     watch.scheduled_run(estate())
     assert watch.heard() == []
-    yesterday(watch)
+    finished_on(watch, expiry - timedelta(days=15))
     assert watch.scheduled_run(estate()).ended.code == 0
     notice = watch.one()
     assert notice["title"] == "1 waiver is about to expire"
