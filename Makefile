@@ -98,6 +98,8 @@ site: $(SITE)  ## The pages as a web site with search, and a sample report, in b
 machine:
 	@tests/machine
 
+# Tests start hundreds of programs, which would compile their modules again each time.
+test: export PYTHONDONTWRITEBYTECODE =
 test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/real_input
 

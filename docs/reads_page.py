@@ -1,6 +1,6 @@
 """The page of reads: each read below a resource, who uses it, what stands for it, and why nothing does."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.explain import instead, reads_by_name, uses, why_alone

@@ -1,8 +1,9 @@
 """API Management: the APIs of its gateways, the developer portal, the management API, Git and self-hosted gateways."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
@@ -159,8 +160,7 @@ def gateway_off(service: Resource) -> Evidence | None:
 # What a caller must present
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(Struct, frozen=True):
     """The calls to one API: what a caller must present, and from where."""
 
     authentication: Lock

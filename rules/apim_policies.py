@@ -4,10 +4,11 @@ A policy is XML that may hold secrets: of each, a snapshot keeps the elements th
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
 from xml.sax.saxutils import escape, quoteattr
+
+from msgspec import Struct, field
 
 from scanner.model.addresses import AddressSet, BadAddress, address_range, parse, union
 from scanner.model.json_paths import member, same
@@ -53,8 +54,7 @@ DEEPEST = 64
 ANY_TENANT = ("common", "organizations", "consumers")
 
 
-@dataclass(slots=True)
-class Element:
+class Element(Struct):
     """An element of a policy, with its attributes and the text in it."""
 
     name: str
@@ -142,8 +142,7 @@ def _plain(value: str) -> str:
     return "@()" if value.startswith("@") else value.partition("?")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Demands:
+class Demands(Struct, frozen=True):
     """What the policies on the way of a call demand.
 
     `tokens`, `signatures`: checks of a token or certificate, and of a token that is signed with a shared key.

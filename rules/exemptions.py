@@ -4,8 +4,9 @@ governance/policy/concepts/exemption-structure: an exemption holds for all that 
 of an initiative may name the definitions that it is from.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from scanner.model.dates import seconds_of
 from scanner.model.ids import name_of, segments, type_of
@@ -30,8 +31,7 @@ _TAIL = 4
 """The segments of the id of an exemption after its scope."""
 
 
-@dataclass(frozen=True, slots=True)
-class Exempted:
+class Exempted(Struct, frozen=True):
     """What one assignment is exempted from. `taken`: the time of the scan."""
 
     listed: Children

@@ -1,8 +1,9 @@
 """HDInsight: the gateway, SSH, the Kafka REST proxy and the applications of a cluster, behind public addresses or a subnet."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible, unread
 from scanner.model.index import Index

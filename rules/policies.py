@@ -6,8 +6,9 @@ A rule counts where each of its conditions is known to leave nothing out. Any ot
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from scanner.model.ids import name_of, segments
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, same
@@ -32,8 +33,7 @@ _ANY_FIELD = re.compile(r"field\(\s*[^'\s]")
 """A function whose field is not a text, so that it may be any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(Struct, frozen=True, kw_only=True):
     """What a policy may limit.
 
     `built_in`: Microsoft's definition that limits it, and `parameter`: where that has what it allows. `field`: the field
@@ -127,8 +127,7 @@ SETS = SUBSCRIPTION.child(
 """The initiatives of the customer, of the same scopes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Values:
+class Values(Struct, frozen=True):
     """The values of parameters: those given, by name in lower case, else the defaults of `declared`. What is given may
     name a parameter of `outer`, an initiative.
     """
@@ -185,8 +184,7 @@ Outcome = tuple[str, ...] | Evidence | None
 """What a policy allows alone; why it does not deny the rest; or None where it is about something else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True):
     """The definitions and initiatives of the customer that hold for a subscription."""
 
     definitions: Children
@@ -234,8 +232,7 @@ def of_definition(id: str, values: Mapping[str, Any], subject: Subject, known: C
     return _allowed(_texts(allowed, subject.parameter), subject)
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """How a definition is used: in which version, with which effect of an override ("" without one), and `outer`: the
     parameters of the initiative that it is in.
     """
@@ -354,8 +351,7 @@ def _mentions(condition: Any, subject: Subject) -> bool:
     return any(word in text for word in subject.words) or _ANY_FIELD.search(text) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """One condition on a field: `operator` in lower case, of a negated one its opposite."""
 
     field: str

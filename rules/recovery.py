@@ -1,8 +1,9 @@
 """Azure Backup: Recovery Services vaults and Backup vaults, what they protect, and how they are protected themselves."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, Exposure
@@ -139,8 +140,7 @@ def is_active(item: Resource) -> bool | None:
     return False if any(same(state, each) for each in INACTIVE) else None
 
 
-@dataclass(slots=True)
-class Backups:
+class Backups(Struct):
     """The protected items of all vaults by the id of their source, in lower case; `missing`: why some may be unknown."""
 
     of_source: dict[str, list[Resource]] = field(default_factory=dict)

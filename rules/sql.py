@@ -1,7 +1,8 @@
 """Azure SQL: logical servers with their databases, and managed instances."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible

@@ -1,8 +1,9 @@
 """Keys of vaults and managed HSMs, by the resources that they encrypt: state, expiry, rotation, and what reaches them."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.index import Index

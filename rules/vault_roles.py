@@ -2,8 +2,9 @@
 
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
@@ -157,8 +158,7 @@ class Assigned(NamedTuple):
     missing: str = ""
 
 
-@dataclass(slots=True)
-class Assignments:
+class Assignments(Struct):
     """The role assignments of a subscription that matter for keys.
 
     `of`: those of a principal, by its object id. `shared`: those of groups, by place.

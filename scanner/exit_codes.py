@@ -4,7 +4,8 @@ A scan that ends early raises 4 and 2 (`UserError.code`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
@@ -18,8 +19,7 @@ NEW = "new:"
 FINE, FOUND, WRONG, INCOMPLETE, NOTHING_READ, DEFECT = 0, 1, 2, 3, 4, 70
 
 
-@dataclass(frozen=True, slots=True)
-class Exit:
+class Exit(Struct, frozen=True):
     """An exit code and its reason. `log`: a longer reason, for logs and `--quiet`."""
 
     code: int

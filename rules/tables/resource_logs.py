@@ -1,8 +1,9 @@
 """The checks of resource logs: which categories leave a resource, and where they go."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from scanner.model.ids import segments, subscription_of, type_of
 from scanner.model.index import Index
@@ -21,8 +22,7 @@ DOUBTFUL = "?"
 WORKSPACES = "Microsoft.OperationalInsights/workspaces"
 
 
-@dataclass(slots=True)
-class Sent:
+class Sent(Struct):
     """What the diagnostic settings of a resource send. `categories`: their names, groups too, in lower case.
 
     `where`: the ids of their destinations. `gone`: the workspaces among them that no longer exist.

@@ -4,13 +4,13 @@ import asyncio
 import gc
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import aiohttp
 import msgspec
+from msgspec import Struct, field
 
 from scanner.azure.answers import LINK_BYTES, LimitReached, ListMeter, decode
 from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, known_at, origin
@@ -49,8 +49,7 @@ GARBAGE_BYTES = 32 << 20
 """The bytes of decoded answers after which the garbage collector runs."""
 
 
-@dataclass(slots=True)
-class ArmClient:
+class ArmClient(Struct):
     """Reads of ARM with one login.
 
     `answered`: whether any answer came. Before that, a failed connection or login ends the scan. `foreign`: the ids

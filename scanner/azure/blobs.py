@@ -8,7 +8,6 @@ commits what an error interrupted (`docs/decisions/0030`). A test reads with adl
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from io import BytesIO
 from typing import IO, Any
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.storage.blob import BlobBlock, ContentSettings
 from azure.storage.blob.aio import BlobClient, BlobServiceClient, ExponentialRetry
+from msgspec import Struct, field
 
 from scanner.azure import clouds, credentials
 from scanner.azure.arm import resolve_cloud
@@ -46,8 +46,7 @@ _WRITER, _READER = "Storage Blob Data Contributor", "Storage Blob Data Reader"
 _METHODS = frozenset({"GET", "HEAD", "PUT"})
 
 
-@dataclass(frozen=True, slots=True)
-class BlobAccountOptions:
+class BlobAccountOptions(Struct, frozen=True):
     """How an account is reached: with `connection` (from the environment), else at `endpoint` with the scan's login."""
 
     endpoint: str = ""
@@ -55,8 +54,7 @@ class BlobAccountOptions:
     login: ScanLogin = field(default_factory=ScanLogin)
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """One blob. `at` is the option and value that named it, for errors."""
 
     container: str

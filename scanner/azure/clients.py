@@ -4,9 +4,10 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from scanner.azure import credentials
 from scanner.azure.answers import DEFAULTS
@@ -27,8 +28,7 @@ from scanner.snapshot.spool import Spool
 __all__ = ["AzureReader", "ConnectionOptions", "connect"]
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionOptions:
+class ConnectionOptions(Struct, frozen=True):
     """The options of a scan that concern the connection to Azure, not what is read.
 
     `record`: the file of `--record`. `append_record`: add to the record of an earlier connection.

@@ -3,9 +3,11 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from scanner.errors import InputError, nearest
 
@@ -13,8 +15,7 @@ METADATA = "/metadata/endpoints?api-version=2022-09-01"
 """The path where an ARM endpoint names its authority. It needs no token."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cloud:
+class Cloud(Struct, frozen=True):
     """One cloud. `arm` and `authority` are https origins without a slash at the end. `scope` is the scope of tokens.
 
     `known`: its authority is one that azure-identity knows.

@@ -4,12 +4,12 @@ import asyncio
 import ssl
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 from typing import Any, Self
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import CredentialUnavailableError
+from msgspec import Struct, field
 
 from scanner.azure.claims import claims_of
 from scanner.azure.clouds import Cloud
@@ -26,8 +26,7 @@ RENEW_SECONDS = 30
 """The seconds for which the error of a failed renewal is repeated instead of asking again."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanLogin:
+class ScanLogin(Struct, frozen=True):
     """The login of a scan, for a place where its results are written.
 
     `prompt` is called with what a person must do to sign in. `token_cache` keeps tokens from one connection to the
@@ -43,8 +42,7 @@ class ScanLogin:
     token_cache: dict[Any, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class SignedInAccount:
+class SignedInAccount(Struct, frozen=True):
     """The account of a token: its `name` as people know it, the `kind` of login, and the id of its tenant."""
 
     name: str
@@ -52,8 +50,7 @@ class SignedInAccount:
     tenant: str
 
 
-@dataclass(slots=True)
-class TokenCache:
+class TokenCache(Struct):
     """Cache tokens, with one request for each tenant and claim however many clients ask at once.
 
     Tries the logins in order until one gives a token, and keeps that one (`used`). Raises an AccessError that says

@@ -5,13 +5,13 @@ Imports no SDK, so that the command line can import it quickly to print an error
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from scanner.errors import AccessError
 
@@ -28,8 +28,7 @@ MESSAGE = 4096
 _DENY = "DenyAssignmentAuthorizationFailed"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorBody:
+class ErrorBody(Struct, frozen=True):
     """What an error body says. `code` is never empty. `message` is "" where there is none.
 
     `inner` is the code of its first detail, which is specific where `code` is general (Resource Graph).

@@ -5,8 +5,9 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
 
@@ -135,8 +136,7 @@ class AssumedWindow(SlidingWindow):
         self.sent.clear()
 
 
-@dataclass(slots=True)
-class RateLimiter:
+class RateLimiter(Struct):
     """One limit: what is documented (`known`), and what was learnt from answers.
 
     `pause`: the time until which no request is sent. `spacing`: the seconds between requests after that. `next`: the
@@ -229,8 +229,7 @@ def is_over(seconds: float, announced: float, patience: float) -> bool:
     return announced > ANNOUNCED or seconds > patience + announced
 
 
-@dataclass(slots=True)
-class RateLimiters:
+class RateLimiters(Struct):
     """All limiters of a scan. `on=False` ignores the documented limits; 429 answers are honoured in any case.
 
     `names`: the names of subscriptions by their id in lower case, for `on_wait`. `ends`: the deadline of the scan, by

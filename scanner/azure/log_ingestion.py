@@ -7,13 +7,13 @@ Its own splitting is not used: it does not count the commas between rows, so tha
 import gzip
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, Any
 from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.monitor.ingestion.aio import LogsIngestionClient
+from msgspec import Struct
 
 from scanner.azure import clouds, credentials
 from scanner.azure.arm import resolve_cloud
@@ -44,8 +44,7 @@ RETRIES: dict[str, Any] = {"retry_total": 3, "retry_backoff_factor": 1, "retry_b
 ROLE = "Monitoring Metrics Publisher"
 
 
-@dataclass(frozen=True, slots=True)
-class LogStream:
+class LogStream(Struct, frozen=True):
     """A stream of a data collection rule. `at` is the option and value that named it, for errors."""
 
     endpoint: str

@@ -21,6 +21,7 @@ from azure.identity.aio import (
     ManagedIdentityCredential,
     WorkloadIdentityCredential,
 )
+from msgspec import Struct
 
 from scanner.azure.clouds import Cloud
 from scanner.azure.transport import HttpSession
@@ -78,8 +79,7 @@ class Credential(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(slots=True)
-class Login:
+class Login(Struct):
     """A kind of login. `make` makes its credential; `missing` says which variables are not set, "" where none is."""
 
     kind: str
@@ -87,8 +87,7 @@ class Login:
     missing: str = ""
 
 
-@dataclass(slots=True)
-class LoginFactory:
+class LoginFactory(Struct):
     """Makes logins. `chained`: other kinds are tried after the first, so that an absent one must fail quickly.
 
     `prompt` is called with what a person must do to sign in (the sentence of the device code).

@@ -3,6 +3,8 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from msgspec import Struct
+
 from scanner.azure import graph
 from scanner.azure import subscriptions as subscription_lists
 from scanner.azure.arm import ArmClient, Json
@@ -11,8 +13,7 @@ from scanner.azure.subscriptions import Listing, Subscription
 from scanner.snapshot.spool import Spool, SpooledRows
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Struct, frozen=True):
     """An account that reads, its tenant by name (or id), and the other tenants that it belongs to, not read by it."""
 
     account: SignedInAccount
@@ -35,7 +36,7 @@ class AzureReader:
     cloud: str
     account: SignedInAccount
     _arm: ArmClient
-    _known: Listing | None = field(default=None)
+    _known: Listing | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     """What must be known of the logins: tenants that were not read, subscriptions that several of them see."""

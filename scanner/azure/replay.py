@@ -1,9 +1,10 @@
 """Answers reads from the journal of an interrupted scan, and writes the answers of Azure to it."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
+
+from msgspec import Struct
 
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import ReadError
@@ -18,8 +19,7 @@ _LINK_EXPIRED = (400, 404, 410)
 """The statuses with which a link to a next page is refused that is no longer valid."""
 
 
-@dataclass(slots=True)
-class Replay:
+class Replay(Struct):
     """The journal as one login uses it. `login`: its tenant, where several are read."""
 
     journal: Journal

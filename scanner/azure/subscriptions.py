@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct, field
 
 from scanner.azure.answers import LimitReached
 from scanner.azure.arm import ROWS_LOST, ArmClient, Json
@@ -25,8 +26,7 @@ _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.I)
 _TENANT = re.compile(r"match the tenant '(?:https://[^/']+/)?([0-9a-f-]{36})", re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class Subscription:
+class Subscription(Struct, frozen=True):
     """One subscription. `state` is Azure's, "" for a subscription of which only the id is known.
 
     `fault`: the code of its gap, where its tenant could not be read.
@@ -44,8 +44,7 @@ class Subscription:
         return self.state.lower() in READ_STATES
 
 
-@dataclass(slots=True)
-class Listing:
+class Listing(Struct):
     """The subscriptions of a list at `path`, at most `most`, by id in lower case.
 
     `fault`: why some may be missing, the code of a gap; "" where none is.

@@ -4,8 +4,10 @@ Each read goes to the tenant that its subscription belongs to, so that a token n
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.azure import graph
 from scanner.azure import subscriptions as subscription_lists
@@ -28,8 +30,7 @@ NO_TENANT: Final = "NotInTheseTenants"
 _MOST_NOTES: Final = 20
 
 
-@dataclass(slots=True)
-class ConnectedTenant:
+class ConnectedTenant(Struct):
     """A tenant of the scan. `client`: None where its login failed; then `error` says why.
 
     `listing`: the subscriptions that its login sees. `fault`: the code of its gap, "" where they could be listed.

@@ -5,7 +5,6 @@ import os
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import aiohttp
 import certifi
 from aiohttp.connector import NEEDS_CLEANUP_CLOSED
 from azure.core.pipeline.transport import AioHttpTransport
+from msgspec import Struct
 
 from scanner.azure.answers import DEFAULTS, BoundedResponse, bounded_by
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
@@ -78,8 +78,7 @@ class Transport(AioHttpTransport):  # type: ignore[misc] # azure-core re-exports
         return await super().send(request, proxy=proxy_of(request.url), **config)
 
 
-@dataclass(slots=True)
-class ReceivedAnswer:
+class ReceivedAnswer(Struct):
     """An answer with its body, decompressed."""
 
     status_code: int

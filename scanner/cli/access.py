@@ -5,8 +5,9 @@ import shlex
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from scanner import version
 from scanner.cli.common import print_json, show_broken, stopping
@@ -39,8 +40,7 @@ _GROUPS = "Microsoft.Management/managementGroups/"
 # What can be evaluated
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeAccess:
+class ScopeAccess(Struct, frozen=True):
     """The access to a subscription, or to a group in it, and the enabled rules that cannot be evaluated with it.
 
     `lacking`: the rules that are inconclusive because of missing actions, with these actions; `unknown`: the rules for
@@ -67,8 +67,7 @@ class ScopeAccess:
         return "/".join((f"/subscriptions/{self.rights.id}", *groups))
 
 
-@dataclass(frozen=True, slots=True)
-class MissingAction:
+class MissingAction(Struct, frozen=True):
     """A missing action, the rules that it leaves inconclusive, and the scopes (names and ids) without it.
 
     `for_view`: its refusal shows that a subscription is visible in part; a scan reports the same gap.
@@ -109,8 +108,7 @@ def _least(answers: Iterable[bool | None]) -> bool | None:
 Answers = Mapping[str, bool | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(Struct, frozen=True):
     """The actions (lower case) of a rule. `looked`: in every subscription; `whole`: on the subscription itself.
 
     `at_all`: any resource that is not visible may decide. `is_of_subscription`: the rule is about the subscription.
@@ -371,8 +369,7 @@ class _AccountAndScopes:
             self.unread.append(url)
 
 
-@dataclass(frozen=True, slots=True)
-class AskedPermissions:
+class AskedPermissions(Struct, frozen=True):
     """The permissions in each scope, the action that was refused for each subscription that is not visible in full, and
     what of the scope could not be listed.
     """

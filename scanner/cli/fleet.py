@@ -1,7 +1,9 @@
 """`twolocks fleet status`: how far a scan in parts is."""
 
 import asyncio
-from dataclasses import asdict, dataclass
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from scanner.cli.common import print_json
 from scanner.config.settings import Settings
@@ -11,8 +13,7 @@ from scanner.terminal.screen import Screen
 from scanner.terminal.text import many
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """The state of a run. `started`: the attempts to read a subscription. `ranges`: the ranges of resources that
     workers evaluate, `evaluated`: those that they have. `waiting`: the messages in the queue.
     """

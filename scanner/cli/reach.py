@@ -3,7 +3,8 @@
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scanner.cli.common import print_json, stopping
 from scanner.cli.reach_names import (

@@ -1,7 +1,8 @@
 """The resources that a reach query names: the target, the caller, the instances of a scale set."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.errors import InputError, nearest
 from scanner.evaluate.hosts import host_of
@@ -19,8 +20,7 @@ from scanner.reach.topology import Topology, topology
 MACHINE = "microsoft.compute/virtualmachines"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """The options of the command. `port` "": every endpoint."""
 
     resource: str
@@ -58,8 +58,7 @@ def nics_of(machine: Resource) -> list[str]:
     return [each for each in ids if isinstance(each, str)]
 
 
-@dataclass(slots=True)
-class _Matches:
+class _Matches(Struct):
     """What a snapshot has under the names of a query: resources with endpoints, callers, instances.
 
     `judged`: the types (lower case) with endpoints; `uncovered`: the types without, by lower case, of resources of the

@@ -3,10 +3,11 @@
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from scanner.azure.az_commands import NoAzureCli, refused
 from scanner.cli.common import allow_python, say, show_broken
@@ -28,8 +29,7 @@ SHOWN = 3
 """How many faults of a rule are printed."""
 
 
-@dataclass(slots=True)
-class Result:
+class Result(Struct):
     """How many examples of a rule were run, and what is wrong with it."""
 
     count: int = 0

@@ -3,10 +3,10 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, graph_body, kusto_list, list_path, quoted_path, texts
@@ -49,8 +49,7 @@ class BulkRows(NamedTuple):
     by: By
 
 
-@dataclass(slots=True)
-class GraphTable:
+class GraphTable(Struct):
     """The rows of a table by the list that they stand for (a path in lower case), and the types that have any.
 
     None in place of rows: there are some, but they say too little, or were taken already.

@@ -3,12 +3,12 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from typing import NamedTuple
 
 import msgspec
+from msgspec import Struct
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, quoted_path, with_child_id
@@ -310,8 +310,7 @@ class FollowingReads:
                 self.unneeded.discard(read)
 
 
-@dataclass(slots=True)
-class _Below:
+class _Below(Struct):
     """What is read below a child: `identity`, see `_identity`; `reads`; `row`: the child, to be read by GET."""
 
     identity: bytes

@@ -5,8 +5,9 @@ ARM gives the permissions on a subscription. Where they do not suffice, those on
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, is_group_name
@@ -21,8 +22,7 @@ PATH = "providers/Microsoft.Authorization/permissions"
 NO_GROUP = "it does not exist"
 
 
-@dataclass(slots=True)
-class SubscriptionPermissions:
+class SubscriptionPermissions(Struct):
     """What the identity may do in a subscription, or only in the resource groups in `named`.
 
     `roles`: its roles on the subscription. None: ARM did not say.

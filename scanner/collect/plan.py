@@ -1,8 +1,9 @@
 """What a collection reads (`Scope` and `Plan`), and what it reports to (`Progress`)."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
+
+from msgspec import Struct
 
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.index import INDEX_TYPES
@@ -36,8 +37,7 @@ class Progress(Protocol):
         """Show a read that failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Struct, frozen=True):
     """What to read. Without values: all subscriptions that the identity can read.
 
     `resources`: read these ids only. Then `index_subscriptions` are more subscriptions (ids) of which only the index
@@ -70,8 +70,7 @@ class JoinedRead(NamedTuple):
     top: Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The table of reads: resource types, the reads that are wanted below them, and the types of the index.
 
     `places`: read the resource groups of each subscription and ARM's list of regions too. `quotas`: read the quotas

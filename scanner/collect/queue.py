@@ -3,11 +3,11 @@
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, quoted_path
@@ -40,8 +40,7 @@ class ParentDeletedError(Exception):
     """The resource above a read was deleted during the collection."""
 
 
-@dataclass(slots=True)
-class SubscriptionView:
+class SubscriptionView(Struct):
     """How much of a subscription is visible to the identity, and what is known to exist in it.
 
     `view`: "full", or "partial" where no list of the whole subscription is allowed.

@@ -5,10 +5,10 @@ Resource Graph counts queries per identity over all subscriptions, so one proces
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.collect.bulk import GraphTable
 from scanner.collect.containers import ContainerReader
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from scanner.azure.subscriptions import Subscription
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(Struct):
     """What was read for all subscriptions. `targets`: the subscriptions in scope, also those that cannot be read.
 
     `types`, `index`, `tables`, `regions`, `excluded`: see `SharedAnswers`, here of all subscriptions. In

@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from scanner.config.keys import ONE, Key
 from scanner.model.verdict import SEVERITIES
@@ -22,8 +21,7 @@ PORT: Any = Annotated[int, Meta(ge=1, le=65535)]
 ONE_OR_MORE: Any = ONE | Annotated[list[ONE], Meta(min_length=1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Channel:
+class Channel(Struct, frozen=True):
     """A channel. `attempt`: `module:function` below `scanner.notify.channels`; the function is a `Prepare`.
 
     `keys`: in addition to COMMON. `seconds`: the time limit of an attempt, from the DNS lookup to the response.

@@ -5,12 +5,11 @@ fault. Users see all faults of a file at once, each with its line and the neares
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any
 
 import msgspec
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from scanner.config.options import LANGUAGES, Effect, Option
 from scanner.config.toml import TomlFile
@@ -30,8 +29,7 @@ MAX_DAYS = 365
 """The default for how far ahead a waiver may expire, in days."""
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(Struct, frozen=True):
     """A key of a table.
 
     `type`: its type for msgspec. `about`: its description in the schema. `takes`: the expected value, for errors. `do`:

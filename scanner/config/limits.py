@@ -1,13 +1,12 @@
 """The limits of an answer and of a list of Azure: their defaults, and the sizes as settings write them."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 UNITS = {"MB": 20, "GB": 30}
 """The units of a size, each with its power of two."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one answer and one list may be. Beyond a limit, what was read is a gap that names the limit.
 
     `answer_size`, `list_size`: bytes after decompression; a list counts all its pages. `answer_values`: the values of

@@ -2,9 +2,11 @@
 and the help are made of them. `--help` loads this module, so it imports nothing heavy.
 """
 
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from scanner.model.verdict import SEVERITIES
 
@@ -30,8 +32,7 @@ class Effect(StrEnum):
     exhaust = "use up the memory, or leave resources unread"
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(Struct, frozen=True):
     """An option of a command.
 
     `value`: the word for its value in the help; a flag has none. `about`: its help. `known`: the values that it takes.

@@ -4,16 +4,16 @@ import os
 import stat
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+
+from msgspec import Struct
 
 from scanner.errors import InputError
 
 FILE = "twolocks.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class SettingsPlace:
+class SettingsPlace(Struct, frozen=True):
     """A settings file. `by`: the option or variable that names it, else "settings"; `how`: the same, for people.
 
     `trusted`: all of its settings count. `unused`: the file of the current folder, where another one is used.

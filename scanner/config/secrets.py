@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from scanner.config.channels import FILE_SUFFIX, SECRET
 from scanner.errors import InputError, nearest
@@ -14,16 +15,14 @@ VARIABLE = re.compile(rf"{SECRET}[A-Z0-9_]*[A-Z0-9](?<!{FILE_SUFFIX})")
 """The name of a variable with a secret."""
 
 
-@dataclass(frozen=True, slots=True)
-class SecretFile:
+class SecretFile(Struct, frozen=True):
     """A file with a secret that the user named, and the option that names it."""
 
     path: str
     at: str
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(Struct, frozen=True):
     """A secret that a settings file asks for.
 
     `owner`: what needs it, for errors (`notification "ops"`). `word`: what it is. `at`: `file:line` of its owner.

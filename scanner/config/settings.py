@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from scanner.config import notifications, places, toml
 from scanner.config.command import Command
 from scanner.config.commands import COMMANDS, SCAN
@@ -26,8 +28,7 @@ _SECRETS = re.compile(r"(?i)([?&](?:ssl)?password=|[?&](?:sig|token|secret|key|c
 _SECRET_KEY = re.compile(r"(?i)(secret|password|token|key|url|webhook)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value and its source: an option, a variable, `file:line`, or `default`."""
 
     value: Any
@@ -349,7 +350,7 @@ def _tenants(settings: Settings) -> Settings:
             do = "choose one tenant by --tenant, or write management-groups into the entries [[tenant]]"
             raise InputError("a management group belongs to one tenant", at=settings.at(name, option.value[0]), do=do)
     id = found[0].id if given.value else ""
-    return replace(settings, tenants=found, options={**settings.options, "tenant": replace(given, value=id)})
+    return replace(settings, tenants=found, options={**settings.options, "tenant": Value(id, given.source)})
 
 
 def _contradictions(settings: Settings) -> None:

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scanner.config.keys import TENANT, Key
 from scanner.config.secrets import VARIABLE, Secret, SecretFile, new_name, read_secret
@@ -21,8 +22,7 @@ _LITERAL = {
 """Keys that would hold a secret, with the key that names its variable."""
 
 
-@dataclass(frozen=True, slots=True)
-class TenantSettings:
+class TenantSettings(Struct, frozen=True):
     """A tenant of a scan. `auth`: the kind of login, "" for that of `--auth`. `at`: `file:line` of its entry.
 
     `client`, `secret`, `certificate`: the id of the app and the variables of its secret or certificate, "" for those of

@@ -3,9 +3,10 @@
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from scanner.errors import InputError, nearest
 from scanner.text.toml import NestedTooDeeply, toml_tables
@@ -25,8 +26,7 @@ class Faults(InputError):
         self.all = faults
 
 
-@dataclass(slots=True)
-class TomlFile:
+class TomlFile(Struct):
     """A file that was read. `lines`: the line of each key, by its path. `faults`: the collected faults, for `check`."""
 
     path: Path

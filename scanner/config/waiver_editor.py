@@ -2,12 +2,12 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import tomlkit
+from msgspec import Struct
 from tomlkit.items import AoT, Table
 
 from scanner.config import toml, waiver_reader
@@ -23,8 +23,7 @@ from scanner.terminal.lines import Line
 FILE = "waivers.toml"
 
 
-@dataclass(frozen=True, slots=True)
-class WaiverTerms:
+class WaiverTerms(Struct, frozen=True):
     """Reason, owner and expiry of a waiver."""
 
     reason: str
@@ -33,8 +32,7 @@ class WaiverTerms:
     ticket: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class WrittenEntries:
+class WrittenEntries(Struct, frozen=True):
     """The written entries: `count` entries, the first at `path`:`line`.
 
     `renewed`: `file:line` of expired entries that covered the same. `hint`: how to scan with the file.

@@ -1,7 +1,6 @@
 """The finding or endpoint of a fingerprint, and the entries of a waiver file that accept it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from ipaddress import ip_address
 from itertools import groupby
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import tomlkit
+from msgspec import Struct
 
 from scanner.config import waiver_reader
 from scanner.config.keys import MAX_DAYS
@@ -38,8 +38,7 @@ class NotAccepted(InputError):
         self.entry = entry
 
 
-@dataclass(frozen=True, slots=True)
-class NewEntry:
+class NewEntry(Struct, frozen=True):
     """An entry to write: a rule on a resource, at some endpoints of one cell. `table` is "gap" for what is Unknown."""
 
     rule: str
@@ -59,8 +58,7 @@ class NewEntry:
         return [Failure(name, address, self.cell, severity) for name, _, address in split]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """The description of what a fingerprint selects, and the entries that accept it.
 
     `left`: a rule that still fails on an endpoint of the finding.

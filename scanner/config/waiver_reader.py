@@ -1,10 +1,12 @@
 """Reads a waiver file, and collects its faults."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from scanner.config import toml
 from scanner.config.keys import GAP, MAX_DAYS, WAIVER, Key, texts
@@ -51,8 +53,7 @@ def read(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Limits:
+class _Limits(Struct, frozen=True):
     """The limits of an entry: known rules, dates within `max_days`, tags if `allow_tag`."""
 
     file: TomlFile

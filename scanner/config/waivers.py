@@ -9,6 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+import msgspec
+from msgspec import Struct
+
 from scanner.document.schema import WaiverRow
 from scanner.evaluate.policy import Failure, WaiverUse
 from scanner.model.exposure import Auth, EndpointKind, Reach
@@ -27,8 +30,7 @@ Cell = tuple[EndpointKind, Auth | None, Reach]
 """Kind, authentication (None: unknown) and reach of an endpoint."""
 
 
-@dataclass(frozen=True, slots=True)
-class Waiver:
+class Waiver(Struct, frozen=True):
     """An entry of [[waiver]]: an accepted finding. `rule` is a PATTERN; `resource` an id, or a pattern with `*`,
     or else `tag` (name, value).
 
@@ -71,8 +73,7 @@ class Waiver:
         return f"{self.rule} on {name_of(self.resource)}"
 
 
-@dataclass(frozen=True, slots=True)
-class GapEntry:
+class GapEntry(Struct, frozen=True):
     """An entry of [[gap]]: what stays inconclusive. `url` is a pattern of the path of a read that fails; or else
     `rule`, a PATTERN, is Unknown on `resource`, an id or a pattern.
 
@@ -109,12 +110,11 @@ def row_of(entries: Iterable[Entry]) -> WaiverRow | None:
     return None if last is None else WaiverRow(last.reason, last.owner, last.expires.isoformat(), last.ticket)
 
 
-@dataclass(slots=True)
-class _ByRule(Generic[E]):
+class _ByRule(Struct, Generic[E]):
     """Entries by rule: those of one resource by its id, and the others."""
 
     entries: Sequence[E]
-    _found: dict[str, tuple[dict[str, list[E]], list[E]]] = field(default_factory=dict)
+    _found: dict[str, tuple[dict[str, list[E]], list[E]]] = msgspec.field(default_factory=dict)
 
     def of(self, rule: Rule) -> tuple[dict[str, list[E]], list[E]]:
         """Return the entries of a rule: by id (without case), and those with a pattern or a tag."""
@@ -282,8 +282,7 @@ class WaiverFile:
         return [each for each in about if each.covers(failure)]
 
 
-@dataclass(frozen=True, slots=True)
-class ExpiringEntry:
+class ExpiringEntry(Struct, frozen=True):
     """An entry that is about to expire. `used`: how many findings (or gaps) it covers in this scan."""
 
     what: str

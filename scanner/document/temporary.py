@@ -62,13 +62,18 @@ def mode_of_new(path: Path) -> int:
 
 
 def file_of(owner: object, *, buffering: int = -1) -> IO[bytes]:
-    """Return a temporary file without a name, which is closed when its owner is collected.
+    """Return a temporary file without a name, which is closed when its owner is collected."""
+    file = tempfile.TemporaryFile(buffering=buffering)  # noqa: SIM115
+    close_with(owner, file)
+    return file
+
+
+def close_with(owner: object, file: IO[bytes]) -> None:
+    """Close a file when its owner is collected.
 
     `__del__` of the owner comes too late where that is in a cycle: the file is collected with it, unclosed.
     """
-    file = tempfile.TemporaryFile(buffering=buffering)  # noqa: SIM115
     weakref.finalize(owner, file.close)
-    return file
 
 
 def read_at(file: IO[bytes], start: int, size: int) -> bytes:

@@ -3,7 +3,8 @@
 import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scanner.document.schema import order
 from scanner.document.writer import Writer

@@ -2,8 +2,9 @@
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from scanner.document.schema import FixRow, WaiverRow
 from scanner.document.states import State, proven_state
@@ -28,8 +29,7 @@ from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, 
 from scanner.rulebook.loader import RuleSet
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """What all checks of an evaluation share."""
 
     rules: RuleSet
@@ -162,8 +162,7 @@ class LockFailure(NamedTuple):
     waiver: WaiverRow | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoints:
+class _Endpoints(Struct, frozen=True):
     """What the lock rules found on the endpoints of one resource. Keys are the `id()` of exposures.
 
     `disabled`: the lock rules of its type that do not run.

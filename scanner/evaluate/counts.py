@@ -4,9 +4,9 @@ document. `docs/concepts.md` explains each number.
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document import schema as rows
 from scanner.document.numbers import NumbersRow, ReasonsRow
@@ -26,8 +26,7 @@ GROUPS = 200
 """The number of fix groups that are kept, the worst ones."""
 
 
-@dataclass(slots=True)
-class FixGroup:
+class FixGroup(Struct):
     """The open endpoints of one resource that one command closes. Title and fingerprint are those of the worst one.
 
     `rule_title`: the title of the rule that names the worst one, "" where none does; `rule_rank`: the place of its
@@ -58,8 +57,7 @@ class FixGroup:
             self.rule_title, self.rule_rank = row.title, place
 
 
-@dataclass(slots=True)
-class FixGroups:
+class FixGroups(Struct):
     """The open endpoints of resources by the command that closes them; of many groups the worst ones."""
 
     _groups: dict[tuple[str, str], FixGroup] = field(default_factory=dict)
@@ -112,8 +110,7 @@ class FixGroups:
             self.keep_worst()
 
 
-@dataclass(slots=True)
-class InfoGroup:
+class InfoGroup(Struct):
     """The findings of severity info on resources of one type: their numbers by rule."""
 
     type: str
@@ -161,8 +158,7 @@ class CountsPart(msgspec.Struct, array_like=True):
     groups: list[tuple[tuple[str, str], FixGroup]]
 
 
-@dataclass(slots=True)
-class Counts:
+class Counts(Struct):
     """The numbers of a scan. Feed each exposure, finding and gap row once; the rest is set as a whole."""
 
     endpoints: int = 0

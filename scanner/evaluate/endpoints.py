@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from scanner.evaluate.hosts import hosts_of
 from scanner.model.exposure import Exposure, unread
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
-from scanner.model.value import replace
 from scanner.model.verdict import Unread
 from scanner.reach.front_ends import endpoint_keys, publishers
 

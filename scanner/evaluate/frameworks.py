@@ -5,9 +5,9 @@ What was not read is never passed. A control with a waived finding failed: a wai
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document.framework_rows import CONTROL_STATES, ControlRow, ControlState, FrameworkRow, NotAssessed
 from scanner.document.schema import Coverage, Document, FindingRow, GapRow
@@ -20,8 +20,7 @@ Rules = Mapping[str, Collection[str]]
 """The ids of rules, by control."""
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(Struct):
     """The checks of each rule by status. `unread`: the rules of which a check is inconclusive because a read failed."""
 
     checks: dict[str, Counter[str]] = field(default_factory=dict)

@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
 
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import FindingRow
@@ -120,8 +121,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder(KeyStoreRow).decode
 
 
-@dataclass(slots=True)
-class KeyGroup:
+class KeyGroup(Struct):
     """One key. `number`: that of its stores. `elsewhere`: what the first rule says that finds its vault elsewhere."""
 
     number: int

@@ -1,10 +1,10 @@
 """What an evaluation collects beside its rows, bundle by bundle, and how the parts of an evaluation are joined."""
 
 from copy import copy
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document.capacity_rows import ReservationRow
 from scanner.document.writer import RowsPart
@@ -46,8 +46,7 @@ encoder: Final = msgspec.msgpack.Encoder()
 decoder: Final = msgspec.msgpack.Decoder(DocumentPart)
 
 
-@dataclass(slots=True)
-class Ledgers:
+class Ledgers(Struct):
     """What is collected. `evaluated`: the types (lower case) with a check."""
 
     counts: Counts

@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Literal, cast
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from scanner.model.exposure import (
     REACH_DESCRIPTIONS,
     Auth,
@@ -14,7 +17,6 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
-from scanner.model.value import replace, value
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
@@ -51,8 +53,7 @@ def _network(exposure: Exposure) -> Answer:
     return "unknown" if widest >= Reach.wide and exposure.rate(authentication, widest) is not None else "pass"
 
 
-@value
-class LockVerdict:
+class LockVerdict(Struct, frozen=True):
     """The verdict of a lock rule on some endpoints, with those that fail and those that are inconclusive."""
 
     verdict: Verdict

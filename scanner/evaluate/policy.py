@@ -1,23 +1,21 @@
 """The settings that an evaluation uses: own networks, intended endpoints, severities, waivers."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document.schema import WaiverRow
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Gap
 from scanner.model.rule import Rule
-from scanner.model.value import value
 from scanner.model.verdict import Severity
 
 
-@dataclass(frozen=True, slots=True)
-class Intended:
+class Intended(Struct, frozen=True):
     """An endpoint that the settings declare public. Patterns with `*`; case is ignored."""
 
     resource: str
@@ -30,8 +28,7 @@ class Intended:
         )
 
 
-@value
-class Failure:
+class Failure(Struct, frozen=True):
     """One failure of a finding that a waiver may cover: an endpoint, its cell ("kind/authentication/reach"), severity.
 
     The finding of a property rule has a severity, and an endpoint only where the verdict names some.
@@ -130,8 +127,7 @@ class NoWaivers:
         return []
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(Struct, frozen=True):
     """The settings of an evaluation. `tags`: the tags that the document shows.
 
     `part`: the scan was limited to some resources, so that a waiver without a finding means nothing.

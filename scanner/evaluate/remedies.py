@@ -4,9 +4,11 @@ import json
 import operator
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import cast
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.evaluate.placeholders import filled, words_of
 from scanner.evaluate.set_commands import own_command, with_parents
@@ -17,7 +19,6 @@ from scanner.model.json_paths import same
 from scanner.model.remedy import Cause, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
-from scanner.model.value import replace
 from scanner.reach.sources import grant_from_addresses
 
 ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}
@@ -25,8 +26,7 @@ ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}
 SELECTED = grant(Reach.selected).grants[0]
 
 
-@dataclass(slots=True)
-class Removal:
+class Removal(Struct):
     """What a fix removes. `keys`: those of causes. `fixes`: the commands of rules that it runs as a whole."""
 
     top: Resource

@@ -1,8 +1,7 @@
 """What an evaluation comes to: the rows of one bundle, and the result of the whole scan."""
 
-from dataclasses import dataclass, field
-
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document.schema import DataPlaceRow, ExposureRow, FindingRow, FixRow, GapRow, ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
@@ -13,8 +12,7 @@ from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 
 
-@dataclass(frozen=True, slots=True)
-class Crash:
+class Crash(Struct, frozen=True):
     """A rule that raised an exception on a resource. `line`: the line of its file, 0 where no frame is of that file."""
 
     rule: str
@@ -23,8 +21,7 @@ class Crash:
     line: int
 
 
-@dataclass(slots=True)
-class BundleResult:
+class BundleResult(Struct):
     """The rows of one bundle, or of one subscription, before they are written. `key`: its place in the document."""
 
     key: str
@@ -63,8 +60,7 @@ class BundleResult:
                 known[each.id] = each
 
 
-@dataclass(slots=True)
-class EvaluationResult:
+class EvaluationResult(Struct):
     """The result of a whole evaluation.
 
     `accepted_by_rule`: of the accepted inconclusive checks, those that a waiver file accepts by their rule. `tenants`:

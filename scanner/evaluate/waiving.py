@@ -1,7 +1,8 @@
 """What waivers and settings accept of a failed finding, and of the endpoints of a resource."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.document.schema import WaiverRow
 from scanner.evaluate.gaps import ends
@@ -10,12 +11,10 @@ from scanner.evaluate.policy import Failure, Intended, Waivers
 from scanner.model.exposure import Exposure
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
-from scanner.model.value import value
 from scanner.model.verdict import Severity
 
 
-@value
-class Acceptance:
+class Acceptance(Struct, frozen=True):
     """What is accepted of a failed finding. `waiver`: who accepted all of it; `lapsed`: the waiver of a part that has
     expired; `message`: the sentences that this adds to the finding's message.
     """
@@ -114,8 +113,7 @@ def intended_of(exposures: Iterable[Exposure], top: Resource, entries: Sequence[
     }
 
 
-@dataclass(slots=True)
-class AcceptedLocks:
+class AcceptedLocks(Struct):
     """For each lock of an endpoint: whether every rule that is Unknown for it was accepted."""
 
     locks: dict[tuple[int, bool], bool] = field(default_factory=dict)

@@ -3,8 +3,9 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from scanner.azure.limits import DEADLINE
 from scanner.collect.collector import Plan, read_joined
@@ -38,8 +39,7 @@ class BrokenPart(NamedTuple):
     digest: str
 
 
-@dataclass(slots=True)
-class Coordinator:
+class Coordinator(Struct):
     """One run. `left`: the shards whose part is not in the store yet, by id in lower case."""
 
     scan: PartedScan
@@ -194,8 +194,7 @@ class Coordinator:
             await read_joined(reader, reads, store, ScreenProgress(self.scan.screen))
 
 
-@dataclass(slots=True)
-class _Watch:
+class _Watch(Struct):
     """Notices that nothing changes for `patience` seconds."""
 
     patience: float

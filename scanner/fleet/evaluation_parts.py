@@ -16,7 +16,6 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from hashlib import blake2b
 from hmac import compare_digest
@@ -25,6 +24,7 @@ from typing import IO, Final, NamedTuple, TypeVar
 
 import msgspec
 import zstandard
+from msgspec import Struct
 
 from scanner.errors import InputError
 from scanner.evaluate import ledgers
@@ -70,8 +70,7 @@ class EncodedRange(NamedTuple):
         return _decoded(_batch_decoder, data)
 
 
-@dataclass(frozen=True, slots=True)
-class EvaluationParts:
+class EvaluationParts(Struct, frozen=True):
     """The files of one evaluation."""
 
     parts: Parts

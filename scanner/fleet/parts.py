@@ -14,7 +14,6 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from errno import EACCES
 from hashlib import blake2b
@@ -23,6 +22,7 @@ from typing import IO, TypeVar
 
 import msgspec
 import zstandard
+from msgspec import Struct
 
 from scanner.azure.limits import DEADLINE
 from scanner.document.schema import ScopeRow
@@ -48,8 +48,7 @@ def new_run() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(Struct, frozen=True):
     """The parts of one run. `place`: the folder or blob path above it; `at`: who named it, for errors."""
 
     storage: Storage

@@ -3,9 +3,10 @@
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, survey
@@ -37,8 +38,7 @@ RESUMED_WITHIN = timedelta(hours=24)
 """The age up to which a run goes on."""
 
 
-@dataclass(slots=True)
-class PartedScan:
+class PartedScan(Struct):
     """What a scan in parts needs of the scan. `header`: that of the snapshot. `joined`: what to read last, from what is
     in the store. `signed_in`: called with the reader and the store once. `fingerprint`: of the settings that decide
     what is read. `ends`: the deadline, by the monotonic clock. `queue`: None where the shards run in this process.
@@ -70,8 +70,7 @@ class PartedScan:
         return connect(way, on_wait=self.screen.wait, prompt=self.screen.tell)
 
 
-@dataclass(slots=True)
-class Planner:
+class Planner(Struct):
     """Plans a run."""
 
     scan: PartedScan

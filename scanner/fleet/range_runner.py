@@ -3,9 +3,10 @@
 import gc
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from scanner.document.temporary import temporary_folder
 from scanner.document.writer import Writer
@@ -34,8 +35,7 @@ class _LoadedEvaluation(NamedTuple):
     opened: ExitStack
 
 
-@dataclass(slots=True)
-class RangeRunner:
+class RangeRunner(Struct):
     """Evaluates ranges. `rules`: returns the rules of a run. `code`: see `digest_of_code`, of when this process began.
 
     `name`: of this worker.

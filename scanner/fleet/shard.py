@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Progress, collect_one
@@ -41,8 +41,7 @@ class _Loaded(NamedTuple):
     reads: list[Read]
 
 
-@dataclass(slots=True)
-class ShardRunner:
+class ShardRunner(Struct):
     """Runs shards with the login of these settings. `rules`: loads the rules for `--only` and `--skip`.
 
     `progress`: what a collection reports to. `turn`: the limit of Resource Graph that other processes share. `name`: of

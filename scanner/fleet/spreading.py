@@ -8,12 +8,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import IO, Final
 
 import msgspec
 import zstandard
+from msgspec import Struct, field
 
 from scanner.document.writer import Writer
 from scanner.errors import UserError
@@ -47,8 +47,7 @@ _NAME: Final = 39
 """The length of the name of a range."""
 
 
-@dataclass(slots=True)
-class FleetRun:
+class FleetRun(Struct):
     """A run whose parts are merged. `queue`: None where no workers are used. `code`: see `digest_of_code`.
 
     `is_left`: subscriptions were not read that the same run may still read.
@@ -67,8 +66,7 @@ class FleetRun:
                 self.parts.end()
 
 
-@dataclass(slots=True)
-class SpreadEvaluation:
+class SpreadEvaluation(Struct):
     """One evaluation by workers. `ends`: the deadline, by the monotonic clock. `own`: the ranges evaluated here."""
 
     evaluation: Evaluation

@@ -4,8 +4,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from scanner.errors import InputError, UserError
 from scanner.fleet.evaluation_parts import EvaluationParts
@@ -22,8 +23,7 @@ IDLE_SECONDS = 10.0
 """How long the queue is empty before a worker with `--until-empty` ends."""
 
 
-@dataclass(slots=True)
-class Worker:
+class Worker(Struct):
     """Serves the queue of an application. `said` is called with a subscription or range and what became of it."""
 
     app: "Celery"

@@ -1,11 +1,11 @@
 """What the history knows when a scan begins, what the scan evaluates, and the section `changes` of its document."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.config.settings import Settings
 from scanner.config.tenants import TenantSettings
@@ -35,8 +35,7 @@ COUNTS = (ChangeKind.new, ChangeKind.first_evaluated, *LISTED)
 """The kinds that the document counts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """What the history knows of the subscriptions that a scan evaluates, and the last scan of the same selection."""
 
     known: Mapping[ItemKey, Item] = field(default_factory=dict)

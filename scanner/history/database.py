@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from msgspec import Struct
 from sqlalchemy import URL, Connection, Engine, column, create_engine, event, inspect, make_url, select, table, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
@@ -223,8 +224,7 @@ def _server(given: str, at: str, token_hosts: Collection[str]) -> Database:
 # The schema
 
 
-@dataclass(frozen=True, slots=True)
-class SchemaState:
+class SchemaState(Struct, frozen=True):
     """What a database holds: no history (`revision` is ""), or a history with its random id and its revision."""
 
     id: str = ""

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order, read_document
 from scanner.document.scopes import LimitRow

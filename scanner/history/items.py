@@ -4,11 +4,11 @@ An item is an exposure or a finding that was open in some scan. A change is an i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Literal
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document.schema import order
 from scanner.model.exposure import LOCKS
@@ -85,8 +85,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
         return not (self.category in LOCKS and self.endpoint)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """An item after a scan, the item before it (None: not known before), and a clause that gives the reason."""
 
     kind: ChangeKind
@@ -95,8 +94,7 @@ class Change:
     why: str = ""
 
 
-@dataclass(slots=True)
-class Changes:
+class Changes(Struct):
     """All changes of a scan in the order of their keys, and the evaluated items that did not change."""
 
     changed: list[Change] = field(default_factory=list)
@@ -145,16 +143,14 @@ def _is_covered(finding: Item, endpoints: Mapping[tuple[str, str], int]) -> bool
     return max(named) >= rank(finding.severity)
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """The changes between two scans, and the number of counted items that are open in both and the same."""
 
     changes: list[Change]
     same: int
 
 
-@dataclass(frozen=True, slots=True)
-class ScanRecord:
+class ScanRecord(Struct, frozen=True):
     """A scan as the history keeps it.
 
     `selection` names what was asked for; a scan is compared with the last one of the same selection. `scopes` (lower
@@ -182,8 +178,7 @@ class ScanRecord:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Struct, frozen=True):
     """What was reported to a notification of a selection before a scan.
 
     `last` is the last scan after which nothing was left to report; None where there is none or it was pruned.

@@ -1,9 +1,9 @@
 """What one scan saw (`Observation`), and what it evaluated (`ScanCoverage`). Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Set
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, finding_fingerprint
 from scanner.history.items import Item, ItemKey, level, lineage, rank, top_of
@@ -184,8 +184,7 @@ def observe(document: Document, known: Mapping[ItemKey, Item], first_id: Callabl
     return observation
 
 
-@dataclass(frozen=True, slots=True)
-class ScanCoverage:
+class ScanCoverage(Struct, frozen=True):
     """What a scan evaluated. Subscriptions, types and scopes in lower case, rules by their first ids.
 
     `types`: types whose endpoints were read because one of their lock rules is enabled. `unfiltered`: no resource was

@@ -2,9 +2,10 @@
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, delete, func, or_, select
 
 from scanner.errors import InputError
@@ -20,8 +21,7 @@ KINDS = tuple(ChangeKind)
 """The order in which changes are shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class ScanDetails:
+class ScanDetails(Struct, frozen=True):
     """A scan, its changes, and the items open in its subscriptions after it: the oldest first, then the most severe."""
 
     scan: ScanRecord
@@ -29,8 +29,7 @@ class ScanDetails:
     open: list[Item]
 
 
-@dataclass(frozen=True, slots=True)
-class PruneCounts:
+class PruneCounts(Struct, frozen=True):
     """How many scans, events and items a pruning deleted, and how many items are left."""
 
     scans: int

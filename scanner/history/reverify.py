@@ -1,7 +1,8 @@
 """The re-verification of a live scan: the resources to read again before changes are reported, and what it showed."""
 
 from collections.abc import Callable, Collection, Iterator, Set
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scanner.history.items import ChangeKind, Changes, first_segments, top_of, worst_first
 from scanner.history.observation import Observation
@@ -16,8 +17,7 @@ LIMIT = 1000
 """Resources that one scan reads again. What is beyond stays open until a later scan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reverification:
+class Reverification(Struct, frozen=True):
     """What a re-verification showed.
 
     `gone`: resources that ARM says do not exist. `unconfirmed`: resources that could not be read again. Both hold the

@@ -1,7 +1,8 @@
 """Where something that was not read may hide an endpoint. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.document.schema import ExposureRow, FindingRow
 from scanner.history.items import lineage, rank, top_of
@@ -14,8 +15,7 @@ def is_uncertain_exposure(row: ExposureRow) -> bool:
     return row.state == "unknown" or rank(row.worst) > rank(row.severity)
 
 
-@dataclass(slots=True)
-class Uncertain:
+class Uncertain(Struct):
     """The resources and scopes where an endpoint may be that a scan could not see. Ids and types in lower case.
 
     `tops`: the top-level resources that `resources` belong to. `lists`: scopes above resources, each with a type that

@@ -1,15 +1,15 @@
 """What stands for a read below each of many resources: rows of Resource Graph, or one list of the subscription."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scanner.model.resource import Resource
 
 TABLES = "governance/resource-graph/reference/supported-tables-resources"
 
 
-@dataclass(frozen=True, slots=True)
-class GraphRows:
+class GraphRows(Struct, frozen=True):
     """The rows of Resource Graph that stand for a list below each parent.
 
     `table`: the table, and `type` the type in it, in lower case, where it is not that of the read. The page TABLES says
@@ -30,8 +30,7 @@ class GraphRows:
     tracked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriptionRows:
+class SubscriptionRows(Struct, frozen=True):
     """One list of a subscription, of the parent's type, whose rows hold what a read below each parent returns.
 
     `at`: the path of it in a row. `holds`: the paths in it that decide verdicts: a row without one of them is not used.

@@ -6,10 +6,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.value import replace
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 
 NOT_HELD = "Azure did not return it"

@@ -1,9 +1,11 @@
 """Endpoints and their two locks: who can connect (reach), and which credential a caller needs (authentication)."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import field
 from functools import lru_cache
 from typing import Any, cast
+
+from msgspec import Struct, field
+from msgspec.structs import astuple, replace
 
 from scanner.model.addresses import AddressSet
 from scanner.model.json_paths import MISSING, is_absent, same
@@ -11,12 +13,10 @@ from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
 from scanner.model.once import once
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
-from scanner.model.value import replace, value
 from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
 
 
-@value
-class Hop:
+class Hop(Struct, frozen=True):
     """One step of the way to an endpoint. `allows`: True allows, False blocks, None could not be read."""
 
     kind: str
@@ -30,8 +30,7 @@ Chain = tuple[Hop, ...]
 """Gateways one behind the other, from the outside to the endpoint."""
 
 
-@value
-class Grant:
+class Grant(Struct, frozen=True, eq=False):
     """Access that is certain: its level, and the evidence that proves it.
 
     `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock
@@ -51,11 +50,18 @@ class Grant:
     name: str = ""
     addresses: AddressSet | None = None
     ids: tuple[str, ...] = ()
-    rules: tuple[tuple[Any, AddressSet], ...] = field(default=(), compare=False)
-    cause: Cause | None = field(default=None, compare=False)
-    parts: tuple[tuple[Cause, AddressSet], ...] = field(default=(), compare=False)
-    switch: Cause | None = field(default=None, compare=False)
-    then: "Lock | None" = field(default=None, compare=False)
+    rules: tuple[tuple[Any, AddressSet], ...] = ()
+    cause: Cause | None = None
+    parts: tuple[tuple[Cause, AddressSet], ...] = ()
+    switch: Cause | None = None
+    then: "Lock | None" = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare what is granted, and not what grants it."""
+        return isinstance(other, Grant) and astuple(self)[:6] == astuple(other)[:6]
+
+    def __hash__(self) -> int:
+        return hash(astuple(self)[:6])
 
     def with_evidence(self, seen: tuple[Evidence, ...], switch: Cause | None = None) -> "Grant":
         """Return the same grant with more evidence, which comes first. `switch`: a setting that closes it too."""
@@ -74,8 +80,7 @@ class Grant:
         )
 
 
-@value
-class PossibleGrant:
+class PossibleGrant(Struct, frozen=True):
     """Access that something unread, or a value that is not known, may add."""
 
     level: Level
@@ -86,8 +91,7 @@ class PossibleGrant:
     ids: tuple[str, ...] = ()
 
 
-@value(slots=False)
-class Lock:
+class Lock(Struct, frozen=True, dict=True):
     """One lock of an endpoint, as the set of its grants and possible grants."""
 
     grants: tuple[Grant, ...] = ()
@@ -192,8 +196,7 @@ SHARED = grant(Auth.shared)
 ANONYMOUS = grant(Auth.anonymous)
 
 
-@value(eq=False)
-class Switch:
+class Switch(Struct, frozen=True, eq=False):
     """A property of which each known value means a level; an exposure function and a lock rule share it.
 
     `values`: the known values and their levels. `absent`: the value that an absent or null property means;
@@ -264,8 +267,7 @@ def _sure(switch: Switch, value: Any) -> Lock | None:
     return grant(level, seen, description=switch.descriptions.get(level, ""), cause=cause, then=then)
 
 
-@value(slots=False)
-class Exposure:
+class Exposure(Struct, frozen=True, dict=True):
     """An endpoint with its two locks.
 
     `display_name`: the begin of its title ("The blob service"). `subject`: the child that it represents, as an
@@ -276,9 +278,8 @@ class Exposure:
     close. Each of the three needs a `justification` (reason and source).
     `remedies`: what closes a lock of this endpoint, by category, where it is not the fix of the rule. `admits`: access
     that requires an identity by itself. `hosts`: further host names with the same locks. `publishers`: the gateways and
-    DNS names in front of it, which are no lock.
-    `hidden_rules`: names rules that only the service itself shows. Where nothing else allows a caller, network rules
-    are not applicable for that reason.
+    DNS names in front of it, which are no lock. `hidden_rules`: names rules that only the service itself shows: where
+    nothing else allows a caller, network rules are not applicable for that reason.
     """
 
     endpoint: str
@@ -294,7 +295,7 @@ class Exposure:
     severity_steps_down: int = 0
     counts_as_closed_up_to: Reach = Reach.none
     justification: str = ""
-    remedies: Mapping[str, Remedy] = field(default_factory=dict, hash=False)
+    remedies: Mapping[str, Remedy] = field(default_factory=dict)
     admits: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     publishers: tuple[Chain, ...] = ()
@@ -307,6 +308,9 @@ class Exposure:
             self.max_severity is not None or self.severity_steps_down or self.counts_as_closed_up_to
         ) and not self.justification:
             raise TypeError(f"{self.endpoint}: a lower severity needs a justification")
+
+    def __hash__(self) -> int:
+        return hash((self.endpoint, self.kind, self.reach, self.authentication, self.address))
 
     def rate(self, auth: Auth, reach: Reach) -> Severity | None:
         """Return the severity of two levels by the table and by the limits of this endpoint; None where it counts as

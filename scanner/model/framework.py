@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
+
+from msgspec import Struct, field
 
 NOT_TESTABLE = {
     "process": "a process or a document of the organization",
@@ -45,8 +46,7 @@ def _place(framework: HasId) -> tuple[int, list[int], str]:
     return family, version, id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Control:
+class Control(Struct, frozen=True, kw_only=True):
     """A control of a framework. `title`: in our words; `titles`: in other languages, by language.
 
     `tests`: topics of `controls.toml` and ids of rules. `rest`: what the control asks beyond them; "" where they test
@@ -62,8 +62,7 @@ class Control:
     not_testable: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Framework:
+class Framework(Struct, frozen=True, kw_only=True):
     """A framework. `id`: the name of its file; `name`: its short name, as columns show it.
 
     `published`: the controls that its publisher counts, 0 where it names no number. `listed`: which of them the file

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.ids import SUBSCRIPTION, segments, subscription_of
@@ -86,8 +87,7 @@ def is_indexed(type: str) -> bool:
     return type.lower() in _FOLDED
 
 
-@dataclass(slots=True)
-class Index:
+class Index(Struct):
     """The resources of INDEX_TYPES by id and type, and what of them may be missing.
 
     `live`: made of a collection, so that what no complete listing covers is Unread. A file of bare resources

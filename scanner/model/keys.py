@@ -7,10 +7,9 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
@@ -356,8 +355,7 @@ OTHERS = Unread("the resources that use the key", "the scan was limited, and oth
 """Why more resources may name a key than a scan of some resource groups, tags or resources knows."""
 
 
-@dataclass(slots=True)
-class KeyRegister:
+class KeyRegister(Struct):
     """What is known of keys beyond one resource: the vaults by host, and which resources name a key.
 
     `finders`: those of each type, in lower case. `resources`: returns the resources that may name a key; called once,

@@ -4,8 +4,9 @@ Everything is read from the configuration. What Microsoft does beside it (suppor
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from typing import Any, Final, Literal, NamedTuple
+
+from msgspec import Struct, field
 
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, same
@@ -13,7 +14,6 @@ from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
 from scanner.model.resource import Resource
-from scanner.model.value import value
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -103,8 +103,7 @@ class Found(NamedTuple):
     seen: tuple[Evidence, ...] = ()
 
 
-@value(kw_only=True)
-class PlaceFinder:
+class PlaceFinder(Struct, frozen=True, kw_only=True):
     """What a row says of one mechanism of one type.
 
     `kind`: how the place follows. `region`: the region of the resource. `pair`: the paired region, where a value at

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from msgspec import Struct
+
 from scanner.model.json_paths import copied, member, same
-from scanner.model.value import value
 
 
 class _Remove:
@@ -171,8 +172,7 @@ def fields_of(texts: Iterable[str], own: Mapping[str, str] = FIELDS) -> tuple[Fi
     return tuple(Field(name, own.get(name) or FIELDS.get(name, "")) for name in names)
 
 
-@value
-class Remedy:
+class Remedy(Struct, frozen=True):
     """What closes causes. `commands`: `az` commands, filled and quoted. `steps`: words where no single command exists.
 
     `changes`: what the commands change, as data. `closes`: the causes that they remove. `narrows`: whether an allowed

@@ -1,9 +1,10 @@
 """Which places are allowed for a resource: by the settings, else by the region of its resource group."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
+
+from msgspec import Struct, field
 
 from scanner.model.ids import group_of, segments, subscription_of
 from scanner.model.json_paths import MISSING, member
@@ -35,8 +36,7 @@ class Allowed(NamedTuple):
         return ", ".join(self.words)
 
 
-@dataclass(frozen=True, slots=True)
-class ResidencyScope:
+class ResidencyScope(Struct, frozen=True):
     """A part of the resources with allowed places of its own. `subscription`: id or name; `tag`: name and value."""
 
     allowed: tuple[str, ...]
@@ -68,8 +68,7 @@ class PlaceException(NamedTuple):
         return fnmatchcase(resource_id.lower(), self.resource.lower()) and Allowed(self.allowed, "").has(region)
 
 
-@dataclass(frozen=True, slots=True)
-class ResidencyPolicy:
+class ResidencyPolicy(Struct, frozen=True):
     """The settings of [residency]. `allowed`: for all resources; empty: by the region of the resource group."""
 
     allowed: tuple[str, ...] = ()
@@ -99,8 +98,7 @@ GROUP: Final = "the geography of the resource group"
 NO_GROUPS: Final = "not collected"
 
 
-@dataclass(slots=True)
-class Residency:
+class Residency(Struct):
     """What is known of places: the settings, the regions, the resource groups, and where other resources are.
 
     `groups`: the region of each resource group, by its id in lower case. `unread`: why the groups of a subscription

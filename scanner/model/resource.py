@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from msgspec import Struct
+
 from scanner.model.ids import (
     SUBSCRIPTION,
     group_of,
@@ -35,8 +37,7 @@ By = Literal["graph", "list", "get", "import"]
 RICHNESS: dict[str, int] = {"import": 0, "graph": 0, "list": 1, "get": 2}
 
 
-@dataclass(slots=True)
-class Children:
+class Children(Struct):
     """The child resources that are known below one read; `gap`: why some may be missing, None where all are known."""
 
     items: list["Resource"]
@@ -59,8 +60,7 @@ LOST = "SubscriptionMissing"
 """The code of a gap that a history adds: an earlier scan saw the subscription, this one did not."""
 
 
-@dataclass(slots=True)
-class Gap:
+class Gap(Struct):
     """A read that failed or was refused. `status` 0: there was no response; `code` is then Timeout, Reset or
     BadJson. `resources`: of a list, how many resources Resource Graph counts that were not read; 0 also where that is
     not known.

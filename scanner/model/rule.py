@@ -3,20 +3,21 @@
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import field
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import Struct, field
+
 from scanner.model.exposure import LOCKS
 from scanner.model.keys import KeyFinder
+from scanner.model.once import once
 from scanner.model.places import PlaceFinder
 from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import Responsibility, responsibility_of
 from scanner.model.rule_row import RuleData, SeverityName
-from scanner.model.value import value
 from scanner.model.verdict import Severity, Verdict
 
 if TYPE_CHECKING:
@@ -40,8 +41,7 @@ Controls = Mapping[str, tuple[str, ...]]
 """Framework and version to control ids: {"CIS Azure 4.0.0": ("9.3.8",), "MCSB": ("NS-2",)}."""
 
 
-@value(kw_only=True)
-class Fix:
+class Fix(Struct, frozen=True, kw_only=True, dict=True):
     """The fix of a finding.
 
     Templates are filled with shell-quoted words: `{name}` and `{id}` of the subject, `{group}`, `{subscription}`
@@ -70,8 +70,6 @@ class Fix:
     change: Mapping[str, Any] = field(default_factory=dict)
     add: Mapping[str, Any] = field(default_factory=dict)
     delete: str = ""
-    _edits: list[tuple[str, str, Any, bool, Any]] = field(default_factory=list, init=False, repr=False, compare=False)
-    """`change` and `add` as edits: what is below the resource, the path, the value, whether it has names, the entry."""
 
     @property
     def first_step(self) -> str:
@@ -94,13 +92,18 @@ class Fix:
         """Return what only the user knows, of the command and the steps."""
         return fields_of((self.az, *self.steps))
 
+    @once
+    def _edits(self) -> list[tuple[str, str, Any, bool, Any]]:
+        """Return `change` and `add` as edits: what is below the resource, the path, the value, whether it has names,
+        the entry.
+        """
+        changed = [(*_place(to), new, "{" in repr(new), None) for to, new in self.change.items()]
+        return [*changed, *((*_place(to), new, False, ADD) for to, new in self.add.items())]
+
     def changes(self, subject: Resource, top: Resource) -> Iterator[Step]:
         """Yield what the command changes on a resource."""
         if not (self.change or self.add or self.delete):
             return
-        if not self._edits:
-            self._edits.extend((*_place(to), new, "{" in repr(new), None) for to, new in self.change.items())
-            self._edits.extend((*_place(to), new, False, ADD) for to, new in self.add.items())
         for below, path, new, is_named, entry in self._edits:
             if not below:
                 id = subject.id
@@ -133,8 +136,7 @@ def word(text: str) -> str:
     return shlex.quote(text).replace("{", "{{").replace("}", "}}")
 
 
-@value(eq=False, kw_only=True)
-class Rule:
+class Rule(Struct, frozen=True, kw_only=True, eq=False):
     """One question to one resource type. A lock rule reads exposures (`endpoints`); every other rule has a `check`.
 
     `subject`: the list whose resources are assessed one by one; None assesses the resource itself.

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from scanner.model.json_paths import MISSING
 from scanner.model.remedy import Cause
 from scanner.model.unread import Unread, malformed
-from scanner.model.value import value
 from scanner.text.masks import masked
 
 ABSENT: Final = "absent"
@@ -36,8 +37,7 @@ SEVERITIES = tuple(each.name for each in reversed(Severity))
 """The names of the severities, critical first."""
 
 
-@value
-class Evidence:
+class Evidence(Struct, frozen=True):
     """One value that was read: its path, the value, and the value that would pass (None: the row is context only)."""
 
     path: str
@@ -86,8 +86,7 @@ def not_read(path: str) -> Unread:
     return Unread(path, "not collected")
 
 
-@value
-class Pass:
+class Pass(Struct, frozen=True):
     """The rule looked for the fault and did not find it."""
 
     evidence: tuple[Evidence, ...] = ()
@@ -101,8 +100,7 @@ class Accepted(NamedTuple):
     expires: str
 
 
-@value
-class Fail:
+class Fail(Struct, frozen=True):
     """The fault is there. `severity` overrides the rule's own; `message` says more than the rule's title.
 
     `accepted`: who accepts it in the settings; `lapsed`: whose acceptance has expired.
@@ -119,8 +117,7 @@ class Fail:
     lapsed: Accepted | None = None
 
 
-@value
-class Unknown:
+class Unknown(Struct, frozen=True):
     """The rule is inconclusive. `worst`: the highest severity that it may have. `gaps`: the URLs of the missing reads.
 
     `has_other_reasons`: something besides `gaps` is inconclusive, so accepting every gap does not resolve the finding.
@@ -134,8 +131,7 @@ class Unknown:
     has_other_reasons: bool = False
 
 
-@value
-class NotApplicable:
+class NotApplicable(Struct, frozen=True):
     """The rule does not apply to this resource."""
 
     why: str

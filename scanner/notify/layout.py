@@ -1,9 +1,9 @@
 """Group the items of a notice by owner and resource, and compute how many of them fit into a message."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import msgspec
+from msgspec import Struct
 
 from scanner.history.items import first_segments, top_of
 from scanner.model.ids import group_of, name_of, type_of
@@ -15,8 +15,7 @@ LISTED = (10, 3, 0)
 """How many waivers and gaps a message shows; fewer where items would have no room."""
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceSection:
+class ResourceSection(Struct, frozen=True):
     """A top-level resource and its items."""
 
     resource: str
@@ -40,8 +39,7 @@ class ResourceSection:
         return f"{about}, {self.words('notice.tenant', name=short(tenant))}"
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerSection:
+class OwnerSection(Struct, frozen=True):
     """The resources of one owner. `heading` is "" where no resource has an owner tag."""
 
     heading: str

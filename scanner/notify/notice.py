@@ -1,11 +1,11 @@
 """The data of a notice, and the facts of a scan that it is made of. `compose` makes it; each channel formats it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.config.waivers import ExpiringEntry
 from scanner.document.schema import ChangesRow, ScanRow
@@ -103,8 +103,7 @@ class Notice(msgspec.Struct, kw_only=True, frozen=True):
     language: str = "en"
 
 
-@dataclass(frozen=True, slots=True)
-class ScanResult:
+class ScanResult(Struct, frozen=True):
     """The result of a scan. `row` and `changes` are None where the history could not be read."""
 
     scan: ScanRow

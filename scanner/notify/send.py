@@ -3,9 +3,10 @@
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Protocol
+
+from msgspec import Struct, field
 
 from scanner.config.channels import CHANNELS, Channel
 from scanner.config.notifications import Target
@@ -20,8 +21,7 @@ class Prepare(Protocol):
     def __call__(self, notice: Notice, target: Target, tool: str) -> Attempt: ...
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryLimits:
+class DeliveryLimits(Struct, frozen=True):
     """Time limit and retries of a delivery. `seconds`: of an attempt, in place of the channel's own."""
 
     seconds: float | None = None

@@ -1,12 +1,12 @@
 """The formats of output files, one row per format. All code that lists, writes or describes formats uses these rows."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from importlib import import_module
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Format:
+
+class Format(Struct, frozen=True):
     """A format of output files, known by the suffix of their names.
 
     `writer` is `module:function` below `scanner.report`; the function takes the document and a binary file. It is

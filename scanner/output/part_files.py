@@ -10,9 +10,10 @@ import re
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from io import StringIO
 from typing import IO
+
+from msgspec import Struct, field
 
 from scanner.document.schema import Document
 from scanner.document.views import in_memory
@@ -39,8 +40,7 @@ NO_FILES = (STDOUT, LOG_ROWS.suffix)
 _FORMATS = {each.suffix: each for each in FORMATS}
 
 
-@dataclass(frozen=True, slots=True)
-class PartFiles:
+class PartFiles(Struct, frozen=True):
     """The files of the parts of one scan. `write` writes a document in the format of a suffix.
 
     `secret`: the key of the pseudonyms, where the parts are redacted, with their names and their index.

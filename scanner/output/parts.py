@@ -7,11 +7,11 @@ What was not read is in every part that it may concern, so no part says more tha
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Literal, TypeVar, get_args
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document.capacity_rows import CapacityRow
 from scanner.document.key_rows import KeyRow, KeyStoreRow
@@ -40,8 +40,7 @@ _TAG = "tag:"
 _LISTS = ("reopened", "worse", "better", "fixed", "unseen")
 
 
-@dataclass(frozen=True, slots=True)
-class SplitBy:
+class SplitBy(Struct, frozen=True):
     """What a document is split by. `tag`: the name of the tag, where `kind` is `tag`."""
 
     kind: Kind
@@ -74,8 +73,7 @@ def parse_split(text: str, at: str) -> SplitBy | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class OwnerPart:
+class OwnerPart(Struct, frozen=True):
     """The document of one owner. `key` is equal for equal owners, "" for what belongs to none; `label` is shown.
 
     `mark`: what names of files are made of in place of `key`, where that must not be found out.
@@ -153,8 +151,7 @@ def _tag(tags: Mapping[str, str], name: str) -> str:
     return found.strip()
 
 
-@dataclass(slots=True)
-class _Rows:
+class _Rows(Struct):
     """The rows of one owner: the ids of its resources, and the places of its endpoints and findings."""
 
     resources: list[str] = field(default_factory=list)

@@ -9,7 +9,6 @@ import re
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -17,6 +16,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from scanner.config.settings import Settings
 from scanner.document.framework_rows import FrameworkRow

@@ -9,9 +9,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.config.settings import Settings, masked
 from scanner.document.temporary import AtomicFile, temporary_folder
@@ -51,8 +53,7 @@ def refuse_other_urls(name: str, at: str) -> None:
         raise InputError("only a file or a blob is supported here, no other URL", at=masked(at), do=_NAME_A_BLOB)
 
 
-@dataclass(frozen=True, slots=True)
-class BlobName:
+class BlobName(Struct, frozen=True):
     """The parts of a blob's name. `account` is an account's name or host, "" where the environment names it."""
 
     container: str
@@ -88,8 +89,7 @@ class UploadError(OSError):
         self.error = error
 
 
-@dataclass(slots=True)
-class Storage:
+class Storage(Struct):
     """The files, blobs and streams of one command.
 
     `settings` name the login, `run` runs a coroutine to its end, `prompt` shows how to sign in, and `busy` shows

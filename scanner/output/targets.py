@@ -8,9 +8,10 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+
+from msgspec import Struct
 
 from scanner.errors import InputError, nearest
 from scanner.output.formats import FORMATS, LOG_ROWS, Format, format_of
@@ -20,8 +21,7 @@ from scanner.output.storage import UploadError, is_blob, is_remote, parse_blob_n
 STDOUT = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class OutputTarget:
+class OutputTarget(Struct, frozen=True):
     """The value of one `--out`: a name and the suffix of its format; both are `-` for standard output."""
 
     name: str

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from scanner.document.schema import RuleRow
 from scanner.evaluate.rows import rule_row
@@ -95,8 +96,7 @@ _CODES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True):
     """What may stand in a redacted report. `types`: the segments of ARM types by their lower case.
     `paths`: those of settings, in lower case."""
 

@@ -9,8 +9,10 @@ itself, so the tag AzureFrontDoor.Backend together with the id of the own profil
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
@@ -18,7 +20,6 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
-from scanner.model.value import replace
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import AllowedSubnets
 from scanner.reach.sources import (
@@ -38,8 +39,7 @@ PRIORITY = 65000
 """The priority that Azure gives a rule without one."""
 
 
-@dataclass(slots=True)
-class _Evaluation:
+class _Evaluation(Struct):
     """The evaluation of a list of rules: the addresses that no rule has matched yet, and what rules allow so far."""
 
     site: Resource

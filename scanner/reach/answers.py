@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
+from msgspec import Struct
+
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, authentication_clause
 from scanner.model.ids import name_of
 from scanner.model.resource import Resource
-from scanner.model.value import value
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
 from scanner.reach.peerings import MAY_PUBLISH
@@ -18,8 +19,7 @@ ReachVerdict = Literal["yes", "in part", "no", "not known"]
 """`in part`: a part of the addresses that the query names can connect."""
 
 
-@value
-class ReachAnswer:
+class ReachAnswer(Struct, frozen=True):
     """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
 
     `endpoint`: its name, or the port; "" where the answer is about a whole resource.

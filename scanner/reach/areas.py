@@ -7,15 +7,15 @@ and does not copy them, so that a firewall costs the same in a large WAN as in a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 Networks: TypeAlias = "Mapping[str, frozenset[str] | None]"
 """Networks (keys), each with the subnets (keys) of it that count, None for all. Shared: not changed once in an area."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Area:
+class Area(Struct, frozen=True, eq=False):
     """All networks of some sets, but for the excluded ones (keys)."""
 
     sets: tuple[Networks, ...]

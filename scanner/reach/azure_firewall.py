@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from scanner.model.addresses import AddressSet, Version
 from scanner.model.exposure import Hop
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
-from scanner.model.value import replace
 from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.areas import AnyArea
 from scanner.reach.load_balancer_rules import PROTOCOLS

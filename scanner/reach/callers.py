@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from msgspec import Struct
+
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
-from scanner.model.value import value
 from scanner.reach.networks import Destination, Fabric, destination_of, key_of, network_of
 from scanner.reach.peerings import peers_of
 from scanner.reach.public_addresses import public_addresses
@@ -14,8 +15,7 @@ from scanner.reach.senders import egress, parsed_addresses
 from scanner.reach.topology import Topology
 
 
-@value
-class Caller:
+class Caller(Struct, frozen=True):
     """The source of a connection. Without `addresses` and `subnets` it is the internet as a whole.
 
     `addresses`: its public ones, NO_ADDRESSES where they are not known. A resource in a virtual network also has

@@ -8,13 +8,14 @@ address is closed and a Basic one open (Microsoft Learn, virtual-network/ip-serv
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
-from scanner.model.value import replace, value
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.known_ports import KnownPort
 from scanner.reach.networks import Destination, Fabric
@@ -50,8 +51,7 @@ MAX_CACHED_CHAINS: Final = 256
 """The number of chains that a fabric keeps, because machines that share their groups follow each other."""
 
 
-@value
-class FilterStep:
+class FilterStep(Struct, frozen=True):
     """One step of the chain: the rules that decided, and the sources that remain after it.
 
     `allows` None: the step could not be read, or is not known in part.
@@ -84,8 +84,7 @@ _NAMES: Final[dict[FilterKind, str]] = {
 }
 
 
-@value
-class OpenRange:
+class OpenRange(Struct, frozen=True, eq=False):
     """A range of ports that some source reaches. `protocol` "*": TCP and UDP alike.
 
     `certain` may be empty, `possible` never is. `missing`: what could not be read, where `possible` is more than
@@ -100,10 +99,21 @@ class OpenRange:
     possible: SourceSet
     missing: tuple[Unread, ...]
     steps: tuple[FilterStep, ...]
-    chain: FilterChain | None = field(default=None, compare=False, repr=False)
+    chain: FilterChain | None = None
     """The chain that allows it."""
-    spans: tuple[Span, ...] = field(default=(), compare=False)
+    spans: tuple[Span, ...] = ()
     """The places behind, as the chain sees them."""
+
+    def _compared(self) -> tuple[object, ...]:
+        """Return what two ranges are compared by: what is open to whom, and not behind which chain."""
+        known = (self.protocol, self.first, self.last, self.known_port)
+        return (*known, self.certain, self.possible, self.missing, self.steps)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OpenRange) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
     @property
     def label(self) -> str:
@@ -114,8 +124,7 @@ class OpenRange:
         return replace(self, certain=self.certain & to, possible=self.possible & to)
 
 
-@value
-class FilterLevel:
+class FilterLevel(Struct, frozen=True):
     """One level of the chain. `group` None: no rules decide there, and `detail` says why."""
 
     kind: FilterKind
@@ -127,8 +136,7 @@ class FilterLevel:
     detail: str = ""
 
 
-@dataclass(slots=True)
-class FilterChain:
+class FilterChain(Struct):
     """The sources that reach a destination, on every port. Destinations to which the same rules apply share one
     chain.
     """

@@ -4,13 +4,14 @@ Order from outside: injection into a virtual network (the resource has no public
 network security perimeter, the service's own rules. Private endpoints are access of their own.
 """
 
+from msgspec import Struct
+
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach, possible
 from scanner.model.ids import subnet_name, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.value import value
 from scanner.model.verdict import NOT_READ, Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall_row import Firewall, RuleList
 from scanner.reach.firewall_rules import (
@@ -69,8 +70,7 @@ def _closing(reading: FirewallReading, switch: PublicSwitch, around: Perimeters)
     return (*facts, Evidence("perimeters outside the scanned scope", NOT_READ)) if blind else facts
 
 
-@value
-class AllowedSubnets:
+class AllowedSubnets(Struct, frozen=True):
     """The subnets that a resource's own rules allow, by id ("" where an entry names none), and what may be missing.
 
     `not_used`: why such rules decide nothing; "" where they do.

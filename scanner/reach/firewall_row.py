@@ -2,12 +2,12 @@
 
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from scanner.model.resource_type import Read
-from scanner.model.value import value
 
 
-@value
-class RuleList:
+class RuleList(Struct, frozen=True):
     """One list of firewall rules in a body, and the members of an entry.
 
     The list is inline (`path`, in the resource or in the row's `holder`) or child resources (`child`). An entry has an
@@ -30,8 +30,7 @@ class RuleList:
         return self.path if self.child is None else self.child.path
 
 
-@value
-class Firewall:
+class Firewall(Struct, frozen=True):
     """The row of a service: its public switch, its rule lists and its private endpoints in the body, and the meaning of
     absent values.
 

@@ -1,7 +1,9 @@
 """The rule lists of a service's firewall, read by its row."""
 
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, address_range, parse, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Grant, Hop, Lock, PossibleGrant, Reach
@@ -10,7 +12,6 @@ from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.value import replace
 from scanner.model.verdict import (
     Evidence,
     Unread,
@@ -33,8 +34,7 @@ from scanner.reach.sources import (
 ZERO = "0.0.0.0"  # noqa: S104
 
 
-@dataclass(slots=True)
-class FirewallReading:
+class FirewallReading(Struct):
     """One resource with its firewall row, and what was read of them so far.
 
     `holder`: the resource that has the default action and the inline lists. `facts`: evidence for a closed lock.

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.model.exposure import Chain, Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.value import replace
 from scanner.reach.networks import Nic, key_of, network_of
 from scanner.reach.paths import NetworkPath, configuration_key, port_at
 from scanner.reach.sources import cached, join_with_and
@@ -33,8 +34,7 @@ PUBLISHER_PREFIXES: Final = ("published through ", "named by ")
 MANAGER: Final = f"{NETWORK}/trafficManagerProfiles"
 
 
-@dataclass(slots=True)
-class PublisherIndex:
+class PublisherIndex(Struct):
     """The texts about gateways (`by_target`) by what these lead to.
 
     Keys: a host name or an address; the id of a resource, of an IP configuration or of a pool, as `key_of` returns it.

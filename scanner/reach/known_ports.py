@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from scanner.model.value import value
+from msgspec import Struct
+
 from scanner.reach.port_ranges import Protocol, place
 
 PortKind = Literal["admin", "app"]
 PortGroup = Literal["administration", "database", "files", "cluster", "web"]
 
 
-@value
-class KnownPort:
+class KnownPort(Struct, frozen=True):
     """A port of the table. `name` begins titles ("SSH"); `why` is a clause: what a successful caller can do."""
 
     protocol: Protocol

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.value import replace
 from scanner.model.verdict import Unread, not_listed, not_returned
 from scanner.reach.filtering import EntryKind
 from scanner.reach.internal_front_ends import InternalFrontEnds
@@ -48,8 +49,7 @@ class LoadBalancerRule(NamedTuple):
     configurations: tuple[str, ...] = ()
 
 
-@dataclass(slots=True)
-class LoadBalancers:
+class LoadBalancers(Struct):
     """The load balancers of an index: the members of their pools and the rules of their front ends. Ids are keys."""
 
     index: Index

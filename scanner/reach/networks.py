@@ -6,17 +6,16 @@ A body is read once and not kept. Ids that many records name (subnets, groups) a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, same
 from scanner.model.resource import Resource
-from scanner.model.value import value
 from scanner.model.verdict import Unread
 from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
 from scanner.reach.security_admin import (
@@ -103,8 +102,7 @@ class Route(msgspec.Struct, frozen=True, gc=False):
     address: str = ""
 
 
-@value
-class RouteTable:
+class RouteTable(Struct, frozen=True):
     """A route table: the next hop of its default route, "" without one that matters, and its routes."""
 
     id: str
@@ -112,8 +110,7 @@ class RouteTable:
     routes: tuple[Route, ...] = ()
 
 
-@value
-class Destination:
+class Destination(Struct, frozen=True):
     """The destination of a packet after all translations. Ids in any case; `group` "" without; `address` "" if not
     known. `public`: the address is that of a public front end, which floating IP keeps.
     """
@@ -159,8 +156,7 @@ def _fields_of(address: str, version: Version, groups: frozenset[str], public: b
     return DestinationFields(found or None, groups, found is not None and found.size(version) == 1, public)
 
 
-@dataclass(slots=True)
-class Fabric:
+class Fabric(Struct):
     """The parsed virtual networks, by key.
 
     `admin_missing`: why the security admin rules were not read; None where they were, or count as not in use.

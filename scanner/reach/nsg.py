@@ -9,11 +9,11 @@ Semantics: Microsoft Learn, virtual-network/network-security-groups-overview. Wh
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, Version
@@ -47,8 +47,7 @@ class ParsedRules(NamedTuple):
     conditional: tuple[tuple[ConditionalRule, ...], tuple[ConditionalRule, ...]]
 
 
-@dataclass(slots=True, eq=False)
-class SecurityRules:
+class SecurityRules(Struct, eq=False):
     """A list of inbound rules in packed form, parsed on use. Answers are kept packed, because they are much smaller.
 
     `packed`: the packed rules, and the priorities of the default rules that the body lacks. `unpacked`: the parsed
@@ -232,8 +231,7 @@ _PACKED_DEFAULTS: Final = (
 """The default rules as Azure returns them; these are not kept."""
 
 
-@dataclass(slots=True)
-class AdminRules:
+class AdminRules(Struct):
     """The deployed security admin rules of a network: `always` bypasses the groups, `passed` goes on to them."""
 
     always: SecurityRules

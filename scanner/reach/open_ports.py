@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from scanner.model.addresses import Version
 from scanner.model.exposure import Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.index import Index
-from scanner.model.value import replace, value
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.closing import NOTHING, Closing, closing_of
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
@@ -25,8 +27,7 @@ from scanner.reach.sources import join_with_and, source_hop
 NO_ADDRESS = Unread("the private address", "it is not known, and a rule names single addresses")
 
 
-@value
-class OpenPorts:
+class OpenPorts(Struct, frozen=True):
     """A range of ports of one public address ("" where that is not known or changes) with its network lock."""
 
     address: str

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import astuple, replace
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of, subnet_name
 from scanner.model.json_paths import get_path, is_absent, text_at
-from scanner.model.value import replace, value
 from scanner.model.verdict import Unread
 from scanner.reach.areas import AnyArea
 from scanner.reach.filtering import EntryKind, FilterStep, OpenRange, filter_chain
@@ -107,8 +108,7 @@ class DnatRule(NamedTuple):
         return self.inner == "rules"
 
 
-@value
-class FrontEnd:
+class FrontEnd(Struct, frozen=True, eq=False):
     """The way of a packet from outside up to a machine.
 
     `address`: what callers dial, "" where that is not known; `version`: its IP version.
@@ -132,15 +132,24 @@ class FrontEnd:
     only_subnets: frozenset[str] | None = None
     missing: tuple[Unread, ...] = ()
     sku_unread: Unread | None = None
-    dnat: DnatRule | None = field(default=None, compare=False)
+    dnat: DnatRule | None = None
+
+    def _compared(self) -> tuple[object, ...]:
+        """Return what two front ends are compared by: everything but the rule that publishes it."""
+        return astuple(self)[:-1]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FrontEnd) and self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
 
     def without(self, missing: Unread) -> FrontEnd:
         """Return the same front end with one more thing that was not read."""
         return replace(self, missing=(*self.missing, missing))
 
 
-@dataclass(slots=True)
-class FrontEnds:
+class FrontEnds(Struct):
     """The front ends that lead to something, by what they lead to. Ids are keys, as `key_of` returns them."""
 
     by_pool: dict[str, list[FrontEnd]] = field(default_factory=lambda: defaultdict(list))
@@ -238,8 +247,7 @@ def unread_front_ends(load_balancers: Unread | None, firewalls: Unread | None) -
     return found
 
 
-@value
-class NetworkPath:
+class NetworkPath(Struct, frozen=True):
     """A front end and the destination that it leads to; `nic`: the key of the network interface, "" without one."""
 
     front_end: FrontEnd

@@ -10,6 +10,9 @@ work in every mode.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Grant, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, segments
@@ -18,7 +21,6 @@ from scanner.model.json_paths import MISSING, get_path, is_absent, same, text_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.value import replace, value
 from scanner.model.verdict import Evidence, Unread, display_value, malformed, not_returned
 from scanner.reach.sources import cached, grant_from_addresses, grant_from_tag, grants_from_ids, private_range_evidence
 
@@ -44,8 +46,7 @@ _KNOWN = frozenset(
 )
 
 
-@value
-class Perimeter:
+class Perimeter(Struct, frozen=True):
     """One association: the perimeter's id, its mode, the lock of its inbound rules, their number, and the evidence."""
 
     id: str
@@ -72,8 +73,7 @@ class Perimeter:
         return self.enforced and self.not_applied is None
 
 
-@value
-class Perimeters:
+class Perimeters(Struct, frozen=True):
     """The perimeters of a resource; `missing`: why there may be others.
 
     `complete`: the resource itself was read, so a perimeter outside the scanned scope would be known. `read_error`: why

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from msgspec import Struct
+from msgspec.structs import replace
+
 from scanner.model.addresses import ALL_ADDRESSES, ALL_IPV4, ALL_IPV6, NO_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, union
 from scanner.model.exposure import Exposure, Hop, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.value import replace, value
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
     ReachAnswer,
@@ -37,8 +39,7 @@ from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
 
-@value
-class AskedPort:
+class AskedPort(Struct, frozen=True):
     """The port of a query; `name` where it represents a range."""
 
     protocol: Protocol

@@ -6,11 +6,12 @@ to the public: only the switch of the resource does (azure-monitor/fundamentals/
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from scanner.model.exposure import Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member
 from scanner.model.resource import Resource
-from scanner.model.value import replace
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list, not_listed, not_returned
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.networks import key_of

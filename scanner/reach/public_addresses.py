@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.value import value
 from scanner.model.verdict import Unread, not_listed, unknown_value
 from scanner.reach.filtering import EntryKind
 from scanner.reach.networks import key_of
@@ -18,8 +19,7 @@ ADDRESSES = "Microsoft.Network/publicIPAddresses"
 PREFIXES = "Microsoft.Network/publicIPPrefixes"
 
 
-@value
-class PublicAddress:
+class PublicAddress(Struct, frozen=True):
     """A public IP address or prefix: `address` is "" while none is allocated; `entry` follows its SKU.
 
     `sku_unread`: why the SKU is not known, so that it may be a Basic address.

@@ -2,10 +2,11 @@
 
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from scanner.model.exposure import Lock
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.value import value
 from scanner.model.verdict import (
     Evidence,
     Unread,
@@ -20,8 +21,7 @@ from scanner.reach.firewall_rules import FirewallReading
 SwitchState = Literal["enabled", "disabled", "secured"]
 
 
-@value
-class PublicSwitch:
+class PublicSwitch(Struct, frozen=True):
     state: SwitchState
     seen: tuple[Evidence, ...]
     detail: str

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from msgspec.structs import replace
+
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
-from scanner.model.value import replace
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
     ReachAnswer,

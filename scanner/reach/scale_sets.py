@@ -6,8 +6,9 @@ Source: Microsoft Learn, virtual-network/ip-services/public-ip-addresses and loa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
@@ -67,8 +68,7 @@ def _front_ends(
     yield from topology.possible_front_ends(end.subnet, network, (own, *map(key_of, (*pools, *nat_pools)), *named))
 
 
-@dataclass(slots=True)
-class _InstanceAddresses:
+class _InstanceAddresses(Struct):
     """The public addresses of a scale set's instances, by its model and by what was read of them."""
 
     rows: Children

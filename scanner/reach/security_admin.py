@@ -8,8 +8,9 @@ concept-network-manager-scope. Where rules do not apply: concept-security-admins
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
 
 from scanner.model.ids import name_of, segments, subscription_of
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, member, objects_at, same, text_at, texts_at
@@ -67,8 +68,7 @@ class Commit(NamedTuple):
     rules: tuple[str, ...] | None
 
 
-@dataclass(slots=True)
-class SecurityAdmin:
+class SecurityAdmin(Struct):
     """The rows of network managers, by key. `tenants`: the ids of the tenants, which name their root groups."""
 
     applied: dict[str, list[AppliedConfiguration]] = field(default_factory=dict)

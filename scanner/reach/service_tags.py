@@ -7,8 +7,9 @@ never a grant. A tag for which that is not clear is `azure`; so is a tag that is
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 TagReach = Literal["internet", "azure", "vnet", "none"]
 
@@ -24,8 +25,7 @@ INSTANCES: Final = "Microsoft Learn: azure-sql/managed-instance/connectivity-arc
 STAFF_POLICY: Final = "rules that Microsoft's policy M365NetIso adds to network security groups of its own"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceTag:
+class ServiceTag(Struct, frozen=True):
     """A service tag. `name`: as Azure spells it. `why`: a clause for messages. `source`: "" for a tag that is not
     known.
     """

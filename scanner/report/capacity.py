@@ -1,7 +1,8 @@
 """The capacity of a document, ordered and counted, for the terminal and for the report."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.document.capacity_rows import (
     QUOTA_STATES,
@@ -25,8 +26,7 @@ STATES = {
 }
 
 
-@dataclass(slots=True)
-class RegionQuotas:
+class RegionQuotas(Struct):
     """The quotas of one region of a subscription, counted by state. `whys`: why quotas are not known."""
 
     subscription: str
@@ -40,8 +40,7 @@ class RegionQuotas:
         return any(self.counts.values())
 
 
-@dataclass(slots=True)
-class Capacity:
+class Capacity(Struct):
     """The rows of a document by kind, each in the order of reports."""
 
     quotas: list[QuotaRow]

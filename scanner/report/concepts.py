@@ -1,9 +1,9 @@
 """What the words and numbers of a result mean, as tables: the legend of the report and docs/concepts.md."""
 
 import re
-from dataclasses import dataclass
 
 from markupsafe import Markup
+from msgspec import Struct
 
 from scanner.model.levels import Auth, EndpointKind, Reach, cell
 from scanner.report.summary import COLUMNS, ROWS
@@ -25,8 +25,7 @@ _TAGS = (Markup("<strong>{}</strong>"), Markup("<em>{}</em>"), Markup("<code>{}<
 _REACHES = (Reach.internet, Reach.azure, Reach.wide, Reach.selected, Reach.private, Reach.none)
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(Struct, frozen=True):
     """A word as people read it, its value or place in JSON, and its meaning; `json` and `text` are Markdown."""
 
     name: str
@@ -35,8 +34,7 @@ class Term:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Concepts:
+class Concepts(Struct, frozen=True):
     """The tables in one language. `severities`: of each row of the matrix, "" where it is closed."""
 
     networks: list[Term]

@@ -4,9 +4,9 @@ import json
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document.schema import Document, FindingRow, GapRow, WaiverRow
 from scanner.document.tenants import scope_labels, tenant_names, tenant_of
@@ -22,8 +22,7 @@ _SECRETS = re.compile(r"/list[^/]*/action$|/listkeys|/regeneratekey", re.IGNOREC
 _MANY_RULES = 12
 
 
-@dataclass
-class GapGroup:
+class GapGroup(Struct):
     """Gaps of one missing permission (or error) in one subscription, and the inconclusive checks that they cause.
 
     `action` is the missing permission, or the error where no permission is missing. `subscription` is an id in lower
@@ -66,8 +65,7 @@ class GapGroup:
         self.rules.update(gap.rules)
 
 
-@dataclass
-class AcceptedChecks:
+class AcceptedChecks(Struct):
     """Inconclusive checks without a gap, accepted by waivers of the same words. `checks` are (rule, resource)."""
 
     waiver: WaiverRow
@@ -75,8 +73,7 @@ class AcceptedChecks:
     worst: str | None = None
 
 
-@dataclass
-class NotAssessed:
+class NotAssessed(Struct):
     """Everything that was not assessed, the worst group first.
 
     `unexplained` counts the inconclusive checks without a gap that no one accepted, `accepted` holds the accepted ones.

@@ -1,7 +1,8 @@
 """The first sentences of a result: what was not fully assessed, then what is open. The same on every output."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scanner.document.numbers import ReasonsRow
 from scanner.document.schema import ScanRow, ScopeRow, TypeRow
@@ -18,8 +19,7 @@ _NAMED = 6
 """The most scopes, resources and tags that are named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Headline:
+class Headline(Struct, frozen=True):
     """`missing`: what was not fully assessed, "" where everything was; `explained`: the same with the reasons. `found`:
     what is open of the rest; `more`: what is open beyond that, "" where `found` says it. `reasons`: how many endpoints
     were not fully assessed for which reason. Each is a clause without a full stop.

@@ -9,9 +9,10 @@ look well tested.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
+
+from msgspec import Struct, field
 
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, ScanRow, WaiverRow
 from scanner.document.states import STATES
@@ -28,8 +29,7 @@ LIMITED = "limited"
 _LONGEST = 2_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Test:
+class _Test(Struct, frozen=True):
     """A test: a rule on a resource, `READ` on the URL of a read, or `EXCLUDED` on a scope that was left out.
 
     `outcome` is `failure`, `error`, `skipped`, or "" for a test that passed. `details` are the lines below the message.

@@ -5,10 +5,10 @@ Ids, statuses, commands, portal paths and the values of evidence stay as they ar
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from scanner.document.capacity_rows import CapacityRow, ControlPlaneRow, SpreadRow
 from scanner.document.key_rows import KeyRow
@@ -105,8 +105,7 @@ def named(text: str, words: Words) -> str:
     return facts(words.language).exactly(text) if words.language != ENGLISH else text
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
+class Texts(Struct, frozen=True):
     """The texts of rules in one language."""
 
     words: Words

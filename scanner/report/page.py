@@ -1,8 +1,9 @@
 """The variables of the report template."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.document.tenants import scope_labels
@@ -33,8 +34,7 @@ _EXPOSURES, _FINDINGS, _SCOPES = 20, 100, 3
 """The maximum of endpoints, findings and subscriptions written into the page; the data block has all."""
 
 
-@dataclass(frozen=True, slots=True)
-class FirstPass:
+class FirstPass(Struct, frozen=True):
     """What one pass over the rows of a document gives: its numbers, and its rows in the order of the page."""
 
     summary: ReportSummary

@@ -7,7 +7,6 @@ holds them all. DuckDB may read and write that folder and nothing else.
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfileobj
 from typing import IO, Any
@@ -15,6 +14,7 @@ from typing import IO, Any
 import duckdb
 import msgspec
 import zstandard
+from msgspec import Struct
 
 from scanner.document.schema import Document
 from scanner.document.temporary import temporary_folder
@@ -46,8 +46,7 @@ def write_parquet(document: Document, out: IO[bytes]) -> None:
             copyfileobj(file, out, 1 << 20)
 
 
-@dataclass(slots=True)
-class _Sizes:
+class _Sizes(Struct):
     """The bytes of the largest row, and of the rows of a window with the most."""
 
     largest: int = 0

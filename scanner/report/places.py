@@ -4,7 +4,8 @@ import heapq
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.document.schema import DataPlaceRow, Document
 from scanner.model.ids import root_of
@@ -26,8 +27,7 @@ AREA_NAMES = {
 }
 
 
-@dataclass(slots=True)
-class PlaceGroup:
+class PlaceGroup(Struct):
     """The rows of one place. `counts`: by verdict; a row that an exception accepts is in `accepted` alone."""
 
     region: str

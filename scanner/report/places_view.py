@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Any, Final
+
+from msgspec import Struct
 
 from scanner.document.reader import without_case
 from scanner.document.schema import DataPlaceRow, Document
@@ -30,8 +31,7 @@ SPAN = 6.0
 """The fewest degrees that the drawing spans."""
 
 
-@dataclass(slots=True)
-class PlaceNode:
+class PlaceNode(Struct):
     """A place in the drawing; `x`, `y`: its upper left corner."""
 
     group: PlaceGroup

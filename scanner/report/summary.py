@@ -2,8 +2,9 @@
 
 from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, TypeVar, overload
+
+from msgspec import Struct
 
 from scanner.document.schema import Document, ExposureRow, FindingRow
 from scanner.document.sorted_runs import SortedRuns
@@ -57,8 +58,7 @@ def matrix_column(exposure: ExposureRow) -> str:
     return exposure.reach if exposure.reach in COLUMNS else "unknown"
 
 
-@dataclass
-class MatrixCell:
+class MatrixCell(Struct):
     """A cell of the matrix. `query` selects its endpoints, `rating` is that of the first one by RATINGS.
 
     `open`: those of its endpoints that are open; the headline counts them. `worse`: those that were assessed in part or
@@ -109,8 +109,7 @@ def matrix(exposures: Iterable[ExposureRow]) -> list[list[MatrixCell]]:
     return found.rows()
 
 
-@dataclass(frozen=True)
-class ReportSummary:
+class ReportSummary(Struct, frozen=True):
     """The numbers of headline, lead, chips and navigation: `Counts`, and the numbers from the history (0 without)."""
 
     counts: Counts

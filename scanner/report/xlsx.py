@@ -5,10 +5,11 @@ that). Every name from Azure is written as a string, so no cell is a formula or 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import IO, Any
 
+from msgspec import Struct
+from msgspec.structs import replace
 from xlsxwriter import Workbook
 from xlsxwriter.format import Format
 from xlsxwriter.worksheet import Worksheet
@@ -39,8 +40,7 @@ _CREATED = datetime(2000, 1, 1)  # noqa: DTZ001 - a workbook has no time zones
 _DATES = frozenset({"since", "waiver_expires", "waiver_lapsed", "expires"})
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column: the cell of a row (a name of `scanner.report.csv.COLUMNS`), its head, its width in characters."""
 
     cell: str
@@ -48,8 +48,7 @@ class Column:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class Sheet:
+class Sheet(Struct, frozen=True):
     """A sheet of rows. `rows` makes them of a document."""
 
     name: str

@@ -6,10 +6,10 @@ rule follows one: it is inconclusive where nothing was returned.
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule

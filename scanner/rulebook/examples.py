@@ -34,10 +34,12 @@ the providers of a resource group of networks.
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.errors import InputError
 from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
@@ -50,8 +52,7 @@ from scanner.text.toml import toml_tables
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
 
 
-@dataclass(slots=True)
-class Case:
+class Case(Struct):
     """One example, ready to be evaluated."""
 
     file: str
@@ -76,8 +77,7 @@ class Case:
         return f"{self.file}: {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class CaseFile:
+class CaseFile(Struct, frozen=True):
     """The cases of a file, its `safe` and `never` tables, and the healthy resource of each type (lower case)."""
 
     cases: tuple[Case, ...] = ()

@@ -1,8 +1,9 @@
 """Examples that follow from the rows about keys: a vault here, elsewhere and unknown, and a key of Microsoft."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from scanner.model.keys import SETS, VAULTS, KeyFinder
 from scanner.model.rule import Rule

@@ -15,11 +15,13 @@ import sys
 import traceback
 from collections.abc import Iterable, Sequence
 from copy import copy
-from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
+
+from msgspec import Struct, field
+from msgspec.structs import fields, replace
 
 from scanner.content import content
 from scanner.errors import InputError, nearest
@@ -49,8 +51,7 @@ _KEYS: dict[str, Sequence[str] | None] = {
 """The keys of patterns, and the values of those that have known ones."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Tables:
+class _Tables(Struct, frozen=True):
     """Rules by what they are about. `of`: the enabled rules that it was made of; `counts`: how many there were then."""
 
     of: dict[str, Rule]
@@ -61,8 +62,7 @@ class _Tables:
     with_keys: list[Rule] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class RuleSet:
+class RuleSet(Struct):
     """The rules that were loaded; `enabled` are those that this scan evaluates."""
 
     kinds: list[ResourceType] = field(default_factory=list)
@@ -77,7 +77,7 @@ class RuleSet:
     """The frameworks by id, as their files were read; `in_order` has the order of lists."""
     topics: dict[str, str] = field(default_factory=dict)
     """What each topic of controls asks."""
-    _made: _Tables | None = field(default=None, repr=False, compare=False)
+    _made: _Tables | None = None
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
@@ -236,8 +236,7 @@ def matches(rule: Rule, pattern: str) -> bool:
     return False
 
 
-@dataclass(frozen=True, slots=True)
-class RulePackage:
+class RulePackage(Struct, frozen=True):
     """An entry point of the group `twolocks.rules`: its name, and the installed distribution that has it."""
 
     entry: importlib.metadata.EntryPoint

@@ -5,9 +5,10 @@ import json
 import re
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, nearest
@@ -37,8 +38,7 @@ from scanner.model.resource_type import ResourceType
 '''
 
 
-@dataclass(frozen=True, slots=True)
-class RulePlace:
+class RulePlace(Struct, frozen=True):
     """What a rule reads: the Python variable `name` of `module` (`storage`), whose file is `file`."""
 
     of: ResourceType | Read
@@ -47,8 +47,7 @@ class RulePlace:
     file: Path
 
 
-@dataclass(slots=True)
-class Files:
+class Files(Struct):
     """The texts of a folder's files that are about to be written, and what they were before."""
 
     folder: Path

@@ -14,7 +14,6 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +21,8 @@ from typing import Any
 
 import msgspec
 import rtoml
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from scanner.errors import nearest
 from scanner.model.framework import Framework
@@ -43,8 +44,7 @@ _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
 _AT = re.compile(r" - at `\$\.?(.*?)`$")
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
+class Broken(Struct, frozen=True):
     """A rule, or a whole rule file, that did not load. The others go on, and the scan ends with 2."""
 
     file: str
@@ -52,8 +52,7 @@ class Broken:
     error: str
 
 
-@dataclass(slots=True)
-class RuleFiles:
+class RuleFiles(Struct):
     """The rule files that were read: modules by name (`storage`), the sets of controls, and what is broken.
 
     `frameworks`: their names by short name, in the order in which they are shown. `catalogues`: those with a file, by

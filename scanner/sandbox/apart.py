@@ -7,16 +7,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
+
+from msgspec import Struct
 
 ENDS_IN = 10
 """The seconds that the process has to remove its certificates."""
 Environment = dict[str, str]
 
 
-@dataclass(slots=True)
-class ServedSample:
+class ServedSample(Struct):
     """The address of a sandbox that starts. `environment`: returns the environment variables of its clients (see
     `Sandbox.environment`) once it answers. Raises RuntimeError where it does not start.
     """

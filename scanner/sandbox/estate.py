@@ -26,9 +26,10 @@ import time
 import tomllib
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, field
 
 from scanner.model.ids import name_of, type_of
 from scanner.sandbox.served_estate import Json, Refusal, ResponseOverrides, RoleGrant
@@ -42,8 +43,7 @@ DAY = 86400
 PERIMETER = "Microsoft.Network/networkSecurityPerimeters"
 
 
-@dataclass(frozen=True, slots=True)
-class Estate:
+class Estate(Struct, frozen=True):
     """What a sandbox can serve, in the formats of `scanner.sandbox.served_estate`.
 
     `subscriptions`: ARM's JSON. Those of the sample have `view` ("full" or "partial") too. `resources`: ARM's JSON,

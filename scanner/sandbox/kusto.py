@@ -14,9 +14,10 @@ Anything else raises `BadQuery`, because a wrong answer would hide what the scan
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 Row = dict[str, Any]
 
@@ -39,8 +40,7 @@ class BadQuery(Exception):
     """The query is wrong, or has a form that the sandbox does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryResult:
+class QueryResult(Struct, frozen=True):
     """The rows of a query. `ordered`: an `order by` fixes their order."""
 
     rows: list[Row]

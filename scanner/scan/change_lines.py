@@ -1,8 +1,9 @@
 """The changes since the last scan, as lines of the last screen, of a log, and of `--quiet`."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from scanner.document import schema as rows
 from scanner.history.items import ALERTS, Change, ChangeKind, Changes
@@ -24,8 +25,7 @@ _WHY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeLines:
+class ChangeLines(Struct, frozen=True):
     """The changes of a scan that count, by kind. `row`: the changes in its document."""
 
     row: rows.ChangesRow

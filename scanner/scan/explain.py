@@ -2,7 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.model.ids import OF_SUBSCRIPTION, SUBSCRIPTION, is_subscription, segments, type_of
 from scanner.model.index import is_indexed
@@ -26,8 +27,7 @@ _FIXED = {
 _SCOPE = "finds the cloud, tenants, subscriptions, regions and resource groups"
 
 
-@dataclass(slots=True)
-class ReadCost:
+class ReadCost(Struct):
     """What the requests of one read cost: how many, how many of them failed, their time in ms, and how many were left
     out because a condition did not need them.
     """
@@ -38,8 +38,7 @@ class ReadCost:
     left_out: int = 0
 
 
-@dataclass(slots=True)
-class ReadUse:
+class ReadUse(Struct):
     """Who uses a read: ids of rules, names of endpoints, and whether verdicts on other resources look it up."""
 
     rules: list[str] = field(default_factory=list)

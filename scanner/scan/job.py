@@ -1,9 +1,10 @@
 """A scan before it starts: its settings, rules and outputs, checked before anything is read."""
 
 import os
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from scanner import version
 from scanner.config import waiver_reader
@@ -43,8 +44,7 @@ KEPT_ALL = (
 SNAPSHOTS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".gz", ".zst", ".ndjson")
 
 
-@dataclass(slots=True)
-class Job:
+class Job(Struct):
     """A scan whose input is checked and that has not read anything yet."""
 
     settings: Settings

@@ -1,7 +1,8 @@
 """The last screen of a scan: reads, evaluation, worst endpoints, gaps, result, files, exit code; also as a log."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scanner.document.states import STATES, state_word
 from scanner.evaluate.counts import Counts
@@ -24,8 +25,7 @@ COMMANDS, TALL = 3, 60
 """How many of the worst entries have their commands; on a terminal of `TALL` rows, all have."""
 
 
-@dataclass(frozen=True, slots=True)
-class LastScreen:
+class LastScreen(Struct, frozen=True):
     """The last screen of a scan. `took`: seconds of reading, None if nothing was read from Azure. `wrote`: names of
     files. `role`: the command that makes a role with the missing permissions. `again`: the words of the same scan.
     `shown`: the least severity that is listed (`--severity`), "" for all.

@@ -1,7 +1,8 @@
 """`scan --from` with a scope: what of a snapshot is evaluated. What it names and the snapshot lacks is an error."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.config.settings import Settings
 from scanner.errors import InputError, nearest
@@ -13,8 +14,7 @@ from scanner.snapshot.selection import Exclusion, Selection
 _SHOWN = 3
 
 
-@dataclass(slots=True)
-class Narrowing:
+class Narrowing(Struct):
     """The scope that the command line gives a snapshot. A settings file and variables give the scope of Azure only.
 
     `exclusions`: what is left out of it, from wherever it was given.

@@ -1,7 +1,8 @@
 """What a scan could not assess, on its last screen: the worst gaps, inconclusive checks, and what was accepted."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scanner.document import schema as rows
 from scanner.evaluate.results import EvaluationResult
@@ -13,8 +14,7 @@ from scanner.terminal.text import many, named
 INDENT = 2
 
 
-@dataclass(frozen=True, slots=True)
-class ShownGap:
+class ShownGap(Struct, frozen=True):
     """A gap on the last screen. `what`: the name of the failed read. `checks`: the number of checks that it leaves
     inconclusive. `worst`: their highest severity. `is_scope`: it is a whole subscription.
     """
@@ -52,8 +52,7 @@ class ShownGap:
         return f"{checks}{self.what}, {answer}{unread}{cure}"
 
 
-@dataclass(frozen=True, slots=True)
-class NotAssessedLines:
+class NotAssessedLines(Struct, frozen=True):
     """The block of the last screen. `role`: the command that makes a role with the missing permissions."""
 
     evaluation: EvaluationResult

@@ -1,8 +1,9 @@
 """The end of a scan: errors of rules, the files of a stopped scan, the last screen or the end of a log."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from scanner.errors import InputError, UserError
 from scanner.evaluate.results import Crash, EvaluationResult
@@ -20,8 +21,7 @@ DISAGREES = "Azure disagrees with Twolocks, a defect of Twolocks"
 SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How a scan ended: its exit code, its last screen, its errors."""
 
     end: Exit

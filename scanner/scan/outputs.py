@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple, cast
+
+from msgspec import Struct, field
 
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.numbers import NumbersRow
@@ -48,8 +49,7 @@ class Sections(NamedTuple):
     frameworks: list[FrameworkRow] | None = None
 
 
-@dataclass(slots=True)
-class Outputs:
+class Outputs(Struct):
     """Writes the outputs of a scan. What cannot be written is an error at its end; the other outputs are written.
 
     `rules`: those of the scan; the report's role may hold actions of own ones.

@@ -2,7 +2,8 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
@@ -12,8 +13,7 @@ NOT_IN_PARTS = ("resource", "resource-group", "tag", "effective", "explain-reads
 """The options of a scan that a scan in parts does not have."""
 
 
-@dataclass(slots=True)
-class PartedRun:
+class PartedRun(Struct):
     """How an interrupted scan in parts goes on. `words`: the command of the same scan; `run`: "" before it began."""
 
     words: Sequence[str]

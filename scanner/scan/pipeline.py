@@ -3,11 +3,12 @@
 import secrets
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, NamedTuple
+
+from msgspec.structs import replace
 
 from scanner.config import waivers
 from scanner.config.durations import seconds_of

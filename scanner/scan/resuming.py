@@ -6,7 +6,6 @@ import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from pathlib import Path
@@ -14,6 +13,7 @@ from stat import S_IMODE, S_ISDIR
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import Struct
 
 from scanner.config.places import cache_folder
 from scanner.config.settings import Settings
@@ -54,8 +54,7 @@ _LOGIN = frozenset(
 _NO_ANSWER = frozenset({"Deadline", "Timeout", "Reset"})
 
 
-@dataclass(slots=True)
-class ScanJournal:
+class ScanJournal(Struct):
     """The journal of one scan. `words`: the command of the same scan. `journal`: None where none is kept."""
 
     settings: Settings

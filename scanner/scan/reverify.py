@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
 from functools import partial
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
@@ -32,8 +34,7 @@ def wanted(rules: RuleSet, baseline: Baseline, taken: Snapshot, writer: HistoryW
     return reverify.resources_to_verify(found, writer.observation, at.subscriptions)
 
 
-@dataclass(frozen=True, slots=True)
-class Reverifier:
+class Reverifier(Struct, frozen=True):
     """Reads resources a second time, with the settings of the scan."""
 
     settings: Settings

@@ -1,8 +1,9 @@
 """A scan with `--history`: reads earlier scans, compares with them, and stores the scan."""
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from scanner.config.settings import Settings
 from scanner.document.schema import ChangesRow, ScanRow, TrendRow
@@ -27,8 +28,7 @@ if TYPE_CHECKING:
     from scanner.history.store import History
 
 
-@dataclass(slots=True)
-class HistorySession:
+class HistorySession(Struct):
     """One scan and its history. An error of the history never ends the scan: `errors` are reported at its end."""
 
     settings: Settings

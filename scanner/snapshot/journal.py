@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.document import locks
 from scanner.errors import InputError
@@ -61,8 +61,7 @@ class Kept(NamedTuple):
     at: int
 
 
-@dataclass(slots=True)
-class Journal:
+class Journal(Struct):
     """An open journal, locked while the scan runs. Answers are looked up in one that was resumed.
 
     `earlier`: the number of answers of the interrupted scan that count. `broken`: why nothing more is written; then the

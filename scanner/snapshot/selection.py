@@ -1,7 +1,8 @@
 """What of a collection is evaluated: scopes, filters, and the scopes that `--exclude` leaves out. Pure."""
 
 import re
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.errors import InputError
 from scanner.model.ids import group_of, is_subscription, root_of, segments, subscription_of
@@ -13,8 +14,7 @@ GRAMMAR = "write sub:NAME-OR-ID, group:NAME or group:SUBSCRIPTION/NAME"
 _GROUP = re.compile(r"[\w.()-]{1,90}")
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
+class Exclusion(Struct, frozen=True):
     """One value of `--exclude`. `subscription`: its name or id, "" for a resource group in any. `group`: its name, ""
     for a whole subscription. `at`: where it was given. `is_required`: a name that does not exist is an error.
     """
@@ -46,8 +46,7 @@ def scope_of(subscription: str, group: str = "") -> str:
     return f"/subscriptions/{subscription}{f'/resourcegroups/{group}' if group else ''}".lower()
 
 
-@dataclass(slots=True)
-class Selection:
+class Selection(Struct):
     """What is evaluated. Every name is in lower case, and an empty filter selects everything.
 
     `excluded`: paths of subscriptions and resource groups (`scope_of`). `resources`: ids of bundles. `tags`: name and

@@ -12,7 +12,7 @@ import msgspec
 import zstandard
 
 from scanner.document.schema import ScopeRow
-from scanner.document.temporary import AtomicFile, read_at
+from scanner.document.temporary import AtomicFile, close_with, read_at
 from scanner.model.ids import list_of, resource_type_of, subscription_of, type_of
 from scanner.model.index import ORDER, is_indexed
 from scanner.model.kept import KeptPaths
@@ -201,6 +201,7 @@ class Store(LineWriter):
     def _keep_run(self, run: IO[bytes]) -> None:
         """Keep a sorted run that is complete. It is read past its buffer."""
         run.flush()
+        close_with(self, run)
         self._runs.append(run)
 
     def _write_run(self) -> None:

@@ -1,7 +1,8 @@
 """The progress of a collection or of other work: reads done, current reads, and limits that reads wait for."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from scanner.terminal.lines import COLUMN
 from scanner.terminal.text import fitting, printable, span
@@ -9,8 +10,7 @@ from scanner.terminal.text import fitting, printable, span
 MOST_LINES = 4
 
 
-@dataclass
-class ProgressState:
+class ProgressState(Struct):
     """The state behind the block of a live screen and the lines of a log. Times are seconds of one clock.
 
     `scopes`: id, name and visibility of each subscription. `who`: the account, "" before it is known. `verb`: the

@@ -5,10 +5,11 @@ import os
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from scanner.azure.clients import AzureReader, ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, collect

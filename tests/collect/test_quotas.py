@@ -1,10 +1,10 @@
 """Reading quotas from a sandbox: which regions, how many requests, and what is refused."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.collect.collector import Plan, Scope
 from scanner.collect.quotas import IN_PART, MOST_REGIONS, NO_REGION, TOO_MANY

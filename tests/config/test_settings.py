@@ -1,12 +1,12 @@
 """Where a setting comes from: option, variable, file, default; and what is wrong in a file, with its line."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from scanner.config import toml
 from scanner.config.command import Command

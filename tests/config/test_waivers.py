@@ -1,12 +1,12 @@
 """Waivers: what they cover, what they do not, and what is wrong in a file."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from time import perf_counter
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.config.toml import Faults
 from scanner.config.waiver_reader import load as waivers

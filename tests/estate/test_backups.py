@@ -1,9 +1,9 @@
 """Vaults that could not be read: a machine is then in a vault, or it is unknown; it never lacks one."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault

@@ -1,8 +1,7 @@
 """What lock rules answer where a half of an exposure has nothing that is sure, or nothing at all."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from scanner.evaluate.locks import answer, evaluate
 from scanner.model.exposure import (

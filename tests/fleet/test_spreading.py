@@ -4,13 +4,13 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import replace
 from datetime import date
 from inspect import signature
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from scanner.config.settings import resolve
 from scanner.config.waivers import Waiver, WaiverFile
@@ -260,7 +260,7 @@ def test_settings_are_equal_after_they_were_written(sample: Spread) -> None:
 
 def test_every_setting_of_an_evaluation_is_written() -> None:
     """A setting that is forgotten would be its default in workers."""
-    assert set(inputs.PolicyInput.__struct_fields__) == set(Policy.__dataclass_fields__)
+    assert set(inputs.PolicyInput.__struct_fields__) == set(Policy.__struct_fields__)
     own = {name for name in WaiverFile.__dataclass_fields__ if not name.startswith("_")} - {"used", "met"}
     assert set(inputs.WaiverInput.__struct_fields__) == own
     assert [*signature(HistoryWriter).parameters] == ["baseline", "taken", "first_id", "observation"]

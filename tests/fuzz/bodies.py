@@ -6,6 +6,8 @@ from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any, cast
 
+from msgspec import field
+
 from scanner.azure import graph
 from scanner.azure.answers import ListMeter
 from scanner.azure.arm import ArmClient
@@ -103,7 +105,7 @@ def _absent(body: Any, at: Place) -> Any:
 class _Sent(ArmClient):
     """An ARM client whose requests are answered with these bytes, and after the last with an empty page."""
 
-    answers: list[tuple[int, bytes]]
+    answers: list[tuple[int, bytes]] = field(default_factory=list)
 
     async def _send(self, *_: Any, **__: Any) -> Any:
         status, content = self.answers.pop(0) if self.answers else (200, b'{"value": []}')

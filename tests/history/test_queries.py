@@ -2,10 +2,10 @@
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from scanner.errors import HistoryError, InputError
 from scanner.history.compare import change_between

@@ -1,7 +1,8 @@
 """Endpoints that were not assessed, over scheduled runs: no longer visible, never fixed."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scanner.document.schema import ExposureRow
 from scanner.evaluate.results import EvaluationResult

@@ -7,12 +7,12 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import replace
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from scanner.errors import HistoryError
 from scanner.history.compare import EvaluatedBefore

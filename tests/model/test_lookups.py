@@ -1,11 +1,12 @@
 """Fast lookups return what the plain definitions say, for any JSON and any id."""
 
-import dataclasses
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scanner.model.checks import known_by
 from scanner.model.exposure import Exposure, Grant, Lock, Reach, grant
@@ -15,7 +16,6 @@ from scanner.model.kept import KeptPart, cut, part, tree_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.unread import Unread, malformed
-from scanner.model.value import replace
 
 KEYS = st.sampled_from(["a", "A", "b", "B", "c", "ab", "aB"])
 SCALARS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "on", "On", "true", "True", "0", "1"])
@@ -135,9 +135,9 @@ def test_a_copy_has_the_other_fields_of_the_value(level: Reach, text: str) -> No
     assert lock.widest is not None  # computed once, and not copied
     wide = Lock((Grant(Reach.internet),))
     assert replace(lock, grants=wide.grants).widest == wide.widest
-    assert replace(lock.grants[0], description=text) == dataclasses.replace(lock.grants[0], description=text)
+    assert replace(lock.grants[0], description=text) == msgspec.structs.replace(lock.grants[0], description=text)
     exposure = Exposure("data", "data", lock, lock)
-    assert replace(exposure, address=text) == dataclasses.replace(exposure, address=text)
+    assert replace(exposure, address=text) == msgspec.structs.replace(exposure, address=text)
 
 
 def test_a_copy_is_checked_like_a_new_value() -> None:

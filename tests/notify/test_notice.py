@@ -1,10 +1,10 @@
 """Who is told what: news, a baseline, waivers about to expire, a series that is incomplete; else nothing at all."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.config.waivers import ExpiringEntry
 from scanner.history.items import ChangeKind

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from email.message import EmailMessage
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from scanner.config.notifications import MOST_OWNERS, Mailbox
@@ -51,7 +52,7 @@ def test_each_owner_gets_his_own_items_and_his_own_report(tmp_path: Path) -> Non
     for owner in ("whole", "kari", "team-a"):
         (tmp_path / f"{owner}.html").write_text(f"<p>report of {owner}")
         parts[owner] = [str(tmp_path / f"{owner}.html")]
-    found = replace(facts(files=parts.pop("whole")), parts=parts)
+    found = msgspec.structs.replace(facts(files=parts.pop("whole")), parts=parts)
     with mail(tmp_path, "none") as post:
         box = Mailbox("127.0.0.1", post.port, "none", "t@agency.example", ("ops@agency.example",))
         whom = target("mail", mail=box)

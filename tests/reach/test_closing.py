@@ -1,9 +1,9 @@
 """What closes an open port, proven on random networks: its changes as overlays close the port, or it says why not."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.model.exposure import Reach
 from scanner.model.index import build

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from scanner.model.addresses import parse, parse_all
@@ -56,7 +57,7 @@ def asked(reach: Lock, caller: Caller = HERE) -> tuple[str, str, list[tuple[bool
 
 def test_a_peer_that_was_not_visible_is_reported_with_every_no() -> None:
     said = f"the peered network hub {NOT_SEEN}"
-    closed_port = dataclasses.replace(endpoint(grant(Reach.none)), admits=(said, "published through a gateway"))
+    closed_port = msgspec.structs.replace(endpoint(grant(Reach.none)), admits=(said, "published through a gateway"))
     found = ask_endpoint(closed_port, TOP, INTERNET, INDEX)
     assert (found.verdict, found.sentence) == ("no", f"the internet cannot open tds on door; {said}")
     alone = topology(Index(live=False))

@@ -3,10 +3,10 @@
 Also parts that are not there at all.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.model.exposure import Lock, Reach, grant
 from scanner.model.resource import By, Resource

@@ -285,7 +285,7 @@ def test_braces_in_a_name_are_never_filled() -> None:
 
 
 def test_a_notice_is_in_the_language_of_the_report() -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from scanner.notify.channels import mail, slack, teams
     from scanner.notify.compose import notice

@@ -1,10 +1,10 @@
 """Old ids of rules: the frozen list of them, and the errors that give the new ids."""
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.errors import InputError
 from scanner.rulebook.loader import RuleSet, load

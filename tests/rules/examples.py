@@ -3,10 +3,11 @@
 import json
 import tomllib
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from scanner.evaluate import examples
 from scanner.evaluate.examples import OTHER, TENANT, shown, worst_statuses

@@ -189,31 +189,38 @@ def _paths(log: Log) -> list[str]:
     )
 
 
+class WholeEvidence(Evidence, frozen=True):
+    """Evidence that notes all of a value that it shows as read."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, TracedObject | TracedList):
+            self.value.note_whole()
+
+
 @contextmanager
 def tracing(logs: dict[str, Log]) -> Iterator[None]:
     """Note in `logs`, by type in lower case, what is looked up in the bodies of resources that are made meanwhile."""
-    make, show = Resource.__init__, Evidence.__init__
+    make = Resource.__init__
 
     def resource(self: Resource, body: dict[str, Any], **more: Any) -> None:
         if not isinstance(body, TracedObject):
             body = traced(body, logs[resource_type_of(text_at(body, "id")).lower()])
         make(self, body, **more)
 
-    def evidence(self: Evidence, path: str, value: object, expected: object = None) -> None:
-        if isinstance(value, TracedObject | TracedList):
-            value.note_whole()
-        show(self, path, value, expected)
-
-    watched = {"get_path": partial(whole_path, get_path), "value_at": partial(whole_path, value_at)}
+    watched: dict[str, Callable[..., Any]] = {
+        "get_path": partial(whole_path, get_path),
+        "value_at": partial(whole_path, value_at),
+        "Evidence": WholeEvidence,
+    }
     modules = [vars(each) for name, each in sys.modules.items() if name.startswith("scanner.")]
     readers = [(each, name, each[name]) for each in modules for name in watched if name in each]
-    Resource.__init__, Evidence.__init__ = resource, evidence  # type: ignore[method-assign]
+    Resource.__init__ = resource  # type: ignore[method-assign]
     for module, name, _ in readers:
         module[name] = watched[name]
     try:
         yield
     finally:
-        Resource.__init__, Evidence.__init__ = make, show  # type: ignore[method-assign]
+        Resource.__init__ = make  # type: ignore[method-assign]
         for module, name, function in readers:
             module[name] = function
 

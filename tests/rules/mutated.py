@@ -13,8 +13,10 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from scanner.evaluate.run import Evaluation
 from scanner.model.resource import Bundle

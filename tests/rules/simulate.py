@@ -2,9 +2,11 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from msgspec.structs import replace
 
 from scanner.document.schema import FindingRow, FixRow
 from scanner.evaluate import examples as evaluated

@@ -2,12 +2,12 @@
 
 import copy
 import random
-from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from scanner.model.json_paths import MISSING
 from scanner.model.kept import NOT_KEPT, KeptPaths

@@ -6,11 +6,11 @@ Each example whose condition is false is evaluated with what any other example o
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scanner.evaluate.examples import evaluate
 from scanner.model.resource import Resource

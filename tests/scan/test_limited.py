@@ -1,6 +1,5 @@
 """Scans limited by `--resource-group`, `--tag` or `--resource`: every output says that nothing else was assessed."""
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterator
@@ -127,7 +126,7 @@ def test_in_norwegian(limited: Limited) -> None:
 def test_a_notice_says_it() -> None:
     result = facts()
     scan = msgspec.structs.replace(result.scan, limited=LimitRow(groups=[GROUP]))
-    said = list(remarks("news", dataclasses.replace(result, scan=scan), 0, 30, Words(), turned_incomplete=False))
+    said = list(remarks("news", msgspec.structs.replace(result, scan=scan), 0, 30, Words(), turned_incomplete=False))
     assert said[0] == f"{SAID}."
 
 
