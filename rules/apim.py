@@ -11,7 +11,8 @@ from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.verdict import Evidence, Severity, Unread, not_returned, not_returned_or_unknown, unknown_value
+from scanner.model.severity import Severity
+from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall, injection_subnet
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import as_possible, grant_from_addresses
@@ -38,9 +39,8 @@ V2 = ("BasicV2", "StandardV2", "PremiumV2")
 
 
 def has_portal(service: Resource) -> bool:
-    return not same(service.get("properties.developerPortalStatus"), "Disabled") and not in_tier(
-        service, ("Consumption",)
-    )
+    is_off = same(service.get("properties.developerPortalStatus"), "Disabled")
+    return not is_off and not in_tier(service, ("Consumption",))
 
 
 def is_classic(service: Resource) -> bool:

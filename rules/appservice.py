@@ -9,13 +9,13 @@ from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, membe
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
     Fail,
     NotApplicable,
     Pass,
-    Severity,
     Unknown,
     Unread,
     Verdict,

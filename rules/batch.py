@@ -11,15 +11,8 @@ from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import (
-    ABSENT,
-    Evidence,
-    Severity,
-    Unread,
-    absent_at_unknown_version,
-    not_a_list,
-    unknown_value,
-)
+from scanner.model.severity import Severity
+from scanner.model.verdict import ABSENT, Evidence, Unread, absent_at_unknown_version, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.known_ports import known
 

@@ -8,7 +8,8 @@ from scanner.model.json_paths import text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Severity, Unread
+from scanner.model.severity import Severity
+from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import source_hop
 
 from .common import host

@@ -8,7 +8,8 @@ from scanner.model.json_paths import is_absent
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Severity, Unread
+from scanner.model.severity import Severity
+from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
 from scanner.reach.sources import source_hop

@@ -6,7 +6,7 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
 HOST_POOL = ResourceType("Microsoft.DesktopVirtualization/hostPools", api="2025-10-10")

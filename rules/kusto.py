@@ -8,11 +8,11 @@ from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
     Fail,
     Pass,
-    Severity,
     Unread,
     Verdict,
     absent_at_unknown_version,

@@ -9,12 +9,12 @@ from scanner.model.json_paths import get_path, is_absent, is_one, known_text, sa
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
     Fail,
     NotApplicable,
     Pass,
-    Severity,
     Unread,
     Verdict,
     not_returned,

@@ -22,7 +22,8 @@ from scanner.model.json_paths import is_absent, objects_at, same, text_at, value
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Severity, Unread, not_returned, unknown_value
+from scanner.model.severity import Severity
+from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.appliances import appliances_before
 from scanner.reach.front_ends import publishers
 from scanner.reach.known_ports import KnownPort, known

@@ -21,12 +21,12 @@ from scanner.model.json_paths import MISSING, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
     Fail,
     NotApplicable,
     Pass,
-    Severity,
     Unread,
     Verdict,
     absent_at_unknown_version,

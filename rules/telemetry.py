@@ -10,7 +10,7 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
 

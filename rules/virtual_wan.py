@@ -8,12 +8,12 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
     Fail,
     NotApplicable,
     Pass,
-    Severity,
     Unread,
     Verdict,
     not_a_list,

@@ -10,7 +10,7 @@ from msgspec import Struct
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import ALERTS, Changes
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import Broken
 from scanner.terminal.streams import PIPE_CLOSED
 from scanner.terminal.text import many

@@ -14,7 +14,7 @@ from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import FOUND, decide
 from scanner.model.rule import CATEGORIES
-from scanner.model.verdict import SEVERITIES, Severity
+from scanner.model.severity import SEVERITIES, Severity
 from tests.terminals import account, snapshot, twolocks
 
 NAMES = ("blob", "dfs", "scm")

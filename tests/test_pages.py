@@ -8,7 +8,7 @@ import pytest
 from scanner.azure.logins import KINDS
 from scanner.config.keys import TABLES
 from scanner.config.settings import resolve
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import load
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -8,12 +8,12 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
     Fail,
     NotApplicable,
     Pass,
-    Severity,
     Unread,
     Verdict,
     not_a_list,

@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem, get_completion_class
 from scanner.config.options import Option
 from scanner.content import content
 from scanner.errors import InputError
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 
 SHELLS = ("bash", "zsh", "fish")
 VARIABLE = "_TWOLOCKS_COMPLETE"

@@ -18,7 +18,7 @@ from scanner.history import queries as questions
 from scanner.history.items import Change, Item, ScanRecord
 from scanner.history.store import History
 from scanner.model.ids import name_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.output.targets import refuse_inputs
 from scanner.terminal.streams import json_output
 from scanner.terminal.tables import table

@@ -13,7 +13,7 @@ from scanner.evaluate.fixes import sample_bicep
 from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import RuleSet, matches
 from scanner.scan.job import chosen, load_rules
 from scanner.terminal.lines import Line, coloured, width_of

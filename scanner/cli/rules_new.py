@@ -12,7 +12,7 @@ from scanner.content import content
 from scanner.document.locks import edit_lock
 from scanner.errors import InputError
 from scanner.model.rule import CATEGORIES
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.rulebook import loader, new_rule
 from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.new_rule import Files, RulePlace

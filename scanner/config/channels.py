@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from scanner.config.keys import ONE, Key
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 """The name of a notification."""

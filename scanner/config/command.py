@@ -1,13 +1,13 @@
 """A command as data: its arguments and options, the function that runs, the text of its help."""
 
+from dataclasses import dataclass
 from functools import cached_property
-
-from msgspec import Struct
 
 from scanner.config.options import CONFIG, Option
 
 
-class Command(Struct, frozen=True, dict=True):
+@dataclass(frozen=True)
+class Command:
     """A command, such as `scan` or `rules list`; without `runs` a group of the commands whose names begin with its own.
 
     `about`: its line in the list of commands. `runs`: `module:function` in `scanner.cli`; the function takes the

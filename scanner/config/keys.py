@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 from scanner.config.options import LANGUAGES, Effect, Option
 from scanner.config.toml import TomlFile
 from scanner.model.exposure import Auth, Reach
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 
 Schema = dict[str, Any]
 TEXT: Any = Annotated[str, Meta(pattern=r"\S")]

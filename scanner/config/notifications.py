@@ -12,7 +12,7 @@ from scanner.config.keys import Key
 from scanner.config.secrets import VARIABLE, Secret, SecretFile, new_name, read_secret
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 PORTS = {"starttls": 587, "implicit": 465, "none": 25}
 LEAST_SECRET = 16

@@ -2,13 +2,11 @@
 and the help are made of them. `--help` loads this module, so it imports nothing heavy.
 """
 
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
-from msgspec.structs import replace
-
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 
 FAIL_ON = (*SEVERITIES, "never")
 NEW = tuple(f"new:{name}" for name in SEVERITIES)
@@ -32,7 +30,8 @@ class Effect(StrEnum):
     exhaust = "use up the memory, or leave resources unread"
 
 
-class Option(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Option:
     """An option of a command.
 
     `value`: the word for its value in the help; a flag has none. `about`: its help. `known`: the values that it takes.

@@ -12,7 +12,7 @@ from scanner.config.places import SettingsPlace
 from scanner.config.tenants import TenantSettings, read_tenants
 from scanner.config.toml import TomlFile
 from scanner.model.addresses import AddressSet, breadth, parse, union
-from scanner.model.verdict import SEVERITIES, Severity
+from scanner.model.severity import SEVERITIES, Severity
 
 if TYPE_CHECKING:
     from scanner.evaluate.policy import Intended

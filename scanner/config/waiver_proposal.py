@@ -19,7 +19,7 @@ from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import Failure
 from scanner.model.exposure import LOCKS, Auth, Reach
 from scanner.model.ids import name_of
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 LEAST = 6
 """The minimum number of digits of a fingerprint."""

@@ -13,7 +13,7 @@ from scanner.config.keys import GAP, MAX_DAYS, WAIVER, Key, texts
 from scanner.config.toml import TomlFile
 from scanner.config.waivers import Cell, Entry, GapEntry, Waiver, WaiverFile, fits, parse_cell, utc_today
 from scanner.errors import InputError
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import RuleSet, matches
 
 TABLES = {"waiver": WAIVER, "gap": GAP}

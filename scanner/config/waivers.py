@@ -18,7 +18,7 @@ from scanner.model.exposure import Auth, EndpointKind, Reach
 from scanner.model.ids import name_of, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Rule
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import matches
 
 EXPIRING_DAYS = 14

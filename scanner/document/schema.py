@@ -17,7 +17,7 @@ from scanner.document.numbers import NumbersRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.document.states import State
 from scanner.model.exposure import LOCKS
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 
 SCHEMA = "twolocks/2"
 FIRST_SCHEMA = "twolocks/1"

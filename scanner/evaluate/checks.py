@@ -25,7 +25,8 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
-from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict, unknown
+from scanner.model.severity import Severity
+from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
 from scanner.rulebook.loader import RuleSet
 
 

@@ -15,7 +15,7 @@ from scanner.document.tenants import tenant_of
 from scanner.evaluate.frameworks import Tally
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import name_of, root_of, type_of
-from scanner.model.verdict import SEVERITIES, Severity
+from scanner.model.severity import SEVERITIES, Severity
 
 CHECKS = ("fail", "unknown", "error", "waived", "pass", "not-applicable")
 """The statuses of checks, in the order in which people read them."""

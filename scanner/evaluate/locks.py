@@ -17,7 +17,8 @@ from scanner.model.exposure import (
     authentication_text,
     title,
 )
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Severity, Unknown, Unread, Verdict
+from scanner.model.severity import Severity
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict
 
 Answer = Literal["fail", "unknown", "pass"]
 _ASKED = {"anonymous-access": Auth.anonymous, "authentication": Auth.shared}

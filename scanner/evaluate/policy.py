@@ -12,7 +12,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.residency import ResidencyPolicy
 from scanner.model.resource import Gap
 from scanner.model.rule import Rule
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 
 class Intended(Struct, frozen=True):

@@ -27,7 +27,8 @@ from scanner.model.json_paths import member, text_at
 from scanner.model.masked_values import masked_value
 from scanner.model.resource import Resource
 from scanner.model.rule import Fix, Rule
-from scanner.model.verdict import Evidence, Fail, Severity, Unknown, display_value
+from scanner.model.severity import Severity
+from scanner.model.verdict import Evidence, Fail, Unknown, display_value
 
 
 def failed_row(

@@ -11,7 +11,7 @@ from scanner.evaluate.policy import Failure, Intended, Waivers
 from scanner.model.exposure import Exposure
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 
 class Acceptance(Struct, frozen=True):

@@ -13,7 +13,7 @@ from scanner.history.evaluated import EvaluatedScopes
 from scanner.history.items import Item, ItemKind
 from scanner.model.addresses import AddressSet, Intervals
 from scanner.model.residency import ResidencyPolicy
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from scanner.document.schema import order
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import root_of, segments
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 ItemKind = Literal["exposure", "finding"]
 ItemState = Literal["open", "accepted", "fixed"]

@@ -8,7 +8,7 @@ from scanner.history.items import ChangeKind, Changes, first_segments, top_of, w
 from scanner.history.observation import Observation
 from scanner.model.ids import SUBSCRIPTION, bundle_of, is_subscription, root_of, segments, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.store import Store

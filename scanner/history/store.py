@@ -16,7 +16,7 @@ from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, Sc
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 
 T = TypeVar("T")
 Comparison = Callable[[Mapping[ItemKey, Item], EvaluatedBefore, ScanRecord | None], Changes]

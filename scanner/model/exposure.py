@@ -13,7 +13,8 @@ from scanner.model.levels import LOCKS, Auth, EndpointKind, Level, Reach, cell
 from scanner.model.once import once
 from scanner.model.remedy import Cause, Remedy
 from scanner.model.resource import Resource
-from scanner.model.verdict import ABSENT, Evidence, Severity, Unread, not_returned, unknown_value
+from scanner.model.severity import Severity
+from scanner.model.verdict import ABSENT, Evidence, Unread, not_returned, unknown_value
 
 
 class Hop(Struct, frozen=True):
@@ -36,12 +37,10 @@ class Grant(Struct, frozen=True, eq=False):
     `description`: a part of titles, see `access_sentence` ("accepts an access key"). `name`: the credential, for lock
     rules that read only some credentials of an endpoint (`Rule.ways`).
     `addresses`: the addresses that are allowed, where the grant is about addresses; None at reach `internet` is every
-    address.
-    `ids`: the subnets, private endpoints or subscriptions that are allowed.
-    `rules`: the rules of which `addresses` is the union, each as it was read, with its addresses.
-    `cause`: what grants it, None where the fix of the lock rule removes it; `parts`: the causes of a union, each with
-    its addresses. `switch`: a setting that closes it too. `then`: what is granted once the cause is removed, None for
-    nothing of that lock.
+    address. `ids`: the subnets, private endpoints or subscriptions that are allowed. `rules`: the rules of which
+    `addresses` is the union, each as it was read, with its addresses. `cause`: what grants it, None where the fix of
+    the lock rule removes it; `parts`: the causes of a union, each with its addresses. `switch`: a setting that closes
+    it too. `then`: what is granted once the cause is removed, None for nothing of that lock.
     """
 
     level: Level

@@ -14,13 +14,13 @@ from msgspec import Struct, field
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
 from scanner.model.resource import Resource
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
     Fail,
     NotApplicable,
     Pass,
-    Severity,
     Unread,
     Verdict,
     not_listed,

@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Literal
 
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 
 class Reach(IntEnum):

@@ -7,7 +7,7 @@ T = TypeVar("T")
 
 
 class once(Generic[T]):  # noqa: N801 - used like `property`
-    """Computes the value at the first access and keeps it in the object's own dict. Not for classes with slots."""
+    """Computes the value at the first access and keeps it in the object's own dict. A struct needs `dict=True`."""
 
     def __init__(self, compute: Callable[[Any], T]) -> None:
         self.compute = compute

@@ -14,18 +14,8 @@ from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
 from scanner.model.resource import Resource
-from scanner.model.verdict import (
-    ABSENT,
-    Evidence,
-    Fail,
-    NotApplicable,
-    Pass,
-    Severity,
-    Unread,
-    Verdict,
-    not_returned,
-    unknown,
-)
+from scanner.model.severity import Severity
+from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown
 
 PlaceKind = Literal["region", "pair", "listed", "target", "processing"]
 PlaceVerdict = Literal["stays", "may-leave", "unknown"]

@@ -15,7 +15,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import LEARN, Check, Controls, Fix, Rule, subject_of
 from scanner.model.rule_row import CheckRow, Names, RuleData, UnlessRow, Value
-from scanner.model.verdict import NotApplicable, Severity, Unread, Verdict, malformed
+from scanner.model.severity import Severity
+from scanner.model.verdict import NotApplicable, Unread, Verdict, malformed
 
 if TYPE_CHECKING:
     from scanner.model.index import Index

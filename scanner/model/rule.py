@@ -18,7 +18,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import Responsibility, responsibility_of
 from scanner.model.rule_row import RuleData, SeverityName
-from scanner.model.verdict import Severity, Verdict
+from scanner.model.severity import Severity
+from scanner.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from scanner.model.index import Index

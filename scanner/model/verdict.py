@@ -1,13 +1,13 @@
 """The four verdicts of a rule, their evidence, and what could not be read."""
 
 from collections.abc import Iterable
-from enum import IntEnum
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from scanner.model.json_paths import MISSING
 from scanner.model.remedy import Cause
+from scanner.model.severity import Severity
 from scanner.model.unread import Unread, malformed
 from scanner.text.masks import masked
 
@@ -16,25 +16,6 @@ ABSENT: Final = "absent"
 
 NOT_READ: Final = "not read"
 """The value of evidence for a part that could not be read."""
-
-
-class Severity(IntEnum):
-    """The severity of a failure, from `info` to `critical`; JSON holds the name."""
-
-    info = 0
-    low = 1
-    medium = 2
-    high = 3
-    critical = 4
-
-    def lowered(self, steps: int = 1) -> "Severity | None":
-        """Return the severity so many steps lower; None below `low`."""
-        lower = self - steps
-        return Severity(lower) if lower >= Severity.low else None
-
-
-SEVERITIES = tuple(each.name for each in reversed(Severity))
-"""The names of the severities, critical first."""
 
 
 class Evidence(Struct, frozen=True):
@@ -167,7 +148,6 @@ __all__ = [
     "ABSENT",
     "NOT_LISTED",
     "NOT_READ",
-    "SEVERITIES",
     "Evidence",
     "Fail",
     "NotApplicable",

@@ -11,7 +11,7 @@ from scanner.document.tenants import scope_labels, tenant_labels, tenant_of
 from scanner.evaluate.results import EvaluationResult
 from scanner.history.items import Change, ChangeKind, Changes, Item, Reported, rank, top_of
 from scanner.model.ids import subscription_of
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.notify import wording
 from scanner.notify.notice import (
     ExpiringWaiver,

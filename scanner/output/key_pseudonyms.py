@@ -6,7 +6,7 @@ from collections.abc import Callable
 from scanner.document.key_rows import KeyRiskRow, KeyRow, KeyStoreRow
 from scanner.document.schema import EvidenceRow
 from scanner.model.ids import type_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.output.pseudonyms import WITHHELD, Pseudonyms, one_of
 from scanner.report.keys import HOLDERS, LIVES, RISKS
 

@@ -20,7 +20,7 @@ from scanner.document.views import in_memory
 from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.evaluate.counts import count
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.output.formats import FORMATS, LOG_ROWS
 from scanner.output.parts import OwnerPart, SplitBy, split
 from scanner.output.redact import redacted, rest_label, with_pseudonyms

@@ -6,7 +6,7 @@ from typing import Final
 from scanner.model.ids import group_of, segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 _MAX_NAMED: Final = 3
 NOT_VISIBLE: Final = "in an external subscription (not visible to this scan)"

@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.document.schema import ExposureRow
 from scanner.history.documents import DiffDocument, DiffSide
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.summary import COLUMNS, MatrixCell, matrix
 from scanner.report.words import Words
 

@@ -9,7 +9,7 @@ from scanner.document.reader import without_case
 from scanner.document.schema import Document, EvidenceRow, ExposureRow, FindingRow, FixRow, HopRow
 from scanner.document.tenants import scope_labels
 from scanner.model.ids import subscription_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.naming import path_name
 from scanner.report.summary import rating
 from scanner.report.text import effect, has_invisible, split_fix

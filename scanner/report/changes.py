@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.document.schema import CellRow, ChangeRow, ChangesRow, Document, ExposureRow, FindingRow
 from scanner.evaluate.counts import rank
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.cards import ResourceNames, first_seen, remedy
 from scanner.report.trend import trend
 from scanner.report.words import Words

@@ -18,7 +18,7 @@ import msgspec
 
 from scanner.document.schema import Document, ExposureRow, FindingRow, FixRow
 from scanner.document.sorted_runs import SortedRuns
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.first_page import ENDPOINTS, LARGE, FirstPage, RowCounts, cut
 from scanner.report.frameworks import framework_block
 from scanner.report.index_tables import IndexTable, StoredTexts

@@ -8,7 +8,7 @@ from scanner.content import content
 from scanner.document.schema import ChangeRow
 from scanner.history.documents import LISTS, DiffDocument
 from scanner.model.ids import name_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.before_after import before_after
 from scanner.report.cards import rating_word
 from scanner.report.changes import cell_text

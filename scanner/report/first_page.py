@@ -13,7 +13,7 @@ from typing import Any
 
 from scanner.document.schema import FindingRow
 from scanner.model.responsibility import RESPONSIBILITIES
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.packing import Columns
 from scanner.report.summary import STATUSES
 

@@ -8,7 +8,7 @@ from scanner.document.schema import ChangesRow, Document, ExposureRow
 from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts
 from scanner.model.ids import subscription_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.gaps import scope_names
 from scanner.report.text import plain
 from scanner.report.words import Words

@@ -15,7 +15,7 @@ from scanner.document.states import STATES
 from scanner.document.tenants import scope_labels
 from scanner.evaluate.counts import Counts, rank
 from scanner.model.ids import name_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.localized import localized

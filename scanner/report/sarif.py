@@ -26,7 +26,7 @@ from scanner.document.schema import ChangesRow, Document, FindingRow, Remediatio
 from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import count, rank
 from scanner.model.ids import name_of, subscription_of
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import left_out
 from scanner.report.text import first_step_label, plain, shortened

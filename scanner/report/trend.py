@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from scanner.document.schema import TrendRow
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.words import Words, parse_time
 
 WIDTH, HEIGHT = 1000, 100

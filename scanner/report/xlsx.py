@@ -19,7 +19,7 @@ from scanner.document.states import STATES
 from scanner.document.temporary import temporary_folder
 from scanner.document.tenants import tenant_labels
 from scanner.evaluate.counts import count
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.csv import Row, exposure_rows, finding_rows, gap_rows
 from scanner.report.headline import excluded, headline, limited
 from scanner.report.summary import ordered_exposures, ordered_findings

@@ -31,7 +31,7 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rows import BadRow
 from scanner.model.rule import CATEGORIES, Rule
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
 from scanner.rulebook.renamed import new_id, new_ids
 from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls

@@ -8,7 +8,7 @@ from scanner.config.settings import Settings
 from scanner.document import schema as rows
 from scanner.evaluate.counts import Counts, FixGroup
 from scanner.model.ids import path_of
-from scanner.model.verdict import SEVERITIES, Severity
+from scanner.model.severity import SEVERITIES, Severity
 from scanner.report.text import field_lines, split_fix
 from scanner.terminal.lines import Line
 from scanner.terminal.text import many, odd

@@ -8,7 +8,7 @@ from scanner.document.states import STATES, state_word
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.results import EvaluationResult
 from scanner.exit_codes import Exit
-from scanner.model.verdict import SEVERITIES, Severity
+from scanner.model.severity import SEVERITIES, Severity
 from scanner.report.headline import headline, inconclusive, left_out
 from scanner.report.text import uncovered_types
 from scanner.report.words import Words

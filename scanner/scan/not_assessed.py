@@ -7,7 +7,7 @@ from msgspec import Struct
 from scanner.document import schema as rows
 from scanner.evaluate.results import EvaluationResult
 from scanner.model.ids import type_of
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.terminal.lines import Line
 from scanner.terminal.text import many, named
 

@@ -4,9 +4,8 @@ import codecs
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TextIO
-
-from msgspec import Struct
 
 from scanner.errors import UserError
 from scanner.terminal.text import printable, wrap, wrap_command
@@ -66,7 +65,8 @@ def paint(text: str, tone: str, on: bool) -> str:
     return f"\x1b[{COLOURS[tone]}m{text}\x1b[0m" if on and tone in COLOURS else text
 
 
-class Line(Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Line:
     """A sentence after a label, in column `column`. `tone`: the word of COLOURS that colours the label. `whole`: never
     wrapped, as paths are. `command`: for a POSIX shell; it is wrapped between options, with a backslash.
     """

@@ -1,8 +1,7 @@
 """The progress of a collection or of other work: reads done, current reads, and limits that reads wait for."""
 
 from collections.abc import Callable
-
-from msgspec import Struct, field
+from dataclasses import dataclass, field
 
 from scanner.terminal.lines import COLUMN
 from scanner.terminal.text import fitting, printable, span
@@ -10,7 +9,8 @@ from scanner.terminal.text import fitting, printable, span
 MOST_LINES = 4
 
 
-class ProgressState(Struct):
+@dataclass
+class ProgressState:
     """The state behind the block of a live screen and the lines of a log. Times are seconds of one clock.
 
     `scopes`: id, name and visibility of each subscription. `who`: the account, "" before it is known. `verb`: the

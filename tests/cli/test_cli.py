@@ -94,7 +94,7 @@ def test_help_imports_nothing_heavy() -> None:
     program = (
         "import sys\nfrom scanner.cli.app import main\n"
         "try:\n    main(['scan', '--help'])\nexcept SystemExit:\n    pass\n"
-        "heavy = {'azure', 'aiohttp', 'jinja2', 'rich', 'asyncio', 'zstandard', 'scanner.evaluate.run'}\n"
+        "heavy = {'azure', 'aiohttp', 'msgspec', 'jinja2', 'rich', 'asyncio', 'zstandard', 'scanner.evaluate.run'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -17,7 +17,7 @@ from scanner.config.options import HISTORY
 from scanner.config.settings import DEFAULT, Settings, has_password, masked, resolve
 from scanner.config.toml import Faults
 from scanner.errors import InputError
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 
 def resolved(text: str, tmp_path: Path, **given: object) -> Settings:

@@ -18,7 +18,8 @@ from scanner.model.exposure import Reach
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, rule
-from scanner.model.verdict import Pass, Severity
+from scanner.model.severity import Severity
+from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet, load
 
 TODAY = date(2026, 11, 25)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from scanner.model.rule import Rule
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
 from tests.estate.compare import names_of

@@ -12,7 +12,7 @@ from scanner.evaluate.counts import GROUPS, Counts, count
 from scanner.evaluate.policy import Intended, Policy
 from scanner.evaluate.run import Evaluation
 from scanner.history.observation import observe
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.markdown import write_markdown
 from scanner.rulebook import loader
 from scanner.snapshot.bundles import of_store

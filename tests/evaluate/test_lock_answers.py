@@ -17,7 +17,8 @@ from scanner.model.exposure import (
     possible,
     unread,
 )
-from scanner.model.verdict import NotApplicable, Pass, Severity, Unknown, Unread
+from scanner.model.severity import Severity
+from scanner.model.verdict import NotApplicable, Pass, Unknown, Unread
 
 LOST = Unread("a part", "not collected")
 NOTHING = Lock()

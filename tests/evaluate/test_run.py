@@ -20,7 +20,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import parse
 from scanner.model.resource import Resource
 from scanner.model.rule import word
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.reach.networks import fabric_of
 from scanner.rulebook import loader
 from scanner.snapshot.bundles import of_store

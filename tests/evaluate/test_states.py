@@ -25,7 +25,8 @@ from scanner.exit_codes import FINE, decide
 from scanner.history.observation import observe
 from scanner.model.exposure import NO_GRANT, Auth, EndpointKind, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.rule import Rule
-from scanner.model.verdict import SEVERITIES, Severity, Unread
+from scanner.model.severity import SEVERITIES, Severity
+from scanner.model.verdict import Unread
 from scanner.report.csv import write_csv
 from scanner.report.html import render
 from scanner.report.junit import write_junit

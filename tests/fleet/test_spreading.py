@@ -33,7 +33,7 @@ from scanner.model.levels import Auth, Reach
 from scanner.model.residency import PlaceException, ResidencyPolicy, ResidencyScope
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.output.storage import Storage
 from scanner.rulebook.digest import digest_of_code
 from scanner.snapshot.bundles import naming_keys

@@ -24,7 +24,7 @@ from scanner.history.compare import change_between, compare
 from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, level, top_of
 from scanner.history.observation import Observation, ScanCoverage, observe, same_id
 from scanner.model.exposure import LOCKS
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 
 MONDAY, TUESDAY = "2026-11-23T02:00:00Z", "2026-11-24T02:00:00Z"
 SUB, OTHER = "11111111-aaaa", "22222222-bbbb"

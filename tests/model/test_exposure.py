@@ -25,7 +25,8 @@ from scanner.model.exposure import (
     unread,
 )
 from scanner.model.resource import Resource
-from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Unread
+from scanner.model.severity import Severity
+from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Unread
 
 GAP = Unread("containers", "403 AuthorizationFailed")
 KINDS = ("data", "admin", "app")

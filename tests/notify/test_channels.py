@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.notify.channels import ci_log as commands
 from scanner.notify.channels import mail, slack, teams, webhook
 from scanner.notify.compose import trial

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from scanner.config.waivers import ExpiringEntry
 from scanner.history.items import ChangeKind
-from scanner.model.verdict import Severity
+from scanner.model.severity import Severity
 from scanner.notify.compose import notice
 from scanner.notify.layout import sections
 from scanner.notify.notice import Notice, ScanResult

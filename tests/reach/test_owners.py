@@ -9,7 +9,8 @@ from rules.tables.subnets import subnets_verdict
 
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Resource
-from scanner.model.verdict import Fail, Pass, Severity
+from scanner.model.severity import Severity
+from scanner.model.verdict import Fail, Pass
 from scanner.reach.firewall import AllowedSubnets
 from scanner.reach.owners import managed_by, rated
 from tests.rules import examples

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 
 from scanner.evaluate.run import Evaluation
 from scanner.model.resource import Bundle
-from scanner.model.verdict import NOT_LISTED, Severity
+from scanner.model.severity import Severity
+from scanner.model.verdict import NOT_LISTED
 from scanner.snapshot.bundles import of_store
 from tests.real_input.recorded import bare, recorded, stored
 from tests.rules import examples

@@ -21,7 +21,7 @@ from openpyxl import load_workbook
 
 from scanner.document.schema import Document, decode_document
 from scanner.document.states import STATES, state_word
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.report.csv import write_csv
 from scanner.report.html import render
 from scanner.report.junit import write_junit

@@ -24,7 +24,7 @@ from scanner.history.items import Changes, ScanRecord
 from scanner.history.observation import observe
 from scanner.history.store import History
 from scanner.model.rule import CATEGORIES
-from scanner.model.verdict import SEVERITIES
+from scanner.model.severity import SEVERITIES
 from scanner.notify.channels.webhook import WebhookBody
 from scanner.notify.compose import notice
 from scanner.notify.notice import ScanResult

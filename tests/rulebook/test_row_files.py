@@ -7,7 +7,8 @@ import pytest
 from scanner.errors import InputError
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
-from scanner.model.verdict import Fail, NotApplicable, Pass, Severity, Unknown, Verdict
+from scanner.model.severity import Severity
+from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Verdict
 from scanner.rulebook import loader
 from scanner.rulebook.row_files import line_of
 

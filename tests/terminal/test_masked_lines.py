@@ -72,11 +72,11 @@ try:
 except SystemExit:
     pass
 from scanner.text import masks
-print(masks._pattern.cache_info().currsize, "cryptography" in sys.modules, file=sys.stderr)
+print(masks._pattern.cache_info().currsize, "cryptography" in sys.modules, "msgspec" in sys.modules, file=sys.stderr)
 """
 
 
 def test_help_compiles_no_pattern() -> None:
     here = {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", HELP], env=here, capture_output=True, check=True)
-    assert done.stderr.strip() == b"0 False"
+    assert done.stderr.strip() == b"0 False False"

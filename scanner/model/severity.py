@@ -1,0 +1,22 @@
+"""The severities of a failure, and their names."""
+
+from enum import IntEnum
+
+
+class Severity(IntEnum):
+    """The severity of a failure, from `info` to `critical`; JSON holds the name."""
+
+    info = 0
+    low = 1
+    medium = 2
+    high = 3
+    critical = 4
+
+    def lowered(self, steps: int = 1) -> "Severity | None":
+        """Return the severity so many steps lower; None below `low`."""
+        lower = self - steps
+        return Severity(lower) if lower >= Severity.low else None
+
+
+SEVERITIES = tuple(each.name for each in reversed(Severity))
+"""The names of the severities, critical first."""
