@@ -8,7 +8,8 @@ from msgspec.structs import replace
 from scanner.model.dates import date_of, seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
-from scanner.model.keys import OTHERS, POOLS, KeyUse, older
+from scanner.model.key_uses import KeyUse
+from scanner.model.keys import OTHERS, POOLS, older
 from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read

@@ -76,7 +76,12 @@ class SharedCauses:
             if causes is None:
                 causes = found[id(each.reach)] = list(_foreign(each.reach.grants, root, removal))
             if causes:
-                self._add(top, index, each, frozenset(cause.key() for cause in causes))
+                self._add(top, index, each, self._set(cause.key() for cause in causes))
+
+    def _set(self, keys: Iterable[str]) -> frozenset[str]:
+        """Return keys as a set, the same one for equal keys."""
+        found = frozenset(keys)
+        return self._sets.setdefault(found, found)
 
     def _add(self, top: Resource, index: Index, exposure: Exposure, keys: frozenset[str]) -> None:
         place = PlaceRow((exposure.subject or top).id, exposure.endpoint)
@@ -88,7 +93,7 @@ class SharedCauses:
     def marked(self, fix: FixRow, remedy: Remedy, resource: str) -> FixRow:
         """Return a fix with a mark for what it closes elsewhere; the same fix where it removes nothing shared."""
         root = root_of(resource)
-        keys = frozenset(each.key() for each in remedy.closes if root_of(each.resource) not in ("", root))
+        keys = self._set(each.key() for each in remedy.closes if root_of(each.resource) not in ("", root))
         if not keys:
             return fix
         own = self._marked.setdefault(self._mark, [])

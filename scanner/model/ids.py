@@ -200,3 +200,8 @@ def path_of(resource_id: str) -> str:
 def name_of(resource_id: str) -> str:
     """Return the last segment of an id, as the id spells it."""
     return resource_id.rstrip("/").rsplit("/", 1)[-1]
+
+
+def id_key(resource_id: str) -> str:
+    """Return what tells ids apart: the id in lower case, without empty segments and query."""
+    return resource_id.lower() if is_plain(resource_id) else "/" + "/".join(segments(resource_id))

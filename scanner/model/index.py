@@ -1,7 +1,7 @@
 """What a rule may know of the whole snapshot: network resources, vaults, visible subscriptions, own networks."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
 
@@ -87,6 +87,43 @@ def is_indexed(type: str) -> bool:
     return type.lower() in _FOLDED
 
 
+class ResourcesByKey(Mapping[str, Resource]):
+    """Resources by their key, in the order in which they were added.
+
+    It holds hashes in place of keys, which a stored resource makes of its id when it is asked.
+    """
+
+    def __init__(self) -> None:
+        self._found: dict[int, Resource] = {}
+        self._others: dict[str, Resource] = {}
+        """Resources whose key has the hash of another one."""
+
+    def add(self, resource: Resource) -> None:
+        """Add a resource, in place of one with the same key."""
+        key = resource.key
+        known = self._found.setdefault(hash(key), resource)
+        if known is resource:
+            return
+        if known.key == key:
+            self._found[hash(key)] = resource
+        else:
+            self._others[key] = resource
+
+    def __getitem__(self, key: str) -> Resource:
+        found = self._found.get(hash(key))
+        if found is not None and found.key == key:
+            return found
+        return self._others[key]
+
+    def __iter__(self) -> Iterator[str]:
+        for each in self._found.values():
+            yield each.key
+        yield from self._others
+
+    def __len__(self) -> int:
+        return len(self._found) + len(self._others)
+
+
 class Index(Struct):
     """The resources of INDEX_TYPES by id and type, and what of them may be missing.
 
@@ -96,7 +133,7 @@ class Index(Struct):
     case) of several tenants that belong to one organisation and were read together.
     """
 
-    resources: dict[str, Resource] = field(default_factory=dict)
+    resources: ResourcesByKey = field(default_factory=ResourcesByKey)
     by_type: dict[str, list[Resource]] = field(default_factory=dict)
     missing: dict[str, Unread] = field(default_factory=dict)
     """Why a type (lower case) is not known in full."""
@@ -126,7 +163,7 @@ class Index(Struct):
     """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
 
     def add(self, resource: Resource) -> None:
-        self.resources[resource.key] = resource
+        self.resources.add(resource)
         self.by_type.setdefault(resource.type.lower(), []).append(resource)
 
     def of_type(self, type: str) -> tuple[list[Resource], Unread | None]:

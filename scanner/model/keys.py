@@ -4,7 +4,6 @@ Only the management plane is read. It has no key material.
 """
 
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
@@ -13,6 +12,7 @@ from msgspec import Struct, field
 
 from scanner.model.ids import name_of
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, peek, text_at
+from scanner.model.key_uses import KeyUse, KeyUses
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
@@ -41,6 +41,8 @@ _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
 COPIES: Final = "geo-redundant backups"
 PLATFORM_KEY: Final = "a platform-managed key is used"
+NAMES: Final = 3
+"""How many resources are named of which it is not known which key they use."""
 NO_STORES: Final = "the resources that name a key are not in the snapshot"
 
 
@@ -342,15 +344,6 @@ def _regions(vault: Resource) -> list[Any]:
 # The other direction: which resources need a key
 
 
-class KeyUse(NamedTuple):
-    """A resource that names a key. `version`: the version that it is bound to; "" where it follows the newest one."""
-
-    resource: str
-    what: str
-    version: str
-    principal: str
-
-
 OTHERS = Unread("the resources that use the key", "the scan was limited, and others may use it")
 """Why more resources may name a key than a scan of some resource groups, tags or resources knows."""
 
@@ -366,13 +359,9 @@ class KeyRegister(Struct):
     finders: Mapping[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
     resources: Callable[[], Iterable[Resource]] | None = None
     unread: tuple[Unread, ...] = ()
-    _uses: dict[tuple[str, str], list[KeyUse]] | None = None
-    _by_host: dict[str, dict[str, list[KeyUse]]] = field(default_factory=dict)
-    """The same: by host, then by name."""
-    _hosts: dict[str, list[str]] = field(default_factory=dict)
-    """The hosts by the name of their vault."""
+    _uses: KeyUses | None = None
     _strange: list[str] = field(default_factory=list)
-    """The resources that use a key of the customer, and it is not known which."""
+    """Resources that use a key of the customer of which it is not known which: the first of them."""
     _vaults: dict[str, Resource] | None = None
 
     def vault(self, key: KeyName, index: "KeyIndex") -> Resource:
@@ -392,37 +381,38 @@ class KeyRegister(Struct):
 
         A vault without an address has the keys of all hosts that begin with its name.
         """
-        self._all(index)
+        known = self._all(index)
         if own := _host(vault):
-            return self._by_host.get(own, {})
+            return known.of_host(own)
         found: dict[str, list[KeyUse]] = {}
-        for host in self._hosts.get(vault.name.lower(), ()):
-            for name, uses in self._by_host[host].items():
+        for host in known.of_vault(vault.name.lower()):
+            for name, uses in known.of_host(host).items():
                 found[name] = [*found.get(name, ()), *uses]
         return found
 
     def vaults_in_use(self, index: "KeyIndex") -> Iterator[Resource]:
         """Yield the vaults and managed HSMs that hold the key of a resource, each once."""
-        hosts = dict.fromkeys(host for host, _ in self._all(index))
-        for host in hosts:
+        for host in self._all(index).hosts:
             with suppress(Unread):
                 yield self.vault(KeyName(host, ""), index)
 
     def bound_to_older(self, index: "KeyIndex") -> Iterator[tuple[Resource, Resource]]:
         """Yield the keys of which resources are bound to another version than the newest one, each after its vault."""
-        for (host, name), found in self._all(index).items():
-            with suppress(Unread):
-                vault = self.vault(KeyName(host, name), index)
-                key = index.find(f"{vault.id}/keys/{name}")
-                if older(key, found):
-                    yield vault, key
+        known = self._all(index)
+        for host in known.hosts:
+            for name, found in known.of_host(host).items():
+                with suppress(Unread):
+                    vault = self.vault(KeyName(host, name), index)
+                    key = index.find(f"{vault.id}/keys/{name}")
+                    if older(key, found):
+                        yield vault, key
 
     def unclear(self, index: "KeyIndex") -> Unread | None:
         """Return that resources use keys of which it is not known which; None where all are known. Raises Unread."""
         self._all(index)
         if not self._strange:
             return None
-        names = ", ".join(name_of(each) for each in self._strange[:3])
+        names = ", ".join(name_of(each) for each in self._strange)
         return Unread("the resources that use the key", f"not known of which key: {names}")
 
     def more(self, index: "KeyIndex") -> tuple[Unread, ...]:
@@ -430,23 +420,19 @@ class KeyRegister(Struct):
         unclear = self.unclear(index)
         return self.unread if unclear is None else (*self.unread, unclear)
 
-    def _all(self, index: "KeyIndex") -> dict[tuple[str, str], list[KeyUse]]:
+    def _all(self, index: "KeyIndex") -> KeyUses:
         if self._uses is None:
             if self.resources is None:
                 raise Unread("the resources that use the key", NO_STORES)
-            found: dict[tuple[str, str], dict[KeyUse, None]] = defaultdict(dict)
+            found = KeyUses()
             for resource in self.resources():
                 for finder in self.finders.get(resource.type.lower(), ()):
                     for key, use in _uses_of(finder, resource, index):
-                        if key is None:
+                        if key is not None:
+                            found.add(*key.id, use)
+                        elif len(self._strange) < NAMES:
                             self._strange.append(resource.id)
-                        else:
-                            found[key.id][use] = None
-            self._uses = {id: list(each) for id, each in found.items()}
-            for (host, name), uses in self._uses.items():
-                if host not in self._by_host:
-                    self._hosts.setdefault(host.partition(".")[0], []).append(host)
-                self._by_host.setdefault(host, {})[name] = uses
+            self._uses = found
         return self._uses
 
 

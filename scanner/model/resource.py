@@ -9,7 +9,7 @@ from msgspec import Struct
 from scanner.model.ids import (
     SUBSCRIPTION,
     group_of,
-    is_plain,
+    id_key,
     list_of,
     name_of,
     resource_type_of,
@@ -117,7 +117,7 @@ class Resource:
         identity = member(body, "id")
         self.body = body
         self.id: str = identity if isinstance(identity, str) else ""
-        self.key = self.id.lower() if is_plain(self.id) else "/" + "/".join(segments(self.id))
+        self.key = id_key(self.id)
         self.list_key = list_of(self.id)
         self.type = resource_type_of(self.id)
         self.name = name_of(self.id)

@@ -1,16 +1,17 @@
 """Bundles of the index in a temporary file: beyond the first thousands they are read again when they are needed."""
 
 import sys
-from typing import IO, Any, NamedTuple
+from array import array
+from typing import IO, Any
 
 import msgspec
 
 from scanner.document.temporary import file_of, read_at
-from scanner.model.ids import list_of, name_of
+from scanner.model.ids import id_key, list_of, name_of
 from scanner.model.kept import KeptPaths
 from scanner.model.resource import Bundle, By, Gap, Resource
 
-IN_MEMORY = 4096
+IN_MEMORY = 512
 """How many bundles of the index stay in memory, and how many of the stored ones are kept after they were read."""
 
 
@@ -28,22 +29,18 @@ class _Lines(msgspec.Struct, array_like=True):
     gaps: dict[str, Gap]
 
 
-class _Place(NamedTuple):
-    start: int
-    size: int
-
-
 class BundleFile:
     """A temporary file of bundles. `kept`: what a snapshot keeps of a body; None: all of it."""
 
     def __init__(self, kept: KeptPaths | None) -> None:
         self._kept = kept
         self._file: IO[bytes] | None = None
-        self._end = 0
+        self._starts = array("Q", [0])
+        """Where each bundle starts in the file, and where the last one ends."""
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(_Lines)
-        self._read: dict[_Place, Bundle] = {}
-        """The bundles that were read last, the oldest first."""
+        self._read: dict[int, Bundle] = {}
+        """The bundles that were read last, by number, the oldest first."""
 
     def put(self, bundle: Bundle) -> "StoredBundle":
         """Write a bundle."""
@@ -51,24 +48,24 @@ class BundleFile:
         text = self._encoder.encode(_Lines(bodies, bundle.reads, bundle.skips, bundle.gaps))
         if self._file is None:
             self._file = file_of(self, buffering=0)
-        self._file.seek(self._end)
+        self._file.seek(self._starts[-1])
         self._file.write(text)
-        place = _Place(self._end, len(text))
-        self._end += len(text)
-        return StoredBundle(self, place, bundle)
+        self._starts.append(self._starts[-1] + len(text))
+        return StoredBundle(self, len(self._starts) - 2, bundle)
 
-    def bundle(self, place: _Place, id: str) -> Bundle:
-        """Return the bundle that was written at a place."""
-        known = self._read.pop(place, None)
-        bundle = known if known is not None else self._bundle(place, id)
-        self._read[place] = bundle
+    def bundle(self, number: int, id: str) -> Bundle:
+        """Return the bundle of a number: how many were written before it."""
+        known = self._read.pop(number, None)
+        bundle = known if known is not None else self._bundle(number, id)
+        self._read[number] = bundle
         if len(self._read) > IN_MEMORY:
             del self._read[next(iter(self._read))]
         return bundle
 
-    def _bundle(self, place: _Place, id: str) -> Bundle:
+    def _bundle(self, number: int, id: str) -> Bundle:
         assert self._file is not None
-        lines = self._decoder.decode(read_at(self._file, place.start, place.size))
+        start, end = self._starts[number : number + 2]
+        lines = self._decoder.decode(read_at(self._file, start, end - start))
         bundle = Bundle(id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps)
         for each in lines.bodies:
             body = each.body if self._kept is None else self._kept.part(each.body, each.type)
@@ -86,19 +83,24 @@ def _plain(value: Any) -> Any:
 class StoredBundle(Bundle):
     """A bundle of which only the id is in memory."""
 
-    __slots__ = ("_file", "_place", "has_gaps", "stored")
+    __slots__ = ("_file", "_id", "_number", "has_gaps", "stored")
 
-    def __init__(self, file: BundleFile, place: _Place, bundle: Bundle) -> None:
-        self.id = bundle.id
+    def __init__(self, file: BundleFile, number: int, bundle: Bundle) -> None:
         self._file = file
-        self._place = place
+        self._number = number
         self.has_gaps = bool(bundle.gaps)
-        self.stored = [StoredResource(self, each) for each in bundle.resources.values()]
+        self.stored = tuple([StoredResource(self, each) for each in bundle.resources.values()])
         """The resources, of which only the ids are in memory."""
+        first = self.stored[0] if self.stored else None
+        self._id = "" if first is not None and first.key == bundle.id else bundle.id
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        return self._id or self.stored[0].key
 
     def read(self) -> Bundle:
         """Return the bundle."""
-        return self._file.bundle(self._place, self.id)
+        return self._file.bundle(self._number, self.id)
 
     @property
     def resources(self) -> dict[str, Resource]:  # type: ignore[override]
@@ -128,8 +130,9 @@ class StoredResource(Resource):
 
     def __init__(self, of: StoredBundle, resource: Resource) -> None:
         self._of = of
-        self.id, self.key, self.type = resource.id, resource.key, sys.intern(resource.type)
-        self.api, self.by, self.has_no_properties = resource.api, resource.by, resource.has_no_properties
+        self.id, self.type = resource.id, sys.intern(resource.type)
+        self.api = sys.intern(resource.api) if resource.api is not None else None
+        self.by, self.has_no_properties = resource.by, resource.has_no_properties
 
     @property
     def body(self) -> dict[str, Any]:  # type: ignore[override]
@@ -138,6 +141,10 @@ class StoredResource(Resource):
     @property
     def bundle(self) -> Bundle:  # type: ignore[override]
         return self._of.read()
+
+    @property
+    def key(self) -> str:  # type: ignore[override]
+        return id_key(self.id)
 
     @property
     def name(self) -> str:  # type: ignore[override]
