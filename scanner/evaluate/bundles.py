@@ -35,6 +35,13 @@ def place_of(each: Known) -> str:
     return each.key if isinstance(each, BundleResult) else order(each.id)
 
 
+def _released(bundles: Iterator[Bundle]) -> Iterator[Bundle]:
+    """Yield bundles, each of which is let go when the next one is asked for."""
+    for each in bundles:
+        yield each
+        each.release()
+
+
 class BundleEvaluation:
     """Evaluates bundles in the order of the document."""
 
@@ -92,7 +99,7 @@ class BundleEvaluation:
     def _take(self, known: Sequence[Known], bundles: Iterator[Bundle], writer: Writer) -> None:
         """Evaluate bundles beside what is known, and write all rows."""
         read = (each.read() if isinstance(each, StoredBundle) else each for each in known)
-        for each in heapq.merge(read, bundles, key=place_of):
+        for each in heapq.merge(read, _released(bundles), key=place_of):
             found = each if isinstance(each, BundleResult) else self._result(each)
             if found is not None:
                 self._write(found, writer)

@@ -103,6 +103,14 @@ class Bundle:
         self.resources[resource.key] = resource
         self.below.setdefault(resource.list_key, []).append(resource)
 
+    def release(self) -> None:
+        """Let go of the resources, so that their memory is free at once: each refers to its bundle, and the collector
+        of cycles runs seldom. Afterwards none of them has a bundle.
+        """
+        for each in self.resources.values():
+            del each.bundle
+        self.resources, self.below = {}, {}
+
     @property
     def top(self) -> "Resource | None":
         return self.resources.get(self.id) or self.resources.get("/" + "/".join(segments(self.id)))

@@ -154,8 +154,12 @@ class Snapshot:
         only_parsed = type in _ONLY_PARSED and evaluated_types is not None and type not in evaluated_types
         if only_parsed and not bundle.gaps:
             self.parsed_counts[type] += len(bundle.resources)
+        elif len(self.index) < IN_MEMORY:
+            self.index.append(bundle)
+            return
         else:
-            self.index.append(bundle if len(self.index) < IN_MEMORY else self._stored.put(bundle))
+            self.index.append(self._stored.put(bundle))
+        bundle.release()
 
     def bundles(self) -> Iterator[Bundle]:
         """Yield every bundle, those of the index first. Works once."""

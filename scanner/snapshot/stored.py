@@ -1,5 +1,6 @@
 """Bundles of the index in a temporary file: beyond the first thousands they are read again when they are needed."""
 
+import gc
 import sys
 from array import array
 from typing import IO, Any
@@ -13,6 +14,9 @@ from scanner.model.resource import Bundle, By, Gap, Resource
 
 IN_MEMORY = 512
 """How many bundles of the index stay in memory, and how many of the stored ones are kept after they were read."""
+
+_MOST_DROPPED = 512
+"""How many bundles are dropped before the collector of cycles runs, which by itself would run too late for them."""
 
 
 class _Body(msgspec.Struct, array_like=True):
@@ -41,6 +45,7 @@ class BundleFile:
         self._decoder = msgspec.json.Decoder(_Lines)
         self._read: dict[int, Bundle] = {}
         """The bundles that were read last, by number, the oldest first."""
+        self._dropped = 0
 
     def put(self, bundle: Bundle) -> "StoredBundle":
         """Write a bundle."""
@@ -59,8 +64,16 @@ class BundleFile:
         bundle = known if known is not None else self._bundle(number, id)
         self._read[number] = bundle
         if len(self._read) > IN_MEMORY:
-            del self._read[next(iter(self._read))]
+            self._drop()
         return bundle
+
+    def _drop(self) -> None:
+        """Drop the bundle that was read first. Its resources refer to it, and may be in use."""
+        del self._read[next(iter(self._read))]
+        self._dropped += 1
+        if self._dropped == _MOST_DROPPED:
+            self._dropped = 0
+            gc.collect()
 
     def _bundle(self, number: int, id: str) -> Bundle:
         assert self._file is not None
