@@ -96,6 +96,8 @@ class BundleEvaluation:
             found = each if isinstance(each, BundleResult) else self._result(each)
             if found is not None:
                 self._write(found, writer)
+            if isinstance(each, Bundle) and not is_indexed(resource_type_of(each.id)):
+                each.release()
 
     def _result(self, bundle: Bundle) -> BundleResult | None:
         """Return all rows of a bundle, None where it is not evaluated."""

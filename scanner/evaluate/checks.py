@@ -146,7 +146,7 @@ def _verdict(rule: Rule, subject: Resource, index: Index) -> Verdict:
     try:
         verdict = rule.check(subject, index)
     except Unread as missing:
-        return unknown(missing, worst=rule.severity)
+        return unknown(missing.with_traceback(None), worst=rule.severity)
     if subject.has_no_properties and isinstance(verdict, Pass | Fail):
         return unknown(Unread("properties", subject.why_absent_is_unknown), worst=rule.severity)
     return verdict

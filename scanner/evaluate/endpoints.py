@@ -24,6 +24,9 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
     if top.has_no_properties:
         silent = Unread("properties", top.why_absent_is_unknown)
         found = [_unproven(each, silent) for each in found]
+    for each in found:
+        for one in (*each.reach.possible_grants, *each.authentication.possible_grants):
+            one.missing.__traceback__ = None  # its frames hold these exposures: what is no cycle is freed at once
     names, has_stopped = {each.endpoint for each in found}, stop is not None or problem is not None
     left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
     if left and not has_stopped:
@@ -44,7 +47,7 @@ def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Expo
         for exposure in kind.endpoint_function(top, index):
             found.append(exposure)  # noqa: PERF402 - what came before a fault is kept
     except Unread as stop:
-        return found, stop, None
+        return found, stop.with_traceback(None), None
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
         return found, None, error
     return found, None, None

@@ -326,7 +326,7 @@ def _allowed(resource: Resource, index: Index) -> tuple[Allowed | None, Unread |
     try:
         return index.residency.allowed(resource), None
     except Unread as missing:
-        return None, missing
+        return None, missing.with_traceback(None)
 
 
 def _judged(

@@ -52,7 +52,7 @@ class Children(Struct):
     def all(self) -> list["Resource"]:
         """Return all children. Raises Unread where some may be missing."""
         if self.gap is not None:
-            raise self.gap
+            raise self.gap.again()
         return self.items
 
 
@@ -102,6 +102,12 @@ class Bundle:
         resource.bundle = self
         self.resources[resource.key] = resource
         self.below.setdefault(resource.list_key, []).append(resource)
+
+    def release(self) -> None:
+        """Forget the resources, after the last use: a bundle and its resources hold each other, and what is no cycle
+        is freed without Python's collector of cycles.
+        """
+        self.resources, self.below, self.memo = {}, {}, None
 
     @property
     def top(self) -> "Resource | None":
@@ -248,7 +254,7 @@ class Resource:
             return None
         missing = self._missing(child, 0)
         if missing is not None:
-            raise missing
+            raise missing.again()
         return None
 
     def _below(self, child: ChildRead) -> list["Resource"]:
