@@ -1,6 +1,7 @@
 """The exposures of a resource: its exposure function, and what that function did not emit."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -35,7 +36,8 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
         left += [name for name in kind.endpoint_kinds if "*" in name]
     missing = stop or Unread("endpoints", "the exposure function stopped before it")
     found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
-    return [_published(_with_hosts(each, kind, top), top, index) for each in found], problem
+    known: dict[str, Any] = {}
+    return [_published(_with_hosts(each, kind, top, known), top, index) for each in found], problem
 
 
 def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Unread | None, Exception | None]:
@@ -62,8 +64,8 @@ def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
     )
 
 
-def _with_hosts(exposure: Exposure, kind: ResourceType, top: Resource) -> Exposure:
-    found = hosts_of(kind, top, exposure) if kind.hosts or exposure.hosts else ()
+def _with_hosts(exposure: Exposure, kind: ResourceType, top: Resource, known: dict[str, Any]) -> Exposure:
+    found = hosts_of(kind, top, exposure, known) if kind.hosts or exposure.hosts else ()
     return replace(exposure, hosts=found) if found != exposure.hosts else exposure
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from scanner.evaluate.placeholders import filled, parts_of
+from scanner.evaluate.placeholders import filled, parts_of, quoted
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -41,7 +41,33 @@ def own_command(template: str, subject: Resource, top: Resource) -> str:
         return with_parents(command, subject, top) if command.startswith(_START) else command
     name, below, path, value = found
     id = (subject.id if name == "id" else top.id) + below
-    return _from_parents(id, path, value, (subject, top), ()) or filled(template, subject, top)
+    resource = subject if name == "id" and not below else _found(id, (subject, top))
+    if resource is not None:
+        for above, setting in _settings(path, value):
+            if _is_missing(resource, above):
+                return f"{_START}{quoted(id)} --set {setting}"
+    return filled(template, subject, top)
+
+
+@lru_cache(maxsize=2048)
+def _settings(path: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Return the objects that a path of a template leads through, the outermost first, each with the quoted setting
+    that makes it.
+    """
+    steps = path.split(".") if "[" not in path else []
+    return tuple(
+        (above, _setting_from(above, steps[depth:], value))
+        for depth in range(2, len(steps))
+        for above in (".".join(steps[:depth]),)
+    )
+
+
+def _setting_from(above: str, steps: Sequence[str], value: str) -> str:
+    """Return the quoted setting of a property below an object that is missing."""
+    inner: Any = _read(value)
+    for step in reversed(steps):
+        inner = {step: inner}
+    return shlex.quote(f"{above}={json.dumps(inner)}")
 
 
 @lru_cache(maxsize=2048)
@@ -61,23 +87,25 @@ def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], mad
 
     `made`: the paths (lower case) of objects that earlier commands make.
     """
-    resource = next((one for each in known if (one := _named(each, id.lower())) is not None), None)
+    resource = _found(id, known)
     if resource is None or "[" in path:
         return ""
     steps = path.split(".")
     for depth in range(2, len(steps)):
         above = ".".join(steps[:depth])
         if above.lower() not in made and _is_missing(resource, above):
-            inner: Any = _read(value)
-            for step in reversed(steps[depth:]):
-                inner = {step: inner}
-            return f"{_START}{shlex.quote(id)} --set {shlex.quote(f'{above}={json.dumps(inner)}')}"
+            return f"{_START}{quoted(id)} --set {_setting_from(above, steps[depth:], value)}"
     return ""
 
 
-def _named(resource: Resource, id: str) -> Resource | None:
-    """Return the resource with an id (lower case): this one, or one of its bundle."""
-    return resource if resource.id.lower() == id else resource.bundle.resources.get(id)
+def _found(id: str, known: Sequence[Resource]) -> Resource | None:
+    """Return the resource with an id: a known one, or one of its bundle."""
+    lower = id.lower()
+    for each in known:
+        found = each if each.id.lower() == lower else each.bundle.resources.get(lower)
+        if found is not None:
+            return found
+    return None
 
 
 def _setting(command: str) -> tuple[str, str, str] | None:
