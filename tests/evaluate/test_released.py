@@ -26,7 +26,7 @@ def test_no_bundle_outlives_its_evaluation() -> None:
         names -= {each.id for each in snapshot.index}
         run.run(writer)
         left = [each.id for each in gc.get_objects() if isinstance(each, Bundle) and each.id in names]
-    assert len(names) > 300
+    assert len(names) > 200
     assert len(left) <= 5, "what an evaluation leaves waits for the collector of cycles"
 
 
