@@ -125,16 +125,15 @@ def _items_of(edits: list[Edit], body: Any) -> str | None:
 
     Edits that set texts, numbers and switches give the same lines whatever the body has, and are written once.
     """
-    if body is None or type(body) is dict:
-        scalars: list[tuple[str, type, Any]] = []
-        for _, path, value, entry in edits:
-            if entry is not None or "[]" in path or type(value) not in _SCALARS:
-                break
-            scalars.append((path, type(value), value))
-        else:
-            return _items_of_scalars(tuple(scalars))
+    if (body is None or type(body) is dict) and is_of_scalars(edits):
+        return _items_of_scalars(tuple([(path, type(value), value) for _, path, value, _ in edits]))
     written = properties(edits, body)
     return None if written is None else _items(written)
+
+
+def is_of_scalars(edits: Iterable[Edit]) -> bool:
+    """Return whether edits set texts, numbers and switches, so that their lines do not depend on the body."""
+    return all(each.entry is None and "[]" not in each.path and type(each.value) in _SCALARS for each in edits)
 
 
 @lru_cache(maxsize=4096)

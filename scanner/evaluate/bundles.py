@@ -12,6 +12,7 @@ from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
+from scanner.evaluate.fix_forms import FixForms
 from scanner.evaluate.ledgers import DocumentPart, Ledgers
 from scanner.evaluate.missing import unread_below, unread_top
 from scanner.evaluate.policy import Policy
@@ -44,6 +45,7 @@ class BundleEvaluation:
         self.index = index
         self.kinds = rules.by_type()
         self._ledgers = ledgers
+        versions = versions_of(rules.kinds)
         self._context = Context(
             rules,
             policy,
@@ -51,7 +53,8 @@ class BundleEvaluation:
             ledgers.gaps,
             ledgers.crashes,
             shared=ledgers.shared,
-            versions=versions_of(rules.kinds),
+            versions=versions,
+            forms=FixForms(versions),
         )
 
     @property

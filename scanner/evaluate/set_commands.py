@@ -33,20 +33,48 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
     return _from_parents(*found, known, made) or command
 
 
-def own_command(template: str, subject: Resource, top: Resource) -> str:
-    """Return the command of a template `with_parents`; what the template sets is read once."""
+def own_command(template: str, subject: Resource, top: Resource, missing: int | None = None) -> str:
+    """Return the command of a template `with_parents`; what the template sets is read once.
+
+    `missing`: what `first_missing` returns, where that is known.
+    """
     found = _setting_of(template)
     if found is None:
         command = filled(template, subject, top)
         return with_parents(command, subject, top) if command.startswith(_START) else command
+    if missing is None:
+        missing = first_missing(template, subject, top)
+    if missing < 0:
+        return filled(template, subject, top)
     name, below, path, value = found
     id = (subject.id if name == "id" else top.id) + below
-    resource = subject if name == "id" and not below else _found(id, (subject, top))
-    if resource is not None:
-        for above, setting in _settings(path, value):
-            if _is_missing(resource, above):
-                return f"{_START}{quoted(id)} --set {setting}"
-    return filled(template, subject, top)
+    return f"{_START}{quoted(id)} --set {_settings(path, value)[missing][1]}"
+
+
+def first_missing(template: str, subject: Resource, top: Resource) -> int:
+    """Return the place of the first missing object that the setting of a template leads through, from the outermost
+    (0) on; -1 where none is missing, and for a template that sets no property.
+    """
+    found = _setting_of(template)
+    if found is None:
+        return -1
+    name, below, path, value = found
+    settings = _settings(path, value)
+    if not settings:
+        return -1
+    if below or name != "id":
+        resource = _found((subject.id if name == "id" else top.id) + below, (subject, top))
+    else:
+        resource = subject
+    for place, (above, _) in enumerate(settings if resource is not None else ()):
+        if _is_missing(resource, above):
+            return place
+    return -1
+
+
+def depends_on_body(template: str) -> bool:
+    """Return whether the command of a template may depend on more of the resource than `first_missing` tells."""
+    return _setting_of(template) is None and " --set " in template
 
 
 @lru_cache(maxsize=2048)
