@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from scanner.model.exposure import Exposure
-from scanner.model.json_paths import MISSING, peek, same
+from scanner.model.json_paths import MISSING, Part, peek, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.unread import Unread
@@ -61,7 +61,12 @@ def _texts_at(place: str | tuple[Read, str], top: Resource, known: dict[str, Any
         beside = known[above]
     else:
         beside = known[above] = peek(top.body, above)
-    value = MISSING if beside is MISSING else peek(beside, name)
+    if beside is MISSING:
+        # An object that watches what is looked up in it hears of the whole path.
+        is_watched = type(top.body) is not dict and not isinstance(top.body, Part)
+        value = peek(top.body, place) if is_watched else MISSING
+    else:
+        value = peek(beside, name)
     return (value,) if isinstance(value, str) else ()
 
 

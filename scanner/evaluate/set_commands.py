@@ -62,14 +62,12 @@ def first_missing(template: str, subject: Resource, top: Resource) -> int:
     settings = _settings(path, value)
     if not settings:
         return -1
+    resource: Resource | None = subject
     if below or name != "id":
         resource = _found((subject.id if name == "id" else top.id) + below, (subject, top))
-    else:
-        resource = subject
-    for place, (above, _) in enumerate(settings if resource is not None else ()):
-        if _is_missing(resource, above):
-            return place
-    return -1
+    if resource is None:
+        return -1
+    return next((place for place, (above, _) in enumerate(settings) if _is_missing(resource, above)), -1)
 
 
 def depends_on_body(template: str) -> bool:
