@@ -59,6 +59,8 @@ class Form(Struct, frozen=True):
     bicep: str | None
     edits: tuple[tuple[str, Edit], ...]
     """What is changed, after the template of the resource's id."""
+    below: tuple[str, ...]
+    """What follows the id (lower case) of each resource whose body may change the Bicep."""
 
     def remedy(self, words: dict[str, str]) -> Remedy:
         """Return the remedy of a resource."""
@@ -73,7 +75,7 @@ class Form(Struct, frozen=True):
         self, remedy: Remedy, words: dict[str, str], top: Resource, also: list[PlaceRow], versions: Versions
     ) -> FixRow:
         """Return the fix of a resource. `also`: the endpoints that it closes."""
-        is_known = self.bicep is not None and type(top.body) is dict
+        is_known = self.bicep is not None and all(_is_plain(top, each) for each in self.below)
         return FixRow(
             commands=list(remedy.commands),
             steps=list(remedy.steps),
@@ -120,19 +122,27 @@ class FixForms:
         remedy = rule_remedy(rule, top, top, missing)
         row = fix_row(rule, remedy, top, top, versions=self._versions)
         edits = [each for each in remedy.changes if isinstance(each, Edit)]
-        is_scalar = all(each.resource == structure for each in edits) and is_of_scalars(edits)
+        is_said = all(each.resource.lower().count("/providers/") == 1 for each in edits)
+        is_scalar = all(each.resource.startswith(structure) for each in edits) and is_of_scalars(edits)
         form = Form(
             row,
             remedy.narrows,
             tuple([_template(each, structure) for each in remedy.commands]),
             tuple([_template(each, structure) for each in remedy.steps]),
             _template(row.check_first, structure),
-            _template(row.bicep, structure) if is_scalar else None,
+            _template(row.bicep, structure) if is_scalar or not is_said else None,
             tuple([(_template(each.resource, structure), each) for each in edits]),
+            tuple({each.resource.removeprefix(structure).lower() for each in edits}) if is_said else (),
         )
         texts = [*form.commands, *form.steps, form.check_first, form.bicep or ""]
         texts += [text for id, edit in form.edits for text in (id, edit.path, repr(edit.value), repr(edit.entry))]
         return None if any(map(_LEFT.search, texts)) else form
+
+
+def _is_plain(top: Resource, below: str) -> bool:
+    """Return whether the resource at a path below another one is not known, or its body is whole."""
+    found = top.bundle.resources.get(top.key + below)
+    return found is None or type(found.body) is dict
 
 
 def _template(text: str, structure: str) -> str:
