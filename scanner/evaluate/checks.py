@@ -124,7 +124,8 @@ def _check_subject(
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
         _add_crash(context, result, rule, subject, error)
         return
-    result.describe(subject, top)
+    if subject is not top or top.id not in result.resources:
+        result.describe(subject, top)
     if rule.finder is not None and type(verdict) is not NotApplicable:
         result.places += place_rows(rule, rule.finder, subject, context.index, verdict)
     if rule.keys is not None:

@@ -17,6 +17,7 @@ NOT_HELD = "Azure did not return it"
 
 
 _SCALARS = frozenset((str, bool, int, type(None), type(MISSING)))
+_FOLDED = (str, bool)
 _MOST_VERDICTS = 16
 """How many verdicts a check keeps, each of one value."""
 _LONGEST = 64
@@ -30,7 +31,7 @@ def known_by(known: tuple[Any, ...]) -> Callable[[Any], bool]:
     folded = frozenset(str(each).lower() for each in known)
 
     def is_known(value: Any) -> bool:
-        return isinstance(value, str | bool) and str(value).lower() in folded
+        return isinstance(value, _FOLDED) and str(value).lower() in folded
 
     return is_known
 
