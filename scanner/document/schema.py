@@ -422,29 +422,21 @@ def fingerprint(*parts: str) -> str:
 
 
 def finding_fingerprint(first_rule_id: str, resource_id: str) -> str:
-    """Return what `fingerprint` returns of "1", the rule and the resource."""
-    made = _of_rule(first_rule_id).copy()
+    made = _begun(first_rule_id).copy()
     made.update(resource_id.lower().encode())
     return made.hexdigest()[:16]
 
 
-@lru_cache(maxsize=4096)
-def _of_rule(first_rule_id: str) -> "hashlib._Hash":
-    """Return the hash of what the fingerprints of a rule begin with, which is copied for each."""
-    return hashlib.sha256(f"1\n{first_rule_id}\n".encode())
-
-
 def exposure_fingerprint(resource_id: str, endpoint: str, address: str) -> str:
-    """Return what `fingerprint` returns of "1", the resource, the endpoint, and its address where it has one."""
-    made = _of_resource(resource_id).copy()
+    made = _begun(resource_id.lower()).copy()
     made.update((f"{endpoint.lower()}\n{address.lower()}" if address else endpoint.lower()).encode())
     return made.hexdigest()[:16]
 
 
-@lru_cache(maxsize=16)
-def _of_resource(resource_id: str) -> "hashlib._Hash":
-    """Return the hash of what the fingerprints of the endpoints of a resource begin with."""
-    return hashlib.sha256(f"1\n{resource_id.lower()}\n".encode())
+@lru_cache(maxsize=2048)
+def _begun(part: str) -> "hashlib._Hash":
+    """Return the hash of what several fingerprints begin with: "1" and a rule or a resource. It is copied for each."""
+    return hashlib.sha256(f"1\n{part}\n".encode())
 
 
 @lru_cache(maxsize=1024)
