@@ -98,7 +98,7 @@ def unheard(groups: Iterable[str], index: Index) -> Evidence | None:
         try:
             fault = _silence_of(id, index)
         except Unread as unread:
-            missing = missing or unread
+            missing = missing or unread.with_traceback(None)
             continue
         if fault is None:
             return None

@@ -75,7 +75,7 @@ def of_items(policy: Resource, index: Index) -> Verdict:
             try:
                 kept.append(_days(duration))
             except Unread as unread:
-                missing.append(unread)
+                missing.append(unread.with_traceback(None))
     return _decided(kept, missing)
 
 
@@ -126,7 +126,7 @@ def of_instances(policy: Resource, index: Index) -> Verdict:
             try:
                 kept.append(_period(lifecycle))
             except Unread as unread:
-                missing.append(unread)
+                missing.append(unread.with_traceback(None))
     verdict = _decided(kept, missing)
     if isinstance(verdict, Fail) and not users:
         gap = instances.gap if instances is not None else None

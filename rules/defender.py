@@ -84,7 +84,7 @@ def extension_off(
         try:
             state = _extension(plan, name, without, extension[0], listed.gap)
         except Unread as unread:
-            missing.append(unread)
+            missing.append(unread.with_traceback(None))
             continue
         if state is not None and same(state.value, True):
             return Pass((state,))
@@ -101,7 +101,7 @@ def _names(plans: tuple[str, ...]) -> list[str]:
 def _extension(plan: Resource | None, name: str, without: str, extension: str, gap: Unread | None) -> Evidence | None:
     """Return whether an extension of a plan is on; None where the plan is off, or has none. Raises Unread."""
     if plan is None:
-        raise gap or not_returned(f"pricings/{name}", "the plan")
+        raise not_returned(f"pricings/{name}", "the plan") if gap is None else gap.again()
     tier = plan.require(TIER)
     if same(tier, "Free") or (without and same(plan.get("properties.subPlan"), without)):
         return None

@@ -75,7 +75,7 @@ def budget(resource: Resource, index: Index) -> Verdict:
         try:
             why = _why_no_budget(each, index)
         except Unread as unread:
-            missing.append(unread)
+            missing.append(unread.with_traceback(None))
             continue
         if not why:
             return Pass((Evidence(f"budget {each.name}: notifications", "enabled, with a recipient"),))
@@ -109,7 +109,7 @@ def _why_silent(notifications: Iterable[Any], index: Index) -> str:
         try:
             silent = _silence(notification, index)
         except Unread as unread:
-            missing = unread
+            missing = unread.with_traceback(None)
             continue
         if silent is None:
             return ""
@@ -166,7 +166,7 @@ def anomaly_alert(resource: Resource, index: Index) -> Verdict:
         try:
             why = _why_no_alert(each, index)
         except Unread as unread:
-            missing.append(unread)
+            missing.append(unread.with_traceback(None))
             continue
         if not why:
             return Pass((Evidence(f"cost alert {each.name}: status", "Enabled"),))
@@ -203,7 +203,7 @@ def allowed_only(resource: Resource, index: Index, *, subject: Subject) -> Verdi
         try:
             verdict = _limits(exempted(resource, each, index), subject, known)
         except Unread as unread:
-            missing.append(unread)
+            missing.append(unread.with_traceback(None))
             continue
         if isinstance(verdict, Pass):
             return verdict

@@ -212,7 +212,7 @@ def data_outbound(network: Resource, index: Index) -> Verdict:
         try:
             (open_ones if _may_call_out(each, index) else closed).append(name)
         except Unread as unread:
-            missing.append(unread)
+            missing.append(unread.with_traceback(None))
     path = f"{SUBNETS}[].properties"
     if open_ones:
         return Fail((Evidence(path, open_ones, "a route to a firewall, or a rule that denies the internet"),))

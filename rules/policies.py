@@ -177,7 +177,7 @@ def _given(parameter: Any) -> Any:
     try:
         return member(parameter, "value")
     except Unread as unread:
-        return unread
+        return unread.with_traceback(None)
 
 
 Outcome = tuple[str, ...] | Evidence | None
@@ -264,7 +264,7 @@ def of_set(
             if isinstance(outcome, tuple):
                 outcome = exempted.why(reference) or outcome
         except Unread as unread:
-            missing = missing or unread
+            missing = missing or unread.with_traceback(None)
             continue
         if isinstance(outcome, tuple):
             return outcome

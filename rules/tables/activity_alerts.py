@@ -37,7 +37,7 @@ def no_alert(
         try:
             fault = wanted.fault(alert) or _silent(alert, index, unheard)
         except Unread as unread:
-            missing.append(unread)
+            missing.append(unread.with_traceback(None))
             continue
         if fault is None:
             return Pass((Evidence("activity log alert", alert.id), Evidence("condition", wanted.words)))

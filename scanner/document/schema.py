@@ -422,12 +422,21 @@ def fingerprint(*parts: str) -> str:
 
 
 def finding_fingerprint(first_rule_id: str, resource_id: str) -> str:
-    return hashlib.sha256(f"1\n{first_rule_id}\n{resource_id.lower()}".encode()).hexdigest()[:16]
+    made = _begun(first_rule_id).copy()
+    made.update(resource_id.lower().encode())
+    return made.hexdigest()[:16]
 
 
 def exposure_fingerprint(resource_id: str, endpoint: str, address: str) -> str:
-    parts = ["1", resource_id.lower(), endpoint.lower()]
-    return fingerprint(*parts, address.lower()) if address else fingerprint(*parts)
+    made = _begun(resource_id.lower()).copy()
+    made.update((f"{endpoint.lower()}\n{address.lower()}" if address else endpoint.lower()).encode())
+    return made.hexdigest()[:16]
+
+
+@lru_cache(maxsize=2048)
+def _begun(part: str) -> "hashlib._Hash":
+    """Return the hash of what several fingerprints begin with: "1" and a rule or a resource. It is copied for each."""
+    return hashlib.sha256(f"1\n{part}\n".encode())
 
 
 @lru_cache(maxsize=1024)

@@ -66,9 +66,11 @@ def bicep_of(remedy: Remedy, top: Resource, versions: Versions) -> str:
     `top`: the resource whose bodies are known. A deletion, a removed property, and a list whose other entries are not
     known cannot be said.
     """
-    if any(each.words for each in remedy.closes):
-        return ""
-    effects = {repr(step) for cause in remedy.closes for step in cause.effect}
+    effects: set[str] = set()
+    for cause in remedy.closes:
+        if cause.words:
+            return ""
+        effects.update(map(repr, cause.effect))
     edits: dict[str, list[Edit]] = {}
     for step in remedy.changes:
         if effects and repr(step) in effects:
@@ -91,6 +93,11 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
     if items is None:
         return ""
     names = id.split("/providers/")[-1].split("/")[2::2]
+    if len(names) == 1:
+        symbol = _symbol("target", place, 0)
+        type = version.type if version.type.count("/") == 1 else "/".join(version.type.split("/")[:2])
+        api = versions.get(type.lower(), version).api
+        return f"resource {symbol} '{type}@{api}' = {{\n  name: {_string(names[0])}\n{items}}}\n"
     steps = version.type.split("/")
     lines: list[str] = []
     for depth, name in enumerate(names):
@@ -118,12 +125,15 @@ def _items_of(edits: list[Edit], body: Any) -> str | None:
 
     Edits that set texts, numbers and switches give the same lines whatever the body has, and are written once.
     """
-    if all(each.entry is None and "[]" not in each.path and type(each.value) in _SCALARS for each in edits) and (
-        body is None or type(body) is dict
-    ):
-        return _items_of_scalars(tuple((each.path, type(each.value), each.value) for each in edits))
+    if (body is None or type(body) is dict) and is_of_scalars(edits):
+        return _items_of_scalars(tuple([(path, type(value), value) for _, path, value, _ in edits]))
     written = properties(edits, body)
     return None if written is None else _items(written)
+
+
+def is_of_scalars(edits: Iterable[Edit]) -> bool:
+    """Return whether edits set texts, numbers and switches, so that their lines do not depend on the body."""
+    return all(each.entry is None and "[]" not in each.path and type(each.value) in _SCALARS for each in edits)
 
 
 @lru_cache(maxsize=4096)
@@ -205,6 +215,7 @@ def _key(name: str) -> str:
     return name if _IDENTIFIER.fullmatch(name) and name not in _WORDS else _string(name)
 
 
+@lru_cache(maxsize=1024)
 def _string(value: str) -> str:
     if value.isprintable() and not _ESCAPED.search(value):
         return f"'{value}'"

@@ -12,6 +12,7 @@ from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
 from scanner.evaluate.endpoints import exposures_of
+from scanner.evaluate.fix_forms import FixForms
 from scanner.evaluate.ledgers import DocumentPart, Ledgers
 from scanner.evaluate.missing import unread_below, unread_top
 from scanner.evaluate.policy import Policy
@@ -35,13 +36,6 @@ def place_of(each: Known) -> str:
     return each.key if isinstance(each, BundleResult) else order(each.id)
 
 
-def _released(bundles: Iterator[Bundle]) -> Iterator[Bundle]:
-    """Yield bundles, each of which is let go when the next one is asked for."""
-    for each in bundles:
-        yield each
-        each.release()
-
-
 class BundleEvaluation:
     """Evaluates bundles in the order of the document."""
 
@@ -51,6 +45,7 @@ class BundleEvaluation:
         self.index = index
         self.kinds = rules.by_type()
         self._ledgers = ledgers
+        versions = versions_of(rules.kinds)
         self._context = Context(
             rules,
             policy,
@@ -58,7 +53,8 @@ class BundleEvaluation:
             ledgers.gaps,
             ledgers.crashes,
             shared=ledgers.shared,
-            versions=versions_of(rules.kinds),
+            versions=versions,
+            forms=FixForms(versions),
         )
 
     @property
@@ -99,10 +95,12 @@ class BundleEvaluation:
     def _take(self, known: Sequence[Known], bundles: Iterator[Bundle], writer: Writer) -> None:
         """Evaluate bundles beside what is known, and write all rows."""
         read = (each.read() if isinstance(each, StoredBundle) else each for each in known)
-        for each in heapq.merge(read, _released(bundles), key=place_of):
+        for each in heapq.merge(read, bundles, key=place_of):
             found = each if isinstance(each, BundleResult) else self._result(each)
             if found is not None:
                 self._write(found, writer)
+            if isinstance(each, Bundle) and not is_indexed(resource_type_of(each.id)):
+                each.release()
 
     def _result(self, bundle: Bundle) -> BundleResult | None:
         """Return all rows of a bundle, None where it is not evaluated."""

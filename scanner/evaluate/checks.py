@@ -11,6 +11,7 @@ from scanner.document.states import State, proven_state
 from scanner.evaluate import locks
 from scanner.evaluate.bicep import Versions
 from scanner.evaluate.endpoints import by_subject, exposures_of, parents_of
+from scanner.evaluate.fix_forms import FixForms
 from scanner.evaluate.fixes import Fixes
 from scanner.evaluate.gaps import GapLedger, ends
 from scanner.evaluate.keys import store_keys
@@ -41,6 +42,7 @@ class Context(Struct, frozen=True):
     exposure_rows: ExposureRows = field(default_factory=ExposureRows)
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
+    forms: FixForms | None = None
     _enabled: dict[int, list[Rule]] = field(default_factory=dict)
     _locks: dict[int, list[Rule]] = field(default_factory=dict)
     _others: dict[int, list[Rule]] = field(default_factory=dict)
@@ -122,7 +124,8 @@ def _check_subject(
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
         _add_crash(context, result, rule, subject, error)
         return
-    result.describe(subject, top)
+    if subject is not top or top.id not in result.resources:
+        result.describe(subject, top)
     if rule.finder is not None and type(verdict) is not NotApplicable:
         result.places += place_rows(rule, rule.finder, subject, context.index, verdict)
     if rule.keys is not None:
@@ -146,7 +149,7 @@ def _verdict(rule: Rule, subject: Resource, index: Index) -> Verdict:
     try:
         verdict = rule.check(subject, index)
     except Unread as missing:
-        return unknown(missing, worst=rule.severity)
+        return unknown(missing.with_traceback(None), worst=rule.severity)
     if subject.has_no_properties and isinstance(verdict, Pass | Fail):
         return unknown(Unread("properties", subject.why_absent_is_unknown), worst=rule.severity)
     return verdict
@@ -181,10 +184,10 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     """Check the lock rules of a type on a resource. Return what makes the fixes of its findings."""
     rules = context.locks(kind)
     if not rules:
-        return Fixes(top, context.index, (), (), context.versions)
+        return Fixes(top, context.index, (), (), context.versions, context.forms)
     exposures, problem = exposures_of(kind, top, context.index)
     context.shared.add(top, context.index, exposures)
-    fixes = Fixes(top, context.index, exposures, rules, context.versions)
+    fixes = Fixes(top, context.index, exposures, rules, context.versions, context.forms)
     intended = intended_of(exposures, top, context.policy.intended)
     endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
     for rule in rules:

@@ -256,8 +256,9 @@ class Counts(Struct):
         """Count an exposure."""
         self.endpoints += 1
         self.states[row.state] += 1
-        self.in_part += is_in_part(row)
-        if row.state == "unknown" or is_in_part(row):
+        in_part = is_in_part(row)
+        self.in_part += in_part
+        if in_part or row.state == "unknown":
             self.not_fully_assessed[_urls(row.gaps or ())] += 1
         if row.state != "open":
             is_public = row.authentication == "anonymous" and row.reach == "internet"

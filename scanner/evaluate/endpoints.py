@@ -1,6 +1,7 @@
 """The exposures of a resource: its exposure function, and what that function did not emit."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -24,6 +25,9 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
     if top.has_no_properties:
         silent = Unread("properties", top.why_absent_is_unknown)
         found = [_unproven(each, silent) for each in found]
+    for each in found:
+        for one in (*each.reach.possible_grants, *each.authentication.possible_grants):
+            one.missing.__traceback__ = None  # its frames hold these exposures: what is no cycle is freed at once
     names, has_stopped = {each.endpoint for each in found}, stop is not None or problem is not None
     left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
     if left and not has_stopped:
@@ -32,7 +36,8 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
         left += [name for name in kind.endpoint_kinds if "*" in name]
     missing = stop or Unread("endpoints", "the exposure function stopped before it")
     found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
-    return [_published(_with_hosts(each, kind, top), top, index) for each in found], problem
+    known: dict[str, Any] = {}
+    return [_published(_with_hosts(each, kind, top, known), top, index) for each in found], problem
 
 
 def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Unread | None, Exception | None]:
@@ -44,7 +49,7 @@ def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Expo
         for exposure in kind.endpoint_function(top, index):
             found.append(exposure)  # noqa: PERF402 - what came before a fault is kept
     except Unread as stop:
-        return found, stop, None
+        return found, stop.with_traceback(None), None
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; its lock rules become errors
         return found, None, error
     return found, None, None
@@ -59,8 +64,8 @@ def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
     )
 
 
-def _with_hosts(exposure: Exposure, kind: ResourceType, top: Resource) -> Exposure:
-    found = hosts_of(kind, top, exposure) if kind.hosts or exposure.hosts else ()
+def _with_hosts(exposure: Exposure, kind: ResourceType, top: Resource, known: dict[str, Any]) -> Exposure:
+    found = hosts_of(kind, top, exposure, known) if kind.hosts or exposure.hosts else ()
     return replace(exposure, hosts=found) if found != exposure.hosts else exposure
 
 

@@ -2,53 +2,18 @@
 
 from collections.abc import Sequence
 
-from scanner.document.schema import FieldRow, FixRow, PlaceRow
+from scanner.document.schema import FixRow, PlaceRow
 from scanner.evaluate.bicep import Versions, bicep_of, versions_of
 from scanner.evaluate.fix_commands import below, sample
-from scanner.evaluate.joins import join_of
-from scanner.evaluate.placeholders import filled
-from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, more_of, rule_remedy
+from scanner.evaluate.fix_forms import FixForms, PlainId, plain_id
+from scanner.evaluate.fix_rows import fix_row
+from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.rule import Rule
 from scanner.model.verdict import Fail
-
-MOST_OTHERS = 200
-"""The number of other endpoints that a fix names at most; it counts all of them."""
-
-
-def fix_row(
-    rule: Rule,
-    remedy: Remedy,
-    subject: Resource,
-    top: Resource,
-    closes: Sequence[str] = (),
-    leaves: Sequence[str] = (),
-    also: Sequence[PlaceRow] = (),
-    *,
-    versions: Versions,
-) -> FixRow:
-    """Return a remedy as the document has it. `versions`: of the types, for Bicep."""
-    first = rule.fix.check_first
-    more = more_of(remedy.closes[0]) if remedy.closes else {}
-    return FixRow(
-        commands=list(remedy.commands),
-        steps=list(remedy.steps),
-        fields=[
-            FieldRow(each.name, each.what, join_of(remedy.commands) if each.name == "YOUR_RANGE" else "")
-            for each in remedy.fields
-        ],
-        check_first=remedy.check_first or filled(first, subject, top, **more),
-        closes=list(closes),
-        leaves=list(leaves),
-        also_closes_count=len(also),
-        also_closes=list(also[:MOST_OTHERS]),
-        impact=rule.fix.impact,
-        bicep=bicep_of(remedy, top, versions),
-        tier=remedy.tier,
-    )
 
 
 def sample_bicep(rule: Rule) -> str:
@@ -69,12 +34,16 @@ class Fixes:
         exposures: Sequence[Exposure],
         rules: Sequence[Rule],
         versions: Versions,
+        forms: FixForms | None = None,
     ) -> None:
         self._top = top
         self._index = index
         self._exposures = exposures
         self._rules = rules
         self._versions = versions
+        self._forms = forms or FixForms(versions)
+        self._plain: PlainId | None = None
+        self._is_plain: bool | None = None
         self._cause_paths: set[str] | None = None
         self._open: list[Exposure] | None = None
 
@@ -96,14 +65,34 @@ class Fixes:
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
         """Return the fix of a property rule's failure, and what it changes."""
         top = self._top
-        remedy = cause_remedy(rule, verdict.causes, subject, top) if verdict.causes else rule_remedy(rule, subject, top)
-        if not remedy.closes and not any(
-            each.path.lower() in self._paths() for each in remedy.changes if type(each) is Edit
-        ):
-            return fix_row(rule, remedy, subject, top, versions=self._versions), remedy
-        closed = self._closed(Removal(top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
-        also = [PlaceRow((each.subject or top).id, each.endpoint) for each in self._exposures if id(each) in closed]
-        return fix_row(rule, remedy, subject, top, also=also, versions=self._versions), remedy
+        if verdict.causes:
+            remedy = cause_remedy(rule, verdict.causes, subject, top)
+            return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
+        known = self._id() if subject is top else None
+        form = None if known is None else self._forms.of(rule, known, top)
+        if form is None or known is None:
+            remedy = rule_remedy(rule, subject, top)
+            return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
+        remedy = form.remedy(known.words)
+        return form.fix(remedy, known.words, top, self._also(remedy), self._versions), remedy
+
+    def _id(self) -> PlainId | None:
+        """Return the parts of the resource's id, None where it is no plain one."""
+        if self._is_plain is None:
+            self._plain = plain_id(self._top.id)
+            self._is_plain = self._plain is not None
+        return self._plain
+
+    def _also(self, remedy: Remedy) -> list[PlaceRow]:
+        """Return the endpoints that the remedy of a property rule closes."""
+        if not remedy.closes:
+            paths = self._paths()
+            if not any(each.path.lower() in paths for each in remedy.changes if type(each) is Edit):
+                return []
+        closed = self._closed(Removal(self._top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
+        return [
+            PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if id(each) in closed
+        ]
 
     def _paths(self) -> set[str]:
         """Return the paths (lower case) whose change may remove a grant of the endpoints."""

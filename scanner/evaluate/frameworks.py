@@ -34,8 +34,9 @@ class Tally(Struct):
 
     def passed(self, rules: Iterable[str]) -> None:
         """Count the rules that passed on a resource."""
+        known = self.checks
         for rule in rules:
-            self._of(rule)["pass"] += 1
+            (known.get(rule) or self._of(rule))["pass"] += 1
 
     def join(self, checks: Mapping[str, Mapping[str, int]], unread: Iterable[str]) -> None:
         """Add the checks of another part of a scan."""

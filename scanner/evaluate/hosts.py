@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from scanner.model.exposure import Exposure
-from scanner.model.json_paths import peek, same
+from scanner.model.json_paths import MISSING, Part, peek, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.unread import Unread
 
 _HOST = re.compile(r"(?=.{4,253}$)[a-z0-9_*]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)+", re.ASCII)
@@ -25,34 +26,57 @@ def host_of(text: str) -> str:
     return name if is_host(name) else ""
 
 
-def hosts_of(kind: ResourceType, top: Resource, exposure: Exposure) -> tuple[str, ...]:
+def hosts_of(
+    kind: ResourceType, top: Resource, exposure: Exposure, known: dict[str, Any] | None = None
+) -> tuple[str, ...]:
     """Return the further hosts of an endpoint, as the exposure names them and as `kind.hosts` finds them.
 
+    `known`: takes the objects of the resource that paths lead through, for its other endpoints.
     What was not read or not kept has no host here: the locks of the endpoint do not depend on it.
     """
     if exposure.disabled_reason:
         return ()
     found: dict[str, None] = {}
+    known = {} if known is None else known
     for text in exposure.hosts:
         if host := host_of(text):
             found[host] = None
     for place in kind.host_places(exposure.endpoint):
-        bodies, path = ([top], place) if isinstance(place, str) else (top.children(place[0]).items, place[1])
-        for each in bodies:
-            for text in _texts(each.body, path):
-                if host := host_of(text):
-                    found[host] = None
+        for text in _texts_at(place, top, known):
+            if host := host_of(text):
+                found[host] = None
     if not found:
         return ()
     return tuple(sorted(each for each in found if each != exposure.address.lower()))
 
 
-def _texts(body: Any, path: str) -> Iterable[str]:
-    """Return the texts at a path: see `_found`."""
-    if _MORE.search(path):
-        return _found(body, path)
-    value = peek(body, path)
+def _texts_at(place: str | tuple[Read, str], top: Resource, known: dict[str, Any]) -> Iterable[str]:
+    """Return the texts at a place: see `_found`."""
+    if not isinstance(place, str):
+        return [text for each in top.children(place[0]).items for text in _found(each.body, place[1])]
+    above, name = _parts(place)
+    if not name:
+        return _found(top.body, place)
+    if above in known:
+        beside = known[above]
+    else:
+        beside = known[above] = peek(top.body, above)
+    if beside is MISSING:
+        # An object that watches what is looked up in it hears of the whole path.
+        is_watched = type(top.body) is not dict and not isinstance(top.body, Part)
+        value = peek(top.body, place) if is_watched else MISSING
+    else:
+        value = peek(beside, name)
     return (value,) if isinstance(value, str) else ()
+
+
+@lru_cache(maxsize=1024)
+def _parts(path: str) -> tuple[str, str]:
+    """Return the path of an object that others share, and what follows; no such path where `_found` must decide."""
+    steps = path.split(".")
+    if len(steps) < 3 or _MORE.search(path):
+        return path, ""
+    return ".".join(steps[:2]), ".".join(steps[2:])
 
 
 def _found(body: Any, path: str) -> Iterator[str]:

@@ -19,7 +19,7 @@ PLACEHOLDERS: dict[str, Callable[[Resource, Resource], str]] = {
 
 
 Parts = tuple[tuple[str, str], ...]
-_quoted = lru_cache(maxsize=4096)(shlex.quote)
+quoted = lru_cache(maxsize=4096)(shlex.quote)
 
 
 @lru_cache(maxsize=8192)
@@ -84,7 +84,7 @@ def _filled(template: str, subject: Resource, top: Resource, quote: Callable[[st
 
 def filled(template: str, subject: Resource, top: Resource, **more: str) -> str:
     """Return a command with the names of a resource filled in, each quoted for POSIX shells; "" stays ""."""
-    return _filled(template, subject, top, _quoted, more)
+    return _filled(template, subject, top, quoted, more)
 
 
 def words_of(template: str, subject: Resource, top: Resource) -> str:

@@ -61,14 +61,14 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
 # The remedy
 
 
-def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
-    """Return the remedy of a rule's own fix for a resource."""
+def rule_remedy(rule: Rule, subject: Resource, top: Resource, missing: int | None = None) -> Remedy:
+    """Return the remedy of a rule's own fix for a resource. `missing`: see `own_command`."""
     fix = rule.fix
-    templates = _templates(fix.az)
+    templates = templates_of(fix.az)
     if templates is None:
         return Remedy(steps=(fix.portal,) if fix.portal else ())
     if len(templates) == 1:
-        commands: tuple[str, ...] = (own_command(templates[0], subject, top),)
+        commands: tuple[str, ...] = (own_command(templates[0], subject, top, missing),)
     else:
         commands = tuple([filled(each, subject, top) for each in templates])
     steps = tuple([words_of(each, subject, top) for each in fix.steps])
@@ -76,7 +76,7 @@ def rule_remedy(rule: Rule, subject: Resource, top: Resource) -> Remedy:
 
 
 @lru_cache(maxsize=4096)
-def _templates(az: str) -> tuple[str, ...] | None:
+def templates_of(az: str) -> tuple[str, ...] | None:
     """Return the templates of the commands of a fix; None where they name the cause that they remove."""
     return None if "{cause}" in az or "{entry}" in az else tuple(each for each in az.split(" && ") if each)
 

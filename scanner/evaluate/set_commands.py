@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
-from scanner.evaluate.placeholders import filled, parts_of
+from scanner.evaluate.placeholders import filled, parts_of, quoted
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
@@ -33,15 +33,67 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
     return _from_parents(*found, known, made) or command
 
 
-def own_command(template: str, subject: Resource, top: Resource) -> str:
-    """Return the command of a template `with_parents`; what the template sets is read once."""
+def own_command(template: str, subject: Resource, top: Resource, missing: int | None = None) -> str:
+    """Return the command of a template `with_parents`; what the template sets is read once.
+
+    `missing`: what `first_missing` returns, where that is known.
+    """
     found = _setting_of(template)
     if found is None:
         command = filled(template, subject, top)
         return with_parents(command, subject, top) if command.startswith(_START) else command
+    if missing is None:
+        missing = first_missing(template, subject, top)
+    if missing < 0:
+        return filled(template, subject, top)
     name, below, path, value = found
     id = (subject.id if name == "id" else top.id) + below
-    return _from_parents(id, path, value, (subject, top), ()) or filled(template, subject, top)
+    return f"{_START}{quoted(id)} --set {_settings(path, value)[missing][1]}"
+
+
+def first_missing(template: str, subject: Resource, top: Resource) -> int:
+    """Return the place of the first missing object that the setting of a template leads through, from the outermost
+    (0) on; -1 where none is missing, and for a template that sets no property.
+    """
+    found = _setting_of(template)
+    if found is None:
+        return -1
+    name, below, path, value = found
+    settings = _settings(path, value)
+    if not settings:
+        return -1
+    resource: Resource | None = subject
+    if below or name != "id":
+        resource = _found((subject.id if name == "id" else top.id) + below, (subject, top))
+    if resource is None:
+        return -1
+    return next((place for place, (above, _) in enumerate(settings) if _is_missing(resource, above)), -1)
+
+
+def depends_on_body(template: str) -> bool:
+    """Return whether the command of a template may depend on more of the resource than `first_missing` tells."""
+    return _setting_of(template) is None and " --set " in template
+
+
+@lru_cache(maxsize=2048)
+def _settings(path: str, value: str) -> tuple[tuple[str, str], ...]:
+    """Return the objects that a path of a template leads through, the outermost first, each with the quoted setting
+    that makes it.
+    """
+    steps = path.split(".") if "[" not in path else []
+    return tuple(
+        (above, _setting_from(above, steps[depth:], value))
+        for depth in range(2, len(steps))
+        for above in (".".join(steps[:depth]),)
+    )
+
+
+def _setting_from(above: str, steps: Sequence[str], value: str) -> str:
+    """Return the quoted setting of a property below an object that is missing."""
+    inner: Any = _read(value)
+    for step in reversed(steps):
+        inner = {step: inner}
+    return shlex.quote(f"{above}={json.dumps(inner)}")
 
 
 @lru_cache(maxsize=2048)
@@ -61,23 +113,25 @@ def _from_parents(id: str, path: str, value: str, known: Sequence[Resource], mad
 
     `made`: the paths (lower case) of objects that earlier commands make.
     """
-    resource = next((one for each in known if (one := _named(each, id.lower())) is not None), None)
+    resource = _found(id, known)
     if resource is None or "[" in path:
         return ""
     steps = path.split(".")
     for depth in range(2, len(steps)):
         above = ".".join(steps[:depth])
         if above.lower() not in made and _is_missing(resource, above):
-            inner: Any = _read(value)
-            for step in reversed(steps[depth:]):
-                inner = {step: inner}
-            return f"{_START}{shlex.quote(id)} --set {shlex.quote(f'{above}={json.dumps(inner)}')}"
+            return f"{_START}{quoted(id)} --set {_setting_from(above, steps[depth:], value)}"
     return ""
 
 
-def _named(resource: Resource, id: str) -> Resource | None:
-    """Return the resource with an id (lower case): this one, or one of its bundle."""
-    return resource if resource.id.lower() == id else resource.bundle.resources.get(id)
+def _found(id: str, known: Sequence[Resource]) -> Resource | None:
+    """Return the resource with an id: a known one, or one of its bundle."""
+    lower = id.lower()
+    for each in known:
+        found = each if each.id.lower() == lower else each.bundle.resources.get(lower)
+        if found is not None:
+            return found
+    return None
 
 
 def _setting(command: str) -> tuple[str, str, str] | None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.fixes import MOST_OTHERS
+from scanner.evaluate.fix_rows import MOST_OTHERS
 from scanner.evaluate.remedies import Removal, closes, wide_parts
 from scanner.model.exposure import Exposure, Grant
 from scanner.model.ids import root_of

@@ -16,6 +16,14 @@ from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, U
 NOT_HELD = "Azure did not return it"
 
 
+_SCALARS = frozenset((str, bool, int, type(None), type(MISSING)))
+_FOLDED = (str, bool)
+_MOST_VERDICTS = 16
+"""How many verdicts a check keeps, each of one value."""
+_LONGEST = 64
+"""The most characters of a text, and bits of a number, of which a check keeps the verdict."""
+
+
 def known_by(known: tuple[Any, ...]) -> Callable[[Any], bool]:
     """Return what tells whether a value is one of the known ones: `is_one`, with texts and switches folded once."""
     if not all(isinstance(each, str | bool) for each in known):
@@ -23,7 +31,7 @@ def known_by(known: tuple[Any, ...]) -> Callable[[Any], bool]:
     folded = frozenset(str(each).lower() for each in known)
 
     def is_known(value: Any) -> bool:
-        return isinstance(value, str | bool) and str(value).lower() in folded
+        return isinstance(value, _FOLDED) and str(value).lower() in folded
 
     return is_known
 
@@ -41,10 +49,16 @@ def value_check(
     `absent`: the value that an absent property stands for. Without it an absent property is Unknown.
     `unclear`: the reason of an Unknown in place of the usual two; `{value}` stands for the value.
     """
+    return _remembered(path, _judged(path, good, bad, absent, unclear))
+
+
+def _judged(
+    path: str, good: tuple[Any, ...], bad: tuple[Any, ...], absent: Any, unclear: str
+) -> Callable[[Resource, Any], Verdict]:
+    """Return what a `value_check` says of a resource and the value of its property."""
     is_good, is_bad, expected = known_by(good), known_by(bad), good[0]
 
-    def check(resource: Resource) -> Verdict:
-        value = resource.get(path)
+    def judged(resource: Resource, value: Any) -> Verdict:
         seen = Evidence(path, ABSENT if value is MISSING else value, expected)
         gone = is_absent(value)
         if gone:
@@ -60,6 +74,30 @@ def value_check(
             return Fail((seen,))
         return _strange(seen, value, unclear)
 
+    return judged
+
+
+def _remembered(path: str, judged: Callable[[Resource, Any], Verdict]) -> Callable[[Resource], Verdict]:
+    """Return a check that keeps the verdicts on the first texts, numbers and switches that it sees.
+
+    A verdict depends on the value, and on an absent one's record. True and 1 are equal, but not the same.
+    """
+    known: dict[tuple[type, object, str], Verdict] = {}
+
+    def check(resource: Resource) -> Verdict:
+        value = resource.get(path)
+        kind = type(value)
+        if kind not in _SCALARS:
+            return judged(resource, value)
+        key = kind, value, resource.why_absent_is_unknown if value is MISSING or value is None else ""
+        verdict = known.get(key)
+        if verdict is None:
+            verdict = judged(resource, value)
+            is_short = len(value) <= _LONGEST if kind is str else kind is not int or value.bit_length() < _LONGEST
+            if is_short and len(known) < _MOST_VERDICTS:
+                known[key] = verdict
+        return verdict
+
     return check
 
 
@@ -73,7 +111,7 @@ def check_value(
     unclear: str = "",
 ) -> Verdict:
     """Return what a `value_check` says of a resource."""
-    return value_check(path, good=good, bad=bad, absent=absent, unclear=unclear)(resource)
+    return _judged(path, good, bad, absent, unclear)(resource, resource.get(path))
 
 
 def _strange(seen: Evidence, value: Any, unclear: str = "") -> Unknown:

@@ -70,6 +70,14 @@ def copied(body: dict[str, Any]) -> dict[str, Any]:
 
 def _member_of_part(body: Any, name: str) -> Any:
     """Return what `member` returns, of an object that watches what is looked up in it."""
+    if isinstance(body, Part):
+        found = dict.get(body, name, MISSING)
+        if found is MISSING:
+            key = _folded(tuple(dict.keys(body))).get(name.lower())
+            if key is not None:
+                return dict.__getitem__(body, key)
+            body.check(name)
+        return found
     try:
         return body[name]
     except (KeyError, TypeError):
@@ -117,12 +125,12 @@ def value_at(body: Any, path: str) -> Any:
                     return MISSING
                 found = body[key]
             body = found
-        elif is_absent(body):
-            return MISSING
         elif isinstance(body, dict):
             body = _member_of_part(body, step)
             if body is MISSING:
                 return MISSING
+        elif is_absent(body):
+            return MISSING
         else:
             raise malformed(path)
     return body

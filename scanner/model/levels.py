@@ -1,12 +1,12 @@
 """The levels of the two locks, and the severity that two levels make."""
 
-from enum import IntEnum
 from typing import Literal
 
+from scanner.model import severity
 from scanner.model.severity import Severity
 
 
-class Reach(IntEnum):
+class Reach(severity.Level):
     """The callers that can open a connection, from few to all. JSON holds the name."""
 
     none = 0
@@ -17,7 +17,7 @@ class Reach(IntEnum):
     internet = 5
 
 
-class Auth(IntEnum):
+class Auth(severity.Level):
     """The weakest credential that an endpoint accepts, from strong to weak. JSON holds the name."""
 
     identity = 1

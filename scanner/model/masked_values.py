@@ -9,6 +9,7 @@ from scanner.text.masks import has_secret, masked
 
 _SHORT = 32
 """The length of texts that are mostly the values of settings, which come again and again."""
+_NUMBERS = (bool, int, float)
 _masked = lru_cache(maxsize=2048)(masked)
 
 
@@ -16,7 +17,7 @@ def masked_value(value: Any) -> Any:
     """Return a JSON value without what looks like a secret: the value itself where there is nothing."""
     if isinstance(value, str):
         return _masked(value) if len(value) <= _SHORT else masked(value)
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, _NUMBERS):
         return value
     if not isinstance(value, dict | list) or not _is_suspicious(value):
         return value

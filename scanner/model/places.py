@@ -323,10 +323,15 @@ def _shown(value: object, own: str, pair: str) -> object:
 
 
 def _allowed(resource: Resource, index: Index) -> tuple[Allowed | None, Unread | None]:
+    """Return the places that are allowed for a resource, or why they are not known."""
+    return resource.once("allowed places", None, lambda: _read_allowed(resource, index))
+
+
+def _read_allowed(resource: Resource, index: Index) -> tuple[Allowed | None, Unread | None]:
     try:
         return index.residency.allowed(resource), None
     except Unread as missing:
-        return None, missing
+        return None, missing.with_traceback(None)
 
 
 def _judged(

@@ -166,7 +166,10 @@ _FIELD = re.compile(r"<([A-Z][A-Z0-9_]*)>")
 
 def fields_of(texts: Iterable[str], own: Mapping[str, str] = FIELDS) -> tuple[Field, ...]:
     """Return the fields that stand in commands or steps, each once, in their order."""
-    names = dict.fromkeys(name for text in texts if "<" in text for name in _FIELD.findall(text))
+    names: dict[str, None] = {}
+    for text in texts:
+        if "<" in text:
+            names.update(dict.fromkeys(_FIELD.findall(text)))
     if not names:
         return ()
     return tuple(Field(name, own.get(name) or FIELDS.get(name, "")) for name in names)

@@ -126,7 +126,8 @@ class Residency(Struct):
         group = f"/subscriptions/{resource.subscription}/resourcegroups/{group_of(resource.id).lower()}"
         region = self.groups.get(group)
         if region is None:
-            raise self.unread.get(resource.subscription) or Unread("the region of the resource group", NO_GROUPS)
+            unread = self.unread.get(resource.subscription)
+            raise Unread("the region of the resource group", NO_GROUPS) if unread is None else unread.again()
         known = self.regions.get(region)
         if known is None:
             raise Unread("the region of the resource group", f"unknown region {region!r:.60}")

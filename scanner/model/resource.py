@@ -1,8 +1,8 @@
 """One ARM resource as plain data: its id, its properties by path, and what was read below it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar, cast
 
 from msgspec import Struct
 
@@ -18,6 +18,8 @@ from scanner.model.ids import (
 )
 from scanner.model.json_paths import MISSING, get_path, is_absent, member, value_at
 from scanner.model.verdict import ABSENT, Evidence, Unread, malformed, not_a_list, not_returned
+
+T = TypeVar("T")
 
 
 class ChildRead(Protocol):
@@ -52,7 +54,7 @@ class Children(Struct):
     def all(self) -> list["Resource"]:
         """Return all children. Raises Unread where some may be missing."""
         if self.gap is not None:
-            raise self.gap
+            raise self.gap.again()
         return self.items
 
 
@@ -88,7 +90,7 @@ class Bundle:
     skips: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     below: dict[str, list["Resource"]] = field(default_factory=dict)
-    memo: dict[tuple[int, str], Any] | None = None
+    memo: dict[tuple[int | str, ...], Any] | None = None
     """What was computed of its resources, by the `id()` of what computes it and the key of the resource; None while
     more may be read."""
 
@@ -104,12 +106,12 @@ class Bundle:
         self.below.setdefault(resource.list_key, []).append(resource)
 
     def release(self) -> None:
-        """Let go of the resources, so that their memory is free at once: each refers to its bundle, and the collector
-        of cycles runs seldom. Afterwards none of them has a bundle.
+        """Forget the resources, after the last use, so that they are freed without Python's collector of cycles: they
+        and their bundle hold each other. Afterwards none of them has a bundle, so that a later use is an error.
         """
         for each in self.resources.values():
             del each.bundle
-        self.resources, self.below = {}, {}
+        self.resources, self.below, self.memo = {}, {}, None
 
     @property
     def top(self) -> "Resource | None":
@@ -187,6 +189,19 @@ class Resource:
         # Of a body without properties everything is unknown: has_no_properties.
         return get_path(self.body, path) if self.has_no_properties else value_at(self.body, path)
 
+    def once(self, name: str, of: object, make: Callable[[], T]) -> T:
+        """Return what `make` returns; made once while the bundle is evaluated. `name`: what is made; `of`: a row or a
+        read of which it is made.
+        """
+        memo = self.bundle.memo
+        if memo is None:
+            return make()
+        key = name, id(of), self.key
+        if key in memo:
+            return cast("T", memo[key])
+        made = memo[key] = make()
+        return made
+
     def has(self, path: str) -> bool:
         """Return whether the body has a value below a path that is not null."""
         return not is_absent(self.get(path))
@@ -256,7 +271,7 @@ class Resource:
             return None
         missing = self._missing(child, 0)
         if missing is not None:
-            raise missing
+            raise missing.again()
         return None
 
     def _below(self, child: ChildRead) -> list["Resource"]:

@@ -3,7 +3,19 @@
 from enum import IntEnum
 
 
-class Severity(IntEnum):
+class Level(IntEnum):
+    """A number with a name. Rows ask for names, and tables for numbers, so often that the code of `enum` for both is
+    not used.
+    """
+
+    __hash__ = int.__hash__
+
+    @property
+    def name(self) -> str:
+        return self._name_
+
+
+class Severity(Level):
     """The severity of a failure, from `info` to `critical`; JSON holds the name."""
 
     info = 0

@@ -15,6 +15,12 @@ class Unread(Exception):
     def __str__(self) -> str:
         return f"{self.what}: {self.why}"
 
+    def again(self) -> "Unread":
+        """Return the same as a new exception. What is kept is not raised itself: it would hold every frame that it
+        passed, and all that these know.
+        """
+        return Unread(self.what, self.why, self.gap)
+
 
 def malformed(path: str) -> Unread:
     """Return the Unread for a property that ARM returned in a form that Azure does not document."""

@@ -55,7 +55,7 @@ class FirewallReading(Struct):
         try:
             self.holder = self.resource.child(self.row.holder)
         except Unread as gap:
-            self.holder_gap = gap
+            self.holder_gap = gap.with_traceback(None)
 
 
 def allows(lock: Lock, otherwise: bool = False) -> bool | None:

@@ -92,6 +92,10 @@ def perimeters(resource: Resource, index: Index, configurations: Read | None = N
 
     `configurations`: the read of `networkSecurityPerimeterConfigurations` below the resource's type, where it has one.
     """
+    return resource.once("perimeters", configurations, lambda: _perimeters(resource, index, configurations))
+
+
+def _perimeters(resource: Resource, index: Index, configurations: Read | None) -> Perimeters:
     was_read, gap = False, None
     if configurations is not None:
         children = resource.children(configurations)

@@ -23,6 +23,11 @@ def private_endpoints(resource: Resource, index: Index, where: str | Read | None
     """Return the lock of approved private endpoints: `private` from own subscriptions, `selected` from others."""
     if where is None:
         return Lock()
+    name = where if isinstance(where, str) else where.key
+    return resource.once(f"private endpoints {name}", None, lambda: _private_endpoints(resource, index, where))
+
+
+def _private_endpoints(resource: Resource, index: Index, where: str | Read) -> Lock:
     path = where if isinstance(where, str) else where.path
     connections, missing = _connections(resource, where)
     approved: list[str] = []

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.fixes import MOST_OTHERS
+from scanner.evaluate.fix_rows import MOST_OTHERS
 from scanner.evaluate.shared import SharedCauses
 from scanner.model.exposure import ANONYMOUS, Exposure, Reach, grant, replace
 from scanner.model.index import Index

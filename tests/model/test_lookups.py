@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from scanner.model.checks import known_by
+from scanner.model.checks import check_value, known_by, value_check
 from scanner.model.exposure import Exposure, Grant, Lock, Reach, grant
 from scanner.model.ids import OF_SUBSCRIPTION, is_below, is_subscription, list_of, root_of, segments, type_of
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, value_at
@@ -17,6 +17,7 @@ from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.unread import Unread, malformed
 
+ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Agency/things/one"
 KEYS = st.sampled_from(["a", "A", "b", "B", "c", "ab", "aB"])
 SCALARS = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from(["", "on", "On", "true", "True", "0", "1"])
 VALUES = st.recursive(
@@ -78,6 +79,26 @@ def test_a_path_leads_where_its_steps_lead(body: Any, path: str, is_cut: bool) -
 @given(st.lists(SCALARS.filter(lambda each: each is not None), max_size=3).map(tuple), VALUES | st.just(MISSING))
 def test_known_values_are_known_in_one_look(known: tuple[Any, ...], value: Any) -> None:
     assert known_by(known)(value) == is_one(value, known)
+
+
+CHECK = value_check("a.b", good=("on", True), bad=("off", False, 1), absent="on")
+FOLDED = value_check("a.b", good=("on",), bad=("off", False), unclear="it is {value}")
+RECORDS = [
+    Resource({"id": ID}),
+    Resource({"id": ID, "properties": {}}),
+    Resource({"id": ID, "properties": {}}, by="graph"),
+]
+
+
+@given(SCALARS | VALUES | st.just(MISSING) | st.integers(0, 1 << 70) | st.text(max_size=70), st.sampled_from(RECORDS))
+def test_a_verdict_that_is_kept_is_that_of_the_value(value: Any, record: Resource) -> None:
+    body = record.body if value is MISSING else {**record.body, "a": {"b": value}}
+    resource = Resource(body, by=record.by)
+    for check, known in (
+        (CHECK, {"good": ("on", True), "bad": ("off", False, 1), "absent": "on"}),
+        (FOLDED, {"good": ("on",), "bad": ("off", False), "unclear": "it is {value}"}),
+    ):
+        assert repr(check(resource)) == repr(check_value(resource, "a.b", **known))
 
 
 WORDS = """subscriptions s resourceGroups RESOURCEGROUPS g providers Providers Microsoft.Web sites slots one config
