@@ -6,6 +6,7 @@ frameworks, and for `twolocks rules test` `paths.toml` and `cases/`. `test_*.py`
 no Python files: nothing in it runs.
 """
 
+import gc
 import importlib
 import importlib.metadata
 import inspect
@@ -309,6 +310,8 @@ def _built_in(folder: Path, stamps: tuple[object, ...]) -> tuple[RuleSet, RuleFi
     found, files = _none()
     with without_cycle_collector():
         _folder(found, files, folder, "scanner.rules")
+        # They stay as long as the process does: the collector need not walk them.
+        gc.freeze()
     return found, files
 
 
