@@ -16,8 +16,8 @@ from scanner.config.commands import COMMANDS
 from scanner.config.options import Option
 from scanner.terminal import streams
 
-_YOUNG = 20_000
-"""The number of new objects after which the cycle collector runs: a few megabytes. At Python's 700 it takes a ninth of
+_YOUNG = 5_000
+"""The number of new objects after which the cycle collector runs: about a megabyte. At Python's 700 it takes a ninth of
 the time of a scan, because what imports and rules make stays.
 """
 _IMPORTED = 100_000
