@@ -17,7 +17,7 @@ from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import CollectionContext, JobQueue, JobsInWork, SubscriptionView, first_of
-from scanner.collect.quotas import QuotaReader
+from scanner.collect.quotas import quotas_of
 from scanner.collect.shared import SharedAnswers
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.survey import Survey, read_survey
@@ -162,7 +162,7 @@ class _Collection:
         self.lists.set_groups(self.groups, self.excluded.selection)
         if not (self.scope.groups or self.scope.tags):
             self.context.bulk.begin(views)
-        quotas = self._quotas(targets)
+        quotas = quotas_of(self.context, self.scope, self.containers.regions, targets)
         async with asyncio.TaskGroup() as tasks:
             jobs, lists = JobQueue(tasks), JobsInWork()
             tasks.create_task(self.index.read(views, self.scope.graph))
@@ -175,29 +175,9 @@ class _Collection:
                         job = self.lists.job(jobs, subscription, type, resource_type)
                         jobs.add((subscription.id, "lists"), lists.counted(job))
             if quotas is not None:
-                tasks.create_task(self._begin_quotas(quotas, views, lists, regions))
+                tasks.create_task(quotas.begin(views, lists, regions))
         if quotas is not None:
             await quotas.read(views)
-
-    def _quotas(self, targets: "Sequence[Subscription]") -> QuotaReader | None:
-        """Return what reads the quotas of subscriptions, None where they are not read."""
-        if self.context.plan.quotas is None or self.scope.groups or self.scope.tags:
-            return None
-        names = {each.id.lower(): each.name for each in targets}
-        return QuotaReader(self.context, self.context.plan.quotas, self.containers.regions, names)
-
-    async def _begin_quotas(
-        self,
-        quotas: QuotaReader,
-        views: Sequence[SubscriptionView],
-        lists: JobsInWork,
-        regions: asyncio.Task[None] | None,
-    ) -> None:
-        """Read quotas beside what lies below resources, as soon as the lists have said which regions are in use."""
-        await lists.wait()
-        if regions is not None:
-            await asyncio.wait([regions])
-        await quotas.begin(views)
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""

@@ -1,17 +1,21 @@
 """Reads the quotas of each subscription: two lists a region, in few regions. Not read for parts of a subscription."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import quoted_path
-from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
+from scanner.collect.plan import Json, Scope
+from scanner.collect.queue import UNREGISTERED, CollectionContext, JobsInWork, SubscriptionView, run_some
 from scanner.model.ids import QUOTA_TYPES
 from scanner.model.regions import Region
 from scanner.model.residency import ResidencyPolicy
+
+if TYPE_CHECKING:
+    from scanner.azure.subscriptions import Subscription
 
 APIS: Final = dict(zip(QUOTA_TYPES, ("2025-11-01", "2025-09-01"), strict=True))
 """The types of quotas, each with its api-version."""
@@ -45,11 +49,17 @@ class QuotaReader:
         self._answers: dict[str, list[Json] | ReadError] = {}
         """The quotas of each list that was read, by path, or why it was not."""
 
-    async def begin(self, views: Sequence[SubscriptionView]) -> None:
-        """Read the quotas of the regions that are in use so far, while other reads are made. Writes nothing.
+    async def begin(
+        self, views: Sequence[SubscriptionView], lists: JobsInWork, regions: asyncio.Task[None] | None
+    ) -> None:
+        """Read quotas beside what lies below resources, as soon as the lists have said which regions are in use.
 
-        Of a subscription with more regions than are read it is not known yet which ones are.
+        Writes nothing. Of a subscription with more regions than are read it is not known yet which ones are. `regions`:
+        reads the regions of the cloud.
         """
+        await lists.wait()
+        if regions is not None:
+            await asyncio.wait([regions])
         await run_some(partial(self._begin, each) for each in views if each.view == "full")
 
     async def _begin(self, view: SubscriptionView) -> None:
@@ -127,6 +137,15 @@ class QuotaReader:
             self.context.store.skip(path, f"{provider} is not offered in the region")
         else:
             self.context.add_failure(self.context.store, path, error, f"{type}/read")
+
+
+def quotas_of(
+    context: CollectionContext, scope: Scope, regions: Mapping[str, Region], targets: "Sequence[Subscription]"
+) -> QuotaReader | None:
+    """Return what reads the quotas of subscriptions, None where they are not read. `regions`: see `QuotaReader`."""
+    if context.plan.quotas is None or scope.groups or scope.tags:
+        return None
+    return QuotaReader(context, context.plan.quotas, regions, {each.id.lower(): each.name for each in targets})
 
 
 def _path(subscription: str, type: str, region: str) -> str:
