@@ -53,7 +53,7 @@ _SPOKEN = ("answers", "callers", "effective_rules", "port_query", "query", "port
 """The modules of `scanner/reach` whose texts only the terminal shows."""
 _NOTES = {
     "scanner/azure/tenants.py": ("__init__", "_assign", "_said"),
-    "scanner/collect/quotas.py": ("TOO_MANY", "IN_PART", "NO_REGION", "_region"),
+    "scanner/collect/quotas.py": ("TOO_MANY", "IN_PART", "NO_REGION", "_add_failure"),
     "scanner/config/waivers.py": ("says", "notes", "_expired_note", "_needless_note"),
     "scanner/scan/job.py": ("KEPT_ALL",),
     "scanner/scan/narrowing.py": ("apply",),

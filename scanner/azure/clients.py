@@ -1,6 +1,7 @@
 """The connection of a scan to Azure: login, cloud, trusted certificates, limits and record put together."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from scanner.azure import credentials
 from scanner.azure.answers import DEFAULTS
 from scanner.azure.arm import ArmClient, resolve_cloud
 from scanner.azure.limits import OnWait, RateLimiters, SharedTurn
-from scanner.azure.logins import TenantLogin
+from scanner.azure.logins import TenantLogin, import_login_library
 from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
 from scanner.azure.reader import AzureReader, account_of
 from scanner.azure.replay import Replay
@@ -22,6 +23,7 @@ from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
 from scanner.config.settings import Settings
+from scanner.model.cycle_collector import without_cycle_collector
 from scanner.snapshot.journal import Journal
 from scanner.snapshot.spool import Spool
 
@@ -97,6 +99,15 @@ def _logins(settings: Settings) -> tuple[TenantLogin, ...]:
     return tuple(found)
 
 
+def _import_libraries(*, queries: bool) -> None:
+    """Import what the first requests do not need, while they are under way."""
+    with without_cycle_collector():
+        import_login_library()
+        if queries:
+            import_query_client()
+        gc.freeze()
+
+
 @asynccontextmanager
 async def connect(
     options: ConnectionOptions,
@@ -113,7 +124,7 @@ async def connect(
     """
     context = tls_context()
     http = HttpSession(context, limits=options.answers)
-    importing = asyncio.create_task(asyncio.to_thread(import_query_client)) if options.queries else None
+    importing = asyncio.create_task(asyncio.to_thread(_import_libraries, queries=options.queries))
     record = None
     try:
         record = RecordFile(options.record, options.append_record) if options.record else None
@@ -149,8 +160,7 @@ async def connect(
             for each in clients:
                 await each.close()
     finally:
-        if importing is not None:
-            importing.cancel()
+        importing.cancel()
         if record:
             record.close()
         await http.close()

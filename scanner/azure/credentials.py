@@ -8,7 +8,6 @@ from typing import Any, Self
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ClientAuthenticationError
-from azure.identity import CredentialUnavailableError
 from msgspec import Struct, field
 
 from scanner.azure.claims import claims_of
@@ -159,6 +158,8 @@ class TokenCache(Struct):
     async def _fetch(self, scopes: Iterable[str], options: TokenRequestOptions) -> AccessTokenInfo:
         if self._credential is not None and self.used is not None:
             return await self._request(self.used, self._credential, scopes, options)
+        from azure.identity import CredentialUnavailableError
+
         reasons: list[str] = []
         for login in self.logins:
             if login.missing:
@@ -190,6 +191,8 @@ class TokenCache(Struct):
     async def _request(
         self, login: Login, credential: Credential, scopes: Iterable[str], options: TokenRequestOptions
     ) -> AccessTokenInfo:
+        from azure.identity import CredentialUnavailableError
+
         try:
             return await credential.get_token_info(*scopes, options=options)
         except (ClientAuthenticationError, AzureError, ValueError, OSError) as error:

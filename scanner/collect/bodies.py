@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -112,6 +113,7 @@ def letters_of(text: str) -> str:
     return re.sub(r"[^A-Za-z]", "", text)[:40]
 
 
+@lru_cache(maxsize=1024)
 def display_name(path: str) -> str:
     """Return what a path segment or type is called in messages: `blobServices/default/containers` -> "containers"."""
     last = path.rsplit("/", 1)[-1]

@@ -16,8 +16,8 @@ from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
-from scanner.collect.queue import CollectionContext, JobQueue, SubscriptionView, first_of
-from scanner.collect.quotas import QuotaReader
+from scanner.collect.queue import CollectionContext, JobQueue, JobsInWork, SubscriptionView, first_of
+from scanner.collect.quotas import quotas_of
 from scanner.collect.shared import SharedAnswers
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.survey import Survey, read_survey
@@ -162,20 +162,22 @@ class _Collection:
         self.lists.set_groups(self.groups, self.excluded.selection)
         if not (self.scope.groups or self.scope.tags):
             self.context.bulk.begin(views)
+        quotas = quotas_of(self.context, self.scope, self.containers.regions, targets)
         async with asyncio.TaskGroup() as tasks:
-            jobs = JobQueue(tasks)
+            jobs, lists = JobQueue(tasks), JobsInWork()
             tasks.create_task(self.index.read(views, self.scope.graph))
-            if self.context.plan.places:
-                tasks.create_task(self.containers.read(views))
+            regions = tasks.create_task(self.containers.read(views)) if self.context.plan.places else None
             bundles = self.lists.lookups if self.scope.groups or self.scope.tags else self.bundles
             add_subscriptions(bundles.context, bundles, jobs, views)
             for subscription in views:
                 for type, resource_type in self.context.plan.types():
                     if not nested(type):
-                        jobs.add((subscription.id, "lists"), self.lists.job(jobs, subscription, type, resource_type))
-        if self.context.plan.quotas is not None and not (self.scope.groups or self.scope.tags):
-            names = {each.id.lower(): each.name for each in targets}
-            await QuotaReader(self.context, self.context.plan.quotas, self.containers.regions, names).read(views)
+                        job = self.lists.job(jobs, subscription, type, resource_type)
+                        jobs.add((subscription.id, "lists"), lists.counted(job))
+            if quotas is not None:
+                tasks.create_task(quotas.begin(views, lists, regions))
+        if quotas is not None:
+            await quotas.read(views)
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""

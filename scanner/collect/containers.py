@@ -7,7 +7,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import quoted_path
 from scanner.collect.named import GROUPS
 from scanner.collect.plan import Json
-from scanner.collect.queue import CollectionContext, SubscriptionView, run_some
+from scanner.collect.queue import CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.model.ids import segments
 from scanner.model.regions import TABLE, Region, of_arm
 from scanner.snapshot.spool import SpooledRows
@@ -32,11 +32,12 @@ class ContainerReader:
 
     async def read(self, views: Sequence[SubscriptionView]) -> None:
         """Write the groups of each subscription, a gap where they cannot be read, and the regions."""
-        await run_some(partial(self._groups, view.id) for view in views)
+        groups = run_some(partial(self._groups, view.id) for view in views)
         if self.context.shared is None:
-            await self.read_regions(views)
+            await side_by_side(groups, self.read_regions(views))
         else:
             self.regions |= of_arm(self.context.shared.regions)
+            await groups
 
     async def _groups(self, subscription: str) -> None:
         path = f"/subscriptions/{subscription}/resourcegroups"

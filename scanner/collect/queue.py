@@ -89,6 +89,31 @@ class JobQueue:
         self._workers[key] -= 1
 
 
+class JobsInWork:
+    """Count jobs that have not ended."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._ended = asyncio.Event()
+
+    def counted(self, job: Job) -> Job:
+        """Return a job that counts until it has ended."""
+        self._count += 1
+
+        async def run() -> None:
+            await job()
+            self._count -= 1
+            if not self._count:
+                self._ended.set()
+
+        return run
+
+    async def wait(self) -> None:
+        """Return when all jobs have ended that were counted before."""
+        if self._count:
+            await self._ended.wait()
+
+
 async def run_some(jobs: Iterator[Job], width: int = WIDE) -> None:
     """Run the jobs of an iterator, `width` at a time. The next one is made when another has ended."""
 

@@ -1,17 +1,21 @@
 """Reads the quotas of each subscription: two lists a region, in few regions. Not read for parts of a subscription."""
 
+import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import quoted_path
-from scanner.collect.plan import Json
-from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some
+from scanner.collect.plan import Json, Scope
+from scanner.collect.queue import UNREGISTERED, CollectionContext, JobsInWork, SubscriptionView, run_some
 from scanner.model.ids import QUOTA_TYPES
 from scanner.model.regions import Region
 from scanner.model.residency import ResidencyPolicy
+
+if TYPE_CHECKING:
+    from scanner.azure.subscriptions import Subscription
 
 APIS: Final = dict(zip(QUOTA_TYPES, ("2025-11-01", "2025-09-01"), strict=True))
 """The types of quotas, each with its api-version."""
@@ -42,6 +46,27 @@ class QuotaReader:
         self.policy = policy
         self.regions = regions
         self.names = names
+        self._answers: dict[str, list[Json] | ReadError] = {}
+        """The quotas of each list that was read, by path, or why it was not."""
+
+    async def begin(
+        self, views: Sequence[SubscriptionView], lists: JobsInWork, regions: asyncio.Task[None] | None
+    ) -> None:
+        """Read quotas beside what lies below resources, as soon as the lists have said which regions are in use.
+
+        Writes nothing. Of a subscription with more regions than are read it is not known yet which ones are. `regions`:
+        reads the regions of the cloud.
+        """
+        await lists.wait()
+        if regions is not None:
+            await asyncio.wait([regions])
+        await run_some(partial(self._begin, each) for each in views if each.view == "full")
+
+    async def _begin(self, view: SubscriptionView) -> None:
+        regions = self.wanted(view.id)
+        if len(regions) <= MOST_REGIONS:
+            paths = [(_path(view.id, type, each), type) for type in QUOTA_TYPES for each in regions]
+            await run_some(partial(self._region, *each) for each in paths)
 
     async def read(self, views: Sequence[SubscriptionView]) -> None:
         """Write the quotas of each subscription, a gap where they cannot be read, a skip where they are not read."""
@@ -69,38 +94,63 @@ class QuotaReader:
         for type in QUOTA_TYPES:
             for region in regions[MOST_REGIONS:]:
                 self.context.store.skip(f"{above}/{_lists_of(type)}/{region}/usages", TOO_MANY)
-        await run_some(
-            partial(self._type, f"{above}/{_lists_of(type)}", type, regions[:MOST_REGIONS]) for type in QUOTA_TYPES
-        )
+        await run_some(partial(self._type, view.id, type, regions[:MOST_REGIONS]) for type in QUOTA_TYPES)
 
-    async def _type(self, above: str, type: str, regions: Sequence[str]) -> None:
+    async def _type(self, subscription: str, type: str, regions: Sequence[str]) -> None:
         """Write the quotas of one type: of each region those that some region of the subscription uses."""
+        paths = [_path(subscription, type, each) for each in regions]
+        await run_some(partial(self._region, each, type) for each in paths)
         found: dict[str, list[Json]] = {}
-        await run_some(partial(self._region, f"{above}/{region}/usages", type, found) for region in regions)
+        for path in paths:
+            answer = self._answers[path]
+            if isinstance(answer, ReadError):
+                self._add_failure(path, type, answer)
+            else:
+                found[path] = answer
         used = {each["name"] for rows in found.values() for each in rows if each["used"] != 0}
         for path, rows in found.items():
             kept = [each for each in rows if each["name"] in used]
             self.context.store.resource({"id": path, "properties": {"quotas": kept}}, APIS[type], "list")
             self.context.store.read(path, 1, "list")
 
-    async def _region(self, path: str, type: str, found: dict[str, list[Json]]) -> None:
-        """Read one list into `found`, or write why it was not read."""
+    async def _region(self, path: str, type: str) -> None:
+        """Read one list, unless it was read before."""
+        if path in self._answers:
+            return
         self.context.counts.expect("quotas")
         try:
             rows: Iterable[Json] = await self.context.reader.rows(quoted_path(path), APIS[type])
         except ReadError as error:
-            provider = type.partition("/")[0]
-            if error.code.lower() in (UNREGISTERED, *_NOT_OFFERED):
-                error.means_none()
-            if error.code.lower() == UNREGISTERED:
-                self.context.store.skip(path, f"{provider} is not registered in the subscription")
-            elif error.code.lower() in _NOT_OFFERED:
-                self.context.store.skip(path, f"{provider} is not offered in the region")
-            else:
-                self.context.add_failure(self.context.store, path, error, f"{type}/read")
+            self._answers[path] = error
         else:
-            found[path] = [_quota(row) for row in rows]
+            self._answers[path] = [_quota(row) for row in rows]
         self.context.counts.finish("quotas")
+
+    def _add_failure(self, path: str, type: str, error: ReadError) -> None:
+        """Write why a list was not read."""
+        provider = type.partition("/")[0]
+        if error.code.lower() in (UNREGISTERED, *_NOT_OFFERED):
+            error.means_none()
+        if error.code.lower() == UNREGISTERED:
+            self.context.store.skip(path, f"{provider} is not registered in the subscription")
+        elif error.code.lower() in _NOT_OFFERED:
+            self.context.store.skip(path, f"{provider} is not offered in the region")
+        else:
+            self.context.add_failure(self.context.store, path, error, f"{type}/read")
+
+
+def quotas_of(
+    context: CollectionContext, scope: Scope, regions: Mapping[str, Region], targets: "Sequence[Subscription]"
+) -> QuotaReader | None:
+    """Return what reads the quotas of subscriptions, None where they are not read. `regions`: see `QuotaReader`."""
+    if context.plan.quotas is None or scope.groups or scope.tags:
+        return None
+    return QuotaReader(context, context.plan.quotas, regions, {each.id.lower(): each.name for each in targets})
+
+
+def _path(subscription: str, type: str, region: str) -> str:
+    """Return the path of the list of a type of quotas in a region."""
+    return f"/subscriptions/{subscription}/providers/{_lists_of(type)}/{region}/usages"
 
 
 def _lists_of(type: str) -> str:

@@ -72,6 +72,8 @@ _SELF = ""
 _MARKS = (_WHOLE, _EVERY, _SELF)
 _SECRET_URLS = {"microsoft.insights/actiongroups": ("webhookReceivers", "serviceuri")}
 """URLs whose path is a secret: the list in `properties`, and the member (lower case) of its entries."""
+_HAS_MORE = (dict, list)
+"""What has members or elements. A tuple: a union would be made at each call."""
 _NAMES = ("id", "name")
 """What is kept of each object in a list of objects of which anything is kept."""
 _ALL = Tree({_WHOLE: Tree()})
@@ -92,11 +94,17 @@ def tree_of(paths: tuple[str, ...], tags: frozenset[str] = frozenset()) -> Tree:
 
 def _add(tree: Tree, steps: Sequence[str]) -> None:
     for place, step in enumerate(steps, 1):
-        tree = tree.setdefault(step.removesuffix("[]"), Tree())
-        if step.endswith("[]") and place < len(steps):
-            for name in _NAMES:
-                tree.setdefault(name, Tree({_SELF: Tree()}))
-    tree[_SELF] = Tree()
+        name = step.removesuffix("[]")
+        below = tree.get(name)
+        if below is None:
+            below = tree[name] = Tree()
+        tree = below
+        if name != step and place < len(steps):
+            for each in _NAMES:
+                if each not in tree:
+                    tree[each] = Tree({_SELF: Tree()})
+    if _SELF not in tree:
+        tree[_SELF] = Tree()
 
 
 def _spread(tree: Tree) -> None:
@@ -116,11 +124,25 @@ def _merge(tree: Tree, other: Tree) -> None:
 def cut(value: Any, tree: Tree) -> Any:
     """Return of a JSON value what a tree keeps. A value of unexpected shape becomes `NOT_KEPT`."""
     if isinstance(value, dict):
-        kept = {name: cut(each, below) for name, each in value.items() if (below := _below(tree, name)) is not None}
+        kept: dict[str, Any] = {}
+        known = tree.below
+        for name, each in value.items():
+            below = known[name] if name in known else _below(tree, name)
+            if below is None:
+                continue
+            if isinstance(each, _HAS_MORE):
+                kept[name] = cut(each, below)
+            else:
+                kept[name] = each if _SELF in below or _is_kept(each, below) else NOT_KEPT
         return kept if kept or not value else {MARK: NOT_KEPT}
     if isinstance(value, list):
         return [cut(each, tree) for each in value]
-    return value if _SELF in tree or _WHOLE in tree or value is None or isinstance(value, bool) else NOT_KEPT
+    return value if _is_kept(value, tree) else NOT_KEPT
+
+
+def _is_kept(value: Any, tree: Tree) -> bool:
+    """Return whether a tree keeps a value that is no object and no list."""
+    return _SELF in tree or _WHOLE in tree or value is None or isinstance(value, bool)
 
 
 def _below(tree: Tree, name: str) -> Tree | None:

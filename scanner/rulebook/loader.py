@@ -6,6 +6,7 @@ frameworks, and for `twolocks rules test` `paths.toml` and `cases/`. `test_*.py`
 no Python files: nothing in it runs.
 """
 
+import gc
 import importlib
 import importlib.metadata
 import inspect
@@ -18,7 +19,7 @@ from copy import copy
 from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 
 from msgspec import Struct, field
 from msgspec.structs import fields, replace
@@ -309,6 +310,8 @@ def _built_in(folder: Path, stamps: tuple[object, ...]) -> tuple[RuleSet, RuleFi
     found, files = _none()
     with without_cycle_collector():
         _folder(found, files, folder, "scanner.rules")
+        # They stay as long as the process does: the collector need not walk them.
+        gc.freeze()
     return found, files
 
 
@@ -447,7 +450,10 @@ def _code_of(rule: Rule) -> str:
     if rule.finder is not None or rule.keys is not None:
         return ""
     function = rule.resource_type.endpoint_function if rule.lock else getattr(rule.check, "func", None)
-    return inspect.getfile(function) if function is not None else ""
+    if function is None:
+        return ""
+    code = getattr(function, "__code__", None)
+    return code.co_filename if isinstance(code, CodeType) else inspect.getfile(function)
 
 
 def _broken(file: Path, error: Exception) -> Broken:

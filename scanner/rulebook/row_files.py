@@ -14,6 +14,7 @@
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -35,6 +36,7 @@ from scanner.text.toml import NestedTooDeeply, check_depth, toml_tables
 OF_CAUSES = ("cause", "entry", "path", "place")
 LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value", *OF_CAUSES))
 """The words that are filled for each finding."""
+_NONE: AbstractSet[str] = frozenset()
 
 _WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 _HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$")
@@ -128,8 +130,8 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
     rules: list[Rule] = []
     lookup = _lookup(files, file.stem, beside)
     only_type = partial(_only_type, files, file.stem, beside)
-    controls = partial(_controls, files, {})
-    shared: dict[Key, dict[str, set[str]]] = {}
+    controls = _SetControls(files)
+    shared: dict[Key, dict[str, AbstractSet[str]]] = {}
     for id, key, template, row in _rows(tables):
         try:
             if not isinstance(row, dict):
@@ -158,20 +160,36 @@ def with_controls(rule: Rule, files: RuleFiles) -> Rule:
 
 def _controls(files: RuleFiles, own: Controls, sets: tuple[str, ...], id: str) -> Controls:
     """Return the control ids of a rule by framework: its own, those of its topics and sets, and those that name it."""
-    found: dict[str, tuple[str, ...]] = dict(own)
     for name in sets:
         if name not in files.controls and name not in files.topics:
             known = (*files.topics, *files.controls)
             raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=known)
+    found: dict[str, tuple[str, ...]] = dict(own)
     for name in (*sets, id):
         for by in (files.controls.get(name), files.tested.get(name)):
             for framework, ids in by.items() if by else ():
                 before = found.get(framework)
                 found[framework] = tuple(dict.fromkeys((*before, *ids) if before else ids))
-    if not found:
+    if len(found) < 2:
         return found
     order = dict.fromkeys((*files.frameworks.values(), *found))
     return {framework: found[framework] for framework in order if framework in found}
+
+
+class _SetControls:
+    """The control ids of rules by their sets: most rules have the sets of others, and none of their own."""
+
+    def __init__(self, files: RuleFiles) -> None:
+        self._files = files
+        self._known: dict[tuple[str, ...], Controls] = {}
+
+    def __call__(self, sets: tuple[str, ...], id: str) -> Controls:
+        """Return the same as `_controls`, of a rule without control ids of its own."""
+        if id in self._files.controls or id in self._files.tested:
+            return _controls(self._files, {}, sets, id)
+        if sets not in self._known:
+            self._known[sets] = _controls(self._files, {}, sets, id)
+        return dict(self._known[sets])
 
 
 # Tables: what many rows share
@@ -196,23 +214,29 @@ def _rows(tables: dict[str, Any]) -> Iterator[tuple[str, Key, dict[str, Any], di
             yield id, ("table", topic, "rows", id), template, row
 
 
-def _filled(template: dict[str, Any], row: dict[str, Any], shared: Mapping[str, set[str]]) -> dict[str, Any]:
+def _filled(template: dict[str, Any], row: dict[str, Any], shared: Mapping[str, AbstractSet[str]]) -> dict[str, Any]:
     """Return a row with what its table shares. `shared`: the words of each part of the table."""
     words = {name: text for name, text in row.items() if name not in FIELDS and isinstance(text, str)}
-    own = {name: each for name, each in row.items() if name not in words}
-    parts = [
-        (name, _merged(value, own[name]), None) if name in own else (name, value, shared[name])
-        for name, value in template.items()
-        if name != "rows"
-    ]
-    parts += [(name, value, None) for name, value in own.items() if name not in template]
-    known = [(name, value, _words(value) if found is None else found) for name, value, found in parts]
-    wanted = {word for _, _, found in known for word in found}
+    filled: dict[str, Any] = {}
+    wanted: set[str] = set()
+    for name, value in template.items():
+        if name == "rows":
+            continue
+        is_own = name in row and name not in words
+        whole = _merged(value, row[name]) if is_own else value
+        found = _words(whole) if is_own else shared[name]
+        wanted |= found
+        filled[name] = _fill(whole, words) if found else whole
+    for name, value in row.items():
+        if name not in words and name not in template:
+            found = _words(value)
+            wanted |= found
+            filled[name] = _fill(value, words) if found else value
     for name in words.keys() - wanted:
         raise BadRow(f'unknown key "{name}"', name, word=name, known=(*FIELDS, *wanted))
     for name in wanted - words.keys():
         raise BadRow(f"the key {name} is missing, but its table uses it")
-    return {name: _fill(value, words) if found else value for name, value, found in known}
+    return filled
 
 
 def _merged(below: Any, above: Any) -> Any:
@@ -221,20 +245,21 @@ def _merged(below: Any, above: Any) -> Any:
     return {**below, **{key: _merged(below.get(key), value) for key, value in above.items()}}
 
 
-def _words(value: Any) -> set[str]:
+def _words(value: Any) -> AbstractSet[str]:
     """Return the words that a table's rows fill."""
-    found: set[str] = set()
-    _add_words(value, found)
-    return found - LATER
+    texts: list[str] = []
+    _add_texts(value, texts)
+    return {word for text in texts for word in _WORD.findall(text)} - LATER if texts else _NONE
 
 
-def _add_words(value: Any, found: set[str]) -> None:
+def _add_texts(value: Any, texts: list[str]) -> None:
+    """Add the texts in a value that may have words."""
     if isinstance(value, str):
         if "{" in value:
-            found.update(_WORD.findall(value))
+            texts.append(value)
     elif isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
-            _add_words(part, found)
+            _add_texts(part, texts)
 
 
 def _fill(value: Any, words: Mapping[str, str]) -> Any:

@@ -1,5 +1,6 @@
 """The four steps of a scan: read, write the snapshot, evaluate, write the outputs."""
 
+import gc
 import secrets
 from collections.abc import Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from scanner.evaluate.processes import can_fork, usable_cores
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
+from scanner.model.cycle_collector import without_cycle_collector
 from scanner.output.part_files import INDEX
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.answer_lines import again
@@ -29,12 +31,10 @@ from scanner.scan.job import Job, require_kept_tag, snapshot_names
 from scanner.scan.joined import joined_reads
 from scanner.scan.last_screen import LastScreen
 from scanner.scan.narrowing import Narrowing
-from scanner.scan.notifying import notify
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
 from scanner.scan.outputs import Outputs, Sections
 from scanner.scan.part_collection import collect_in_parts, spread_evaluation
 from scanner.scan.resuming import ScanJournal
-from scanner.scan.session import HistorySession
 from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import Snapshot, of_store
@@ -47,6 +47,7 @@ from scanner.text.masks import masked
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
+    from scanner.scan.session import HistorySession
 
 LEAST = 2
 """The number of batches from which on another process is worth its start."""
@@ -56,7 +57,7 @@ class _Context(NamedTuple):
     """The state that the steps of a scan share. `session`: its history, None without `--history`."""
 
     job: Job
-    session: HistorySession | None
+    session: "HistorySession | None"
     outputs: Outputs
     screen: Screen
     stop: Stop
@@ -96,10 +97,12 @@ def run(job: Job, screen: Screen, stop: Stop, *, limits: bool = True) -> Outcome
             job.journal.close()
 
 
-def _history(job: Job, screen: Screen) -> HistorySession | None:
+def _history(job: Job, screen: Screen) -> "HistorySession | None":
     """Return the history of the scan, None without `--history`."""
     if not job.settings["history"]:
         return None
+    from scanner.scan.session import HistorySession
+
     session = HistorySession(job.settings, job.rules, job.tool, live=not job.settings["from"])
     session.check(screen)
     return session
@@ -201,10 +204,12 @@ def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
 
 async def _read(context: _Context, store: Store, limits: bool) -> None:
     """Read Azure into a store, with the settings of the scan."""
-    # The SDKs are imported here, after the first line was printed.
-    from scanner.azure.clients import ConnectionOptions, connect
-    from scanner.collect.collector import Plan, Scope, collect
+    with without_cycle_collector():
+        # The SDKs are imported here, after the first line was printed.
+        from scanner.azure.clients import ConnectionOptions, connect
+        from scanner.collect.collector import Plan, Scope, collect
 
+        gc.freeze()
     job, session, screen = context.job, context.session, context.screen
     settings, rules = job.settings, job.rules
     scope = Scope(
@@ -392,12 +397,14 @@ def _resume(job: Job, evaluation: Evaluation, outputs: Outputs) -> str:
 
 def _notify(
     context: _Context,
-    session: HistorySession,
+    session: "HistorySession",
     result: EvaluationResult,
     scan: ScanRow,
     end: Exit,
     wrote: Sequence[str],
 ) -> list[UserError]:
+    from scanner.scan.notifying import notify
+
     job, screen, stop = context.job, context.screen, context.stop
     try:
         return notify(job, session, result, scan, end, wrote, context.outputs.parts, screen)
@@ -407,7 +414,7 @@ def _notify(
         raise
 
 
-def _news(session: HistorySession | None) -> ChangeLines | None:
+def _news(session: "HistorySession | None") -> ChangeLines | None:
     if session is None or session.row is None or session.changes is None:
         return None
     return ChangeLines.of(session.row, session.changes)

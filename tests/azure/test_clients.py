@@ -73,3 +73,9 @@ def test_heavy_clients_are_imported_only_where_a_read_needs_them() -> None:
     assert found["resources"] > 10
     assert set(found["modules"]) == {"azure.mgmt.core", "azure.mgmt.resource"}
     assert imported(graph=False)["modules"] == [], "queries alone need a management client"
+
+
+def test_the_login_library_is_not_imported_before_a_login() -> None:
+    script = "import sys, scanner.azure.clients\nprint({'azure.identity', 'msal', 'requests'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "set()\n"

@@ -80,6 +80,13 @@ def test_few_regions_are_read_and_the_others_are_named() -> None:
     assert skipped == {usages(region, each) for region in regions[:3] for each in PROVIDERS}
 
 
+def test_quotas_are_read_beside_what_lies_below_resources() -> None:
+    running = box(stores(*["norwayeast"] * 100))
+    scanned(running, plan=plan())
+    paths = [each.path for each in running.requests]
+    assert max(map(paths.index, asked(running))) < len(paths) - 30, "they took a round trip of their own at the end"
+
+
 def test_a_refused_list_is_a_gap_with_its_action_and_the_rest_is_read() -> None:
     rows = [quota("norwayeast", "cores", 4, 10)]
     refused = Refusal(path=usages("westeurope"))
