@@ -19,7 +19,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test test-all lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test test-all rewritten lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -98,9 +98,14 @@ site: $(SITE)  ## The pages as a web site with search, and a sample report, in b
 machine:
 	@tests/machine
 
+# Bytecode of the tests, with pytest's assertions: each worker would write all of it, at the same time.
+rewritten: $(DEV)
+	@$(BIN)/python -m pytest -qq --collect-only --ignore tests/real_input >/dev/null 2>&1 || true
+
 # Tests start hundreds of programs, which would compile their modules again each time.
 test: export PYTHONDONTWRITEBYTECODE =
-test: machine $(DEV) $(NODE) lint docs-check  ## All checks; the test runner's closing line comes last
+test: machine $(DEV) $(NODE)  ## All checks; the test runner's closing line comes last
+	@$(MAKE) --jobs=3 --output-sync=target lint docs-check rewritten
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/real_input
 
 test-all: export TWOLOCKS_TEST_ALL = 1

@@ -20,7 +20,8 @@ ENDS = {
     "scanner/config/commands.py": "\n)\nCOMMANDS = ",
 }
 """The end of each table that gets a row."""
-IGNORED = shutil.ignore_patterns("__pycache__")
+IGNORED = shutil.ignore_patterns("*.pyc.*")
+"""What other processes are about to write. The bytecode is copied: else each command compiles all modules again."""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,8 @@ def sh(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
 def contents(folder: Path) -> dict[str, bytes]:
     """Return the files of a working copy that people write."""
     names = (path for name in ("scanner", "rules", "templates", "tests") for path in (folder / name).rglob("*.*"))
-    return {str(path.relative_to(folder)): path.read_bytes() for path in names if path.is_file()}
+    texts = (path for path in names if path.is_file() and path.suffix != ".pyc")
+    return {str(path.relative_to(folder)): path.read_bytes() for path in texts}
 
 
 def written(folder: Path, name: str, text: str) -> None:

@@ -11,7 +11,8 @@ CASES = Path(__file__).parents[1] / "rules" / "cases"
 
 def sdks() -> list[str]:
     """Return the names of the packages, sorted."""
-    files = (tomllib.loads(path.read_text("utf-8")) for path in CASES.glob("*.toml"))
+    # Only what stands before the first table: whole files take a second of each process of the suite.
+    files = (tomllib.loads(path.read_text("utf-8").partition("\n[")[0]) for path in CASES.glob("*.toml"))
     return sorted({name for file in files for name in file.get("sdks", ())})
 
 

@@ -1,11 +1,19 @@
 """Hostile lists of subscriptions and tenants, and hostile metadata: never an all clear, never our defect."""
 
+from collections.abc import Iterator
+
 import pytest
 
-from tests.azure.hostile_lists import GROUPS, of
+from tests.azure.hostile_lists import GROUPS, collected, of
 
 UNREAD = [(group, name) for group in ("subscriptions", "refusals") for name in GROUPS[group][1]]
 HARMLESS = [(group, name) for group in ("names", "tenants") for name in GROUPS[group][1]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _collected() -> Iterator[None]:
+    with collected():
+        yield
 
 
 @pytest.mark.parametrize(("group", "name"), UNREAD)

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from scanner.sandbox.estate import Estate, load_estate
+from scanner.sandbox.estate import Estate
 from scanner.sandbox.faults import Fault
 from tests.estate import test_expected
-from tests.estate.test_expected import Scanned
+from tests.estate.test_expected import Scanned, sample_estate
 
 IN_NONE = {"vm-bygg01", "vm-db01", "vm-gammel", "vm-kort"}
 """The machines that fail where every vault was read."""
@@ -36,7 +36,7 @@ def test_a_vault_that_was_not_read_makes_machines_in_no_other_vault_unknown(refu
 def test_a_role_that_cannot_read_vaults_makes_machines_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Resource Graph hides vaults from such a role, as if there were none."""
     hidden = "Microsoft.RecoveryServices/vaults/read"
-    estate = load_estate()
+    estate = sample_estate()
     grants: list[Any] = [
         {**each, "not_actions": [*each["not_actions"], hidden]}
         if isinstance(each, dict) and "not_actions" in each
@@ -47,7 +47,7 @@ def test_a_role_that_cannot_read_vaults_makes_machines_unknown(monkeypatch: pyte
     def limited() -> Estate:
         return replace(estate, grants=grants)
 
-    monkeypatch.setattr(test_expected, "load_estate", limited)
+    monkeypatch.setattr(test_expected, "sample_estate", limited)
     found = statuses(Scanned())
     assert set(found.values()) == {"unknown"}
     assert found.keys() > IN_NONE

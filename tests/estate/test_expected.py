@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from typing import Any
 
@@ -172,12 +172,18 @@ TYPES = {
 }
 
 
+@lru_cache
+def sample_estate() -> Estate:
+    """Return the sample estate, made once for all scans. It is not to be changed."""
+    return load_estate()
+
+
 class Scanned:
     """A scan of the sample estate, with faults: the findings document, and the requests that it took."""
 
     def __init__(self, *faults: Fault, seed: int = 1) -> None:
         self.faults, self.seed = faults, seed
-        self.estate: Estate = load_estate()
+        self.estate: Estate = sample_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
         self.store = Store(Header(taken=now()))

@@ -1,6 +1,5 @@
 """Every fix of the sample estate, applied to its bodies and evaluated again: each closes exactly what it claims."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,7 +9,7 @@ from io import BytesIO
 import msgspec
 import pytest
 
-from scanner.document.schema import ExposureRow, FindingRow, decode_document, now
+from scanner.document.schema import ExposureRow, FindingRow, decode_document
 from scanner.document.writer import Writer
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
@@ -18,8 +17,7 @@ from scanner.model.ids import is_subscription, root_of
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Resource
 from scanner.snapshot.bundles import grouped
-from scanner.snapshot.format import Header, ReadLine, SnapshotLine, encoder, sort_key, url_of
-from scanner.snapshot.store import Store
+from scanner.snapshot.format import ReadLine, SnapshotLine, encoder, sort_key, url_of
 from tests.estate.test_expected import Scanned
 from tests.rules.simulate import FIELD_VALUES, overlaid_body, problems
 from tests.sampled import some
@@ -64,11 +62,9 @@ class Estate(Scanned):
 
     def __init__(self) -> None:
         super().__init__()
-        store = Store(Header(taken=now()))
-        asyncio.run(self._collect(store))
-        self.header = store.header
-        self.lines = [encoder.encode(line) for line in store.decoded()]
-        store.close()
+        self.header = self.store.header
+        self.lines = [encoder.encode(line) for line in self.store.decoded()]
+        self.store.close()
 
     def decoded(self) -> list[SnapshotLine]:
         return [msgspec.json.decode(each, type=SnapshotLine) for each in self.lines]

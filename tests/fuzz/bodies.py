@@ -77,12 +77,19 @@ def is_setting(body: Any, at: Place) -> bool:
     return at[0] == "properties" and not in_list and isinstance(body, str | bool | int | float)
 
 
-def passed_by_wrong_type(run: Evaluation, bundle: Bundle, resource: Resource, at: Place, value: Any) -> list[str]:
+def undecided(run: Evaluation, bundle: Bundle) -> set[str]:
+    """Return the rules that are inconclusive about an example."""
+    return {row.rule for row in run.evaluate(bundle).findings if row.status == "unknown"}
+
+
+def passed_by_wrong_type(
+    run: Evaluation, bundle: Bundle, resource: Resource, at: Place, value: Any, before: set[str] | None = None
+) -> list[str]:
     """Return the rules that pass with the value, and fail or are inconclusive without one.
 
-    A rule that is inconclusive about the example itself may have had a value of a wrong type before.
+    `before`: the rules that are `undecided` about the example itself: they may have had a value of a wrong type before.
     """
-    before = {row.rule for row in run.evaluate(bundle).findings if row.status == "unknown"}
+    before = undecided(run, bundle) if before is None else before
     without = run.evaluate(with_body(bundle, resource.key, _absent(resource.body, at)))
     needed = {(row.resource.lower(), row.rule) for row in without.findings}
     wrong = run.evaluate(with_body(bundle, resource.key, replaced(resource.body, at, value)))

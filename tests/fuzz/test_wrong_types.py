@@ -7,7 +7,7 @@ import pytest
 
 from scanner.evaluate.run import Evaluation
 from scanner.model.resource import Bundle, Resource
-from tests.fuzz.bodies import WRONG, is_setting, passed_by_wrong_type
+from tests.fuzz.bodies import WRONG, is_setting, passed_by_wrong_type, undecided
 from tests.rules import examples
 from tests.rules.hostile import Place, places
 
@@ -50,8 +50,11 @@ def test_what_was_found(type: str, path: str) -> None:
 
 def test_settings_of_every_example() -> None:
     chance = random.Random(4)
+    last, before = None, set[str]()
     for run, bundle, resource, at in settings():
         if chance.random() < 0.1:
             value = chance.choice(WRONG)
-            rules = passed_by_wrong_type(run, bundle, resource, at, value)
+            if run is not last:
+                last, before = run, undecided(run, bundle)
+            rules = passed_by_wrong_type(run, bundle, resource, at, value, before)
             assert rules == [], f"{resource.id} {at} {value!r}"

@@ -33,8 +33,10 @@ ADDRESS = re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}\b|\b[0-9a-f]{1,4}(?::[0-9a-f]{0
 HOST = re.compile(r"\b[a-z0-9-]+(?:\.[a-z0-9-]+){2,}\b", re.IGNORECASE)
 GUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 PIECE = 6
-"""The characters of a name that are looked for first."""
+"""The bytes of a name that are looked for first."""
 MAIL = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+")
+BESIDE = re.compile(r"[^\w.:@+-]+")
+"""What stands in none of these patterns."""
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +78,8 @@ def readable(data: bytes) -> str:
 
 def names(document: Document) -> set[str]:
     """Every name that the estate has, in lower case."""
-    raw = encoded(document).decode()
+    # Each word is searched once. Its neighbours are no part of any name, so that it ends where it ended in the text.
+    raw = "\0".join(set(BESIDE.split(encoded(document).decode())))
     found = {each for pattern in (ADDRESS, HOST, GUID, MAIL) for each in pattern.findall(raw)}
     for id, row in document.resources.items():
         found |= {row.name, row.resource_group, row.subscription, row.location, *row.tags, *row.tags.values()}
@@ -122,15 +125,17 @@ def _strings(value: Any) -> Iterable[str]:
 
 
 def held(text: str, told: Iterable[str]) -> list[str]:
-    """The names that a text has. Each part of it whose characters are those of names is searched once, for the names
+    """The names that a text has. Each part of it whose bytes are those of names is searched once, for the names
     whose beginning and end are somewhere in it.
     """
-    told = set(told)
-    others = "[^" + re.escape("".join(sorted(set("".join(told))))) + "]+"
-    parts = "\0".join(set(re.split(others, text)))
+    names = {each.encode(): each for each in told}
+    used = set(b"".join(names))
+    # As bytes, because they are translated and split ten times faster than a text is by a pattern.
+    only_used = bytes(each if each in used else 0xFF for each in range(256))  # 0xFF is in no text of UTF-8
+    parts = b"\xff".join(set(text.encode().translate(only_used).split(b"\xff")))
     pieces = {parts[at : at + PIECE] for at in range(len(parts) - PIECE + 1)}
-    likely = (name for name in told if len(name) < PIECE or {name[:PIECE], name[-PIECE:]} <= pieces)
-    return [name for name in likely if name in parts]
+    likely = (name for name in names if len(name) < PIECE or {name[:PIECE], name[-PIECE:]} <= pieces)
+    return [names[name] for name in likely if name in parts]
 
 
 def empty(document: Document) -> Document:

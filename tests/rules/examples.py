@@ -3,7 +3,7 @@
 import json
 import tomllib
 from collections.abc import Collection, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -55,15 +55,24 @@ def load(file: str) -> tuple[tuple[Case, ...], dict[str, str], dict[str, str]]:
     return found.cases, found.safe, found.never
 
 
+@cache
 def healthy(type: str) -> Case:
-    """Return the healthy resource of a type: its [[base]], the fullest one, else one of which nothing is known."""
+    """Return the healthy resource of a type: its [[base]], the fullest one, else one of which nothing is known.
+
+    It is not to be changed.
+    """
     found = [each.healthy[type.lower()] for each in all_files() if type.lower() in each.healthy]
     return max(found, key=lambda case: len(json.dumps(case.body, default=str)), default=derived.plain(type))
 
 
 def of_rule(rule: Rule) -> list[Case]:
-    """Return the examples that follow from a rule's row."""
-    return list(derived.of_rule(rule, healthy))
+    """Return the examples that follow from a rule's row. They are not to be changed."""
+    return _of_rule(rule.id) if rules().rules.get(rule.id) is rule else list(derived.of_rule(rule, healthy))
+
+
+@cache
+def _of_rule(id: str) -> list[Case]:
+    return list(derived.of_rule(rules().rules[id], healthy))
 
 
 def by_type(name: str) -> dict[str, dict[str, Any]]:
@@ -107,7 +116,10 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
 
 def evaluation(case: Case, only: Collection[str] = ()) -> Evaluation:
     """Return the evaluation of an example: of every rule, or of these alone."""
-    found = rules()
-    if only:
-        found = replace(found, enabled={rule: found.rules[rule] for rule in only})
-    return examples.evaluation(case, found)
+    return examples.evaluation(case, only_rules(tuple(only)) if only else rules())
+
+
+@cache
+def only_rules(ids: tuple[str, ...]) -> loader.RuleSet:
+    """Return the rules of which these are enabled. They are not to be changed."""
+    return replace(rules(), enabled={rule: rules().rules[rule] for rule in ids})

@@ -136,9 +136,12 @@ def _without() -> list[tuple[Example, str, Any]]:
     """Return examples with a body that lacks one of its values, once for each path of each type."""
     found: dict[tuple[str, str], tuple[Example, str, Any]] = {}
     for example in map(Example.of, examples.cases()):
+        bodies: dict[str, Any] = {}
         for key, at in example.places():
-            body = example.body(key)
-            found.setdefault((resource_type_of(body["id"]).lower(), path_of(at)), (example, key, without(body, at)))
+            body = bodies[key] if key in bodies else bodies.setdefault(key, example.body(key))
+            place = resource_type_of(body["id"]).lower(), path_of(at)
+            if place not in found:
+                found[place] = (example, key, without(body, at))
     return list(found.values())
 
 

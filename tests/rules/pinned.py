@@ -19,7 +19,7 @@ import re
 import tomllib
 from collections import defaultdict
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -139,8 +139,13 @@ def read_of(resource: Resource) -> str:
 
     Of a list and of a read of one resource in it, the latter.
     """
-    found = [pin for pin in pins() if pin.pattern.fullmatch(resource.key)]
-    return min(found, key=lambda pin: pin.pattern.pattern.count("[^/]+")).name if found else resource.type
+    return _read_of(resource.key) or resource.type
+
+
+@cache
+def _read_of(key: str) -> str:
+    found = [pin for pin in pins() if pin.pattern.fullmatch(key)]
+    return min(found, key=lambda pin: pin.pattern.pattern.count("[^/]+")).name if found else ""
 
 
 @lru_cache
@@ -160,8 +165,10 @@ def looked_at() -> dict[str, dict[str, str]]:
             each.body = traced(each.body, logs[-1][1])
         run.evaluate(made)
         for each, log in logs:
-            for path in plain(log):
-                found[read_of(each)].setdefault(path, case.id)
+            paths = plain(log)
+            of_read = found[read_of(each)] if paths else {}
+            for path in paths:
+                of_read.setdefault(path, case.id)
     return found
 
 

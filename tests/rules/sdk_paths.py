@@ -51,13 +51,13 @@ def _sdk(model: type) -> str:
 def _returning() -> dict[str, list[Operation]]:
     """Return the operations that read each type or read (lower case): those of one resource first."""
     found: dict[str, list[Operation]] = defaultdict(list)
+    gets: dict[int, list[Operation]] = defaultdict(list)
+    for each in operations():
+        if each.method == "GET":
+            gets[len(each.path)].append(each)
     for read in table():
-        found[read.name.lower()] += [each for each in _gets() if read.fits(each)]
+        found[read.name.lower()] += [each for each in gets[len(read.path)] if read.fits(each)]
     return {read: sorted(each, key=lambda one: "_list" in one.name) for read, each in found.items()}
-
-
-def _gets() -> list[Operation]:
-    return [each for each in operations() if each.method == "GET"]
 
 
 if __name__ == "__main__":

@@ -126,9 +126,7 @@ def evaluation_of(case: Case, steps: tuple[Step, ...] = (), rule: str = "") -> E
         for body in case.also
         if str(body.get("id")).lower() not in gone
     ]
-    rules = examples.rules()
-    if rule:
-        rules = replace(rules, enabled={each: rules.rules[each] for each in (rule, *_one_of_each_kind(case.type))})
+    rules = examples.only_rules((rule, *_one_of_each_kind(case.type))) if rule else examples.rules()
     return evaluated.evaluation(replace(case, also=[*also, *_new(case, changes)]), rules)
 
 
