@@ -232,7 +232,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
             found = index.find(id)
             uri = found.require(ACTIVE_KEY)
         except Unread as unread:
-            return NamedKey(None, Evidence(path, id), index.missing_in(SETS, id) or unread, id)
+            return NamedKey(None, Evidence(path, id), index.missing_in(SETS, id) or unread.again(), id)
         key = key_of(uri)
         principal = own_principal(found)
         missing = None if key is not None else unknown_value(ACTIVE_KEY, uri)
@@ -316,7 +316,7 @@ def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evid
     try:
         vault = index.keys.vault(named.key, index)
     except Unread as missing:
-        return named.evidence, missing
+        return named.evidence, missing.again()
     top = resource if resource.bundle.top is None else resource.bundle.top
     # The vault of a copy's key must be in the region of the copy, which the rules on residency assess.
     region = "" if named.is_of_copy else _other_region(vault, top)
@@ -372,7 +372,8 @@ class KeyRegister(Struct):
         vault = self._vaults.get(key.host) or self._vaults.get(key.host.partition(".")[0])
         if vault is None or not _has(vault, key.host):
             type = POOLS if ".managedhsm." in key.host else VAULTS
-            raise index.missing.get(type.lower()) or not_listed(key.host)
+            missing = index.missing.get(type.lower())
+            raise not_listed(key.host) if missing is None else missing.again()
         known_text(vault.body, _address(vault))
         return vault
 
