@@ -79,7 +79,7 @@ _WORDS = (
 )  # fmt: skip
 """Texts that are not told apart from values, or from the texts of `templates/endpoint`."""
 _NO_TEXTS = frozenset({"TypeError", "ValueError", "KeyError", "RuntimeError", "LookupError", "BadRow", "InputError"})
-_NO_CALLS = _NO_TEXTS | {"compile", "cached", "startswith", "endswith", "partition", "split", "get"}
+_NO_CALLS = _NO_TEXTS | {"compile", "cached", "startswith", "endswith", "partition", "split", "get", "once"}
 _NO_KEYWORDS = frozenset({"source", "commands", "az", "says", "values", "paths", "filter", "alone"})
 _PROSE = re.compile(r"(?<!\S)[(\"']?[A-Za-z][A-Za-z'-]*[,.;:)\"']*(?!\S)")
 _NO_PROSE = re.compile(
