@@ -52,7 +52,7 @@ def test_workers_find_what_one_process_finds(lab: Lab) -> None:
 
 def test_a_killed_worker_and_a_poison_shard(lab: Lab) -> None:
     """Another worker reads what a killed one had begun. What no worker can read is a gap of its subscription."""
-    lab.box.faults = FaultPlan([Fault("slow", "*/Microsoft.Authorization/permissions", seconds=2, times=1)])
+    lab.box.faults = FaultPlan([Fault("slow", "*/Microsoft.Insights/diagnosticSettings", seconds=10, times=1)])
 
     def interfere() -> None:
         wait_until(lambda: list(lab.place.glob("*/started/*")))
