@@ -29,6 +29,7 @@ from scanner.sandbox.server import Sandbox, running
 from tests.output.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.output.relay import relay
 from tests.output.tunnel import tunnel
+from tests.report.parquet_file import parquet_rows
 from tests.snapshot.test_signature import pair
 from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
 
@@ -121,7 +122,8 @@ def test_a_token_goes_to_no_other_host(account: str, environ: dict[str, str], ar
 
 
 def test_a_scan_stores_every_format_and_a_report_is_made_from_there(store: Azurite) -> None:
-    names = [f"az://reports/all/night{suffix}" for suffix in (".json", ".html", ".csv", ".md", ".sarif", ".junit.xml")]
+    suffixes = (".json", ".html", ".csv", ".md", ".sarif", ".junit.xml", ".xlsx", ".parquet")
+    names = [f"az://reports/all/night{suffix}" for suffix in suffixes]
     outs = [word for name in names for word in ("--out", name)]
     ended = twolocks("scan", "--from", NIGHT, *ONLY, *outs, "--out", "here.json", env=store.env)
     assert ended.code == 1, ended.err
@@ -145,6 +147,11 @@ def test_a_scan_stores_every_format_and_a_report_is_made_from_there(store: Azuri
         == store.read("reports", "all/night.csv")
     )
     assert Path("again.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+    ended = twolocks("report", names[0], "--out", "again.parquet", env=store.env)
+    assert ended.code == 0, ended.err
+    rows = parquet_rows(store.read("reports", "all/night.parquet"))
+    assert rows == parquet_rows(Path("again.parquet").read_bytes())
+    assert rows
 
 
 def test_a_live_scan_keeps_its_snapshot_there_and_is_evaluated_from_there(store: Azurite) -> None:
