@@ -33,7 +33,7 @@ from scanner.snapshot.signature import SUFFIX, HashedFile, Signer
 from scanner.snapshot.store import Store
 from scanner.terminal.streams import OutputLost, discard, json_output, lost_output
 
-_IN_MEMORY = 64 << 20
+_IN_MEMORY = 16 << 20
 """Bytes of a document that is decoded in memory, and needs no temporary file."""
 
 
