@@ -13,9 +13,10 @@ Where GitHub (November 2026) differs from the standard, the file follows GitHub:
 - A result needs a location with a URI. There is no file, so the URI is made from the resource id, in lower case.
 """
 
+import heapq
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import IO, Any
 from urllib.parse import quote
@@ -49,8 +50,10 @@ _encoder = msgspec.json.Encoder()
 
 def write_sarif(document: Document, out: IO[bytes]) -> None:
     """Write a findings document as SARIF. The same document gives the same bytes."""
-    findings = sorted(document.findings, key=_worst_first)
-    kept = sorted(findings[:MOST], key=lambda row: (row.resource.lower(), row.rule))
+    omitted: Counter[str] = Counter()
+    worst = heapq.nsmallest(MOST, _counted(document.findings, omitted), key=_worst_first)
+    omitted.subtract(row.severity or "none" for row in worst)
+    kept = sorted(worst, key=lambda row: (row.resource.lower(), row.rule))
     keys = sorted({_descriptor_id(row, document.rules) for row in kept})
     indexes = {key: index for index, key in enumerate(keys)}
     states, tenants = _BaselineStates(document.changes), tenant_labels(document.coverage.scopes, document.scan)
@@ -63,7 +66,7 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"twolocks/{_category(document)}/"},
-        "invocations": [_invocation(document, findings[MOST:])],
+        "invocations": [_invocation(document, omitted)],
         "columnKind": "unicodeCodePoints",
         "properties": {"endpoints": counts.by_state, "numbers": counts.numbers()},
     }
@@ -75,6 +78,13 @@ def write_sarif(document: Document, out: IO[bytes]) -> None:
         properties = _result_properties(row, tenants)
         out.write(_encoder.encode(_result(row, key, indexes[key], properties) | states.of(row)))
     out.write(b"\n]}]}\n")
+
+
+def _counted(findings: Iterable[FindingRow], severities: Counter[str]) -> Iterator[FindingRow]:
+    """Yield findings, and count them by severity ("none" for one without)."""
+    for row in findings:
+        severities[row.severity or "none"] += 1
+        yield row
 
 
 def _worst_first(row: FindingRow) -> tuple[int, int, str, str]:
@@ -291,11 +301,12 @@ def _suppression(row: FindingRow) -> dict[str, Any]:
 # The run
 
 
-def _invocation(document: Document, omitted: Sequence[FindingRow]) -> dict[str, Any]:
+def _invocation(document: Document, omitted: Counter[str]) -> dict[str, Any]:
+    """Return what happened. `omitted`: the findings that are no results, by severity."""
     scan = document.scan
     crashed = any(row.status == "error" for row in document.findings)
     found = list(_notifications(document))
-    notifications = [_notification(_omitted(omitted), "error")] if omitted else []
+    notifications = [_notification(_omitted(omitted), "error")] if omitted.total() else []
     notifications += found[:NOTES]
     if len(found) > NOTES:
         notifications.append(_notification(f"And {len(found) - NOTES:,} more were not assessed; the JSON has all."))
@@ -309,16 +320,15 @@ def _invocation(document: Document, omitted: Sequence[FindingRow]) -> dict[str, 
             "complete": scan.complete,
             "taken": scan.taken,
             "evaluated": scan.finished,
-            "leftOff": len(omitted),
+            "leftOff": omitted.total(),
         },
     }
 
 
-def _omitted(omitted: Sequence[FindingRow]) -> str:
-    counts = Counter(row.severity or "none" for row in omitted)
+def _omitted(counts: Counter[str]) -> str:
     counted = ", ".join(f"{counts[name]:,} {name}" for name in (*SEVERITIES, "none") if counts[name])
     return (
-        f"{len(omitted):,} results were omitted, the least severe ones ({counted}): "
+        f"{counts.total():,} results were omitted, the least severe ones ({counted}): "
         f"a file has at most {MOST:,}. The JSON has all."
     )
 
