@@ -5,10 +5,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-_HEAD: Final = b"\xdd"
-"""How MessagePack begins an array that says in four bytes how many entries it has."""
-_START: Final = 5
-
 
 class KeyUse(NamedTuple):
     """A resource that names a key. `version`: the version that it is bound to; "" where it follows the newest one."""
@@ -19,8 +15,8 @@ class KeyUse(NamedTuple):
     principal: str
 
 
-_encode: Final = msgspec.msgpack.Encoder().encode
-_decode: Final = msgspec.msgpack.Decoder(list[KeyUse]).decode
+_encode: Final = msgspec.json.Encoder().encode
+_decode: Final = msgspec.json.Decoder(KeyUse).decode_lines
 
 
 class KeyUses:
@@ -34,14 +30,8 @@ class KeyUses:
 
     def add(self, host: str, name: str, use: KeyUse) -> None:
         """Add a use of a key. All uses are added before any is read."""
-        keys = self._encoded.get(host)
-        if keys is None:
-            keys = self._encoded[host] = {}
-        row = keys.get(name)
-        if row is None:
-            row = keys[name] = bytearray(_HEAD + bytes(_START - 1))
-        row[1:_START] = (int.from_bytes(row[1:_START]) + 1).to_bytes(_START - 1)
-        row += _encode(use)
+        keys = self._encoded.setdefault(host, {})
+        keys.setdefault(name, bytearray()).extend(_encode(use) + b"\n")
 
     @property
     def hosts(self) -> Collection[str]:

@@ -41,7 +41,7 @@ _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
 COPIES: Final = "geo-redundant backups"
 PLATFORM_KEY: Final = "a platform-managed key is used"
-NAMES: Final = 3
+_MOST_NAMED: Final = 3
 """How many resources are named of which it is not known which key they use."""
 NO_STORES: Final = "the resources that name a key are not in the snapshot"
 
@@ -431,7 +431,7 @@ class KeyRegister(Struct):
                     for key, use in _uses_of(finder, resource, index):
                         if key is not None:
                             found.add(*key.id, use)
-                        elif len(self._strange) < NAMES:
+                        elif len(self._strange) < _MOST_NAMED:
                             self._strange.append(resource.id)
             self._uses = found
         return self._uses

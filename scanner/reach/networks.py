@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, field
 
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
-from scanner.model.ids import name_of, segments, subscription_of
+from scanner.model.ids import id_key, name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, same
 from scanner.model.resource import Resource
@@ -37,10 +37,8 @@ _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
 def key_of(identity: str) -> str:
-    """Return the form in which ids compare: lower case, without empty segments."""
-    if identity.startswith("/") and "//" not in identity and "?" not in identity and not identity.endswith("/"):
-        return identity.lower()
-    return "/" + "/".join(segments(identity)) if identity else ""
+    """Return the form in which ids compare (see `id_key`); "" for no id."""
+    return id_key(identity) if identity else ""
 
 
 def network_of(subnet: str) -> str:
