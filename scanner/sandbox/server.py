@@ -176,7 +176,8 @@ class Sandbox:
 
     async def stop(self) -> None:
         if self._runner is not None:
-            await self._accept_no_more()
+            if self._listener is not None:
+                await accept_no_more(self._listener.fileno())
             transports = [c.transport for c in self._server.connections if c.transport is not None]
             await self._runner.cleanup()
             for transport in transports:
@@ -185,16 +186,6 @@ class Sandbox:
             self._runner, self._listener = None, None
         self._folder.close()
         self._certificates = None
-
-    async def _accept_no_more(self) -> None:
-        """Take no more connections, and begin those that were taken. asyncio leaks their sockets where the server is
-        closed before.
-        """
-        assert self._listener is not None
-        with suppress(NotImplementedError):  # Windows
-            asyncio.get_running_loop().remove_reader(self._listener.fileno())
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -360,6 +351,17 @@ def serve(estate: Estate | Iterable[Json], **options: Any) -> Iterator[Sandbox]:
         yield box
 
 
+async def accept_no_more(listener: int) -> None:
+    """Take no more connections from a socket that listens (its file descriptor), and begin those that were taken.
+
+    asyncio leaks their sockets where the server is closed before.
+    """
+    with suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().remove_reader(listener)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
 async def _stop(box: Sandbox) -> None:
     """Stop a sandbox, and end what its clients left: one that was killed, or gave up a connection that it had just
     begun, leaves a task, and with it a socket.
@@ -424,6 +426,7 @@ __all__ = [
     "RecordedRequest",
     "Sandbox",
     "ThrottleLimits",
+    "accept_no_more",
     "run_forever",
     "running",
     "serve",

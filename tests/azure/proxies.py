@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from scanner.sandbox.server import accept_no_more
+
 CA_NAME = "Agency TLS Inspection CA"
 
 
@@ -42,6 +44,8 @@ class Proxy:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for each in self._server.sockets:
+            await accept_no_more(each.fileno())
         self._server.close()
         for task in self._tasks:
             task.cancel()

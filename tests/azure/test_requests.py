@@ -1,6 +1,8 @@
 """The way to Azure through a company's network: proxies that tunnel, proxies that open TLS, and who is trusted."""
 
 import asyncio
+import gc
+import socket
 import ssl
 from pathlib import Path
 
@@ -172,3 +174,17 @@ def test_an_endpoint_without_an_answer() -> None:
 
     with pytest.raises(Unreachable, match=r"127\.0\.0\.1 cannot be reached"):
         asyncio.run(main())
+
+
+@pytest.mark.parametrize("steps", range(4))
+def test_connections_that_have_just_begun_are_closed_with_a_proxy(steps: int) -> None:
+    async def main() -> list[socket.socket]:
+        async with Proxy() as proxy:
+            begun = [socket.create_connection(("127.0.0.1", proxy.port)) for _ in range(3)]
+            for _ in range(steps):
+                await asyncio.sleep(0)
+        return begun
+
+    for each in asyncio.run(main()):
+        each.close()
+    gc.collect()  # pytest fails the test for each socket that is left
