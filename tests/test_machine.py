@@ -12,7 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 SCRIPT = ROOT / "tests" / "machine"
 BASH = shutil.which("bash") or "/bin/bash"
-COMMANDS = ("python3", "make", "chromium", "node", "npm", "kustomize", "systemd-analyze", "redis-server")
+COMMANDS = (
+    *("python3", "make", "chromium", "chromium-headless-shell", "node", "npm"),
+    *("kustomize", "systemd-analyze", "redis-server"),
+)
 APT_GET = """
 echo "apt-get $*" >>"$LOG"
 for word; do [ "$word" = nodejs ] && word=node; [ -e "$SHELF/$word" ] && mv "$SHELF/$word" "$BIN/"; done
@@ -114,6 +117,27 @@ def test_an_install_that_fails_ends_with_the_packages(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "E: no network" in done.stderr
     assert done.stderr.endswith("apt-get install --no-install-recommends chromium\n")
+
+
+def test_what_tests_only_want_is_installed_where_that_is_possible(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.remove("chromium-headless-shell")
+    done = machine.run()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.ran()[1] == "apt-get -qq install -y --no-install-recommends chromium-headless-shell"
+    assert machine.run().stdout == ""
+
+
+def test_what_tests_only_want_may_be_missing(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    machine.remove("chromium-headless-shell")
+    machine.remove("kustomize")
+    failing = 'case "$*" in *headless*) echo "E: no such package" >&2; exit 100;; esac'
+    machine.command("apt-get", failing + APT_GET)
+    done = machine.run()
+    assert (done.returncode, done.stderr) == (0, "E: no such package\n")
+    assert machine.ran()[-1] == "apt-get -qq install -y --no-install-recommends kustomize"
+    assert done.stdout.splitlines()[-1] == "Not installed, and not needed: chromium-headless-shell"
 
 
 def test_a_virtual_environment_needs_pythons_venv_alone(tmp_path: Path) -> None:

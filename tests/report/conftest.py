@@ -1,6 +1,7 @@
 """A browser that is offline, the reports that it opens, and what is checked of every page."""
 
 import importlib.resources
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from scanner.report.html import write_html
 from tests.report import sample
 
+WINDOWS = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium-headless-shell") or WINDOWS
+"""Chromium, the one without windows where it is installed: the other creates one for each test."""
 FLAGS = [
     "--disable-gpu",
     "--disable-quic",
@@ -58,7 +62,7 @@ def show(page: Page, path: Path, state: str = "") -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 

@@ -10,13 +10,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from scanner.report.summary import matrix
 from scanner.report.text import INVISIBLE
 from scanner.report.words import Words
 from tests.report import oracle, sample
-from tests.report.conftest import ALLOWED, Reader, outside_links, scrolls_sideways, show
+from tests.report.conftest import ALLOWED, FLAGS, WINDOWS, Reader, outside_links, scrolls_sideways, show
 
 Make = Callable[[dict[str, Any]], Path]
 Accessible = Callable[[Page], None]
@@ -48,6 +48,15 @@ def test_axe_finds_nothing(reader: Reader, make: Make, accessible: Accessible) -
         show(page, report, state)
         open_first_card(page)
         accessible(page)
+
+
+def test_the_chromium_with_windows_shows_it_too(browser: Browser, report: Path) -> None:
+    with browser.browser_type.launch(executable_path=WINDOWS, args=FLAGS) as launched:
+        reader = Reader(launched)
+        page = reader.open(report, "#findings?q=status:fail")
+        expect(page.locator("tr.finding").first).to_be_visible()
+        page.keyboard.press("?")
+        assert reader.said == []
 
 
 def test_nothing_scrolls_sideways(reader: Reader, report: Path) -> None:
