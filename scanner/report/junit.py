@@ -9,12 +9,14 @@ look well tested.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
 from msgspec import Struct, field
 
 from scanner.document.schema import Document, FindingRow, GapRow, RuleRow, ScanRow, WaiverRow
+from scanner.document.sorted_runs import SortedRuns
 from scanner.document.states import STATES
 from scanner.model.ids import subscription_of
 from scanner.report.gaps import answer, waiver_of
@@ -27,6 +29,10 @@ READ = "everything-was-read"
 EXCLUDED = "excluded"
 LIMITED = "limited"
 _LONGEST = 2_000
+_IN_MEMORY = 8 << 20
+"""The bytes of tests that are sorted in memory."""
+_LENGTH = 4
+"""The bytes that say how long the lines of a test are."""
 
 
 class _Test(Struct, frozen=True):
@@ -46,18 +52,59 @@ class _Test(Struct, frozen=True):
 def write_junit(document: Document, out: IO[bytes]) -> None:
     """Write a findings document as JUnit XML. The same document gives the same bytes."""
     names = {scope.subscription.lower(): scope.name for scope in document.coverage.scopes}
-    suites, states = _suites(document), _states(document)
-    every = [test for tests in suites.values() for test in tests]
-    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<testsuites name="twolocks"{_counts(every)}>']
+    suites, states = _Suites(document), _states(document)
+    whole = sum(suites.counts.values(), Counter())
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<testsuites name="twolocks"{_counts(whole)}>']
+    tests = suites.in_order()
     taken = _attribute("timestamp", document.scan.taken.removesuffix("Z"))
-    for subscription in sorted(suites.keys() | states.keys()):
+    for subscription in sorted(suites.counts.keys() | states.keys()):
         name = _attribute("name", names.get(subscription, subscription) or ELSEWHERE) + _attribute("id", subscription)
-        lines.append(f"<testsuite{name}{taken}{_counts(suites[subscription])}>")
+        lines.append(f"<testsuite{name}{taken}{_counts(suites.counts[subscription])}>")
         lines += _properties(states[subscription], document.scan)
         out.write(("\n".join(lines) + "\n").encode())
-        lines = [line for test in suites[subscription] for line in _test_case(test, document.rules)]
-        lines.append("</testsuite>")
+        if suites.counts[subscription]:
+            out.writelines(next(tests))
+        lines = ["</testsuite>"]
     out.write(("\n".join([*lines, "</testsuites>"]) + "\n").encode())
+
+
+class _Suites:
+    """The encoded tests of each subscription (its id in lower case), and how many of them have which outcome."""
+
+    def __init__(self, document: Document) -> None:
+        self.counts: dict[str, Counter[str]] = defaultdict(Counter)
+        self._rules = document.rules
+        self._tests = SortedRuns(_IN_MEMORY)
+        self._added = 0
+        for finding in document.findings:
+            self._add(subscription_of(finding.resource), _finding_test(finding))
+        for resource, rules in document.passed.items():
+            for rule in rules:
+                self._add(subscription_of(resource), _Test(rule, resource))
+        for gap in document.gaps:
+            self._add(subscription_of(gap.url), _gap_test(gap))
+        if said := limited(document.scan.limited or None, Words()):
+            self._add("", _Test(LIMITED, "", "skipped", message=said))
+        for row in document.scan.excluded or []:
+            message = "excluded (--exclude): nothing in it was scanned"
+            self._add(subscription_of(row.scope), _Test(EXCLUDED, row.scope, "skipped", message=message))
+
+    def _add(self, subscription: str, test: _Test) -> None:
+        self.counts[subscription][test.outcome] += 1
+        lines = ("\n".join(_test_case(test, self._rules)) + "\n").encode()
+        # Two tests of one place stay in their order.
+        place = f"{subscription}\0{test.resource.lower()}\0{test.rule}\0{self._added:015}"
+        self._added += 1
+        self._tests.add(place.encode() + lines + len(lines).to_bytes(_LENGTH))
+
+    def in_order(self) -> Iterator[Iterator[bytes]]:
+        """Yield the tests of each subscription that has any, by its id; they are by resource and rule."""
+        for _, tests in groupby(self._tests.in_order(), lambda each: each.partition(b"\0")[0]):
+            yield map(_lines_of, tests)
+
+
+def _lines_of(test: bytes) -> bytes:
+    return test[-_LENGTH - int.from_bytes(test[-_LENGTH:]) : -_LENGTH]
 
 
 def _states(document: Document) -> dict[str, Counter[str]]:
@@ -75,25 +122,6 @@ def _properties(states: Mapping[str, int], scan: ScanRow) -> Iterator[str]:
     if states:
         yield from (f'<property name="endpoints.{state}" value="{states[state]}"/>' for state in STATES)
     yield "</properties>"
-
-
-def _suites(document: Document) -> dict[str, list[_Test]]:
-    """Return the tests of each subscription (its id in lower case), by resource and rule."""
-    suites: dict[str, list[_Test]] = defaultdict(list)
-    for finding in document.findings:
-        suites[subscription_of(finding.resource)].append(_finding_test(finding))
-    for resource, rules in document.passed.items():
-        suites[subscription_of(resource)] += [_Test(rule, resource) for rule in rules]
-    for gap in document.gaps:
-        suites[subscription_of(gap.url)].append(_gap_test(gap))
-    if said := limited(document.scan.limited or None, Words()):
-        suites[""].append(_Test(LIMITED, "", "skipped", message=said))
-    for row in document.scan.excluded or []:
-        message = "excluded (--exclude): nothing in it was scanned"
-        suites[subscription_of(row.scope)].append(_Test(EXCLUDED, row.scope, "skipped", message=message))
-    for tests in suites.values():
-        tests.sort(key=lambda test: (test.resource.lower(), test.rule))
-    return suites
 
 
 def _finding_test(finding: FindingRow) -> _Test:
@@ -137,13 +165,12 @@ def _skipped(rule: str, resource: str, status: str, waiver: WaiverRow | None, me
     return _Test(rule, resource, "skipped", message=accepted)
 
 
-def _counts(tests: Sequence[_Test]) -> str:
-    outcomes = [test.outcome for test in tests]
+def _counts(outcomes: Mapping[str, int]) -> str:
     counted = {
-        "tests": len(tests),
-        "failures": outcomes.count("failure"),
-        "errors": outcomes.count("error"),
-        "skipped": outcomes.count("skipped"),
+        "tests": sum(outcomes.values()),
+        "failures": outcomes.get("failure", 0),
+        "errors": outcomes.get("error", 0),
+        "skipped": outcomes.get("skipped", 0),
     }
     return "".join(f' {name}="{count}"' for name, count in counted.items()) + ' time="0"'
 

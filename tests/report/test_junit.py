@@ -4,6 +4,7 @@ import io
 from typing import Any
 from xml.etree import ElementTree as ET
 
+import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped
 
 from scanner.report.junit import READ, write_junit
@@ -53,6 +54,15 @@ def test_counts_of_suites_are_those_of_their_tests(document: dict[str, Any]) -> 
         assert (suite.tests, suite.failures) == (len(outcomes), outcomes.count(Failure))
         assert (suite.errors, suite.skipped) == (outcomes.count(Error), outcomes.count(Skipped))
     assert whole.tests == sum(suite.tests for suite in whole)
+
+
+def test_tests_that_are_sorted_in_a_file_give_the_same_bytes(
+    document: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document = {**document, "findings": [*document["findings"], *document["findings"][::-1]]}
+    expected = written(document)
+    monkeypatch.setattr("scanner.report.junit._IN_MEMORY", 1000)
+    assert written(document) == expected
 
 
 def test_a_suite_a_subscription_by_its_name(document: dict[str, Any]) -> None:
