@@ -1,5 +1,6 @@
 """Runs the command line in this process, as a person or a scheduler would, and keeps what it printed."""
 
+import gc
 import io
 import os
 from collections.abc import Iterator, Mapping
@@ -51,6 +52,7 @@ class _Stream(Output):
 def twolocks(*words: object, env: Mapping[str, str] | None = None, tty: bool = False) -> Ended:
     """Run a command with a clean environment; `tty`: as on a terminal."""
     out, err = _Stream(tty), _Stream(tty)
+    thresholds = gc.get_threshold()
     env = {"TERM": "xterm", "NO_COLOR": "1", "COLUMNS": "90", "LINES": "24", **(env or {})} if tty else env
     code = 0
     with _environment(env or {}), redirect_stdout(out), redirect_stderr(err):
@@ -58,6 +60,8 @@ def twolocks(*words: object, env: Mapping[str, str] | None = None, tty: bool = F
             main([str(word) for word in words])
         except SystemExit as end:
             code = int(end.code or 0)
+        finally:
+            gc.set_threshold(*thresholds)
     return Ended(code, out.text(), err.text())
 
 

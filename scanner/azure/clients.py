@@ -1,7 +1,6 @@
 """The connection of a scan to Azure: login, cloud, trusted certificates, limits and record put together."""
 
 import asyncio
-import gc
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -23,7 +22,7 @@ from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
 from scanner.config.settings import Settings
-from scanner.model.cycle_collector import without_cycle_collector
+from scanner.model.cycle_collector import what_stays
 from scanner.snapshot.journal import Journal
 from scanner.snapshot.spool import Spool
 
@@ -101,11 +100,10 @@ def _logins(settings: Settings) -> tuple[TenantLogin, ...]:
 
 def _import_libraries(*, queries: bool) -> None:
     """Import what the first requests do not need, while they are under way."""
-    with without_cycle_collector():
+    with what_stays():
         import_login_library()
         if queries:
             import_query_client()
-        gc.freeze()
 
 
 @asynccontextmanager

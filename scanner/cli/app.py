@@ -1,7 +1,5 @@
 """The command line, generated from `scanner.config.commands`. `--help` imports only this, the rows and click."""
 
-import atexit
-import gc
 import os
 import sys
 from collections.abc import Callable
@@ -14,14 +12,8 @@ from scanner.cli import completion, help
 from scanner.config.command import Command
 from scanner.config.commands import COMMANDS
 from scanner.config.options import Option
+from scanner.model.cycle_collector import command_starts, program_starts
 from scanner.terminal import streams
-
-_YOUNG = 5_000
-"""The number of new objects after which the cycle collector runs: about a megabyte. At Python's 700 it takes a ninth of
-the time of a scan, because what imports and rules make stays.
-"""
-_IMPORTED = 100_000
-"""The same while the program starts, when nothing becomes garbage."""
 
 
 class _Command(click.Command):
@@ -73,8 +65,7 @@ def _callback(row: Command) -> Callable[..., int]:
 
         arguments = [given.pop(f"argument_{place}") for place in range(len(row.arguments))]
         settings = settings_of(row, given, arguments)
-        gc.freeze()
-        gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])
+        command_starts()
         module, _, function = row.runs.partition(":")
         code: int = getattr(import_module(f"scanner.cli.{module}"), function)(settings, *arguments)
         return code
@@ -101,9 +92,7 @@ def root() -> click.Group:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit with its code."""
-    gc.set_threshold(_IMPORTED, *gc.get_threshold()[1:])
-    # The system takes the memory back, so that the collector need not walk all of it when Python ends.
-    atexit.register(gc.freeze)
+    program_starts()
     streams.install()
     words = sys.argv[1:] if arguments is None else arguments
     try:

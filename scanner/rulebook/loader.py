@@ -6,7 +6,6 @@ frameworks, and for `twolocks rules test` `paths.toml` and `cases/`. `test_*.py`
 no Python files: nothing in it runs.
 """
 
-import gc
 import importlib
 import importlib.metadata
 import inspect
@@ -26,7 +25,7 @@ from msgspec.structs import fields, replace
 
 from scanner.content import content
 from scanner.errors import InputError, nearest
-from scanner.model.cycle_collector import without_cycle_collector
+from scanner.model.cycle_collector import what_stays
 from scanner.model.framework import Framework
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import RESPONSIBILITIES
@@ -308,10 +307,8 @@ def _shared(found: RuleSet, files: RuleFiles) -> tuple[RuleSet, RuleFiles]:
 def _built_in(folder: Path, stamps: tuple[object, ...]) -> tuple[RuleSet, RuleFiles]:
     """Return the rules of the built-in folder, loaded again where a file changed. They are not to be changed."""
     found, files = _none()
-    with without_cycle_collector():
+    with what_stays():
         _folder(found, files, folder, "scanner.rules")
-        # They stay as long as the process does: the collector need not walk them.
-        gc.freeze()
     return found, files
 
 

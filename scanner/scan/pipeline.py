@@ -1,6 +1,5 @@
 """The four steps of a scan: read, write the snapshot, evaluate, write the outputs."""
 
-import gc
 import secrets
 from collections.abc import Sequence
 from contextlib import closing
@@ -22,7 +21,7 @@ from scanner.evaluate.processes import can_fork, usable_cores
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
-from scanner.model.cycle_collector import without_cycle_collector
+from scanner.model.cycle_collector import what_stays
 from scanner.output.part_files import INDEX
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.answer_lines import again
@@ -204,12 +203,11 @@ def _sign_in(context: _Context, reader: "AzureReader", store: Store) -> None:
 
 async def _read(context: _Context, store: Store, limits: bool) -> None:
     """Read Azure into a store, with the settings of the scan."""
-    with without_cycle_collector():
+    with what_stays():
         # The SDKs are imported here, after the first line was printed.
         from scanner.azure.clients import ConnectionOptions, connect
         from scanner.collect.collector import Plan, Scope, collect
 
-        gc.freeze()
     job, session, screen = context.job, context.session, context.screen
     settings, rules = job.settings, job.rules
     scope = Scope(

@@ -3,10 +3,12 @@
 import gc
 from contextlib import closing
 
+import pytest
+
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.model.cycle_collector import without_cycle_collector
-from scanner.model.resource import Bundle
+from scanner.model.resource import Bundle, Resource
 from scanner.model.unread import Unread
 from scanner.snapshot.bundles import of_store
 from tests.benchmarks.evaluate import bundles, estate
@@ -28,6 +30,19 @@ def test_no_bundle_outlives_its_evaluation() -> None:
         left = [each.id for each in gc.get_objects() if isinstance(each, Bundle) and each.id in names]
     assert len(names) > 200
     assert len(left) <= 5, "what an evaluation leaves waits for the collector of cycles"
+
+
+def test_bundles_of_the_index_let_go_of_their_resources_in_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("bundles", "stored"):
+        monkeypatch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 2)
+    found = [each for name in ("keyvault", "network") for each in bundles(name)]
+    with closing(estate(iter(found), len(found))) as store, without_cycle_collector():
+        gc.collect()
+        before = {id(each) for each in gc.get_objects() if type(each) is Resource}
+        index = of_store(store).index
+        made = [each for each in gc.get_objects() if type(each) is Resource and id(each) not in before]
+    assert len(index) > 50
+    assert len(made) <= 4 + sum(len(each.resources) for each in index[:2])
 
 
 def test_what_is_kept_is_raised_as_a_new_exception() -> None:
