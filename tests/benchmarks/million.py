@@ -1,12 +1,13 @@
 """Memory of `twolocks scan --from` at 10,000 to a million resources: the sample estate, of which 40 % is storage.
 
     python -m tests.benchmarks.million make FILE COUNT [ESTATE]   write a snapshot of about COUNT resources
-    python -m tests.benchmarks.million scan FILE OUT [JOBS]       `twolocks scan --from FILE --out OUT --jobs JOBS`
+    python -m tests.benchmarks.million scan FILE OUT [JOBS]       `twolocks scan --from FILE --out OUT --jobs JOBS`;
+                                                                  OUT,OUT... for several files of one scan
     python -m tests.benchmarks.million prepare ESTATE             collect the lines of the estate once
 
 The whole estate is repeated under other resource groups, its storage accounts more often than the rest.
 Prints JSON: resources and MB of the snapshot; CPU and wall seconds, peak memory in MB of the process and of the largest
-one that it started, MB of OUT.
+one that it started, MB of the files.
 """
 
 import json
@@ -77,15 +78,30 @@ def _renamed(text: str, number: int, network: int) -> str:
     return _GROUP.sub(lambda hit: f"{hit[1]}-{network if hit[2] else number}{hit[2] or ''}", text)
 
 
-def scan(file: Path, out: Path, *jobs: str) -> dict[str, Any]:
+def scan(file: Path, out: str, *jobs: str) -> dict[str, Any]:
     """Evaluate a snapshot in a process of its own, and as many below it as `jobs` says."""
-    command = [sys.executable, "-c", CHILD, "scan", "--from", str(file), "--out", str(out), "--quiet"]
+    files = out.split(",")
+    command = [
+        sys.executable,
+        "-c",
+        CHILD,
+        "scan",
+        "--from",
+        str(file),
+        *(f"--out={each}" for each in files),
+        "--quiet",
+    ]
     command += [f"--jobs={each}" for each in jobs]
     wall = time.perf_counter()
     done = subprocess.run([*command, "--fail-on", "never"], check=False, stdout=subprocess.PIPE, text=True)
     wall = time.perf_counter() - wall
     figures: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return {**figures, "wall_s": round(wall, 1), "mb": round(out.stat().st_size / 1e6), "exit": done.returncode}
+    return {
+        **figures,
+        "wall_s": round(wall, 1),
+        "mb": round(sum(Path(each).stat().st_size for each in files) / 1e6),
+        "exit": done.returncode,
+    }
 
 
 def main(words: list[str]) -> None:
@@ -100,7 +116,7 @@ def main(words: list[str]) -> None:
                 copies.write(Path(folder) / "estate.jsonl")
                 figures = make(Path(file), int(count), Path(folder) / "estate.jsonl")
         case ["scan", file, out, *jobs]:
-            figures = scan(Path(file), Path(out), *jobs)
+            figures = scan(Path(file), out, *jobs)
         case _:
             raise SystemExit(__doc__)
     print(json.dumps(figures))
