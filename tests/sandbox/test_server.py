@@ -17,6 +17,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from scanner.model.ids import SUBSCRIPTION
+from scanner.rulebook.loader import load
+from scanner.sandbox.arm import known_types
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import TENANT, ErrorReply, Refusal, ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox, exports, serve
@@ -475,6 +478,11 @@ def test_head_shows_whether_a_resource_exists() -> None:
     with serve(RESOURCES) as box:
         assert ask(box, ACCOUNTS[0]["id"] + API, "HEAD").status == 204
         assert ask(box, ACCOUNTS[0]["id"] + "x" + API, "HEAD").status == 404
+
+
+def test_each_type_that_rules_list_is_known_where_the_estate_has_none() -> None:
+    listed = {type.lower() for kind in load(packages=False).kinds for type in kind.types if type != SUBSCRIPTION}
+    assert listed - known_types() == set()
 
 
 def test_run_forever_says_how_to_use_it_and_ends_with_ctrl_c() -> None:
