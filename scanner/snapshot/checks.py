@@ -144,7 +144,9 @@ class ListChecks:
         if line.read is None:
             is_one = line.resource is not None or (line.gap is not None and line.gap.code.startswith(LINE_LIMIT))
             if place == root or is_one:
-                self._found.update(_lists_of(url))
+                # A grouped file has all lists before its bundles: what no list counts is not held.
+                all_lists = not (root and self._grouped)
+                self._found.update([each for each in _lists_of(url) if all_lists or each in self._counts])
             self._below.update((place, list_of(url)) if is_one else ())
         elif not root and "/providers/" in place:
             self._counts[place] = line.read.count, at

@@ -1,7 +1,7 @@
 """`make bench`: every figure of docs/dev/performance.md, medians of fresh processes; writes that page.
 
 python -m tests.benchmarks [NAME...]
-    only these: startup, rules, evaluate, copies, million, report, large, network, history, scan
+    only these: startup, rules, evaluate, copies, million, report, large, network, history, scan, faults
 
 The figures of each part are kept in figures.json with the day on which they were measured, so that the page is whole
 where only some are measured again.
@@ -183,6 +183,10 @@ def _scan(throttle: str) -> Figures:
     return figures
 
 
+def faults() -> Figures:
+    return child("tests.benchmarks.faults")
+
+
 def rules() -> Figures:
     """Load the built-in rules, and 3,000 of them by copies."""
     return {count: five("tests.benchmarks.rules", count) for count in ("0", "3000")}
@@ -199,6 +203,7 @@ PARTS: dict[str, Callable[[], Figures]] = {
     "network": network,
     "history": history,
     "scan": scan,
+    "faults": faults,
 }
 
 
@@ -403,6 +408,30 @@ parent) without the limiter; with it, ARM's own quotas (100 lists in 5 minutes o
 {table([("requests", "count"), *kinds])}"""
 
 
+def withheld(found: Figures) -> str:
+    """What scans take that meet a fault, with and without a deadline."""
+    fields = ("wall_s", "exit", "gaps", "counted")
+    rows = [
+        (name, *(f"{runs['whole'][field]:,}" for field in fields), f"{runs['deadline']['wall_s']:,}")
+        for name, runs in found.items()
+    ]
+    head = (
+        "what Azure does, for ever",
+        "wall s",
+        "exit",
+        "failed reads",
+        "resources they count",
+        "wall s, deadline of 30 s",
+    )
+    return f"""## Scan where Azure withholds answers
+
+{table([head, *rows])}
+
+One run each, six side by side: one subscription of everyday resources, 60 ms per request, and a list that answers the
+same to every try. A type without any success is given up 120 s after what Azure announced
+([interrupted scans and deadlines](../interrupted.md))."""
+
+
 SECTIONS: dict[str, Callable[[Figures], str]] = {
     "startup": started,
     "rules": loaded,
@@ -414,6 +443,7 @@ SECTIONS: dict[str, Callable[[Figures], str]] = {
     "network": reached,
     "history": remembered,
     "scan": scanned,
+    "faults": withheld,
 }
 
 
