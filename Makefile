@@ -7,8 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 RECORDED ?= ../shared/recorded
-# A worker often waits for a browser or another process, so that two cores serve six workers.
-WORKERS ?= 6
+# A worker often waits for a browser or another process, so that two cores serve four workers.
+WORKERS ?= 4
 BIN := .venv/bin
 RUN := .venv/.setup
 DEV := .venv/.setup-dev
