@@ -135,7 +135,7 @@ def large() -> Figures:
     module, figures = "tests.benchmarks.large_report", {}
     with tempfile.TemporaryDirectory() as folder:
         whole, tenth, page = (str(Path(folder) / name) for name in ("whole.json", "tenth.json", "whole.html"))
-        rows, less = child(module, "make", whole), child(module, "make", tenth, "14")
+        rows, less = child(module, "make", whole), child(module, "make", tenth, "5000", "10000")
         figures["html"] = child(module, "write", whole, page)
         small = child(module, "write", tenth, str(Path(folder) / "tenth.html"))
         figures["html --redact"] = child(module, "write", whole, str(Path(folder) / "redacted.html"), "--redact")
