@@ -297,6 +297,7 @@ def large_estate(found: Figures) -> str:
     rows = [
         (f"{found[size]['resources']:,}", name, *(f"{row[field]:,}" for field in fields))
         for size in SIZES
+        if size in found
         for name, row in found[size]["written"].items()
     ]
     return f"""## `twolocks scan --from` of 10,000 to a million resources
@@ -416,7 +417,7 @@ def withheld(found: Figures) -> str:
         for name, runs in found.items()
     ]
     head = (
-        "what Azure does, for ever",
+        "what Azure does each time",
         "wall s",
         "exit",
         "failed reads",

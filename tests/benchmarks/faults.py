@@ -36,7 +36,7 @@ FAULTS = {
     "each read below storage accounts answers 429, again after 5 s": Fault("throttle", BELOW, retry_after=5),
     "no read below storage accounts answers": Fault("slow", BELOW, seconds=3600),
 }
-"""What happens to each matching request, for ever."""
+"""What happens to each matching request."""
 
 
 def measure(served: Estate, fault: Fault | None, *words: str) -> dict[str, Any]:
