@@ -9,7 +9,7 @@ look well tested.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import islice
 from typing import IO
 from xml.sax.saxutils import escape, quoteattr
 
@@ -55,15 +55,14 @@ def write_junit(document: Document, out: IO[bytes]) -> None:
     suites, states = _Suites(document), _states(document)
     whole = sum(suites.counts.values(), Counter())
     lines = ['<?xml version="1.0" encoding="UTF-8"?>', f'<testsuites name="twolocks"{_counts(whole)}>']
-    tests = suites.in_order()
+    tests = suites.in_order()  # of one subscription after the other
     taken = _attribute("timestamp", document.scan.taken.removesuffix("Z"))
     for subscription in sorted(suites.counts.keys() | states.keys()):
         name = _attribute("name", names.get(subscription, subscription) or ELSEWHERE) + _attribute("id", subscription)
         lines.append(f"<testsuite{name}{taken}{_counts(suites.counts[subscription])}>")
         lines += _properties(states[subscription], document.scan)
         out.write(("\n".join(lines) + "\n").encode())
-        if suites.counts[subscription]:
-            out.writelines(next(tests))
+        out.writelines(islice(tests, suites.counts[subscription].total()))
         lines = ["</testsuite>"]
     out.write(("\n".join([*lines, "</testsuites>"]) + "\n").encode())
 
@@ -93,14 +92,18 @@ class _Suites:
         self.counts[subscription][test.outcome] += 1
         lines = ("\n".join(_test_case(test, self._rules)) + "\n").encode()
         # Two tests of one place stay in their order.
-        place = f"{subscription}\0{test.resource.lower()}\0{test.rule}\0{self._added:015}"
+        place = _sort_key(subscription, test.resource.lower(), test.rule, f"{self._added:015}")
         self._added += 1
-        self._tests.add(place.encode() + lines + len(lines).to_bytes(_LENGTH))
+        self._tests.add(place + lines + len(lines).to_bytes(_LENGTH))
 
-    def in_order(self) -> Iterator[Iterator[bytes]]:
-        """Yield the tests of each subscription that has any, by its id; they are by resource and rule."""
-        for _, tests in groupby(self._tests.in_order(), lambda each: each.partition(b"\0")[0]):
-            yield map(_lines_of, tests)
+    def in_order(self) -> Iterator[bytes]:
+        """Yield all tests, by subscription, resource and rule."""
+        return map(_lines_of, self._tests.in_order())
+
+
+def _sort_key(*texts: str) -> bytes:
+    """Return bytes that sort as the texts do, one after the other, whatever characters are in them."""
+    return "".join(each.replace("\0", "\0\1") + "\0\0" for each in texts).encode()
 
 
 def _lines_of(test: bytes) -> bytes:

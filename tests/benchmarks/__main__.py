@@ -410,7 +410,7 @@ parent) without the limiter; with it, ARM's own quotas (100 lists in 5 minutes o
 
 
 def withheld(found: Figures) -> str:
-    """What scans take that meet a fault, with and without a deadline."""
+    """Return how long scans take that meet a fault, with and without a deadline."""
     fields = ("wall_s", "exit", "gaps", "counted")
     rows = [
         (name, *(f"{runs['whole'][field]:,}" for field in fields), f"{runs['deadline']['wall_s']:,}")
@@ -428,8 +428,8 @@ def withheld(found: Figures) -> str:
 
 {table([head, *rows])}
 
-One run each, six side by side: one subscription of everyday resources, 60 ms per request, and a list that answers the
-same to every try. A type without any success is given up 120 s after what Azure announced
+One run each, six side by side: one subscription of everyday resources, 60 ms per request. Each request that a
+fault matches gets the same answer. A type without any success is given up 120 s after what Azure announced
 ([interrupted scans and deadlines](../interrupted.md))."""
 
 

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from scanner.report.html import write_html
 from tests.report import sample
 
-WINDOWS = "/usr/bin/chromium"
-CHROMIUM = shutil.which("chromium-headless-shell") or WINDOWS
+FULL_CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = shutil.which("chromium-headless-shell") or FULL_CHROMIUM
 """Chromium, the one without windows where it is installed: the other creates one for each test."""
 FLAGS = [
     "--disable-gpu",

@@ -16,7 +16,7 @@ from scanner.report.summary import matrix
 from scanner.report.text import INVISIBLE
 from scanner.report.words import Words
 from tests.report import oracle, sample
-from tests.report.conftest import ALLOWED, FLAGS, WINDOWS, Reader, outside_links, scrolls_sideways, show
+from tests.report.conftest import ALLOWED, FLAGS, FULL_CHROMIUM, Reader, outside_links, scrolls_sideways, show
 
 Make = Callable[[dict[str, Any]], Path]
 Accessible = Callable[[Page], None]
@@ -51,7 +51,7 @@ def test_axe_finds_nothing(reader: Reader, make: Make, accessible: Accessible) -
 
 
 def test_the_chromium_with_windows_shows_it_too(browser: Browser, report: Path) -> None:
-    with browser.browser_type.launch(executable_path=WINDOWS, args=FLAGS) as launched:
+    with browser.browser_type.launch(executable_path=FULL_CHROMIUM, args=FLAGS) as launched:
         reader = Reader(launched)
         page = reader.open(report, "#findings?q=status:fail")
         expect(page.locator("tr.finding").first).to_be_visible()

@@ -65,6 +65,18 @@ def test_tests_that_are_sorted_in_a_file_give_the_same_bytes(
     assert written(document) == expected
 
 
+def test_suites_of_ids_with_control_characters_hold_their_own_tests(document: dict[str, Any]) -> None:
+    ids = ["a", "a\0b", "a\0", "a\1", "a/b", ""]
+    rows = [
+        {**row, "resource": f"/subscriptions/{ids[place % len(ids)]}/providers/x/y/{chr(place % 3)}{place}"}
+        for place, row in enumerate(document["findings"])
+    ]
+    whole = JUnitXml.fromstring(written({**document, "findings": rows}))
+    for suite in whole:
+        assert suite.tests == len(list(suite))
+        assert suite.failures == sum(outcome(case) is Failure for case in suite)
+
+
 def test_a_suite_a_subscription_by_its_name(document: dict[str, Any]) -> None:
     names = {scope["name"] for scope in document["coverage"]["scopes"]}
     assert {suite.name for suite in JUnitXml.fromstring(written(document))} <= names

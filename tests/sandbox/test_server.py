@@ -443,7 +443,7 @@ def test_management_groups() -> None:
     with serve(RESOURCES, management_groups=groups) as box:
         base = "/providers/Microsoft.Management/managementGroups"
         assert [g["name"] for g in ask(box, base + API).json["value"]] == ["root", "prod"]
-        rows = ask(box, f"{base}/root/descendants{API}").json["value"]
+        rows = ask(box, f"{base}/{groups[0]['name']}/descendants{API}").json["value"]
         assert [(row["type"].rsplit("/", 1)[-1], row["name"]) for row in rows] == [
             ("managementGroups", "prod"),
             ("subscriptions", S1),
