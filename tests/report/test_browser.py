@@ -59,6 +59,18 @@ def test_the_chromium_with_windows_shows_it_too(browser: Browser, report: Path) 
         assert reader.said == []
 
 
+@pytest.mark.parametrize("width", [320, 390, 641, 800, 1000, 1100, 1280])
+def test_no_word_of_the_bar_is_broken(reader: Reader, report: Path, width: int) -> None:
+    page = reader.open(report, viewport={"width": width, "height": 800})
+    broken = """() => [...document.querySelectorAll(".mark, .tools button")].filter((each) => {
+        const height = each.clientHeight, width = each.clientWidth;
+        each.style.whiteSpace = "nowrap";
+        return each.clientHeight !== height || each.clientWidth !== width;
+    }).map((each) => each.textContent.trim())"""
+    assert page.evaluate(broken) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 def test_nothing_scrolls_sideways(reader: Reader, report: Path) -> None:
     page = reader.page()
     for state in STATES:
