@@ -66,15 +66,20 @@ def _no_receiver(group: Resource) -> Evidence | None:
             raise not_a_list(f"properties.{name}")
         has_status = any(same(name, each) for each in WITH_STATUS)
         known = [each for each in receivers if isinstance(each, dict)]
+        strange = [each for each in known if has_status and not _is_status(member(each, "status"))]
         silent = [each for each in known if has_status and same(member(each, "status"), "Disabled")]
-        if len(silent) < len(known):
+        if len(silent) + len(strange) < len(known):
             return None
-        if len(known) < len(receivers):
+        if strange or len(known) < len(receivers):
             raise malformed(f"properties.{name}")
         off += silent
     if off:
         return Evidence(RECEIVERS, f"{len(off)}, each with the status Disabled", "one that is enabled")
     return Evidence(RECEIVERS, "none", "at least one")
+
+
+def _is_status(value: object) -> bool:
+    return is_absent(value) or isinstance(value, str)
 
 
 def notifies_no_one(group: Resource, index: Index) -> Verdict:

@@ -253,6 +253,9 @@ class Apis:
         known = operations.gap is None and all(way.filters for way in ways)
         for way in ways if known else ():
             filters |= self._filters(way) or Lock()
+        if missing is not None:
+            # With a key it has another network lock: see _keyed.
+            filters |= possible(Reach.internet, missing)
         return _unique(lock), filters if known else None
 
     def _operation(self, api: Resource, operation: Resource) -> Demands:

@@ -151,6 +151,7 @@ def _of_windows(site: Resource, config: Resource, index: Index) -> Verdict:
     if not is_absent(version) and version != "":
         raise unknown_value(f"config/web {java}", version)
     if runs(site) != "web":
+        site.text("kind")
         return NotApplicable("on Windows, the runtime of a function app is an app setting, which a scan does not read")
     value = config.get(net)
     if not isinstance(value, str) or not value.lower().startswith("v"):
@@ -198,7 +199,7 @@ def outbound_beside_network(site: Resource, index: Index) -> Verdict:
     """Fail where an app that is integrated with a network calls the internet beside it."""
     subnet = site.get(SUBNET)
     if is_absent(subnet):
-        if site.api_version_unknown:
+        if site.why_absent_is_unknown:
             raise not_returned_or_unknown(SUBNET)
         return NotApplicable("it is not integrated with a virtual network")
     found = [(path, site.get(path)) for path in (f"{ROUTING}.allTraffic", f"{ROUTING}.applicationTraffic")]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, member, same
+from scanner.model.json_paths import is_absent, is_one, member, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -103,10 +103,10 @@ def _extension(plan: Resource | None, name: str, without: str, extension: str, g
     if plan is None:
         raise not_returned(f"pricings/{name}", "the plan") if gap is None else gap.again()
     tier = plan.require(TIER)
+    if not is_one(tier, ("Standard", "Free")):
+        raise unknown_value(f"pricings/{name} {TIER}", tier)
     if same(tier, "Free") or (without and same(plan.get("properties.subPlan"), without)):
         return None
-    if not same(tier, "Standard"):
-        raise unknown_value(f"pricings/{name} {TIER}", tier)
     path = f"pricings/{name} {EXTENSIONS}[{extension}].isEnabled"
     found = next((one for one in plan.items(EXTENSIONS) if same(member(one, "name"), extension)), None)
     enabled = member(found, "isEnabled")

@@ -69,6 +69,7 @@ def main_tls(gateway: Resource) -> Verdict:
         if gateway.api_version_unknown:
             return unknown(absent_at_unknown_version(OWN_TLS))
         rows(gateway, "properties.httpListeners")
+        gateway.objects("properties.httpListeners")
         return Pass((gateway.evidence(OWN_TLS),))
     name, seen = gateway.require(path), gateway.evidence(path, "AppGwSslPolicy20220101")
     if any(same(name, each) for each in PREDEFINED_OLD):

@@ -210,6 +210,8 @@ def foreign_target(rule: Resource, index: Index) -> Verdict:
 def wide_target(rule: Resource, index: Index) -> Verdict:
     """Fail where a rule of the customer's lets data out to hosts that anyone may have."""
     kind = rule.require("properties.type")
+    if not isinstance(kind, str):
+        raise malformed("properties.type")
     if same(kind, "PrivateEndpoint"):
         return NotApplicable("it names one resource")
     if not _is_own_rule(rule):
@@ -276,11 +278,15 @@ def public_egress(deployment: Resource, index: Index) -> Verdict:
     machine-learning/concept-secure-online-endpoint: the switch decides only where the workspace has no managed network, and
     is Enabled where it is absent.
     """
-    if not same(deployment.get("properties.endpointComputeType") or "Managed", "Managed"):
+    kind = deployment.text("properties.endpointComputeType") or "Managed"
+    if not is_one(kind, ("Managed", "Kubernetes", "AzureMLCompute")):
+        return unknown(unknown_value("properties.endpointComputeType", kind))
+    if not same(kind, "Managed"):
         return NotApplicable("it runs in a cluster of your own")
     workspace = deployment.bundle.top
     if workspace is None or is_project(workspace):
         return NotApplicable("the network of its hub decides")
+    workspace.text(ISOLATION)
     if is_isolated(workspace):
         return NotApplicable("the managed network of the workspace decides")
     value, seen = deployment.get(EGRESS), deployment.evidence(EGRESS, "Disabled")

@@ -149,6 +149,8 @@ def audits_at_runtime(namespace: Resource) -> bool:
 
 def audits_events_at_runtime(namespace: Resource) -> bool:
     """Return the same of an Event Hubs namespace. One in a dedicated cluster has the SKU Standard (2 of 2 recorded)."""
+    if namespace.has_no_properties:
+        raise Unread("properties", namespace.why_absent_is_unknown)
     return namespace.has("properties.clusterArmId") or audits_at_runtime(namespace)
 
 

@@ -257,7 +257,9 @@ def _ids(data: list[Any], machine: Resource, is_ephemeral: bool) -> list[str]:
     if not isinstance(system, dict):
         raise malformed(f"{DISKS}.osDisk")
     disks = data if is_ephemeral else [system, *data]
-    return [text_at(each, "managedDisk.id") for each in disks if isinstance(each, dict)]
+    if not all(isinstance(each, dict) for each in disks):
+        raise malformed(f"{DATA}[]")
+    return [text_at(each, "managedDisk.id") for each in disks]
 
 
 def _whole(machine: Resource, index: Index, active: list[Resource]) -> Verdict:
@@ -421,7 +423,7 @@ def last_backup(item: Resource, index: Index) -> Verdict:
     if same(state, "IRPending") or any(same(status, each) for each in ("IRPending", "")):
         return Fail(seen, "No backup has been made yet.")
     if any(same(status, each) for each in ("Completed", "Healthy", "CompletedWithWarnings")):
-        return Pass(seen)
+        return Pass(seen) if is_absent(state) or isinstance(state, str) else unknown(unknown_value(STATE, state))
     return unknown(Unread(path, "Azure did not return it") if is_absent(status) else unknown_value(path, status))
 
 

@@ -9,7 +9,7 @@ from scanner.model.dates import date_of, seconds_of
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, text_at, value_at
 from scanner.model.key_uses import KeyUse
-from scanner.model.keys import OTHERS, POOLS, older
+from scanner.model.keys import POOLS, older
 from scanner.model.remedy import ADD, Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
@@ -147,20 +147,24 @@ def judged(
         return unknown(*missing, evidence=(*seen, used))
     reasons = [each.inapplicable for _, each in found if each.inapplicable]
     if len(reasons) == len(found):
-        return NotApplicable(reasons[0])
-    # Others may be bound to an older version, whose state is not known.
-    return unknown(OTHERS, evidence=(*seen, used)) if OTHERS in index.keys.more(index) else Pass((*seen, used))
+        return _inapplicable(reasons[0], (*seen, used), index)
+    # Others may be bound to another version, whose state is not known.
+    more = index.keys.more(index)
+    return unknown(*more, evidence=(*seen, used)) if more else Pass((*seen, used))
 
 
 def _unused(own: Found, index: Index) -> Verdict:
     """Return the verdict on a key that no resource of the scan needs."""
     if own.missing is not None:
         return unknown(own.missing, evidence=(own.seen,))
-    if not own.inapplicable:
-        return unused(index)
+    return _inapplicable(own.inapplicable, (own.seen,), index) if own.inapplicable else unused(index)
+
+
+def _inapplicable(why: str, seen: tuple[Evidence, ...], index: Index) -> Verdict:
+    """Return that a question does not apply to any version that is known to be in use."""
     # A resource whose key is not known may be bound to an older version.
     unclear = index.keys.unclear(index)
-    return NotApplicable(own.inapplicable) if unclear is None else unknown(unclear, evidence=(own.seen,))
+    return NotApplicable(why) if unclear is None else unknown(unclear, evidence=seen)
 
 
 def _of_version(part: Part, state: Callable[[Resource, str], Found]) -> Found:

@@ -4,7 +4,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown
 
 
 def replicated(resource: Resource, index: Index, *, replicas: Read) -> Verdict:
@@ -12,6 +12,8 @@ def replicated(resource: Resource, index: Index, *, replicas: Read) -> Verdict:
     if not replicas.needed(resource):
         return NotApplicable("this tier has no replicas")
     own = resource.location
+    if not own:
+        raise not_returned_or_unknown("location")
     found = resource.children(replicas)
     others = [each.location for each in found if each.location and each.location != own]
     if others:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown
 from scanner.reach.firewall import AllowedSubnets, Firewall, allowed_subnets
 from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
@@ -17,6 +17,8 @@ def foreign(
 
     `unless`: why virtual network rules are not used; None where they are.
     """
+    if resource.has_no_properties:
+        raise Unread("properties", resource.why_absent_is_unknown)
     reason = unless(resource) if unless is not None else None
     if reason:
         return NotApplicable(reason)

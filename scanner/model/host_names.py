@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from scanner.model.ids import resource_type_of
-from scanner.model.json_paths import peek
+from scanner.model.json_paths import is_absent, peek
 
-_OF_APPS: Final = ("properties.defaultHostName", "properties.hostNames")
+_LIST: Final = "properties.hostNames"
+_OF_APPS: Final = ("properties.defaultHostName", _LIST)
 PLACES: Final[Mapping[str, tuple[str, ...]]] = {
     "microsoft.web/sites": _OF_APPS,
     "microsoft.web/sites/slots": _OF_APPS,
@@ -18,10 +19,12 @@ MARKS: Final = (b"/microsoft.web/sites/", b"/microsoft.containerinstance/contain
 
 
 def host_names(body: Any) -> Iterator[str]:
-    """Yield the hosts (lower case) that a resource names as its own."""
+    """Yield the hosts (lower case) that a resource names as its own; none where one of them is no text."""
     id = peek(body, "id")
+    found: list[Any] = []
     for path in PLACES.get(resource_type_of(id).lower(), ()) if isinstance(id, str) else ():
         value = peek(body, path)
-        for each in value if isinstance(value, list) else (value,):
-            if isinstance(each, str) and each:
-                yield each.lower()
+        if not is_absent(value):
+            found += value if path == _LIST and isinstance(value, list) else [value]
+    if all(isinstance(each, str) for each in found):
+        yield from (each.lower() for each in found if each)

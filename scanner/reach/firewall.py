@@ -99,6 +99,8 @@ def allowed_subnets(resource: Resource, index: Index, row: Firewall) -> AllowedS
     if reading.holder_gap is not None:
         return AllowedSubnets(path, missing=reading.holder_gap)
     holder = reading.holder or resource
+    if holder.has_no_properties:
+        return AllowedSubnets(path, missing=Unread("properties", holder.why_absent_is_unknown))
     read = [(rules, *entries_of(reading, rules)) for rules in row.subnets]
     ids = tuple(text_member(entry, rules.id) for rules, entries, _ in read for entry in entries)
     causes = tuple(

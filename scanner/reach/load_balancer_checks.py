@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from scanner.model.json_paths import get_path, is_absent, objects_at, same, text_at
 from scanner.model.resource import Resource
@@ -19,6 +19,10 @@ from scanner.reach.load_balancer_rules import (
 )
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.paths import FrontEnd, lacks_id, port_at, possible_front_end
+from scanner.reach.public_addresses import sku_of
+
+SKUS: Final = ("Basic", "Standard", "Gateway", "Service")
+"""azure-mgmt-network LoadBalancerSkuName."""
 
 
 class MalformedLoadBalancer(NamedTuple):
@@ -68,6 +72,8 @@ def _malformed_part(balancer: Resource) -> str:
         value = balancer.get(f"properties.{name}")
         if not is_absent(value) and not is_list_of_resources(value):
             return name
+    if sku_of(balancer, SKUS)[1] is not None:
+        return "sku"
     return _malformed_ends(balancer) or _malformed_rules(balancer)
 
 

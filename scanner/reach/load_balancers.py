@@ -18,19 +18,21 @@ from scanner.model.ids import name_of, root_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread, not_listed, not_returned
+from scanner.model.verdict import Unread, malformed, not_listed, not_returned
 from scanner.reach.filtering import EntryKind
 from scanner.reach.internal_front_ends import InternalFrontEnds
 from scanner.reach.load_balancer_checks import MalformedLoadBalancer, malformed_load_balancer
 from scanner.reach.load_balancer_rules import balanced_ports, is_floating, name_in, translated_ports
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.paths import (
+    EVERY_PORT,
     FrontEnd,
     FrontEnds,
     PortMapping,
     chained,
     gateway_hop,
     parsed_addresses,
+    port_at,
     possible_front_end,
 )
 from scanner.reach.public_addresses import public_address
@@ -39,7 +41,10 @@ LOAD_BALANCERS: Final = "Microsoft.Network/loadBalancers"
 
 
 class LoadBalancerRule(NamedTuple):
-    """A rule of a load balancer on one of its front ends; `floating` None: its value is not known. Ids are keys."""
+    """A rule of a load balancer on one of its front ends; `floating` None: its value is not known. Ids are keys.
+
+    `missing`: why its ports are not known, so that it may lead to any port.
+    """
 
     balancer: str
     name: str
@@ -47,6 +52,13 @@ class LoadBalancerRule(NamedTuple):
     floating: bool | None
     pools: tuple[str, ...]
     configurations: tuple[str, ...] = ()
+    missing: Unread | None = None
+
+    @property
+    def detail(self) -> str:
+        if self.missing is not None:
+            return f"{self.name}: its ports could not be read"
+        return f"{self.name}: {self.port.label} to {self.port.backend_text}"
 
 
 class LoadBalancers(Struct):
@@ -116,12 +128,13 @@ class LoadBalancers(Struct):
             port = chained(front.port, rule.port)
             if port is None:
                 continue
-            detail = f"{rule.name}: {rule.port.label} to {rule.port.backend_text}"
-            hop = Hop("load-balancer", name_of(rule.balancer), detail, rule.balancer)
+            hop = Hop("load-balancer", name_of(rule.balancer), rule.detail, rule.balancer)
             # With floating IP over two load balancers, or with a value that is not known, no address is certain.
             kept_address = own if rule.floating and not front.floating else ""
             floating = front.floating or rule.floating is not False
             reached = replace(front, port=port, hops=(*front.hops, hop), floating=floating, kept_address=kept_address)
+            if rule.missing is not None:
+                reached = replace(reached, port=EVERY_PORT).without(rule.missing)
             for one in rule.configurations:
                 self.front_ends.by_configuration[one].append(reached)
             for pool in rule.pools:
@@ -179,11 +192,15 @@ class LoadBalancers(Struct):
     ) -> None:
         """Add a rule that leads to `pools` and to the IP configurations `ones` (ids)."""
         front = key_of(text_at(rule, "properties.frontendIPConfiguration.id"))
-        if port is None or not front:
+        if not front:
             return
+        missing = None
+        if port is None or port_at(rule, "properties.backendPort") is None:
+            missing = malformed(f"{balancer.name} {name_in(rule)}")
         keys = tuple(dict.fromkeys(key_of(each) for each in pools if isinstance(each, str) and each))
         configurations = tuple(key_of(each) for each in ones if each)
-        made = LoadBalancerRule(balancer.id, name_in(rule), port, is_floating(rule), keys, configurations)
+        own = port or EVERY_PORT
+        made = LoadBalancerRule(balancer.id, name_in(rule), own, is_floating(rule), keys, configurations, missing)
         self._rules[front].append(made)
 
     def _follow_public(self, balancer: Resource) -> None:

@@ -8,7 +8,7 @@ from scanner.model.addresses import Version
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, same, text_at
+from scanner.model.json_paths import get_path, is_one, known_text, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed, unknown_value
 from scanner.reach.filtering import EntryKind
@@ -17,6 +17,8 @@ from scanner.reach.sources import cached
 
 ADDRESSES = "Microsoft.Network/publicIPAddresses"
 PREFIXES = "Microsoft.Network/publicIPPrefixes"
+SKUS = ("Basic", "Standard", "StandardV2")
+"""azure-mgmt-network PublicIPAddressSkuName."""
 
 
 class PublicAddress(Struct, frozen=True):
@@ -56,14 +58,19 @@ def _public_addresses(index: Index) -> dict[str, PublicAddress]:
     return {key_of(each.id): each for each in found}
 
 
+def sku_of(resource: Resource, known: tuple[str, ...]) -> tuple[str, Unread | None]:
+    """Return the name of a SKU, "" without one, and why it is not known. `known`: the names that Azure documents."""
+    try:
+        name = known_text(resource.body, "sku.name")
+    except Unread as missing:
+        return "", missing.again()
+    return name, None if is_one(name, ("", *known)) else unknown_value(f"{resource.name} sku.name", name)
+
+
 def _parsed(resource: Resource, path: str) -> PublicAddress:
     address = text_at(resource.body, path)
-    sku = text_at(resource.body, "sku.name")
-    sku_unread = None
-    entry: EntryKind = "standard"
-    if same(sku, "Basic") or not sku:
-        entry = "basic"
-    elif sku.lower() not in ("standard", "standardv2"):
-        sku_unread = unknown_value(f"{resource.name} sku.name", sku)
+    sku, sku_unread = sku_of(resource, SKUS)
+    is_basic = sku_unread is None and (not sku or same(sku, "Basic"))
+    entry: EntryKind = "basic" if is_basic else "standard"
     six = same(get_path(resource.body, "properties.publicIPAddressVersion"), "IPv6") or ":" in address
     return PublicAddress(resource.id, address, 6 if six else 4, entry, sku_unread)

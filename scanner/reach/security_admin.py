@@ -230,7 +230,7 @@ class SecurityAdmin(Struct):
             rules = ("",)  # one that no row can have, so that the configuration could not be read
         commit = Commit(region_of(body), text_at(body, "properties.commitTimestamp"), rules)
         configurations = get_path(body, "properties.securityAdminConfigurations")
-        if not (is_absent(configurations) or is_list_of_named_objects(configurations)):
+        if resource.has_no_properties or not (is_absent(configurations) or is_list_of_named_objects(configurations)):
             self._unknown_commits = True
         for each in objects_at(body, "properties.securityAdminConfigurations"):
             self._commits.setdefault(key_of_row(text_at(each, "id")), []).append(commit)
