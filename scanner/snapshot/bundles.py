@@ -28,10 +28,12 @@ from scanner.snapshot.line_source import EncodedLine, LineSource, decoded, with_
 from scanner.snapshot.located import located
 from scanner.snapshot.selection import Selection, scope_of
 from scanner.snapshot.store import Store
-from scanner.snapshot.stored import IN_MEMORY, BundleFile
+from scanner.snapshot.stored import BundleFile
 from scanner.terminal.text import clean
 from scanner.text.masks import masked
 
+IN_MEMORY = 512
+"""How many bundles of the index stay in memory."""
 _ONLY_PARSED = frozenset({f"microsoft.network/{each}" for each in ("networkinterfaces", "routetables")})
 """Types of the index that are only used in parsed form, unless a rule is about them."""
 

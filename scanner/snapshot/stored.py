@@ -3,6 +3,7 @@
 import gc
 import sys
 from array import array
+from itertools import accumulate
 from typing import IO, Any
 
 import msgspec
@@ -12,10 +13,10 @@ from scanner.model.ids import id_key, list_of, name_of
 from scanner.model.kept import KeptPaths
 from scanner.model.resource import Bundle, By, Gap, Resource
 
-IN_MEMORY = 512
-"""How many bundles of the index stay in memory, and how many of the stored ones are kept after they were read."""
+IN_MEMORY = 128
+"""How many of the stored bundles are kept after they were read."""
 
-_MOST_DROPPED = 512
+_MOST_DROPPED = 256
 """How many bundles are dropped before the collector of cycles runs, which by itself would run too late for them."""
 
 
@@ -33,14 +34,38 @@ class _Lines(msgspec.Struct, array_like=True):
     gaps: dict[str, Gap]
 
 
+class _Texts:
+    """A temporary file of texts, by their number."""
+
+    def __init__(self) -> None:
+        self._file: IO[bytes] | None = None
+        self._starts = array("Q", [0])
+        """Where each text starts in the file, and where the last one ends."""
+
+    def add(self, *texts: bytes) -> int:
+        """Write texts, and return the number of the first one."""
+        if self._file is None:
+            self._file = file_of(self, buffering=0)
+        self._file.seek(self._starts[-1])
+        self._file.write(b"".join(texts))
+        first = len(self._starts) - 1
+        self._starts.extend(accumulate(map(len, texts), initial=self._starts.pop()))
+        return first
+
+    def __getitem__(self, number: int) -> bytes:
+        assert self._file is not None
+        start, end = self._starts[number : number + 2]
+        return read_at(self._file, start, end - start)
+
+
 class BundleFile:
-    """A temporary file of bundles. `kept`: what a snapshot keeps of a body; None: all of it."""
+    """Temporary files of bundles and of the ids of their resources. `kept`: what a snapshot keeps of a body; None: all
+    of it.
+    """
 
     def __init__(self, kept: KeptPaths | None) -> None:
         self._kept = kept
-        self._file: IO[bytes] | None = None
-        self._starts = array("Q", [0])
-        """Where each bundle starts in the file, and where the last one ends."""
+        self._texts, self._ids = _Texts(), _Texts()
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(_Lines)
         self._read: dict[int, Bundle] = {}
@@ -50,13 +75,13 @@ class BundleFile:
     def put(self, bundle: Bundle) -> "StoredBundle":
         """Write a bundle."""
         bodies = [_Body(_plain(each.body), each.type, each.api, each.by) for each in bundle.resources.values()]
-        text = self._encoder.encode(_Lines(bodies, bundle.reads, bundle.skips, bundle.gaps))
-        if self._file is None:
-            self._file = file_of(self, buffering=0)
-        self._file.seek(self._starts[-1])
-        self._file.write(text)
-        self._starts.append(self._starts[-1] + len(text))
-        return StoredBundle(self, len(self._starts) - 2, bundle)
+        number = self._texts.add(self._encoder.encode(_Lines(bodies, bundle.reads, bundle.skips, bundle.gaps)))
+        first = self._ids.add(*(each.id.encode(errors="surrogatepass") for each in bundle.resources.values()))
+        return StoredBundle(self, number, first, bundle)
+
+    def resource_id(self, number: int) -> str:
+        """Return the id of a resource: of the bundle's first one `first` of `put`, and so on."""
+        return self._ids[number].decode(errors="surrogatepass")
 
     def bundle(self, number: int, id: str) -> Bundle:
         """Return the bundle of a number: how many were written before it."""
@@ -76,9 +101,7 @@ class BundleFile:
             gc.collect()
 
     def _bundle(self, number: int, id: str) -> Bundle:
-        assert self._file is not None
-        start, end = self._starts[number : number + 2]
-        lines = self._decoder.decode(read_at(self._file, start, end - start))
+        lines = self._decoder.decode(self._texts[number])
         bundle = Bundle(id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps)
         for each in lines.bodies:
             body = each.body if self._kept is None else self._kept.part(each.body, each.type)
@@ -94,22 +117,26 @@ def _plain(value: Any) -> Any:
 
 
 class StoredBundle(Bundle):
-    """A bundle of which only the id is in memory."""
+    """A bundle in a file."""
 
-    __slots__ = ("_file", "_id", "_number", "has_gaps", "stored")
+    __slots__ = ("_file", "_first", "_id", "_number", "has_gaps", "stored")
 
-    def __init__(self, file: BundleFile, number: int, bundle: Bundle) -> None:
+    def __init__(self, file: BundleFile, number: int, first: int, bundle: Bundle) -> None:
         self._file = file
         self._number = number
+        self._first = first
         self.has_gaps = bool(bundle.gaps)
-        self.stored = tuple([StoredResource(self, each) for each in bundle.resources.values()])
-        """The resources, of which only the ids are in memory."""
-        first = self.stored[0] if self.stored else None
-        self._id = "" if first is not None and first.key == bundle.id else bundle.id
+        self.stored = tuple([StoredResource(self, *each) for each in enumerate(bundle.resources.values())])
+        """The resources, of which neither body nor id is in memory."""
+        self._id = "" if self.stored and self.stored[0].key == bundle.id else bundle.id
 
     @property
     def id(self) -> str:  # type: ignore[override]
         return self._id or self.stored[0].key
+
+    def resource_id(self, place: int) -> str:
+        """Return the id of one of its resources."""
+        return self._file.resource_id(self._first + place)
 
     def read(self) -> Bundle:
         """Return the bundle."""
@@ -137,15 +164,20 @@ class StoredBundle(Bundle):
 
 
 class StoredResource(Resource):
-    """A resource of which only the id is in memory."""
+    """A resource in a file. `place`: which one of its bundle."""
 
-    __slots__ = ("_of",)
+    __slots__ = ("_of", "_place")
 
-    def __init__(self, of: StoredBundle, resource: Resource) -> None:
+    def __init__(self, of: StoredBundle, place: int, resource: Resource) -> None:
         self._of = of
-        self.id, self.type = resource.id, sys.intern(resource.type)
+        self._place = place
+        self.type = sys.intern(resource.type)
         self.api = sys.intern(resource.api) if resource.api is not None else None
         self.by, self.has_no_properties = resource.by, resource.has_no_properties
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        return self._of.resource_id(self._place)
 
     @property
     def body(self) -> dict[str, Any]:  # type: ignore[override]

@@ -1,0 +1,32 @@
+"""A bundle in a file says what it said in memory."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.model.resource import Bundle, Resource
+from scanner.snapshot.stored import BundleFile
+
+VAULT = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"
+names = st.lists(st.text(min_size=1, max_size=20), unique_by=str.lower, max_size=5)
+
+
+def bundle(children: list[str], own: bool) -> Bundle:
+    made = Bundle(VAULT.lower())
+    ids = [*([VAULT] if own else []), *(f"{VAULT}/keys/{each}" for each in children)]
+    for place, id in enumerate(ids):
+        made.add(Resource({"id": id, "properties": {"place": place}}, api="2024-11-01", by="get", bundle=made))
+    made.reads[f"{VAULT.lower()}/keys"] = len(children)
+    return made
+
+
+@given(st.lists(st.tuples(names, st.booleans()), max_size=5))
+def test_bundles_in_a_file(made: list[tuple[list[str], bool]]) -> None:
+    file = BundleFile(None)
+    for known in [bundle(*each) for each in made]:
+        stored = file.put(known)
+        assert stored.id == known.id
+        assert stored.reads == known.reads
+        assert list(stored.resources) == list(known.resources)
+        for each, one in zip(stored.stored, known.resources.values(), strict=True):
+            assert (each.id, each.key, each.type, each.name) == (one.id, one.key, one.type, one.name)
+            assert (each.list_key, each.api, each.by, each.body) == (one.list_key, one.api, one.by, one.body)
