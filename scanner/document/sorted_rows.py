@@ -44,9 +44,20 @@ class SortedRows:
 
     def of(self, group: int) -> Iterator[bytes]:
         """Yield the rows of a group. Called once all rows are added."""
+        found = self._sorted().execute("SELECT row FROM found WHERE part = ? ORDER BY place, rowid", (group,))
+        return (bytes(row[0]) for row in found)
+
+    def at(self, group: int, place: str) -> list[bytes]:
+        """Return the rows of a group that one text sorts. Called once all rows are added."""
+        found = self._sorted().execute(
+            "SELECT row FROM found WHERE part = ? AND place = ? ORDER BY rowid", (group, place)
+        )
+        return [bytes(row[0]) for row in found]
+
+    def _sorted(self) -> sqlite3.Connection:
+        """Return the database with all rows and its index."""
         database = self._store()
         if not self._is_sorted:
             database.execute("CREATE INDEX sorted ON found (part, place)")
             self._is_sorted = True
-        found = database.execute("SELECT row FROM found WHERE part = ? ORDER BY place, rowid", (group,))
-        return (bytes(row[0]) for row in found)
+        return database

@@ -1,5 +1,6 @@
 """The keys of resources as rows of the document: one row a key, with the resources behind it, and its risks."""
 
+import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from copy import copy
@@ -119,6 +120,9 @@ def _switch(subject: Resource, path: str) -> str:
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 _decode = msgspec.json.Decoder(KeyStoreRow).decode
+_decode_risk = msgspec.json.Decoder(KeyRiskRow).decode
+_RISKS: Final = -1
+"""The number of the rows of what rules found, beside those of groups."""
 
 
 class KeyGroup(Struct):
@@ -137,14 +141,12 @@ class KeyGroup(Struct):
 
 
 class KeysPart(msgspec.Struct, array_like=True):
-    """The keys of a part of an evaluation. `stores`: the number of the group, what sorts the row, and the row, encoded.
-
-    `risks`: what rules found, each with the id (lower case) of the vault or key.
+    """The keys of a part of an evaluation. `rows`: the number of the group, what sorts the row, and the row, encoded:
+    those of stores, and what rules found (`_RISKS`).
     """
 
     groups: list[KeyGroup]
-    stores: list[tuple[int, str, bytes]]
-    risks: list[tuple[str, KeyRiskRow]]
+    rows: list[tuple[int, str, bytes]]
 
 
 class KeyLedger:
@@ -163,8 +165,8 @@ class KeyLedger:
 
     def _begin(self) -> None:
         self._groups: dict[tuple[str, ...], KeyGroup] = {}
-        self._stores = SortedRows()
-        self._risks: dict[str, list[KeyRiskRow]] = defaultdict(list)
+        self._rows = SortedRows()
+        """The stores of each group, and what rules found, which the id (lower case) of the vault or key sorts."""
 
     def beside(self) -> "KeyLedger":
         """Return a ledger for a part of the evaluation."""
@@ -174,8 +176,7 @@ class KeyLedger:
 
     def part(self) -> KeysPart:
         """Return the keys of a part."""
-        risks = [(id, row) for id, found in self._risks.items() for row in found]
-        return KeysPart(list(self._groups.values()), list(self._stores.all()), risks)
+        return KeysPart(list(self._groups.values()), list(self._rows.all()))
 
     def join(self, part: KeysPart) -> None:
         """Add the keys of the part that comes next in the document."""
@@ -184,10 +185,8 @@ class KeyLedger:
             group = self._group(each)
             group.elsewhere = group.elsewhere or each.elsewhere
             numbers.append(group.number)
-        for number, place, row in part.stores:
-            self._stores.add(numbers[number], place, row)
-        for id, risk in part.risks:
-            self._risks[id].append(risk)
+        for number, place, row in part.rows:
+            self._rows.add(number if number == _RISKS else numbers[number], place, row)
 
     def _group(self, found: KeyGroup) -> KeyGroup:
         """Return the group of a key; one like `found`, where it is new."""
@@ -199,10 +198,10 @@ class KeyLedger:
     def add(self, found: Iterable[StoreKey]) -> None:
         """Add the keys of one bundle."""
         for each in found:
-            group = self._group(KeyGroup(0, each.holder, each.type, each.key))
+            group = self._group(KeyGroup(0, each.holder, sys.intern(each.type), each.key))
             if each.elsewhere and group.elsewhere is None:
                 group.elsewhere = KeyRiskRow("elsewhere", "info", each.elsewhere, each.row.rule)
-            self._stores.add(group.number, each.row.resource.lower(), _encode(each.row))
+            self._rows.add(group.number, each.row.resource.lower(), _encode(each.row))
 
     def note(self, finding: FindingRow) -> None:
         """Note what a finding on a vault, or on a key of it, says of keys."""
@@ -213,7 +212,7 @@ class KeyLedger:
         if risk is not None:
             severity = finding.severity if finding.status in ("fail", "waived") and finding.severity else "unknown"
             row = KeyRiskRow(risk, severity, finding.message, finding.rule)
-            self._risks[finding.resource.lower()].append(row)
+            self._rows.add(_RISKS, finding.resource.lower(), _encode(row))
 
     def rows(self) -> Iterator[tuple[KeyRow, Iterator[bytes]]]:
         """Yield a row for each key, without its stores, and these, encoded: first the keys of the customer, then the
@@ -225,7 +224,7 @@ class KeyLedger:
             else:
                 lives = "microsoft" if group.holder == "platform" else "unknown"
                 row = KeyRow(holder=group.holder, stores=[], type=group.type, lives=lives)
-            yield row, self._stores.of(group.number)
+            yield row, self._rows.of(group.number)
 
     def _customer(self, group: KeyGroup, key: KeyName) -> KeyRow:
         risks = [group.elsewhere] if group.elsewhere is not None else []
@@ -236,7 +235,7 @@ class KeyLedger:
         item = self.index.resources.get(f"{vault.key}/keys/{key.name.lower()}")
         state, why = self._state(vault, item)
         risks += self._of(vault, item, key)
-        unread = _older(item, map(_decode, self._stores.of(group.number)))
+        unread = _older(item, map(_decode, self._rows.of(group.number)))
         if unread:
             risks.append(KeyRiskRow("version", "unknown", unread))
         return KeyRow(
@@ -258,13 +257,15 @@ class KeyLedger:
 
     def _of(self, vault: Resource, item: Resource | None, key: KeyName) -> list[KeyRiskRow]:
         """Return what rules found on a vault and on a key."""
-        own = list(self._risks.get(f"{vault.id}/keys/{key.name}".lower(), ())) if item is not None else []
+        own = self._found(f"{vault.id}/keys/{key.name}") if item is not None else []
         of_vault = [
-            each
-            for each in self._risks.get(vault.id.lower(), ())
-            if each.id != "missing" or item is None or each.severity == "unknown"
+            each for each in self._found(vault.id) if each.id != "missing" or item is None or each.severity == "unknown"
         ]
         return own + of_vault
+
+    def _found(self, id: str) -> list[KeyRiskRow]:
+        """Return what rules found on a vault or a key."""
+        return [_decode_risk(row) for row in self._rows.at(_RISKS, id.lower())]
 
     def _state(self, vault: Resource, item: Resource | None) -> tuple[str, str]:
         """Return the state of a key, and why it is unknown."""

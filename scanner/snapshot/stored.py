@@ -1,4 +1,4 @@
-"""Bundles of the index in a temporary file: beyond the first thousands they are read again when they are needed."""
+"""Bundles of the index in temporary files: beyond the first ones they are read again when they are needed."""
 
 import gc
 import sys
