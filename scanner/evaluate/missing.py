@@ -14,6 +14,9 @@ from scanner.reach.networks import ADMIN_RULES
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.stored import StoredBundle
 
+_FEW = 10_000
+"""How many resources of an index are found by a dictionary."""
+
 
 def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     """Return the index of a snapshot: network resources, what of them is missing, and the networks of the settings."""
@@ -29,6 +32,8 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     for bundle in snapshot.index:
         for resource in bundle.stored if isinstance(bundle, StoredBundle) else bundle.resources.values():
             index.add(resource)
+    if len(index.resources) > _FEW:
+        index.resources.pack()
     index.residency = residency_of(snapshot, policy)
     index.whole, index.names = partial(why_more, snapshot), lru_cache(maxsize=1)(snapshot.names)
     index.memo["fabric"] = snapshot.fabric

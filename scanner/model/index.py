@@ -1,6 +1,8 @@
 """What a rule may know of the whole snapshot: network resources, vaults, visible subscriptions, own networks."""
 
 import hashlib
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from msgspec import Struct, field
@@ -88,18 +90,22 @@ def is_indexed(type: str) -> bool:
 
 
 class ResourcesByKey(Mapping[str, Resource]):
-    """Resources by their key, in the order in which they were added.
+    """Resources by their key, in no particular order.
 
     It holds hashes in place of keys, which a stored resource makes of its id when it is asked.
     """
 
     def __init__(self) -> None:
         self._found: dict[int, Resource] = {}
+        """Resources by the hash of their key, until they are packed."""
+        self._hashes = array("q")
+        """The hashes of the packed ones, sorted."""
+        self._packed: list[Resource] = []
         self._others: dict[str, Resource] = {}
         """Resources whose key has the hash of another one."""
 
     def add(self, resource: Resource) -> None:
-        """Add a resource, in place of one with the same key."""
+        """Add a resource, in place of one with the same key. None is added after `pack`."""
         key = resource.key
         known = self._found.setdefault(hash(key), resource)
         if known is resource:
@@ -109,19 +115,32 @@ class ResourcesByKey(Mapping[str, Resource]):
         else:
             self._others[key] = resource
 
+    def pack(self) -> None:
+        """Take less memory: 16 bytes for each resource in place of a hundred, while finding one takes longer."""
+        assert not self._packed
+        self._hashes.extend(sorted(self._found))
+        self._packed = [self._found[each] for each in self._hashes]
+        self._found = {}
+
     def __getitem__(self, key: str) -> Resource:
-        found = self._found.get(hash(key))
+        number = hash(key)
+        if self._packed:
+            place = bisect_left(self._hashes, number)
+            is_there = place < len(self._hashes) and self._hashes[place] == number
+            found = self._packed[place] if is_there else None
+        else:
+            found = self._found.get(number)
         if found is not None and found.key == key:
             return found
         return self._others[key]
 
     def __iter__(self) -> Iterator[str]:
-        for each in self._found.values():
+        for each in (*self._found.values(), *self._packed):
             yield each.key
         yield from self._others
 
     def __len__(self) -> int:
-        return len(self._found) + len(self._others)
+        return len(self._found) + len(self._packed) + len(self._others)
 
 
 class Index(Struct):

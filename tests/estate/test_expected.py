@@ -244,6 +244,7 @@ def test_what_is_read_again_from_temporary_files_changes_no_verdict(
     monkeypatch.setattr("scanner.snapshot.bundles.IN_MEMORY", 3)
     monkeypatch.setattr("scanner.snapshot.stored.IN_MEMORY", 3)
     monkeypatch.setattr("scanner.snapshot.located.IN_MEMORY", 3)
+    monkeypatch.setattr("scanner.evaluate.missing._FEW", 3)
     assert scanned.evaluated() == (scanned.result, scanned.document)
 
 
