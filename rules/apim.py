@@ -234,8 +234,7 @@ class Apis:
         self, api: Resource, own: Demands, without: Resource, outer: Demands, missing: Unread | None
     ) -> tuple[Lock, Lock | None]:
         """Return the lock of calls without a key. `without`: what requires none, the API or a product."""
-        lock, filters = Lock(), Lock()
-        ways = [own.inside(outer)]
+        lock, filters, ways = Lock(), Lock(), [own.inside(outer)]
         operations = (
             api.children(OPERATIONS) if needs_no_key(api) else Children([], Unread("operations", "not collected"))
         )
@@ -249,13 +248,11 @@ class Apis:
             sure = tuple(each for each in lock.grants if each.level != Auth.anonymous)
             lock = replace(lock, grants=sure) | undecided(operations.gap)
         if missing is not None:
-            lock = lock.as_possible(missing) | KEYS.as_possible(missing)
+            # With a key it has another network lock: see _keyed.
+            lock, filters = lock.as_possible(missing) | KEYS.as_possible(missing), possible(Reach.internet, missing)
         known = operations.gap is None and all(way.filters for way in ways)
         for way in ways if known else ():
             filters |= self._filters(way) or Lock()
-        if missing is not None:
-            # With a key it has another network lock: see _keyed.
-            filters |= possible(Reach.internet, missing)
         return _unique(lock), filters if known else None
 
     def _operation(self, api: Resource, operation: Resource) -> Demands:
