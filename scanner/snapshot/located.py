@@ -9,6 +9,7 @@ from scanner.model.located import Located
 IN_MEMORY = 10_000
 """How many resources are located without a database."""
 _BATCH = 10_000
+_REMEMBERED = 4096
 
 
 def located(pairs: Iterable[tuple[str, str]]) -> Located:
@@ -28,6 +29,8 @@ class StoredLocations(Located):
 
     def __init__(self, first: dict[str, str], rest: Iterable[tuple[str, str]]) -> None:
         super().__init__({})
+        self._known: dict[str, str | None] = {}
+        """What was looked up last: few ids are named again and again."""
         # The evaluation may end in another thread than the one that began it; it is used by one at a time.
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = OFF")
@@ -49,10 +52,17 @@ class StoredLocations(Located):
         self._database.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", rows)
 
     def __getitem__(self, id: str) -> str:
-        row = self._database.execute("SELECT region FROM places WHERE id = ?", (id,)).fetchone()
-        if row is None:
+        if id in self._known:
+            region = self._known[id]
+        else:
+            row = self._database.execute("SELECT region FROM places WHERE id = ?", (id,)).fetchone()
+            region = None if row is None else str(row[0])
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[id] = region
+        if region is None:
             raise KeyError(id)
-        return str(row[0])
+        return region
 
     def __iter__(self) -> Iterator[str]:
         return (str(row[0]) for row in self._database.execute("SELECT id FROM places"))

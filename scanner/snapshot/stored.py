@@ -4,7 +4,7 @@ import gc
 import sys
 from array import array
 from itertools import accumulate
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import msgspec
 
@@ -58,6 +58,13 @@ class _Texts:
         return read_at(self._file, start, end - start)
 
 
+class _Read(NamedTuple):
+    """A bundle that was read, and its resources in the order in which they were written."""
+
+    bundle: Bundle
+    resources: tuple[Resource, ...]
+
+
 class BundleFile:
     """Temporary files of bundles and of the ids of their resources. `kept`: what a snapshot keeps of a body; None: all
     of it.
@@ -68,7 +75,7 @@ class BundleFile:
         self._texts, self._ids = _Texts(), _Texts()
         self._encoder = msgspec.json.Encoder()
         self._decoder = msgspec.json.Decoder(_Lines)
-        self._read: dict[int, Bundle] = {}
+        self._read: dict[int, _Read] = {}
         """The bundles that were read last, by number, the oldest first."""
         self._dropped = 0
 
@@ -83,14 +90,16 @@ class BundleFile:
         """Return the id of a resource: of the bundle's first one `first` of `put`, and so on."""
         return self._ids[number].decode(errors="surrogatepass")
 
-    def bundle(self, number: int, id: str) -> Bundle:
-        """Return the bundle of a number: how many were written before it."""
-        known = self._read.pop(number, None)
-        bundle = known if known is not None else self._bundle(number, id)
-        self._read[number] = bundle
+    def read(self, stored: "StoredBundle") -> "_Read":
+        """Return a bundle."""
+        found = self._read.pop(stored.number, None)
+        if found is None:
+            bundle = self._bundle(stored.number, stored.id)
+            found = _Read(bundle, tuple(bundle.resources.values()))
+        self._read[stored.number] = found
         if len(self._read) > IN_MEMORY:
             self._drop()
-        return bundle
+        return found
 
     def _drop(self) -> None:
         """Drop the bundle that was read first. Its resources refer to it, and may be in use."""
@@ -119,11 +128,12 @@ def _plain(value: Any) -> Any:
 class StoredBundle(Bundle):
     """A bundle in a file."""
 
-    __slots__ = ("_file", "_first", "_id", "_number", "has_gaps", "stored")
+    __slots__ = ("_file", "_first", "_id", "has_gaps", "number", "stored")
 
     def __init__(self, file: BundleFile, number: int, first: int, bundle: Bundle) -> None:
         self._file = file
-        self._number = number
+        self.number = number
+        """How many bundles were written before it."""
         self._first = first
         self.has_gaps = bool(bundle.gaps)
         self.stored = tuple([StoredResource(self, *each) for each in enumerate(bundle.resources.values())])
@@ -140,7 +150,11 @@ class StoredBundle(Bundle):
 
     def read(self) -> Bundle:
         """Return the bundle."""
-        return self._file.bundle(self._number, self.id)
+        return self._file.read(self).bundle
+
+    def resource(self, place: int) -> Resource:
+        """Return one of its resources."""
+        return self._file.read(self).resources[place]
 
     @property
     def resources(self) -> dict[str, Resource]:  # type: ignore[override]
@@ -181,7 +195,7 @@ class StoredResource(Resource):
 
     @property
     def body(self) -> dict[str, Any]:  # type: ignore[override]
-        return self._of.read().resources[self.key].body
+        return self._of.resource(self._place).body
 
     @property
     def bundle(self) -> Bundle:  # type: ignore[override]
