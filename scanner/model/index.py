@@ -4,6 +4,7 @@ import hashlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 
 from msgspec import Struct, field
 
@@ -135,7 +136,7 @@ class ResourcesByKey(Mapping[str, Resource]):
         return self._others[key]
 
     def __iter__(self) -> Iterator[str]:
-        for each in (*self._found.values(), *self._packed):
+        for each in chain(self._found.values(), self._packed):
             yield each.key
         yield from self._others
 

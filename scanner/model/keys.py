@@ -318,8 +318,11 @@ def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evid
     except Unread as missing:
         return named.evidence, missing.again()
     top = resource if resource.bundle.top is None else resource.bundle.top
+    try:
+        top.text("location")
+    except Unread as missing:
+        return named.evidence, missing.again()
     # The vault of a copy's key must be in the region of the copy, which the rules on residency assess.
-    top.text("location")
     region = "" if named.is_of_copy else _other_region(vault, top)
     where = [each for each in (_other_subscription(vault, top), region) if each]
     if not where:

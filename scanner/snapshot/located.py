@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 
 from scanner.model.ids import type_of
 from scanner.model.located import Located
@@ -10,6 +11,7 @@ IN_MEMORY = 10_000
 """How many resources are located without a database."""
 _BATCH = 10_000
 _REMEMBERED = 4096
+"""How many regions that were looked up are remembered: few ids are named again and again."""
 
 
 def located(pairs: Iterable[tuple[str, str]]) -> Located:
@@ -22,6 +24,11 @@ def located(pairs: Iterable[tuple[str, str]]) -> Located:
     return Located(found)
 
 
+def _region_in(database: sqlite3.Connection, id: str) -> str | None:
+    row = database.execute("SELECT region FROM places WHERE id = ?", (id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
 class StoredLocations(Located):
     """The region of each top-level resource. SQLite keeps what it does not need in a file of its own, which it
     deletes.
@@ -29,11 +36,10 @@ class StoredLocations(Located):
 
     def __init__(self, first: dict[str, str], rest: Iterable[tuple[str, str]]) -> None:
         super().__init__({})
-        self._known: dict[str, str | None] = {}
-        """What was looked up last: few ids are named again and again."""
         # The evaluation may end in another thread than the one that began it; it is used by one at a time.
         self._database = sqlite3.connect("", check_same_thread=False)
         self._database.execute("PRAGMA journal_mode = OFF")
+        self._region = lru_cache(_REMEMBERED)(partial(_region_in, self._database))
         self._database.execute(
             "CREATE TABLE places (id TEXT PRIMARY KEY, region TEXT, type TEXT, name TEXT) WITHOUT ROWID"
         )
@@ -52,14 +58,7 @@ class StoredLocations(Located):
         self._database.executemany("INSERT OR REPLACE INTO places VALUES (?, ?, ?, ?)", rows)
 
     def __getitem__(self, id: str) -> str:
-        if id in self._known:
-            region = self._known[id]
-        else:
-            row = self._database.execute("SELECT region FROM places WHERE id = ?", (id,)).fetchone()
-            region = None if row is None else str(row[0])
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            self._known[id] = region
+        region = self._region(id)
         if region is None:
             raise KeyError(id)
         return region
