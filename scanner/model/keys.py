@@ -318,13 +318,15 @@ def _place(named: NamedKey, resource: Resource, index: "KeyIndex") -> tuple[Evid
     except Unread as missing:
         return named.evidence, missing.again()
     top = resource if resource.bundle.top is None else resource.bundle.top
+    subscription, region = _other_subscription(vault, top), ""
     try:
         top.text("location")
+        # The vault of a copy's key must be in the region of the copy, which the rules on residency assess.
+        region = "" if named.is_of_copy else _other_region(vault, top)
     except Unread as missing:
-        return named.evidence, missing.again()
-    # The vault of a copy's key must be in the region of the copy, which the rules on residency assess.
-    region = "" if named.is_of_copy else _other_region(vault, top)
-    where = [each for each in (_other_subscription(vault, top), region) if each]
+        if not subscription:
+            return named.evidence, missing.again()
+    where = [each for each in (subscription, region) if each]
     if not where:
         return Evidence(named.evidence.path, named.evidence.value), None
     text = f"{' and '.join(where)}: {vault.name}"

@@ -10,8 +10,10 @@ from scanner.model.index import Index
 from scanner.model.keys import KeyFinder, KeyName, KeyRegister, host_of, key_of
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
+from scanner.model.verdict import Fail, Unknown
 
 GROUP = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
+OTHER = GROUP.replace("000000000001", "000000000002")
 FINDER = KeyFinder(what="account", uri="properties.key")
 
 
@@ -114,3 +116,27 @@ def test_a_copy_alone_does_not_stand_for_the_key_of_the_resource() -> None:
     )
     with pytest.raises(Unread):
         finder.find(resource("X.Y/z", "one", mode="Own", copy="https://kv.vault.azure.net/keys/second"), Index())
+
+
+@pytest.mark.parametrize("location", [7, ["norwayeast"], "norwayeast"])
+def test_a_key_in_another_subscription_fails_whatever_is_known_of_the_region(location: Any) -> None:
+    index = Index()
+    for group, name in ((GROUP, "near"), (OTHER, "far")):
+        id = f"{group}/Microsoft.KeyVault/vaults/{name}"
+        properties = {"vaultUri": f"https://{name}.vault.azure.net/"}
+        index.add(Resource({"id": id, "location": "norwayeast", "properties": properties}, by="get"))
+    both = {"key": "https://near.vault.azure.net/keys/a", "copy": "https://far.vault.azure.net/keys/a"}
+    store = resource("X.Y/z", "one", **both)
+    store.body["location"] = location
+    finder = KeyFinder(what="server", uri="properties.key", copy_uri="properties.copy")
+    verdict = finder.check(store, index)
+    assert isinstance(verdict, Fail)
+    assert [(each.path, each.value) for each in verdict.evidence] == [("properties.copy", "another subscription: far")]
+
+
+def test_a_key_beside_its_store_is_inconclusive_where_the_region_of_the_store_is_not_known() -> None:
+    index = Index()
+    index.add(resource("Microsoft.KeyVault/vaults", "kv", vaultUri="https://kv.vault.azure.net/"))
+    store = resource("X.Y/z", "one", key="https://kv.vault.azure.net/keys/a")
+    store.body["location"] = 7
+    assert isinstance(KeyFinder(what="server", uri="properties.key").check(store, index), Unknown)
