@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import jinja2
 
 from scanner.content import content
-from scanner.evaluate.frameworks import covered, rules_of
+from scanner.evaluate.frameworks import covered, tested_by
 from scanner.model.framework import NOT_TESTABLE, Control, Framework
 from scanner.rulebook.loader import RuleSet
 
@@ -31,7 +31,7 @@ _UNTESTED = ("not-testable", "not-covered")
 
 
 def _page(framework: Framework, rules: RuleSet, numbers: tuple[int, ...]) -> str:
-    by_control = rules_of(framework, rules.rules.values())
+    by_control = tested_by(rules.rules.values()).get(framework.name, {})
     total, wholly, in_part, untestable, uncovered = numbers
     lines = [
         f"# {framework.name}",

@@ -30,18 +30,24 @@ class _Command(click.Command):
 
 
 class _Group(click.Group):
-    """A group of commands, in the order of the rows."""
+    """A group of commands, in the order of the rows. A command is made where it is asked for."""
 
     def __init__(self, row: Command) -> None:
-        commands = [_Command(each) if each.runs else _Group(each) for each in help.below(row)]
-        super().__init__(row.name or "twolocks", commands=commands)
+        super().__init__(row.name or "twolocks")
         self.row = row
+        self.rows = {each.name.rpartition(" ")[2]: each for each in help.below(row)}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        row = self.rows.get(cmd_name)
+        if row is not None and cmd_name not in self.commands:
+            self.commands[cmd_name] = _Command(row) if row.runs else _Group(row)
+        return self.commands.get(cmd_name)
 
     def get_help(self, ctx: click.Context) -> str:
         return help.text(self.row)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
+        return list(self.rows)
 
 
 def _argument(command: str, place: int, word: str) -> click.Argument:

@@ -76,7 +76,7 @@ def _usage(error: click.ClickException, words: Sequence[str]) -> UserError:
     text = error.format_message().rstrip(".")
     if text.startswith("No such command") and isinstance(context.command, click.Group):
         word = next((each for each in words if not each.startswith("-") and each not in command.split()), "")
-        return _unknown(f'unknown command "{word}"', word, context.command.commands, command)
+        return _unknown(f'unknown command "{word}"', word, context.command.list_commands(context), command)
     return InputError(text[:1].lower() + text[1:], do=f"see {command} --help")
 
 

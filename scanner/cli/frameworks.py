@@ -13,7 +13,7 @@ from scanner.config.settings import Settings
 from scanner.document.framework_rows import ControlRow, FrameworkRow
 from scanner.document.schema import Document
 from scanner.errors import InputError, nearest
-from scanner.evaluate.frameworks import assessed, covered, rules_of, tally_of
+from scanner.evaluate.frameworks import assessed, covered, tally_of, tested_by
 from scanner.history.documents import document_of
 from scanner.model.framework import NOT_TESTABLE, Control, Framework, in_order
 from scanner.output.storage import Storage
@@ -161,7 +161,7 @@ def _found(tested: ControlRow) -> str:
 
 def _facts(rules: RuleSet, framework: Framework, row: FrameworkRow, document: Document | None) -> dict[str, Any]:
     """Return a framework as JSON, with each control, its rules and its findings."""
-    by_control = rules_of(framework, rules.rules.values())
+    by_control = tested_by(rules.rules.values()).get(framework.name, {})
     facts: dict[str, Any] = to_builtins(row)
     for name in ("tested", "not_testable", "not_covered"):
         del facts[name]

@@ -3,7 +3,7 @@
 What was not read is never passed. A control with a waived finding failed: a waiver accepts a risk, it closes nothing.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
@@ -67,8 +67,9 @@ def assessed(rules: RuleSet, tally: Tally, coverage: Coverage, gaps: Iterable[Ga
     off = set(rules.rules) if coverage.rules_broken else _off(rules, coverage)
     is_whole = _is_whole(coverage, gaps)
     found = []
+    tested = tested_by(rules.rules.values())
     for framework in in_order(rules.frameworks.values()):
-        by_control = rules_of(framework, rules.rules.values())
+        by_control = tested.get(framework.name, {})
         states = {
             control.id: _assessed(
                 testing,
@@ -135,12 +136,14 @@ def covered(rules: RuleSet) -> list[FrameworkRow]:
     return assessed(rules, Tally(), Coverage(scopes=[], types=[], rules_off=[]))
 
 
-def rules_of(framework: Framework, rules: Iterable[Rule]) -> dict[str, list[str]]:
-    """Return the ids of the rules that test each control of a framework, by control."""
-    found: dict[str, list[str]] = {}
+def tested_by(rules: Iterable[Rule]) -> dict[str, dict[str, list[str]]]:
+    """Return the ids of the rules that test each control, by framework and control."""
+    found: dict[str, dict[str, list[str]]] = {}
     for rule in rules:
-        for control in rule.controls.get(framework.name, ()):
-            found.setdefault(control, []).append(rule.id)
+        for framework, controls in rule.controls.items():
+            by_control = found.setdefault(framework, {})
+            for control in controls:
+                by_control.setdefault(control, []).append(rule.id)
     return found
 
 
@@ -156,17 +159,18 @@ def _off(rules: RuleSet, coverage: Coverage) -> set[str]:
 
 
 def _assessed(rules: Sequence[str], tally: Tally, *, is_off: bool, in_part: bool, is_whole: bool) -> ControlRow:
-    checks = Counter[str]()
-    for rule in rules:
-        if rule in tally.checks:
-            checks.update(tally.checks[rule])
+    checks: dict[str, int] = defaultdict(int)
+    counted = [tally.checks[rule] for rule in rules if rule in tally.checks]
+    for counts in counted:
+        for status, count in counts.items():
+            checks[status] += count
     state, why = _state(rules, checks, tally, is_off=is_off, is_whole=is_whole)
     return ControlRow(
         state=state,
         why=why,
         in_part=in_part,
         rules=len(rules),
-        used=sum(rule in tally.checks for rule in rules),
+        used=len(counted),
         failed=checks["fail"],
         waived=checks["waived"],
         inconclusive=checks["unknown"] + checks["error"],

@@ -1,7 +1,6 @@
 """The keys of resources as rows of the document: one row a key, with the resources behind it, and its risks."""
 
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from copy import copy
 from typing import Any, Final, NamedTuple
@@ -54,16 +53,6 @@ class StoreKey(NamedTuple):
     row: KeyStoreRow
     key: KeyName | None = None
     elsewhere: str = ""
-
-
-def finders_of(rules: RuleSet) -> dict[str, tuple[KeyFinder, ...]]:
-    """Return what finds keys, by type in lower case."""
-    found: dict[str, list[KeyFinder]] = defaultdict(list)
-    for rule in rules.with_keys():
-        if rule.keys is not None and rule.keys.ask == "elsewhere":
-            for type in rule.types:
-                found[type.lower()].append(rule.keys)
-    return {type: tuple(each) for type, each in found.items()}
 
 
 def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, verdict: Verdict) -> list[StoreKey]:
@@ -157,11 +146,15 @@ class KeyLedger:
 
     def __init__(self, index: Index, rules: RuleSet, gaps: Iterable[Gap] = (), *, is_part: bool = False) -> None:
         self.index = index
-        index.keys.finders = finders_of(rules)
-        types = frozenset(each.partition("/")[0] + "/" + each.split("/")[1] for each in index.keys.finders)
-        refused = (Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if type_of(gap.url).lower() in types)
+        index.keys.finders = rules.key_finders()
+        refused = (Unread(type_of(gap.url), gap.why(), gap.url) for gap in gaps if self._may_name_keys(gap))
         index.keys.unread = (*([OTHERS] if is_part else []), *refused)
         self._begin()
+
+    def _may_name_keys(self, gap: Gap) -> bool:
+        """Return whether it is the list of a type of resources that, or below which others, may name a key."""
+        type = type_of(gap.url).lower()
+        return type.count("/") == 1 and any(f"{each}/".startswith(f"{type}/") for each in self.index.keys.finders)
 
     def _begin(self) -> None:
         self._groups: dict[tuple[str, ...], KeyGroup] = {}

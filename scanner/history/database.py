@@ -20,7 +20,7 @@ from scanner.config.settings import masked
 from scanner.document.temporary import mode_of_new
 from scanner.errors import HistoryError
 from scanner.history.errors import LOCKED, history_error
-from scanner.history.tables import APPLICATION_ID, MARK, VERSION_TABLE, marker, metadata
+from scanner.history.tables import APPLICATION_ID, MARK, REVISION, VERSION_TABLE, marker, metadata, version
 from scanner.history.token_hosts import check_hosts
 
 LOCK_SECONDS = 30
@@ -278,17 +278,25 @@ def _refuse_foreign(names: set[str], application: int, database: Database) -> No
 
 
 def upgrade_schema(connection: Connection, database: Database, to: str = "head") -> SchemaState:
-    """Bring the tables to a revision, inside the caller's transaction, so that all of it happens or nothing."""
-    from alembic import command
-    from alembic.config import Config
+    """Bring the tables to a revision, inside the caller's transaction, so that all of it happens or nothing.
 
+    A new history gets the newest tables at once, and needs no Alembic.
+    """
     now = schema_state(connection, database)
     if not now.id:
         metadata.create_all(connection, [marker])
         connection.execute(marker.insert(), {"application": MARK, "id": secrets.token_hex(16)})
         if database.path is not None:
             connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
+        if to == "head" and revisions()[-1] == REVISION:
+            metadata.create_all(connection)
+            version.create(connection)
+            connection.execute(version.insert(), {"version_num": REVISION})
+            return schema_state(connection, database)
     if now.is_outdated:
+        from alembic import command
+        from alembic.config import Config
+
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         command.upgrade(config, to)

@@ -4,7 +4,19 @@ An item has one row, and one event for each scan in which it changed, so that a 
 Times are text (UTC, ISO 8601), as in the findings document. Scopes, and rules and types (`word`), are in lower case.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 MARK = "twolocks history"
 """The value of `twolocks_history.application` in a history."""
@@ -14,9 +26,18 @@ FILL_FACTOR = 45
 """The percentage of a page that PostgreSQL fills, because each scan rewrites every item and needs room beside it."""
 VERSION_TABLE = "twolocks_schema"
 """Alembic's table, which holds the revision of the tables."""
+REVISION = "0005"
+"""The revision of the tables below: that of the newest migration."""
 
 metadata = MetaData()
 
+version = Table(
+    VERSION_TABLE,
+    MetaData(),
+    Column("version_num", String(32)),
+    PrimaryKeyConstraint("version_num", name=f"{VERSION_TABLE}_pkc"),
+)
+"""Alembic's table as Alembic makes it, beside the tables that a migration may change."""
 marker = Table(
     "twolocks_history",
     metadata,

@@ -13,7 +13,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -27,6 +27,7 @@ from scanner.content import content
 from scanner.errors import InputError, nearest
 from scanner.model.cycle_collector import what_stays
 from scanner.model.framework import Framework
+from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rows import BadRow
@@ -51,6 +52,10 @@ _KEYS: dict[str, Sequence[str] | None] = {
 """The keys of patterns, and the values of those that have known ones."""
 
 
+_WILD = re.compile(r"[*?\[]")
+"""What makes an id a pattern of `fnmatch`."""
+
+
 class _Tables(Struct, frozen=True):
     """Rules by what they are about. `of`: the enabled rules that it was made of; `counts`: how many there were then."""
 
@@ -59,7 +64,7 @@ class _Tables(Struct, frozen=True):
     by_kind: dict[int, list[Rule]] = field(default_factory=dict)
     by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
     declared: dict[str, list[ResourceType]] = field(default_factory=dict)
-    with_keys: list[Rule] = field(default_factory=list)
+    finders: dict[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
 
 
 class RuleSet(Struct):
@@ -99,8 +104,9 @@ class RuleSet(Struct):
         made = self._made = _Tables(self.enabled, counts)
         for rule in self.rules.values():
             made.by_kind.setdefault(id(rule.resource_type), []).append(rule)
-            if rule.keys is not None:
-                made.with_keys.append(rule)
+            if rule.keys is not None and rule.keys.ask == "elsewhere":
+                for type in map(str.lower, rule.types):
+                    made.finders[type] = (*made.finders.get(type, ()), rule.keys)
         enabled = {id(self.rules[each].resource_type) for each in self.enabled if each in self.rules}
         for kind in self.kinds:
             for type in dict.fromkeys(map(str.lower, kind.types)):
@@ -113,9 +119,9 @@ class RuleSet(Struct):
         """Return the resource types of an ARM type, whether or not one of their rules is enabled."""
         return self._tables().declared.get(type.lower(), ())
 
-    def with_keys(self) -> Sequence[Rule]:
-        """Return the rules on the keys that encrypt resources, enabled or not."""
-        return self._tables().with_keys
+    def key_finders(self) -> Mapping[str, tuple[KeyFinder, ...]]:
+        """Return what finds the keys of resources, by type in lower case: of all rules on keys, enabled or not."""
+        return self._tables().finders
 
     def read(self) -> list[ResourceType]:
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
@@ -218,7 +224,10 @@ def matches(rule: Rule, pattern: str) -> bool:
     """
     key, colon, value = pattern.partition(":")
     if not colon:
-        return any(fnmatchcase(each, pattern.lower()) for each in (rule.id, *rule.aliases))
+        id = pattern.lower()
+        if not _WILD.search(id):
+            return id == rule.id or id in rule.aliases
+        return any(fnmatchcase(each, id) for each in (rule.id, *rule.aliases))
     value = value.lower()
     if key == "category":
         return fnmatchcase(rule.category, value)

@@ -6,7 +6,6 @@ from contextlib import closing
 from functools import partial
 
 from scanner.collect.plan import JoinedRead
-from scanner.evaluate.keys import finders_of
 from scanner.model.ids import SUBSCRIPTION, resource_type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import peek, same
@@ -38,7 +37,7 @@ def joined_reads(rules: RuleSet, *stores: Store) -> list[JoinedRead]:
     for one in taken:
         with closing(one):
             fresh = _add_vaults(index, one)
-    index.keys.finders = finders_of(rules)
+    index.keys.finders = rules.key_finders()
     index.keys.resources = partial(_naming_keys, taken)
     return [
         JoinedRead(read, parent, top)

@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import shutil
 import socket
 import ssl
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,25 @@ def test_a_proxy_that_opens_tls_and_is_not_trusted(tmp_path: Path) -> None:
         through(Proxy(inspects=tmp_path))
     assert raised.value.what == f'127.0.0.1 presents a certificate from "{CA_NAME}", which this machine does not trust'
     assert raised.value.do.startswith("export REQUESTS_CA_BUNDLE=/path/to/that-ca.pem (az reads it too); the check")
+
+
+def _hash_of(certificate: Path) -> str:
+    """Return the name that OpenSSL looks for in a folder."""
+    words = ["openssl", "x509", "-noout", "-hash", "-in", str(certificate)]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_folder_of_certificates_that_a_variable_names_is_trusted(tmp_path: Path) -> None:
+    async def main() -> int:
+        async with box() as running:
+            ca = Path(running.ca_file)
+            shutil.copy(ca, tmp_path / f"{_hash_of(ca)}.0")
+            folders = f"{tmp_path / 'absent'}:{tmp_path}"
+            names = {"SSL_CERT_FILE": "", "REQUESTS_CA_BUNDLE": "", "SSL_CERT_DIR": folders}
+            result = await scan(running, variables=names)
+            return len(result.resources)
+
+    assert asyncio.run(main()) > 0
 
 
 def test_a_host_that_is_not_trusted_without_a_proxy(tmp_path: Path) -> None:

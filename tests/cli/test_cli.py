@@ -46,7 +46,9 @@ def built(row: Command) -> click.Command:
     found: click.Command = root()
     for word in row.name.split():
         assert isinstance(found, click.Group)
-        found = found.commands[word]
+        below = found.get_command(click.Context(found), word)
+        assert below is not None
+        found = below
     return found
 
 

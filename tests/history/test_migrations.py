@@ -5,6 +5,8 @@ import random
 import shutil
 import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -16,7 +18,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from msgspec.structs import replace
-from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, select, text
+from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, inspect, select, text
 
 from scanner.document.schema import finding_fingerprint
 from scanner.errors import HistoryError
@@ -28,7 +30,7 @@ from scanner.history.items import Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import Observation, ScanCoverage
 from scanner.history.queries import upgrade
 from scanner.history.store import History
-from scanner.history.tables import VERSION_TABLE, marker, metadata
+from scanner.history.tables import REVISION, TABLES, VERSION_TABLE, marker, metadata
 from scanner.rulebook.renamed import renamed
 from tests.history.runs import SUB, expected, item, scan, scheduled_run, taken
 from tests.history.server import Server
@@ -255,11 +257,51 @@ def test_a_lock_finding_of_an_earlier_version_is_not_counted_before_it_is_seen_a
 
 
 def test_the_migrations_make_what_the_code_expects(url: str) -> None:
-    History.open(url).close()
-    with opened(url) as (_, connection):
+    with opened(url) as (where, connection):
+        schema.upgrade_schema(connection, where, schema.revisions()[-1])
         options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
+
+
+def described(connection: Connection) -> dict[str, Any]:
+    """Return everything that decides what the tables take and how they are kept, but the order of columns."""
+    found: dict[str, Any] = {}
+    tables = inspect(connection)
+    for name in tables.get_table_names():
+        columns = {
+            each["name"]: [str(each["type"]), each["nullable"], each["default"]] for each in tables.get_columns(name)
+        }
+        key, foreign = tables.get_pk_constraint(name), tables.get_foreign_keys(name)
+        unique, indexes = tables.get_unique_constraints(name), tables.get_indexes(name)
+        found[name] = [columns, key, *(sorted(each, key=str) for each in (foreign, unique, indexes))]
+    kept = "SELECT relname, reloptions FROM pg_class WHERE relkind = 'r' AND reloptions IS NOT NULL ORDER BY relname"
+    if connection.dialect.name == "sqlite":
+        kept = "SELECT name, sql LIKE '%WITHOUT ROWID' FROM sqlite_master WHERE type = 'table' ORDER BY name"
+    return {**found, "": [tuple(each) for each in connection.execute(text(kept))]}
+
+
+def test_a_new_history_has_the_tables_that_the_migrations_make(url: str) -> None:
+    with opened(url) as (where, connection):
+        made = schema.upgrade_schema(connection, where)
+        new = described(connection)
+        assert made.revision == schema.revisions()[-1] == REVISION
+        connection.rollback()
+    with opened(url) as (where, connection):
+        schema.upgrade_schema(connection, where, schema.revisions()[-1])
+        assert described(connection) == new
+        assert len(new) == len(TABLES) + 3
+
+
+def test_a_new_history_needs_no_alembic(tmp_path: Path) -> None:
+    code = """
+import sys
+from scanner.history.store import History
+History.open(sys.argv[1]).close()
+print("alembic" in sys.modules)
+"""
+    command = [sys.executable, "-c", code, str(tmp_path / "h.db")]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "False\n"
 
 
 def test_revisions_follow_each_other() -> None:
