@@ -211,7 +211,7 @@ def test_what_is_new_is_in_every_format(tmp_path: Path) -> None:
 
 
 def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, make: Make, accessible: Accessible) -> None:
-    report = make(sample.with_history(60))
+    report = make(sample.with_history(40, changed=2))
     page = reader.page()
     for state in ("#changes", "#changes?f=worse", "#endpoints?q=is:new", "#findings?q=is:new"):
         show(page, report, state)
