@@ -14,3 +14,8 @@ def some(every: Iterable[T], most: int) -> list[T]:
     if os.environ.get(VARIABLE) or len(found) <= most:
         return found
     return [found[place * len(found) // most] for place in range(most)]
+
+
+def rate(whole: float, part: float) -> float:
+    """Return the share that is tried of a random choice: `whole` where the variable is set, else `part`."""
+    return whole if os.environ.get(VARIABLE) else part

@@ -292,11 +292,15 @@ def load(
     return found
 
 
-def forget() -> None:
-    """Forget the modules of rules, and what was loaded from them, so that the files are read again."""
-    for name in [each for each in sys.modules if re.match(r"scanner\.rules(_user_\d+)?(\.|$)", each)]:
+def forget(*, built_in: bool = True) -> None:
+    """Forget the modules of rules, and what was loaded from them, so that the files are read again: those of own
+    folders, and the built-in ones.
+    """
+    modules = r"scanner\.rules(_user_\d+)?(\.|$)" if built_in else r"scanner\.rules_user_\d+(\.|$)"
+    for name in [each for each in sys.modules if re.match(modules, each)]:
         del sys.modules[name]
-    _built_in.cache_clear()
+    if built_in:
+        _built_in.cache_clear()
     importlib.invalidate_caches()
 
 

@@ -90,7 +90,7 @@ def _write(texts: Mapping[Path, str]) -> None:
 
 def loaded(folder: Path, *, built_in: bool) -> RuleSet:
     """Return the rules as they are on disk now, with their Python: the built-in ones, and those of a folder."""
-    forget()
+    forget(built_in=built_in)
     return load(code=[] if built_in else [folder], packages=False)
 
 

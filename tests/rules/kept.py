@@ -20,6 +20,7 @@ from scanner.cli.reach import answers
 from scanner.cli.reach_names import Question
 from scanner.document.writer import Writer
 from scanner.errors import InputError
+from scanner.evaluate.examples import worst_statuses
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import resource_type_of, type_of
@@ -126,7 +127,7 @@ def evaluate_examples() -> None:
     """Evaluate all examples, and those that follow from rows; ask what can be reached in those with machines."""
     followed = (case for rule in examples.all_rules() for case in examples.of_rule(rule))
     for case in (*examples.cases(), *followed):
-        examples.judge(case)
+        worst_statuses(examples.evaluation(case), examples.bundle(case))
         if case.type.lower() == MACHINE:
             bodies = [each.body for each in examples.bundle(case).resources.values()] + examples.nulls(case.also)
             _ask(stored([(body, "", "get") for body in bodies], read=True))
