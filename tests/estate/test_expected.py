@@ -6,6 +6,7 @@ from functools import lru_cache, partial
 from io import BytesIO
 from typing import Any
 
+import msgspec
 import pytest
 
 from scanner.azure.clients import ConnectionOptions, connect
@@ -198,7 +199,7 @@ class Scanned:
         scan = evaluation.scan_row(started="", finished="", tool="test")
         writer.finish(out, scan, evaluation.rule_rows(), result.gaps, evaluation.coverage())
         writer.close()
-        return result, json.loads(out.getvalue())
+        return result, msgspec.json.decode(out.getvalue())
 
     async def _collect(self, store: Store) -> list[Any]:
         box = Sandbox.from_estate(self.estate, faults=self.faults, seed=self.seed)

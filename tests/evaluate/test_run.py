@@ -88,7 +88,7 @@ def run(made: Store, rules: loader.RuleSet, policy: Policy | None = None) -> tup
     scan = evaluation.scan_row(started="2026-11-25T00:00:00Z", finished="2026-11-25T00:00:01Z", tool="t")
     writer.finish(out, scan, evaluation.rule_rows(), evaluation.result.gaps, evaluation.coverage())
     writer.close()
-    return json.loads(out.getvalue()), evaluation
+    return msgspec.json.decode(out.getvalue()), evaluation
 
 
 def test_the_row_of_a_scan_names_the_owner_tag_only_where_the_settings_do(tmp_path: Path) -> None:

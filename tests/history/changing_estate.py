@@ -1,11 +1,12 @@
 """A small estate that changes from night to night, served by the sandbox and scanned with a history."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.served_estate import Refusal, ResponseOverrides
@@ -267,7 +268,7 @@ def scheduled_run(
             _then(box, later)
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--out", out, "--history", history)
         ended = twolocks(*given, *skipped, *words, env={"CI": "1", **box.environment(), **(env or {})})
-    return RunResult(ended, json.loads(out.read_text()) if out.exists() else {})
+    return RunResult(ended, msgspec.json.decode(out.read_bytes()) if out.exists() else {})
 
 
 __all__ = [

@@ -1,6 +1,5 @@
 """The recordings, and how they are judged."""
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -9,6 +8,8 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from scanner.document.writer import Writer
 from scanner.evaluate.results import Crash
@@ -28,7 +29,7 @@ Json = dict[str, Any]
 
 def lines(name: str) -> Iterator[Json]:
     with (FOLDER / name).open(encoding="utf-8") as file:
-        yield from map(json.loads, file)
+        yield from map(msgspec.json.decode, file)
 
 
 @lru_cache
@@ -93,7 +94,7 @@ def evaluated(snapshot: Snapshot) -> Outcome:
     scan = run.scan_row(started="", finished="", tool="test")
     writer.finish(out, scan, run.rule_rows(), result.gaps, run.coverage())
     writer.close()
-    return Outcome(json.loads(out.getvalue()), result.counts.statuses, result.crashes, result.counts.resources)
+    return Outcome(msgspec.json.decode(out.getvalue()), result.counts.statuses, result.crashes, result.counts.resources)
 
 
 def live(rows: Iterable[tuple[Json, str, str]], *, read: bool) -> Snapshot:

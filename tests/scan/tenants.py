@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from scanner.sandbox.server import RecordedRequest, Sandbox, running
 from tests.azure.requests import account, resource
 from tests.terminals import Ended, twolocks
@@ -92,7 +94,7 @@ class Estate:
 
     @property
     def document(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads((self.folder / "findings.json").read_text())
+        found: dict[str, Any] = msgspec.json.decode((self.folder / "findings.json").read_bytes())
         return found
 
     @property

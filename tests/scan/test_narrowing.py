@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from scanner.model.ids import group_of
@@ -27,7 +28,7 @@ def scan(box: Sandbox, *words: object, **more: Any) -> Ended:
 
 def document(ended: Ended) -> Json:
     assert ended.out, ended.err
-    found: Json = json.loads(ended.out)
+    found: Json = msgspec.json.decode(ended.out)
     return found
 
 
