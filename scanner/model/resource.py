@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeVar, cast
+from typing import Any, Literal, Protocol, TypeVar
 
 from msgspec import Struct
 
@@ -198,7 +198,8 @@ class Resource:
             return make()
         key = name, id(of), self.key
         if key in memo:
-            return cast("T", memo[key])
+            found: T = memo[key]
+            return found
         made = memo[key] = make()
         return made
 
