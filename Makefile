@@ -161,7 +161,7 @@ lock: $(RUN)  ## Renew the pins
 	$(COMPILE) --group fuzz -o tests/fuzz/requirements.lock
 	$(COMPILE) --group site -o docs/requirements.lock
 
-release-check: test commands  ## What must hold before a release
+release-check: test-all commands  ## What must hold before a release
 	@$(MAKE) wheel sbom
 	TWOLOCKS_NEWEST=1 $(BIN)/python -m pytest -q tests/test_packaging.py
 
