@@ -80,10 +80,11 @@ def _seen(
             return Change(ChangeKind.reopened, item, was, "it was fixed before")
         if was.state == "accepted":
             return Change(ChangeKind.reopened, item, was, "it is no longer accepted")
-        if why := _rated_differently(was, now, raised=True):
-            return Change(ChangeKind.raised, item, was, why)
-        if why := _rated_differently(was, now, raised=False):
-            return Change(ChangeKind.lowered, item, was, why)
+        if _rating(was) != _rating(now):
+            if why := _rated_differently(was, now, raised=True):
+                return Change(ChangeKind.raised, item, was, why)
+            if why := _rated_differently(was, now, raised=False):
+                return Change(ChangeKind.lowered, item, was, why)
     return item if was.visible else Change(ChangeKind.visible_again, item, was)
 
 
@@ -117,6 +118,10 @@ def _may_be_open(was: Item, observation: Observation, is_gone: Resources, is_unc
     if observation.is_present(was.resource) or is_gone(was.resource):
         return ""
     return "the resource was not visible, and its deletion is not confirmed"
+
+
+def _rating(item: Item) -> tuple[str, str, str]:
+    return item.severity, item.reach, item.authentication
 
 
 def _rated_differently(was: Item, now: Item, *, raised: bool) -> str:

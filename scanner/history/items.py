@@ -5,6 +5,7 @@ An item is an exposure or a finding that was open in some scan. A change is an i
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -202,6 +203,7 @@ def rank(severity: str | None) -> int:
     return level(Severity, severity or "")
 
 
+@lru_cache(maxsize=256)
 def level(scale: type[IntEnum], name: str) -> int:
     """Return the value of a member by its name, -1 for one that is not known."""
     found = scale.__members__.get(name)
