@@ -84,7 +84,6 @@ LOGINS = {
     "role": [RoleGrant(f"/subscriptions/{PROD}", storage_role()), RoleGrant(f"/subscriptions/{TEST}")],
     "both": [RoleGrant(f"/subscriptions/{PROD}"), RoleGrant(group("rg-test-web", TEST), storage_role())],
 }
-SOME = some(LOGINS, 5)
 
 
 @lru_cache
@@ -92,7 +91,7 @@ def scanned_by(login: str) -> tuple[list[SnapshotLine], dict[str, Any]]:
     return scanned(*LOGINS[login])
 
 
-@pytest.mark.parametrize("login", SOME)
+@pytest.mark.parametrize("login", LOGINS)
 def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
     lines, said = scanned_by(login)
     missed = undecided(lines) - whole()[1]
@@ -102,7 +101,7 @@ def test_what_the_check_calls_decidable_a_scan_decides(login: str) -> None:
         assert mine <= lacking, sorted(mine - lacking)
 
 
-@pytest.mark.parametrize("type", some((each for each in INDEX_TYPES if each.lower() not in EXTENSIONS), 6))
+@pytest.mark.parametrize("type", some((each for each in INDEX_TYPES if each.lower() not in EXTENSIONS), 8))
 def test_what_a_type_of_the_index_leaves_undecided_needs_it(type: str) -> None:
     """The table of what verdicts look up, held to a scan in which each type of the index is refused in turn."""
 
@@ -144,7 +143,7 @@ def missing(said: dict[str, Any]) -> set[tuple[str, str]]:
     return {(subscription_of(scope), row["action"].lower()) for row in said["missing"] for scope in row["scopes"]}
 
 
-@pytest.mark.parametrize("login", SOME)
+@pytest.mark.parametrize("login", LOGINS)
 def test_what_a_scan_reports_as_missing_the_check_reports_too(login: str) -> None:
     lines, said = scanned_by(login)
     assert refused(lines) <= missing(said)

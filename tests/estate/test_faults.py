@@ -8,7 +8,6 @@ from scanner.exit_codes import INCOMPLETE, decide
 from scanner.model.levels import Auth, Reach, cell
 from scanner.sandbox.faults import Fault
 from tests.estate.test_expected import Scanned
-from tests.sampled import some
 
 LISTS = "/subscriptions/*/providers"
 CONTAINERS = "*/blobservices/default/containers"
@@ -99,7 +98,7 @@ def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
     assert decide(faulty.result, "never").code == INCOMPLETE
 
 
-@pytest.mark.parametrize("kind", some(["truncate", "cut", "reset"], 2))
+@pytest.mark.parametrize("kind", ["truncate", "cut", "reset"])
 def test_one_list_of_containers_breaks_off(whole: Scanned, kind: str) -> None:
     account = whole.estate.ids["stplankart"]
     faulty = Scanned(Fault(kind, f"{account}{CONTAINERS[1:]}"))  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ def status(page: Page) -> str:
 
 
 def test_axe_finds_nothing(reader: Reader, make: Make, accessible: Accessible) -> None:
-    report = make(sample.document(40))
+    report = make(sample.document(60))
     page = reader.page()
     for state in EACH_KIND_OF_CARD:
         show(page, report, state)

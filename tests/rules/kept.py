@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -68,9 +68,8 @@ def read_paths() -> dict[str, list[str]]:
     """Return the paths that are read of each ARM type, in lower case."""
     logs: dict[str, Log] = defaultdict(set)
     lacking = _without()
-    followed = [case for rule in examples.all_rules() for case in examples.of_rule(rule)]
     with tracing(logs):
-        evaluate_examples([*examples.cases(), *followed])
+        evaluate_examples()
         for example, key, body in lacking:
             example.statuses(key, body)
         evaluate_estate()
@@ -124,17 +123,10 @@ def _share(found: dict[str, set[str]], group: Callable[[str, str], str]) -> None
             paths.update(whole[name])
 
 
-def read_by(cases: Iterable[Case]) -> dict[str, list[str]]:
-    """Return the paths that are read of each ARM type, in lower case, while these examples are evaluated."""
-    logs: dict[str, Log] = defaultdict(set)
-    with tracing(logs):
-        evaluate_examples(cases)
-    return {type: _paths(log) for type, log in logs.items()}
-
-
-def evaluate_examples(cases: Iterable[Case]) -> None:
-    """Evaluate examples; ask what can be reached in those with machines."""
-    for case in cases:
+def evaluate_examples() -> None:
+    """Evaluate all examples, and those that follow from rows; ask what can be reached in those with machines."""
+    followed = (case for rule in examples.all_rules() for case in examples.of_rule(rule))
+    for case in (*examples.cases(), *followed):
         worst_statuses(examples.evaluation(case), examples.bundle(case))
         if case.type.lower() == MACHINE:
             bodies = [each.body for each in examples.bundle(case).resources.values()] + examples.nulls(case.also)

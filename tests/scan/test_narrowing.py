@@ -103,7 +103,7 @@ def place(name: str) -> str:
     return group(name, TEST if name.startswith("rg-test") else PROD)
 
 
-@pytest.mark.parametrize("name", some(GROUPS, 3))
+@pytest.mark.parametrize("name", some(GROUPS, 5))
 def test_excluding_a_group_changes_no_other_verdict(whole: Whole, name: str) -> None:
     found = whole.live("--exclude", f"group:{name}")
     differing = whole.differing(found, place(name), inside=False)
