@@ -1,6 +1,6 @@
 """Azure RBAC beyond role assignments: what custom roles allow of keys, and the deny assignments that may refuse it."""
 
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 from scanner.model.ids import segments
 from scanner.model.index import Index
@@ -147,6 +147,27 @@ def place_of(scope: str) -> str | None:
     return "" if scope and (not parts or parts[: len(_ABOVE)] == _ABOVE) else None
 
 
+Held = TypeVar("Held")
+
+
+class ByScope(Generic[Held]):
+    """What holds at scopes, in the order in which it was added. A subscription may have thousands of assignments."""
+
+    def __init__(self) -> None:
+        self._at: dict[str | None, list[tuple[int, Held]]] = {}
+        self._count = 0
+
+    def add(self, place: str | None, held: Held) -> None:
+        """Add what holds at a scope; None: at one that is not known."""
+        self._at.setdefault(place, []).append((self._count, held))
+        self._count += 1
+
+    def at(self, places: tuple[str | None, ...]) -> list[Held]:
+        """Return what holds at some scopes."""
+        found = [one for place in places for one in self._at.get(place, ())]
+        return [each for _, each in sorted(found, key=lambda one: one[0])]
+
+
 class Denial(NamedTuple):
     """A deny assignment that may refuse the use of keys. `place`: its scope in lower case; None where it is not known.
 
@@ -160,11 +181,14 @@ class Denial(NamedTuple):
     spares: frozenset[str] = NO_ONE
 
 
-def denials(index: Index, subscription: Resource, found: Children) -> list[Denial]:
+def denials(index: Index, subscription: Resource, found: Children) -> ByScope[Denial]:
     """Return the deny assignments that may refuse the use of keys, read once for each subscription."""
     key = ("denials-on-keys", subscription.key)
     if key not in index.memo:
-        index.memo[key] = [denial for each in found if (denial := _denial(each)) is not None]
+        known = index.memo[key] = ByScope[Denial]()
+        for denial in map(_denial, found):
+            if denial is not None:
+                known.add(denial.place, denial)
     return index.memo[key]  # type: ignore[return-value]
 
 
@@ -193,10 +217,10 @@ def _denial(each: Resource) -> Denial | None:
         return Denial(name, None, None)
 
 
-def refused(known: list[Denial], principal: str, places: tuple[str | None, ...]) -> str:
+def refused(known: ByScope[Denial], principal: str, places: tuple[str | None, ...]) -> str:
     """Return why an identity may be refused a key that lies in some places; "" where no deny assignment may."""
-    for each in known:
+    for each in known.at(places):
         is_named = each.refuses is None or principal in each.refuses
-        if is_named and principal not in each.spares and each.place in places:
+        if is_named and principal not in each.spares:
             return f"deny assignment {each.name} may refuse it the key"
     return ""

@@ -359,7 +359,9 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     if not uses:
         return unused(index)
     vault.require("properties.accessPolicies")
-    policies = vault.items("properties.accessPolicies")
+    policies: dict[str, list[Any]] = {}
+    for policy in vault.items("properties.accessPolicies"):
+        policies.setdefault(text_at(policy, "objectId").lower(), []).append(policy)
     by_identity: dict[str, list[KeyUse]] = {}
     for use in uses:
         by_identity.setdefault(use.principal.lower(), []).append(use)
@@ -370,12 +372,13 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
         if not principal:
             unknown_parts.append(Unread("the identity", f"not known of {names(own)}"))
             continue
-        held = list(_held(policies, principal))
+        own_policies = policies.get(principal, [])
+        held = list(_held(own_policies))
         if None in held:
             unknown_parts.append(not_returned("properties.accessPolicies[].permissions.keys", "lists of permissions"))
         elif not any(each is not None and ("all" in each or each.issuperset(NEEDED)) for each in held):
             failing += own
-            causes.append(_granting(vault, policies, own[0].principal, len(causes)))
+            causes.append(_granting(vault, own_policies, own[0].principal, len(causes)))
     if failing:
         seen = Evidence("properties.accessPolicies[].permissions.keys", names(failing), "get, wrapKey and unwrapKey")
         words = f"The identity of {names(failing)} may not unwrap its key."
@@ -389,15 +392,9 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     )
 
 
-def _of(policies: list[Any], principal: str) -> Iterator[Any]:
+def _held(policies: list[Any]) -> Iterator[set[str] | None]:
+    """Yield the permissions on keys of each policy in lower case; None where they are no list."""
     for each in policies:
-        if text_at(each, "objectId").lower() == principal:
-            yield each
-
-
-def _held(policies: list[Any], principal: str) -> Iterator[set[str] | None]:
-    """Yield the permissions on keys of each policy of an identity in lower case; None where they are no list."""
-    for each in _of(policies, principal):
         granted = value_at(each, "permissions.keys")
         if is_absent(granted):
             yield set()
@@ -407,9 +404,9 @@ def _held(policies: list[Any], principal: str) -> Iterator[set[str] | None]:
 
 
 def _granting(vault: Resource, policies: list[Any], object_id: str, place: int) -> Cause:
-    """Return the policy that an identity lacks, or that is to grant more."""
+    """Return the policy that an identity lacks, or that is to grant more. `policies`: those that it has."""
     path, keys = "properties.accessPolicies", ["get", "wrapKey", "unwrapKey"]
-    own = next(_of(policies, object_id.lower()), None)
+    own = next(iter(policies), None)
     if own is None:
         new = {
             "tenantId": text_at(vault.body, "properties.tenantId"),

@@ -30,6 +30,7 @@ from .role_definitions import (
     NO_ONE,
     UNWRAP,
     WRAP,
+    ByScope,
     CustomRole,
     Denial,
     custom_roles,
@@ -161,10 +162,10 @@ class Assigned(NamedTuple):
 class Assignments(Struct):
     """The role assignments of a subscription that matter for keys.
 
-    `of`: those of a principal, by its object id. `shared`: those of groups, by place.
+    `of`: those of a principal, by its object id and their scope. `shared`: those of groups, by place.
     """
 
-    of: dict[str, list[Assigned]] = field(default_factory=dict)
+    of: dict[str, ByScope[Assigned]] = field(default_factory=dict)
     shared: dict[str | None, list[Assigned]] = field(default_factory=dict)
 
 
@@ -200,7 +201,7 @@ def _add(known: Assignments, each: Resource, roles: Mapping[str, CustomRole], ga
     if place is None:
         missing = "Azure did not return its scope"
     assigned = Assigned(each.id, principal, name, place, scope, allows, missing)
-    known.of.setdefault(principal, []).append(assigned)
+    known.of.setdefault(principal, ByScope()).add(place, assigned)
     is_shared = type not in ALONE or not principal
     if is_shared and (missing or allows & {WRAP, UNWRAP}):
         known.shared.setdefault(place, []).append(assigned)
@@ -235,7 +236,7 @@ def _places(vault: Resource, key: str) -> tuple[str | None, ...]:
 
 def _may_use(known: Assignments, principal: str, places: tuple[str | None, ...]) -> Assigned | str:
     """Return the role assignment at some places that lets a principal use a key; without one, why another may; else ""."""
-    own = [each for each in known.of.get(principal, ()) if each.place in places]
+    own = known.of[principal].at(places) if principal in known.of else []
     role = next((each for each in own if not each.missing and each.allows == ALL), None)
     if role is not None:
         return role
@@ -315,7 +316,7 @@ class Known(NamedTuple):
     """The roles on keys and deny assignments of a subscription, and why more of each may hold."""
 
     roles: Assignments
-    denials: list[Denial]
+    denials: ByScope[Denial]
     gap: Unread | None
     denials_gap: Unread | None
 

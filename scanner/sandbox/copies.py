@@ -9,6 +9,8 @@ from scanner.sandbox.estate import Estate
 from scanner.sandbox.served_estate import Json
 
 HUB = re.compile(r'(?i)(/virtualhubs/|/HV_)([^/"_]+)')
+VAULT = re.compile(r'(?i)(/(?:vaults|managedhsms)/)([^/"]+)')
+ADDRESS = re.compile(r"(?i)(://)([a-z0-9-]+)(?=\.(?:vault|managedhsm)\.azure\.net)")
 GROUP = re.compile(r'(?i)(/resourcegroups/)([^/"]+)')
 
 
@@ -38,8 +40,12 @@ def copies(estate: Estate, times: int) -> Estate:
 
 
 def renamed(text: str, number: int) -> str:
-    """Return a JSON text with the names of another copy. A virtual hub is known by its name alone to its networks."""
-    return HUB.sub(rf"\g<1>\g<2>-{number}", GROUP.sub(rf"\g<1>\g<2>-{number}", text))
+    """Return a JSON text with the names of another copy. A virtual hub is known by its name alone to its networks, and a
+    vault by its address to the resources that use its keys.
+    """
+    for pattern in (GROUP, HUB, VAULT, ADDRESS):
+        text = pattern.sub(rf"\g<1>\g<2>-{number}", text)
+    return text
 
 
 def _plain(value: Any) -> Any:

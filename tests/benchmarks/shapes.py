@@ -1,11 +1,11 @@
-"""Networks that grow with a number: hubs, spokes and groups as large estates have them, each place with one machine.
+"""Estates that grow with a number: hubs, spokes and groups as large ones have them, and a vault of many keys.
 
-A place has a virtual network, a machine with an interface and a security group, and mostly a firewall that
+A place of a network has a virtual network, a machine with an interface and a security group, and mostly a firewall that
 publishes it.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from itertools import chain, product
 from typing import Any
 
 from scanner.model.index import INDEX_TYPES
@@ -178,6 +178,52 @@ def grouped(count: int) -> Bodies:
         }
 
 
+def encrypted(count: int, rbac: bool) -> Bodies:
+    """Yield a vault, accounts with a key of it each, and role assignments on each key and each group: of one identity
+    that all accounts have, and of another one for each. Deny assignments on each group concern someone else. Without
+    `rbac` access policies grant the keys.
+    """
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups"
+    vault, shared = f"{group}/rg-keys/providers/Microsoft.KeyVault/vaults/kv-growth", f"{group}/rg-keys/id-growth"
+    crypto_user = "12338af0-0e69-4776-bea7-57ae8d297424"
+    permissions = {"keys": ["get", "wrapKey", "unwrapKey"]}
+    granted = [{"objectId": f"of-{each}", "permissions": permissions} for each in range(count)]
+    rights = {"enableRbacAuthorization": rbac, "accessPolicies": [] if rbac else granted}
+    properties = {"vaultUri": "https://kv-growth.vault.azure.net/", "tenantId": TENANT, **rights}
+    yield {"id": f"/subscriptions/{SUBSCRIPTION}", "properties": {"state": "Enabled"}}
+    yield {"id": vault, "location": "norwayeast", "properties": properties}
+    for number in range(count):
+        key, identity = f"key-{number}", {"userAssignedIdentity": shared} if rbac else {}
+        used = {"keyvaulturi": "https://kv-growth.vault.azure.net", "keyname": key}
+        encryption = {"keySource": "Microsoft.Keyvault", "keyvaultproperties": used, "identity": identity}
+        yield {
+            "id": f"{group}/rg-{number}/providers/Microsoft.Storage/storageAccounts/st{number}",
+            "location": "norwayeast",
+            "identity": {"principalId": f"of-{number}", "userAssignedIdentities": {shared: {"principalId": "shared"}}},
+            "properties": {"encryption": encryption},
+        }
+        yield {"id": f"{vault}/keys/{key}", "properties": {"attributes": {"enabled": True}}}
+        for principal, scope in product(("shared", f"of-{number}"), (f"{vault}/keys/{key}", f"{group}/rg-{number}")):
+            role = f"{group}/providers/Microsoft.Authorization/roleDefinitions/{crypto_user}"
+            yield {
+                "id": f"{scope}/providers/Microsoft.Authorization/roleAssignments/{principal}",
+                "properties": {
+                    "roleDefinitionId": role,
+                    "principalId": principal,
+                    "principalType": "ServicePrincipal",
+                    "scope": scope,
+                },
+            }
+        yield {
+            "id": f"{group}/rg-{number}/providers/Microsoft.Authorization/denyAssignments/managed",
+            "properties": {
+                "scope": f"{group}/rg-{number}",
+                "permissions": [{"dataActions": ["*"]}],
+                "principals": [{"id": "someone", "type": "ServicePrincipal"}],
+            },
+        }
+
+
 SHAPES: dict[str, Callable[[int], Bodies]] = {
     "hubs of one WAN": lambda count: hubs(count, wan=True, distinct=True),
     "hubs without a WAN": lambda count: hubs(count, wan=False, distinct=True),
@@ -186,14 +232,26 @@ SHAPES: dict[str, Callable[[int], Bodies]] = {
     "spokes": spokes,
     "internal load balancers, same addresses": balanced,
     "connected group": grouped,
+    "keys of a vault with roles": lambda count: encrypted(count, rbac=True),
+    "keys of a vault with access policies": lambda count: encrypted(count, rbac=False),
 }
+
+
+OTHERS = (
+    "Microsoft.Compute/virtualMachines",
+    "Microsoft.KeyVault/vaults",
+    "Microsoft.Storage/storageAccounts",
+    "Microsoft.Authorization/roleAssignments",
+    "Microsoft.Authorization/roleDefinitions",
+    "Microsoft.Authorization/denyAssignments",
+)
 
 
 def store_of(bodies: Bodies) -> Store:
     """Return a store of these bodies, with complete lists of every type of the index."""
     store = Store(Header(taken="2026-11-25T00:00:00Z"))
     store.scope(SUBSCRIPTION, "growth", TENANT, "full")
-    for type in chain(INDEX_TYPES, ("Microsoft.Compute/virtualMachines",)):
+    for type in chain(INDEX_TYPES, OTHERS):
         store.read(f"/subscriptions/{SUBSCRIPTION}/providers/{type}", 0)
     for body in bodies:
         store.resource(body, "pinned", "get")

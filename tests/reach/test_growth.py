@@ -1,6 +1,6 @@
 """The work of an evaluation for each added row of its document is the same in a small estate and in a large one.
 
-Work is counted in executed lines of `scanner.reach` and `scanner.evaluate`, so that no clock decides.
+Work is counted in executed lines of `scanner.reach`, `scanner.evaluate` and `rules`, so that no clock decides.
 """
 
 import sys
@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import pytest
 
+import rules as rule_files
 import scanner
 from scanner.document.schema import ExposureRow
 from scanner.document.writer import Writer
@@ -21,7 +22,7 @@ from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import of_store
 from tests.benchmarks.shapes import SHAPES, store_of
 
-PARTS: Final = ("reach", "evaluate")
+PARTS: Final = ("reach", "evaluate", "rules")
 PAIRS: Final = ("hubs without a WAN, same addresses", "interfaces without an address")
 """Shapes in which each firewall may lead to each machine, which is an endpoint of the document for each pair."""
 
@@ -50,7 +51,8 @@ class LineCount:
         file = frame.f_code.co_filename
         if file not in self._parts:
             above = Path(file).parent
-            self._parts[file] = above.name if above.parent == Path(scanner.__file__).parent else ""
+            is_part = above.parent == Path(scanner.__file__).parent or above == Path(rule_files.__file__).parent
+            self._parts[file] = above.name if is_part else ""
         return self._line if self._parts[file] in PARTS else None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -82,9 +84,9 @@ class Work:
 
 
 def work(shape: str, places: int, rules: RuleSet) -> Work:
-    snapshot, writer = of_store(store_of(SHAPES[shape](places))), CountingWriter()
+    store, writer = store_of(SHAPES[shape](places)), CountingWriter()
     with LineCount() as lines:
-        result = Evaluation(snapshot, rules).run(writer)
+        result = Evaluation(of_store(store), rules).run(writer)
     writer.close()
     assert not result.crashes
     return Work(lines.by_part, result.counts.resources, writer.endpoints)

@@ -30,3 +30,13 @@ def test_each_copy_has_a_virtual_wan_of_its_own() -> None:
     hubs = [one for one in many.resources if one["type"] == "Microsoft.Network/virtualHubs"]
     wans = {hub["properties"]["virtualWan"]["id"].lower() for hub in hubs}
     assert len(hubs) == len(wans) == 3
+
+
+def test_each_copy_has_vaults_of_its_own() -> None:
+    """Otherwise the vault of each copy would have the keys that the resources of every copy use."""
+    many = copies(load_estate(), 3)
+    vaults = [one for one in many.resources if one["type"] == "Microsoft.KeyVault/vaults"]
+    addresses = {vault["properties"]["vaultUri"] for vault in vaults}
+    assert len(addresses) == len(vaults) > 3
+    account = next(one for one in many.resources if "-3/" in one["id"] and "keyvaultproperties" in f"{one}".lower())
+    assert "-3.vault.azure.net" in f"{account}"
