@@ -24,8 +24,10 @@ from scanner.errors import InputError
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
-MAX_REQUESTS = 64
-"""The requests that may be under way at once."""
+MAX_REQUESTS = 120
+"""The requests that may be under way at once, each over a connection of its own. Services that run code in Azure may have
+128 outbound ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
+"""
 _PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """Variables that name certificates to trust besides the system's. The Azure CLI and OpenSSL read them too."""

@@ -9,8 +9,9 @@ from scanner.sandbox.estate import Estate
 from scanner.sandbox.served_estate import Json
 
 HUB = re.compile(r'(?i)(/virtualhubs/|/HV_)([^/"_]+)')
-VAULT = re.compile(r'(?i)(/(?:vaults|managedhsms)/)([^/"]+)')
-ADDRESS = re.compile(r"(?i)(://)([a-z0-9-]+)(?=\.(?:vault|managedhsm)\.azure\.net)")
+VAULT = re.compile(
+    r'(?i)(microsoft\.keyvault/(?:vaults|managedhsms)/|https://)([a-z0-9-]+)(?=[/"]|\.(?:vault|managedhsm)\.)'
+)
 GROUP = re.compile(r'(?i)(/resourcegroups/)([^/"]+)')
 
 
@@ -43,7 +44,7 @@ def renamed(text: str, number: int) -> str:
     """Return a JSON text with the names of another copy. A virtual hub is known by its name alone to its networks, and a
     vault by its address to the resources that use its keys.
     """
-    for pattern in (GROUP, HUB, VAULT, ADDRESS):
+    for pattern in (GROUP, HUB, VAULT):
         text = pattern.sub(rf"\g<1>\g<2>-{number}", text)
     return text
 

@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from scanner.sandbox.copies import GROUP, HUB
+from scanner.sandbox.copies import GROUP, HUB, VAULT
 from scanner.snapshot.format import Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
 from tests.benchmarks import copies
@@ -32,9 +32,6 @@ STORAGE, NETWORK = 0.4, 0.05
 """The shares of storage accounts, with everything below them, and of network resources."""
 _STORAGE = re.compile(r"(?i)/providers/microsoft\.storage/storageaccounts/")
 _NETWORK = re.compile(r"(?i)/providers/microsoft\.network/")
-_VAULT = re.compile(
-    r'(?i)(microsoft\.keyvault/(?:vaults|managedhsms)/|https://)([a-z0-9-]+)(?=[/"]|\.(?:vault|managedhsm)\.)'
-)
 _GROUP = re.compile(r'(?i)(/resourcegroups/[^/"]+)(/providers/microsoft\.network/)?')
 
 
@@ -74,7 +71,7 @@ def _copies(lines: list[SnapshotLine], times: int, networks: int) -> Iterator[Sn
 
 def _renamed(text: str, number: int, network: int) -> str:
     """Return a JSON text under the groups of a copy, with references to the networks of another one."""
-    text = _VAULT.sub(rf"\g<1>\g<2>-{number}", HUB.sub(rf"\g<1>\g<2>-{network}", text))
+    text = VAULT.sub(rf"\g<1>\g<2>-{number}", HUB.sub(rf"\g<1>\g<2>-{network}", text))
     return _GROUP.sub(lambda hit: f"{hit[1]}-{network if hit[2] else number}{hit[2] or ''}", text)
 
 

@@ -26,6 +26,7 @@ import msgspec
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.errors import ReadError
+from scanner.azure.transport import MAX_REQUESTS
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.collect.queue import run_some
 from scanner.document.schema import Document, now
@@ -42,7 +43,6 @@ from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 
-IN_FLIGHT = 64
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 
 
@@ -115,7 +115,7 @@ def _kind(method: str, path: str) -> str:
 
 async def _bare(url: str, ca: str, token: str, paths: list[str]) -> float:
     context = ssl.create_default_context(cafile=ca)
-    connector = aiohttp.TCPConnector(ssl=context, limit=IN_FLIGHT)
+    connector = aiohttp.TCPConnector(ssl=context, limit=MAX_REQUESTS)
     headers = {"Authorization": f"Bearer {token}"}
     begin = time.perf_counter()
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
