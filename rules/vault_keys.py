@@ -359,9 +359,7 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     if not uses:
         return unused(index)
     vault.require("properties.accessPolicies")
-    policies: dict[str, list[Any]] = {}
-    for policy in vault.items("properties.accessPolicies"):
-        policies.setdefault(text_at(policy, "objectId").lower(), []).append(policy)
+    policies = _by_identity(vault.items("properties.accessPolicies"))
     by_identity: dict[str, list[KeyUse]] = {}
     for use in uses:
         by_identity.setdefault(use.principal.lower(), []).append(use)
@@ -390,6 +388,13 @@ def lacks_unwrap(vault: Resource, index: Index) -> Verdict:
     return Pass(
         (Evidence("properties.accessPolicies[].permissions.keys", f"get, wrapKey and unwrapKey for {names(uses)}"),)
     )
+
+
+def _by_identity(policies: list[Any]) -> dict[str, list[Any]]:
+    found: dict[str, list[Any]] = {}
+    for policy in policies:
+        found.setdefault(text_at(policy, "objectId").lower(), []).append(policy)
+    return found
 
 
 def _held(policies: list[Any]) -> Iterator[set[str] | None]:

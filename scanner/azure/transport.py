@@ -25,8 +25,8 @@ from scanner.errors import InputError
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
 MAX_REQUESTS = 120
-"""The requests that may be under way at once, each over a connection of its own. Services that run code in Azure may have
-128 outbound ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
+"""The requests that may be under way at once, each over a connection of its own. App Service begins with 128 outbound
+ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
 """
 _PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")

@@ -25,7 +25,6 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.selection import Selection
-from scanner.snapshot.stored import StoredBundle
 
 Known = BundleResult | Bundle
 """What is known before other bundles are read: the rows of a subscription, or a bundle of the index."""
@@ -94,8 +93,7 @@ class BundleEvaluation:
 
     def _take(self, known: Sequence[Known], bundles: Iterator[Bundle], writer: Writer) -> None:
         """Evaluate bundles beside what is known, and write all rows."""
-        read = (each.read() if isinstance(each, StoredBundle) else each for each in known)
-        for each in heapq.merge(read, bundles, key=place_of):
+        for each in heapq.merge(known, bundles, key=place_of):
             found = each if isinstance(each, BundleResult) else self._result(each)
             if found is not None:
                 self._write(found, writer)

@@ -1,6 +1,5 @@
 """Bundles of the index in temporary files: beyond the first ones they are read again when they are needed."""
 
-import gc
 import sys
 from array import array
 from itertools import accumulate
@@ -15,9 +14,6 @@ from scanner.model.resource import Bundle, By, Gap, Resource
 
 IN_MEMORY = 128
 """How many of the stored bundles are kept after they were read."""
-
-_MOST_DROPPED = 256
-"""How many bundles are dropped before the collector of cycles runs, which by itself would run too late for them."""
 
 
 class _Body(msgspec.Struct, array_like=True):
@@ -77,7 +73,6 @@ class BundleFile:
         self._decoder = msgspec.json.Decoder(_Lines)
         self._read: dict[int, _Read] = {}
         """The bundles that were read last, by number, the oldest first."""
-        self._dropped = 0
 
     def put(self, bundle: Bundle) -> "StoredBundle":
         """Write a bundle."""
@@ -94,27 +89,24 @@ class BundleFile:
         """Return a bundle."""
         found = self._read.pop(stored.number, None)
         if found is None:
-            bundle = self._bundle(stored.number, stored.id)
+            bundle = self._bundle(stored)
             found = _Read(bundle, tuple(bundle.resources.values()))
         self._read[stored.number] = found
         if len(self._read) > IN_MEMORY:
-            self._drop()
+            del self._read[next(iter(self._read))]
         return found
 
-    def _drop(self) -> None:
-        """Drop the bundle that was read first. Its resources refer to it, and may be in use."""
-        del self._read[next(iter(self._read))]
-        self._dropped += 1
-        if self._dropped == _MOST_DROPPED:
-            self._dropped = 0
-            gc.collect()
-
-    def _bundle(self, number: int, id: str) -> Bundle:
-        lines = self._decoder.decode(self._texts[number])
-        bundle = Bundle(id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps)
+    def _bundle(self, stored: "StoredBundle") -> Bundle:
+        """Read a bundle. Its resources refer to the stored one, so that they are freed without Python's collector of
+        cycles, and those in use find what is beside them in the file.
+        """
+        lines = self._decoder.decode(self._texts[stored.number])
+        bundle = Bundle(stored.id, reads=lines.reads, skips=lines.skips, gaps=lines.gaps)
         for each in lines.bodies:
             body = each.body if self._kept is None else self._kept.part(each.body, each.type)
             bundle.add(Resource(body, api=each.api, by=each.by, bundle=bundle))
+        for resource in bundle.resources.values():
+            resource.bundle = stored
         return bundle
 
 
@@ -132,6 +124,7 @@ class StoredBundle(Bundle):
 
     def __init__(self, file: BundleFile, number: int, first: int, bundle: Bundle) -> None:
         self._file = file
+        self.memo = None
         self.number = number
         """How many bundles were written before it."""
         self._first = first
@@ -199,7 +192,7 @@ class StoredResource(Resource):
 
     @property
     def bundle(self) -> Bundle:  # type: ignore[override]
-        return self._of.read()
+        return self._of
 
     @property
     def key(self) -> str:  # type: ignore[override]

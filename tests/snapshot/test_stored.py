@@ -1,5 +1,8 @@
 """A bundle in a file says what it said in memory."""
 
+import gc
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,3 +33,35 @@ def test_bundles_in_a_file(made: list[tuple[list[str], bool]]) -> None:
         for each, one in zip(stored.stored, known.resources.values(), strict=True):
             assert (each.id, each.key, each.type, each.name) == (one.id, one.key, one.type, one.name)
             assert (each.list_key, each.api, each.by, each.body) == (one.list_key, one.api, one.by, one.body)
+
+
+def test_bundles_that_were_dropped_are_freed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the collector of cycles, whose cost would grow with all that an evaluation keeps."""
+    monkeypatch.setattr("scanner.snapshot.stored.IN_MEMORY", 2)
+    file = BundleFile(None)
+    stored = [file.put(bundle([f"key-{number}"], own=True)) for number in range(50)]
+    gc.collect()
+    gc.disable()
+    try:
+        in_use = stored[0].stored[1]
+        for each in stored:
+            assert each.read().top is not None
+        held = [
+            each for each in gc.get_objects() if type(each) is Resource and each.type == "Microsoft.KeyVault/vaults"
+        ]
+        assert len(held) == 2
+    finally:
+        gc.enable()
+    assert in_use.bundle.top is not None
+    assert in_use.bundle.top.name == "kv"
+
+
+def test_a_resource_in_use_finds_what_is_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner.snapshot.stored.IN_MEMORY", 1)
+    file = BundleFile(None)
+    one, other = (file.put(bundle(["a", "b"], own=True)) for _ in range(2))
+    resource = one.read().resources[f"{VAULT.lower()}/keys/a"]
+    assert other.read().top is not None
+    beside = resource.bundle.resources[f"{VAULT.lower()}/keys/b"]
+    assert beside.body["properties"] == {"place": 2}
+    assert resource.bundle.reads == {f"{VAULT.lower()}/keys": 2}
