@@ -41,8 +41,8 @@ def copies(estate: Estate, times: int) -> Estate:
 
 
 def renamed(text: str, number: int) -> str:
-    """Return a JSON text with the names of another copy. A virtual hub is known by its name alone to its networks, and a
-    vault by its address to the resources that use its keys.
+    """Return a JSON text with the names of another copy. Networks know a virtual hub by its name alone, and resources
+    know the vault of their key by its address.
     """
     for pattern in (GROUP, HUB, VAULT):
         text = pattern.sub(rf"\g<1>\g<2>-{number}", text)
