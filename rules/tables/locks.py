@@ -1,12 +1,14 @@
 """The check of deletion locks: whether one is set on a resource, its resource group or its subscription."""
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from scanner.model.ids import segments
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
+from scanner.model.unread import Unread
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 
 LOCK = "/providers/microsoft.authorization/locks/"
@@ -19,11 +21,9 @@ def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
 
     Raises Unread where the subscription was not read.
     """
-    subscription = index.find(f"/subscriptions/{resource.subscription}")
-    found = subscription.children(read)
-    scopes = _scopes(index, subscription.key, list(found))
+    found = _locks(index, index.find(f"/subscriptions/{resource.subscription}"), read)
     strange: list[Resource] = []
-    for lock in _above(resource, scopes):
+    for lock in _above(resource, found.by_scope):
         level = lock.get("properties.level")
         if any(same(level, each) for each in LEVELS):
             return Pass((Evidence(f"{lock.id} properties.level", level, "CanNotDelete"),))
@@ -36,14 +36,22 @@ def delete_lock(resource: Resource, index: Index, *, read: Read) -> Verdict:
     return Fail((Evidence("locks on it, its resource group or its subscription", "none", "CanNotDelete"),))
 
 
-def _scopes(index: Index, subscription: str, locks: list[Resource]) -> dict[str, list[Resource]]:
-    """Return the locks by the scope that they are set on, in lower case."""
-    key = ("locks", subscription)
+class _Locks(NamedTuple):
+    """The locks of a subscription by the scope that they are set on, in lower case. `gap`: why there may be more."""
+
+    by_scope: dict[str, list[Resource]]
+    gap: Unread | None
+
+
+def _locks(index: Index, subscription: Resource, read: Read) -> _Locks:
+    """Return the locks of a subscription, read once for all of its resources."""
+    key = ("locks", subscription.key)
     if key not in index.memo:
-        scopes: dict[str, list[Resource]] = {}
-        for lock in locks:
-            scopes.setdefault(lock.key.partition(LOCK)[0], []).append(lock)
-        index.memo[key] = scopes
+        found = subscription.children(read)
+        by_scope: dict[str, list[Resource]] = {}
+        for lock in found:
+            by_scope.setdefault(lock.key.partition(LOCK)[0], []).append(lock)
+        index.memo[key] = _Locks(by_scope, found.gap)
     return index.memo[key]  # type: ignore[return-value]
 
 
