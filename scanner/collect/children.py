@@ -16,6 +16,7 @@ from scanner.collect.plan import JoinedRead, Json
 from scanner.collect.queue import (
     UNREGISTERED,
     CollectionContext,
+    FoundIds,
     Job,
     JobQueue,
     ParentDeletedError,
@@ -51,8 +52,8 @@ class BundleReader:
 
     def __init__(self, context: CollectionContext) -> None:
         self.context = context
-        self.found_ids: set[str] = set()
-        """The ids (lower case) of the resources whose bundles are read or will be."""
+        self.found_ids = FoundIds()
+        """The resources whose bundles are read or will be."""
         self._below = context.plan.below()
         self._nested = context.plan.nested()
         self._exists: dict[str, bool] = {}
@@ -141,8 +142,8 @@ class BundleReader:
         """Add the bundles of a page. Return how many there are. The page is emptied."""
         count = 0
         for row in (with_child_id(each, url) for each in page):
-            if row["id"].lower() not in self.found_ids:
-                self.found_ids.add(row["id"].lower())
+            if row["id"] not in self.found_ids:
+                self.found_ids.add(row["id"])
                 count += 1
                 self.add(jobs, subscription, row, resource_type, "list")
         page.clear()

@@ -16,7 +16,16 @@ from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
-from scanner.collect.queue import CollectionContext, JobQueue, JobsInWork, SubscriptionView, first_of
+from scanner.collect.queue import (
+    SUBSCRIPTIONS,
+    CollectionContext,
+    FoundIds,
+    JobQueue,
+    JobsInWork,
+    SubscriptionView,
+    first_of,
+    run_some,
+)
 from scanner.collect.quotas import quotas_of
 from scanner.collect.shared import SharedAnswers
 from scanner.collect.subscription_bundles import add_subscriptions
@@ -164,20 +173,31 @@ class _Collection:
             self.context.bulk.begin(views)
         quotas = quotas_of(self.context, self.scope, self.containers.regions, targets)
         async with asyncio.TaskGroup() as tasks:
-            jobs, lists = JobQueue(tasks), JobsInWork()
+            jobs = JobQueue(tasks)
             tasks.create_task(self.index.read(views, self.scope.graph))
             regions = tasks.create_task(self.containers.read(views)) if self.context.plan.places else None
-            bundles = self.lists.lookups if self.scope.groups or self.scope.tags else self.bundles
-            add_subscriptions(bundles.context, bundles, jobs, views)
-            for subscription in views:
-                for type, resource_type in self.context.plan.types():
-                    if not nested(type):
-                        job = self.lists.job(jobs, subscription, type, resource_type)
-                        jobs.add((subscription.id, "lists"), lists.counted(job))
-            if quotas is not None:
-                tasks.create_task(quotas.begin(views, lists, regions))
+
+            def begin(view: SubscriptionView, lists: JobsInWork) -> None:
+                if quotas is not None:
+                    tasks.create_task(quotas.begin(view, lists, regions))
+
+            await run_some((partial(self._read_whole, jobs, each, begin) for each in views), SUBSCRIPTIONS)
         if quotas is not None:
             await quotas.read(views)
+
+    async def _read_whole(
+        self, jobs: JobQueue, view: SubscriptionView, begin: Callable[[SubscriptionView, JobsInWork], None]
+    ) -> None:
+        """Read one subscription. `begin`: begins what its lists must have ended for."""
+        bundles, lists = self.lists.lookups if self.scope.groups or self.scope.tags else self.bundles, JobsInWork()
+        add_subscriptions(bundles.context, bundles, jobs, [view])
+        for type, resource_type in self.context.plan.types():
+            if not nested(type):
+                job = self.lists.job(jobs, view, type, resource_type)
+                jobs.add((view.id, "lists"), lists.counted(job))
+        begin(view, lists)
+        await jobs.ended(view.id)
+        self.lists.forget(view.id)
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""
@@ -308,7 +328,7 @@ class _Collection:
         """Add jobs that list the index types that rules are about, with the reads that other verdicts look up."""
         context = self.context.of_lookups()
         bundles = BundleReader(context)
-        bundles.found_ids.update(named)
+        bundles.found_ids = FoundIds(named)
         lists = ListReader(context, bundles, Scope())
         again = self.again or frozenset()
         whole = [each for each in views if each.id.lower() in again]

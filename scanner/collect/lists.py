@@ -44,6 +44,11 @@ class ListReader:
             self._lookups = BundleReader(self.context.of_lookups())
         return self._lookups
 
+    def forget(self, subscription: str) -> None:
+        """Forget which resources of a subscription were found, once it is read as a whole."""
+        for each in filter(None, (self.bundles, self._lookups)):
+            each.found_ids.forget(subscription)
+
     def set_groups(self, found: NamedGroups, excluded: Selection) -> None:
         """Note which of the named groups exist. A list is left out for a group only where that is known of all."""
         self.excluded = excluded
@@ -128,6 +133,7 @@ class ListReader:
         try:
             async for page in self._pages(subscription, path, type, resource_type):
                 unusable += self._add_page(jobs, subscription, page, resource_type, ids)
+                await jobs.room(subscription.id)
         except ReadError as error:
             if error.code.lower() == UNREGISTERED:
                 error.means_none()
@@ -190,8 +196,8 @@ class ListReader:
         found = False
         for row in (each for each in rows if has_usable_id(each, subscription.id)):
             found = True
-            if row["id"].lower() not in self.bundles.found_ids:
-                self.bundles.found_ids.add(row["id"].lower())
+            if row["id"] not in self.bundles.found_ids:
+                self.bundles.found_ids.add(row["id"])
                 self._add_get(jobs, subscription, row["id"], resource_type)
         if found:
             self.context.store.skip(path, f"{error.status} {error.code}; each visible resource was read separately")
@@ -213,9 +219,9 @@ class ListReader:
     def _add(self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType) -> None:
         """Add the bundle of a top-level resource that is in scope; of one of the index what other verdicts need."""
         in_scope = self._in_scope(row)
-        if not (in_scope or is_indexed(type_of(row["id"]))) or row["id"].lower() in self.bundles.found_ids:
+        if not (in_scope or is_indexed(type_of(row["id"]))) or row["id"] in self.bundles.found_ids:
             return
-        self.bundles.found_ids.add(row["id"].lower())
+        self.bundles.found_ids.add(row["id"])
         bundles = self.bundles if in_scope else self.lookups
         if isinstance(member(row, "properties"), dict) and not resource_type.each:
             bundles.add(jobs, subscription, row, resource_type, "list")

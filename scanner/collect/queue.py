@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +14,7 @@ from scanner.collect.bodies import Role, allows, quoted_path
 from scanner.collect.bulk import BulkReads
 from scanner.collect.plan import Json, Plan, Progress
 from scanner.collect.shared import SharedAnswers
+from scanner.model.ids import subscription_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
@@ -28,6 +29,12 @@ Job = Callable[[], Awaitable[None]]
 
 WIDTH = 32
 """Jobs that run at once under one key: bundles of one provider in one subscription and region."""
+MOST = 512
+"""Jobs that run at once in all. A bundle in work takes about 20 KB, and 120 requests are under way at once."""
+MOST_WAITING = 2_000
+"""Jobs of one subscription that wait before its next pages are read. One takes about 3 KB."""
+SUBSCRIPTIONS = 24
+"""Subscriptions that are read at once. ARM allows 25 reads a second of each, together more than one process makes."""
 
 WIDE = 256
 """Reads that run at once below one resource, or over all subscriptions. More requests than that are never sent."""
@@ -68,25 +75,123 @@ class SubscriptionView(Struct):
 
 
 class JobQueue:
-    """Run jobs, at most `WIDTH` at once under each key, so that a key that waits for a limit delays no other one."""
+    """Run jobs, at most `WIDTH` at once under each key, so that a key that waits for a limit delays no other one.
+
+    At most `MOST` run at once in all, but for one of each key. The first part of a key is the subscription.
+    """
 
     def __init__(self, tasks: asyncio.TaskGroup) -> None:
         self._tasks = tasks
-        self._jobs: dict[QueueKey, deque[Job]] = defaultdict(deque)
-        self._workers: dict[QueueKey, int] = defaultdict(int)
+        self._jobs: dict[QueueKey, deque[Job]] = {}
+        """The jobs that wait, of each key that has a worker."""
+        self._workers: Counter[QueueKey] = Counter()
+        self._running = 0
+        self._wanting: dict[QueueKey, None] = {}
+        """The keys that have more jobs than workers because of `MOST`, the first one first."""
+        self._left: dict[str, _JobsLeft] = {}
 
     def add(self, key: QueueKey, job: Job) -> None:
-        """Add a job, and start a worker where fewer than `WIDTH` run under its key."""
-        self._jobs[key].append(job)
-        if self._workers[key] < WIDTH:
-            self._workers[key] += 1
-            self._tasks.create_task(self._work(key))
+        """Add a job, and start a worker where there is room for one."""
+        self._left.setdefault(key[0], _JobsLeft()).add()
+        self._jobs.setdefault(key, deque()).append(job)
+        if self._workers[key] and self._running >= MOST:
+            self._wanting[key] = None
+        elif self._workers[key] < WIDTH:
+            self._start(key)
 
-    async def _work(self, key: QueueKey) -> None:
-        jobs = self._jobs[key]
-        while jobs:
-            await jobs.popleft()()
+    def _start(self, key: QueueKey) -> None:
+        self._workers[key] += 1
+        self._running += 1
+        self._tasks.create_task(self._work(key, self._next(key)))
+
+    def _next(self, key: QueueKey) -> Job:
+        self._left[key[0]].begin()
+        return self._jobs[key].popleft()
+
+    async def _work(self, key: QueueKey, job: Job) -> None:
+        left = self._left[key[0]]
+        await job()
+        left.end()
+        while self._jobs[key]:
+            await self._next(key)()
+            left.end()
         self._workers[key] -= 1
+        self._running -= 1
+        if not self._workers[key]:
+            del self._workers[key], self._jobs[key]
+        if not left.count:
+            self._left.pop(key[0], None)
+        self._start_wanting()
+
+    def _start_wanting(self) -> None:
+        while self._wanting and self._running < MOST:
+            key = next(iter(self._wanting))
+            del self._wanting[key]
+            if self._jobs.get(key) and self._workers[key] < WIDTH:
+                self._start(key)
+                if self._jobs[key]:
+                    self._wanting[key] = None
+
+    async def room(self, subscription: str) -> None:
+        """Return when at most `MOST_WAITING` jobs of a subscription wait."""
+        while subscription in self._left and self._left[subscription].waiting > MOST_WAITING:
+            await self._left[subscription].wait()
+
+    async def ended(self, subscription: str) -> None:
+        """Return when all jobs of a subscription have ended, also those that its jobs added."""
+        while subscription in self._left:
+            await self._left[subscription].wait()
+
+
+class _JobsLeft:
+    """Count the jobs of a subscription that have not ended, and those that have not begun."""
+
+    def __init__(self) -> None:
+        self.count = self.waiting = 0
+        self._changed = asyncio.Event()
+
+    def add(self) -> None:
+        self.count += 1
+        self.waiting += 1
+
+    def begin(self) -> None:
+        self.waiting -= 1
+        if self.waiting == MOST_WAITING:
+            self._tell()
+
+    def end(self) -> None:
+        self.count -= 1
+        if not self.count:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def wait(self) -> None:
+        """Return when there is room again, or when no job is left."""
+        await self._changed.wait()
+
+
+class FoundIds:
+    """The ids of the resources that are read or will be, whatever their case, by subscription."""
+
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        self._ids: dict[str, set[str]] = {}
+        for id in ids:
+            self.add(id)
+
+    def __contains__(self, id: str) -> bool:
+        lower = id.lower()
+        return lower in self._ids.get(subscription_of(lower), ())
+
+    def add(self, id: str) -> None:
+        lower = id.lower()
+        self._ids.setdefault(subscription_of(lower), set()).add(lower)
+
+    def forget(self, subscription: str) -> None:
+        """Forget the ids of a subscription that is read as a whole."""
+        self._ids.pop(subscription.lower(), None)
 
 
 class JobsInWork:

@@ -49,9 +49,7 @@ class QuotaReader:
         self._answers: dict[str, list[Json] | ReadError] = {}
         """The quotas of each list that was read, by path, or why it was not."""
 
-    async def begin(
-        self, views: Sequence[SubscriptionView], lists: JobsInWork, regions: asyncio.Task[None] | None
-    ) -> None:
+    async def begin(self, view: SubscriptionView, lists: JobsInWork, regions: asyncio.Task[None] | None) -> None:
         """Read quotas beside what lies below resources, as soon as the lists have said which regions are in use.
 
         Writes nothing. Of a subscription with more regions than are read it is not known yet which ones are. `regions`:
@@ -60,12 +58,9 @@ class QuotaReader:
         await lists.wait()
         if regions is not None:
             await asyncio.wait([regions])
-        await run_some(partial(self._begin, each) for each in views if each.view == "full")
-
-    async def _begin(self, view: SubscriptionView) -> None:
-        regions = self.wanted(view.id)
-        if len(regions) <= MOST_REGIONS:
-            paths = [(_path(view.id, type, each), type) for type in QUOTA_TYPES for each in regions]
+        wanted = self.wanted(view.id)
+        if view.view == "full" and len(wanted) <= MOST_REGIONS:
+            paths = [(_path(view.id, type, each), type) for type in QUOTA_TYPES for each in wanted]
             await run_some(partial(self._region, *each) for each in paths)
 
     async def read(self, views: Sequence[SubscriptionView]) -> None:
