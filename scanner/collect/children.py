@@ -50,9 +50,9 @@ class NeededRead(NamedTuple):
 class BundleReader:
     """Read the bundles of one collection."""
 
-    def __init__(self, context: CollectionContext) -> None:
+    def __init__(self, context: CollectionContext, found_ids: FoundIds | None = None) -> None:
         self.context = context
-        self.found_ids = FoundIds()
+        self.found_ids = FoundIds() if found_ids is None else found_ids
         """The resources whose bundles are read or will be."""
         self._below = context.plan.below()
         self._nested = context.plan.nested()

@@ -17,20 +17,20 @@ from scanner.collect.lists import ListReader
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import (
-    SUBSCRIPTIONS,
+    LISTS,
     CollectionContext,
     FoundIds,
     JobQueue,
     JobsInWork,
     SubscriptionView,
     first_of,
-    run_some,
 )
 from scanner.collect.quotas import quotas_of
 from scanner.collect.shared import SharedAnswers
 from scanner.collect.subscription_bundles import add_subscriptions
 from scanner.collect.survey import Survey, read_survey
 from scanner.collect.visibility import VisibilityReader
+from scanner.collect.whole_subscriptions import WholeReader
 from scanner.errors import InputError
 from scanner.model.ids import is_subscription, subscription_of, type_of
 from scanner.model.index import is_indexed
@@ -181,23 +181,10 @@ class _Collection:
                 if quotas is not None:
                     tasks.create_task(quotas.begin(view, lists, regions))
 
-            await run_some((partial(self._read_whole, jobs, each, begin) for each in views), SUBSCRIPTIONS)
+            narrow = bool(self.scope.groups or self.scope.tags)
+            await WholeReader(self.lists, jobs, self.lists.lookups if narrow else self.bundles, begin).read(views)
         if quotas is not None:
             await quotas.read(views)
-
-    async def _read_whole(
-        self, jobs: JobQueue, view: SubscriptionView, begin: Callable[[SubscriptionView, JobsInWork], None]
-    ) -> None:
-        """Read one subscription. `begin`: begins what its lists must have ended for."""
-        bundles, lists = self.lists.lookups if self.scope.groups or self.scope.tags else self.bundles, JobsInWork()
-        add_subscriptions(bundles.context, bundles, jobs, [view])
-        for type, resource_type in self.context.plan.types():
-            if not nested(type):
-                job = self.lists.job(jobs, view, type, resource_type)
-                jobs.add((view.id, "lists"), lists.counted(job))
-        begin(view, lists)
-        await jobs.ended(view.id)
-        self.lists.forget(view.id)
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""
@@ -338,7 +325,7 @@ class _Collection:
         for subscription in views:
             for type, resource_type in context.plan.types():
                 if is_indexed(type) and not nested(type):
-                    jobs.add((subscription.id, "lists"), lists.job(jobs, subscription, type, resource_type))
+                    jobs.add((subscription.id, LISTS), lists.job(jobs, subscription, type, resource_type))
 
     async def _read_named(
         self, jobs: JobQueue, subscription: SubscriptionView, id: str, resource_type: ResourceType

@@ -41,13 +41,8 @@ class ListReader:
     def lookups(self) -> BundleReader:
         """The reader of what is not in scope, and what other verdicts need."""
         if self._lookups is None:
-            self._lookups = BundleReader(self.context.of_lookups())
+            self._lookups = BundleReader(self.context.of_lookups(), self.bundles.found_ids)
         return self._lookups
-
-    def forget(self, subscription: str) -> None:
-        """Forget which resources of a subscription were found, once it is read as a whole."""
-        for each in filter(None, (self.bundles, self._lookups)):
-            each.found_ids.forget(subscription)
 
     def set_groups(self, found: NamedGroups, excluded: Selection) -> None:
         """Note which of the named groups exist. A list is left out for a group only where that is known of all."""

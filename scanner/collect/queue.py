@@ -33,6 +33,8 @@ MOST = 512
 """Jobs that run at once in all. A bundle in work takes about 20 KB, and 120 requests are under way at once."""
 MOST_WAITING = 2_000
 """Jobs of one subscription that wait before its next pages are read. One takes about 3 KB."""
+LISTS = "lists"
+"""The second part of the keys of jobs that read pages. These jobs wait for others, so that none waits for them."""
 SUBSCRIPTIONS = 24
 """Subscriptions that are read at once. ARM allows 25 reads a second of each, together more than one process makes."""
 
@@ -92,7 +94,7 @@ class JobQueue:
 
     def add(self, key: QueueKey, job: Job) -> None:
         """Add a job, and start a worker where there is room for one."""
-        self._left.setdefault(key[0], _JobsLeft()).add()
+        self._left.setdefault(key[0], _JobsLeft()).add(key)
         self._jobs.setdefault(key, deque()).append(job)
         if self._workers[key] and self._running >= MOST:
             self._wanting[key] = None
@@ -105,7 +107,7 @@ class JobQueue:
         self._tasks.create_task(self._work(key, self._next(key)))
 
     def _next(self, key: QueueKey) -> Job:
-        self._left[key[0]].begin()
+        self._left[key[0]].begin(key)
         return self._jobs[key].popleft()
 
     async def _work(self, key: QueueKey, job: Job) -> None:
@@ -133,7 +135,7 @@ class JobQueue:
                     self._wanting[key] = None
 
     async def room(self, subscription: str) -> None:
-        """Return when at most `MOST_WAITING` jobs of a subscription wait."""
+        """Return when at most `MOST_WAITING` jobs of a subscription wait, besides lists."""
         while subscription in self._left and self._left[subscription].waiting > MOST_WAITING:
             await self._left[subscription].wait()
 
@@ -144,18 +146,18 @@ class JobQueue:
 
 
 class _JobsLeft:
-    """Count the jobs of a subscription that have not ended, and those that have not begun."""
+    """Count the jobs of a subscription that have not ended, and those that have not begun, of these without lists."""
 
     def __init__(self) -> None:
         self.count = self.waiting = 0
         self._changed = asyncio.Event()
 
-    def add(self) -> None:
+    def add(self, key: QueueKey) -> None:
         self.count += 1
-        self.waiting += 1
+        self.waiting += key[1:2] != (LISTS,)
 
-    def begin(self) -> None:
-        self.waiting -= 1
+    def begin(self, key: QueueKey) -> None:
+        self.waiting -= key[1:2] != (LISTS,)
         if self.waiting == MOST_WAITING:
             self._tell()
 

@@ -57,3 +57,19 @@ def test_shards_give_the_lines_of_one_collection(made: Callable[[], Sandbox], gr
     reading(running, read)
     assert list(shared.lines()) == list(whole.lines())
     assert queries == []
+
+
+def test_a_collection_in_small_pieces_gives_the_same_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One subscription at a time, few bundles at once, and pages that wait for the bundles before them."""
+    plan = Plan(RULES.read(), RULES.reads(), places=True, quotas=ResidencyPolicy())
+    whole, pieces = new_store(RULES), new_store(RULES)
+
+    async def read(reader: AzureReader) -> None:
+        await collect(reader, Scope(), plan, whole, RecordedProgress())
+        monkeypatch.setattr("scanner.collect.whole_subscriptions.SUBSCRIPTIONS", 1)
+        monkeypatch.setattr("scanner.collect.queue.MOST", 3)
+        monkeypatch.setattr("scanner.collect.queue.MOST_WAITING", 3)
+        await collect(reader, Scope(), plan, pieces, RecordedProgress())
+
+    reading(sandbox(load_estate(), page_size=2), read)
+    assert list(pieces.lines()) == list(whole.lines())

@@ -1,0 +1,37 @@
+"""Reads subscriptions as wholes, some at a time: each type that exists, and what lies below."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+from scanner.collect.children import BundleReader
+from scanner.collect.lists import ListReader
+from scanner.collect.plan import nested
+from scanner.collect.queue import LISTS, SUBSCRIPTIONS, JobQueue, JobsInWork, SubscriptionView, run_some
+from scanner.collect.subscription_bundles import add_subscriptions
+
+Begin = Callable[[SubscriptionView, JobsInWork], None]
+"""Begins what the lists of a subscription must have ended for."""
+
+
+class WholeReader:
+    """Read subscriptions. `subscriptions`: reads each of them as a resource."""
+
+    def __init__(self, lists: ListReader, jobs: JobQueue, subscriptions: BundleReader, begin: Begin) -> None:
+        self._lists = lists
+        self._jobs = jobs
+        self._subscriptions = subscriptions
+        self._begin = begin
+
+    async def read(self, views: Iterable[SubscriptionView]) -> None:
+        """Read all subscriptions, `SUBSCRIPTIONS` at once, so that memory does not grow with their number."""
+        await run_some((partial(self._read, each) for each in views), SUBSCRIPTIONS)
+
+    async def _read(self, view: SubscriptionView) -> None:
+        lists, jobs = JobsInWork(), self._jobs
+        add_subscriptions(self._subscriptions.context, self._subscriptions, jobs, [view])
+        for type, resource_type in self._lists.context.plan.types():
+            if not nested(type):
+                jobs.add((view.id, LISTS), lists.counted(self._lists.job(jobs, view, type, resource_type)))
+        self._begin(view, lists)
+        await jobs.ended(view.id)
+        self._lists.bundles.found_ids.forget(view.id)

@@ -1,0 +1,151 @@
+"""The jobs of a collection: how many run at once, in which order they begin, and when a subscription is read."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanner.collect import queue
+from scanner.collect.queue import FoundIds, JobQueue, QueueKey
+
+PLACES = st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz")), max_size=60)
+
+
+class Ran:
+    """What ran of a queue, and how much of it at once. `more`: the jobs that each job of a key adds."""
+
+    def __init__(self, more: int = 0) -> None:
+        self.more = more
+        self.ended: list[QueueKey] = []
+        self.at_once: Counter[QueueKey] = Counter()
+        self.most: Counter[QueueKey] = Counter()
+        self.most_in_all = 0
+
+    async def job(self, jobs: JobQueue, key: QueueKey, *, adds: bool = True) -> None:
+        self.at_once[key] += 1
+        self.most[key] = max(self.most[key], self.at_once[key])
+        self.most_in_all = max(self.most_in_all, self.at_once.total())
+        await asyncio.sleep(0)
+        for _ in range(self.more if adds else 0):
+            jobs.add((key[0], "below"), partial(self.job, jobs, (key[0], "below"), adds=False))
+        await asyncio.sleep(0)
+        self.at_once[key] -= 1
+        self.ended.append(key)
+
+
+@given(PLACES, st.integers(0, 2))
+def test_every_job_runs_within_the_limits(places: list[tuple[str, str]], more: int) -> None:
+    ran = Ran(more)
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            for key in places:
+                jobs.add(key, partial(ran.job, jobs, key))
+            for subscription in "ab":
+                await jobs.ended(subscription)
+                assert not [key for key in ran.at_once.elements() if key[0] == subscription]
+            assert len(ran.ended) == len(places) * (1 + more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(queue, "WIDTH", 4)
+        patch.setattr(queue, "MOST", 6)
+        asyncio.run(run())
+    keys = {*places, *((key[0], "below") for key in places)}
+    assert all(count <= 4 for count in ran.most.values())
+    assert ran.most_in_all <= 6 + len(keys)
+
+
+def held(ran: list[str], name: str, until: asyncio.Event) -> Callable[[], "asyncio.Future[None]"]:
+    async def job() -> None:
+        ran.append(name)
+        await until.wait()
+
+    return lambda: asyncio.ensure_future(job())
+
+
+def test_a_key_runs_beside_others_that_fill_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits for a limit of one subscription delays no other one."""
+    monkeypatch.setattr(queue, "MOST", 4)
+    ran: list[str] = []
+
+    async def run() -> None:
+        forever, now = asyncio.Event(), asyncio.Event()
+        now.set()
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            for number in range(10):
+                jobs.add(("throttled",), held(ran, f"throttled {number}", forever))
+            for number in range(3):
+                jobs.add(("other",), held(ran, f"other {number}", now))
+            await jobs.ended("other")
+            assert [each for each in ran if each.startswith("other")] == ["other 0", "other 1", "other 2"]
+            assert len(ran) == 4 + 3
+            forever.set()
+        assert len(ran) == 13
+
+    asyncio.run(run())
+
+
+def test_keys_get_more_workers_where_others_have_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MOST", 3)
+    ran: list[str] = []
+
+    async def run() -> None:
+        first, second = asyncio.Event(), asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            for number in range(3):
+                jobs.add(("first",), held(ran, f"first {number}", first))
+            for number in range(3):
+                jobs.add(("second",), held(ran, f"second {number}", second))
+            await asyncio.sleep(0.01)
+            assert len(ran) == 4
+            first.set()
+            await jobs.ended("first")
+            await asyncio.sleep(0.01)
+            assert len(ran) == 6
+            second.set()
+
+    asyncio.run(run())
+
+
+def test_pages_wait_while_many_jobs_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "MOST_WAITING", 2)
+    monkeypatch.setattr(queue, "WIDTH", 1)
+    ran: list[str] = []
+
+    async def run() -> None:
+        held_until = [asyncio.Event() for _ in range(5)]
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            await jobs.room("s")
+            for number, until in enumerate(held_until):
+                jobs.add(("s", "x"), held(ran, f"{number}", until))
+            waiting = tasks.create_task(jobs.room("s"))
+            await asyncio.wait_for(jobs.room("another"), 1)
+            for until in held_until[:2]:
+                assert not waiting.done()
+                until.set()
+                await asyncio.sleep(0.01)
+            assert waiting.done(), "two jobs wait, and a third one runs"
+            for until in held_until:
+                until.set()
+            await jobs.ended("s")
+        assert ran == ["0", "1", "2", "3", "4"]
+
+    asyncio.run(run())
+
+
+def test_ids_are_found_whatever_their_case_until_they_are_forgotten() -> None:
+    one, other = "/subscriptions/A/resourceGroups/rg", "/subscriptions/b/resourceGroups/rg"
+    found = FoundIds([one, other])
+    assert one.upper() in found
+    assert f"{one}/providers/x/y/z" not in found
+    found.forget("a")
+    assert one not in found
+    assert other in found
