@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
@@ -37,6 +38,8 @@ LISTS = "lists"
 """The second part of the keys of jobs that read pages. These jobs wait for others, so that none waits for them."""
 SUBSCRIPTIONS = 24
 """Subscriptions that are read at once. ARM allows 25 reads a second of each, together more than one process makes."""
+STALLED_SECONDS = 5.0
+"""The time after which another subscription begins beside one of which no job has ended."""
 
 WIDE = 256
 """Reads that run at once below one resource, or over all subscriptions. More requests than that are never sent."""
@@ -110,13 +113,14 @@ class JobQueue:
         self._left[key[0]].begin(key)
         return self._jobs[key].popleft()
 
-    async def _work(self, key: QueueKey, job: Job) -> None:
-        left = self._left[key[0]]
-        await job()
-        left.end()
-        while self._jobs[key]:
-            await self._next(key)()
+    async def _work(self, key: QueueKey, first: Job) -> None:
+        left, job = self._left[key[0]], first
+        while True:
+            await job()
             left.end()
+            if not self._jobs[key]:
+                break
+            job = self._next(key)
         self._workers[key] -= 1
         self._running -= 1
         if not self._workers[key]:
@@ -144,12 +148,26 @@ class JobQueue:
         while subscription in self._left:
             await self._left[subscription].wait()
 
+    async def ended_or_stalled(self, subscription: str) -> None:
+        """Return when all jobs of a subscription have ended, or when none has for `STALLED_SECONDS`: what is left waits
+        for a limit, or for a service that does not answer.
+        """
+        before = -1
+        while subscription in self._left and self._left[subscription].ended != before:
+            before = self._left[subscription].ended
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STALLED_SECONDS):
+                    await self.ended(subscription)
+
 
 class _JobsLeft:
-    """Count the jobs of a subscription that have not ended, and those that have not begun, of these without lists."""
+    """Count the jobs of a subscription that have not ended, and those that have not begun, of these without lists.
+
+    `ended`: how many have ended.
+    """
 
     def __init__(self) -> None:
-        self.count = self.waiting = 0
+        self.count = self.waiting = self.ended = 0
         self._changed = asyncio.Event()
 
     def add(self, key: QueueKey) -> None:
@@ -163,6 +181,7 @@ class _JobsLeft:
 
     def end(self) -> None:
         self.count -= 1
+        self.ended += 1
         if not self.count:
             self._tell()
 

@@ -1,5 +1,6 @@
 """Reads subscriptions as wholes, some at a time: each type that exists, and what lies below."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from functools import partial
 
@@ -23,15 +24,24 @@ class WholeReader:
         self._begin = begin
 
     async def read(self, views: Iterable[SubscriptionView]) -> None:
-        """Read all subscriptions, `SUBSCRIPTIONS` at once, so that memory does not grow with their number."""
-        await run_some((partial(self._read, each) for each in views), SUBSCRIPTIONS)
+        """Read all subscriptions, `SUBSCRIPTIONS` at once, so that memory does not grow with their number. One that
+        stalls delays no other one.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            await run_some((partial(self._read, tasks, each) for each in views), SUBSCRIPTIONS)
 
-    async def _read(self, view: SubscriptionView) -> None:
+    async def _read(self, tasks: asyncio.TaskGroup, view: SubscriptionView) -> None:
+        """Begin a subscription, and return when the next one may begin."""
         lists, jobs = JobsInWork(), self._jobs
         add_subscriptions(self._subscriptions.context, self._subscriptions, jobs, [view])
         for type, resource_type in self._lists.context.plan.types():
             if not nested(type):
                 jobs.add((view.id, LISTS), lists.counted(self._lists.job(jobs, view, type, resource_type)))
         self._begin(view, lists)
-        await jobs.ended(view.id)
+        tasks.create_task(self._end(view))
+        await jobs.ended_or_stalled(view.id)
+
+    async def _end(self, view: SubscriptionView) -> None:
+        """Forget what was found of a subscription once it is read."""
+        await self._jobs.ended(view.id)
         self._lists.bundles.found_ids.forget(view.id)

@@ -131,3 +131,14 @@ def test_a_deadline_ends_waiting_for_a_limit_too() -> None:
     result = scanned(running, way=ConnectionOptions(auth="environment", ends=began + 8), fast=False)
     assert result.gaps[VAULTS]["code"] == DEADLINE
     assert time.monotonic() - began < 60
+
+
+def test_a_subscription_that_stalls_does_not_keep_others_from_being_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scanner.collect.whole_subscriptions.SUBSCRIPTIONS", 1)
+    monkeypatch.setattr("scanner.collect.queue.STALLED_SECONDS", 0.2)
+    running = box(faults=[Fault("throttle", f"/subscriptions/{S1}/resourcegroups/*", retry_after=100)])
+    way = ConnectionOptions(auth="environment", ends=time.monotonic() + 8)
+    result = scanned(running, way=way, fast=False)
+    assert result.gaps
+    assert [url for url in result.gaps if not url.lower().startswith(f"/subscriptions/{S1}/resourcegroups/")] == []
+    assert VAULTS in result.reads

@@ -68,6 +68,11 @@ def held(ran: list[str], name: str, until: asyncio.Event) -> Callable[[], "async
     return lambda: asyncio.ensure_future(job())
 
 
+def add_held(jobs: JobQueue, key: QueueKey, ran: list[str], until: asyncio.Event, count: int = 3) -> None:
+    for number in range(count):
+        jobs.add(key, held(ran, f"{key[0]} {number}", until))
+
+
 def test_a_key_runs_beside_others_that_fill_the_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits for a limit of one subscription delays no other one."""
     monkeypatch.setattr(queue, "MOST", 4)
@@ -78,10 +83,8 @@ def test_a_key_runs_beside_others_that_fill_the_queue(monkeypatch: pytest.Monkey
         now.set()
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
-            for number in range(10):
-                jobs.add(("throttled",), held(ran, f"throttled {number}", forever))
-            for number in range(3):
-                jobs.add(("other",), held(ran, f"other {number}", now))
+            add_held(jobs, ("throttled",), ran, forever, 10)
+            add_held(jobs, ("other",), ran, now)
             await jobs.ended("other")
             assert [each for each in ran if each.startswith("other")] == ["other 0", "other 1", "other 2"]
             assert len(ran) == 4 + 3
@@ -99,10 +102,8 @@ def test_keys_get_more_workers_where_others_have_ended(monkeypatch: pytest.Monke
         first, second = asyncio.Event(), asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             jobs = JobQueue(tasks)
-            for number in range(3):
-                jobs.add(("first",), held(ran, f"first {number}", first))
-            for number in range(3):
-                jobs.add(("second",), held(ran, f"second {number}", second))
+            add_held(jobs, ("first",), ran, first)
+            add_held(jobs, ("second",), ran, second)
             await asyncio.sleep(0.01)
             assert len(ran) == 4
             first.set()
@@ -110,6 +111,25 @@ def test_keys_get_more_workers_where_others_have_ended(monkeypatch: pytest.Monke
             await asyncio.sleep(0.01)
             assert len(ran) == 6
             second.set()
+
+    asyncio.run(run())
+
+
+def test_a_subscription_stalls_while_no_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "STALLED_SECONDS", 0.05)
+
+    async def run() -> None:
+        forever = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            jobs = JobQueue(tasks)
+            add_held(jobs, ("s",), [], forever)
+            await asyncio.wait_for(jobs.ended_or_stalled("s"), 5)
+            ended = tasks.create_task(jobs.ended("s"))
+            await asyncio.sleep(0)
+            assert not ended.done()
+            forever.set()
+            await asyncio.wait_for(jobs.ended_or_stalled("s"), 5)
+            await ended
 
     asyncio.run(run())
 
