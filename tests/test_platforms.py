@@ -40,6 +40,9 @@ sys.modules["fcntl"] = sys.modules["resource"] = sys.modules["pwd"] = None
 flags = "O_NOFOLLOW O_CLOEXEC O_NONBLOCK O_DIRECTORY".split()
 for name in ("getuid", "geteuid", "pread", "uname", "getxattr", *flags):
     delattr(os, name)
+# Windows opens no file relative to the descriptor of a folder, so that shutil.rmtree walks by names.
+os.supports_dir_fd.clear()
+os.supports_fd.clear()
 del signal.SIGHUP
 from scanner.cli.app import main
 main(sys.argv[1:])

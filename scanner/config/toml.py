@@ -77,11 +77,27 @@ def parsed(path: Path, text: str) -> TomlFile:
     """Return a file with this text. Raise the same errors as `read`."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n")
     try:
-        return TomlFile(path, toml_tables(text), dict(_lines(text)))
+        file = TomlFile(path, toml_tables(text), dict(_lines(text)))
     except (NestedTooDeeply, RecursionError):
         raise InputError("the file is nested too deeply", at=str(path), do="write a table per level") from None
     except tomllib.TOMLDecodeError as error:
         raise _broken(path, text, str(error)) from None
+    for key in _with_nul(file.data):
+        file.fault("a text has a NUL character, which no path, address or name can have", *key)
+    file.check()
+    return file
+
+
+def _with_nul(value: Any, above: Key = ()) -> Iterator[Key]:
+    """Yield the keys of texts with a NUL character: opening a file of such a name raises no OSError."""
+    if isinstance(value, str) and "\0" in value:
+        yield above
+    elif isinstance(value, dict):
+        for name, each in value.items():
+            yield from _with_nul(each, (*above, name))
+    elif isinstance(value, list):
+        for place, each in enumerate(value):
+            yield from _with_nul(each, (*above, place))
 
 
 def _broken(path: Path, text: str, why: str) -> InputError:

@@ -1,6 +1,7 @@
 """Encoded rows in groups, sorted in a temporary database, so that however many there are they take no memory."""
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 
 _BATCH = 4096
@@ -28,6 +29,7 @@ class SortedRows:
         if self._database is None:
             # An evaluation may end in another thread than the one that began it; one of them uses it at a time.
             self._database = sqlite3.connect("", check_same_thread=False)
+            weakref.finalize(self, self._database.close)
             self._database.execute("PRAGMA journal_mode = OFF")
             self._database.execute("CREATE TABLE found (part INTEGER, place TEXT, row BLOB)")
         if self._waiting:

@@ -5,13 +5,15 @@ from functools import lru_cache
 
 @lru_cache(maxsize=8192)
 def segments(url: str) -> tuple[str, ...]:
-    """Return the segments of an ARM id or path in lower case, without empty ones and without the query."""
-    return tuple(part for part in url.split("?", 1)[0].lower().split("/") if part)
+    """Return the segments of an ARM id or path in lower case, without empty ones. An id or path has no query: what
+    follows a question mark is of the name.
+    """
+    return tuple(part for part in url.lower().split("/") if part)
 
 
 def is_plain(url: str) -> bool:
-    """Return whether an id or path is written as Azure writes ids: ASCII, no empty segments, no query."""
-    return url[:1] == "/" and url[-1] != "/" and "//" not in url and "?" not in url and url.isascii()
+    """Return whether an id or path is written as Azure writes ids: ASCII, no empty segments."""
+    return url[:1] == "/" and url[-1] != "/" and "//" not in url and url.isascii()
 
 
 @lru_cache(maxsize=8192)
@@ -22,7 +24,7 @@ def type_of(resource_id: str) -> str:
         start = low.rfind("/providers/")
         rest = resource_id[start + len("/providers/") :].split("/") if start >= 0 else []
         return "/".join((rest[0], *rest[1::2])) if len(rest) > 1 else ""
-    parts = [part for part in resource_id.split("?", 1)[0].split("/") if part]
+    parts = [part for part in resource_id.split("/") if part]
     for place in range(len(parts) - 1, -1, -1):
         if parts[place].lower() == "providers":
             rest = parts[place + 1 :]
@@ -203,5 +205,5 @@ def name_of(resource_id: str) -> str:
 
 
 def id_key(resource_id: str) -> str:
-    """Return what tells ids apart: the id in lower case, without empty segments and query."""
+    """Return what tells ids apart: the id in lower case, without empty segments."""
     return resource_id.lower() if is_plain(resource_id) else "/" + "/".join(segments(resource_id))

@@ -53,7 +53,7 @@ class Pseudonyms:
 
     def _segments(self, id: str) -> Iterator[str]:
         """Yield the segments. Names hold the whole path before them, so equal names of two resources stay two names."""
-        parts = [part for part in id.partition("?")[0].split("/") if part]
+        parts = [part for part in id.split("/") if part]
         is_name, kind = False, ""
         for at, part in enumerate(parts):
             lower = part.lower()

@@ -197,7 +197,7 @@ def _parts(url: str) -> tuple[str, str]:
 
     A list of a whole subscription has no resource; the read of a resource itself has no path below it.
     """
-    _, found, tail = url.partition("?")[0].strip("/").rpartition("/providers/")
+    _, found, tail = url.strip("/").rpartition("/providers/")
     if not found:
         return "", ""
     pieces = tail.split("/")

@@ -90,8 +90,9 @@ class Outputs(Struct):
     def _write_signed(self, store: Store, name: str, signer: Signer) -> None:
         beside = f"{name}{SUFFIX}"
         with self.storage.writing(beside) as signature, self.storage.writing(name) as file:
-            hashed = HashedFile(file)
-            store.into(cast("IO[bytes]", hashed), Path(name))
+            # Closed here: Python flushes a file that it finds open at the end, when the one below may be closed.
+            with HashedFile(file) as hashed:
+                store.into(cast("IO[bytes]", hashed), Path(name))
             signature.write(signer.sign(hashed.digest))
             signature.flush()
             if not is_blob(name):

@@ -1,6 +1,7 @@
 """The regions of the resources of a large snapshot, in a temporary database."""
 
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 
@@ -38,6 +39,7 @@ class StoredLocations(Located):
         super().__init__({})
         # The evaluation may end in another thread than the one that began it; it is used by one at a time.
         self._database = sqlite3.connect("", check_same_thread=False)
+        weakref.finalize(self, self._database.close)
         self._database.execute("PRAGMA journal_mode = OFF")
         self._region = lru_cache(_REMEMBERED)(partial(_region_in, self._database))
         self._database.execute(

@@ -129,7 +129,7 @@ class _VerifiedFile(io.RawIOBase):
 
 
 class HashedFile(io.RawIOBase):
-    """A file that is written through, with the SHA-256 of what was written."""
+    """A file that is written through, with the SHA-256 of what was written. Closing it does not close that file."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

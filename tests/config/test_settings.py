@@ -405,6 +405,19 @@ def test_access_and_reach_ask_as_the_scan_does(tmp_path: Path) -> None:
     assert resolve("rules list", {}, {}, config=tmp_path / "twolocks.toml")["skip"] == ()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['[scan]\nhistory = "a\\u0000b"', '[scan]\nout = ["r.html", "\\u0000"]', '[report]\nowner-tag = "\\U00000000"'],
+)
+def test_a_nul_character_is_refused_with_its_line(text: str, tmp_path: Path) -> None:
+    """Opening such a file raises ValueError, which ended as a defect of ours."""
+    file = tmp_path / "twolocks.toml"
+    file.write_text(text, "utf-8")
+    with pytest.raises(InputError, match="NUL character") as refused:
+        toml.read(file, "--config")
+    assert refused.value.at == f"{file}:2"
+
+
 def test_limits_are_sizes_and_numbers(tmp_path: Path) -> None:
     assert resolved("", tmp_path).limits == Limits()
     text = '[limits]\nanswer-size = "64 MB"\nlist-size = "2 GB"\nlist-pages = 7\nsubscriptions = 3\n'

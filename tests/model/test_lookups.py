@@ -106,15 +106,15 @@ locks Microsoft.Authorization Microsoft.Network networkSecurityPerimeters profil
 Straße İ"""
 PARTS = st.sampled_from([*WORDS.split(), ""])
 IDS = st.lists(PARTS, max_size=12).map(lambda parts: "/" + "/".join(parts)) | st.builds(
-    lambda group, rest, query: f"/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Web/{rest}{query}",
+    lambda group, rest, end: f"/subscriptions/s/resourceGroups/{group}/providers/Microsoft.Web/{rest}{end}",
     PARTS,
     st.lists(PARTS, max_size=6).map("/".join),
-    st.sampled_from(["", "?api-version=1", "/"]),
+    st.sampled_from(["", "?api-version=1#a/b", "/"]),
 )
 
 
 def plain_type(id: str) -> str:
-    parts = [each for each in id.split("?", 1)[0].split("/") if each]
+    parts = [each for each in id.split("/") if each]
     for place in range(len(parts) - 1, -1, -1):
         if parts[place].lower() == "providers":
             rest = parts[place + 1 :]
@@ -140,6 +140,15 @@ def test_what_is_below_a_bundle_belongs_to_it(id: str, rest: str, is_loud: bool)
     url = url.upper() if is_loud else url
     if root and is_below(url, root):
         assert root_of(url) == root
+
+
+@pytest.mark.parametrize("name", ["a?api-version=1#b", "a#b", "?", "a?b=1"])
+def test_a_question_mark_is_part_of_a_name(name: str) -> None:
+    """A finding about a read below such a resource had the path of the read in place of the resource."""
+    account = f"/subscriptions/s/resourcegroups/g/providers/microsoft.storage/storageaccounts/{name}"
+    assert root_of(f"{account}/queueServices/default/queues") == account
+    assert type_of(account) == "microsoft.storage/storageaccounts"
+    assert Resource({"id": account}).key == account
 
 
 def test_most_lines_below_a_bundle_need_no_second_look() -> None:

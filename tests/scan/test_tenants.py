@@ -8,6 +8,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_a_reverification_asks_each_tenant_for_its_own(tmp_path: Path) -> None:
         ]
         assert {request.tenant for request in again} == {NORD, SYD}
         assert found.document["changes"]["counts"]["fixed"] > 0
-    with sqlite3.connect(history) as database:
+    with closing(sqlite3.connect(history)) as database:
         assert database.execute("select count(*), count(distinct selection) from scans").fetchone() == (2, 1)
 
 
