@@ -14,12 +14,14 @@ RUN := .venv/.setup
 DEV := .venv/.setup-dev
 FUZZ := .venv/.setup-fuzz
 AZ := .venv-az/.setup
+# The oldest Python that README.md promises; another one: make oldest OLDEST=python3.12
+OLDEST ?= python3.11
 SITE := .venv-site/.setup
 NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test test-all rewritten lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test test-all rewritten lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -111,6 +113,19 @@ test: machine $(DEV) $(NODE)  ## All checks; the test runner's closing line come
 test-all: export TWOLOCKS_TEST_ALL = 1
 test-all: test  ## The same, with all of what `make test` tries a part of
 
+# Databases, archives, processes and files: what differed from one version of Python to the next.
+oldest: $(DEV)  ## What differs by version of Python, on the oldest one that is promised, where it is installed
+	@if $(OLDEST) -c '' 2>/dev/null; then $(MAKE) .venv-oldest/$(OLDEST); else echo "$(OLDEST) is not installed: nothing was tried on it"; fi
+
+.venv-oldest/%: requirements-dev.lock requirements.lock FORCE
+	$(BIN)/python -m uv venv --quiet --clear --python "$$($* -c 'import sys; print(sys.executable)')" .venv-oldest
+	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --require-hashes -r requirements.lock -r requirements-dev.lock
+	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --no-deps --no-build-isolation --editable .
+	.venv-oldest/bin/python -m scanner demo --quiet --dir .venv-oldest/demo --fail-on never || [ $$? -eq 3 ]
+	.venv-oldest/bin/python -m pytest -q -n 2 --dist loadfile tests/snapshot tests/document tests/history tests/config/test_settings.py tests/test_platforms.py
+
+FORCE:
+
 zizmor: $(DEV)  ## What is wrong with workflows and actions, by zizmor's defaults and without exceptions
 	$(BIN)/zizmor --offline --no-config --no-progress .github deploy
 
@@ -166,4 +181,4 @@ release-check: test-all commands  ## What must hold before a release
 	TWOLOCKS_NEWEST=1 $(BIN)/python -m pytest -q tests/test_packaging.py
 
 clean:
-	rm -rf .fuzz .venv .venv-az .venv-site dist build twolocks-demo .same
+	rm -rf .fuzz .venv .venv-az .venv-oldest .venv-site dist build twolocks-demo .same
