@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.dates import seconds_of
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, value_at
@@ -81,7 +82,14 @@ def expires(credential: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
+def has_expired(credential: Any, index: Index) -> bool:
+    """Return whether a credential had expired when the scan took place. An expiry that is not known has not passed."""
+    value = value_at(credential, "expiry")
+    end, now = seconds_of(value) if isinstance(value, str) else None, seconds_of(index.taken)
+    return end is not None and now is not None and end <= now
+
+
+def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
     """Return the grants of the registry's tokens, and whether each of their passwords has an expiry date."""
     children = registry.children(TOKENS)
     lock = Lock()
@@ -94,6 +102,7 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         if found is None:
             lock |= possible(Auth.shared, not_returned(path, "them"))
             continue
+        found = [each for each in found if not has_expired(each, index)]
         if not found:
             continue
         ends = [str(value_at(each, "expiry")) if expires(each) else "never" for each in found]
@@ -125,7 +134,7 @@ HOSTS = {"registry": ("properties.dataEndpointHostNames[]",)}
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(registry, index, ACL)
     pull, admin = ANONYMOUS_PULL.lock(registry), ADMIN.lock(registry)
-    named, dated = tokens(registry, reach)
+    named, dated = tokens(registry, reach, index)
     authentication = IDENTITY | pull | admin.with_name("admin") | named.with_name("tokens")
     widest = authentication.widest
     ends = (

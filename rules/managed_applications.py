@@ -13,6 +13,7 @@ from scanner.model.verdict import (
     Verdict,
     absent_at_unknown_version,
     malformed,
+    not_returned_or_unknown,
     unknown_value,
 )
 
@@ -20,6 +21,7 @@ APPLICATION = ResourceType("Microsoft.Solutions/applications", api="2021-07-01")
 MODE = "properties.managementMode"
 RIGHTS = "properties.authorizations"
 JIT = "properties.jitAccessPolicy.jitAccessEnabled"
+APPROVAL = "properties.jitAccessPolicy.jitApprovalMode"
 PUBLISHER = "properties.publisherTenantId"
 
 
@@ -42,7 +44,13 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
         raise unknown_value(PUBLISHER, publisher)
     if index.same_owner(publisher, home):
         return NotApplicable("its publisher is of your own tenant")
+    mode = application.get(APPROVAL)
+    if same(application.get(JIT), True) and same(mode, "ManualApprove"):
+        return Pass((application.evidence(JIT), application.evidence(APPROVAL)))
+    if same(application.get(JIT), True) and same(mode, "AutoApprove"):
+        seen = application.evidence(APPROVAL, "ManualApprove")
+        return Fail((seen,), "Each request of the publisher is approved by itself.")
     if same(application.get(JIT), True):
-        return Pass((application.evidence(JIT),))
-    seen = Evidence(f"{RIGHTS}[].roleDefinitionId", [str(get_path(each, "roleDefinitionId")) for each in rights])
-    return Fail((application.evidence(PUBLISHER, home), seen, application.evidence(JIT, True)))
+        raise not_returned_or_unknown(APPROVAL)
+    roles = Evidence(f"{RIGHTS}[].roleDefinitionId", [str(get_path(each, "roleDefinitionId")) for each in rights])
+    return Fail((application.evidence(PUBLISHER, home), roles, application.evidence(JIT, True)))
