@@ -203,7 +203,9 @@ class Apis:
         self.open = [each for each in self.products if needs_no_key(each)]
         lock, only_visitors = portal_lock(service) if has_portal(service) else (IDENTITY, False)
         anyone = Auth.anonymous in lock.levels and not only_visitors
-        self.self_service = [each for each in self.products if anyone and each not in self.open and needs_no_approval(each)]
+        self.self_service = [
+            each for each in self.products if anyone and each not in self.open and needs_no_approval(each)
+        ]
 
     def demands(self, of: Resource, read: Read, where: str) -> Demands:
         """Return what the policy at one scope requires. Without a policy those of the outer scopes apply."""

@@ -117,7 +117,9 @@ def unchecked_certificate(backend: Resource, index: Index) -> Verdict:
     off = [path for path, each in found.items() if isinstance(each, Fail)]
     if off:
         seen = tuple(backend.evidence(path, True) for path in off)
-        return Fail(seen, " ".join(CHECKS[path] for path in off), causes=tuple(Cause("", path, value=True) for path in off))
+        return Fail(
+            seen, " ".join(CHECKS[path] for path in off), causes=tuple(Cause("", path, value=True) for path in off)
+        )
     unclear = next((each for each in found.values() if isinstance(each, Unknown)), None)
     return unclear or Pass(tuple(backend.evidence(path, True) for path in CHECKS))
 
@@ -185,7 +187,9 @@ def retired_platform(service: Resource, index: Index) -> Verdict:
     places = other_regions(service)
     found = [(f"properties.{PLATFORM}", service.get(f"properties.{PLATFORM}"))]
     for each in places or ():
-        found.append((f"properties.additionalLocations[{get_path(each, 'location')}].{PLATFORM}", get_path(each, PLATFORM)))
+        found.append(
+            (f"properties.additionalLocations[{get_path(each, 'location')}].{PLATFORM}", get_path(each, PLATFORM))
+        )
     old = tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found if same(value, "stv1"))
     if old:
         return Fail(old)

@@ -43,7 +43,10 @@ FILTERS = "properties.contentFilters"
 BASE = "properties.basePolicyName"
 GUARDED = ("Hate", "Sexual", "Violence", "Selfharm", "Jailbreak")
 """The filters that Azure's own policies have on: ai-services/openai/concepts/default-safety-policies."""
-COMPLETE = (*(f"{name} ({source})" for name in GUARDED[:4] for source in ("Prompt", "Completion")), "Jailbreak (Prompt)")
+COMPLETE = (
+    *(f"{name} ({source})" for name in GUARDED[:4] for source in ("Prompt", "Completion")),
+    "Jailbreak (Prompt)",
+)
 """The filters that a policy names where it inherits none: harm in both directions, and attacks in what users send."""
 MANAGED = ("Microsoft.Default", "Microsoft.DefaultV2")
 """Policies of Azure's own, which no customer changes."""

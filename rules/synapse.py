@@ -87,7 +87,9 @@ def not_audited(workspace: Resource, index: Index, *, logs: Read) -> Verdict:
             return unknown(unknown_value(f"{AUDITING.path} {STORAGE}", storage))
         return Pass((*verdict.evidence, child_evidence(policy, AUDITING.path, STORAGE)))
     if is_absent(monitor) or same(monitor, False):
-        return Fail((child_evidence(policy, AUDITING.path, MONITOR, True),), "Auditing is enabled, and no target is set.")
+        return Fail(
+            (child_evidence(policy, AUDITING.path, MONITOR, True),), "Auditing is enabled, and no target is set."
+        )
     if not same(monitor, True):
         return unknown(unknown_value(f"{AUDITING.path} {MONITOR}", monitor))
     sends = judged(workspace.children(logs), index, ("SQLSecurityAuditEvents",), AUDIT)

@@ -72,7 +72,10 @@ def parameter(server: Resource, index: Index, *, read: Read, wanted: Parameter) 
 def _in_effect(verdict: Pass, server: Resource, read: Read, wanted: Parameter, row: Resource) -> Verdict:
     """Return the verdict on a good value: it must be in effect, and for every user."""
     if same(row.get("properties.isConfigPendingRestart"), True):
-        path, why = f"{read.path}/{wanted.name} properties.isConfigPendingRestart", "it takes effect at the next restart"
+        path, why = (
+            f"{read.path}/{wanted.name} properties.isConfigPendingRestart",
+            "it takes effect at the next restart",
+        )
         return unknown(Unread(path, why), evidence=verdict.evidence)
     if wanted.limits and _row(server, read, wanted.limits) is not None and _value(server, read, wanted.limits)[0]:
         missing = Unread(f"{read.path}/{wanted.limits}", "it names the users that are logged")
