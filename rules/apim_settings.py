@@ -186,10 +186,10 @@ def retired_platform(service: Resource, index: Index) -> Verdict:
     """Fail where the platform of one of the regions of a service is retired. Each region has its own."""
     places = other_regions(service)
     found = [(f"properties.{PLATFORM}", service.get(f"properties.{PLATFORM}"))]
-    for each in places or ():
-        found.append(
-            (f"properties.additionalLocations[{get_path(each, 'location')}].{PLATFORM}", get_path(each, PLATFORM))
-        )
+    found += [
+        (f"properties.additionalLocations[{get_path(each, 'location')}].{PLATFORM}", get_path(each, PLATFORM))
+        for each in places or ()
+    ]
     old = tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found if same(value, "stv1"))
     if old:
         return Fail(old)

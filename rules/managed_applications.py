@@ -44,13 +44,17 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
         raise unknown_value(PUBLISHER, publisher)
     if index.same_owner(publisher, home):
         return NotApplicable("its publisher is of your own tenant")
-    mode = application.get(APPROVAL)
-    if same(application.get(JIT), True) and same(mode, "ManualApprove"):
-        return Pass((application.evidence(JIT), application.evidence(APPROVAL)))
-    if same(application.get(JIT), True) and same(mode, "AutoApprove"):
-        seen = application.evidence(APPROVAL, "ManualApprove")
-        return Fail((seen,), "Each request of the publisher is approved by itself.")
     if same(application.get(JIT), True):
-        raise not_returned_or_unknown(APPROVAL)
+        return _approved(application)
     roles = Evidence(f"{RIGHTS}[].roleDefinitionId", [str(get_path(each, "roleDefinitionId")) for each in rights])
     return Fail((application.evidence(PUBLISHER, home), roles, application.evidence(JIT, True)))
+
+
+def _approved(application: Resource) -> Verdict:
+    """Return the verdict on just-in-time access: someone must approve each request."""
+    mode, seen = application.get(APPROVAL), application.evidence(APPROVAL, "ManualApprove")
+    if same(mode, "ManualApprove"):
+        return Pass((application.evidence(JIT), seen))
+    if same(mode, "AutoApprove"):
+        return Fail((seen,), "Each request of the publisher is approved by itself.")
+    raise not_returned_or_unknown(APPROVAL)

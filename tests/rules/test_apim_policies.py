@@ -74,6 +74,7 @@ AUDIENCE = "<audiences><audience>a</audience></audiences>"
 TOKEN = f"<validate-jwt>{OWN}{AUDIENCE}</validate-jwt>"
 EVERY = "<openid-config url='https://login.microsoftonline.com/common/v2.0' />"
 OTHER = "<openid-config url='https://accounts.google.com/.well-known/openid-configuration' />"
+NAMED = "<openid-config url='https://login.microsoftonline.com/{{tenant}}/v2.0' />"
 CLAIM = "<required-claims><claim name='{}' /></required-claims>"
 
 
@@ -90,7 +91,7 @@ CLAIM = "<required-claims><claim name='{}' /></required-claims>"
         f"<validate-jwt>{OWN}{EVERY}{AUDIENCE}</validate-jwt>",
         f"<validate-jwt>{OTHER}{AUDIENCE}</validate-jwt>",
         f"<validate-jwt>{OTHER}{CLAIM.format('aud')}</validate-jwt>",
-        f"<validate-jwt><openid-config url='https://login.microsoftonline.com/{{{{tenant}}}}/v2.0' />{AUDIENCE}</validate-jwt>",
+        f"<validate-jwt>{NAMED}{AUDIENCE}</validate-jwt>",
         "<validate-azure-ad-token tenant-id='organizations' />",
         "<validate-azure-ad-token tenant-id='own.example' />",
         f"<validate-azure-ad-token tenant-id='{{{{tenant}}}}'>{AUDIENCE}</validate-azure-ad-token>",
@@ -127,7 +128,8 @@ def test_what_proves_no_credential(inbound: str) -> None:
 )
 def test_what_proves_a_credential(inbound: str) -> None:
     found = demands(inbound)
-    assert len(found.tokens) == 1 and not found.unclear
+    assert len(found.tokens) == 1
+    assert not found.unclear
     once = reduced({"id": ID, "properties": {"value": f"<policies><inbound>{inbound}</inbound></policies>"}})
     again = Policies((), None).of(Resource({"id": f"{ID}/policies/policy", **once}), "p")
     assert (len(again.tokens), again.unclear) == (1, ())
