@@ -82,6 +82,16 @@ def expires(credential: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
+YEAR = 366 * 24 * 3600
+
+
+def ends_within_a_year(credential: Any, index: Index) -> bool:
+    """Return whether a credential is valid for a year from the scan on at most."""
+    value = value_at(credential, "expiry")
+    end, now = seconds_of(value) if isinstance(value, str) else None, seconds_of(index.taken)
+    return end is not None and now is not None and end - now <= YEAR
+
+
 def has_expired(credential: Any, index: Index) -> bool:
     """Return whether a credential had expired when the scan took place. An expiry that is not known has not passed."""
     value = value_at(credential, "expiry")
@@ -90,7 +100,7 @@ def has_expired(credential: Any, index: Index) -> bool:
 
 
 def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
-    """Return the grants of the registry's tokens, and whether each of their passwords has an expiry date."""
+    """Return the grants of the registry's tokens, and whether each of their passwords ends within a year."""
     children = registry.children(TOKENS)
     lock = Lock()
     dated = True
@@ -113,7 +123,7 @@ def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
             lock |= grant(Auth.shared, proof, description=says, cause=cause)
         else:
             lock |= possible(Auth.shared, unknown_value(f"tokens/{token.name} properties.status"), proof)
-        dated = dated and all(expires(each) for each in found)
+        dated = dated and all(ends_within_a_year(each, index) for each in found)
     missing = children.gap
     if missing is None and not maybe_reached(registry) and _open(reach):
         missing = Unread("tokens", "not collected, because public network access to the registry is disabled")
@@ -152,7 +162,7 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The registry",
         address=host(registry, "properties.loginServer"),
         severity_steps_down=1 if ends else 0,
-        justification="Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password has an expiry date"
+        justification="Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password expires within a year"
         if ends
         else "",
     )
