@@ -19,6 +19,7 @@ from scanner.model.verdict import (
     Pass,
     Unread,
     Verdict,
+    absent_at_unknown_version,
     malformed,
     not_a_list,
     unknown,
@@ -147,7 +148,8 @@ def without_history(service: Resource, index: Index) -> Verdict:
     if isinstance(verdict, Fail):
         return replace(verdict, causes=(Cause("", f"{VERSIONS}.default", value="versioned"),))
     if not isinstance(verdict, Pass) or is_absent(own):
-        return verdict
+        hidden = isinstance(verdict, Pass) and service.api_version_unknown
+        return unknown(absent_at_unknown_version(path)) if hidden else verdict
     if not isinstance(own, dict):
         return unknown(malformed(path))
     without = [name for name, value in own.items() if is_one(value, KEEPS_NONE)]
