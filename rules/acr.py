@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.dates import seconds_of
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, value_at
@@ -81,8 +82,25 @@ def expires(credential: Any) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
-    """Return the grants of the registry's tokens, and whether each of their passwords has an expiry date."""
+YEAR = 366 * 24 * 3600
+
+
+def ends_within_a_year(credential: Any, index: Index) -> bool:
+    """Return whether a credential is valid for a year from the scan on at most."""
+    value = value_at(credential, "expiry")
+    end, now = seconds_of(value) if isinstance(value, str) else None, seconds_of(index.taken)
+    return end is not None and now is not None and end - now <= YEAR
+
+
+def has_expired(credential: Any, index: Index) -> bool:
+    """Return whether a credential had expired when the scan took place. An expiry that is not known has not passed."""
+    value = value_at(credential, "expiry")
+    end, now = seconds_of(value) if isinstance(value, str) else None, seconds_of(index.taken)
+    return end is not None and now is not None and end <= now
+
+
+def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
+    """Return the grants of the registry's tokens, and whether each of their passwords ends within a year."""
     children = registry.children(TOKENS)
     lock = Lock()
     dated = True
@@ -94,6 +112,7 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
         if found is None:
             lock |= possible(Auth.shared, not_returned(path, "them"))
             continue
+        found = [each for each in found if not has_expired(each, index)]
         if not found:
             continue
         ends = [str(value_at(each, "expiry")) if expires(each) else "never" for each in found]
@@ -104,7 +123,7 @@ def tokens(registry: Resource, reach: Lock) -> tuple[Lock, bool]:
             lock |= grant(Auth.shared, proof, description=says, cause=cause)
         else:
             lock |= possible(Auth.shared, unknown_value(f"tokens/{token.name} properties.status"), proof)
-        dated = dated and all(expires(each) for each in found)
+        dated = dated and all(ends_within_a_year(each, index) for each in found)
     missing = children.gap
     if missing is None and not maybe_reached(registry) and _open(reach):
         missing = Unread("tokens", "not collected, because public network access to the registry is disabled")
@@ -125,7 +144,7 @@ HOSTS = {"registry": ("properties.dataEndpointHostNames[]",)}
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(registry, index, ACL)
     pull, admin = ANONYMOUS_PULL.lock(registry), ADMIN.lock(registry)
-    named, dated = tokens(registry, reach)
+    named, dated = tokens(registry, reach, index)
     authentication = IDENTITY | pull | admin.with_name("admin") | named.with_name("tokens")
     widest = authentication.widest
     ends = (
@@ -143,7 +162,7 @@ def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The registry",
         address=host(registry, "properties.loginServer"),
         severity_steps_down=1 if ends else 0,
-        justification="Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password has an expiry date"
+        justification="Besides Microsoft Entra ID, only tokens are accepted: each is limited to its scope, and each password expires within a year"
         if ends
         else "",
     )

@@ -1,11 +1,13 @@
 """Azure Kubernetes Service: the API server of a cluster, and the cluster's own settings."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
+from scanner.model.checks import check_value
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -17,6 +19,7 @@ from scanner.model.verdict import (
     Verdict,
     not_a_list,
     not_returned,
+    not_returned_or_unknown,
     unknown,
     unknown_value,
 )
@@ -135,12 +138,34 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def no_entra(cluster: Resource, index: Index) -> Verdict:
-    profile = cluster.get("properties.aadProfile")
+    """Fail where users sign in with certificates alone: no profile, or one that names no integration."""
+    path = "properties.aadProfile"
+    profile = cluster.get(path)
     if is_absent(profile):
-        return Fail((cluster.evidence("properties.aadProfile", "a profile"),))
+        return Fail((cluster.evidence(path, "a profile"),))
     if not isinstance(profile, dict):
-        return unknown(Unread("properties.aadProfile", "not an object"))
-    return Pass((Evidence("properties.aadProfile", "set", "a profile"),))
+        return unknown(Unread(path, "not an object"))
+    managed, seen = cluster.get(f"{path}.managed"), cluster.evidence(f"{path}.managed", True)
+    if same(managed, True) or cluster.has(f"{path}.serverAppID"):
+        return Pass((Evidence(path, "set", "a profile"),))
+    return Fail((seen,)) if same(managed, False) else unknown(not_returned_or_unknown(seen.path), evidence=(seen,))
+
+
+# Network policy
+
+POLICY, PLUGIN = "properties.networkProfile.networkPolicy", "properties.networkProfile.networkPlugin"
+
+
+def no_network_policy(cluster: Resource, index: Index) -> Verdict:
+    """Fail where no engine applies the network policies of the cluster.
+
+    aks/use-byo-cni: with the plugin none a cluster brings its own, which may have an engine that Azure does not show.
+    """
+    verdict = check_value(cluster, POLICY, good=("azure", "calico", "cilium"), bad=("none", ""), absent="none")
+    if isinstance(verdict, Fail) and same(cluster.get(PLUGIN), "none"):
+        missing = Unread(PLUGIN, "the cluster has a network plugin of its own, which may apply policies")
+        return unknown(missing, evidence=verdict.evidence)
+    return verdict
 
 
 # Versions
@@ -166,25 +191,56 @@ one year longer, of the versions too of which the page no longer has the date.
 """
 
 
+POOLS = "properties.agentPoolProfiles"
+
+
 def unsupported(cluster: Resource, index: Index) -> Verdict:
-    """Fail where Microsoft fixes no flaws of the version of Kubernetes any more."""
-    path = VERSION if cluster.has(VERSION) else "properties.kubernetesVersion"
-    value = cluster.require(path)
-    major, _, rest = str(value).partition(".")
-    minor = rest.partition(".")[0]
-    if major != "1" or not minor.isascii() or not minor.isdecimal():
-        raise unknown_value(path, value)
+    """Fail where Microsoft fixes no flaws of a version any more: of the control plane, or of one of the node pools.
+
+    aks/supported-kubernetes-versions: nodes may be three minor versions older than the control plane.
+    """
     long_term = same(cluster.get("properties.supportPlan"), "AKSLongTermSupport")
-    first, last = min(CALENDAR), max(CALENDAR)
-    end = CALENDAR[min(max(int(minor), first), last)][long_term]
     day = index.taken[:10]
     if not day:
         raise Unread("the time of the scan", "not in the snapshot")
-    seen = Evidence(path, value, f"a version that is supported on {day}")
-    if day <= end and path != VERSION:
-        raise not_returned(VERSION)
+    places = [("", VERSION, "properties.kubernetesVersion", cluster.body)]
+    pools = cluster.require(POOLS)
+    if not isinstance(pools, list):
+        raise not_a_list(POOLS)
+    for pool in pools:
+        prefix = f"{POOLS}[{text_at(pool, 'name')}]."
+        places.append((prefix, "currentOrchestratorVersion", "orchestratorVersion", pool))
+    found: list[Fail | Pass] = []
+    missing: list[Unread] = []
+    for prefix, current, wanted, body in places:
+        try:
+            found.append(_supported(body, prefix, current, wanted, day, long_term=long_term))
+        except Unread as gap:
+            missing.append(gap)
+    old = [each for each in found if isinstance(each, Fail)]
+    if old:
+        return Fail(tuple(seen for each in old for seen in each.evidence))
+    return unknown(*missing) if missing else Pass(tuple(seen for each in found for seen in each.evidence))
+
+
+def _supported(body: Any, prefix: str, current: str, wanted: str, day: str, *, long_term: bool) -> Fail | Pass:
+    """Return the verdict on the version at one of two paths of a body. Raises Unread."""
+    value = get_path(body, current)
+    path = wanted if is_absent(value) else current
+    value = get_path(body, path)
+    if is_absent(value):
+        raise not_returned(f"{prefix}{current}")
+    major, _, rest = str(value).partition(".")
+    minor = rest.partition(".")[0]
+    if major != "1" or not minor.isascii() or not minor.isdecimal():
+        raise unknown_value(f"{prefix}{path}", value)
+    first, last = min(CALENDAR), max(CALENDAR)
+    end = CALENDAR[min(max(int(minor), first), last)][long_term]
+    seen = Evidence(f"{prefix}{path}", value, f"a version that is supported on {day}")
+    if day <= end and path != current:
+        raise not_returned(f"{prefix}{current}")
     if day <= end:
         return Pass((seen,))
     if int(minor) > last:
-        raise Unread(path, "this version of the scanner has no date for it")
+        raise Unread(seen.path, "this version of the scanner has no date for it")
     return Fail((seen, Evidence("end of support", end)))

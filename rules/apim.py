@@ -62,8 +62,30 @@ def needs_no_key(resource: Resource) -> bool:
     return not same(resource.get(KEYED), True)
 
 
+def needs_no_approval(product: Resource) -> bool:
+    """Return whether whoever sees a product in the developer portal gets a key of it, as far as is known.
+
+    api-management-howto-add-products: a product that is not published is visible to administrators alone.
+    """
+    published = not same(product.get("properties.state"), "notPublished")
+    return published and not same(product.get("properties.approvalRequired"), True)
+
+
+def gives_keys(product: Resource) -> bool:
+    """Return whether a product may let callers in without a key that someone gave them."""
+    return needs_no_key(product) or needs_no_approval(product)
+
+
 # Recorded: "ResourceNotFound", "PoliciesConfiguration not found."
 NO_POLICY_CODES = ("ResourceNotFound",)
+
+
+def kind_of_provider(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the body of an identity provider with its kind alone: the others of its properties name a secret."""
+    properties = body.get("properties")
+    if not isinstance(properties, dict):
+        return body
+    return {**body, "properties": {name: value for name, value in properties.items() if name == "type"}}
 
 
 def policy(of: ResourceType | Read) -> Read:
@@ -79,12 +101,13 @@ API_POLICY = policy(APIS)
 OPERATIONS = APIS.child("operations", when=needs_no_key)
 OPERATION_POLICY = policy(OPERATIONS)
 PRODUCTS = SERVICE.child("products")
-PRODUCT_APIS = PRODUCTS.child("apis", when=needs_no_key)
+PRODUCT_APIS = PRODUCTS.child("apis", when=gives_keys)
 PRODUCT_POLICY = PRODUCTS.child("policies/policy", one=True, none=NO_POLICY_CODES, reduce=reduced, when=needs_no_key)
 WORKSPACES = SERVICE.child("workspaces", when=may_have_workspaces)
 WORKSPACE_APIS = WORKSPACES.child("apis")
 GATEWAYS = SERVICE.child("gateways", when=may_have_gateways)
 PORTAL = SERVICE.child("portalconfigs", when=has_portal)
+PROVIDERS = SERVICE.child("identityProviders", when=has_portal, reduce=kind_of_provider)
 DIRECT = SERVICE.child("tenant/access", one=True, when=is_classic)
 GIT = SERVICE.child("tenant/gitAccess", one=True, when=is_classic)
 SUBSCRIPTIONS = SERVICE.child("subscriptions")
@@ -178,6 +201,11 @@ class Apis:
         self.whole = self.demands(service, GLOBAL_POLICY, "policies/policy")
         self.products: Children = service.children(PRODUCTS)
         self.open = [each for each in self.products if needs_no_key(each)]
+        lock, only_visitors = portal_lock(service) if has_portal(service) else (IDENTITY, False)
+        anyone = Auth.anonymous in lock.levels and not only_visitors
+        self.self_service = [
+            each for each in self.products if anyone and each not in self.open and needs_no_approval(each)
+        ]
 
     def demands(self, of: Resource, read: Read, where: str) -> Demands:
         """Return what the policy at one scope requires. Without a policy those of the outer scopes apply."""
@@ -193,6 +221,7 @@ class Apis:
         value = api.get(KEYED)
         if same(value, True):
             lock, filters = self._keyed(own)
+            lock |= self._by_account(api) if lock.has(Auth.shared) else Lock()
         else:
             missing = None if same(value, False) else not_returned_or_unknown(f"apis/{api.name} {KEYED}")
             lock, filters = self._keyless(api, own, api, self.whole, missing)
@@ -208,13 +237,29 @@ class Apis:
         api-management-subscriptions: whether the product is published makes no difference.
         """
         apis = product.children(PRODUCT_APIS)
-        if not any(each.name.lower() == api.name.partition(";")[0].lower() for each in apis):
+        if not _has(apis, api):
             return possible(Auth.anonymous, apis.gap) if apis.gap is not None else Lock()
         value = product.get(KEYED)
         missing = None if same(value, False) else not_returned_or_unknown(f"products/{product.name} {KEYED}")
         where = f"products/{product.name}/policies/policy"
         outer = self.demands(product, PRODUCT_POLICY, where).inside(self.whole)
         return self._keyless(api, own, product, outer, missing)[0]
+
+    def _by_account(self, api: Resource) -> Lock:
+        """Return what an account that anyone can make in the developer portal may add: a key of a product with the API.
+
+        api-management-howto-add-products: without approval a key is given at once, to the groups that see the product.
+        """
+        lock = Lock()
+        for product in self.self_service:
+            apis = product.children(PRODUCT_APIS)
+            if _has(apis, api):
+                groups = Unread(f"products/{product.name}/groups", GROUPS)
+                seen = product.evidence("properties.approvalRequired", True)
+                lock |= possible(Auth.anonymous, groups, replace(seen, path=f"products/{product.name} {seen.path}"))
+            elif apis.gap is not None:
+                lock |= possible(Auth.anonymous, apis.gap)
+        return lock
 
     def _keyed(self, own: Demands) -> tuple[Lock, Lock | None]:
         """Return the lock of an API that requires a key. Its operations are not read: a key is needed anyhow."""
@@ -287,6 +332,17 @@ class Apis:
         return Lock((found,) if found is not None else (), hops=(hop,))
 
 
+GROUPS = (
+    "anyone can make an account in the developer portal and gets a key of the product without approval, if a group that sees "
+    "the product has the account"
+)
+
+
+def _has(apis: Children, api: Resource) -> bool:
+    """Return whether an API, in any revision, is in the list of a product."""
+    return any(each.name.lower() == api.name.partition(";")[0].lower() for each in apis)
+
+
 def undecided(missing: Unread) -> Lock:
     """Return the lock of calls of which it is not known what they need."""
     return possible(Auth.anonymous, missing) | possible(Auth.shared, missing)
@@ -300,17 +356,13 @@ def _unique(lock: Lock) -> Lock:
 
 
 def apis(service: Resource, index: Index) -> Iterator[Exposure]:
-    """Yield the exposure of each API at the gateway."""
-    off = gateway_off(service)
+    """Yield the exposure of each API, as a gateway that is on serves it."""
     found = service.children(APIS)
     known = Apis(service, index)
     address = host(service, "properties.gatewayUrl")
     for api in found:
         name, what = f"api/{api.name}", f"The API {api.name}"
-        if off is not None:
-            exposure = closed(name, "app", "the gateway is disabled in every region", off, display_name=what)
-            yield replace(exposure, subject=api)
-        elif same(api.get("properties.isOnline"), False):
+        if same(api.get("properties.isOnline"), False):
             seen = api.evidence("properties.isOnline")
             yield replace(closed(name, "app", "this revision is offline", seen, display_name=what), subject=api)
         else:
@@ -339,6 +391,18 @@ def workspace_apis(service: Resource, index: Index, address: str) -> Iterator[Ex
             yield unread(f"api/{space.name}/*", "app", found.gap, display_name=f"An API of the workspace {space.name}")
     if spaces.gap is not None:
         yield unread("api/*", "app", spaces.gap, display_name="An API of a workspace")
+
+
+def at_gateway(service: Resource, served: list[Exposure]) -> Iterator[Exposure]:
+    """Yield the APIs as the gateway of the service serves them. A workspace has gateways of its own beside it."""
+    off = gateway_off(service)
+    for each in served:
+        if off is None or each.subject is None or each.disabled_reason:
+            yield each
+            continue
+        why = "the gateway is disabled in every region"
+        exposure = closed(each.endpoint, each.kind, why, off, display_name=each.display_name)
+        yield replace(exposure, subject=each.subject)
 
 
 # The other endpoints
@@ -401,7 +465,12 @@ def portal_lock(service: Resource) -> tuple[Lock, bool]:
     configs = service.children(PORTAL)
     if configs.gap is not None or not len(configs):
         return possible(Auth.anonymous, configs.gap or not_returned(PORTAL.path)), False
-    config = configs.items[0]
+    found = [_portal_of(each, service) for each in configs]
+    return max(found, key=lambda each: (max(each[0].levels), not each[1]))
+
+
+def _portal_of(config: Resource, service: Resource) -> tuple[Lock, bool]:
+    """Return what one configuration of the portal requires, and whether it shows visitors its pages and no more."""
     passwords, sign_in = "properties.enableBasicAuth", "properties.signin.require"
     value = config.get(passwords)
     if is_absent(value) or not isinstance(value, bool):
@@ -410,7 +479,10 @@ def portal_lock(service: Resource) -> tuple[Lock, bool]:
     seen = replace(config.evidence(passwords, False), path=f"{PORTAL.path} {passwords}")
     if value:
         cause = Cause(config.id, passwords, value=False)
-        return grant(Auth.anonymous, seen, description="lets anyone make an account", cause=cause, then=IDENTITY), False
+        return grant(Auth.anonymous, seen, description=ANYONE, cause=cause, then=IDENTITY), False
+    accounts = _accounts(config, service)
+    if accounts.levels:
+        return accounts, False
     asked = replace(config.evidence(sign_in, True), path=f"{PORTAL.path} {sign_in}")
     if same(config.get(sign_in), True):
         return grant(Auth.identity, seen, asked), False
@@ -419,6 +491,29 @@ def portal_lock(service: Resource) -> tuple[Lock, bool]:
         says = "shows its pages without sign-in"
         return grant(Auth.anonymous, asked, description=says, cause=cause, then=IDENTITY), True
     return possible(Auth.anonymous, not_returned_or_unknown(asked.path)), True
+
+
+ANYONE = "lets anyone make an account"
+# azure-mgmt-apimanagement IdentityProviderType. A tenant of Azure AD B2C is for accounts that its visitors make.
+SOCIAL = ("facebook", "google", "microsoft", "twitter", "aadB2C")
+DELEGATED = "properties.delegation.delegateRegistration"
+
+
+def _accounts(config: Resource, service: Resource) -> Lock:
+    """Return what the identity providers of the portal let in beside accounts of tenants of Microsoft Entra ID."""
+    lock = Lock()
+    if same(config.get(DELEGATED), True):
+        missing = Unread(f"{PORTAL.path} {DELEGATED}", "a site of your own signs users in, which Azure does not show")
+        lock |= possible(Auth.anonymous, missing)
+    providers = service.children(PROVIDERS)
+    for each in providers:
+        kind = each.get("properties.type") if each.has("properties.type") else each.name.rsplit("/", 1)[-1]
+        seen = Evidence(f"{PROVIDERS.path}/{each.name.rsplit('/', 1)[-1]}", kind, "aad")
+        if any(same(kind, one) for one in SOCIAL):
+            lock |= grant(Auth.anonymous, seen, description=ANYONE, cause=Cause(each.id))
+        elif not same(kind, "aad"):
+            lock |= possible(Auth.anonymous, unknown_value(seen.path, kind), seen)
+    return lock if providers.gap is None else lock | possible(Auth.anonymous, providers.gap)
 
 
 OWN_TOKEN = (
@@ -486,13 +581,14 @@ def least_required(served: list[Exposure]) -> Lock:
         WORKSPACE_APIS,
         GATEWAYS,
         PORTAL,
+        PROVIDERS,
         DIRECT,
         GIT,
     ),
 )
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     served = list(apis(service, index))
-    yield from served
+    yield from at_gateway(service, served)
     yield portal(service, index)
     management = "The direct management API"
     yield retired(service, index, DIRECT, "management", management, "properties.managementApiUrl")

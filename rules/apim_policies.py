@@ -3,7 +3,9 @@
 A policy is XML that may hold secrets: of each, a snapshot keeps the elements that say who may call, and nothing else.
 """
 
+import re
 from collections.abc import Iterable, Mapping
+from enum import Enum
 from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
 from xml.sax.saxutils import escape, quoteattr
@@ -14,6 +16,8 @@ from scanner.model.addresses import AddressSet, BadAddress, address_range, parse
 from scanner.model.json_paths import member, same
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Unread, not_returned
+
+from .easy_auth import EVERY_TENANT, ISSUERS, TENANT_ID
 
 VALUE = "properties.value"
 UNPARSED = "<unparsed/>"
@@ -37,7 +41,8 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
     "validate-azure-ad-token": ("tenant-id",),
     "client-application-ids": (),
     "application-id": (),
-    "validate-client-certificate": ("ignore-error",),
+    "backend-application-ids": (),
+    "validate-client-certificate": ("ignore-error", "validate-trust"),
     "identities": (),
     "identity": ("named",),
     "ip-filter": ("action",),
@@ -51,7 +56,10 @@ ATTRIBUTES: Mapping[str, tuple[str, ...]] = {
 """The elements that are kept, and their attributes. Texts are kept of an address alone."""
 WITH_TEXT = ("address",)
 DEEPEST = 64
-ANY_TENANT = ("common", "organizations", "consumers")
+WHO = ("tid", "iss", "oid", "sub", "groups", "wids")
+"""Claims that name a tenant, a person or a group: of a token that every tenant may issue, they say whose it is."""
+WHICH_APP = ("aud", "iss", "ver", "azp", "appid", "client_id", "scp", "scope", "nonce")
+"""Claims that say for which application a token is. They do not say who may get one."""
 
 
 class Element(Struct):
@@ -131,10 +139,23 @@ def _written(element: Element) -> Iterable[str]:
     if element.name in WITH_TEXT:
         yield escape(element.text.strip())
     for each in element.children:
-        # Of the claims of an identity it is kept that they are there: without any it restricts nothing.
-        named = {"named": "true"} if each.name == "identity" and each.attributes else each.attributes
+        named = {"named": _pin(each)} if each.name == "identity" and each.attributes else each.attributes
         yield from _written(Element(each.name, named, each.children, each.text))
     yield f"</{element.name}>"
+
+
+PINS = ("thumbprint", "certificate-id")
+PINNED = "certificate"
+
+
+def _pin(identity: Element) -> str:
+    """Return what is kept of the claims of an identity: whether they name one certificate, or are there at all.
+
+    Without any it restricts nothing. A subject alone is in every certificate that someone issues with it.
+    """
+    if any(identity.attributes.get(each) for each in PINS) or identity.attributes.get("named") == PINNED:
+        return PINNED
+    return "true"
 
 
 def _plain(value: str) -> str:
@@ -283,35 +304,51 @@ class _Reading:
             self._doubt("validate-jwt accepts tokens without a signature")
             return
         urls = [each.attributes.get("url", "") for each in element.find("openid-config")]
-        named = element.has("issuers", "issuer") or element.has("required-claims", "claim")
-        if any(_any_tenant(each) for each in urls) and not named:
-            self._doubt("validate-jwt accepts tokens of every tenant")
-            return
         seen = Evidence(f"{self.where}/validate-jwt", urls or "signing keys")
-        if urls and not element.has("issuer-signing-keys", "key"):
-            self.tokens.append(seen)
-        elif element.has("issuer-signing-keys", "key"):
+        if element.has("issuer-signing-keys", "key"):
             self.signatures.append(seen)
-        else:
+            return
+        if not urls:
             self._doubt("validate-jwt names no issuer's keys")
+            return
+        claims, named = _claims(element), element.has("issuers", "issuer")
+        why = next(filter(None, (_doubt_of(issuer_of(url), claims, named=named) for url in urls)), "")
+        if not why and not claims and not element.has("audiences", "audience"):
+            why = ANY_AUDIENCE
+        if why:
+            self._doubt(f"validate-jwt {why}")
+            return
+        self.tokens.append(seen)
 
     def _entra_token(self, element: Element) -> None:
         tenant = element.attributes.get("tenant-id", "")
-        named = any(
-            element.has(*path) for path in (("required-claims", "claim"), ("client-application-ids", "application-id"))
+        claims = _claims(element)
+        why = _doubt_of(tenant_of(tenant), claims)
+        paths = (
+            ("audiences", "audience"),
+            ("client-application-ids", "application-id"),
+            ("backend-application-ids", "application-id"),
         )
-        if _any_tenant(tenant) and not named:
-            self._doubt("validate-azure-ad-token accepts tokens of every tenant")
+        if not why and not claims and not any(element.has(*path) for path in paths):
+            why = ANY_AUDIENCE
+        if why:
+            self._doubt(f"validate-azure-ad-token {why}")
             return
         self.tokens.append(Evidence(f"{self.where}/validate-azure-ad-token", tenant))
 
     def _certificate(self, element: Element) -> None:
+        """Read a check of a certificate. One of several identities is enough, so each must name some."""
+        identities = [each for part in element.find("identities") for each in part.find("identity")]
         if same(element.attributes.get("ignore-error", "false"), "true"):
             self._doubt("validate-client-certificate ignores errors")
-        elif any(each.attributes for part in element.find("identities") for each in part.find("identity")):
-            self.tokens.append(Evidence(f"{self.where}/validate-client-certificate", "named certificates"))
-        else:
+        elif not identities or not all(each.attributes for each in identities):
             self._doubt("validate-client-certificate names no certificate")
+        elif same(element.attributes.get("validate-trust", "true"), "false") and any(
+            each.attributes.get("named") != PINNED for each in identities
+        ):
+            self._doubt("validate-client-certificate accepts a subject in a certificate that anyone can issue")
+        else:
+            self.tokens.append(Evidence(f"{self.where}/validate-client-certificate", "named certificates"))
 
     def _addresses(self, element: Element) -> None:
         """Read a list of addresses that alone may call. A list of refused ones leaves every other address."""
@@ -336,6 +373,49 @@ def _names(element: Element) -> Iterable[str]:
         yield from _names(each)
 
 
-def _any_tenant(text: str) -> bool:
-    """Return whether a tenant, or the URL of an issuer, is every tenant."""
-    return any(part in ANY_TENANT for part in text.lower().split("/"))
+def _claims(element: Element) -> set[str]:
+    """Return the names of the claims that a check of a token requires, in lower case."""
+    claims = (claim for part in element.find("required-claims") for claim in part.find("claim"))
+    return {each.attributes.get("name", "").lower() for each in claims} - {""}
+
+
+class Issuer(Enum):
+    """Who signs the tokens that a policy accepts."""
+
+    one = "one tenant of Microsoft Entra ID"
+    every = "accepts tokens of every tenant"
+    unclear = "names a tenant that is not known"
+    other = "accepts tokens of an issuer where it is not visible whether anyone can sign up"
+
+
+def issuer_of(url: str) -> Issuer:
+    """Return who signs, by the URL of the document that names the keys."""
+    parts = [each for each in url.lower().split("/") if each]
+    known = len(parts) > 2 and parts[0] == "https:" and parts[1] in ISSUERS
+    return tenant_of(parts[2]) if known else Issuer.other
+
+
+def tenant_of(text: str) -> Issuer:
+    """Return who signs, by the id or a domain of a tenant. A named value (`{{tenant}}`) may be any tenant, or all."""
+    tenant = text.lower()
+    if tenant in EVERY_TENANT:
+        return Issuer.every
+    return Issuer.one if TENANT_ID.fullmatch(tenant) or _DOMAIN.fullmatch(tenant) else Issuer.unclear
+
+
+def _doubt_of(issuer: Issuer, claims: set[str], *, named: bool = False) -> str:
+    """Return why tokens of an issuer do not prove whose account it is; "" where they do.
+
+    `claims`: what a policy requires of a token. `named`: whether it names the issuers whose tokens it accepts.
+    """
+    restricts = {
+        Issuer.one: True,
+        Issuer.every: named or bool(claims & set(WHO)),
+        Issuer.unclear: bool(claims & set(WHO)),
+        Issuer.other: bool(claims - set(WHICH_APP)),
+    }
+    return "" if restricts[issuer] else issuer.value
+
+
+ANY_AUDIENCE = "names no audience, application or claim, so it accepts tokens for any application"
+_DOMAIN = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)+")

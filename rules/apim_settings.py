@@ -1,21 +1,29 @@
 """API Management: protocols and ciphers, certificates, and what its lists of children say."""
 
+import re
+from typing import Any
+
+from scanner.model.checks import check_set, check_value
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, is_one, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
     Fail,
     NotApplicable,
     Pass,
+    Unknown,
     Unread,
     Verdict,
     not_a_list,
+    not_returned_or_unknown,
     unknown,
     unknown_value,
 )
 
+from .apim import other_regions
 from .common import in_tier, rows
 
 PROPERTIES = "properties.customProperties"
@@ -96,6 +104,41 @@ def plain_backend(backend: Resource, index: Index) -> Verdict:
     return Pass((seen,)) if scheme in ("https", "wss") else unknown(Unread(path, "its scheme is not known"))
 
 
+CHECKS = {
+    "properties.tls.validateCertificateChain": "The gateway accepts a certificate of any issuer.",
+    "properties.tls.validateCertificateName": "The gateway accepts a trusted certificate of any host.",
+}
+"""The two switches of a back end, and what the gateway does while one is off. Both are on by default."""
+
+
+def unchecked_certificate(backend: Resource, index: Index) -> Verdict:
+    """Fail where the gateway does not check who issued the certificate of a back end, or for which host."""
+    found = {path: check_value(backend, path, good=(True,), bad=(False,), absent=True) for path in CHECKS}
+    off = [path for path, each in found.items() if isinstance(each, Fail)]
+    if off:
+        seen = tuple(backend.evidence(path, True) for path in off)
+        return Fail(
+            seen, " ".join(CHECKS[path] for path in off), causes=tuple(Cause("", path, value=True) for path in off)
+        )
+    unclear = next((each for each in found.values() if isinstance(each, Unknown)), None)
+    return unclear or Pass(tuple(backend.evidence(path, True) for path in CHECKS))
+
+
+REFERENCE, STATUS = "properties.keyVault.secretIdentifier", "properties.keyVault.lastStatus.code"
+
+
+def outside_vault(value: Resource, index: Index) -> Verdict:
+    """Fail where a secret is kept by API Management itself. A reference counts once the vault has answered it."""
+    if same(value.get("properties.secret"), False):
+        return NotApplicable("it is not marked as a secret")
+    named = check_set(value, REFERENCE, expected="the identifier of a secret")
+    status = value.get(STATUS)
+    if not isinstance(named, Pass) or is_absent(status) or same(status, "Success"):
+        return named
+    why = f"API Management could not read the secret from the vault: {status}"
+    return unknown(Unread(STATUS, why), evidence=(value.evidence(STATUS, "Success"),))
+
+
 STATES = ("active", "suspended", "submitted", "rejected", "cancelled", "expired")
 """The states of a subscription: azure-mgmt-apimanagement SubscriptionState."""
 
@@ -135,9 +178,46 @@ def old_versions(service: Resource, index: Index) -> Verdict:
     return Pass((seen,)) if value[:10] >= OLDEST else Fail((seen,))
 
 
+PLATFORM = "platformVersion"
+SUPPORTED = ("stv2", "stv2.1", "mtv1")
+
+
+def retired_platform(service: Resource, index: Index) -> Verdict:
+    """Fail where the platform of one of the regions of a service is retired. Each region has its own."""
+    places = other_regions(service)
+    found = [(f"properties.{PLATFORM}", service.get(f"properties.{PLATFORM}"))]
+    found += [
+        (f"properties.additionalLocations[{get_path(each, 'location')}].{PLATFORM}", get_path(each, PLATFORM))
+        for each in places or ()
+    ]
+    old = tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found if same(value, "stv1"))
+    if old:
+        return Fail(old)
+    if places is None:
+        return unknown(not_returned_or_unknown("properties.additionalLocations"))
+    unclear = next((path for path, value in found if not is_one(value, SUPPORTED)), "")
+    if unclear:
+        return unknown(not_returned_or_unknown(unclear))
+    return Pass(tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found))
+
+
 HOSTS = "properties.hostnameConfigurations"
 SOON = 30 * 86400
 RENEWED = ("BuiltIn", "Managed", "KeyVault")
+_OF_ONE_VERSION = re.compile(r"https://[^/]+/secrets/[^/]+/[^/]+/?", re.IGNORECASE)
+
+
+def _is_renewed(host: Any) -> bool:
+    """Return whether Azure or a key vault renews the certificate of a host name.
+
+    api-management/configure-custom-domain: an identifier with a version is not rotated. A failed renewal renews nothing.
+    """
+    if same(get_path(host, "certificateStatus"), "Failed"):
+        return False
+    secret = get_path(host, "keyVaultId")
+    if isinstance(secret, str) and _OF_ONE_VERSION.fullmatch(secret):
+        return False
+    return is_one(get_path(host, "certificateSource"), RENEWED)
 
 
 def expiring(service: Resource, index: Index) -> Verdict:
@@ -149,7 +229,7 @@ def expiring(service: Resource, index: Index) -> Verdict:
     if not isinstance(found, list):
         raise not_a_list(HOSTS)
     now = seconds_of(index.taken)
-    own = [each for each in found if not any(same(get_path(each, "certificateSource"), one) for one in RENEWED)]
+    own = [each for each in found if not _is_renewed(each)]
     if not own:
         return NotApplicable("Azure or a key vault renews its certificates")
     late, ends = [], []

@@ -4,13 +4,14 @@ import re
 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned_or_unknown, unknown_value
 
 from .appservice import config_of, runs
 from .common import child_evidence
-from .hosting import container_environment
+from .hosting import PLAN, container_environment
 
 STACK = "properties.linuxFxVersion"
 CUSTOM = ("docker", "compose", "kube", "sitecontainers")
@@ -211,30 +212,50 @@ def outbound_beside_network(site: Resource, index: Index) -> Verdict:
     return Fail(seen)
 
 
-ENABLED, MODE, EXCLUDED = (
+ENABLED, MODE, EXCLUDED, HTTPS = (
     "properties.clientCertEnabled",
     "properties.clientCertMode",
     "properties.clientCertExclusionPaths",
+    "properties.httpsOnly",
 )
 
 
 def optional_client_certificate(site: Resource, index: Index) -> Verdict:
-    """Fail where an app asks for client certificates, and lets callers without one in."""
+    """Fail where an app asks for client certificates, and lets callers without one in.
+
+    app-service/app-service-web-configure-tls-mutual-auth: a request over HTTP never carries a certificate.
+    """
     if same(site.get(ENABLED), False):
         return NotApplicable("it does not ask for client certificates")
     if not same(site.get(ENABLED), True):
         raise not_returned_or_unknown(ENABLED)
-    mode, excluded = site.get(MODE), site.get(EXCLUDED)
-    seen = (site.evidence(MODE, "Required"), Evidence(EXCLUDED, excluded, "none"))
+    mode, excluded, https = site.get(MODE), site.get(EXCLUDED), site.get(HTTPS)
+    found: list[tuple[Evidence, str, Cause]] = []
     if any(same(mode, each) for each in ("Optional", "OptionalInteractiveUser")):
-        return Fail(seen[:1])
+        seen = site.evidence(MODE, "Required")
+        found.append((seen, f"The mode is {mode}.", _setting(MODE, "Required")))
+    if isinstance(excluded, str) and excluded:
+        seen = Evidence(EXCLUDED, excluded, "none")
+        found.append((seen, f"The paths {excluded} are excluded.", _setting(EXCLUDED, "")))
+    if same(https, False):
+        seen = site.evidence(HTTPS, True)
+        found.append((seen, "Callers over HTTP are not asked for a certificate.", _setting(HTTPS, True)))
+    if found:
+        evidence, messages, causes = zip(*found, strict=True)
+        return Fail(evidence, " ".join(messages), causes=causes)
     if not same(mode, "Required"):
         raise not_returned_or_unknown(MODE)
-    if is_absent(excluded) or excluded == "":
-        return Pass(seen[:1])
-    if not isinstance(excluded, str):
+    if not is_absent(excluded) and not isinstance(excluded, str):
         raise unknown_value(EXCLUDED, excluded)
-    return Fail(seen)
+    if not same(https, True):
+        raise not_returned_or_unknown(HTTPS)
+    return Pass((site.evidence(MODE, "Required"), site.evidence(HTTPS, True)))
+
+
+def _setting(path: str, value: str | bool) -> Cause:
+    """Return a property of the app as a cause, with the command that sets it."""
+    text = str(value).lower() if isinstance(value, bool) else value or "''"
+    return Cause("", path, value=value, command=f"az resource update --ids {{id}} --set {path}={text}")
 
 
 def no_managed_identity(site: Resource, index: Index) -> Verdict:
@@ -252,6 +273,8 @@ def no_managed_identity(site: Resource, index: Index) -> Verdict:
 
 
 HEALTH = "properties.healthCheckPath"
+# app-service/monitor-instances-health-check: on these tiers the path is asked, and no instance is replaced.
+ONE_INSTANCE = ("Free", "Shared")
 
 
 def no_health_check(site: Resource, index: Index) -> Verdict:
@@ -260,6 +283,8 @@ def no_health_check(site: Resource, index: Index) -> Verdict:
         raise not_returned_or_unknown("kind")
     if runs(site) != "web":
         return NotApplicable("it is no web app")
+    if any(same(site.get(PLAN), each) for each in ONE_INSTANCE):
+        return NotApplicable("plans of its tier have one instance, which App Service does not replace")
     config = config_of(site)
     value = config.get(HEALTH)
     seen = child_evidence(config, "config/web", HEALTH, "a path")

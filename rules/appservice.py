@@ -142,7 +142,25 @@ def reach_of(site: Resource, index: Index, *, scm: bool = False) -> Lock:
         rules = restrictions(site, index, config_of(site), scm=scm)
     except Unread as gap:
         rules = possible(Reach.internet, gap, hops=(Hop("firewall", "Access restrictions", gap.why, allows=None),))
-    return placed(site, index, firewall(site, index, SWITCH, rules), "web")
+    return placed(site, index, _by_both_switches(site, firewall(site, index, SWITCH, rules), rules), "web")
+
+
+PUBLIC = "properties.publicNetworkAccess"
+
+
+def _by_both_switches(site: Resource, lock: Lock, rules: Lock) -> Lock:
+    """Return the network lock of an app, by its switch and the one of its `config/web`.
+
+    Which of the two wins is not documented: where the second one alone is on, it may let in whom the `rules` allow.
+    """
+    try:
+        second = config_of(site).evidence(PUBLIC, "Disabled")
+    except Unread:
+        return lock
+    if not same(second.value, "Enabled") or same(site.get(PUBLIC), "Enabled"):
+        return lock
+    missing = Unread(f"{WEB.path} {PUBLIC}", "it is on, and that of the app is not")
+    return lock | Lock(possible_grants=as_possible(rules, missing).possible_grants)
 
 
 def placed(site: Resource, index: Index, usual: Lock, service: str) -> Lock:
@@ -404,7 +422,7 @@ def ftp_reach(site: Resource, index: Index) -> Lock:
     """Return the network lock of FTP by the public switch alone.
 
     Access restrictions do not count, because it is not documented whether they filter FTP."""
-    lock = firewall(site, index, SWITCH, no_restrictions())
+    lock = _by_both_switches(site, firewall(site, index, SWITCH, no_restrictions()), no_restrictions())
     grants = tuple(each for each in lock.grants if each.level > Reach.selected)
     possible_grants = tuple(each for each in lock.possible_grants if each.level > Reach.selected)
     if not grants and not possible_grants:

@@ -35,11 +35,18 @@ AGENT = "properties.agentConfiguration"
 ON, OFF = ("true", True), ("false", False)
 
 
+SCRIPTS = (
+    *("CustomScriptExtension", "CustomScript", "CustomScriptForLinux", "RunCommandHandlerWindows"),
+    *("RunCommandHandlerLinux", "DSC", "HybridWorkerForWindows", "HybridWorkerForLinux"),
+)
+"""Types of extensions that run whatever program they are given, as root or SYSTEM."""
+
+
 def any_extension(machine: Resource, index: Index) -> Verdict:
-    """Fail where an identity with rights on the machine can run any extension on it, as its highest account.
+    """Fail where an identity with rights on the machine can run any program on it, as its highest account.
 
     azure-arc/servers/security-extensions: the agent runs every extension unless extensions are disabled, a list allows
-    some of them, or the agent is in monitor mode.
+    some of them, or the agent is in monitor mode. A list of extensions that run scripts limits nothing.
     """
     mode, enabled = machine.get(f"{AGENT}.configMode"), machine.get(f"{AGENT}.extensionsEnabled")
     if same(mode, "monitor"):
@@ -49,7 +56,7 @@ def any_extension(machine: Resource, index: Index) -> Verdict:
     path = f"{AGENT}.extensionsAllowList"
     allowed = machine.objects(path)
     if allowed:
-        return Pass((Evidence(path, [f"{get_path(each, 'publisher')}/{get_path(each, 'type')}" for each in allowed]),))
+        return _listed(machine, path, allowed)
     if is_absent(mode) or is_absent(enabled):
         raise not_returned(f"{AGENT}.configMode" if is_absent(mode) else f"{AGENT}.extensionsEnabled")
     if not same(mode, "full"):
@@ -59,6 +66,24 @@ def any_extension(machine: Resource, index: Index) -> Verdict:
     if is_absent(machine.get(path)) and machine.api_version_unknown:
         raise absent_at_unknown_version(path)
     return Fail((Evidence(path, [], "the extensions that you use"), machine.evidence(f"{AGENT}.configMode", "monitor")))
+
+
+def _listed(machine: Resource, path: str, allowed: list[Any]) -> Verdict:
+    """Return the verdict on a list of allowed extensions. The list of blocked ones is stronger."""
+    blocked = {_name_of(each) for each in machine.objects(f"{AGENT}.extensionsBlockList")}
+    names = [f"{get_path(each, 'publisher')}/{get_path(each, 'type')}" for each in allowed]
+    seen = Evidence(path, names)
+    if not all(isinstance(get_path(each, "type"), str) for each in allowed):
+        raise unknown_value(f"{path}[].type")
+    kinds = [str(get_path(each, "type")) for each in allowed if _name_of(each) not in blocked]
+    scripts = [each for each in kinds if any(same(each, one) for one in SCRIPTS)]
+    if scripts:
+        return Fail((seen,), f"The list allows {', '.join(scripts)}, which runs any program.")
+    return Pass((seen,))
+
+
+def _name_of(extension: Any) -> tuple[str, str]:
+    return str(get_path(extension, "publisher")).lower(), str(get_path(extension, "type")).lower()
 
 
 def incoming_ports(machine: Resource, index: Index) -> Verdict:

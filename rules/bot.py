@@ -65,7 +65,7 @@ def plain_endpoint(bot: Resource, index: Index) -> Verdict:
 
 
 def insecure_sites(channel: Resource, index: Index) -> Verdict:
-    """Fail where an enabled Direct Line or Web Chat site lets any origin and any user id in."""
+    """Fail where an enabled Direct Line or Web Chat site lets any origin in."""
     kind = channel.name.rsplit("/", 1)[-1]
     if not any(same(kind, each) for each in ("DirectLineChannel", "WebChatChannel")):
         return NotApplicable("only Direct Line and Web Chat have sites")
@@ -76,7 +76,8 @@ def insecure_sites(channel: Resource, index: Index) -> Verdict:
     open_sites = [_name(each) for each in sites if _is_off(get_path(each, "isSecureSiteEnabled"))]
     where = f"{path}[].isSecureSiteEnabled"
     if open_sites:
-        return Fail((Evidence(where, [f"false for {each}" for each in open_sites], True),))
+        seen = Evidence(where, [f"false for {each}" for each in open_sites], True)
+        return Fail((seen,), "Enhanced authentication is off, so a user may give the ID of another one too.")
     strange = next((each for each in sites if not same(get_path(each, "isSecureSiteEnabled"), True)), None)
     if strange is not None:
         raise unknown_value(where, get_path(strange, "isSecureSiteEnabled"))
@@ -85,7 +86,8 @@ def insecure_sites(channel: Resource, index: Index) -> Verdict:
         if not is_absent(origins) and not is_list_of_texts(origins):
             raise not_a_list(f"{path}[].trustedOrigins")
         if is_list_of_texts(origins) and any(same(each, "*") for each in origins):
-            return Fail((Evidence(f"{path}[].trustedOrigins", f"* for {_name(site)}", "the origins of your pages"),))
+            seen = Evidence(f"{path}[].trustedOrigins", f"* for {_name(site)}", "the origins of your pages")
+            return Fail((seen,), "The trusted origins have *, which is every origin.")
     return Pass((Evidence(where, True),))
 
 

@@ -80,7 +80,7 @@ def not_backed_up(cluster: Resource, index: Index) -> Verdict:
     """Fail where no backup is scheduled: neither in backupSchedules nor by hoursBetweenBackups, which came before them."""
     path, hours = "properties.backupSchedules", cluster.get("properties.hoursBetweenBackups")
     schedules = cluster.get(path)
-    if isinstance(schedules, list) and any(isinstance(each, dict) for each in schedules):
+    if isinstance(schedules, list) and any(get_path(each, "cronExpression") for each in schedules):
         return Pass((Evidence(path, [get_path(each, "scheduleName") for each in schedules]),))
     if isinstance(hours, int) and not isinstance(hours, bool) and hours > 0:
         return Pass((cluster.evidence("properties.hoursBetweenBackups"),))

@@ -242,6 +242,6 @@ def registry_password(app: Resource, index: Index) -> Verdict:
         return Fail((Evidence(path, weak, "a managed identity"),), causes=tuple(_identified(registries, weak)))
     if not all(is_absent(secret) or secret == "" for _, secret, _ in named):
         return unknown(malformed(path))
-    if not all(secret == "" or (isinstance(identity, str) and identity) for _, secret, identity in named):
+    if not all(isinstance(identity, str) and identity for *_, identity in named):
         return unknown(Unread(path, "Azure returned neither a password nor an identity"))
     return Pass((Evidence(f"{REGISTRIES}[].identity", [identity for _, _, identity in named]),))

@@ -4,7 +4,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict
+from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
 SCRIPT = ResourceType("Microsoft.Resources/deploymentScripts", api="2023-08-01")
 SUBNETS = "properties.containerSettings.subnetIds"
@@ -14,6 +14,10 @@ def outside_network(script: Resource, index: Index) -> Verdict:
     """Fail where the container of a script has a network of Azure's."""
     if is_absent(script.get(SUBNETS)) and script.why_absent_is_unknown:
         raise Unread(SUBNETS, script.why_absent_is_unknown)
-    subnets = [str(get_path(each, "id")) for each in script.objects(SUBNETS)]
+    ids = [get_path(each, "id") for each in script.objects(SUBNETS)]
+    strange = [each for each in ids if not isinstance(each, str) or not each.startswith("/")]
+    if strange:
+        raise unknown_value(f"{SUBNETS}[].id", strange[0])
+    subnets = [str(each) for each in ids]
     seen = Evidence(SUBNETS, subnets, "a subnet of yours")
     return Pass((seen,)) if subnets else Fail((seen,))

@@ -2,8 +2,9 @@
 
 It counts as a lock only if it is enabled, excludes no path, and accepts accounts of the subscription's tenant alone. A
 provider with open sign-up (a social provider, the Entra endpoints for all tenants) accepts accounts that anyone can
-create; an issuer of another tenant accepts the accounts of that tenant. Allowed audiences do not matter: they select for
-which application a token was issued, and the issuer decides whose tokens are accepted.
+create; an issuer of another tenant accepts the accounts of that tenant. Which audiences are allowed does not matter: they
+select for which application a token was issued, and the issuer decides whose tokens are accepted. A provider with neither
+a client nor an audience is inconclusive.
 """
 
 import re
@@ -42,6 +43,8 @@ ANY_ACCOUNT = "accepts accounts that anyone can create"
 ANOTHER_TENANT = "accepts accounts of another tenant"
 STATIC_WEB_APP = "azureStaticWebApps"
 ISSUER_OF_ENTRA = "registration.openIdIssuer"
+AUDIENCES = "validation.allowedAudiences"
+NO_CLIENT = "the provider names neither a client nor an audience, so it is not known what it accepts"
 # azure-mgmt-web CustomOpenIdConnectProvider: the issuer and the document of a provider's endpoints.
 OPEN_ID = "registration.openIdConnectConfiguration"
 ISSUERS_OF_CUSTOM = (f"{OPEN_ID}.issuer", f"{OPEN_ID}.wellKnownOpenIdConfiguration")
@@ -166,10 +169,18 @@ def _set_up(entry: Any) -> bool:
 
 
 def _entra(entry: Any, path: str, on: Evidence, tenant: str) -> Lock:
+    """Return the lock of Microsoft Entra ID.
+
+    azure-mgmt-web AzureActiveDirectoryRegistration: sign-in needs a client id; allowed audiences are for tokens of callers.
+    """
     issuer = get_path(entry, ISSUER_OF_ENTRA)
     if issuer in (MISSING, None, "") and not _set_up(entry):
         return Lock()
-    return _issued(issuer, path, on, tenant)
+    lock = _issued(issuer, path, on, tenant)
+    if _set_up(entry) or get_path(entry, AUDIENCES) not in (MISSING, None, []):
+        return lock
+    missing = Unread(f"{path.removesuffix(ISSUER_OF_ENTRA)}registration.clientId", NO_CLIENT)
+    return lock if lock.has(Auth.anonymous) else possible(Auth.anonymous, missing, on)
 
 
 def _issued(issuer: Any, path: str, on: Evidence, tenant: str) -> Lock:

@@ -43,6 +43,11 @@ FILTERS = "properties.contentFilters"
 BASE = "properties.basePolicyName"
 GUARDED = ("Hate", "Sexual", "Violence", "Selfharm", "Jailbreak")
 """The filters that Azure's own policies have on: ai-services/openai/concepts/default-safety-policies."""
+COMPLETE = (
+    *(f"{name} ({source})" for name in GUARDED[:4] for source in ("Prompt", "Completion")),
+    "Jailbreak (Prompt)",
+)
+"""The filters that a policy names where it inherits none: harm in both directions, and attacks in what users send."""
 MANAGED = ("Microsoft.Default", "Microsoft.DefaultV2")
 """Policies of Azure's own, which no customer changes."""
 
@@ -102,9 +107,8 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
             if not same(get_path(each, member), True):
                 path = f"{FILTERS}[].{member}"
                 return unknown(Unread(path, f"not known for the filter {get_path(each, 'name')}"), evidence=(seen,))
-    names = [str(get_path(each, "name")) for each in guarded]
-    based, harm = is_one(policy.get(BASE), MANAGED), GUARDED[:4]
-    if not based and not all(is_one(each, tuple(names)) for each in harm):
+    names = [f"{get_path(each, 'name')} ({get_path(each, 'source')})" for each in guarded]
+    if not is_one(policy.get(BASE), MANAGED) and not all(is_one(each, tuple(names)) for each in COMPLETE):
         return unknown(
             Unread(where, "it does not name every filter, and its base is no policy of Azure's own"), evidence=(seen,)
         )
@@ -137,7 +141,7 @@ def agents_outside(account: Resource, index: Index) -> Verdict:
         strange = [each for each in value if not same(get_path(each, "scenario"), "none")]
         return unknown(unknown_value(f"{INJECTIONS}[].scenario")) if strange else Fail((seen,))
     subnets = [get_path(each, "subnetArmId") for each in agents]
-    if any(isinstance(each, str) and each.startswith("/subscriptions/") for each in subnets):
+    if all(isinstance(each, str) and each.startswith("/subscriptions/") for each in subnets):
         return Pass((Evidence(f"{INJECTIONS}[].subnetArmId", [str(each) for each in subnets]),))
     if any(same(get_path(each, "useMicrosoftManagedNetwork"), True) for each in agents):
         return NotApplicable("agents are in a managed network, whose rules no stable API version shows")

@@ -1,6 +1,8 @@
 """HDInsight: the gateway, SSH, the Kafka REST proxy and the applications of a cluster, behind public addresses or a subnet."""
 
 from collections.abc import Iterator
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from msgspec.structs import replace
@@ -66,10 +68,12 @@ def network(cluster: Resource, index: Index, port: int) -> Lock:
     if not inside:
         reach = grant(Reach.internet, seen, Evidence(SUBNETS, "none"))
         return replace(reach, hops=(source_hop(reach), Hop("switch", "Virtual network", "none"))) | own
-    # The gateway and the head nodes are in one subnet each; the widest of them counts.
+    # The gateway and the head nodes are in one subnet each; what any of them allows counts.
     hop = Hop("switch", "Virtual network", "public addresses in a subnet")
     found = [subnet_port_lock(index, each, port, hop) for each in inside]
-    return max(found, key=lambda each: max(each.levels, default=0)) | grant(Reach.private, seen) | own
+    widest = max(found, key=lambda each: max(each.levels, default=0))
+    others = (Lock(each.grants, each.possible_grants) for each in found if each is not widest)
+    return reduce(or_, others, widest) | grant(Reach.private, seen) | own
 
 
 def _ports(cluster: Resource) -> Iterator[tuple[str, str, int]]:

@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent
+from scanner.model.json_paths import get_path, is_absent, is_one
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
@@ -17,6 +19,8 @@ from scanner.model.verdict import (
     Pass,
     Unread,
     Verdict,
+    absent_at_unknown_version,
+    malformed,
     not_a_list,
     unknown,
     unknown_value,
@@ -128,6 +132,32 @@ def other_providers(service: Resource, index: Index) -> Verdict:
 
 def _host(value: Any) -> str:
     return value.split("://", 1)[-1].split("/", 1)[0] if isinstance(value, str) else "not known"
+
+
+# Earlier versions
+
+VERSIONS = "properties.resourceVersionPolicyConfiguration"
+KEEPS, KEEPS_NONE = ("versioned", "versioned-update"), ("no-version",)
+
+
+def without_history(service: Resource, index: Index) -> Verdict:
+    """Fail where a service keeps no earlier versions: of every type of FHIR resource, or of some, which have their own."""
+    verdict = check_value(service, f"{VERSIONS}.default", good=KEEPS, bad=KEEPS_NONE, absent="versioned")
+    path = f"{VERSIONS}.resourceTypeOverrides"
+    own = service.get(path)
+    if isinstance(verdict, Fail):
+        return replace(verdict, causes=(Cause("", f"{VERSIONS}.default", value="versioned"),))
+    if not isinstance(verdict, Pass) or is_absent(own):
+        hidden = isinstance(verdict, Pass) and service.api_version_unknown
+        return unknown(absent_at_unknown_version(path)) if hidden else verdict
+    if not isinstance(own, dict):
+        return unknown(malformed(path))
+    without = [name for name, value in own.items() if is_one(value, KEEPS_NONE)]
+    if without:
+        causes = tuple(Cause("", f"{path}.{name}", value="versioned") for name in without)
+        return Fail((Evidence(path, without, "none"),), f"No history is kept of {', '.join(without)}.", causes=causes)
+    strange = next((name for name, value in own.items() if not is_one(value, KEEPS)), None)
+    return unknown(unknown_value(f"{path}.{strange}", own[strange])) if strange is not None else verdict
 
 
 # Where data is

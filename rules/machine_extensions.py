@@ -5,8 +5,17 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, peek, same
 from scanner.model.resource import Resource
 from scanner.model.unread import Unread, malformed
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Verdict,
+    not_returned,
+    not_returned_or_unknown,
+)
 
+from .common import child_evidence
 from .machines import MACHINE, VM, is_vm
 
 # Costly: one request for each machine. A list of machines names its extensions without their types.
@@ -26,14 +35,41 @@ def no_entra_login(machine: Resource, index: Index) -> Verdict:
         return NotApplicable("it was not made from an image with accounts of its own")
     found = machine.children(EXTENSIONS)
     types = [peek(each.body, TYPE) for each in found]
-    login = next((each for each in types if any(same(each, one) for one in LOGIN)), None)
-    if login is not None:
-        return Pass((Evidence(f"extensions[].{TYPE}", login),))
+    logins = [each for each in found if any(same(peek(each.body, TYPE), one) for one in LOGIN)]
+    if logins:
+        return _signs_in(machine, logins)
     if found.gap is not None:
         raise found.gap
     for each in found:
         _kind(each)
     return Fail((Evidence(f"extensions[].{TYPE}", types, LOGIN[0]),))
+
+
+STATE = "properties.provisioningState"
+
+
+def _signs_in(machine: Resource, logins: list[Resource]) -> Verdict:
+    """Return the verdict on a machine with the extension, which works once it is installed, and with an identity.
+
+    howto-vm-sign-in-azure-ad-windows, howto-vm-sign-in-azure-ad-linux: it needs the system-assigned identity of the machine.
+    """
+    kinds = str(machine.get("identity.type")).lower()
+    has_identity = "systemassigned" in kinds
+    if not has_identity and (not is_absent(machine.get("identity.type")) or not machine.api_version_unknown):
+        return Fail((machine.evidence("identity.type", "SystemAssigned"),), NO_IDENTITY)
+    if not has_identity:
+        raise not_returned("identity.type")
+    for each in logins:
+        if same(each.get(STATE), "Succeeded"):
+            return Pass((Evidence(f"extensions/{each.name} {TYPE}", each.get(TYPE)), machine.evidence("identity.type")))
+    failed = [each for each in logins if same(each.get(STATE), "Failed")]
+    if len(failed) == len(logins):
+        seen = tuple(child_evidence(each, f"extensions/{each.name}", STATE, "Succeeded") for each in failed)
+        return Fail(seen, "The extension could not be installed.")
+    raise not_returned_or_unknown(f"extensions/{logins[0].name} {STATE}")
+
+
+NO_IDENTITY = "The extension for it has no system-assigned identity of the machine, which it needs."
 
 
 def _kind(extension: Resource) -> str:

@@ -1,7 +1,10 @@
 """Azure Machine Learning workspaces, hubs and projects: their network, and what is read below them."""
 
 import re
+from contextlib import suppress
+from typing import Any
 
+from scanner.model.addresses import BadAddress, parse, union
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.exposure import Hop, Lock, Reach, possible, replace
@@ -25,7 +28,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.owners import rated
-from scanner.reach.sources import in_own_tenant
+from scanner.reach.sources import grant_from_addresses, in_own_tenant
 
 from .common import find
 from .connections import without_credentials
@@ -34,7 +37,7 @@ WORKSPACE = ResourceType("Microsoft.MachineLearningServices/workspaces", api="20
 HUB = "properties.hubResourceId"
 PUBLIC = "properties.publicNetworkAccess"
 LEGACY = "properties.allowPublicAccessWhenBehindVnet"
-ADDRESSES = "properties.ipAllowlist"
+ADDRESSES, ACLS = "properties.ipAllowlist", "properties.networkAcls"
 ISOLATION = "properties.managedNetwork.isolationMode"
 CONNECTIONS_PATH = "properties.privateEndpointConnections"
 NOT_ISOLATED = ("Disabled", "None", "")
@@ -120,16 +123,31 @@ def _own(workspace: Resource, index: Index) -> Lock:
 
 
 def _named_addresses(workspace: Resource) -> Lock | None:
-    """Return the lock of a workspace that names addresses; None where it names none.
+    """Return the lock of a workspace that names addresses; None where it names none, or one of its two forms allows all.
 
     Azure returns them, but no stable version defines them: whether they are enforced is not known.
+    azure-ai-ml NetworkAcls: with the default action Allow every address may call, whatever the rules say.
     """
-    value = workspace.get(ADDRESSES)
-    if is_absent(value) or value == []:
+    value, default = workspace.get(ADDRESSES), workspace.get(f"{ACLS}.defaultAction")
+    rules = workspace.get(f"{ACLS}.ipRules")
+    named = (ADDRESSES, value) if not is_absent(value) and value != [] else None
+    if same(default, "Allow") or (named is not None and _has_every_address(value)):
         return None
-    missing = Unread(ADDRESSES, "it names addresses in a property that no stable API version defines")
+    if not is_absent(default) or (not is_absent(rules) and rules != []):
+        named = named or (ACLS, workspace.get(ACLS))
+    if named is None:
+        return None
+    missing = Unread(named[0], "it names addresses in a property that no stable API version defines")
     hop = Hop("rules", "Allowed addresses", missing.why, allows=None)
-    return possible(Reach.internet, missing, workspace.evidence(ADDRESSES, []), hops=(hop,))
+    return possible(Reach.internet, missing, workspace.evidence(named[0], []), hops=(hop,))
+
+
+def _has_every_address(value: Any) -> bool:
+    """Return whether a list of addresses has every one of IPv4."""
+    found = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    with suppress(BadAddress):
+        return (parse("0.0.0.0/0") - union([parse(each) for each in found])).is_empty
+    return False
 
 
 def hub_of(workspace: Resource, index: Index) -> Resource:
@@ -218,7 +236,7 @@ def wide_target(rule: Resource, index: Index) -> Verdict:
         return NotApplicable("Azure needs the rule")
     if same(kind, "FQDN"):
         return _wide_name(rule, "properties.destination")
-    return _wide_tag(rule) if same(kind, "ServiceTag") else unknown(unknown_value("properties.type", kind))
+    return _wide_tag(rule, index) if same(kind, "ServiceTag") else unknown(unknown_value("properties.type", kind))
 
 
 def _wide_name(rule: Resource, path: str) -> Verdict:
@@ -231,7 +249,7 @@ def _wide_name(rule: Resource, path: str) -> Verdict:
     return Pass((seen,)) if _NAME.fullmatch(value) else unknown(unknown_value(path, value))
 
 
-def _wide_tag(rule: Resource) -> Verdict:
+def _wide_tag(rule: Resource, index: Index) -> Verdict:
     ranges, tag = "properties.destination.addressPrefixes", "properties.destination.serviceTag"
     if same(rule.get("properties.destination.action"), "Deny"):
         return Pass((rule.evidence("properties.destination.action"),))
@@ -239,7 +257,7 @@ def _wide_tag(rule: Resource) -> Verdict:
     if not is_absent(listed) and not is_list_of_texts(listed):
         raise malformed(ranges)
     if listed:
-        return NotApplicable("it names addresses instead of a service")
+        return _wide_ranges(rule, index, ranges, listed)
     value = rule.require(tag)
     if not isinstance(value, str) or not value:
         return unknown(unknown_value(tag, value))
@@ -249,6 +267,17 @@ def _wide_tag(rule: Resource) -> Verdict:
     if any(is_one(each, WIDE_TAGS) for each in names):
         return Fail((seen,))
     return Pass((seen,)) if any(is_one(each, NARROW_TAGS) for each in names) else unknown(unknown_value(tag, value))
+
+
+def _wide_ranges(rule: Resource, index: Index, path: str, listed: list[str]) -> Verdict:
+    """Return the verdict on addresses, which stand in place of a service."""
+    try:
+        found = grant_from_addresses(union([parse(each) for each in listed]), index)
+    except BadAddress as bad:
+        return unknown(Unread(path, str(bad)))
+    if found is not None and found.level >= Reach.wide:
+        return Fail((rule.evidence(path, "the addresses of single services"),))
+    return NotApplicable("it names addresses instead of a service")
 
 
 # Data and deployments

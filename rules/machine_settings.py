@@ -50,16 +50,16 @@ def no_trusted_launch(machine: Resource, index: Index) -> Verdict:
     """Fail where a machine starts whatever its disk says, without secure boot or a virtual TPM."""
     _readable(machine)
     kind, path = machine.get(_inner(machine, KIND)), _inner(machine, KIND)
-    if same(kind, "ConfidentialVM"):
-        return Pass((Evidence(path, kind, "TrustedLaunch"),))
     if is_absent(kind) or same(kind, "Standard"):
         if is_absent(kind) and machine.api_version_unknown:
             raise not_returned_or_unknown(path)
         return Fail((Evidence(path, kind, "TrustedLaunch"),))
-    if not same(kind, "TrustedLaunch"):
+    if not is_one(kind, ("TrustedLaunch", "ConfidentialVM")):
         raise unknown_value(path, kind)
     seen = tuple(Evidence(_inner(machine, each), machine.get(_inner(machine, each)), True) for each in (BOOT, TPM))
-    off = tuple(each for each in seen if same(each.value, False) or is_absent(each.value))
+    # virtual-machines/trusted-launch: what is absent is off. Of a confidential machine, nothing says what absent means.
+    unset = same(kind, "TrustedLaunch")
+    off = tuple(each for each in seen if same(each.value, False) or (unset and is_absent(each.value)))
     if off:
         return Fail(off)
     if not all(same(each.value, True) for each in seen):

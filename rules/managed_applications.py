@@ -13,6 +13,7 @@ from scanner.model.verdict import (
     Verdict,
     absent_at_unknown_version,
     malformed,
+    not_returned_or_unknown,
     unknown_value,
 )
 
@@ -20,6 +21,7 @@ APPLICATION = ResourceType("Microsoft.Solutions/applications", api="2021-07-01")
 MODE = "properties.managementMode"
 RIGHTS = "properties.authorizations"
 JIT = "properties.jitAccessPolicy.jitAccessEnabled"
+APPROVAL = "properties.jitAccessPolicy.jitApprovalMode"
 PUBLISHER = "properties.publisherTenantId"
 
 
@@ -43,6 +45,16 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
     if index.same_owner(publisher, home):
         return NotApplicable("its publisher is of your own tenant")
     if same(application.get(JIT), True):
-        return Pass((application.evidence(JIT),))
-    seen = Evidence(f"{RIGHTS}[].roleDefinitionId", [str(get_path(each, "roleDefinitionId")) for each in rights])
-    return Fail((application.evidence(PUBLISHER, home), seen, application.evidence(JIT, True)))
+        return _approved(application)
+    roles = Evidence(f"{RIGHTS}[].roleDefinitionId", [str(get_path(each, "roleDefinitionId")) for each in rights])
+    return Fail((application.evidence(PUBLISHER, home), roles, application.evidence(JIT, True)))
+
+
+def _approved(application: Resource) -> Verdict:
+    """Return the verdict on just-in-time access: someone must approve each request."""
+    mode, seen = application.get(APPROVAL), application.evidence(APPROVAL, "ManualApprove")
+    if same(mode, "ManualApprove"):
+        return Pass((application.evidence(JIT), seen))
+    if same(mode, "AutoApprove"):
+        return Fail((seen,), "Each request of the publisher is approved by itself.")
+    raise not_returned_or_unknown(APPROVAL)

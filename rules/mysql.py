@@ -20,6 +20,7 @@ PARAMETERS = SERVER.child(
     matters=named(
         "audit_log_enabled",
         "audit_log_events",
+        "audit_log_include_users",
         "local_infile",
         "aad_auth_only",
         "require_secure_transport",

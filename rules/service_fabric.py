@@ -55,6 +55,8 @@ def unsecured(cluster: Resource, index: Index) -> Verdict:
     names = cluster.objects(COMMON_NAMES)
     if cluster.has(CERTIFICATE) and not isinstance(cluster.get(CERTIFICATE), str):
         raise malformed(CERTIFICATE)
+    if (cluster.has(CERTIFICATE) or names) and scheme == "http":
+        raise Unread(MANAGEMENT, "it has no TLS, although the cluster has a certificate")
     if cluster.has(CERTIFICATE) or names:
         return Pass((Evidence(CERTIFICATE if cluster.has(CERTIFICATE) else COMMON_NAMES, "set"), seen))
     if cluster.api_version_unknown:

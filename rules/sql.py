@@ -270,7 +270,7 @@ def entra_admin(top: Resource, index: Index, *, administrators: Read) -> Verdict
     path = "properties.administrators.login"
     if top.has("properties.administrators"):
         login = top.require(path)
-        if not isinstance(login, str):
+        if not isinstance(login, str) or not login:
             return unknown(unknown_value(path, login), evidence=(top.evidence(path),))
         return Pass((top.evidence(path),))
     children = top.children(administrators)

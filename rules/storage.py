@@ -1,5 +1,6 @@
 """Storage accounts: blobs, files, queues, tables, static sites, SFTP and NFS."""
 
+import re
 from collections.abc import Iterator
 
 from scanner.model.exposure import (
@@ -444,6 +445,36 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
 def _not_served(account: Resource, name: str) -> Exposure:
     why = f"accounts of kind {account.get('kind')} do not support it"
     return closed(name, "app" if name == "web" else "data", why, account.evidence("kind"), display_name=name)
+
+
+SAS_PERIOD, SAS_ACTION = "properties.sasPolicy.sasExpirationPeriod", "properties.sasPolicy.expirationAction"
+LONGEST_SAS = 365
+"""The most days that a period may have: a longer one limits nothing."""
+
+
+def unlimited_sas(account: Resource, index: Index) -> Verdict:
+    """Fail where nothing refuses a SAS that is valid for long: no policy, one that only logs, or one of years.
+
+    azure-mgmt-storage ExpirationAction: Log is for audits, and Block denies a SAS that does not keep to the period.
+    """
+    if same(account.get("properties.allowSharedKeyAccess"), False):
+        return NotApplicable("shared keys are disabled, so user delegation SAS alone work, for at most 7 days")
+    period, action = account.get(SAS_PERIOD), account.get(SAS_ACTION)
+    seen = account.evidence(SAS_PERIOD, "a period such as 7.00:00:00")
+    if is_absent(period) or period == "":
+        return Fail((seen,))
+    days = _DAYS.match(period) if isinstance(period, str) else None
+    if days is None:
+        return unknown(unknown_value(SAS_PERIOD, period), evidence=(seen,))
+    if int(days[1] or 0) > LONGEST_SAS:
+        return Fail((seen,), f"The period of the policy is {days[1]} days.")
+    blocks = account.evidence(SAS_ACTION, "Block")
+    if same(action, "Log"):
+        return Fail((blocks,), "A SAS that is valid for longer is logged, and not refused.")
+    return Pass((seen, blocks)) if same(action, "Block") else unknown(not_returned_or_unknown(SAS_ACTION))
+
+
+_DAYS = re.compile(r"(?:(\d+)\.)?\d{1,2}:\d{2}:\d{2}$")
 
 
 def wide_resource_rule(account: Resource, index: Index) -> Verdict:

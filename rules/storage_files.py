@@ -84,7 +84,7 @@ YEAR = 365
 
 
 def old_keys(account: Resource, index: Index) -> Verdict:
-    """Fail where a key is older than the policy of the account says, or than a year without one.
+    """Fail where a key is older than the policy of the account says, or than a year without one, or with a longer one.
 
     storage/common/storage-account-keys-manage: a key without a time of creation was not renewed since Azure keeps it.
     """
@@ -94,6 +94,7 @@ def old_keys(account: Resource, index: Index) -> Verdict:
     days = YEAR if is_absent(period) else period
     if not isinstance(days, int) or isinstance(days, bool) or days <= 0:
         return unknown(unknown_value(PERIOD, period))
+    days = min(days, YEAR)
     seen = tuple(account.evidence(each, f"at most {days} days ago") for each in CREATED)
     if why := account.why_absent_is_unknown:
         return unknown(Unread("properties.keyCreationTime", why))

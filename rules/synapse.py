@@ -3,15 +3,17 @@
 from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.checks import check_child, check_value
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import same, text_at
+from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
-from scanner.model.verdict import unknown_value
+from scanner.model.resource_type import Read, ResourceType
+from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import child_evidence, host
+from .tables.resource_logs import AUDIT, judged
 
 WORKSPACE = ResourceType("Microsoft.Synapse/workspaces", api="2021-06-01")
 ONLY = "properties.azureADOnlyAuthentication"
@@ -66,6 +68,37 @@ def logins(workspace: Resource) -> Lock:
     if children.gap is not None:
         return possible(Auth.shared, children.gap, workspace.evidence(ONLY, True))
     return grant(Auth.shared, workspace.evidence(ONLY, True), description=description)
+
+
+def not_audited(workspace: Resource, index: Index, *, logs: Read) -> Verdict:
+    """Fail where no SQL audit log is stored: auditing is off, or its log goes nowhere.
+
+    azure-sql/database/auditing-setup: with Azure Monitor as the target, a diagnostic setting sends the log.
+    """
+    policy = workspace.child(AUDITING)
+    verdict = check_child(
+        policy, AUDITING, lambda one: check_value(one, "properties.state", good=("Enabled",), bad=("Disabled",))
+    )
+    if policy is None or not isinstance(verdict, Pass):
+        return verdict
+    storage, monitor = policy.get(STORAGE), policy.get(MONITOR)
+    if not is_absent(storage) and storage != "":
+        if not isinstance(storage, str) or not storage.lower().startswith("https://"):
+            return unknown(unknown_value(f"{AUDITING.path} {STORAGE}", storage))
+        return Pass((*verdict.evidence, child_evidence(policy, AUDITING.path, STORAGE)))
+    if is_absent(monitor) or same(monitor, False):
+        return Fail(
+            (child_evidence(policy, AUDITING.path, MONITOR, True),), "Auditing is enabled, and no target is set."
+        )
+    if not same(monitor, True):
+        return unknown(unknown_value(f"{AUDITING.path} {MONITOR}", monitor))
+    sends = judged(workspace.children(logs), index, ("SQLSecurityAuditEvents",), AUDIT)
+    if isinstance(sends, Fail):
+        return Fail(sends.evidence, "Auditing is enabled, and no diagnostic setting sends its log.")
+    return sends
+
+
+STORAGE, MONITOR = "properties.storageEndpoint", "properties.isAzureMonitorTargetEnabled"
 
 
 @WORKSPACE.endpoints(data=(*SQL, "development"), reads=(FIREWALL, ENTRA_ONLY))

@@ -35,7 +35,7 @@ def node_provisioning(resource: Resource, index: Index) -> Verdict:
     pools = resource.get(f"{path}.defaultNodePools")
     seen = (resource.evidence(f"{path}.mode"), resource.evidence(f"{path}.defaultNodePools", "None"))
     if same(pools, "None"):
-        return Pass(seen)
+        return NotApplicable("its node pools are in Kubernetes, and so are their limits")
     if same(pools, "Auto") or is_absent(pools):
         return Fail(seen)
     raise unknown_value(f"{path}.defaultNodePools", pools)

@@ -3,19 +3,35 @@
 from typing import NamedTuple
 
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import is_one, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_returned_or_unknown, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_returned_or_unknown,
+    unknown,
+    unknown_value,
+)
 
 
 class Parameter(NamedTuple):
-    """A server parameter by its name. `good`, `bad`: its values; `has`: what a list with commas must hold instead."""
+    """A server parameter by its name. `good`, `bad`: its values; `has`: what a list with commas must hold one of instead.
+
+    `switch`: the parameter, ON or OFF, without which this one does nothing. `limits`: one that must be empty for it to
+    apply to every user.
+    """
 
     name: str
     good: str = ""
     bad: str = ""
-    has: str = ""
+    has: tuple[str, ...] = ()
+    switch: str = ""
+    limits: str = ""
 
 
 LOG_CONNECTIONS = Parameter("log_connections", "on", "off")
@@ -23,23 +39,63 @@ LOG_DISCONNECTIONS = Parameter("log_disconnections", "on", "off")
 LOG_CHECKPOINTS = Parameter("log_checkpoints", "on", "off")
 THROTTLE = Parameter("connection_throttle.enable", "on", "off")
 AUDIT_LOG = Parameter("audit_log_enabled", "ON", "OFF")
-AUDIT_EVENTS = Parameter("audit_log_events", has="CONNECTION")
+# mysql/flexible-server/concepts-audit-logs: CONNECTION_V2 has the same events, and those of refused sign-ins with their code.
+AUDIT_EVENTS = Parameter(
+    "audit_log_events",
+    has=("CONNECTION", "CONNECTION_V2"),
+    switch="audit_log_enabled",
+    limits="audit_log_include_users",
+)
 LOCAL_FILES = Parameter("local_infile", "OFF", "ON")
 
 
 def parameter(server: Resource, index: Index, *, read: Read, wanted: Parameter) -> Verdict:
     """Fail where a parameter has its bad value, or its list lacks what it must hold. Azure lists every parameter."""
-    path, found = f"{read.path}/{wanted.name}", server.children(read)
-    row = next((each for each in found if same(each.name.rsplit("/", 1)[-1], wanted.name)), None)
-    if row is None:
-        return unknown(found.gap or Unread(path, "Azure did not list it"))
-    value = row.get("properties.value")
-    if not isinstance(value, str):
-        return unknown(not_returned_or_unknown(f"{path} properties.value"))
-    seen = Evidence(f"{path} properties.value", value, wanted.good or wanted.has)
+    switch = _row(server, read, wanted.switch) if wanted.switch else None
+    if switch is not None and same(switch.get("properties.value"), "OFF"):
+        return NotApplicable(f"{wanted.switch} is OFF, which another rule reports")
+    value, row = _value(server, read, wanted.name)
+    path = f"{read.path}/{wanted.name} properties.value"
+    seen = Evidence(path, value, wanted.good or wanted.has[0])
     if wanted.has:
         named = [part.strip() for part in value.split(",")]
-        return Pass((seen,)) if any(same(each, wanted.has) for each in named) else Fail((seen,))
-    if same(value, wanted.bad):
-        return Fail((seen,))
-    return Pass((seen,)) if same(value, wanted.good) else unknown(unknown_value(seen.path, value), evidence=(seen,))
+        verdict: Verdict = Pass((seen,)) if any(is_one(each, wanted.has) for each in named) else Fail((seen,))
+    elif same(value, wanted.bad):
+        verdict = Fail((seen,))
+    elif same(value, wanted.good):
+        verdict = Pass((seen,))
+    else:
+        return unknown(unknown_value(path, value), evidence=(seen,))
+    return _in_effect(verdict, server, read, wanted, row) if isinstance(verdict, Pass) else verdict
+
+
+def _in_effect(verdict: Pass, server: Resource, read: Read, wanted: Parameter, row: Resource) -> Verdict:
+    """Return the verdict on a good value: it must be in effect, and for every user."""
+    if same(row.get("properties.isConfigPendingRestart"), True):
+        path, why = (
+            f"{read.path}/{wanted.name} properties.isConfigPendingRestart",
+            "it takes effect at the next restart",
+        )
+        return unknown(Unread(path, why), evidence=verdict.evidence)
+    if wanted.limits and _row(server, read, wanted.limits) is not None and _value(server, read, wanted.limits)[0]:
+        missing = Unread(f"{read.path}/{wanted.limits}", "it names the users that are logged")
+        return unknown(missing, evidence=verdict.evidence)
+    if wanted.switch and not same(_value(server, read, wanted.switch)[0], "ON"):
+        return unknown(unknown_value(f"{read.path}/{wanted.switch} properties.value"), evidence=verdict.evidence)
+    return verdict
+
+
+def _row(server: Resource, read: Read, name: str) -> Resource | None:
+    """Return the row of a parameter; None without one."""
+    return next((each for each in server.children(read) if same(each.name.rsplit("/", 1)[-1], name)), None)
+
+
+def _value(server: Resource, read: Read, name: str) -> tuple[str, Resource]:
+    """Return the value of a parameter, with its row. Raises Unread."""
+    path, row = f"{read.path}/{name}", _row(server, read, name)
+    if row is None:
+        raise server.children(read).gap or Unread(path, "Azure did not list it")
+    value = row.get("properties.value")
+    if not isinstance(value, str):
+        raise not_returned_or_unknown(f"{path} properties.value")
+    return value, row

@@ -14,7 +14,7 @@ FULL = """
     <authentication-basic username="user" password="s3cret-password" />
     <ip-filter action="allow"><address>198.51.100.7</address><address-range from="10.0.0.1" to="10.0.0.9" /></ip-filter>
     <validate-jwt header-name="Authorization" require-scheme="s3cret">
-      <openid-config url="https://login.example/own?code=s3cret" />
+      <openid-config url="https://login.microsoftonline.com/own.example/v2.0?code=s3cret" />
       <issuer-signing-keys><key>s3cret-signing</key></issuer-signing-keys>
       <required-claims><claim name="scp"><value>s3cret-claim</value></claim></required-claims>
     </validate-jwt>
@@ -45,7 +45,7 @@ def test_nothing_of_a_policy_is_kept_that_may_be_a_secret() -> None:
     text = once["properties"]["value"]
     assert "s3cret" not in str(once)
     assert reduced(once) == once
-    for each in ("ip-filter", "198.51.100.7", "validate-jwt", "key", "return-response", "https://login.example/own"):
+    for each in ("ip-filter", "198.51.100.7", "validate-jwt", "key", "return-response", "/own.example/v2.0"):
         assert each in text
 
 
@@ -64,12 +64,18 @@ def test_the_reduced_policy_demands_the_same() -> None:
     whole, kept = (Policies((), None).of(Resource(each), "p") for each in (body, reduced(body)))
     assert (whole.base, whole.filters) == (kept.base, kept.filters)
     assert [each.why for each in whole.unclear] == [each.why for each in kept.unclear]
-    assert len(whole.tokens) == len(kept.tokens) == 2
+    assert len(whole.tokens) == len(kept.tokens) == 1
     assert len(whole.signatures) == len(kept.signatures) == 1
 
 
 CERTIFICATE = "<validate-client-certificate {}><identities><identity {} /></identities></validate-client-certificate>"
-TOKEN = "<validate-jwt><openid-config url='https://login.example/own' /></validate-jwt>"
+OWN = "<openid-config url='https://login.microsoftonline.com/own.example/v2.0' />"
+AUDIENCE = "<audiences><audience>a</audience></audiences>"
+TOKEN = f"<validate-jwt>{OWN}{AUDIENCE}</validate-jwt>"
+EVERY = "<openid-config url='https://login.microsoftonline.com/common/v2.0' />"
+OTHER = "<openid-config url='https://accounts.google.com/.well-known/openid-configuration' />"
+NAMED = "<openid-config url='https://login.microsoftonline.com/{{tenant}}/v2.0' />"
+CLAIM = "<required-claims><claim name='{}' /></required-claims>"
 
 
 @pytest.mark.parametrize(
@@ -77,13 +83,24 @@ TOKEN = "<validate-jwt><openid-config url='https://login.example/own' /></valida
     [
         "<base />",
         f"<choose><when condition='@(true)'>{TOKEN}</when></choose>",
-        "<validate-jwt require-signed-tokens='false'><openid-config url='https://login.example/own' /></validate-jwt>",
+        f"<validate-jwt require-signed-tokens='false'>{OWN}{AUDIENCE}</validate-jwt>",
         "<validate-jwt />",
-        "<validate-jwt><openid-config url='https://login.microsoftonline.com/common/v2.0' /></validate-jwt>",
+        f"<validate-jwt>{OWN}</validate-jwt>",
+        f"<validate-jwt>{EVERY}{AUDIENCE}</validate-jwt>",
+        f"<validate-jwt>{EVERY}{CLAIM.format('aud')}</validate-jwt>",
+        f"<validate-jwt>{OWN}{EVERY}{AUDIENCE}</validate-jwt>",
+        f"<validate-jwt>{OTHER}{AUDIENCE}</validate-jwt>",
+        f"<validate-jwt>{OTHER}{CLAIM.format('aud')}</validate-jwt>",
+        f"<validate-jwt>{NAMED}{AUDIENCE}</validate-jwt>",
         "<validate-azure-ad-token tenant-id='organizations' />",
+        "<validate-azure-ad-token tenant-id='own.example' />",
+        f"<validate-azure-ad-token tenant-id='{{{{tenant}}}}'>{AUDIENCE}</validate-azure-ad-token>",
         "<validate-client-certificate />",
         CERTIFICATE.format("", ""),
         CERTIFICATE.format("ignore-error='true'", "subject='CN=a'"),
+        CERTIFICATE.format("validate-trust='false'", "subject='CN=a'"),
+        "<validate-client-certificate><identities><identity thumbprint='a' /><identity /></identities>"
+        "</validate-client-certificate>",
         "<include-fragment fragment-id='gone' />",
         "<check-header name='X-Key' />",
     ],
@@ -92,6 +109,30 @@ def test_what_proves_no_credential(inbound: str) -> None:
     found = demands(inbound)
     assert (found.tokens, found.signatures) == ((), ())
     assert bool(found.unclear) != (inbound == "<base />")
+
+
+@pytest.mark.parametrize(
+    "inbound",
+    [
+        TOKEN,
+        f"<validate-jwt>{OWN}{CLAIM.format('roles')}</validate-jwt>",
+        f"<validate-jwt>{EVERY}{CLAIM.format('tid')}</validate-jwt>",
+        f"<validate-jwt>{EVERY}{AUDIENCE}<issuers><issuer>https://sts.windows.net/own/</issuer></issuers></validate-jwt>",
+        f"<validate-jwt>{OTHER}{CLAIM.format('hd')}</validate-jwt>",
+        f"<validate-azure-ad-token tenant-id='own.example'>{AUDIENCE}</validate-azure-ad-token>",
+        "<validate-azure-ad-token tenant-id='own.example'><client-application-ids><application-id>a</application-id>"
+        "</client-application-ids></validate-azure-ad-token>",
+        CERTIFICATE.format("", "subject='CN=a'"),
+        CERTIFICATE.format("validate-trust='false'", "thumbprint='a'"),
+    ],
+)
+def test_what_proves_a_credential(inbound: str) -> None:
+    found = demands(inbound)
+    assert len(found.tokens) == 1
+    assert not found.unclear
+    once = reduced({"id": ID, "properties": {"value": f"<policies><inbound>{inbound}</inbound></policies>"}})
+    again = Policies((), None).of(Resource({"id": f"{ID}/policies/policy", **once}), "p")
+    assert (len(again.tokens), again.unclear) == (1, ())
 
 
 def test_the_policy_of_an_operation_without_base_leaves_out_that_of_its_api() -> None:

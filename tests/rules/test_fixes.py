@@ -34,7 +34,7 @@ READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)"
 WRITTEN: dict[str, str] = {
     "siteConfig": "Site: what is written there is read at config/web",
     "days": "the retention policies of BlobServiceProperties and FileServiceProperties",
-    "expirationAction": "StorageAccount sasPolicy, beside sasExpirationPeriod",
+    "sasExpirationPeriod": "StorageAccount sasPolicy, beside expirationAction",
     "managed": "ManagedCluster aadProfile: written with enableAzureRBAC",
     "continuousModeProperties": "DatabaseAccountGetResults backupPolicy of the type Continuous",
     "tier": "DatabaseAccountGetResults backupPolicy.continuousModeProperties",
