@@ -63,7 +63,8 @@ class BundleReader:
         self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType, by: By
     ) -> None:
         """Write a resource at once where nothing is read below it, else add a job that reads its bundle."""
-        resource = Resource(row, api=resource_type.api, by=by)
+        api = None if by == "graph" else resource_type.api
+        resource = Resource(row, api=api, by=by)
         buffer = LineBuffer(self.context.spool)
         reads = self._needed(buffer, resource, resource_type)
         self.context.counts.resources += 1
@@ -71,7 +72,7 @@ class BundleReader:
         nested = [each for each in self._nested_in(resource.type) if may_exist(subscription, each[0])]
         if not reads and not nested:
             self.context.flush(buffer)
-            self.context.store.resource(row, resource_type.api, by)
+            self.context.store.resource(row, api, by)
             return
         packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
         small = _identity(resource)
@@ -79,7 +80,7 @@ class BundleReader:
 
         async def job() -> None:
             top = Resource(msgspec.json.decode(small), api=resource_type.api, by=by)
-            buffer.resource(msgspec.json.decode(packed.read()), resource_type.api, by)
+            buffer.resource(msgspec.json.decode(packed.read()), api, by)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for each in reads:

@@ -10,6 +10,7 @@ from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, 
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
+from scanner.collect.resource_groups import is_listed_by_group
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
@@ -49,7 +50,7 @@ class VisibilityReader:
         `graph`: ask Resource Graph at the same time which types exist.
         """
         listed = (each for each in self.context.plan.resource_types if each.type != SUBSCRIPTION)
-        resource_types = [each for each in listed if not nested(each.type)]
+        resource_types = [each for each in listed if not nested(each.type) and not is_listed_by_group(each.type)]
         views = {each.id: SubscriptionView(each.id) for each in subscriptions if each.readable}
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(run_some(partial(self._probe, view, resource_types) for view in views.values()))

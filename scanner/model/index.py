@@ -65,6 +65,11 @@ EXTENSIONS = frozenset({"microsoft.network/effectivesecurityadminrules"})
 that reads virtual networks sees them.
 """
 
+LISTED_BY_GROUP = frozenset({"microsoft.network/virtualnetworkgateways"})
+"""Types (lower case) that ARM lists in a resource group, and not in a subscription: the REST API of virtual network
+gateways has no other list (azure-mgmt-network: `virtual_network_gateways.list(resource_group_name)`).
+"""
+
 _MANAGERS = "Microsoft.Network/networkManagers"
 MANAGER_TYPES = (
     _MANAGERS,

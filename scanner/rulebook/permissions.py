@@ -8,7 +8,7 @@ from functools import lru_cache
 from scanner.content import content
 from scanner.errors import InputError
 from scanner.model.ids import OF_SUBSCRIPTION, QUOTA_TYPES, SUBSCRIPTION
-from scanner.model.index import EXTENSIONS, INDEX_TYPES
+from scanner.model.index import EXTENSIONS, INDEX_TYPES, LISTED_BY_GROUP
 from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
@@ -155,7 +155,8 @@ def indexed(rules: RuleSet) -> frozenset[str]:
 def listed(rules: RuleSet) -> frozenset[str]:
     """The actions with which a scan lists whole subscriptions, where it sees them in full."""
     types = [type for kind in rules.read() for type in kind.types] + list(INDEX_TYPES)
-    return frozenset(f"{each}/read" for each in types if each.count("/") == 1)
+    whole = (each for each in types if each.lower() not in LISTED_BY_GROUP)
+    return frozenset(f"{each}/read" for each in whole if each.count("/") == 1)
 
 
 def actions(rules: RuleSet, effective: bool = False) -> list[str]:

@@ -72,6 +72,10 @@ LOCATIONS = (
 """Name, display name, geography group, physical location, paired region."""
 
 
+BY_GROUP = frozenset({"microsoft.network/virtualnetworkgateways"})
+"""Types (lower case) that ARM lists in a resource group, and not in a subscription."""
+
+
 @lru_cache(maxsize=1)
 def known_types() -> frozenset[str]:
     """Return the types, in lower case, that ARM knows whether or not the estate has one."""
@@ -304,7 +308,7 @@ class SandboxArm:
         above = owner(at)
         if above and above.lower() not in nodes and not REGION.search(above.lower()):
             return errors.no_parent(above.rsplit("/", 1)[-1])
-        if kind not in self.estate.types and kind not in known_types():
+        if (kind not in self.estate.types and kind not in known_types()) or (kind in BY_GROUP and not at.group):
             namespace, _, rest = at.kind.partition("/")
             return errors.invalid_type(namespace, rest, request.version)
         if not at.name:
