@@ -61,7 +61,7 @@ class SubscriptionView(Struct):
     `known_counts`: how many resources of a type (lower case) Resource Graph counts.
     `first_pages`: lists whose first page the probe has read, with the iterator over the other pages, by type in lower
     case. `refused`: the errors of the lists that the probe tried.
-    `roles`: the roles of the identity on the subscription. None: not known.
+    `roles`: the roles of the identity on the subscription. None: not known; `no_roles`: why, where they were asked for.
     """
 
     id: str
@@ -71,6 +71,7 @@ class SubscriptionView(Struct):
     first_pages: dict[str, tuple[SpooledRows, AsyncIterator[list[Json]]]] = field(default_factory=dict)
     refused: dict[str, ReadError] = field(default_factory=dict)
     roles: list[Role] | None = None
+    no_roles: ReadError | None = None
 
     def graph_is_complete(self, type: str) -> bool:
         """Return whether Resource Graph shows every resource of a type. It hides types that may not be read."""

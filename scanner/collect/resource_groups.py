@@ -31,12 +31,15 @@ class ResourceGroups:
     async def all(self, subscription: SubscriptionView, type: str) -> list[str] | None:
         """Return all groups of a subscription, in which a type is listed; None where some may be missing: a gap.
 
-        ARM leaves out of its list, without any sign, the groups that no role lets the identity read.
+        ARM leaves out of its list, without any sign, the groups that no role lets the identity read. The roles say
+        whether there may be such.
         """
         if not any(allows(role, ACTION) for role in subscription.roles or ()):
-            code = "AuthorizationFailed" if subscription.roles is not None else "UnknownRoles"
-            action, status = (ACTION, 403) if subscription.roles is not None else ("", 0)
-            self.context.add_gap(self.context.store, list_path(subscription.id, type), status, code, action)
+            path, why = list_path(subscription.id, type), subscription.no_roles
+            if subscription.roles is None and why is not None:
+                self.context.add_gap(self.context.store, path, why.status, why.code, "")
+            else:
+                self.context.add_gap(self.context.store, path, 403, "AuthorizationFailed", ACTION)
             return None
         return await self.visible(subscription.id)
 

@@ -83,7 +83,7 @@ class VisibilityReader:
         The first one is tried while the roles are read, which say what to try next.
         """
         async with asyncio.TaskGroup() as tasks:
-            roles = tasks.create_task(self._roles(view.id))
+            roles = tasks.create_task(self._roles(view))
             allowed = [tasks.create_task(self._try_list(view, each)) for each in resource_types[:1]]
         view.roles = roles.result()
         if not resource_types or allowed[0].result():
@@ -112,11 +112,12 @@ class VisibilityReader:
         page.clear()
         return found
 
-    async def _roles(self, id: str) -> list[Role] | None:
-        path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
+    async def _roles(self, view: SubscriptionView) -> list[Role] | None:
+        path = f"/subscriptions/{view.id}/providers/Microsoft.Authorization/permissions"
         try:
             return await read_roles(self.context.reader, path)
-        except ReadError:
+        except ReadError as error:
+            view.no_roles = error
             return None
 
     async def query_types(self, subscriptions: Sequence[str]) -> Iterable[Json] | None:

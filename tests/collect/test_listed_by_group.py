@@ -77,7 +77,7 @@ def test_a_login_that_may_not_see_all_groups_has_a_gap(plan: Plan) -> None:
 def test_where_the_roles_are_not_known_the_groups_are_not_either(plan: Plan) -> None:
     running = box(ESTATE, overrides=ResponseOverrides(no_permissions=404))
     result = scanned(running, Scope(graph=False), plan)
-    assert (result.gaps[WHOLE]["status"], result.gaps[WHOLE]["code"]) == (0, "UnknownRoles")
+    assert (result.gaps[WHOLE]["status"], result.gaps[WHOLE]["code"]) == (404, "InvalidResourceType")
 
 
 @pytest.mark.parametrize("plan", [EVALUATED, INDEX], ids=["evaluated", "index"])
