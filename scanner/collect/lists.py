@@ -13,6 +13,7 @@ from scanner.collect.named import NamedGroups, NamedTags
 from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, Job, JobQueue, SubscriptionView, run_some
 from scanner.collect.resource_groups import ResourceGroups, is_listed_by_group
+from scanner.collect.versions import by_version
 from scanner.model.ids import group_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.json_paths import member
@@ -134,10 +135,10 @@ class ListReader:
         """Read one list. Return how many resources it has; None where it is a gap, or where each was read by itself."""
         what = display_name(type.rsplit("/", 1)[1])
         ids: set[str] = set()
-        unusable, count = 0, None
+        unusable, count, api = 0, None, resource_type.api
         try:
-            async for page in self._pages(subscription, path, type, resource_type):
-                unusable += self._add_page(jobs, subscription, page, resource_type, ids)
+            async for api, page in self._pages(subscription, path, type, resource_type):
+                unusable += self._add_page(jobs, subscription, page, resource_type, ids, api)
                 await jobs.room(subscription.id)
         except ReadError as error:
             if error.code.lower() == UNREGISTERED:
@@ -153,7 +154,7 @@ class ListReader:
             if unusable:
                 self.context.add_gap(self.context.store, path, 0, "BadJson", "", unusable)
             else:
-                self.context.store.read(path, len(ids), "list")
+                self.context.store.read(path, len(ids), by_version("list", api, resource_type.api), api)
                 count = len(ids)
         self.context.counts.finish(what)
         return count
@@ -193,7 +194,7 @@ class ListReader:
         count = 0
         for row in rows:
             if has_usable_id(row, subscription.id) and row["id"] not in self.bundles.found_ids:
-                self._add(jobs, subscription, graph_body(row), resource_type, "graph")
+                self._add(jobs, subscription, graph_body(row), resource_type, "graph", None)
                 count += 1
                 await jobs.room(subscription.id)
         return count
@@ -205,6 +206,7 @@ class ListReader:
         page: list[Json],
         resource_type: ResourceType,
         ids: set[str],
+        api: str,
     ) -> int:
         """Add the resources of a page, and their ids to `ids`. Return how many rows have no usable id.
 
@@ -214,7 +216,7 @@ class ListReader:
         for row in page:
             if has_usable_id(row, subscription.id):
                 ids.add(row["id"].lower())
-                self._add(jobs, subscription, row, resource_type)
+                self._add(jobs, subscription, row, resource_type, "list", api)
             else:
                 unusable += 1
         page.clear()
@@ -254,16 +256,17 @@ class ListReader:
 
     async def _pages(
         self, subscription: SubscriptionView, path: str, type: str, resource_type: ResourceType
-    ) -> AsyncIterator[list[Json]]:
-        """Yield the pages of a list. A page that the probe has read is not read again."""
+    ) -> AsyncIterator[tuple[str, list[Json]]]:
+        """Yield the pages of a list, each with its api-version. A page that the probe has read is not read again."""
         whole = path == list_path(subscription.id, type)
         if whole and (refused := subscription.refused.get(type.lower())):
             raise refused
         first = subscription.first_pages.pop(type.lower(), None) if whole else None
+        pages = first[1] if first is not None else self.context.pages(path, resource_type)
         if first is not None:
-            yield list(first[0])
-        async for page in first[1] if first else self.context.pages(path, resource_type):
-            yield page
+            yield pages.api or resource_type.api, list(first[0])
+        async for page in pages:
+            yield pages.api, page
 
     def _add(
         self,
@@ -271,7 +274,8 @@ class ListReader:
         subscription: SubscriptionView,
         row: Json,
         resource_type: ResourceType,
-        by: By = "list",
+        by: By,
+        api: str | None,
     ) -> None:
         """Add the bundle of a top-level resource that is in scope; of one of the index what other verdicts need."""
         in_scope = self._in_scope(row)
@@ -280,7 +284,7 @@ class ListReader:
         self.bundles.found_ids.add(row["id"])
         bundles = self.bundles if in_scope else self.lookups
         if isinstance(member(row, "properties"), dict) and not resource_type.each:
-            bundles.add(jobs, subscription, row, resource_type, by)
+            bundles.add(jobs, subscription, row, resource_type, by, api)
         else:
             self._add_get(jobs, subscription, row["id"], resource_type, bundles)
 
@@ -298,14 +302,14 @@ class ListReader:
 
         async def run() -> None:
             try:
-                body = await self.context.reader.get(quoted_path(id), resource_type.api)
+                body, api = await self.context.versions.get(quoted_path(id), resource_type.api)
             except ReadError as error:
                 if error.status == 404:
                     self.context.store.skip(id, DELETED)
                 else:
                     self.context.add_failure(self.context.store, id, error)
             else:
-                (bundles or self.bundles).add(jobs, subscription, {**body, "id": id}, resource_type, "get")
+                (bundles or self.bundles).add(jobs, subscription, {**body, "id": id}, resource_type, "get", api)
             self.context.counts.finish(what)
 
         jobs.add((subscription.id, "gets", resource_type.type), run)

@@ -1,7 +1,7 @@
 """Reads how much of each subscription is visible to the identity, and which types exist in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.collect.resource_groups import is_listed_by_group
+from scanner.collect.versions import VersionedPages
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
@@ -105,7 +106,7 @@ class VisibilityReader:
             view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
         return True
 
-    async def _first_page(self, pages: AsyncIterator[list[Json]]) -> SpooledRows:
+    async def _first_page(self, pages: VersionedPages) -> SpooledRows:
         page: list[Json] = await anext(pages, [])
         found = SpooledRows(self.context.spool)
         found.add(page)
