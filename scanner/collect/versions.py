@@ -137,7 +137,6 @@ class VersionedReader:
         older = older_version(error, pinned)
         if not older or older == api:
             raise error
-        error.means_none()  # The journal keeps the refusal, which a scan that goes on need not hear again.
         known.api = min(known.api, older)
         return older
 

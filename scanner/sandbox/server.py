@@ -56,9 +56,9 @@ class Sandbox:
 
     Options: `page_size`, `api_versions`, `version_refusal` (see `SandboxArm`); `faults` and `seed` (see `Fault`);
     `latency` in seconds a call; `limits` (`ThrottleLimits()` are Azure's; None: no throttling); `payload` (bytes of a
-    Resource Graph page); `token_lifetime` in seconds; `apps` (see `SandboxEntra`); `port` (0: any), or a bound socket (`listener`);
-    `recorded` and `whole` (see `from_exchanges`). The others go to `ServedEstate`: refusals, grants, overrides,
-    management_groups, unregistered, tenant, principal.
+    Resource Graph page); `token_lifetime` in seconds; `apps` (see `SandboxEntra`); `port` (0: any), or a bound socket
+    (`listener`); `recorded` and `whole` (see `from_exchanges`). The others go to `ServedEstate`: refusals, grants,
+    overrides, management_groups, unregistered, tenant, principal.
     """
 
     def __init__(

@@ -27,6 +27,7 @@ from tests.azure.requests import (
     box,
     scanned,
 )
+from tests.collect.journaled import journaled
 from tests.terminals import SUB, twolocks
 
 PINNED, OLDER = "2025-06-01", "2023-05-01"
@@ -268,3 +269,22 @@ def test_a_snapshot_says_the_same_later_and_so_does_the_report(tmp_path: Path, m
     assert statuses(later) == statuses(found)
     assert later["coverage"]["notes"] == found["coverage"]["notes"]
     assert f"{CLUSTERS} was read at api-version 2024-01-01" in page.read_text()
+
+
+def test_a_scan_in_parts_finds_the_same(tmp_path: Path) -> None:
+    served = {"api_versions": {CLUSTERS: ["2024-01-01"]}}
+    whole, _ = document(tmp_path / "whole.json", **served)
+    parted, _ = document(tmp_path / "parted.json", "--parts", str(tmp_path / "parts"), "--no-journal", **served)
+    assert statuses(parted) == statuses(whole)
+    assert parted["coverage"] == whole["coverage"]
+
+
+def test_a_scan_that_goes_on_asks_once_more_for_the_version_of_a_type(tmp_path: Path) -> None:
+    """The journal has the answers at the older version, and no refusal."""
+    served = box([*ST0, *ST1], api_versions={TYPE: SERVED, CHILD: SERVED}, version_refusal="InvalidResourceType")
+    first = journaled(served, tmp_path / "a")
+    second = journaled(served, tmp_path / "a", resumed=True)
+    assert second.lines == first.lines
+    again = [(url, status) for _, url, _, status in second.reads if "/storageAccounts" in url]
+    assert len(again) <= 2
+    assert all(status == 404 and url.endswith(PINNED) for url, status in again)
