@@ -46,7 +46,7 @@ class ResourceGroups:
     async def _read(self, subscription: str) -> list[str] | None:
         path = f"/subscriptions/{subscription}/resourcegroups"
         try:
-            rows = await self.context.reader.rows(path, GROUPS)
+            rows, _ = await self.context.versions.rows(path, GROUPS)
         except ReadError as error:
             self.context.add_failure(self.context.store, path, error)
             return None

@@ -18,6 +18,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.plan import Json
 from scanner.model.ids import type_of
 from scanner.model.resource import By
+from scanner.snapshot.spool import SpooledRows
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
@@ -98,6 +99,14 @@ class VersionedReader:
     ) -> "VersionedPages":
         """Return the pages of a list. Reading them raises ReadError."""
         return VersionedPages(self._pages(path, pinned, region, query))
+
+    async def rows(self, path: str, pinned: str) -> tuple[SpooledRows, str]:
+        """Return all rows of a list, and the api-version with which they were read. Raises ReadError."""
+        found, pages = SpooledRows(self._reader.spool), self.pages(path, pinned)
+        async for page in pages:
+            found.add(page)
+            page.clear()
+        return found, pages.api or pinned
 
     async def _pages(
         self, path: str, pinned: str, region: str, query: Mapping[str, str] | None

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scanner.azure.errors import MESSAGE, ReadError
 from scanner.collect.collector import Scope
@@ -17,16 +18,7 @@ from scanner.model.resource import Resource
 from scanner.sandbox.errors import HttpAnswer, VersionRefusal, arm_error
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
-from tests.azure.requests import (
-    S1,
-    S2,
-    SITE,
-    SLOT,
-    Result,
-    account,
-    box,
-    scanned,
-)
+from tests.azure.requests import PLAN, S1, S2, SITE, SLOT, Result, account, box, scanned
 from tests.collect.journaled import journaled
 from tests.terminals import SUB, twolocks
 
@@ -49,7 +41,7 @@ def asked(served: Sandbox, end: str) -> list[tuple[int, str]]:
 def lines(result: Result, kind: str) -> list[dict[str, Any]]:
     """The lines of the resources whose id has this word before the name."""
     found = [line for line in map(json.loads, result.lines) if "resource" in line]
-    return [line for line in found if line["resource"]["id"].split("/")[-2] == kind]
+    return [line for line in found if line["resource"]["id"].split("/")[-2].lower() == kind.lower()]
 
 
 # Lists, children and single resources
@@ -116,6 +108,16 @@ def test_so_is_a_type_of_the_index() -> None:
     (line,) = lines(result, "virtualNetworks")
     assert (line["api"], line["by"]) == ("2024-05-01", "older")
     assert result.gaps == {}
+
+
+def test_so_are_the_groups_and_regions_of_a_subscription() -> None:
+    kinds = [f"Microsoft.Resources/subscriptions/{each}" for each in ("resourceGroups", "locations")]
+    served = box([*ST0], api_versions={each: ["2021-04-01"] for each in kinds})
+    result = scanned(served, plan=replace(PLAN, places=True))
+    (group,) = lines(result, "resourceGroups")
+    assert (group["api"], group["by"]) == ("2021-04-01", "older")
+    assert result.gaps == {}
+    assert lines(result, "locations")
 
 
 def test_the_read_says_the_version_too() -> None:
