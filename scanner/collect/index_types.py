@@ -11,7 +11,6 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, graph_body, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
-from scanner.collect.resource_groups import ResourceGroups, is_listed_by_group
 from scanner.collect.versions import by_version
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS, MANAGER_TYPES
@@ -36,7 +35,6 @@ INDEX_APIS = {
     "microsoft.network/virtualhubs": "2025-09-01",
     "microsoft.network/applicationgateways": "2025-09-01",
     "microsoft.network/bastionhosts": "2025-09-01",
-    "microsoft.network/virtualnetworkgateways": "2025-09-01",
     "microsoft.network/privatelinkservices": "2025-09-01",
     "microsoft.network/privateendpoints": "2025-05-01",
     "microsoft.network/networksecurityperimeters": "2025-05-01",
@@ -73,7 +71,6 @@ class IndexReader:
 
     def __init__(self, context: CollectionContext) -> None:
         self.context = context
-        self.resource_groups = ResourceGroups(context)
         self.refused: set[tuple[str, str]] = set()
         """The subscriptions and types (lower case) whose list is a gap."""
 
@@ -123,7 +120,7 @@ class IndexReader:
             if counts is not None:
                 listed = self._listed_too(types, views, counts)
         await run_some(
-            partial(self._list, each, type, types) for each in views for type in tops if (each.id, type) in listed
+            partial(self._list, each.id, type, types) for each in views for type in tops if (each.id, type) in listed
         )
 
     async def _counts(
@@ -219,12 +216,8 @@ class IndexReader:
             self.context.store.resource(graph_body(row), None, "graph")
         self.context.counts.resources += len(found)
 
-    async def _list(self, view: SubscriptionView, type: str, types: Sequence[str]) -> None:
+    async def _list(self, subscription: str, type: str, types: Sequence[str]) -> None:
         """List one type of the index through ARM, with the types of the index below it."""
-        if is_listed_by_group(type):
-            await self._list_each_group(view, type)
-            return
-        subscription = view.id
         path = list_path(subscription, type)
         buffer = LineBuffer(self.context.spool)
         listed = await self._list_rows(buffer, path, type)
@@ -237,20 +230,6 @@ class IndexReader:
             if complete:
                 buffer.read(list_path(subscription, lower), count, "list")
         self.context.flush(buffer)
-
-    async def _list_each_group(self, view: SubscriptionView, type: str) -> None:
-        """List a type of the index in each group, because ARM has no list of the subscription."""
-        groups = await self.resource_groups.all(view, type)
-        counts: list[int | None] = [None] if groups is None else []
-
-        async def list_one(group: str) -> None:
-            buffer = LineBuffer(self.context.spool)
-            counts.append(await self._list_rows(buffer, list_path(view.id, type, group), type))
-            self.context.flush(buffer)
-
-        await run_some(partial(list_one, group) for group in groups or ())
-        if None not in counts:
-            self.context.store.read(list_path(view.id, type), sum(each or 0 for each in counts), "list")
 
     async def _list_rows(self, buffer: LineBuffer, path: str, type: str) -> int | None:
         """Write the rows of one list and return how many there are; None where the list is a gap."""
@@ -265,7 +244,7 @@ class IndexReader:
                 rows.add(page)
                 page.clear()
         except ReadError as error:
-            if error.code.lower() not in (UNREGISTERED, "resourcegroupnotfound"):
+            if error.code.lower() != UNREGISTERED:
                 self.context.add_failure(buffer, path, error)
                 self.context.counts.finish(what)
                 self.refused.add((subscription_of(path), type.lower()))

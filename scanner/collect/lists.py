@@ -56,7 +56,7 @@ class ListReader:
     def job(self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType) -> Job:
         """Return the job that lists one type in one subscription, where it exists."""
         is_left_out = self._is_left_out(subscription, type)
-        if is_listed_by_group(type) and subscription.view == "full" and not is_left_out:
+        if is_listed_by_group(type) and subscription.view == "full" and not (is_left_out or self.groups):
             return partial(self._list_each_group, jobs, subscription, type, resource_type)
         paths = [] if is_left_out else self._list_paths(subscription, type)
         self.context.counts.expect(display_name(type.rsplit("/", 1)[1]), len(paths))
@@ -110,7 +110,7 @@ class ListReader:
     async def _list_each_group(
         self, jobs: JobQueue, subscription: SubscriptionView, type: str, resource_type: ResourceType
     ) -> None:
-        """List a type of the index in each group that has any, because ARM has no list of the subscription."""
+        """List a type in each group that has any, because ARM has no list of the subscription."""
         exists = subscription.existing_types
         known = None if exists is None else exists.get(type.lower(), [])
         groups = await self.resource_groups.all(subscription, type) if known is None else known
@@ -124,8 +124,9 @@ class ListReader:
             path = list_path(subscription.id, type, group)
             counts.append(await self._list(jobs, subscription, path, type, resource_type))
 
-        self.context.counts.expect(display_name(type.rsplit("/", 1)[1]), len(groups or ()))
-        await run_some(partial(list_one, group) for group in groups or ())
+        wanted = [each for each in groups or () if not self._is_excluded(subscription.id, each)]
+        self.context.counts.expect(display_name(type.rsplit("/", 1)[1]), len(wanted))
+        await run_some(partial(list_one, group) for group in wanted)
         if groups is not None and None not in counts:
             self.context.store.read(list_path(subscription.id, type), sum(each or 0 for each in counts), "list")
 

@@ -4,6 +4,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import allows, is_group_name, list_path
 from scanner.collect.named import GROUPS
 from scanner.collect.queue import CollectionContext, SubscriptionView
+from scanner.collect.roles import learn_roles
 from scanner.model.index import LISTED_BY_GROUP
 
 ACTION = "Microsoft.Resources/subscriptions/resourceGroups/read"
@@ -34,6 +35,8 @@ class ResourceGroups:
         ARM leaves out of its list, without any sign, the groups that no role lets the identity read. The roles say
         whether there may be such.
         """
+        if subscription.roles is None and subscription.no_roles is None:
+            await learn_roles(self.context.reader, subscription)
         if not any(allows(role, ACTION) for role in subscription.roles or ()):
             path, why = list_path(subscription.id, type), subscription.no_roles
             if subscription.roles is None and why is not None:

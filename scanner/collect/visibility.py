@@ -6,37 +6,22 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
-from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, list_path, quoted_path, roles, texts
+from scanner.collect.bodies import is_group_name, kusto_list, letters_of, list_path, texts
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
 from scanner.collect.resource_groups import is_listed_by_group
+from scanner.collect.roles import learn_roles
 from scanner.collect.versions import VersionedPages
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 
 if TYPE_CHECKING:
-    from scanner.azure.reader import AzureReader
     from scanner.azure.subscriptions import Subscription
-
-PERMISSIONS = "2022-04-01"
-"""The api-version with which the permissions of the identity are read."""
 
 PROBES = 3
 """The number of lists that are tried before a subscription counts as visible in part."""
-
-
-ROLES_BYTES = 1 << 20
-"""The size of the roles on one subscription, which are kept for the whole scan."""
-
-
-async def read_roles(reader: "AzureReader", path: str) -> list[Role]:
-    """Return the roles that a list of permissions gives. Raises ReadError."""
-    rows = await reader.rows(quoted_path(path), PERMISSIONS)
-    if rows.size > ROLES_BYTES:
-        raise ReadError(path, 200, "TooManyRoles", message="the list of permissions is larger than roles can be")
-    return roles(rows)
 
 
 class VisibilityReader:
@@ -84,9 +69,8 @@ class VisibilityReader:
         The first one is tried while the roles are read, which say what to try next.
         """
         async with asyncio.TaskGroup() as tasks:
-            roles = tasks.create_task(self._roles(view))
+            tasks.create_task(learn_roles(self.context.reader, view))
             allowed = [tasks.create_task(self._try_list(view, each)) for each in resource_types[:1]]
-        view.roles = roles.result()
         if not resource_types or allowed[0].result():
             return
         others = sorted(resource_types[1:], key=lambda each: not view.graph_is_complete(each.type))
@@ -112,14 +96,6 @@ class VisibilityReader:
         found.add(page)
         page.clear()
         return found
-
-    async def _roles(self, view: SubscriptionView) -> list[Role] | None:
-        path = f"/subscriptions/{view.id}/providers/Microsoft.Authorization/permissions"
-        try:
-            return await read_roles(self.context.reader, path)
-        except ReadError as error:
-            view.no_roles = error
-            return None
 
     async def query_types(self, subscriptions: Sequence[str]) -> Iterable[Json] | None:
         """Ask Resource Graph which types exist, because only those are listed. None: it refuses, so all are listed."""

@@ -32,7 +32,6 @@ INDEX_TYPES = (
     "Microsoft.Network/virtualHubs",
     "Microsoft.Network/applicationGateways",
     "Microsoft.Network/bastionHosts",
-    "Microsoft.Network/virtualNetworkGateways",
     "Microsoft.Network/privateLinkServices",
     "Microsoft.Network/privateEndpoints",
     "Microsoft.Network/networkSecurityPerimeters",
