@@ -5,15 +5,18 @@ import json
 import os
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
+import aiohttp
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from msgspec import Struct
 
+from scanner.azure.answers import LimitReached
 from scanner.azure.clouds import Cloud
 from scanner.azure.transport import HttpSession
 
@@ -28,6 +31,12 @@ KINDS = (
     "device-code",
     "browser",
 )
+PROBE_SECONDS = 2.0
+"""The seconds within which a metadata service answers a request without its header, where there is one."""
+TOKEN_SECONDS = 15.0
+"""The seconds that a metadata service may take for a token. It has needed six."""
+METADATA_HOST = "http://169.254.169.254"
+METADATA_PATH = "/metadata/identity/oauth2/token?api-version=2018-02-01"
 GITHUB_AUDIENCE = "api://AzureADTokenExchange"
 REQUIRED_VARIABLES = {
     "environment": ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET or AZURE_CLIENT_CERTIFICATE_PATH"),
@@ -179,8 +188,7 @@ class LoginFactory(Struct):
         session = HttpSession(self.context, proxies=False)
         credential = ManagedIdentityCredential(client_id=client, transport=session.transport, retry_total=2)
         has_endpoint = bool(os.environ.get("IDENTITY_ENDPOINT") or os.environ.get("MSI_ENDPOINT"))
-        seconds = 15 if has_endpoint or not self.chained else 2
-        return _SessionCredential(_TimedCredential(credential, seconds), session)
+        return _ManagedCredential(credential, session, probes=self.chained and not has_endpoint)
 
     def _github(self) -> Credential:
         from azure.identity.aio import ClientAssertionCredential
@@ -227,35 +235,36 @@ class _ThreadedCredential:
         await asyncio.to_thread(self._blocking.close)
 
 
-class _TimedCredential:
-    """Give up on a managed identity after `seconds` without an answer of the metadata service."""
+class _ManagedCredential:
+    """Ask a metadata service for tokens, with a session that uses no proxy, because the service is local.
 
-    def __init__(self, credential: Credential, seconds: float) -> None:
+    `probes`: find out quickly whether there is one at all, because other machines have none and most of them let
+    requests to its address time out. Where there is one, a token may take longer.
+    """
+
+    def __init__(self, credential: Credential, http: HttpSession, *, probes: bool) -> None:
         self._credential = credential
-        self._seconds = seconds
+        self._http = http
+        self._probes = probes
 
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         try:
-            async with asyncio.timeout(self._seconds):
+            if self._probes:
+                async with asyncio.timeout(PROBE_SECONDS):
+                    await self._probe()
+                self._probes = False
+            async with asyncio.timeout(TOKEN_SECONDS):
                 return await self._credential.get_token_info(*scopes, options=options)
-        except TimeoutError:
+        except (TimeoutError, aiohttp.ClientError, OSError):
             from azure.identity import CredentialUnavailableError
 
             raise CredentialUnavailableError(message="no metadata service responds") from None
 
-    async def close(self) -> None:
-        await self._credential.close()
-
-
-class _SessionCredential:
-    """Close the session of a credential with it. The session uses no proxy, because the metadata service is local."""
-
-    def __init__(self, credential: Credential, http: HttpSession) -> None:
-        self._credential = credential
-        self._http = http
-
-    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-        return await self._credential.get_token_info(*scopes, options=options)
+    async def _probe(self) -> None:
+        """Return when the service answers, whatever it says: it refuses a request without its header."""
+        host = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST", METADATA_HOST).strip("/")
+        with suppress(LimitReached):
+            await self._http.get(host + METADATA_PATH, {}, None)
 
     async def close(self) -> None:
         await self._credential.close()

@@ -21,6 +21,7 @@ from scanner.model.rule import Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook import permissions as access
 from scanner.rulebook.loader import RuleSet
+from scanner.rulebook.registered_actions import granted, unverified
 from scanner.scan.job import chosen
 from scanner.scan.sources import show_logins
 from scanner.snapshot.format import Header
@@ -33,6 +34,7 @@ from scanner.terminal.text import clean, many
 
 DENIED = "Azure's response does not include deny assignments; one may still block a read that a role allows"
 SHOWN = 3
+_UNVERIFIED = ": not verified; Azure refuses the whole role if it has not registered this action"
 _GROUPS = "Microsoft.Management/managementGroups/"
 """The prefix of actions that the roles of a subscription do not show. A scan that requires one has used it."""
 
@@ -208,8 +210,9 @@ def role(settings: Settings) -> int:
     show_broken(rules.broken)
     left_out = [each for each in needed if each not in actions]
     Screen().last([Line(f"{clean(each)}, because it does not read one type", "Left out") for each in left_out])
+    Screen().last([Line(f"{clean(each)}{_UNVERIFIED}", "Note") for each in unverified(actions)])
     is_json = settings["format"] == "json"
-    said = f"Role: {len(actions)} read actions for {len(rules.enabled)} rules; no secrets, no writes."
+    said = f"Role: {len(granted(actions))} read actions for {len(rules.enabled)} rules; no secrets, no writes."
     if not settings["scope"]:
         said += " Add your subscription to it, or use --scope /subscriptions/ID."
     command = Line("az role definition create --role-definition role.json", column=0, whole=True)

@@ -23,6 +23,7 @@ from scanner.collect.queue import (
     SubscriptionView,
     run_some,
 )
+from scanner.collect.versions import by_version
 from scanner.model.ids import name_of, type_of
 from scanner.model.resource import By, Resource
 from scanner.model.resource_type import After, Read, ResourceType
@@ -60,10 +61,20 @@ class BundleReader:
         """Whether a resource still exists, by its key, where a read below it gave 404."""
 
     def add(
-        self, jobs: JobQueue, subscription: SubscriptionView, row: Json, resource_type: ResourceType, by: By
+        self,
+        jobs: JobQueue,
+        subscription: SubscriptionView,
+        row: Json,
+        resource_type: ResourceType,
+        by: By,
+        api: str | None,
     ) -> None:
-        """Write a resource at once where nothing is read below it, else add a job that reads its bundle."""
-        resource = Resource(row, api=resource_type.api, by=by)
+        """Write a resource at once where nothing is read below it, else add a job that reads its bundle.
+
+        `api`: the api-version with which it was read, None for a row of Resource Graph. `by`: how, at the pinned one.
+        """
+        by = by if api is None else by_version(by, api, resource_type.api)
+        resource = Resource(row, api=api, by=by)
         buffer = LineBuffer(self.context.spool)
         reads = self._needed(buffer, resource, resource_type)
         self.context.counts.resources += 1
@@ -71,7 +82,7 @@ class BundleReader:
         nested = [each for each in self._nested_in(resource.type) if may_exist(subscription, each[0])]
         if not reads and not nested:
             self.context.flush(buffer)
-            self.context.store.resource(row, resource_type.api, by)
+            self.context.store.resource(row, api, by)
             return
         packed = self.context.spool.put(msgspec.json.encode(self.context.kept(row, resource.type)))
         small = _identity(resource)
@@ -79,7 +90,7 @@ class BundleReader:
 
         async def job() -> None:
             top = Resource(msgspec.json.decode(small), api=resource_type.api, by=by)
-            buffer.resource(msgspec.json.decode(packed.read()), resource_type.api, by)
+            buffer.resource(msgspec.json.decode(packed.read()), api, by)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     for each in reads:
@@ -126,18 +137,26 @@ class BundleReader:
         count = 0
         try:
             may_have = await self.context.bulk.may_have(type, parent)
+            pages = self.context.versions.pages(quoted_path(url), resource_type.api, parent.location)
             if may_have:
-                async for page in self.context.reader.pages(quoted_path(url), resource_type.api, parent.location):
-                    count += self._add_nested(jobs, subscription, url, page, resource_type)
+                async for page in pages:
+                    count += self._add_nested(jobs, subscription, url, page, resource_type, pages.api)
         except ReadError as error:
             await self._check_parent(error, parent, parent)
             self.context.add_failure(buffer, url, error)
         else:
-            buffer.read(url, count, "list" if may_have else "graph")
+            api = pages.api or resource_type.api
+            buffer.read(url, count, by_version("list", api, resource_type.api) if may_have else "graph", api)
         self.context.counts.finish(what, display_name(parent.type.rsplit("/", 1)[1]))
 
     def _add_nested(
-        self, jobs: JobQueue, subscription: SubscriptionView, url: str, page: list[Json], resource_type: ResourceType
+        self,
+        jobs: JobQueue,
+        subscription: SubscriptionView,
+        url: str,
+        page: list[Json],
+        resource_type: ResourceType,
+        api: str,
     ) -> int:
         """Add the bundles of a page. Return how many there are. The page is emptied."""
         count = 0
@@ -145,7 +164,7 @@ class BundleReader:
             if row["id"] not in self.found_ids:
                 self.found_ids.add(row["id"])
                 count += 1
-                self.add(jobs, subscription, row, resource_type, "list")
+                self.add(jobs, subscription, row, resource_type, "list", api)
         page.clear()
         return count
 
@@ -158,26 +177,30 @@ class BundleReader:
         found: dict[str, _Below | None] = {}
         following = FollowingReads(then)
         by: By = "get" if read.one else "list"
+        api: str | None = read.api
         try:
             bulk = await self.context.bulk.rows(read, parent)
             if bulk is not None:
                 by = bulk.by
                 page = [_bulk_row(each, url, read, by) for each in bulk.bodies]
-                self._add_children(buffer, page, read, by, found, following)
+                api = None if by == "graph" else read.api
+                self._add_children(buffer, page, read, by, api, found, following)
             elif read.one:
-                page = [{**await self.context.reader.get(quoted_path(url), read.api, top.location), "id": url}]
-                self._add_children(buffer, page, read, "get", found, following)
+                body, api = await self.context.versions.get(quoted_path(url), read.api, top.location)
+                by = by_version("get", api, read.api)
+                self._add_children(buffer, [{**body, "id": url}], read, by, api, found, following)
             else:
-                async for page in self.context.reader.pages(quoted_path(url), read.api, top.location, read.query):
-                    self._add_children(
-                        buffer, [with_child_id(each, url) for each in page], read, "list", found, following
-                    )
+                pages = self.context.versions.pages(quoted_path(url), read.api, top.location, read.query)
+                async for page in pages:
+                    api, by = pages.api, by_version("list", pages.api, read.api)
+                    rows = [with_child_id(each, url) for each in page]
+                    self._add_children(buffer, rows, read, by, api, found, following)
                     page.clear()
         except ReadError as error:
             await self._add_failure(buffer, url, read, error, parent, top)
             following.unneeded.clear()
         else:
-            buffer.read(url, len(found), by)
+            buffer.read(url, len(found), by, api)
         self.context.counts.finish(what, of)
         below = self._reads_below(buffer, filter(None, found.values()), read, top)
         await run_some(chain(below, self._reads_after(buffer, following, parent, top)))
@@ -224,13 +247,14 @@ class BundleReader:
         self.context.counts.expect(what)
         id = str(msgspec.json.decode(packed.read())["id"])
         try:
-            body = await self.context.reader.get(quoted_path(id), read.api, top.location)
+            body, api = await self.context.versions.get(quoted_path(id), read.api, top.location)
         except ReadError as error:
             self.context.add_failure(buffer, id, error)
             row = msgspec.json.decode(packed.read())
             buffer.resource(row, None, "graph")  # as a row of unknown api-version, where absent is not absence
         else:
-            buffer.resource(self.context.kept({**body, "id": id}, type_of(id)), read.api, "get")
+            by = by_version("get", api, read.api)
+            buffer.resource(self.context.kept({**body, "id": id}, type_of(id)), api, by)
         self.context.counts.finish(what, of)
 
     def _add_children(
@@ -239,6 +263,7 @@ class BundleReader:
         bodies: list[Json],
         read: Read,
         by: By,
+        api: str | None,
         found: dict[str, "_Below | None"],
         following: "FollowingReads",
     ) -> None:
@@ -246,7 +271,7 @@ class BundleReader:
         the page.
         """
         for body in map(read.reduce, bodies) if read.reduce is not None else bodies:
-            resource = Resource(body, api=None if by == "graph" else read.api, by=by)
+            resource = Resource(body, api=api, by=by)
             is_asked = read.matters is not None or following.following
             shown = self.context.for_conditions(resource) if is_asked else resource
             if not _matters(read.matters, shown):
@@ -254,7 +279,7 @@ class BundleReader:
             following.hear(shown)
             kept = self.context.kept(body, resource.type)
             if not read.each:
-                buffer.resource(kept, None if by == "graph" else read.api, by)
+                buffer.resource(kept, api, by)
             self.context.counts.resources += 1
             reads = self._needed(buffer, resource, read)
             row = self.context.spool.put(msgspec.json.encode(kept)) if read.each else None
@@ -289,7 +314,7 @@ class BundleReader:
 
     async def _still_exists(self, resource: Resource) -> bool:
         try:
-            await self.context.reader.get(quoted_path(resource.id), resource.api or "", resource.location)
+            await self.context.versions.get(quoted_path(resource.id), resource.api or "", resource.location)
         except ReadError as error:
             return error.status != 404
         return True

@@ -332,7 +332,7 @@ class _Collection:
     ) -> None:
         self.context.counts.expect(display_name(resource_type.type.rsplit("/", 1)[1]))
         try:
-            body = await self.context.reader.get(quoted_path(id), resource_type.api)
+            body, api = await self.context.versions.get(quoted_path(id), resource_type.api)
         except ReadError as error:
             if says_gone(error):
                 self.gone[id.lower()] = (id, error.code, resource_type)
@@ -340,7 +340,7 @@ class _Collection:
                 self.refused.append(error)
                 self.context.add_failure(self.context.store, id, error)
         else:
-            self.bundles.add(jobs, subscription, {**body, "id": id}, resource_type, "get")
+            self.bundles.add(jobs, subscription, {**body, "id": id}, resource_type, "get", api)
         self.context.counts.finish(display_name(resource_type.type.rsplit("/", 1)[1]))
 
     def _top_of(self, id: str) -> tuple[str, ResourceType]:

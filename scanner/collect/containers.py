@@ -8,9 +8,9 @@ from scanner.collect.bodies import quoted_path
 from scanner.collect.named import GROUPS
 from scanner.collect.plan import Json
 from scanner.collect.queue import CollectionContext, SubscriptionView, run_some, side_by_side
+from scanner.collect.versions import by_version
 from scanner.model.ids import segments
 from scanner.model.regions import TABLE, Region, of_arm
-from scanner.snapshot.spool import SpooledRows
 
 LOCATIONS = "2022-12-01"
 """The api-version with which regions are read: the first one with their geography."""
@@ -62,14 +62,15 @@ class ContainerReader:
 
     async def _write(self, path: str, api: str, shown: Callable[[Json], Json]) -> None:
         """Write the rows of a list. Raises ReadError."""
-        rows: SpooledRows = await self.context.reader.rows(quoted_path(path), api)
+        rows, used = await self.context.versions.rows(quoted_path(path), api)
         kept = {str(row["id"]).lower(): shown(row) for row in rows if _is_in(row, path)}
         if api == LOCATIONS:
             self.listed = list(kept.values())
             self.regions |= of_arm(self.listed)
+        by = by_version("list", used, api)
         for body in kept.values():
-            self.context.store.resource(body, api, "list")
-        self.context.store.read(path, len(kept), "list")
+            self.context.store.resource(body, used, by)
+        self.context.store.read(path, len(kept), by, used)
 
 
 def _is_in(row: Json, path: str) -> bool:

@@ -11,6 +11,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import display_name, graph_body, has_usable_id, kusto_list, list_path, quoted_path, top_type
 from scanner.collect.plan import Json
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
+from scanner.collect.versions import by_version
 from scanner.model.ids import subscription_of, type_of
 from scanner.model.index import EXTENSIONS, MANAGER_TYPES
 from scanner.model.json_paths import get_path, text_at
@@ -34,7 +35,6 @@ INDEX_APIS = {
     "microsoft.network/virtualhubs": "2025-09-01",
     "microsoft.network/applicationgateways": "2025-09-01",
     "microsoft.network/bastionhosts": "2025-09-01",
-    "microsoft.network/virtualnetworkgateways": "2025-09-01",
     "microsoft.network/privatelinkservices": "2025-09-01",
     "microsoft.network/privateendpoints": "2025-05-01",
     "microsoft.network/networksecurityperimeters": "2025-05-01",
@@ -233,12 +233,13 @@ class IndexReader:
 
     async def _list_rows(self, buffer: LineBuffer, path: str, type: str) -> int | None:
         """Write the rows of one list and return how many there are; None where the list is a gap."""
-        api = INDEX_APIS[type.lower()]
+        pinned = INDEX_APIS[type.lower()]
+        pages = self.context.versions.pages(quoted_path(path), pinned)
         what = display_name(type.rsplit("/", 1)[1])
         self.context.counts.expect(what)
         rows = SpooledRows(self.context.spool)
         try:
-            async for page in self.context.reader.pages(quoted_path(path), api):
+            async for page in pages:
                 _check_ids(page, path)
                 rows.add(page)
                 page.clear()
@@ -249,11 +250,12 @@ class IndexReader:
                 self.refused.add((subscription_of(path), type.lower()))
                 return None
             error.means_none()
-        ids: set[str] = set()
+        ids, api = set[str](), pages.api or pinned
+        by = by_version("list", api, pinned)
         for row in rows:
-            buffer.resource(self.context.kept(row, type), api, "list")
+            buffer.resource(self.context.kept(row, type), api, by)
             ids.add(row["id"].lower())
-        buffer.read(path, len(ids), "list")
+        buffer.read(path, len(ids), by, api)
         self.context.counts.resources += len(rows)
         self.context.counts.finish(what)
         return len(rows)

@@ -12,7 +12,7 @@ from msgspec import Struct, field
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, is_group_name
 from scanner.collect.named import GROUPS, hint, names
-from scanner.collect.visibility import read_roles
+from scanner.collect.roles import read_roles
 from scanner.errors import InputError
 
 if TYPE_CHECKING:

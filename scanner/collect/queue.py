@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter, defaultdict, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
@@ -15,6 +15,7 @@ from scanner.collect.bodies import Role, allows, quoted_path
 from scanner.collect.bulk import BulkReads
 from scanner.collect.plan import Json, Plan, Progress
 from scanner.collect.shared import SharedAnswers
+from scanner.collect.versions import VersionedPages, VersionedReader
 from scanner.model.ids import subscription_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -61,16 +62,17 @@ class SubscriptionView(Struct):
     `known_counts`: how many resources of a type (lower case) Resource Graph counts.
     `first_pages`: lists whose first page the probe has read, with the iterator over the other pages, by type in lower
     case. `refused`: the errors of the lists that the probe tried.
-    `roles`: the roles of the identity on the subscription. None: not known.
+    `roles`: the roles of the identity on the subscription. None: not known; `no_roles`: why, where they were asked for.
     """
 
     id: str
     view: str = "full"
     existing_types: dict[str, list[str] | None] | None = None
     known_counts: dict[str, int] = field(default_factory=dict)
-    first_pages: dict[str, tuple[SpooledRows, AsyncIterator[list[Json]]]] = field(default_factory=dict)
+    first_pages: dict[str, tuple[SpooledRows, VersionedPages]] = field(default_factory=dict)
     refused: dict[str, ReadError] = field(default_factory=dict)
     roles: list[Role] | None = None
+    no_roles: ReadError | None = None
 
     def graph_is_complete(self, type: str) -> bool:
         """Return whether Resource Graph shows every resource of a type. It hides types that may not be read."""
@@ -304,6 +306,7 @@ class CollectionContext:
         self.store = store
         self.progress = progress
         self.counts = ReadCounts(progress)
+        self.versions = VersionedReader(reader)
         self.spool = reader.spool
         self.bulk = BulkReads(reader, plan, self.spool, store.kept)
         self.locks: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -326,12 +329,12 @@ class CollectionContext:
         """Return a context that makes only the reads that verdicts on other resources look up."""
         made = CollectionContext(self.reader, self.plan.looked_up(), self.store, self.progress)
         made.counts = self.counts
-        made.bulk = self.bulk
+        made.bulk, made.versions = self.bulk, self.versions
         return made
 
-    def pages(self, path: str, resource_type: ResourceType) -> AsyncIterator[list[Json]]:
-        """Yield the pages of a list of a type. Raises ReadError."""
-        return self.reader.pages(quoted_path(path), resource_type.api, query=resource_type.query)
+    def pages(self, path: str, resource_type: ResourceType) -> VersionedPages:
+        """Return the pages of a list of a type. Reading them raises ReadError."""
+        return self.versions.pages(quoted_path(path), resource_type.api, query=resource_type.query)
 
     def kept(self, body: Json, type: str) -> Json:
         """Return what the store keeps of a body that waits for others of its bundle."""

@@ -33,7 +33,7 @@ def add_subscriptions(
         async def run() -> None:
             id = f"/subscriptions/{view.id}"
             try:
-                body = await context.reader.get(quoted_path(id), resource_type.api)
+                body, api = await context.versions.get(quoted_path(id), resource_type.api)
             except ReadError as error:
                 # The path of the list: a gap of the subscription itself says that it is visible in part.
                 listed = f"{id}/providers/{SUBSCRIPTION}"
@@ -42,7 +42,7 @@ def add_subscriptions(
                 else:
                     context.store.skip(listed, f"{error.status} {error.code}")
             else:
-                bundles.add(jobs, view, {**body, "id": id}, resource_type, "get")
+                bundles.add(jobs, view, {**body, "id": id}, resource_type, "get", api)
             context.counts.finish(WHAT)
 
         jobs.add((view.id, "subscription"), run)

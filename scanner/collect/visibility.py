@@ -1,40 +1,27 @@
 """Reads how much of each subscription is visible to the identity, and which types exist in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
 from scanner.azure.errors import ReadError, read_action
-from scanner.collect.bodies import Role, is_group_name, kusto_list, letters_of, list_path, quoted_path, roles, texts
+from scanner.collect.bodies import is_group_name, kusto_list, letters_of, list_path, texts
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, nested
 from scanner.collect.queue import UNREGISTERED, CollectionContext, SubscriptionView, run_some, side_by_side
+from scanner.collect.resource_groups import is_listed_by_group
+from scanner.collect.roles import learn_roles
+from scanner.collect.versions import VersionedPages
 from scanner.model.ids import SUBSCRIPTION
 from scanner.model.resource_type import ResourceType
 from scanner.snapshot.spool import SpooledRows
 
 if TYPE_CHECKING:
-    from scanner.azure.reader import AzureReader
     from scanner.azure.subscriptions import Subscription
-
-PERMISSIONS = "2022-04-01"
-"""The api-version with which the permissions of the identity are read."""
 
 PROBES = 3
 """The number of lists that are tried before a subscription counts as visible in part."""
-
-
-ROLES_BYTES = 1 << 20
-"""The size of the roles on one subscription, which are kept for the whole scan."""
-
-
-async def read_roles(reader: "AzureReader", path: str) -> list[Role]:
-    """Return the roles that a list of permissions gives. Raises ReadError."""
-    rows = await reader.rows(quoted_path(path), PERMISSIONS)
-    if rows.size > ROLES_BYTES:
-        raise ReadError(path, 200, "TooManyRoles", message="the list of permissions is larger than roles can be")
-    return roles(rows)
 
 
 class VisibilityReader:
@@ -49,7 +36,7 @@ class VisibilityReader:
         `graph`: ask Resource Graph at the same time which types exist.
         """
         listed = (each for each in self.context.plan.resource_types if each.type != SUBSCRIPTION)
-        resource_types = [each for each in listed if not nested(each.type)]
+        resource_types = [each for each in listed if not nested(each.type) and not is_listed_by_group(each.type)]
         views = {each.id: SubscriptionView(each.id) for each in subscriptions if each.readable}
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(run_some(partial(self._probe, view, resource_types) for view in views.values()))
@@ -82,9 +69,8 @@ class VisibilityReader:
         The first one is tried while the roles are read, which say what to try next.
         """
         async with asyncio.TaskGroup() as tasks:
-            roles = tasks.create_task(self._roles(view.id))
+            tasks.create_task(learn_roles(self.context.reader, view))
             allowed = [tasks.create_task(self._try_list(view, each)) for each in resource_types[:1]]
-        view.roles = roles.result()
         if not resource_types or allowed[0].result():
             return
         others = sorted(resource_types[1:], key=lambda each: not view.graph_is_complete(each.type))
@@ -104,19 +90,12 @@ class VisibilityReader:
             view.first_pages[resource_type.type.lower()] = (SpooledRows(self.context.spool), pages)
         return True
 
-    async def _first_page(self, pages: AsyncIterator[list[Json]]) -> SpooledRows:
+    async def _first_page(self, pages: VersionedPages) -> SpooledRows:
         page: list[Json] = await anext(pages, [])
         found = SpooledRows(self.context.spool)
         found.add(page)
         page.clear()
         return found
-
-    async def _roles(self, id: str) -> list[Role] | None:
-        path = f"/subscriptions/{id}/providers/Microsoft.Authorization/permissions"
-        try:
-            return await read_roles(self.context.reader, path)
-        except ReadError:
-            return None
 
     async def query_types(self, subscriptions: Sequence[str]) -> Iterable[Json] | None:
         """Ask Resource Graph which types exist, because only those are listed. None: it refuses, so all are listed."""

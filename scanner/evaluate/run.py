@@ -150,6 +150,8 @@ class Evaluation(BundleEvaluation):
         """Return the rows of the subscriptions whose types were not listed, or not in whole."""
         own = self._ledgers
         own.gaps.add(self.snapshot.gaps, self.selection)
+        for type, api in self.snapshot.older_lists:
+            own.types.add_older(type, api)
         own.types.add_gaps(gap for gap in self.snapshot.gaps if self.selection.has_place(gap.url))
         found: dict[str, BundleResult] = {}
         for (subscription, type), missing in unlisted(self.snapshot, self.kinds).items():
@@ -203,13 +205,17 @@ class Evaluation(BundleEvaluation):
             scopes=sorted(self.snapshot.evaluated_scopes, key=lambda scope: scope.subscription),
             types=self.counts.types,
             rules_off=self.rules.off(),
-            notes=[*self.snapshot.header.notes, *self.notes()],
+            notes=[*self.snapshot.header.notes, *self.older_notes(), *self.notes()],
             rules_broken=[PurePath(each.file).name for each in self.rules.broken] or UNSET,
         )
 
     def frameworks(self) -> list[FrameworkRow]:
         """Return every framework with the states of its controls."""
         return assessed(self.rules, self.counts.tally, self.coverage(), self.result.gaps)
+
+    def older_notes(self) -> list[str]:
+        """Return a note for each type that was read at an older api-version than the pinned one."""
+        return self._ledgers.types.older_notes()
 
     def notes(self) -> list[str]:
         """Return notes on single waivers."""

@@ -10,13 +10,18 @@ from scanner.evaluate.missing import unread_top
 from scanner.model.ids import resource_type_of, type_of
 from scanner.model.resource import Bundle, Gap
 from scanner.model.resource_type import ResourceType
+from scanner.snapshot.stored import StoredBundle
 
 
 class TypesPart(msgspec.Struct, array_like=True):
-    """The resources of a part of an evaluation by type, and the types of which some were not read."""
+    """The resources of a part of an evaluation by type, and the types of which some were not read.
+
+    `older`: the types and api-versions that were read at an older one than the pinned one.
+    """
 
     counts: dict[str, int]
     incomplete: list[str]
+    older: list[tuple[str, str]] = []
 
 
 class TypeCounts:
@@ -27,9 +32,13 @@ class TypeCounts:
         self._counts: Counter[str] = Counter()
         self._incomplete: set[str] = set()
         self._spellings: dict[str, str] = {}
+        self._older: set[tuple[str, str]] = set()
 
     def add(self, bundle: Bundle) -> None:
         """Count a resource, also one that is known and was not read."""
+        for each in bundle.stored if isinstance(bundle, StoredBundle) else bundle.resources.values():
+            if each.by == "older":
+                self.add_older(each.type, each.api)
         if bundle.top is not None:
             self._counts[self._spelling(bundle.top.type)] += 1
         elif unread_top(bundle) is not None:
@@ -43,13 +52,29 @@ class TypeCounts:
 
     def part(self) -> TypesPart:
         """Return what was counted in a part."""
-        return TypesPart(self._counts, list(self._incomplete))
+        return TypesPart(self._counts, list(self._incomplete), sorted(self._older))
 
     def join(self, part: TypesPart) -> None:
         """Add what was counted in the part that comes next in the document."""
         for type, count in part.counts.items():
             self._counts[self._spelling(type)] += count
         self._incomplete.update(map(self._spelling, part.incomplete))
+        self._older.update(part.older)
+
+    def add_older(self, type: str, api: str | None) -> None:
+        """Note that a type was read at an older api-version than the pinned one."""
+        self._older.add((self._spelling(type), api or "?"))
+
+    def older_notes(self) -> list[str]:
+        """Return a note for each type that was read at an older api-version."""
+        found: dict[str, list[str]] = {}
+        for type, api in sorted(self._older):
+            found.setdefault(type, []).append(api)
+        return [
+            f"{type} was read at api-version {' and '.join(versions)}, because Azure does not serve the one of the"
+            " rules here; what is absent there is not taken as a default"
+            for type, versions in found.items()
+        ]
 
     def add_gaps(self, gaps: Iterable[Gap]) -> None:
         """Count the resources behind lists that failed."""

@@ -32,7 +32,6 @@ INDEX_TYPES = (
     "Microsoft.Network/virtualHubs",
     "Microsoft.Network/applicationGateways",
     "Microsoft.Network/bastionHosts",
-    "Microsoft.Network/virtualNetworkGateways",
     "Microsoft.Network/privateLinkServices",
     "Microsoft.Network/privateEndpoints",
     "Microsoft.Network/networkSecurityPerimeters",
@@ -63,6 +62,11 @@ INDEX_TYPES = (
 EXTENSIONS = frozenset({"microsoft.network/effectivesecurityadminrules"})
 """Types that only Resource Graph lists, below other resources. No role grants them by their own name: an identity
 that reads virtual networks sees them.
+"""
+
+LISTED_BY_GROUP = frozenset({"microsoft.network/virtualnetworkgateways"})
+"""Types (lower case) that ARM lists in a resource group, and not in a subscription: the REST API of virtual network
+gateways has no other list (azure-mgmt-network: `virtual_network_gateways.list(resource_group_name)`).
 """
 
 _MANAGERS = "Microsoft.Network/networkManagers"

@@ -33,10 +33,12 @@ class ChildRead(Protocol):
     def needed(self, parent: "Resource") -> bool: ...
 
 
-By = Literal["graph", "list", "get", "import"]
-"""How a record was read. For `graph` and `import` its api-version is not known: see `Resource.api_version_unknown`."""
+By = Literal["graph", "list", "get", "import", "older"]
+"""How a record was read. For `graph` and `import` its api-version is not known: see `Resource.api_version_unknown`.
+`older`: by a list or GET at an older api-version than the pinned one, because Azure does not serve that.
+"""
 
-RICHNESS: dict[str, int] = {"import": 0, "graph": 0, "list": 1, "get": 2}
+RICHNESS: dict[str, int] = {"import": 0, "graph": 0, "older": 1, "list": 1, "get": 2}
 
 
 class Children(Struct):
@@ -144,10 +146,10 @@ class Resource:
 
     @property
     def api_version_unknown(self) -> bool:
-        """Return whether the api-version of the record is not known, so that an absent property has no known
-        meaning.
+        """Return whether the api-version of the record is not known, or not the pinned one, so that an absent property
+        has no known meaning.
         """
-        return self.by in ("graph", "import")
+        return self.by in ("graph", "import", "older")
 
     @property
     def why_absent_is_unknown(self) -> str:

@@ -15,6 +15,7 @@ from scanner.model.ids import name_of, segments, subscription_of
 from scanner.report.localized import fact
 from scanner.report.words import Words
 from scanner.rulebook.permissions import askable
+from scanner.rulebook.registered_actions import granted, without
 from scanner.terminal.text import clean
 
 ROLE = "Twolocks gaps"
@@ -243,18 +244,18 @@ def role_definition(groups: Sequence[GapGroup], own: Collection[str] = ()) -> st
     """Return a custom role with the missing permissions alone, as `az role definition create` takes it.
 
     An action that no rule needs was named by an answer or a file. It is shown as text, and is not in the role. `own`:
-    the actions of the user's own rules (lower case), where these are loaded.
+    the actions of the user's own rules (lower case), where these are loaded. An action that Azure has not registered is
+    in it as the wildcard that grants it.
     """
     known = {*askable(), *own} if groups else frozenset[str]()
+    actions = granted(each.action for each in groups if each.action.isascii() and each.action.lower() in known)
     return json.dumps(
         {
             "Name": ROLE,
             "IsCustom": True,
             "Description": "Read permissions that Twolocks lacks",
-            "Actions": sorted(
-                {each.action for each in groups if each.action.isascii() and each.action.lower() in known}
-            ),
-            "NotActions": [],
+            "Actions": actions,
+            "NotActions": without(actions),
             "DataActions": [],
             "NotDataActions": [],
             "AssignableScopes": _assignable_scopes(groups),

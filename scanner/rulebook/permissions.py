@@ -8,12 +8,13 @@ from functools import lru_cache
 from scanner.content import content
 from scanner.errors import InputError
 from scanner.model.ids import OF_SUBSCRIPTION, QUOTA_TYPES, SUBSCRIPTION
-from scanner.model.index import EXTENSIONS, INDEX_TYPES
+from scanner.model.index import EXTENSIONS, INDEX_TYPES, LISTED_BY_GROUP
 from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
 from scanner.rulebook.loader import RuleSet, load, reads_of
+from scanner.rulebook.registered_actions import granted, without
 
 KEY_USERS = "users of keys"
 """What a row looks up that must know every resource that may name a key."""
@@ -154,7 +155,8 @@ def indexed(rules: RuleSet) -> frozenset[str]:
 def listed(rules: RuleSet) -> frozenset[str]:
     """The actions with which a scan lists whole subscriptions, where it sees them in full."""
     types = [type for kind in rules.read() for type in kind.types] + list(INDEX_TYPES)
-    return frozenset(f"{each}/read" for each in types if each.count("/") == 1)
+    whole = (each for each in types if each.lower() not in LISTED_BY_GROUP)
+    return frozenset(f"{each}/read" for each in whole if each.count("/") == 1)
 
 
 def actions(rules: RuleSet, effective: bool = False) -> list[str]:
@@ -209,9 +211,10 @@ def in_management_group(text: str) -> bool:
     return text.lower().startswith(GROUP.lower())
 
 
-def role(found: Sequence[str], scopes: Iterable[str] = (), format: str = "json") -> str:
-    """The role as a file that `az role definition create`, a Bicep deployment or Terraform takes.
+def role(needed: Sequence[str], scopes: Iterable[str] = (), format: str = "json") -> str:
+    """The role that allows what is needed, as `az role definition create`, a Bicep deployment or Terraform takes it.
 
+    It has an action that Azure has not registered as the wildcard that grants it (`registered_actions.py`).
     Raises InputError for two management groups: a custom role names one at most (role-definitions, AssignableScopes).
     A management group stands first, as the role is made there.
     """
@@ -223,16 +226,17 @@ def role(found: Sequence[str], scopes: Iterable[str] = (), format: str = "json")
             at=f"--scope {groups[1]}",
             do="create one role for each, or use their parent group",
         )
-    return {"json": _json, "bicep": _bicep, "terraform": _terraform}[format](found, where)
+    found = granted(needed)
+    return {"json": _json, "bicep": _bicep, "terraform": _terraform}[format](found, without(found), where)
 
 
-def _json(found: Sequence[str], scopes: list[str]) -> str:
+def _json(found: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
     definition = {
         "Name": NAME,
         "IsCustom": True,
         "Description": DESCRIPTION,
         "Actions": list(found),
-        "NotActions": [],
+        "NotActions": list(excluded),
         "DataActions": [],
         "NotDataActions": [],
         "AssignableScopes": scopes,
@@ -240,7 +244,11 @@ def _json(found: Sequence[str], scopes: list[str]) -> str:
     return json.dumps(definition, indent=2)
 
 
-def _bicep(found: Sequence[str], scopes: list[str]) -> str:
+def _bicep(found: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
+    other = f"""        notActions: [
+{_rows(excluded, 10, _single, "")}
+        ]
+"""
     level = "managementGroup" if in_management_group(scopes[0]) else "subscription"
     return f"""targetScope = '{level}'
 
@@ -255,7 +263,7 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
         actions: [
 {_rows(found, 10, _single, "")}
         ]
-      }}
+{other if excluded else ""}      }}
     ]
     assignableScopes: [
 {_rows(scopes, 6, _single, "")}
@@ -264,7 +272,11 @@ resource twolocks 'Microsoft.Authorization/roleDefinitions@2022-04-01' = {{
 }}"""
 
 
-def _terraform(found: Sequence[str], scopes: list[str]) -> str:
+def _terraform(found: Sequence[str], excluded: Sequence[str], scopes: list[str]) -> str:
+    other = f"""    not_actions = [
+{_rows(excluded, 6, json.dumps, ",")}
+    ]
+"""
     return f"""resource "azurerm_role_definition" "twolocks" {{
   name        = {json.dumps(NAME)}
   description = {json.dumps(DESCRIPTION)}
@@ -274,7 +286,7 @@ def _terraform(found: Sequence[str], scopes: list[str]) -> str:
     actions = [
 {_rows(found, 6, json.dumps, ",")}
     ]
-  }}
+{other if excluded else ""}  }}
 
   assignable_scopes = [
 {_rows(scopes, 4, json.dumps, ",")}

@@ -72,6 +72,10 @@ LOCATIONS = (
 """Name, display name, geography group, physical location, paired region."""
 
 
+BY_GROUP = frozenset({"microsoft.network/virtualnetworkgateways"})
+"""Types (lower case) that ARM lists in a resource group, and not in a subscription."""
+
+
 @lru_cache(maxsize=1)
 def known_types() -> frozenset[str]:
     """Return the types, in lower case, that ARM knows whether or not the estate has one."""
@@ -120,6 +124,7 @@ class SandboxArm:
 
     `page_size` is the number of rows a page: one number, or one a type in lower case with `*` for the others.
     `api_versions` are the only versions served of a type (lower case); types without a line take any real date.
+    `version_refusal` is the code with which others are refused.
     """
 
     def __init__(
@@ -127,10 +132,12 @@ class SandboxArm:
         estate: ServedEstate,
         page_size: int | Mapping[str, int] = 100,
         api_versions: Mapping[str, Iterable[str]] | None = None,
+        version_refusal: errors.VersionRefusal = "NoRegisteredProviderFound",
     ) -> None:
         self.estate = estate
         self.page_sizes = {"*": page_size} if isinstance(page_size, int) else {"*": 100, **page_size}
         self.api_versions = {kind.lower(): tuple(v) for kind, v in (api_versions or {}).items()}
+        self.version_refusal = version_refusal
         self.since = [(*key.lower().split(":", 1), v) for key, v in {**SINCE, **estate.overrides.since}.items()]
         self.kept: dict[str, HttpAnswer] = {}
 
@@ -154,15 +161,15 @@ class SandboxArm:
         version = request.version
         if not version:
             return errors.missing_api_version()
-        kind = request.at.kind.partition("/")[2]
-        served = self.api_versions.get(request.at.kind.lower())
+        kind = request.at.kind
+        served = self.api_versions.get(kind.lower())
         if served is not None and version not in served:
-            return errors.no_registered_provider(kind, version, ", ".join(served))
+            return errors.unserved_version(self.version_refusal, kind, version, served)
         found = VERSION.match(version)
         if found is None:
             return errors.invalid_api_version(version)
         if not 2014 <= int(found[1]) <= 2026:
-            return errors.no_registered_provider(kind, version, "2025-08-01, 2024-01-01")
+            return errors.no_registered_provider(kind.partition("/")[2], version, "2025-08-01, 2024-01-01")
         return None
 
     def _subscription(self, request: ArmRequest) -> HttpAnswer | None:
@@ -304,7 +311,7 @@ class SandboxArm:
         above = owner(at)
         if above and above.lower() not in nodes and not REGION.search(above.lower()):
             return errors.no_parent(above.rsplit("/", 1)[-1])
-        if kind not in self.estate.types and kind not in known_types():
+        if (kind not in self.estate.types and kind not in known_types()) or (kind in BY_GROUP and not at.group):
             namespace, _, rest = at.kind.partition("/")
             return errors.invalid_type(namespace, rest, request.version)
         if not at.name:

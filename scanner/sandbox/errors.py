@@ -4,7 +4,8 @@ The structure (place of code and message, headers) follows recorded answers. The
 could reasonably match on them.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -63,6 +64,25 @@ def no_permissions(status: int) -> HttpAnswer:
 
 def invalid_api_version(version: str) -> HttpAnswer:
     return arm_error(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+
+
+VersionRefusal = Literal["NoRegisteredProviderFound", "InvalidResourceType", "InvalidApiVersionParameter"]
+"""The codes with which ARM refuses an api-version, and names those that it serves."""
+
+
+def unserved_version(code: VersionRefusal, kind: str, version: str, served: Sequence[str]) -> HttpAnswer:
+    """Return ARM's answer to a version that it does not serve of a type."""
+    namespace, _, name = kind.partition("/")
+    if code == "InvalidResourceType":
+        text = (
+            f"The resource type '{name}' could not be found in the namespace '{namespace}' for api version '{version}'."
+            f" The supported api-versions are '{','.join(served)}'."
+        )
+        return arm_error(404, code, text)
+    if code == "InvalidApiVersionParameter":
+        text = f"The api-version '{version}' is invalid. The supported versions are '{','.join(served)}'."
+        return arm_error(400, code, text)
+    return no_registered_provider(name, version, ", ".join(served))
 
 
 def invalid_type(namespace: str, kind: str, version: str) -> HttpAnswer:

@@ -18,7 +18,7 @@ from scanner.sandbox import certificates, errors, logins
 from scanner.sandbox.arm import SandboxArm
 from scanner.sandbox.effective_rules import SandboxEffectiveRules
 from scanner.sandbox.entra import IssuedToken, SandboxEntra
-from scanner.sandbox.errors import HttpAnswer
+from scanner.sandbox.errors import HttpAnswer, VersionRefusal
 from scanner.sandbox.estate import Estate
 from scanner.sandbox.exchanges import RecordedAnswers
 from scanner.sandbox.faults import Fault, FaultPlan, changed, instead
@@ -54,11 +54,11 @@ class RecordedRequest(msgspec.Struct, frozen=True):
 class Sandbox:
     """A local substitute for Microsoft Entra ID, ARM and Resource Graph. Use: `async with Sandbox(resources) as box`.
 
-    Options: `page_size`, `api_versions` (see `SandboxArm`); `faults` and `seed` (see `Fault`); `latency` in seconds a
-    call; `limits` (`ThrottleLimits()` are Azure's; None: no throttling); `payload` (bytes of a Resource Graph page);
-    `token_lifetime` in seconds; `apps` (see `SandboxEntra`); `port` (0: any), or a bound socket (`listener`);
-    `recorded` and `whole` (see `from_exchanges`). The others go to `ServedEstate`: refusals, grants, overrides,
-    management_groups, unregistered, tenant, principal.
+    Options: `page_size`, `api_versions`, `version_refusal` (see `SandboxArm`); `faults` and `seed` (see `Fault`);
+    `latency` in seconds a call; `limits` (`ThrottleLimits()` are Azure's; None: no throttling); `payload` (bytes of a
+    Resource Graph page); `token_lifetime` in seconds; `apps` (see `SandboxEntra`); `port` (0: any), or a bound socket
+    (`listener`); `recorded` and `whole` (see `from_exchanges`). The others go to `ServedEstate`: refusals, grants,
+    overrides, management_groups, unregistered, tenant, principal.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Sandbox:
         limits: ThrottleLimits | None = None,
         page_size: int | Mapping[str, int] = 100,
         api_versions: Mapping[str, Iterable[str]] | None = None,
+        version_refusal: VersionRefusal = "NoRegisteredProviderFound",
         payload: int = PAYLOAD,
         token_lifetime: float = 3600.0,
         port: int = 0,
@@ -83,7 +84,7 @@ class Sandbox:
         **estate: Any,
     ) -> None:
         self.estate = ServedEstate(resources, subscriptions, **estate)
-        self.arm = SandboxArm(self.estate, page_size, api_versions)
+        self.arm = SandboxArm(self.estate, page_size, api_versions, version_refusal)
         self.graph = SandboxGraph(self.estate, payload)
         self.entra = SandboxEntra(self.estate, token_lifetime, apps=apps)
         self.faults = FaultPlan(faults, seed)

@@ -332,6 +332,8 @@ def _write(context: _Context, found: _Evaluated, started: str) -> ScanRow:
     job, session, outputs, screen, _ = context
     taken, evaluation, writer = found
     result = evaluation.result
+    for note in evaluation.older_notes():
+        screen.write([Line(note, "Note")], "found", note)
     _show_notes(evaluation.notes(), screen)
     mark = secrets.token_hex(8)
     scan = evaluation.scan_row(

@@ -15,7 +15,7 @@ from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
 from scanner.model.host_names import MARKS, host_names
-from scanner.model.ids import group_of, is_below, resource_type_of, root_of, segments, subscription_of
+from scanner.model.ids import group_of, is_below, resource_type_of, root_of, segments, subscription_of, type_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.located import Located
@@ -60,6 +60,8 @@ class Snapshot:
     scopes: list[ScopeRow] = field(default_factory=list)
     reads: dict[str, int] = field(default_factory=dict)
     listed_by_arm: set[str] = field(default_factory=set)
+    older_lists: list[tuple[str, str]] = field(default_factory=list)
+    """The type and the api-version of each list at an older api-version than the pinned one."""
     gaps: list[Gap] = field(default_factory=list)
     skips: dict[str, str] = field(default_factory=dict)
     history_gaps: list[Gap] = field(default_factory=list)
@@ -333,6 +335,8 @@ def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
         snapshot.reads[url] = line.read.count
         if line.read.by != "graph":
             snapshot.listed_by_arm.add(url)
+        if line.read.by == "older":
+            snapshot.older_lists.append((type_of(line.read.url), line.read.api))
     elif line.gap is not None:
         snapshot.gaps.append(_gap(line.gap))
     elif line.skip is not None:

@@ -79,11 +79,14 @@ class Header(msgspec.Struct, kw_only=True):
 
 
 class ReadLine(msgspec.Struct, omit_defaults=True):
-    """A read that succeeded: its path, the number of resources, and how it was read ("graph", "list", "get" or "")."""
+    """A read that succeeded: its path, the number of resources, and how it was read ("graph", "list", "get", "older" or
+    ""). `api`: the api-version of an `older` one.
+    """
 
     url: str
     count: int
     by: str = ""
+    api: str = ""
 
 
 class SkipLine(msgspec.Struct):

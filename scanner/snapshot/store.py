@@ -76,9 +76,9 @@ class LineWriter:
         """Add a resource. `api`: its api-version, None where it is not known."""
         self.add(SnapshotLine(resource=body, api=api, by=by))
 
-    def read(self, url: str, count: int, by: str = "") -> None:
-        """Add a read that succeeded, with the number of resources that it gave."""
-        self.add(SnapshotLine(read=ReadLine(url, count, by)))
+    def read(self, url: str, count: int, by: str = "", api: str | None = None) -> None:
+        """Add a read that succeeded, with the number of resources that it gave. `api`: the api-version of it."""
+        self.add(SnapshotLine(read=ReadLine(url, count, by, api or "" if by == "older" else "")))
 
     def skip(self, url: str, why: str) -> None:
         """Add a read that was not made."""

@@ -16,6 +16,7 @@ from scanner.azure import subscriptions as scope
 from scanner.collect.collector import INDEX_APIS
 from scanner.collect.quotas import APIS as QUOTAS
 from scanner.model.ids import SUBSCRIPTION
+from scanner.model.index import LISTED_BY_GROUP
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import loader
 from scanner.rulebook.pinned_paths import pinned_name
@@ -101,9 +102,11 @@ def below(type: str) -> str:
 
 
 def listed(type: str) -> str:
-    """The path on which all of a type are listed: in a subscription, or below the parent of a nested type."""
+    """The path on which all of a type are listed: in a subscription or group, or below the parent of a nested type."""
     if type == SUBSCRIPTION:
         return "/subscriptions"
+    if type.lower() in LISTED_BY_GROUP:
+        return f"/subscriptions/{ANY}/resourcegroups/{ANY}/providers/{type}"
     if type.count("/") == 1:
         return f"/subscriptions/{ANY}/providers/{type}"
     parent, name = type.rsplit("/", 1)

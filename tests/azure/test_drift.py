@@ -7,19 +7,11 @@ from scanner.azure.pipeline import GRAPH
 from tests.azure.operations import ANY, PlannedRead, operations, table
 from tests.rules import pinned
 
-NO_SDK = {
-    "index microsoft.network/virtualnetworkgateways": "azure-mgmt-network lists them below a resource group alone",
-}
-"""Reads that no installed SDK has an operation for, and why; a line that is no longer true fails.
-
-A type or read that has none at all says so beside its pinned paths: `no_sdk` (`tests/rules/pinned.py`).
-"""
-
 
 def has_none(read: PlannedRead) -> bool:
-    """Whether somebody wrote down that no SDK has this read, or what it is below."""
+    """Whether somebody wrote down that no SDK has this read, or what it is below (`no_sdk`, tests/rules/pinned.py)."""
     without = [name.lower() for name, entry in pinned.by_hand().items() if entry.get("no_sdk")]
-    return read.what in NO_SDK or any(f"{read.name.lower()}/".startswith(f"{name}/") for name in without)
+    return any(f"{read.name.lower()}/".startswith(f"{name}/") for name in without)
 
 
 TABLE = table()

@@ -14,7 +14,6 @@ from scanner.collect.collector import Plan, Scope, collect
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.run import Evaluation
-from scanner.model.ids import type_of
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook import loader
 from scanner.rulebook.kept import kept_paths
@@ -229,15 +228,6 @@ def test_what_the_login_may_not_read_is_not_taken_as_absent() -> None:
     assert repeated(running) == []
 
 
-def test_a_list_that_fails_says_how_many_resources_graph_counts_behind_it() -> None:
-    path = f"{LISTS}/Microsoft.Storage/storageAccounts"
-    result = scanned(box(faults=[Fault("refuse", path)]))
-    accounts = [each["id"] for each in ESTATE if each["id"].startswith(f"/subscriptions/{S1}/")]
-    accounts = [id for id in accounts if type_of(id) == "Microsoft.Storage/storageAccounts"]
-    assert result.gaps[path]["resources"] == len(accounts) > 0
-    assert "resources" not in scanned(box(faults=[Fault("refuse", path)]), Scope(graph=False)).gaps[path]
-
-
 def test_a_role_for_one_service_on_the_whole_subscription_is_no_partial_view() -> None:
     running = box(grants=[RoleGrant(actions=("Microsoft.Web/*", "Microsoft.Authorization/permissions/read"))])
     result = scanned(running)
@@ -426,12 +416,14 @@ def test_subscriptions_are_asked_about_in_batches() -> None:
     assert asked == [3, 3, 1]
 
 
-def test_a_list_that_always_fails_is_a_gap_and_the_rest_is_unchanged() -> None:
+def test_a_list_that_always_fails_is_a_gap_and_what_graph_shows_of_it_stays() -> None:
     path = f"{LISTS}/Microsoft.Web/sites"
     result = scanned(box(faults=[Fault("status", path, status=500)]))
     whole = scanned(box())
     assert (result.gaps[path]["status"], result.gaps[path]["code"]) == (500, "InternalServerError")
-    assert set(result.resources) == {id for id in whole.resources if "/Microsoft.Web/" not in id}
+    assert set(result.resources) == set(whole.resources)
+    assert {id for id in result.by if result.by[id] != whole.by[id]} == {SITE["id"]}
+    assert result.by[SITE["id"]] == "graph"
 
 
 @pytest.mark.parametrize(("kind", "code"), [("truncate", "BadJson"), ("reset", "Reset"), ("cut", "Reset")])

@@ -138,6 +138,7 @@ def test_bicep_parses_and_says_the_same_as_the_json(scopes: list[str], level: st
     assert f"guid({level}().id," in access.role(actions, scopes, "bicep")
     definition = json.loads(access.role(actions, scopes))
     assert definition["Actions"] in lists(tree)
+    assert definition["NotActions"] in lists(tree)
     assert definition["AssignableScopes"] in lists(tree)
     assert parsed(access.role(actions, scopes, "bicep").replace("actions: [", "actions: [[")).has_error
 
@@ -149,6 +150,7 @@ def test_terraform_parses_and_says_the_same_as_the_json(scopes: list[str]) -> No
     role = plain(found["resource"][0])["azurerm_role_definition"]["twolocks"]
     definition = json.loads(access.role(actions, scopes))
     assert role["permissions"][0]["actions"] == definition["Actions"]
+    assert role["permissions"][0]["not_actions"] == definition["NotActions"]
     assert role["assignable_scopes"] == definition["AssignableScopes"]
     assert role["scope"] == definition["AssignableScopes"][0]
     assert (role["name"], role["description"]) == (definition["Name"], definition["Description"])

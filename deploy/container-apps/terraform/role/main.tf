@@ -113,12 +113,11 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.DBforMySQL/flexibleServers/configurations/read",
       "Microsoft.DBforMySQL/flexibleServers/firewallRules/read",
       "Microsoft.DBforMySQL/flexibleServers/read",
+      "Microsoft.DBforPostgreSQL/*/read",
       "Microsoft.DBforPostgreSQL/flexibleServers/advancedThreatProtectionSettings/read",
       "Microsoft.DBforPostgreSQL/flexibleServers/configurations/read",
       "Microsoft.DBforPostgreSQL/flexibleServers/firewallRules/read",
       "Microsoft.DBforPostgreSQL/flexibleServers/read",
-      "Microsoft.DBforPostgreSQL/serverGroupsv2/firewallRules/read",
-      "Microsoft.DBforPostgreSQL/serverGroupsv2/read",
       "Microsoft.DesktopVirtualization/hostPools/read",
       "Microsoft.DesktopVirtualization/workspaces/read",
       "Microsoft.Devices/IotHubs/certificates/read",
@@ -309,6 +308,7 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.Synapse/workspaces/read",
       "Microsoft.Synapse/workspaces/sqlPools/read",
       "Microsoft.Synapse/workspaces/sqlPools/transparentDataEncryption/read",
+      "Microsoft.Web/*/privateEndpointConnections/read",
       "Microsoft.Web/hostingEnvironments/read",
       "Microsoft.Web/serverfarms/read",
       "Microsoft.Web/sites/basicPublishingCredentialsPolicies/read",
@@ -319,16 +319,18 @@ resource "azurerm_role_definition" "twolocks" {
       "Microsoft.Web/sites/slots/basicPublishingCredentialsPolicies/read",
       "Microsoft.Web/sites/slots/config/read",
       "Microsoft.Web/sites/slots/functions/read",
-      "Microsoft.Web/sites/slots/privateEndpointConnections/read",
       "Microsoft.Web/sites/slots/read",
       "Microsoft.Web/sites/slots/workflows/read",
       "Microsoft.Web/sites/workflows/read",
-      "Microsoft.Web/staticSites/basicAuth/read",
-      "Microsoft.Web/staticSites/builds/read",
+      "Microsoft.Web/staticSites/*/read",
       "Microsoft.Web/staticSites/privateEndpointConnections/read",
       "Microsoft.Web/staticSites/read",
       "Oracle.Database/autonomousDatabases/read",
       "Oracle.Database/cloudVmClusters/read",
+    ]
+    not_actions = [
+      "Microsoft.DBforPostgreSQL/*/logFiles/read",
+      "Microsoft.DBforPostgreSQL/*/queryTexts/read",
     ]
   }
 
