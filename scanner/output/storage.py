@@ -15,11 +15,12 @@ from typing import IO, TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from scanner.config.settings import Settings, masked
+from scanner.config.settings import Settings
 from scanner.document.temporary import AtomicFile, temporary_folder
 from scanner.errors import InputError, UserError
 from scanner.output.formats import media_type
 from scanner.output.log_analytics import is_log_stream, parse_log_stream
+from scanner.text.urls import masked_url
 
 if TYPE_CHECKING:
     from scanner.azure.blobs import Blob, BlobAccountOptions
@@ -50,7 +51,7 @@ def is_remote(name: object) -> bool:
 def refuse_other_urls(name: str, at: str) -> None:
     """Raise InputError where a name is a URL but no name of a blob. The error masks what may be a signature."""
     if _URL.match(name) and not is_blob(name):
-        raise InputError("only a file or a blob is supported here, no other URL", at=masked(at), do=_NAME_A_BLOB)
+        raise InputError("only a file or a blob is supported here, no other URL", at=masked_url(at), do=_NAME_A_BLOB)
 
 
 class BlobName(Struct, frozen=True):
