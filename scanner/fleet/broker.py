@@ -1,8 +1,8 @@
 """What is asked of a broker: Redis, Valkey or RabbitMQ. Whoever else reaches it may put anything into it.
 
-So nothing of a broker is believed: a message is a few bytes of JSON, or it is dropped before it leaves Redis; no message
-says how often it was tried, or when it is to be read; a time in it that has not come yet counts as over; and each call
-ends within seconds.
+So nothing of a broker is believed. A message is a few bytes of JSON, or it is dropped before it leaves Redis. None says
+how often it was tried, or when it is to be read. A time that has not come yet counts as over. Each call ends within
+seconds.
 """
 
 import ssl
@@ -16,14 +16,13 @@ from scanner.text.urls import BrokerUrl, masked_urls
 
 if TYPE_CHECKING:
     import amqp
-    import redis
 
 T = TypeVar("T")
 QUEUE = "twolocks"
 """The name of the queue: of the list in Redis, which KEDA counts."""
 MOST_BYTES = 8 << 10
 """The bytes of the largest message: the place of the parts is a path or the name of a blob."""
-SECONDS = 10.0
+SECONDS = 5.0
 """How long one call of a broker may take."""
 _INSTALL = "pip install 'twolocks[fleet]'"
 
@@ -60,8 +59,8 @@ while dropped < 1000 do
 end
 return {{dropped}}
 """
-"""Takes a message, and notes when. One that was taken too long ago, or at a time that has not come yet, waits again. One
-that is too large is dropped here: what is compressed is never unpacked, and what is large is never fetched."""
+"""Takes a message, and notes when. One that was taken too long ago, or at a time that has not come yet, waits again.
+One that is too large is dropped here: what is compressed is never unpacked, and what is large is never fetched."""
 
 
 class Delivery(NamedTuple):

@@ -160,6 +160,10 @@ class EvaluationParts(Struct, frozen=True):
         """Return a range. Raises UserError where it is not there, or another one."""
         return EncodedRange(name, self._read("ranges", f"{_checked(name)}.zst")).batch()
 
+    def is_handed_out(self, name: str) -> bool:
+        """Return whether the scan wrote a range."""
+        return f"{name}.zst" in self.parts.names(FOLDER, self.key, "ranges", prefix=f"{_checked(name)}.zst")
+
     def is_done(self, name: str) -> bool:
         """Return whether a range has a part."""
         return f"{name}.zst" in self.parts.names(FOLDER, self.key, "done", prefix=f"{_checked(name)}.zst")

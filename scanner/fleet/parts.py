@@ -2,7 +2,8 @@
 
 RUN/plan.json                the plan, written last: a run without it has not begun
 RUN/input/ID.json.zst        what a worker needs to read one subscription
-RUN/started/ID.MARK          an attempt to read it
+RUN/started/ID.MARK          an attempt to read it; MARK begins with the time
+RUN/ended/ID.MARK            this attempt ended with an error
 RUN/parts/ID.jsonl.zst       what was read: a snapshot, whose end line and chain of digests show that it is whole
 RUN/failed/ID.json           why it was given up
 RUN/evaluation/KEY/          what its evaluation by workers needs and gives (`evaluation_parts`)
@@ -12,6 +13,7 @@ RUN/over                     the run is over; nothing is read or evaluated for i
 import os
 import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -38,6 +40,7 @@ WHOLE = "whole"
 """The part of what concerns all subscriptions."""
 _RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _ID = re.compile(r"[0-9a-fA-F-]{36}|whole")
+_MARK = re.compile(r"[^.]+\.([0-9a-f]{8})-[0-9a-f]{8}")
 _PART, _INPUT, _FAILED = ".jsonl.zst", ".json.zst", ".json"
 _MOST = 1 << 31
 """The most bytes of a message, decompressed."""
@@ -158,11 +161,28 @@ class Parts(Struct, frozen=True):
 
     # The shards
 
-    def note_start(self, id: str, worker: str) -> int:
-        """Note an attempt to read a subscription. Return how many there have been."""
-        mark = f"{_checked(id)}.{secrets.token_hex(4)}"
+    def note_start(self, id: str, worker: str) -> str:
+        """Note an attempt to read a subscription. Return its mark."""
+        mark = f"{_checked(id)}.{int(time.time()):08x}-{secrets.token_hex(4)}"
         self.write(self.name("started", mark), worker.encode())
-        return len(self.names("started", prefix=f"{_checked(id)}."))
+        return mark
+
+    def note_error(self, mark: str, why: str) -> None:
+        """Note that an attempt ended with an error."""
+        self.write(self.name("ended", mark), why.encode())
+
+    def attempts(self, id: str, patience: float) -> "Attempts":
+        """Return the attempts to read a subscription. One that has gone on for longer than `patience` (seconds) is
+        taken for lost, with its worker.
+        """
+        started, ended = (set(self.names(each, prefix=f"{_checked(id)}.")) for each in ("started", "ended"))
+        now, found = time.time(), Attempts(errors=len(started & ended))
+        for mark in started - ended:
+            if abs(now - _time_of(mark)) > patience:
+                found.lost += 1
+            else:
+                found.under_way += 1
+        return found
 
     def write_part(self, id: str, store: Store) -> None:
         """Write the part of a subscription. An earlier one of the same subscription is replaced whole."""
@@ -241,6 +261,23 @@ class Parts(Struct, frozen=True):
     def started(self) -> set[str]:
         """Return the marks of all attempts."""
         return {name.lower() for name in self.names("started")}
+
+
+class Attempts(Struct):
+    """How many attempts to read a subscription ended with an error, with a worker that was lost, or not yet."""
+
+    errors: int = 0
+    lost: int = 0
+    under_way: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.errors or self.lost or self.under_way)
+
+
+def _time_of(mark: str) -> float:
+    """Return when an attempt began; the beginning of time for a mark of another form."""
+    found = _MARK.fullmatch(mark)
+    return float(int(found[1], 16)) if found else 0.0
 
 
 def _check_deadline(line: SnapshotLine, is_late: bool) -> None:

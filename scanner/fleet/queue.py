@@ -36,8 +36,8 @@ if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[1]) then
 end
 return tonumber(redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')[2]) + span - now + 1
 """
-"""A sliding window by the clock of the broker: those of the workers differ. A mark of a time that has not come yet is of
-nobody who counts. Returns the milliseconds to wait."""
+"""A sliding window by the clock of the broker: those of the workers differ. A mark of a time that has not come yet does
+not count. Returns the milliseconds to wait."""
 
 
 class ShardMessage(msgspec.Struct, frozen=True, tag_field="task", tag="shard", forbid_unknown_fields=True):
@@ -142,27 +142,37 @@ class Queue:
 def graph_turn(broker: Broker) -> "SharedTurn | None":
     """Return the limit of Resource Graph that all processes of this broker share, whoever they sign in as; None where
     the broker cannot count (RabbitMQ): then each keeps the limit for itself, and waits where Azure answers 429.
-
-    So does each process for a minute's wait, and where the broker fails: whoever reaches it may count as he likes.
     """
-    if not isinstance(broker, RedisBroker):
-        return None
-    window = broker.client.register_script(_WINDOW)
-    first: list[float] = []
+    return SharedWindow(broker) if isinstance(broker, RedisBroker) else None
 
-    async def turn() -> float:
-        words: list[str | int] = [QUERIES, QUERY_SECONDS * 1000, secrets.token_hex(8)]
+
+class SharedWindow:
+    """Counts queries in Redis. Whoever reaches it may count as he likes: beside it each process keeps the limit for
+    itself, waits no longer than a minute for the others, and goes on where the broker fails.
+    """
+
+    def __init__(self, broker: RedisBroker) -> None:
+        self._broker = broker
+        self._window = broker.client.register_script(_WINDOW)
+        self._since: float | None = None
+        """When the queries of this process began to wait."""
+        self._asks_from = 0.0
+        """When a broker that failed is asked again."""
+
+    async def __call__(self) -> float:
+        if time.monotonic() < self._asks_from:
+            return 0.0
         try:
-            found = await asyncio.to_thread(broker.asked, lambda: float(window([f"{QUEUE}:graph"], words)) / 1000)
+            seconds = await asyncio.to_thread(self._broker.asked, self._wait)
         except InputError:
-            found = 0.0
-        if not found > 0 or math.isinf(found):
-            first.clear()
+            seconds, self._asks_from = 0.0, time.monotonic() + LONGEST_WAIT
+        if not 0 < seconds < math.inf:
+            self._since = None
             return 0.0
-        first.append(time.monotonic())
-        if time.monotonic() - first[0] > LONGEST_WAIT:
-            return 0.0
-        del first[1:]
-        return min(found, QUERY_SECONDS)
+        self._since = self._since if self._since is not None else time.monotonic()
+        is_over = time.monotonic() - self._since > LONGEST_WAIT
+        return 0.0 if is_over else min(seconds, QUERY_SECONDS)
 
-    return turn
+    def _wait(self) -> float:
+        words: list[str | int] = [QUERIES, QUERY_SECONDS * 1000, secrets.token_hex(8)]
+        return float(self._window([f"{QUEUE}:graph"], words)) / 1000
