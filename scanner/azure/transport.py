@@ -19,9 +19,9 @@ from msgspec import Struct
 
 from scanner.azure.answers import DEFAULTS, BoundedResponse, bounded_by
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
-from scanner.text.urls import BadUrl, check_url
 from scanner.config.limits import Limits
 from scanner.errors import InputError
+from scanner.text.urls import BadUrl, check_url
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60

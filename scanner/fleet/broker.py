@@ -96,6 +96,8 @@ class RedisBroker:
         self._url, self._redeliver = url, redeliver
         try:
             import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
         except ImportError:
             raise InputError("--fleet needs a client of Redis", at="--fleet", do=_INSTALL) from None
         tls: dict[str, Any] = {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True} if url.tls else {}
@@ -108,6 +110,8 @@ class RedisBroker:
             socket_timeout=SECONDS,
             socket_connect_timeout=SECONDS,
             socket_keepalive=True,
+            # Each try may take as long as the first one.
+            retry=Retry(NoBackoff(), 0),
             **tls,
         )
         self._put, self._take, self._length = map(self.client.register_script, (_PUT, _TAKE, _LENGTH))

@@ -11,6 +11,7 @@ import msgspec
 from scanner.errors import InputError
 from scanner.model.masked_values import masked_value
 from scanner.text.masks import has_secret
+from scanner.text.times import checked_time
 
 VERSION = 1
 """The version of the format that is written, and the only one that is read."""
@@ -34,6 +35,9 @@ class JournalHeader(msgspec.Struct, kw_only=True):
     settings: dict[str, Any] = {}
     kept: dict[str, list[str]] | None = None
     kept_tags: list[str] = []
+
+    def __post_init__(self) -> None:
+        self.taken = checked_time(self.taken)
 
 
 class AccountLine(msgspec.Struct, omit_defaults=True):
