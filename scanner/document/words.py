@@ -54,7 +54,15 @@ KNOWN: Final[dict[str, dict[str, Collection[Any]]]] = {
         "rotation": _YES,
     },
     "KeyStoreRow": {"double": _YES, "host": _YES, "confidential": _YES},
-    "KeyRiskRow": {"severity": _SEVERITY | {"unknown"}},
+    "KeyRiskRow": {
+        "id": frozenset(
+            {
+                *("expired", "expires-soon", "disabled", "missing", "no-purge-protection", "no-rotation"),
+                *("elsewhere", "services-blocked", "identity", "version"),
+            }
+        ),
+        "severity": _SEVERITY | {"unknown"},
+    },
     "QuotaRow": {"state": _QUOTA},
     "ReservationRow": {"state": _QUOTA},
     "SpreadRow": {"over": frozenset({"zones", "regions"})},
