@@ -62,6 +62,7 @@ def state(settings: Settings) -> State:
     if not found:
         raise InputError("no scan in parts has begun here", at=at, do="twolocks scan --parts DIR")
     parts = Parts(storage, settings["parts"], found[0], at)
+    parts.check_owner()
     plan = parts.plan()
     shards = {each.id.lower() for each in plan.shards}
     read = parts.read() & shards

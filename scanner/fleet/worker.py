@@ -114,6 +114,7 @@ class Worker(Struct):
             if message.parts != self.place:
                 raise InputError("the message names another place than --parts of this worker", at=message.parts[:200])
             parts = Parts(self.storage, self.place, message.run)
+            parts.check_owner()
             if isinstance(message, ShardMessage):
                 self._read(parts, message)
             else:

@@ -265,7 +265,9 @@ def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint:
     if not name:
         raise InputError("no storage account is set", at=at, do=f"export {ACCOUNT}=NAME")
     if "." in name:
-        if not _HOST.fullmatch(name) or not name.endswith(tuple(f".{suffix}" for suffix in (*SUFFIXES.values(), *OTHERS))):
+        if not _HOST.fullmatch(name) or not name.endswith(
+            tuple(f".{suffix}" for suffix in (*SUFFIXES.values(), *OTHERS))
+        ):
             raise InputError(
                 f"{name} is not the host of a storage account",
                 at=at,

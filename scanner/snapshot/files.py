@@ -1,7 +1,6 @@
 """Readers of snapshot files and of files of bare resources: `az` output, JSON or JSON lines, compressed or not."""
 
 import gzip
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -25,6 +24,7 @@ from scanner.snapshot.line_source import EncodedLine
 from scanner.snapshot.lines import LINE_BYTES, LINE_VALUES, Lines, values_of
 from scanner.snapshot.signature import Signature
 from scanner.snapshot.store import Store
+from scanner.text.packed import bounded_reader, zstandard_reader
 from scanner.text.times import BadTime
 
 _BARE = (
@@ -67,9 +67,9 @@ def _open(path: Path, signature: Signature | None) -> BinaryIO:
         file = signature.opened(path) if signature is not None else path.open("rb")
         magic = file.peek(4)[:4]  # type: ignore[attr-defined]
         if magic[:2] == b"\x1f\x8b":
-            return _Gzip(file)  # type: ignore[return-value]
+            return bounded_reader(_Gzip(file))  # type: ignore[arg-type]
         if magic == b"\x28\xb5\x2f\xfd":
-            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+            return zstandard_reader(file)
         return file
     except OSError as error:
         raise InputError(
