@@ -220,4 +220,4 @@ def _has_own_ca() -> bool:
 
 def _no_answer(url: BrokerUrl, error: Exception) -> InputError:
     said = f"the broker does not answer: {masked_urls(str(error))}"
-    return InputError(said, at=str(url), do="check that it runs")
+    return InputError(said, at=str(url), do="check that it runs, and host, TLS and password of its URL")
