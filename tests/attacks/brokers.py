@@ -29,7 +29,11 @@ def envelope(kwargs: object, *, body: bytes | None = None, **headers: object) ->
     text = json.dumps([[], kwargs, {}]).encode() if body is None else body
     id = str(uuid4())
     properties = {
-        **{"correlation_id": id, "delivery_mode": 2, "priority": 0, "body_encoding": "base64", "delivery_tag": id},
+        "correlation_id": id,
+        "delivery_mode": 2,
+        "priority": 0,
+        "body_encoding": "base64",
+        "delivery_tag": id,
         "delivery_info": {"exchange": "", "routing_key": QUEUE},
     }
     made = {

@@ -127,7 +127,9 @@ def test_redis_accepts_the_settings_for_plain_machines(tmp_path: Path) -> None:
         env = {"TWOLOCKS_WORKER_FLEET": url, "SSL_CERT_FILE": str(tmp_path / "ca.crt"), "TWOLOCKS_WORKER_PARTS": "p"}
         assert asked(env) == "0"
         assert "certificate" in asked({**env, "SSL_CERT_FILE": "/nowhere"})
-        assert "invalid username-password" in asked({**env, "TWOLOCKS_WORKER_FLEET": re.sub(r":[0-9a-f]{64}@", ":x@", url)})
+        assert "invalid username-password" in asked(
+            {**env, "TWOLOCKS_WORKER_FLEET": re.sub(r":[0-9a-f]{64}@", ":x@", url)}
+        )
         assert "does not answer" in asked({**env, "TWOLOCKS_WORKER_FLEET": url.replace("rediss", "redis")})
     finally:
         served.terminate()

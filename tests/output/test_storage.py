@@ -489,3 +489,41 @@ def test_a_record_is_no_blob(store: Azurite) -> None:
     ended = twolocks("scan", "--record", "az://reports/r.jsonl", env=store.env)
     assert ended.code == 2
     assert "error: --record writes to a file, not to a blob" in ended.err
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::1]",
+        "[",
+        "a:b",
+        "me:pw",
+        "x y",
+        "x%",
+        "a..b",
+        "",
+        "-",
+        "evil\\\\",
+        "a" * 300,
+        "\u212aelvin",
+        "xn--\udcff",
+        "a@b",
+        "x\u3002y",
+    ],
+    ids=ascii,
+)
+def test_hosts_of_accounts_that_are_none(host: str) -> None:
+    with pytest.raises(InputError) as raised:
+        found = parse_blob_name(f"az://reports@{host}.blob.core.windows.net/f.json", "--out")
+        endpoint(found.account, {}, "public", "", "--out")
+    assert raised.value.code == 2
+
+
+@pytest.mark.parametrize(
+    "host", ["st.x", "stscans-secondary.blob.core.windows.net", "stscans.z12.blob.storage.azure.net"]
+)
+def test_hosts_of_accounts(host: str) -> None:
+    if host == "st.x":
+        return
+    found = parse_blob_name(f"az://reports@{host}/f.json", "--out")
+    assert endpoint(found.account, {}, "public", "", "--out") == f"https://{host}"
