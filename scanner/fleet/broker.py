@@ -206,7 +206,8 @@ class RabbitBroker:
         return Delivery(None, dropped=1)
 
     def done(self, delivery: Delivery) -> None:
-        self._asked(lambda channel: channel.basic_ack(delivery.tag))
+        if delivery.body is not None:
+            self._asked(lambda channel: channel.basic_ack(delivery.tag))
 
     def length(self) -> int:
         return int(self._asked(lambda channel: channel.queue_declare(QUEUE, passive=True)).message_count)

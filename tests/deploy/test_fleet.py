@@ -12,7 +12,7 @@ import azure.mgmt.appcontainers.models as apps
 import pytest
 import yaml
 
-from scanner.fleet.queue import QUEUE
+from scanner.fleet.broker import QUEUE
 from tests.deploy import bicep
 from tests.deploy.files import DEPLOY, ROOT, accepted, program, run
 from tests.deploy.test_container_apps import KEYS, MODELS, unknown

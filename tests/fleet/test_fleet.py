@@ -58,7 +58,7 @@ def test_a_killed_worker_and_a_poison_shard(lab: Lab) -> None:
         wait_until(lambda: list(lab.place.glob("*/started/*")))
         (lab.run / "input" / f"{S3}.json.zst").write_bytes(b"poison")
         first.kill()
-        time.sleep(1.2)  # a worker looks for what others left when it starts, and then every 100 seconds (Kombu)
+        time.sleep(1.2)  # what it took is delivered again after --redeliver-after
         with lab.worker():
             wait_until(lambda: list(lab.place.glob("*/over")))
 
