@@ -66,6 +66,7 @@ def test_every_option_has_a_variable(tmp_path: Path) -> None:
             "format": "csv",
             "severity": "low",
             "redact": "1",
+            "accept-version-1": "1",
         }.get(option.name, "x")
         name = f"TWOLOCKS_SCAN_{option.key}".upper()
         found = resolve("scan", {}, {name: text}, config=tmp_path / "twolocks.toml")
