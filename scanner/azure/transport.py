@@ -21,6 +21,7 @@ from scanner.azure.answers import DEFAULTS, BoundedResponse, bounded_by
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
 from scanner.config.limits import Limits
 from scanner.errors import InputError
+from scanner.text.urls import BadUrl, check_url
 
 CONNECT_SECONDS = 10
 READ_SECONDS = 60
@@ -136,7 +137,10 @@ class HttpSession:
 
 
 def proxy_of(url: str) -> str | None:
-    """Return the proxy that HTTPS_PROXY and NO_PROXY name for a URL; None for a direct connection."""
+    """Return the proxy that HTTPS_PROXY and NO_PROXY name for a URL; None for a direct connection.
+
+    Raises ProxyRefused where its login is not clear: what a reader takes for its host or port may be of the password.
+    """
     parts = urlsplit(url)
     settings = tuple(os.environ.get(name) for name in _PROXY_SETTINGS)
     return _proxy_for(parts.scheme, parts.hostname or "", settings)
@@ -144,7 +148,13 @@ def proxy_of(url: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def _proxy_for(scheme: str, host: str, _settings: tuple[str | None, ...]) -> str | None:
-    return None if proxy_bypass(host) else getproxies().get(scheme)
+    found = None if proxy_bypass(host) else getproxies().get(scheme)
+    if found:
+        try:
+            check_url(found if "://" in found else f"http://{found}")
+        except BadUrl as error:
+            raise ProxyRefused(f"the proxy cannot be used: {error}", at="HTTPS_PROXY", do=error.do) from None
+    return found
 
 
 async def explain_failure(error: BaseException, url: str) -> UntrustedCertificate | ProxyRefused | Unreachable | None:

@@ -33,7 +33,10 @@ def run(settings: Settings, old: str, new: str) -> int:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         storage.check((out.name, settings.at("out", out.name)) for out in outs)
         with storage.reading(old, old) as first, storage.reading(new, new) as second:
-            found = compared(first, second, rules, f"twolocks {version()}", (old, new))
+            found = compared(
+                *(first, second, rules, f"twolocks {version()}", (old, new)),
+                accept_version_1=settings["accept-version-1"],
+            )
         files = [out for out in outs if out.format != STDOUT]
         wrote = write_difference(found, files, storage, settings.report_language)
     if settings["format"] == "json" or any(out.format == STDOUT for out in outs):

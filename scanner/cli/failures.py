@@ -15,6 +15,8 @@ from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stopped
 from scanner.terminal.streams import PIPE_CLOSED, OutputLost, discard, lost_output
 from scanner.terminal.text import printable
+from scanner.text.masks import MASK
+from scanner.text.urls import hidden_words
 
 DEFECT = 70
 _REFUSED = (errno.ENAMETOOLONG, errno.EACCES, errno.ELOOP, errno.ENOTDIR, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
@@ -40,10 +42,16 @@ def report(error: BaseException, words: Sequence[str]) -> int:
 
 
 def _traceback(error: BaseException) -> Iterator[str]:
-    """Yield the lines of a traceback. The text of an error may hold names of Azure, and stays on one line."""
+    """Yield the lines of a traceback. The text of an error may hold names of Azure, and stays on one line. It may hold
+    a part of a secret that a library took for a host or a port.
+    """
+    hidden = hidden_words(os.environ)
     for entry in traceback.format_exception(error):
         is_own = entry.startswith(("Traceback ", "  File ", "\n"))
-        yield entry if is_own else printable(entry.removesuffix("\n")) + "\n"
+        text = entry if is_own else printable(entry.removesuffix("\n")) + "\n"
+        for word in () if is_own else hidden:
+            text = text.replace(word, MASK)
+        yield text
 
 
 def _silent(error: BaseException) -> int | None:

@@ -54,7 +54,7 @@ def state(settings: Settings) -> State:
     """Return the state of the run that the settings name, or of the newest one."""
     from scanner.fleet.evaluation_parts import evaluated
     from scanner.fleet.parts import Parts, runs
-    from scanner.fleet.queue import Queue, make_app
+    from scanner.fleet.queue import Queue, open_broker
     from scanner.output.storage import Storage
 
     storage, at = Storage(settings, asyncio.run), settings.at("parts", settings["parts"])
@@ -62,6 +62,7 @@ def state(settings: Settings) -> State:
     if not found:
         raise InputError("no scan in parts has begun here", at=at, do="twolocks scan --parts DIR")
     parts = Parts(storage, settings["parts"], found[0], at)
+    parts.check_owner()
     plan = parts.plan()
     shards = {each.id.lower() for each in plan.shards}
     read = parts.read() & shards
@@ -76,5 +77,5 @@ def state(settings: Settings) -> State:
         evaluated=done,
         ranges=ranges,
         over=parts.is_over(),
-        waiting=Queue(make_app(settings)).length() if settings["fleet"] else None,
+        waiting=Queue(open_broker(settings)).length() if settings["fleet"] else None,
     )

@@ -21,6 +21,8 @@ from scanner.report.headline import left_out
 from scanner.report.words import Words
 from scanner.rulebook.loader import RuleSet
 from scanner.scan.job import chosen
+from scanner.snapshot.files import VERSION_1
+from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.tables import table
 from scanner.terminal.text import many
@@ -73,7 +75,9 @@ def _document(settings: Settings, rules: RuleSet, screen: Screen) -> Document:
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
-            return document_of(path, rules, f"twolocks {version()}")
+            found = document_of(path, rules, f"twolocks {version()}", accept_version_1=settings["accept-version-1"])
+    screen.last([Line(note, "Note") for note in found.coverage.notes if note == VERSION_1])
+    return found
 
 
 def _rows(rules: RuleSet, document: Document | None) -> list[FrameworkRow]:

@@ -45,6 +45,7 @@ from scanner.scan.job import key_of, load_rules
 from scanner.scan.sources import show_logins
 from scanner.scan.verifying import read_verified
 from scanner.snapshot.bundles import of_store
+from scanner.snapshot.files import VERSION_1
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from scanner.terminal.lines import Line, coloured, width_of
@@ -108,6 +109,7 @@ def _found(question: Question, rules: RuleSet, settings: Settings, screen: Scree
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
         with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
             taken = read_verified(storage, settings, path, key_of(settings))
+            screen.last([Line(note, "Note") for note in taken.header.notes if note == VERSION_1])
             return answers(question, Evaluation(taken, rules), taken.bundles())
     taken = of_store(_collected(question, rules, settings, screen, stop))
     return answers(question, Evaluation(taken, rules), taken.bundles())

@@ -41,7 +41,7 @@ def _serve(file: Path | None, settings: Settings, screen: Screen, stop: Stop) ->
 
     port = _number(settings, "port", _MOST["port"])
     try:
-        estate = load(file) if file else load_estate()
+        estate = load(file, accept_version_1=settings["accept-version-1"]) if file else load_estate()
     except InputError as error:
         error.at = error.at.removeprefix("--from ")
         raise
@@ -92,6 +92,7 @@ def _background(file: str, settings: Settings) -> int:
     """
     numbers = {name: str(_number(settings, name, most)) for name, most in _MOST.items()}
     options = [word for name, number in numbers.items() for word in (f"--{name}", number)]
+    options += ["--accept-version-1"] if settings["accept-version-1"] else []
     command = [sys.executable, "-m", "scanner", "sandbox", *([file] if file else []), *options]
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     env = {**os.environ, background.VARIABLE: str(background.leader())}

@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 
 from scanner import version
+from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
 from scanner.errors import InputError
 from scanner.terminal.screen import Screen
@@ -23,7 +24,7 @@ def run(settings: Settings) -> int:
     if settings.tenants:
         raise InputError("a worker signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
     from scanner.fleet.progress import Silent
-    from scanner.fleet.queue import Queue, graph_turn, make_app
+    from scanner.fleet.queue import Queue, graph_turn, open_broker
     from scanner.fleet.range_runner import RangeRunner
     from scanner.fleet.shard import ShardRunner
     from scanner.fleet.worker import Worker
@@ -36,14 +37,16 @@ def run(settings: Settings) -> int:
         found.select(only, skip)
         return found
 
-    app, name = make_app(settings), f"{platform.node()}/{os.getpid()}"
-    Queue(app).length()
+    queue, name = Queue(open_broker(settings)), f"{platform.node()}/{os.getpid()}"
+    queue.length()
+    after = settings["redeliver-after"]
     runner = ShardRunner(
         *(settings, rules, f"twolocks {version()}"),
         progress=Silent,
         on_wait=screen.wait,
-        turn=graph_turn(app),
+        turn=graph_turn(queue.broker),
         name=name,
+        patience=seconds_of(after, settings.at("redeliver-after", after)),
         run_coroutine=asyncio.Runner().run,
         keeps=True,
     )
@@ -53,5 +56,5 @@ def run(settings: Settings) -> int:
     def said(id: str, what: str) -> None:
         screen.log("shard", f"{id}: {what}")
 
-    worker = Worker(app, runner, ranges, storage, settings["parts"], said)
+    worker = Worker(queue, runner, ranges, storage, settings["parts"], said)
     return worker.serve(until_empty=settings["until-empty"])

@@ -106,6 +106,11 @@ FROM = Option("from", "FILE", "A snapshot or other JSON; sends no requests", pat
 # In a file that somebody else wrote it would name their key, and their snapshot would pass as verified.
 VERIFY = Option("verify", "KEY", "Evaluate FILE only if FILE.sig is by this key", path=True, effect=Effect.hide)
 
+ACCEPT_VERSION_1 = Option(
+    "accept-version-1", about="Accept a snapshot of version 1: no change to it shows", in_file=False
+)
+"""No setting of a file, and no default: nothing says who wrote such a file."""
+
 # Which rules count, and how
 
 ONLY = Option("only", "PATTERN", "sql-*, category:, severity:, type:, control:, ...", many=True, effect=Effect.hide)

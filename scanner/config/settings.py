@@ -20,11 +20,10 @@ from scanner.config.settings_file import Tables, read_tables, table_of
 from scanner.config.tenants import chosen
 from scanner.config.toml import TomlFile
 from scanner.errors import InputError, nearest
+from scanner.text.urls import has_password, masked_url
 
 DEFAULT = "default"
 HISTORIES = ("sqlite", "postgresql+psycopg")
-_LOGIN = re.compile(r"(?<=://)[^:/]*:[^@]*@")
-_SECRETS = re.compile(r"(?i)([?&](?:ssl)?password=|[?&](?:sig|token|secret|key|code)=)[^&\s,]*")
 _SECRET_KEY = re.compile(r"(?i)(secret|password|token|key|url|webhook)$")
 
 
@@ -47,7 +46,7 @@ class Settings(Tables):
     def at(self, option: str, value: object) -> str:
         """Return the source of a value, for errors: `--out a.htm`, or the variable or line that sets it."""
         source = self.options[option].source
-        return f"--{option} {masked(str(value))}" if source.startswith("--") or source == DEFAULT else source
+        return f"--{option} {masked_url(str(value))}" if source.startswith("--") or source == DEFAULT else source
 
     def at_key(self, *key: str | int) -> str:
         """Return `file:line` of a key of the settings file, such as `at_key("notify", "ops")`; "" without a file."""
@@ -119,18 +118,8 @@ def shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, tuple | list):
-        return ", ".join(masked(str(each)) for each in value) or "-"
-    return masked(str(value)) or "-"
-
-
-def masked(text: str) -> str:
-    """Return a text with `***` for the logins and secrets in its URLs."""
-    return _SECRETS.sub(r"\1***", _LOGIN.sub("***@", text))
-
-
-def has_password(url: str) -> bool:
-    """Return whether a URL contains a password, as SQLAlchemy and libpq read it."""
-    return bool(_LOGIN.search(url) or re.search(r"(?i)[?&](?:ssl)?password=", url))
+        return ", ".join(masked_url(str(each)) for each in value) or "-"
+    return masked_url(str(value)) or "-"
 
 
 def resolve(

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from scanner.errors import InputError, nearest
-from scanner.text.toml import NestedTooDeeply, toml_tables
+from scanner.text.toml import MOST_MB, NestedTooDeeply, TooLarge, statements, text_of, toml_tables
 
 Key = tuple[str | int, ...]
 
@@ -65,7 +65,11 @@ def _line(fault: InputError) -> int:
 def read(path: Path, option: str) -> TomlFile:
     """Return the file of an option. Raise InputError, with the line, if it cannot be read or is not TOML."""
     try:
-        text = path.read_text("utf-8-sig")
+        text = text_of(path, "utf-8-sig")
+    except TooLarge:
+        raise InputError(
+            f"the file has more than {MOST_MB} MB", at=f"{option} {path}", do="give another file"
+        ) from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}", at=f"{option} {path}") from None
     except UnicodeDecodeError as error:
@@ -115,17 +119,9 @@ def _lines(text: str) -> Iterator[tuple[Key, int]]:
     """Yield the path and line of each key. Each statement is parsed by itself, because tomllib gives no positions."""
     table: Key = ()
     counts: dict[Key, int] = {}
-    held: list[str] = []
-    start = 1
-    for number, row in enumerate(text.split("\n"), 1):
-        start = start if held else number
-        held.append(row)
-        try:
-            parsed = tomllib.loads("\n".join(held))
-        except tomllib.TOMLDecodeError:
-            continue
-        held = []
-        if row.lstrip().startswith("[") and start == number:
+    for start, statement in statements(text):
+        parsed = tomllib.loads(statement)
+        if statement.lstrip().startswith("["):
             table = _table(parsed, counts)
             yield table, start
             continue

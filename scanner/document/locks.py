@@ -94,6 +94,21 @@ def is_own(found: os.stat_result, *, folder: bool) -> bool:
     return wanted(found.st_mode) and (not hasattr(os, "getuid") or found.st_uid == os.getuid())
 
 
+def why_shared(folder: Path) -> str:
+    """Return why others may write a folder; "" where only this user can, and for one that does not exist. Raises
+    OSError.
+    """
+    try:
+        found = os.lstat(folder)
+    except FileNotFoundError:
+        return ""
+    if stat.S_ISLNK(found.st_mode):
+        return "it is a link"
+    if not is_own(found, folder=True):
+        return "it belongs to another user" if stat.S_ISDIR(found.st_mode) else "it is no folder"
+    return "others can write it" if os.name == "posix" and found.st_mode & 0o022 else ""
+
+
 def remove_if_free(path: Path, *, folder: bool) -> None:
     """Remove a file or a folder that no process holds. Raises OSError for one that is held or cannot be removed."""
     if fcntl is None:

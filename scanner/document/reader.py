@@ -28,8 +28,8 @@ from scanner.document.schema import (
     ResourceRow,
     RuleRow,
     ScanRow,
-    check_words,
 )
+from scanner.document.words import check_rest, check_words
 
 _FIRST_LINE = b'{"schema": "%s",\n' % SCHEMA.encode()
 _LAST_PARTS: dict[str, Any] = {"changes": ChangesRow, "numbers": NumbersRow, "frameworks": list[FrameworkRow]}
@@ -215,10 +215,9 @@ class _Parser:
             if line.startswith(key):
                 setattr(document, name, self._value(line, key, type))
                 line = b"" if self._ends else self._line()
-        if line:
+        if line or not self._ends:
             raise _OtherForm
-        if not self._ends:
-            raise _OtherForm
+        check_rest(document)
         return document
 
     def _peek(self, name: str) -> bool:

@@ -1,13 +1,14 @@
 """The findings document (schema `twolocks/2`): its parts as Structs, fingerprints, the order of rows."""
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from scanner.document.capacity_rows import CapacityRow
 from scanner.document.first_schema import convert_first_schema
@@ -16,16 +17,13 @@ from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.document.states import State
+from scanner.document.words import check_all
 from scanner.model.exposure import LOCKS
-from scanner.model.severity import SEVERITIES
+from scanner.text.times import checked_time
 
 SCHEMA = "twolocks/2"
 FIRST_SCHEMA = "twolocks/1"
 """The schema before: a fix is one text, and there is no state `unknown`. Documents of it are read."""
-
-STATUSES = frozenset({"fail", "unknown", "error", "waived"})
-"""The statuses of findings."""
-_SEVERITIES = frozenset({*SEVERITIES, None})
 
 
 class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -289,19 +287,16 @@ class ScanRow(msgspec.Struct, kw_only=True, frozen=True):
     limited: LimitRow | msgspec.UnsetType = msgspec.UNSET
     """What the scan was limited to, where it was: nothing else was evaluated."""
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "taken", checked_time(self.taken))
+        for name in ("started", "finished"):
+            if text := getattr(self, name):  # "" where only a part of a scan is shown
+                force_setattr(self, name, checked_time(text))
+
     @property
     def evaluated(self) -> str:
         """When it was evaluated, where that was later than the scan: from a snapshot. "" where both are one run."""
-        return self.finished if _time(self.started) > _time(self.taken) else ""
-
-
-def _time(text: str) -> datetime:
-    """Return an ISO 8601 time; the earliest time for any other text."""
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        return datetime.min.replace(tzinfo=UTC)
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+        return self.finished if self.started > self.taken else ""
 
 
 class Remediation(msgspec.Struct, kw_only=True, frozen=True):
@@ -353,6 +348,10 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
     why: str
     was: CellRow | None
 
+    def __post_init__(self) -> None:
+        for name in ("since", "last_seen"):
+            force_setattr(self, name, checked_time(getattr(self, name)))
+
 
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     """One scan of the same selection: its time, the open items by severity, and the inconclusive checks.
@@ -372,6 +371,9 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     opened: int | None = None
     closed: int | None = None
 
+    def __post_init__(self) -> None:
+        force_setattr(self, "taken", checked_time(self.taken))
+
 
 class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
     """What changed since the last scan of the scope. `since`: its time, null at the baseline. `confirmed`: whether
@@ -390,6 +392,10 @@ class ChangesRow(msgspec.Struct, kw_only=True, frozen=True):
     fixed: list[ChangeRow]
     unseen: list[ChangeRow]
     trend: list[TrendRow]
+
+    def __post_init__(self) -> None:
+        if self.since is not None:
+            force_setattr(self, "since", checked_time(self.since))
 
 
 class Document(msgspec.Struct, kw_only=True):
@@ -473,28 +479,8 @@ def decode_document(text: bytes | bytearray | memoryview) -> Document:
 
 
 def with_known_words(document: Document) -> Document:
-    """Return a document whose severities and statuses are known. Raises msgspec.ValidationError, because a row with
-    another word would be counted nowhere.
+    """Return a document whose words are known. Raises msgspec.ValidationError: a row with another word would be counted
+    nowhere.
     """
-    for number, exposure in enumerate(document.exposures):
-        check_words(exposure, f"$.exposures[{number}]")
-    for number, finding in enumerate(document.findings):
-        check_words(finding, f"$.findings[{number}]")
+    check_all(document)
     return document
-
-
-def check_words(row: object, at: str) -> None:
-    """Raise msgspec.ValidationError for a row with an unknown word, and for an open endpoint without a severity."""
-    if isinstance(row, ExposureRow):
-        _check_word(row.severity, _SEVERITIES, f"{at}.severity")
-        _check_word(row.worst, _SEVERITIES, f"{at}.worst")
-        if row.state == "open" and row.severity is None:
-            raise msgspec.ValidationError(f"An open endpoint has a severity - at `{at}.severity`")
-    elif isinstance(row, FindingRow):
-        _check_word(row.severity, _SEVERITIES, f"{at}.severity")
-        _check_word(row.status, STATUSES, f"{at}.status")
-
-
-def _check_word(word: str | None, known: Collection[str | None], at: str) -> None:
-    if word not in known:
-        raise msgspec.ValidationError(f"Unknown word {word!r:.60} - at `{at}`")

@@ -51,14 +51,17 @@ class Coordinator(Struct):
     _tries: dict[str, int] = field(default_factory=dict)
     _broken: dict[str, BrokenPart] = field(default_factory=dict)
     _runner: ShardRunner | None = None
+    _plan: RunPlan | None = None
     _tells: bool = False
+    _is_alone: bool = False
+    """Whether the broker has failed, so that this process reads what is left."""
     _total: int = 0
 
     def collect(self) -> Store:
         """Return the store with everything that was read. Raises UserError, Stopped."""
         scan = self.scan
         plan, parts = Planner(scan).plan()
-        self.parts = parts
+        self.parts, self._plan = parts, plan
         scan.started(plan.run)
         store = Store(plan.header)
         scopes = parts.add_to(store, WHOLE, is_late=True)
@@ -83,26 +86,43 @@ class Coordinator(Struct):
 
     def _read_shards(self, plan: RunPlan, parts: Parts, store: Store, scopes: list[ScopeRow]) -> None:
         """Hand out the shards, and add their parts as they come. A subscription without one is a gap."""
-        watch, began = _Watch(self._patience()), time.monotonic()
+        watch, began = _Watch(), time.monotonic()
         self._hand_out(parts, [id for id in self.left if id not in parts.read()])
         seconds = BLOB_SECONDS if parts.is_blob else FOLDER_SECONDS
         while True:
             self._take(parts, store, scopes)
             if not self.left:
                 return
-            if self._is_late(GRACE if self.scan.queue else 0):
+            if self._is_late(GRACE if self._is_begun(parts) else 0):
                 self._give_up(store, scopes, list(self.left), DEADLINE, "the scan reached its deadline")
                 return
             started = len(parts.started())
             if not started and not self._tells and time.monotonic() - began > ALONE_SECONDS:
                 self._tell_alone()
-            if watch.is_over((len(self.left), started)):
+            if watch.is_over((len(self.left), started), self._patience()):
                 self._hand_out(parts, list(self.left))
             for id in [id for id in self.left if self._tries.get(id, 0) > TRIES]:
+                if self._uses_workers and id not in self._broken and not parts.attempts(id, 0.0):
+                    self._read_alone(parts, id)
+                    continue
                 reason = self._broken[id].why if id in self._broken else "no worker has read it"
                 self._give_up(store, scopes, [id], FAILED, reason)
             if self.left:
                 self.scan.stop.run(asyncio.sleep(seconds))
+
+    @property
+    def _uses_workers(self) -> bool:
+        return self.scan.queue is not None and not self._is_alone
+
+    def _is_begun(self, parts: Parts) -> bool:
+        """Return whether workers have begun something of what is left, so that they may still write it."""
+        return self._uses_workers and any(mark.partition(".")[0] in self.left for mark in parts.started())
+
+    def _read_alone(self, parts: Parts, id: str) -> None:
+        """Read a shard here that no worker has begun: messages may be lost, or taken by somebody else."""
+        said = f"{self.left[id].name} is read by this scan, because no worker has begun it"
+        self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
+        self._run(parts, id)
 
     def _is_late(self, grace: float = 0.0) -> bool:
         """Return whether the deadline is over, by so many seconds."""
@@ -116,20 +136,32 @@ class Coordinator(Struct):
 
     def _patience(self) -> float:
         """Return the seconds without any sign of a worker after which shards are handed out again."""
-        if self.scan.queue is None:
+        if not self._uses_workers:
             return 0.0
         given = self.scan.settings["redeliver-after"]
         return seconds_of(given, self.scan.settings.at("redeliver-after", given)) + GRACE
 
     def _hand_out(self, parts: Parts, ids: Sequence[str]) -> None:
-        """Add shards to the queue; without one, read them now, one after the other."""
+        """Add shards to the queue; without one, read them now, one after the other. What the broker does not take is
+        read here too.
+        """
         for id in ids:
             self._tries[id] = self._tries.get(id, 0) + 1
         for id in (id for id in ids if self._tries[id] <= TRIES):
-            if self.scan.queue is not None:
-                self.scan.queue.send(parts.run, self.left[id].id, parts.place)
-            else:
+            if self._uses_workers and not self._is_late():
+                self._send(parts, id)
+            if not self._uses_workers:
                 self._run(parts, id)
+
+    def _send(self, parts: Parts, id: str) -> None:
+        """Add a shard to the queue. Where the broker fails, this process reads alone from now on."""
+        assert self.scan.queue is not None
+        try:
+            self.scan.queue.send(parts.run, self.left[id].id, parts.place)
+        except InputError as error:
+            self._is_alone = True
+            said = f"this scan reads without workers: {why(error)}"
+            self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
 
     def _run(self, parts: Parts, id: str) -> None:
         """Read a shard in this process."""
@@ -142,8 +174,10 @@ class Coordinator(Struct):
                 limits=scan.limits,
                 run_coroutine=scan.stop.run,
             )
+        assert self._plan is not None
+        parts.note_start(id, "scan")
         try:
-            self._runner.run(parts, id)
+            self._runner.read_into(parts, self._plan, id)
         except Exception as error:  # noqa: BLE001 - as in a worker, whatever ends a shard is a gap of its subscription
             parts.write_failure(id, why(error))
 
@@ -195,17 +229,16 @@ class Coordinator(Struct):
 
 
 class _Watch(Struct):
-    """Notices that nothing changes for `patience` seconds."""
+    """Notices that nothing changes for a while."""
 
-    patience: float
     _sign: object = None
     _since: float = 0.0
 
-    def is_over(self, sign: object) -> bool:
+    def is_over(self, sign: object, patience: float) -> bool:
         now = time.monotonic()
         if sign != self._sign:
             self._sign, self._since = sign, now
-        if now - self._since <= self.patience:
+        if now - self._since <= patience:
             return False
         self._since = now
         return True

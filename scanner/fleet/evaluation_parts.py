@@ -11,12 +11,10 @@ RUN/evaluation/KEY/over                the parts are joined; nothing is evaluate
 Each `.zst` but the lines begins with a digest of its place and its bytes, so that no other file passes for it.
 """
 
-import io
 import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator
-from functools import partial
 from hashlib import blake2b
 from hmac import compare_digest
 from pathlib import Path
@@ -32,13 +30,15 @@ from scanner.evaluate.ledgers import DocumentPart
 from scanner.fleet.inputs import VERSION, EvaluationInput
 from scanner.fleet.parts import Parts
 from scanner.snapshot.batches import Batch
+from scanner.snapshot.lines import LINE_BYTES
+from scanner.text.packed import TooLarge, unpacked, zstandard_reader
 
 T = TypeVar("T")
 FOLDER: Final = "evaluation"
 _KEY: Final = re.compile(r"[0-9a-f]{32}")
 _RANGE: Final = re.compile(r"[0-9]{6}-[0-9a-f]{32}")
 _SEAL: Final = 32
-_MOST_INPUT, _MOST_RANGE, _MOST_PART, _MOST_LINES = 1 << 31, 1 << 28, 1 << 30, 1 << 36
+_MOST_INPUT, _MOST_RANGE, _MOST_PART = 1 << 29, 1 << 28, 1 << 29
 """The most bytes of each, decompressed."""
 _BLOCK: Final = 1 << 20
 
@@ -90,7 +90,8 @@ class EvaluationParts(Struct, frozen=True):
         """Return the bytes of a file. Raises UserError where it is not there, or was written as another file."""
         with self.parts.storage.reading(self._name(*names), self.parts.at) as path:
             try:
-                data = path.read_bytes()
+                with path.open("rb") as file:
+                    data = file.read(_MOST_INPUT + 1)
             except OSError as error:
                 raise _broken(self._name(*names), error.strerror or error) from None
         packed = data[_SEAL:]
@@ -160,6 +161,10 @@ class EvaluationParts(Struct, frozen=True):
         """Return a range. Raises UserError where it is not there, or another one."""
         return EncodedRange(name, self._read("ranges", f"{_checked(name)}.zst")).batch()
 
+    def is_handed_out(self, name: str) -> bool:
+        """Return whether the scan wrote a range."""
+        return f"{name}.zst" in self.parts.names(FOLDER, self.key, "ranges", prefix=f"{_checked(name)}.zst")
+
     def is_done(self, name: str) -> bool:
         """Return whether a range has a part."""
         return f"{name}.zst" in self.parts.names(FOLDER, self.key, "done", prefix=f"{_checked(name)}.zst")
@@ -191,12 +196,10 @@ def evaluated(parts: Parts) -> tuple[int, int]:
 
 def lines_in(path: Path) -> Iterator[bytes]:
     """Yield the lines of a compressed file, without their ends."""
-    with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as reader:
-        left = _MOST_LINES
-        for line in io.BufferedReader(reader, _BLOCK):
-            left -= len(line)
-            if left < 0:
-                raise OSError("it is too large")
+    with path.open("rb") as file, zstandard_reader(file) as reader:
+        while line := reader.readline(LINE_BYTES + 1):
+            if len(line) > LINE_BYTES:
+                raise OSError("a line of it is too long")
             yield line.removesuffix(b"\n")
 
 
@@ -210,18 +213,10 @@ def digest_of_lines(lines: Iterable[bytes]) -> str:
 
 def _unpacked(packed: bytes, most: int) -> bytes:
     """Return what a compressed text holds. Raises InputError where it is none, or too large."""
-    # `decompress` takes the size that the text states, whatever limit it is given.
-    pieces, size = [], 0
     try:
-        with zstandard.ZstdDecompressor().stream_reader(packed) as reader:
-            for piece in iter(partial(reader.read, _BLOCK), b""):
-                pieces.append(piece)
-                size += len(piece)
-                if size > most:
-                    raise InputError("it is too large")
-    except zstandard.ZstdError as error:
+        return unpacked(packed, most)
+    except (zstandard.ZstdError, TooLarge) as error:
         raise InputError(f"it cannot be read: {error}") from None
-    return b"".join(pieces)
 
 
 def _decoded(decoder: "msgspec.msgpack.Decoder[T] | msgspec.json.Decoder[T]", data: bytes) -> T:

@@ -2,21 +2,25 @@
 
 RUN/plan.json                the plan, written last: a run without it has not begun
 RUN/input/ID.json.zst        what a worker needs to read one subscription
-RUN/started/ID.MARK          an attempt to read it
+RUN/started/ID.MARK          an attempt to read it; MARK begins with the time
+RUN/ended/ID.MARK            this attempt ended with an error
 RUN/parts/ID.jsonl.zst       what was read: a snapshot, whose end line and chain of digests show that it is whole
 RUN/failed/ID.json           why it was given up
 RUN/evaluation/KEY/          what its evaluation by workers needs and gives (`evaluation_parts`)
 RUN/over                     the run is over; nothing is read or evaluated for it any more
 """
 
+import hashlib
 import os
 import re
 import secrets
+import shlex
+import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from errno import EACCES
-from hashlib import blake2b
 from pathlib import Path
 from typing import IO, TypeVar
 
@@ -25,6 +29,7 @@ import zstandard
 from msgspec import Struct
 
 from scanner.azure.limits import DEADLINE
+from scanner.document import locks
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
 from scanner.fleet.messages import VERSION, GivenUp, RunPlan, ShardInput
@@ -32,15 +37,17 @@ from scanner.output.storage import Storage, UploadError, is_blob
 from scanner.snapshot.files import lines_of_part
 from scanner.snapshot.format import SnapshotLine
 from scanner.snapshot.store import Store
+from scanner.text.packed import TooLarge, unpacked
 
 T = TypeVar("T")
 WHOLE = "whole"
 """The part of what concerns all subscriptions."""
 _RUN = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{8}")
 _ID = re.compile(r"[0-9a-fA-F-]{36}|whole")
+_MARK = re.compile(r"[^.]+\.([0-9a-f]{8})-[0-9a-f]{8}")
 _PART, _INPUT, _FAILED = ".jsonl.zst", ".json.zst", ".json"
-_MOST = 1 << 31
-"""The most bytes of a message, decompressed."""
+_MOST = 1 << 29
+"""The most bytes of a file that is no part, packed and unpacked."""
 
 
 def new_run() -> str:
@@ -73,14 +80,32 @@ class Parts(Struct, frozen=True):
         """Return whether the place is a container of blobs."""
         return is_blob(self.place)
 
+    def check_owner(self) -> None:
+        """Raise InputError where others can write the folders of the place or of the run: they decide what is found."""
+        if self.is_blob:
+            return
+        for folder in (Path(self.place), Path(self._base)):
+            try:
+                shared = locks.why_shared(folder)
+            except OSError as error:
+                raise InputError(f"{folder} cannot be read: {error.strerror}", at=self.at) from None
+            if shared:
+                raise InputError(
+                    f"{folder} is not used for parts: {shared}",
+                    at=self.at,
+                    do=f"give a folder that you alone can write: mkdir -m 700 {shlex.quote(f'{self.place}-own')}",
+                )
+
     def check(self) -> None:
-        """Raise UserError where nothing can be written to the place."""
+        """Raise UserError where nothing can be written to the place, or others can write it."""
         if self.is_blob:
             self.storage.check([(f"{self._base}/plan.json", self.at)])
             return
         place = Path(self.place)
         try:
             place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self.check_owner()
+            Path(self._base).mkdir(exist_ok=True, mode=0o700)
             if not os.access(place, os.W_OK):
                 raise PermissionError(EACCES, os.strerror(EACCES))
         except OSError as error:
@@ -96,7 +121,9 @@ class Parts(Struct, frozen=True):
         """Open a file that gets its name when it is complete. Raises UserError where it cannot be written."""
         try:
             if not is_blob(name):
-                Path(name).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                # The folders between would get the mode of everybody's files.
+                for folder in reversed([*Path(name).relative_to(self.place).parents][:-1]):
+                    (Path(self.place) / folder).mkdir(exist_ok=True, mode=0o700)
             with self.storage.writing(name) as file:
                 yield file
         except UploadError as error:
@@ -115,11 +142,14 @@ class Parts(Struct, frozen=True):
         """Return a message. Raises InputError where it is not there or is none."""
         with self.storage.reading(name, self.at) as path:
             try:
-                data = path.read_bytes()
+                with path.open("rb") as file:
+                    data = file.read(_MOST + 1)
                 if name.endswith(".zst"):
-                    data = zstandard.ZstdDecompressor().decompress(data, max_output_size=_MOST)
+                    data = unpacked(data, _MOST)
+                if len(data) > _MOST:
+                    raise TooLarge(f"it has more than {_MOST >> 20:,} MB")
                 return msgspec.json.decode(data, type=type)
-            except (OSError, msgspec.DecodeError, zstandard.ZstdError) as error:
+            except (OSError, ValueError, RecursionError, zstandard.ZstdError) as error:
                 why = error.strerror if isinstance(error, OSError) else error
                 raise InputError(f"{name} cannot be read: {why}", at=self.at) from None
 
@@ -158,11 +188,28 @@ class Parts(Struct, frozen=True):
 
     # The shards
 
-    def note_start(self, id: str, worker: str) -> int:
-        """Note an attempt to read a subscription. Return how many there have been."""
-        mark = f"{_checked(id)}.{secrets.token_hex(4)}"
+    def note_start(self, id: str, worker: str) -> str:
+        """Note an attempt to read a subscription. Return its mark."""
+        mark = f"{_checked(id)}.{int(time.time()):08x}-{secrets.token_hex(4)}"
         self.write(self.name("started", mark), worker.encode())
-        return len(self.names("started", prefix=f"{_checked(id)}."))
+        return mark
+
+    def note_error(self, mark: str, why: str) -> None:
+        """Note that an attempt ended with an error."""
+        self.write(self.name("ended", mark), why.encode())
+
+    def attempts(self, id: str, patience: float) -> "Attempts":
+        """Return the attempts to read a subscription. One that has gone on for longer than `patience` (seconds) is
+        taken for lost, with its worker.
+        """
+        started, ended = (set(self.names(each, prefix=f"{_checked(id)}.")) for each in ("started", "ended"))
+        now, found = time.time(), Attempts(errors=len(started & ended))
+        for mark in started - ended:
+            if abs(now - _time_of(mark)) > patience:
+                found.lost += 1
+            else:
+                found.under_way += 1
+        return found
 
     def write_part(self, id: str, store: Store) -> None:
         """Write the part of a subscription. An earlier one of the same subscription is replaced whole."""
@@ -180,7 +227,11 @@ class Parts(Struct, frozen=True):
         name = f"{_checked(id)}{_PART}"
         own = self.name("parts", name)
         with before.storage.reading(before.name("parts", name), before.at) as path, self.writing(own) as file:
-            file.write(path.read_bytes())
+            try:
+                with path.open("rb") as part:
+                    shutil.copyfileobj(part, file, 1 << 20)
+            except OSError as error:
+                raise InputError(f"{path} cannot be read: {error.strerror}", at=self.at) from None
 
     def write_failure(self, id: str, why: str) -> None:
         """Note that a subscription is given up."""
@@ -212,8 +263,9 @@ class Parts(Struct, frozen=True):
     def digest(self, id: str) -> str:
         """Return the digest of a part's file, "" where it cannot be read."""
         try:
-            with self.storage.reading(self.name("parts", f"{_checked(id)}{_PART}"), self.at) as path:
-                return blake2b(path.read_bytes()).hexdigest()
+            name = self.name("parts", f"{_checked(id)}{_PART}")
+            with self.storage.reading(name, self.at) as path, path.open("rb") as file:
+                return hashlib.file_digest(file, "blake2b").hexdigest()
         except (InputError, OSError):
             return ""
 
@@ -241,6 +293,23 @@ class Parts(Struct, frozen=True):
     def started(self) -> set[str]:
         """Return the marks of all attempts."""
         return {name.lower() for name in self.names("started")}
+
+
+class Attempts(Struct):
+    """How many attempts to read a subscription ended with an error, with a worker that was lost, or not yet."""
+
+    errors: int = 0
+    lost: int = 0
+    under_way: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.errors or self.lost or self.under_way)
+
+
+def _time_of(mark: str) -> float:
+    """Return when an attempt began; the beginning of time for a mark of another form."""
+    found = _MARK.fullmatch(mark)
+    return float(int(found[1], 16)) if found else 0.0
 
 
 def _check_deadline(line: SnapshotLine, is_late: bool) -> None:

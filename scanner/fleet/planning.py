@@ -151,6 +151,7 @@ class Planner(Struct):
         scan, settings = self.scan, self.scan.settings
         at = settings.at("resume", settings["resume"])
         parts = Parts(scan.storage, settings["parts"], settings["resume"], at)
+        parts.check_owner()
         plan = parts.plan()
         own = scan.header
         is_equal = (plan.settings, plan.rules, plan.header.kept_tags) == (

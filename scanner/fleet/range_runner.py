@@ -16,6 +16,7 @@ from scanner.fleet.evaluation_parts import EvaluationParts, lines_in
 from scanner.fleet.inputs import policy_of, snapshot_of, writer_of
 from scanner.fleet.messages import RunPlan
 from scanner.fleet.parts import Parts
+from scanner.fleet.shard import why
 from scanner.model.cycle_collector import existing_objects_not_walked
 from scanner.rulebook.loader import RuleSet
 
@@ -47,7 +48,8 @@ class RangeRunner(Struct):
     _loaded: _LoadedEvaluation | None = None
 
     def run(self, parts: Parts, key: str, name: str) -> str:
-        """Evaluate a range into its part, and return what was done. Raises UserError where it cannot be done now.
+        """Evaluate a range into its part, and return what was done. Raises UserError for one that no scan wrote, and
+        whatever a defect raises: the scan evaluates it then.
 
         Nothing is done where the part is there, or the evaluation is over: a range may be delivered more than once.
         """
@@ -56,11 +58,17 @@ class RangeRunner(Struct):
             return "the evaluation is over"
         if place.is_done(name):
             return "it was evaluated already"
+        if not place.is_handed_out(name):
+            raise InputError("no scan wrote such a range", at=name)
         if place.note_start(name, self.name) > MOST_STARTS:
             place.write_failure(name, f"{MOST_STARTS} attempts ended without a part")
             return "given up"
-        loaded = self._of(place)
-        part = loaded.evaluation.part(place.range(name), loaded.writer)
+        try:
+            loaded = self._of(place)
+            part = loaded.evaluation.part(place.range(name), loaded.writer)
+        except Exception as error:
+            place.write_failure(name, why(error))
+            raise
         gc.collect()  # every bundle is a cycle; what was loaded is not walked
         if part.crashes:
             # What a crash says may name files of this machine.

@@ -27,9 +27,24 @@ if TYPE_CHECKING:
     from scanner.azure.limits import OnWait, SharedTurn
     from scanner.azure.reader import AzureReader
 
-MOST_STARTS = 10
-"""The attempts to read one subscription, after which it is given up: each ended without a part and without an error, as
-of a process that was killed for its memory. Celery's own retries count too."""
+MOST_ERRORS = 4
+"""The attempts to read one subscription that end with an error, after which it is given up."""
+MOST_LOST = 10
+"""The attempts after which it is given up where they end without an error, as of a process that was killed for its
+memory."""
+MOST_AT_ONCE = 3
+"""The attempts that go on at the same time: one more message than that is of nobody who needs a worker."""
+
+
+class ShardFailed(Exception):
+    """An attempt to read a subscription ended with an error. `is_last`: it is given up. `seconds`: how long to wait
+    before the next attempt.
+    """
+
+    def __init__(self, why: str, errors: int) -> None:
+        super().__init__(why)
+        self.is_last = errors >= MOST_ERRORS
+        self.seconds = float(min(2**errors, 30))
 
 
 class _Loaded(NamedTuple):
@@ -45,8 +60,9 @@ class ShardRunner(Struct):
     """Runs shards with the login of these settings. `rules`: loads the rules for `--only` and `--skip`.
 
     `progress`: what a collection reports to. `turn`: the limit of Resource Graph that other processes share. `name`: of
-    this worker. `run_coroutine`: as `asyncio.run`. `keeps`: the connection stays open for the next shard, because
-    sign-in and TLS cost as much as a small subscription; then `run_coroutine` must use one loop.
+    this worker. `patience`: see `Parts.attempts`. `run_coroutine`: as `asyncio.run`. `keeps`: the connection stays open
+    for the next shard, because sign-in and TLS cost as much as a small subscription; then `run_coroutine` must use one
+    loop.
     """
 
     settings: Settings
@@ -56,6 +72,7 @@ class ShardRunner(Struct):
     on_wait: "OnWait" = lambda what, seconds: None
     turn: "SharedTurn | None" = None
     name: str = ""
+    patience: float = 3600.0
     limits: bool = True
     run_coroutine: Callable[[Coroutine[Any, Any, Store]], Store] = asyncio.run
     keeps: bool = False
@@ -65,9 +82,11 @@ class ShardRunner(Struct):
     _of: object = None
 
     def run(self, parts: Parts, id: str) -> str:
-        """Read a subscription into its part, and return what was done. Raises UserError where it cannot be read now.
+        """Read a subscription into its part, and return what was done. Raises ShardFailed where an attempt ends with an
+        error, and UserError for a subscription of no plan.
 
-        Nothing is done where the part is there, or the run is over: a shard may be delivered more than once.
+        Nothing is done where the part is there, or the run is over: a shard may be delivered more than once. How often
+        it was tried is counted by the marks of workers, never by what a message says.
         """
         if parts.is_over():
             return "the run is over"
@@ -76,13 +95,28 @@ class ShardRunner(Struct):
             raise InputError(f"run {plan.run} has no such subscription", at=id)
         if parts.is_whole(id, is_late=plan.ends is not None and time.time() >= plan.ends):
             return "it was read already"
-        if parts.note_start(id, self.name) > MOST_STARTS:
-            parts.write_failure(id, f"{MOST_STARTS} attempts ended without a part, as if each worker was killed")
+        tried = parts.attempts(id, self.patience)
+        if tried.errors + tried.lost >= MOST_LOST:
+            parts.write_failure(id, f"{MOST_LOST} attempts ended without a part, as if each worker was killed")
             return "given up"
+        if tried.under_way >= MOST_AT_ONCE:
+            return "other workers read it"
+        mark = parts.note_start(id, self.name)
+        try:
+            self.read_into(parts, plan, id)
+        except Exception as error:
+            parts.note_error(mark, why(error))
+            failed = ShardFailed(why(error), parts.attempts(id, self.patience).errors)
+            if failed.is_last:
+                parts.write_failure(id, why(error))
+            raise failed from error
+        return "read"
+
+    def read_into(self, parts: Parts, plan: RunPlan, id: str) -> None:
+        """Read a subscription into its part. Raises UserError where it cannot be read, and whatever a defect raises."""
         store = self.run_coroutine(self._read(plan, parts.input(id)))
         parts.write_part(id, store)
         store.close()
-        return "read"
 
     async def _read(self, plan: RunPlan, found: ShardInput) -> Store:
         """Return what a collection of one subscription wrote: `taken` is when it began. Raises UserError."""

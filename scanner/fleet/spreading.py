@@ -92,7 +92,7 @@ class SpreadEvaluation(Struct):
         self._look()
         for each in batches:
             self._ranges.append((each.name, spool.put(each.packed)))
-            if self._is_alone or self._has_part(each.name):
+            if self._is_alone or self._is_late() or self._has_part(each.name):
                 continue
             try:
                 self.place.write_range(each)
@@ -141,10 +141,13 @@ class SpreadEvaluation(Struct):
             self.screen.log("parts", f"a range is evaluated again: {why(error)}")
             return None
 
+    def _is_late(self) -> bool:
+        return self.ends is not None and time.monotonic() >= self.ends
+
     def _is_lost(self, name: str) -> bool:
         """Return whether it is not worth to wait for a part any longer."""
         now = time.monotonic()
-        if self._is_alone or (self.ends is not None and now >= self.ends):
+        if self._is_alone or self._is_late():
             return True
         if now - self._started.get(name, now) > PATIENCE:
             return True

@@ -1,150 +1,139 @@
-"""A worker: takes shards and ranges from the queue, one at a time, until it is stopped or the queue is empty."""
+"""A worker: takes shards and ranges from the queue, one at a time, until it is stopped or the queue is empty.
 
-import threading
+What comes from the queue says no more than which planned subscription to read, or which range that a scan wrote to
+evaluate. How often that was tried is known from the marks in the place of the parts.
+"""
+
+import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from types import FrameType
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from scanner.errors import InputError, UserError
-from scanner.fleet.evaluation_parts import EvaluationParts
+from scanner.errors import InputError
 from scanner.fleet.parts import Parts
-from scanner.fleet.queue import RANGE_TASK, RETRIES, TASK, Queue
+from scanner.fleet.queue import Message, Queue, RangeMessage, ShardMessage, Taken
 from scanner.fleet.range_runner import RangeRunner
-from scanner.fleet.shard import ShardRunner, why
+from scanner.fleet.shard import ShardFailed, ShardRunner, why
 from scanner.output.storage import Storage
-
-if TYPE_CHECKING:
-    from celery import Celery
 
 IDLE_SECONDS = 10.0
 """How long the queue is empty before a worker with `--until-empty` ends."""
+POLL_SECONDS = 0.5
+"""How often an empty queue is looked at."""
+OUTAGE_SECONDS = 5.0
+"""How often a broker that does not answer is tried again."""
+TOLD = 5
+"""How many messages that are none are told one by one; of more, each hundredth."""
 
 
 class Worker(Struct):
-    """Serves the queue of an application. `said` is called with a subscription or range and what became of it."""
+    """Serves a queue. `said` is called with a subscription or range and what became of it."""
 
-    app: "Celery"
+    queue: Queue
     runner: ShardRunner
     ranges: RangeRunner
     storage: Storage
     place: str
     said: Callable[[str, str], None]
-    _busy: int = 0
-    _last: float = field(default_factory=time.monotonic)
+    _is_stopped: bool = False
+    _refused: int = 0
+    _is_out: bool = False
 
     def serve(self, *, until_empty: bool = False) -> int:
-        """Serve until a signal, and return the exit code. `until_empty`: also end when no shard is left."""
-        self._add_tasks()
-        made = self.app.Worker(
-            pool="threads",
-            concurrency=1,
-            loglevel="CRITICAL",
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            quiet=True,
-        )
-        if until_empty:
-            threading.Thread(target=self._end_when_empty, name="until empty", daemon=True).start()
-        try:
-            made.start()
-        finally:
-            self.ranges.close()
-        return int(made.exitcode or 0)
-
-    def _add_tasks(self) -> None:
-        from celery import Task
-
-        worker = self
-
-        class FleetTask(Task):  # type: ignore[misc]
-            """A message that Celery delivers again while it fails, and that is given up after that."""
-
-            autoretry_for = (Exception,)
-            max_retries = RETRIES
-            retry_backoff = 2
-            retry_jitter = True
-
-            def on_retry(self, exc: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-                worker.said(_named(kwargs), f"failed, is tried again: {why(exc)}")
-
-            def on_failure(self, exc: Any, task_id: str, args: Any, kwargs: Any, einfo: Any) -> None:
-                worker.give_up(kwargs, exc)
-
-        class ShardTask(FleetTask):
-            name = TASK
-
-            def run(self, *, run: str, subscription: str, parts: str) -> None:
-                worker.shard(run, subscription, parts)
-
-        class RangeTask(FleetTask):
-            name = RANGE_TASK
-            max_retries = 1
-
-            def run(self, *, run: str, evaluation: str, range: str, parts: str) -> None:
-                worker.range(run, evaluation, range, parts)
-
-        self.app.register_task(ShardTask())
-        self.app.register_task(RangeTask())
-
-    def shard(self, run: str, id: str, place: str) -> None:
-        """Read one subscription. Raises UserError, and whatever a defect raises: Celery tries it again."""
-        with self._at_work(place):
-            self.said(id, self.runner.run(self._parts(run), id))
-
-    def range(self, run: str, key: str, name: str, place: str) -> None:
-        """Evaluate one range, as `shard`."""
-        with self._at_work(place):
-            self.said(name, self.ranges.run(self._parts(run), key, name))
+        """Serve until a signal, and return the exit code. `until_empty`: also end when no message is left."""
+        last = time.monotonic()
+        with self._watching():
+            try:
+                while not self._is_stopped:
+                    if self._one():
+                        last = time.monotonic()
+                    elif until_empty and not self._is_out and time.monotonic() - last > IDLE_SECONDS:
+                        break
+            finally:
+                self.ranges.close()
+        return 0
 
     @contextmanager
-    def _at_work(self, place: str) -> Iterator[None]:
-        """Raise InputError for a message of another place, and note that this worker is not idle."""
-        self._busy += 1
+    def _watching(self) -> Iterator[None]:
+        """End after the current message on the first signal, at once on the second."""
+
+        def heard(number: int, frame: FrameType | None) -> None:
+            if self._is_stopped:
+                raise SystemExit(128 + number)
+            self._is_stopped = True
+
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        before = {number: signal.signal(number, heard) for number in numbers}
         try:
-            if place != self.place:
-                raise InputError("the message names another place than --parts of this worker", at=place[:200])
             yield
         finally:
-            self._busy -= 1
-            self._last = time.monotonic()
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-    def _parts(self, run: str) -> Parts:
-        return Parts(self.storage, self.place, run)
-
-    def give_up(self, message: dict[str, Any], error: BaseException) -> None:
-        """Note that a message could not be done. Where that fails too, the scan gives it up by itself."""
-        name = _named(message)
-        self.said(name, f"given up: {why(error)}")
-        if message.get("parts") != self.place:
-            return
+    def _one(self) -> bool:
+        """Do one message, and return whether there was any. A broker that does not answer is waited for."""
         try:
-            parts = self._parts(str(message.get("run")))
-            if "evaluation" in message:
-                EvaluationParts(parts, str(message["evaluation"])).write_failure(name, why(error))
+            taken = self.queue.take()
+            self._is_out = False
+            if taken.message is not None:
+                self._do(taken.message)
+            elif taken.delivery.body is None and not taken.delivery.dropped:
+                self._wait(POLL_SECONDS)
+                return False
             else:
-                parts.write_failure(name, why(error))
-        except UserError as failed:
-            self.said(name, why(failed))
+                self._refuse(taken)
+            if taken.delivery.body is not None:
+                self.queue.done(taken)
+        except InputError as error:
+            if not self._is_out:
+                self.said("queue", why(error))
+            self._is_out = True
+            self._wait(OUTAGE_SECONDS)
+            return False
+        return True
 
-    def _end_when_empty(self) -> None:
-        from celery.worker import state
+    def _wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while not self._is_stopped and (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, 0.2))
 
-        queue = Queue(self.app)
-        while True:
-            time.sleep(1.0)
-            idle = not self._busy and time.monotonic() - self._last > IDLE_SECONDS
-            try:
-                if idle and not queue.length():
-                    state.should_stop = 0
-                    return
-            except InputError:
-                continue
+    def _refuse(self, taken: Taken) -> None:
+        """Tell that what came is no message of a scan. It is dropped."""
+        count = taken.delivery.dropped + (taken.delivery.body is not None)
+        before, self._refused = self._refused, self._refused + count
+        if before < TOLD or before // 100 < self._refused // 100:
+            what = "too large" if taken.delivery.body is None else "of another form"
+            self.said("queue", f"dropped a message that is {what}; {self._refused:,} so far")
 
+    def _do(self, message: Message) -> None:
+        """Do what a message says. One that nothing can be done for is dropped: a scan hands out again what is left."""
+        try:
+            if message.parts != self.place:
+                raise InputError("the message names another place than --parts of this worker", at=message.parts[:200])
+            parts = Parts(self.storage, self.place, message.run)
+            parts.check_owner()
+            if isinstance(message, ShardMessage):
+                self._read(parts, message)
+            else:
+                self._evaluate(parts, message)
+        except Exception as error:  # noqa: BLE001 - no message ends a worker
+            self.said(message.about[:100], f"dropped: {why(error)}")
 
-def _named(message: dict[str, Any]) -> str:
-    """Return what a message is about: a subscription or a range."""
-    return str(message.get("subscription", message.get("range")))
+    def _read(self, parts: Parts, message: ShardMessage) -> None:
+        """Read a subscription. Where that fails, the message is added again after a while, or the shard is given up."""
+        try:
+            self.said(message.subscription, self.runner.run(parts, message.subscription))
+        except ShardFailed as failed:
+            if failed.is_last:
+                self.said(message.subscription, f"given up: {failed}")
+                return
+            self.said(message.subscription, f"failed, is tried again: {failed}")
+            self._wait(failed.seconds)
+            self.queue.put(message)
+
+    def _evaluate(self, parts: Parts, message: RangeMessage) -> None:
+        """Evaluate a range. Where that fails, the scan evaluates it."""
+        self.said(message.range, self.ranges.run(parts, message.evaluation, message.range))

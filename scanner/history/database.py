@@ -16,12 +16,12 @@ from sqlalchemy import URL, Connection, Engine, column, create_engine, event, in
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import NullPool
 
-from scanner.config.settings import masked
 from scanner.document.temporary import mode_of_new
 from scanner.errors import HistoryError
 from scanner.history.errors import LOCKED, history_error
 from scanner.history.tables import APPLICATION_ID, MARK, REVISION, VERSION_TABLE, marker, metadata, version
 from scanner.history.token_hosts import check_hosts
+from scanner.text.urls import BadUrl, check_url, masked_url
 
 LOCK_SECONDS = 30
 """The time that a connection waits for another process that writes."""
@@ -206,12 +206,15 @@ def _server(given: str, at: str, token_hosts: Collection[str]) -> Database:
         do = f"write a file's path, or {SERVER}://host/database"
         raise HistoryError(f'a history cannot be kept in "{scheme}"', at=at, do=do)
     try:
+        check_url(given)
         url = make_url(given)
+    except BadUrl as error:
+        raise HistoryError(f"the URL of the history cannot be used: {error}", at=at, do=error.do) from None
     except (ArgumentError, ValueError):
         raise HistoryError("not a database URL", at=at, do=f"write {SERVER}://host/database") from None
     if not all(map(_is_host, (url.host or "").split(","))):
         raise HistoryError(f'"{url.host}" is not a host name', at=at, do=f"write {SERVER}://host/database")
-    found = Database(masked(given), at, url=url)
+    found = Database(masked_url(given), at, url=url)
     arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_SECONDS}
     try:
         found.engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)

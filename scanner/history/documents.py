@@ -231,6 +231,11 @@ def _notes(old: Document, new: Document) -> list[str]:
         found.append(f"The old file is the more recent one: {old.scan.taken} after {new.scan.taken}")
     if old.scan.tool != new.scan.tool:
         found.append(f"Evaluated by {old.scan.tool} and by {new.scan.tool}")
+    found += [
+        f"The {name} file was {snapshot.VERSION_1}"
+        for name, each in (("old", old), ("new", new))
+        if snapshot.VERSION_1 in each.coverage.notes
+    ]
     if not new.scan.complete:
         found.append("The new scan is incomplete: what it could not read does not count as fixed")
     return found
@@ -264,7 +269,7 @@ def _tops(resources: Mapping[str, ResourceRow]) -> list[str]:
 # Files
 
 
-def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
+def document_of(path: Path, rules: RuleSet, tool: str, *, accept_version_1: bool = False) -> Document:
     """Return a findings file, or the findings of a snapshot evaluated now. Raises InputError for any other file."""
     if _is_findings(path):
         try:
@@ -279,7 +284,7 @@ def document_of(path: Path, rules: RuleSet, tool: str) -> Document:
             )
         _rename_rules(document, rules)
         return document
-    taken = snapshot.read(path)
+    taken = snapshot.read(path, accept_version_1=accept_version_1)
     evaluation, writer, out = Evaluation(taken, rules), Writer(), BytesIO()
     try:
         evaluation.run(writer)
@@ -325,6 +330,9 @@ def _is_findings(path: Path) -> bool:
     return head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"{" and b'"twolocks/' in head
 
 
-def compared(old: Path, new: Path, rules: RuleSet, tool: str, names: tuple[str, str]) -> DiffDocument:
+def compared(
+    old: Path, new: Path, rules: RuleSet, tool: str, names: tuple[str, str], *, accept_version_1: bool = False
+) -> DiffDocument:
     """Return what differs between two files, which are called `names` in the document. Raises InputError."""
-    return difference(document_of(old, rules, tool), document_of(new, rules, tool), names, rules)
+    first, second = (document_of(each, rules, tool, accept_version_1=accept_version_1) for each in (old, new))
+    return difference(first, second, names, rules)

@@ -144,6 +144,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "PLAN_ID": "the resource ID of a DDoS protection plan",
     "WAF_POLICY_ID": "the resource ID of a web application firewall policy",
     "NSG_ID": "the resource ID of the network security group for the subnet",
+    "PRINCIPAL_ID": "the object ID of the identity that gets the permission; look it up in Microsoft Entra ID",
     "OBJECT_ID": "the object ID of a Microsoft Entra ID group",
     "GROUP_NAME": "the display name of that Microsoft Entra ID group",
     "TENANT_ID": "the ID of your Microsoft Entra ID tenant",

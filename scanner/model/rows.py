@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from string import Formatter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -296,6 +297,7 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
 
 def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
     fix = row.fix
+    _check_templates(row)
     bicep = fix.bicep if fix.bicep is not None else _bicep(row.check, of) if row.check is not None else ""
     return Fix(
         az=fix.az,
@@ -311,6 +313,28 @@ def _fix(row: RuleData, of: ResourceType | Read) -> Fix:
         add=fix.add,
         delete=fix.delete,
     )
+
+
+_IDS = frozenset({"id", "top_id"})
+"""The names that the id of another resource is made of."""
+
+
+def _check_templates(row: RuleData) -> None:
+    """Raise BadRow for a text of a fix whose braces cannot be filled in."""
+    fix = row.fix
+    texts = [("az", fix.az), ("check_first", fix.check_first), ("try_first", fix.try_first), ("delete", fix.delete)]
+    texts += [("steps", each) for each in fix.steps]
+    texts += [(name, key) for name in ("change", "add") for key in getattr(fix, name) if key.startswith("{")]
+    for name, text in texts:
+        try:
+            found = [each for _, *each in Formatter().parse(text)]
+        except ValueError:
+            raise BadRow("a brace stands alone: write {{ and }} for braces", "fix", name) from None
+        for word, form, conversion in found:
+            if word is not None and (form or conversion or not word.isidentifier()):
+                raise BadRow(f"{{{word[:40]}}} is no name: write {{{{ and }}}} for braces", "fix", name)
+            if word is not None and name in ("delete", "change", "add") and word not in _IDS:
+                raise BadRow(f"an id is made of {{id}} and {{top_id}}, not of {{{word[:40]}}}", "fix", name)
 
 
 def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from scanner.config.notifications import loopback
+from scanner.errors import UserError
 from scanner.notify.delivery import Attempt, DeliveryError, OnOpen, delivery_error, trust
 
 LARGEST_ANSWER = 2048
@@ -40,6 +41,8 @@ def post(url: str, text: bytes, headers: Mapping[str, str], *, seconds: float, o
             _check_answer(answer, host)
     except DeliveryError:
         raise
+    except UserError as error:  # of the proxy
+        raise DeliveryError(error.what) from None
     except HTTPException:
         raise DeliveryError(f"{host} sent no valid HTTP response", can_retry=True) from None
     except OSError as error:

@@ -15,11 +15,12 @@ from typing import IO, TYPE_CHECKING, Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from scanner.config.settings import Settings, masked
+from scanner.config.settings import Settings
 from scanner.document.temporary import AtomicFile, temporary_folder
 from scanner.errors import InputError, UserError
 from scanner.output.formats import media_type
 from scanner.output.log_analytics import is_log_stream, parse_log_stream
+from scanner.text.urls import masked_url
 
 if TYPE_CHECKING:
     from scanner.azure.blobs import Blob, BlobAccountOptions
@@ -33,6 +34,8 @@ ACCOUNT, CONNECTION, ENDPOINT = (
 
 _CONTAINER = re.compile(r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_HOST = re.compile(r"[a-z0-9]{3,24}(?:-secondary)?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)+")
+"""The host of an account. Any other text could name another host, a port or a login, or be no URL at all."""
 _URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://")
 _NAME_A_BLOB = f"write az://CONTAINER/PATH, and set {ACCOUNT}"
 
@@ -50,7 +53,7 @@ def is_remote(name: object) -> bool:
 def refuse_other_urls(name: str, at: str) -> None:
     """Raise InputError where a name is a URL but no name of a blob. The error masks what may be a signature."""
     if _URL.match(name) and not is_blob(name):
-        raise InputError("only a file or a blob is supported here, no other URL", at=masked(at), do=_NAME_A_BLOB)
+        raise InputError("only a file or a blob is supported here, no other URL", at=masked_url(at), do=_NAME_A_BLOB)
 
 
 class BlobName(Struct, frozen=True):
@@ -73,6 +76,8 @@ def parse_blob_name(name: str, at: str) -> BlobName:
         )
     if not _CONTAINER.fullmatch(container):
         raise InputError(f'invalid container name "{container}"', at=at, do=known)
+    if not account.isascii():
+        raise InputError("the account of a blob is written in ASCII", at=at, do=known)
     if not path or path.endswith(("/", ".")) or len(path) > 1024 or not path.isprintable():
         raise InputError("the name has a container but no blob", at=at, do=known)
     return BlobName(container, path, account.lower())
@@ -260,7 +265,9 @@ def endpoint(account: str, environ: Mapping[str, str], cloud: str, arm_endpoint:
     if not name:
         raise InputError("no storage account is set", at=at, do=f"export {ACCOUNT}=NAME")
     if "." in name:
-        if not name.endswith(tuple(f".{suffix}" for suffix in (*SUFFIXES.values(), *OTHERS))):
+        if not _HOST.fullmatch(name) or not name.endswith(
+            tuple(f".{suffix}" for suffix in (*SUFFIXES.values(), *OTHERS))
+        ):
             raise InputError(
                 f"{name} is not the host of a storage account",
                 at=at,

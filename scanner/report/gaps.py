@@ -18,6 +18,7 @@ from scanner.rulebook.permissions import askable
 from scanner.rulebook.registered_actions import granted, without
 from scanner.terminal.text import clean
 
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 ROLE = "Twolocks gaps"
 _SECRETS = re.compile(r"/list[^/]*/action$|/listkeys|/regeneratekey", re.IGNORECASE)
 _MANY_RULES = 12
@@ -266,12 +267,15 @@ def role_definition(groups: Sequence[GapGroup], own: Collection[str] = ()) -> st
 
 
 def _assignable_scopes(groups: Sequence[GapGroup]) -> list[str]:
-    return sorted({f"/subscriptions/{group.subscription}" for group in groups if group.subscription})
+    return sorted(f"/subscriptions/{each}" for each in {group.subscription for group in groups} if _ID.fullmatch(each))
 
 
-def role_commands(groups: Sequence[GapGroup], principal: str) -> list[str]:
-    """Return the commands that create the role and assign it to the scan's identity in each subscription."""
-    assign = f"az role assignment create --assignee {shlex.quote(principal)} --role {shlex.quote(ROLE)} --scope "
+def role_commands(groups: Sequence[GapGroup]) -> list[str]:
+    """Return the commands that create the role and assign it to the scan's identity in each subscription.
+
+    Who that is stands in a file that somebody else may have written. So only the user says who gets the role.
+    """
+    assign = f"az role assignment create --assignee-object-id <PRINCIPAL_ID> --role {shlex.quote(ROLE)} --scope "
     return [
         "az role definition create --role-definition role.json",
         *(assign + shlex.quote(scope) for scope in _assignable_scopes(groups)),

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from scanner.document.schema import Coverage, Document
-from scanner.document.tenants import scope_labels, tenant_names
+from scanner.document.tenants import scope_labels
 from scanner.model.ids import name_of
 from scanner.report import gaps
 from scanner.report.gaps import AcceptedChecks, GapGroup
@@ -23,9 +23,6 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Coll
     `own`: the actions of the user's own rules that the role may hold.
     """
     found = gaps.group_gaps(document, t)
-    # With several tenants there are several identities, and a role is assigned to one of them at a time.
-    principal = "" if tenant_names(document.scan) else document.scan.principal
-    principal = principal or t("not_assessed.principal_missing")
     complete = not (found.groups or found.unexplained or found.accepted) and summary.complete
     return {
         "gaps": found.groups[:_GROUPS],
@@ -39,7 +36,7 @@ def not_assessed(document: Document, summary: ReportSummary, t: Words, own: Coll
         "missing_permission": found.missing_permission,
         "other_errors": found.other_errors,
         "role": gaps.role_definition(found.missing_permission, own),
-        "role_commands": gaps.role_commands(found.missing_permission, principal),
+        "role_commands": gaps.role_commands(found.missing_permission),
         "rescan": gaps.rescan_command(found.other_errors),
         "all_read": complete,
         **_headings(summary, t),

@@ -47,7 +47,7 @@ from scanner.model.ids import bundle_of
 from scanner.model.resource import Bundle, Gap, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
-from scanner.text.toml import toml_tables
+from scanner.text.toml import text_of, toml_tables
 
 SUBSCRIPTION = "5a000000-0000-4000-8000-000000000001"
 
@@ -89,7 +89,7 @@ class CaseFile(Struct, frozen=True):
 def read_cases(path: Path) -> CaseFile:
     """Return the examples of a file. Raise InputError where it is not one."""
     try:
-        text = path.read_text("utf-8")
+        text = text_of(path)
         parsed = toml_tables(text.replace('"~/', f'"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-net/providers/'))
         return _file(path.stem, parsed)
     except (OSError, ValueError) as error:

@@ -15,7 +15,7 @@ from typing import Any
 from scanner.errors import InputError
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
-from scanner.text.toml import toml_tables
+from scanner.text.toml import text_of, toml_tables
 
 ENVELOPE = frozenset(("id", "name", "type", "location", "tags", "managedBy", "properties"))
 """What every ARM resource may have (azure-mgmt-resource GenericResource)."""
@@ -28,7 +28,7 @@ def read_pins(path: Path) -> Pins:
     if not path.is_file():
         return {}
     try:
-        found = toml_tables(path.read_text("utf-8"))
+        found = toml_tables(text_of(path))
     except (OSError, ValueError) as error:
         raise InputError(f"the pinned paths were not loaded: {error}", at=str(path), do="fix it") from None
     for name, entry in found.items():

@@ -31,7 +31,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
 from scanner.model.rule import Controls, Rule
 from scanner.model.rule_row import CheckRow, FixData, LockRow, UnlessRow
-from scanner.text.toml import NestedTooDeeply, check_depth, toml_tables
+from scanner.text.toml import check_depth, text_of, toml_tables
 
 OF_CAUSES = ("cause", "entry", "path", "place")
 LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value", *OF_CAUSES))
@@ -77,10 +77,10 @@ class RuleFiles(Struct):
 def read_toml(file: Path, files: RuleFiles) -> tuple[dict[str, Any], str]:
     """Return a TOML file's tables and text; nothing, and an entry in `broken`, where it is not TOML."""
     try:
-        text = file.read_text("utf-8")
+        text = text_of(file)
         check_depth(text)
         return rtoml.loads(text), text
-    except (rtoml.TomlParsingError, NestedTooDeeply, UnicodeDecodeError) as error:
+    except (rtoml.TomlParsingError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         files.broken.append(_not_toml(file, str(error)))
         return {}, ""
 
@@ -88,7 +88,7 @@ def read_toml(file: Path, files: RuleFiles) -> tuple[dict[str, Any], str]:
 def _not_toml(file: Path, why: str) -> Broken:
     """Return what tomllib says, because it names the place in one form."""
     try:
-        toml_tables(file.read_text("utf-8"))
+        toml_tables(text_of(file))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         why = str(error)
     found = _PLACE.search(why)

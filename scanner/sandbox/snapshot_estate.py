@@ -11,12 +11,12 @@ from scanner.sandbox.served_estate import TENANT, ErrorReply, Json, ResponseOver
 from scanner.snapshot import files as snapshot
 
 
-def load(path: Path) -> Estate:
+def load(path: Path, *, accept_version_1: bool = False) -> Estate:
     """Return the estate of a snapshot, or of another file that `--from` takes. Raises InputError.
 
     The caller gets roles that match the visibility in the snapshot. Gaps become errors with the same status and code.
     """
-    taken = snapshot.read(path)
+    taken = snapshot.read(path, accept_version_1=accept_version_1)
     resources: list[Json] = []
     gaps: list[Gap] = list(taken.gaps)
     for bundle in taken.bundles():

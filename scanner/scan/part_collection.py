@@ -23,12 +23,12 @@ def collect_in_parts(
     """Read Azure subscription by subscription, here or by workers. Raises UserError, Stopped."""
     from scanner.fleet.coordinator import Coordinator
     from scanner.fleet.planning import PartedScan
-    from scanner.fleet.queue import Queue, graph_turn, make_app
+    from scanner.fleet.queue import Queue, graph_turn, open_broker
     from scanner.fleet.spreading import FleetRun
 
     assert job.storage is not None
     assert isinstance(job.journal, PartedRun)
-    app = make_app(job.settings) if job.settings["fleet"] else None
+    broker = open_broker(job.settings) if job.settings["fleet"] else None
     scan = PartedScan(
         settings=job.settings,
         rules=job.rules,
@@ -45,8 +45,8 @@ def collect_in_parts(
         started=job.journal.begin,
         ends=job.ends,
         limits=limits,
-        queue=Queue(app) if app is not None else None,
-        turn=graph_turn(app) if app is not None else None,
+        queue=Queue(broker) if broker is not None else None,
+        turn=graph_turn(broker) if broker is not None else None,
     )
     made = Coordinator(scan)
     code = code_of(job.settings)

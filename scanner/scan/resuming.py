@@ -25,7 +25,7 @@ from scanner.snapshot import changes
 from scanner.snapshot.answer_shape import AnswerShape
 from scanner.snapshot.format import Header
 from scanner.snapshot.journal import Journal
-from scanner.snapshot.journal_lines import LONGEST, JournalHeader, parsed
+from scanner.snapshot.journal_lines import LONGEST, BadLine, JournalHeader, parsed
 from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.text import many, odd
@@ -228,7 +228,7 @@ def _same_scan(folder: Path, own: JournalHeader) -> Iterable[Path]:
 
 def _has_answers(path: Path) -> bool:
     """Return whether an interrupted scan can go on with a journal: no other one uses it, and it is of today."""
-    with suppress(OSError, InputError):
+    with suppress(OSError, BadLine):
         number = locks.hold(path)
         if number is None:
             return False

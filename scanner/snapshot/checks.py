@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Collection
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from scanner.errors import InputError
@@ -11,24 +10,7 @@ from scanner.snapshot.format import LINE_LIMIT, Chain, EndLine, Header, Snapshot
 
 _QUOTAS = frozenset(each.lower() for each in QUOTA_TYPES)
 VIEWS = ("full", "partial", "none")
-AHEAD = timedelta(minutes=10)
-"""How far the time of a snapshot may lie ahead of this machine's clock."""
 _DO = "collect it again; a snapshot that was changed is not evaluated"
-
-
-def check_taken(header: Header, at: str) -> None:
-    """Raise InputError where the time of a snapshot is no time, or lies ahead of the clock."""
-    try:
-        taken = datetime.fromisoformat(header.taken)
-    except ValueError:
-        raise InputError(f'"{header.taken[:40]}" is no time (ISO 8601)', at=at, do=_DO) from None
-    taken = taken if taken.tzinfo is not None else taken.replace(tzinfo=UTC)
-    if taken > datetime.now(UTC) + AHEAD:
-        raise InputError(
-            f"the snapshot was taken at {header.taken}, which lies ahead of the clock of this machine",
-            at=at,
-            do="set the clock, or collect it again",
-        )
 
 
 class LineChecks:

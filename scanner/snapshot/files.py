@@ -1,7 +1,6 @@
 """Readers of snapshot files and of files of bare resources: `az` output, JSON or JSON lines, compressed or not."""
 
 import gzip
-import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -19,17 +18,22 @@ from scanner.model.ids import subscription_of
 from scanner.model.index import ORDER
 from scanner.model.kept import WITHOUT
 from scanner.snapshot.bundles import Snapshot, locations_of, names_in, of_lines, of_store
-from scanner.snapshot.checks import LineChecks, check_taken
+from scanner.snapshot.checks import LineChecks
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
 from scanner.snapshot.line_source import EncodedLine
 from scanner.snapshot.lines import LINE_BYTES, LINE_VALUES, Lines, values_of
 from scanner.snapshot.signature import Signature
 from scanner.snapshot.store import Store
+from scanner.text.packed import bounded_reader, zstandard_reader
+from scanner.text.times import BadTime
 
 _BARE = (
     "read from a file of bare resources: nothing in it is known to be complete, so what is absent never passes;"
     " network security perimeters that are not in it are taken as not in use;"
     " it has no chain, so changes to it do not show"
+)
+VERSION_1 = (
+    "read from a snapshot of version 1 (--accept-version-1): it has no chain, so nothing shows whether it was changed"
 )
 _FORMATS = 'a snapshot, {"value": [...]}, the output of az graph query, or JSON lines of resources'
 _FINDINGS = re.compile(rb'\s*\{\s*"schema"\s*:\s*"twolocks/')
@@ -40,13 +44,15 @@ _Other = str | int | float | bool | None
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def read(path: Path, signature: Signature | None = None) -> Snapshot:
-    """Return the snapshot in a file, or one made of a file of bare resources.
+def read(path: Path, signature: Signature | None = None, *, accept_version_1: bool = False) -> Snapshot:
+    """Return the snapshot in a file, or one made of a file of bare resources. One of version 1 has a note that says so,
+    and is refused where it is not accepted.
 
     Raises InputError that names what is wrong and where, and for a file that `signature` is not of. A snapshot that was
     cut off raises it while its bundles are read.
     """
-    return _read_any(path, _open(path, signature), partial(_raw_lines, path, signature))
+    again = partial(_raw_lines, path, signature)
+    return _read_any(path, _open(path, signature), again, accept_version_1=accept_version_1)
 
 
 def _raw_lines(path: Path, signature: Signature | None) -> Iterator[bytes]:
@@ -61,9 +67,9 @@ def _open(path: Path, signature: Signature | None) -> BinaryIO:
         file = signature.opened(path) if signature is not None else path.open("rb")
         magic = file.peek(4)[:4]  # type: ignore[attr-defined]
         if magic[:2] == b"\x1f\x8b":
-            return _Gzip(file)  # type: ignore[return-value]
+            return bounded_reader(_Gzip(file))  # type: ignore[arg-type]
         if magic == b"\x28\xb5\x2f\xfd":
-            return io.BufferedReader(zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True))
+            return zstandard_reader(file)
         return file
     except OSError as error:
         raise InputError(
@@ -83,7 +89,7 @@ class _Gzip(gzip.GzipFile):
         self._below.close()
 
 
-def _read_any(path: Path, file: BinaryIO, again: Callable[[], Iterator[bytes]]) -> Snapshot:
+def _read_any(path: Path, file: BinaryIO, again: Callable[[], Iterator[bytes]], *, accept_version_1: bool) -> Snapshot:
     """Read a file by its first line. The lines of a snapshot are read later, as a stream; other files at once.
 
     `again`: yields the lines of the file once more.
@@ -96,7 +102,7 @@ def _read_any(path: Path, file: BinaryIO, again: Callable[[], Iterator[bytes]]) 
             raise InputError("this is a findings file, not a snapshot", at=str(path), do=do)
         parsed = _parsed(first)
         if isinstance(parsed, dict) and "snapshot" in parsed:
-            return _with_lines(_read_snapshot(lines, first), again)
+            return _with_lines(_read_snapshot(lines, first, accept_version_1=accept_version_1), again)
         if isinstance(parsed, dict) and not isinstance(parsed.get("value", parsed.get("data")), list):
             second = lines.next()
             if second.strip() or "id" in parsed:
@@ -162,7 +168,11 @@ def _header(lines: Lines, first: bytes) -> Header:
     try:
         header = decoder.decode(first).snapshot
     except (msgspec.ValidationError, msgspec.DecodeError, RecursionError) as error:
-        raise InputError(f"the snapshot's first line is invalid: {error}", at=at) from None
+        raise InputError(
+            f"the snapshot's first line is invalid: {error}",
+            at=at,
+            do="set the clock where it is wrong, or collect it again; a snapshot that was changed is not evaluated",
+        ) from None
     if header is None:
         raise InputError("the snapshot's first line has no header", at=at, do="collect it again")
     if header.version > VERSION:
@@ -171,14 +181,23 @@ def _header(lines: Lines, first: bytes) -> Header:
             at=f"{lines.path}:1",
             do="upgrade twolocks",
         )
-    check_taken(header, at)
+    if header.version < 1:
+        raise InputError(f"no snapshot has version {header.version}", at=at, do="collect it again")
     # The index of another version has other types: its lines are sorted again.
     header.grouped = header.grouped and header.order == ORDER
     return header
 
 
-def _read_snapshot(lines: Lines, first: bytes) -> Snapshot:
+def _read_snapshot(lines: Lines, first: bytes, *, accept_version_1: bool) -> Snapshot:
     header = _header(lines, first)
+    if header.version < VERSION:
+        if not accept_version_1:
+            raise InputError(
+                f"the snapshot has version {header.version}, which has no chain: nothing shows whether it was changed",
+                at=f"{lines.path}:{lines.number}",
+                do="collect it again; or, where you trust everyone who could write it, add --accept-version-1",
+            )
+        header.notes.append(VERSION_1)
     # A truncated file raises during the evaluation. Nothing is written before the end line was read.
     checked = _checked_lines(lines, LineChecks(lines.path, header, first, lines.number))
     if header.grouped:
@@ -304,7 +323,11 @@ def _record(path: Path, place: int, record: Any) -> dict[str, Any]:
 
 def _import(path: Path, records: Iterator[dict[str, Any]]) -> Snapshot:
     """Return a snapshot of bare resources, taken when the file was last changed."""
-    store = Store(Header(taken=_mtime(path), scopes=[], live=False, notes=[_BARE]))
+    try:
+        header = Header(taken=_mtime(path), scopes=[], live=False, notes=[_BARE])
+    except BadTime as error:
+        raise InputError(f"the time of the file cannot be used: {error}", at=str(path), do="touch it") from None
+    store = Store(header)
     subscriptions: set[str] = set()
     for record in records:
         store.resource(record, None, "import")

@@ -10,6 +10,7 @@ from scanner.model.ids import bundle_of, resource_type_of, root_of
 from scanner.model.index import is_indexed
 from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.resource import By
+from scanner.text.times import checked_time
 
 LINE_LIMIT = "limit: one snapshot line"
 """The beginning of the code of a gap in the place of a resource that is too large for a line."""
@@ -62,6 +63,9 @@ class Header(msgspec.Struct, kw_only=True):
     kept: dict[str, list[str]] | None = None
     kept_tags: list[str] = []
     tenants: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        self.taken = checked_time(self.taken)
 
     def kept_paths(self, why: str = WITHOUT) -> KeptPaths | None:
         """Return what was kept of each type, None where bodies are whole. `why`: why anything else is unread."""

@@ -1,6 +1,8 @@
 """The lines of a journal: their structs, their form in the file, and what a reader makes of a damaged one."""
 
 import os
+import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import msgspec
 from scanner.errors import InputError
 from scanner.model.masked_values import masked_value
 from scanner.text.masks import has_secret
+from scanner.text.times import AHEAD, checked_time
 
 VERSION = 1
 """The version of the format that is written, and the only one that is read."""
@@ -18,7 +21,7 @@ LONGEST = 64 << 20
 """The bytes of the longest line. An answer that is larger is not kept, and read again."""
 _SUM = 9
 """The length of a sum: eight digits and a space."""
-_CHUNK = 1 << 20
+_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 class JournalHeader(msgspec.Struct, kw_only=True):
@@ -34,6 +37,9 @@ class JournalHeader(msgspec.Struct, kw_only=True):
     settings: dict[str, Any] = {}
     kept: dict[str, list[str]] | None = None
     kept_tags: list[str] = []
+
+    def __post_init__(self) -> None:
+        self.taken = checked_time(self.taken)
 
 
 class AccountLine(msgspec.Struct, omit_defaults=True):
@@ -70,6 +76,13 @@ class AnswerLine(msgspec.Struct, omit_defaults=True):
     etags: list[str] = []
     failure: FailureLine | None = None
 
+    def __post_init__(self) -> None:
+        if not _KEY.fullmatch(self.key):
+            raise ValueError("the key of an answer is 32 hexadecimal digits")
+        # A change in Azure that came before an answer does not make its read again.
+        if not 0 <= self.at <= time.time() + AHEAD.total_seconds():
+            raise ValueError("the time of an answer lies ahead of the clock of this machine")
+
 
 class JournalLine(msgspec.Struct, omit_defaults=True):
     """One line. Exactly one member is set."""
@@ -105,15 +118,24 @@ def _packed(row: Any) -> msgspec.Raw:
     return msgspec.Raw(encoder.encode(masked_value(row)) if has_secret(text.decode("utf-8", "replace")) else text)
 
 
+class BadLine(ValueError):
+    """A line that is whole, and that no journal of this version has."""
+
+
 def parsed(raw: bytes) -> JournalLine | None:
-    """Return the content of a line, None for one that is cut or damaged."""
+    """Return the content of a line, None for one that is cut or damaged. Raise BadLine for one that was written so."""
     if raw[-1:] != b"\n" or raw[8:_SUM] != b" ":
         return None
     text = raw[_SUM:-1]
     try:
-        return _decoder.decode(text) if int(raw[:8], 16) == crc32(text) else None
-    except (ValueError, msgspec.DecodeError, RecursionError):
+        if int(raw[:8], 16) != crc32(text):
+            return None
+    except ValueError:
         return None
+    try:
+        return _decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadLine(str(error)) from None
 
 
 def read_lines(number: int, path: Path) -> Iterator[tuple[int, int, JournalLine]]:
@@ -128,7 +150,12 @@ def read_lines(number: int, path: Path) -> Iterator[tuple[int, int, JournalLine]
         file.seek(0)
         while raw := file.readline(LONGEST + 1):
             count += 1
-            row = parsed(raw)
+            try:
+                row = parsed(raw)
+            except BadLine as error:
+                raise InputError(
+                    f"this is no line of a journal: {error}", at=f"{path}:{count}", do="scan again without --resume"
+                ) from None
             if row is None:
                 bad = bad or (count, place)
             elif bad is not None:

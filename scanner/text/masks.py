@@ -15,7 +15,8 @@ _PATTERNS = {
     "bearer token": r"(\bbearer\s+)[A-Za-z0-9._~+/=-]{20,}",
     "GitHub token": r"()\b(?:gh[pousr]_[A-Za-z0-9]{30,}|github_pat_[A-Za-z0-9_]{30,})",
     "Slack token": r"()\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
-    "URL with a password": r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{1,64}:)[^\s/@\"']+(?=@)",
+    # To the last @ of the word, because a password may hold @ and /. A port and a path are none.
+    "URL with a password": r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{0,64}:)(?!\d{2,5}/)[^\s\"'<>]+(?=@)",
     "webhook": (
         r"(https://(?:hooks\.slack\.com/(?:services|workflows|triggers)/|[a-z0-9.-]*webhook\.office\.com/webhookb2/))"
         r"[^\s\"']+"

@@ -2,7 +2,12 @@
 
 import re
 import tomllib
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+MOST_MB: Final = 8
+"""The size of a file: 20,000 waivers, or ten times the rows of the largest service."""
 
 LEVELS = 100
 """More parts than any key of our files has. The time of a parser grows with the square of this number."""
@@ -11,6 +16,50 @@ _DEEP = re.compile(rf"""(?<![\w.-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t
 
 class NestedTooDeeply(tomllib.TOMLDecodeError):
     """A key of too many parts, or too many values inside each other."""
+
+
+class TooLarge(tomllib.TOMLDecodeError):
+    """A file of more bytes than any of ours has."""
+
+
+def text_of(path: Path, encoding: str = "utf-8") -> str:
+    """Return the text of a file. Raise OSError, UnicodeDecodeError, TooLarge: no more than that is read."""
+    most = MOST_MB << 20
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise TooLarge(f"A file of more than {MOST_MB} MB (at line 1, column 1)")
+    return data.decode(encoding).replace("\r\n", "\n")
+
+
+_TOKEN = re.compile(r"""\"{3}|'{3}|"(?:[^"\\]|\\.)*"|'[^']*'|\#.*|[\[\]{}]""")
+_ENDS = {'"' * 3: re.compile(r'(?:\\.|(?!"{3}).)*"{3,5}'), "'" * 3: re.compile(r"(?:(?!'{3}).)*'{3,5}")}
+
+
+def statements(text: str) -> Iterator[tuple[int, str]]:
+    """Yield each statement of a valid text with the number of its first line: a header, or a key and its value."""
+    held: list[str] = []
+    start, depth, quote = 1, 0, ""
+    for number, row in enumerate(text.split("\n"), 1):
+        start = start if held else number
+        held.append(row)
+        at = 0
+        while at < len(row):
+            if quote:
+                end = _ENDS[quote].match(row, at)
+                if end is None:
+                    break
+                at, quote = end.end(), ""
+                continue
+            found = _TOKEN.search(row, at)
+            if found is None:
+                break
+            at, token = found.end(), found[0]
+            quote = token if token in _ENDS else ""
+            depth += (token in ("[", "{")) - (token in ("]", "}"))
+        if not depth and not quote:
+            yield start, "\n".join(held)
+            held = []
 
 
 def toml_tables(text: str) -> dict[str, Any]:

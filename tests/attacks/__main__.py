@@ -9,11 +9,16 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.attacks import codes, files, folders  # noqa: F401 - each adds its attacks
+from tests.attacks import brokers, codes, files, folders  # noqa: F401 - each adds its attacks
 from tests.attacks.lab import ATTACKS, Attack, Lab, Outcome
 
 ROOT = Path(__file__).parents[2]
-PARTS = {1: "A folder that somebody else wrote", 2: "What a file claims", 3: "What an exit code says"}
+PARTS = {
+    1: "A folder that somebody else wrote",
+    2: "What a file claims",
+    3: "What an exit code says",
+    4: "What the broker of a fleet holds",
+}
 
 
 def main() -> int:

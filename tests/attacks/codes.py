@@ -198,6 +198,49 @@ def broken_history(lab: Lab) -> Outcome:
     return _no_defect(lab.run(folder, "scan", "--from", "taken.jsonl", "--history", "h.db"), "refused")
 
 
+# URLs, rows, names
+
+
+@attack(3, "password with @ and / in the URL of the history", "text/test_urls.py::test_no_password_is_shown")
+def shown_password(lab: Lab) -> Outcome:
+    folder = lab.folder("password")
+    env = {"TWOLOCKS_SCAN_HISTORY": "postgresql+psycopg://two:canary1@canary2/canary3@127.0.0.1:1/base"}
+    shown = lab.run(folder, "config", "show", env=env)
+    used = lab.run(folder, "history", "list", "--history", "x", env=env)
+    ended = lab.run(folder, "scan", "--from", lab.taken(folder), "--verbose", env=env)
+    found = re.findall(r"canary[123]", shown.text + used.text + ended.text)
+    return result(ended, bool(found), f"{len(set(found))} of 3 parts are shown", "0 of 3 parts are shown")
+
+
+@attack(3, "row whose command is a brace", "rulebook/test_row_files.py::test_braces_of_a_fix_that_cannot_be_filled_in")
+def brace(lab: Lab) -> Outcome:
+    folder = lab.folder("brace")
+    (folder / "rows").mkdir()
+    row = ROW.replace("isSftpEnabled", "allowBlobPublicAccess").replace('steps = ["Disable it."]', 'az = "{"')
+    (folder / "rows" / "own.toml").write_text(row)
+    words = ("--rules", "rows", "--only", "own-*", "--out", "f.json")
+    return _no_defect(lab.run(folder, "scan", "--from", lab.taken(folder), *words), "refused, with its line")
+
+
+@attack(3, "hosts of blobs that are none", "output/test_storage.py::test_hosts_of_accounts_that_are_none")
+def odd_hosts(lab: Lab) -> Outcome:
+    folder = lab.folder("hosts")
+    file = lab.taken(folder)
+    hosts = ("[::1]", "a:b", "x y", f"{'a' * 300}")
+    codes = []
+    for host in hosts:
+        ended = lab.run(folder, "scan", "--from", file, "--out", f"az://reports@{host}.blob.core.windows.net/f.json")
+        codes.append(ended.code)
+    return result(ended, codes != [2] * len(hosts), f"{sum(code != 2 for code in codes)} are called", "refused")
+
+
+@attack(3, "TOML with an array of 12,000 lines", "text/test_toml.py::test_an_array_of_many_lines_takes_no_time")
+def long_array(lab: Lab) -> Outcome:
+    folder = lab.folder("array")
+    (folder / "own.toml").write_text("[networks]\nall = [\n" + '"10.0.0.0/8",\n' * 12_000 + "]\n")
+    return _no_defect(lab.run(folder, "config", "show", "--config", "own.toml"), "read at once")
+
+
 # Without end
 
 

@@ -8,10 +8,12 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from scanner.sandbox.faults import Fault
+from scanner.sandbox.server import Sandbox, running
 from scanner.snapshot.format import Chain
-from tests.attacks.lab import GROUP, OPEN, Ended, Lab, Outcome, attack, result
+from tests.attacks.lab import GROUP, OPEN, SUBSCRIPTION, Ended, Lab, Outcome, attack, result
 from tests.terminals import account, closed
 
 Json = dict[str, Any]
@@ -205,3 +207,102 @@ def script_in_a_name(lab: Lab) -> Outcome:
     id = OPEN["id"].replace("stopen", f"st{script}")
     ended = lab.scan(folder, [{**OPEN, "id": id, "name": f"st{script}"}], "--out", "f.html")
     return result(ended, script in (folder / "f.html").read_text("utf-8"), "it is an element", "it is text")
+
+
+# Journals, findings and parts
+
+
+def _resumed(lab: Lab, name: str, change: Callable[[Json], object]) -> Ended:
+    """Change each line of the journal of a scan in which a read failed, and go on with it."""
+    folder = lab.folder(f"journal-{name}")
+    busy = Fault("status", "*/providers/Microsoft.KeyVault/vaults", status=503)
+    with running(Sandbox([OPEN], [SUBSCRIPTION], faults=[busy])) as box:
+        lab.run(folder, "scan", "--no-graph", env=box.environment())
+        (journal,) = (folder.parent / "home").rglob("*.journal")
+        lines = []
+        for raw in journal.read_bytes().splitlines():
+            line = json.loads(raw[9:])
+            change(line)
+            text = json.dumps(line, separators=(",", ":")).encode()
+            lines.append(b"%08x %b\n" % (crc32(text), text))
+        journal.write_bytes(b"".join(lines))
+        return lab.run(folder, "scan", "--no-graph", "--resume", journal, env=box.environment())
+
+
+@attack(2, "journal of the year 2099", "snapshot/test_journal.py::test_a_journal_of_a_time_that_cannot_be_is_refused")
+def future_journal(lab: Lab) -> Outcome:
+    ended = _resumed(lab, "future", lambda line: line.get("journal", {}).update(taken="2099-01-01T00:00:00Z"))
+    return result(ended, ended.code != 2, "the scan is one of 2099", "refused")
+
+
+@attack(2, "key of a journal that is no number", "snapshot/test_journal.py::test_a_key_that_is_no_digest_is_refused")
+def odd_key(lab: Lab) -> Outcome:
+    ended = _resumed(lab, "key", lambda line: line.get("answer", {}).update(key="x" * 32))
+    return result(ended, ended.code != 2, "ended as a defect" if ended.code == 70 else "accepted", "refused")
+
+
+@attack(2, "snapshot of version 1, in which the open account is closed",
+        f"{WHOLE}test_version_1_is_read_where_it_is_accepted_and_has_a_note")  # fmt: skip
+def version_1(lab: Lab) -> Outcome:
+    def change(lines: list[Json]) -> None:
+        lines[0]["snapshot"]["version"] = 1
+        record = _body(lines)
+        record.get("body", record)["properties"] = closed("stopen")["properties"]
+
+    ended, _ = _changed(lab, "version", change, sealed=False)
+    return result(ended, ended.code != 2, "the open account did not count", "refused")
+
+
+def _reported(lab: Lab, name: str, suffix: str, change: Callable[[Json], object]) -> tuple[Ended, str]:
+    """Change a findings file in which a read failed, and write a report of it."""
+    folder = lab.folder(f"report-{name}")
+    action = "Microsoft.KeyVault/vaults/read"
+    said = f"The client 'x' with object id 'x' does not have authorization to perform action '{action}' over scope '/'."
+    body = json.dumps({"error": {"code": "AuthorizationFailed", "message": said}})
+    refused = Fault("status", "*/providers/Microsoft.KeyVault/vaults", status=403, body=body)
+    lab.scan(folder, [OPEN], "--no-graph", "--out", "f.json", faults=[refused])
+    document = json.loads((folder / "f.json").read_bytes())
+    change(document)
+    (folder / "f.json").write_text(json.dumps(document))
+    made = folder / f"r{suffix}"
+    ended = lab.run(folder, "report", "f.json", "--out", made.name)
+    return ended, made.read_text("utf-8") if made.exists() else ""
+
+
+@attack(2, "time of a findings file that is Markdown", "document/test_words.py::test_a_time_that_cannot_be_is_named")
+def markdown_time(lab: Lab) -> Outcome:
+    said = "[all is well](https://evil.example)"
+    ended, text = _reported(lab, "markdown", ".md", lambda found: found["scan"].update(taken=said))
+    return result(ended, said in text or ended.code != 2, "it is a link of the report", "refused")
+
+
+@attack(
+    2, "identity of a findings file in a command", "report/test_gaps.py::test_the_role_holds_just_the_missing_actions"
+)
+def named_principal(lab: Lab) -> Outcome:
+    ended, text = _reported(lab, "principal", ".html", lambda found: found["scan"].update(principal="evil-app"))
+    fell = re.search(r"--assignee\S* '?evil-app", html.unescape(re.sub(r"<[^>]+>", "", text))) is not None
+    return result(ended, fell, "the command gives it the role", "only the user names who gets the role")
+
+
+@attack(2, "risk of a key that a newer version has", "document/test_words.py::test_an_unknown_word_is_named")
+def newer_risk(lab: Lab) -> Outcome:
+    def change(found: Json) -> None:
+        risk = {"id": "quantum", "severity": "low", "what": "x"}
+        found["keys"] = [{"holder": "customer", "stores": [], "key": "https://v/keys/k", "risks": [risk]}]
+
+    ended, _ = _reported(lab, "risk", ".html", change)
+    return result(ended, ended.code != 2, "ended as a defect" if ended.code == 70 else "accepted", "refused")
+
+
+@attack(
+    2,
+    "place of parts that others can write",
+    "fleet/test_hostile_broker.py::test_a_place_that_others_can_write_is_refused",
+)
+def shared_parts(lab: Lab) -> Outcome:
+    folder = lab.folder("parts")
+    (folder / "parts").mkdir()
+    (folder / "parts").chmod(0o777)
+    ended = lab.scan(folder, [OPEN], "--parts", "parts")
+    return result(ended, ended.code != 2, "it is used", "refused")

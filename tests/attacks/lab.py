@@ -63,7 +63,7 @@ ATTACKS: list[Attack] = []
 def attack(
     part: int, name: str, test: str, *, slow: bool = False
 ) -> Callable[[Callable[["Lab"], Outcome]], Callable[["Lab"], Outcome]]:
-    """Add a function to the attacks. `part`: the threat's kind (1 folder, 2 file, 3 exit code)."""
+    """Add a function to the attacks. `part`: the threat's kind (1 folder, 2 file, 3 exit code, 4 broker)."""
 
     def added(run: Callable[["Lab"], Outcome]) -> Callable[["Lab"], Outcome]:
         ATTACKS.append(Attack(name, part, f"tests/{test}", run, slow))

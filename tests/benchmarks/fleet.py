@@ -35,7 +35,7 @@ from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.fleet.messages import RunPlan, digest_of
 from scanner.fleet.parts import Parts, new_run
-from scanner.fleet.queue import Queue, make_app
+from scanner.fleet.queue import Queue, open_broker
 from scanner.fleet.spreading import FleetRun, spread
 from scanner.output.storage import Storage
 from scanner.rulebook.digest import digest_of_code
@@ -243,7 +243,7 @@ def evaluate(file: Path, place: str, url: str) -> None:
         parts = Parts(Storage(settings, asyncio.run), place, new_run())
         header = taken.header
         parts.write_plan(RunPlan(run=parts.run, header=header, account="", tenant="", rules=digest_of(rules, tool)))
-        run = FleetRun(parts, Queue(make_app(settings)), digest_of_code())
+        run = FleetRun(parts, Queue(open_broker(settings)), digest_of_code())
         found = spread(run, made, writer, Screen(quiet=True), Stop(lambda code: None), None)
         assert found is not None
         made.use(found.parts())

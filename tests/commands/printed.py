@@ -58,7 +58,8 @@ def of_report() -> list[str]:
     """What the report offers to grant the reads that were refused."""
     from scanner.report.gaps import GapGroup, role_commands
 
-    return role_commands([GapGroup(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)], "twolocks-nightly")
+    found = role_commands([GapGroup(action="Microsoft.Sql/servers/read", subscription=SUBSCRIPTION)])
+    return [with_fields(each) for each in found]
 
 
 def in_page(text: str) -> Iterator[str]:

@@ -1,5 +1,10 @@
 """deploy/fleet: each file by the program that knows its kind, both jobs closed, one place and one broker for all."""
 
+import os
+import re
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +12,12 @@ import azure.mgmt.appcontainers.models as apps
 import pytest
 import yaml
 
-from scanner.fleet.queue import QUEUE
+from scanner.fleet.broker import QUEUE
 from tests.deploy import bicep
-from tests.deploy.files import DEPLOY, accepted, run
+from tests.deploy.files import DEPLOY, ROOT, accepted, program, run
 from tests.deploy.test_container_apps import KEYS, MODELS, unknown
 from tests.deploy.test_external_checks import STRICT, changed
+from tests.fleet.broker import wait_until
 
 FOLDER = DEPLOY / "fleet"
 MAIN = FOLDER / "container-apps" / "main.bicep"
@@ -31,18 +37,122 @@ def test_every_property_is_one_that_azure_knows() -> None:
 
 
 def test_no_key_is_used_and_the_broker_is_inside() -> None:
-    assert not KEYS.search(MAIN.read_text("utf-8"))
+    """The secrets of the broker are named by the key vault that has them."""
+    text = MAIN.read_text("utf-8")
+    assert not KEYS.search(text.replace("secretRef", ""))
+    assert "listKeys" not in text
+    assert text.count("keyVaultUrl: '${vaultUri}/secrets/broker-") == 6
     ingress = made()["broker"].body["properties"]["configuration"]["ingress"]
     assert (ingress["external"], ingress["transport"]) == ("false", "tcp")
     assert made()["parts"].body["properties"]["publicAccess"] == "None"
 
 
-def test_workers_scale_on_the_queue_of_celery() -> None:
+def test_workers_scale_on_the_queue() -> None:
     job = made()["worker"].body["properties"]["configuration"]["eventTriggerConfig"]
     (rule,) = job["scale"]["rules"]
     (trigger,) = scaled_job()["spec"]["triggers"]
     for each in (rule, trigger):
         assert (each["type"], each["metadata"]["listName"]) == ("redis", QUEUE)
+        assert each["metadata"]["enableTLS"] == "true"
+    assert {each["triggerParameter"]: each["secretRef"] for each in rule["auth"]} == {
+        "password": "password",
+        "ca": "ca",
+    }
+    assert trigger["authenticationRef"] == {"name": "broker"}
+
+
+def test_every_broker_has_tls_and_a_password(built: list[dict[str, Any]]) -> None:
+    """By reference: the files hold neither."""
+    app = made()["broker"].body["properties"]
+    (container,) = app["template"]["containers"]
+    assert container["args"][:3] == ["--port", "0", "--tls-port"]
+    assert container["command"] == ["valkey-server", "/etc/broker/conf"]
+    (pod,) = (each["spec"]["template"]["spec"] for each in built if each["kind"] == "Deployment")
+    (one,) = pod["containers"]
+    assert one["args"][:4] == ["--port", "0", "--tls-port", "6379"]
+    assert one["command"] == ["valkey-server", "/etc/broker/password.conf"]
+    assert pod["volumes"][0]["secret"]["secretName"] == "broker"
+    plain = (FOLDER / "systemd" / "redis.conf").read_text("utf-8").splitlines()
+    assert {"port 0", "tls-port 6379", "include /etc/redis/password.conf"} <= set(plain)
+    for each in (container["args"], one["args"], plain):
+        assert not [
+            word for word in map(str, each) if "protected-mode" in word or "requirepass" in word.split("#")[0][:11]
+        ]
+
+
+def test_no_file_holds_a_secret_or_a_broker_without_tls() -> None:
+    for file in FOLDER.rglob("*"):
+        if file.is_file():
+            text = file.read_text("utf-8")
+            assert not re.search(r"\bredis://|\bamqp://", text), file
+            assert not re.search(r"rediss://:(?!PASSWORD@|%s@)", text), file
+
+
+def test_both_jobs_get_the_broker_by_reference(built: list[dict[str, Any]]) -> None:
+    by_kind = {each["kind"]: each for each in built}
+    worker = by_kind["ScaledJob"]["spec"]["jobTargetRef"]["template"]["spec"]["containers"][0]
+    scan = by_kind["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+    for each in (worker, scan):
+        env = {one["name"]: one for one in each["env"]}
+        assert env["TWOLOCKS_SCAN_FLEET"]["valueFrom"] == {"secretKeyRef": {"name": "broker", "key": "url"}}
+        assert env["SSL_CERT_FILE"]["value"] == "/etc/broker/ca.crt"
+        assert "broker" in {one["name"] for one in each["volumeMounts"]}
+    for name in ("worker", "coordinator"):
+        (container,) = made()[name].body["properties"]["template"]["containers"]
+        env = {one["name"]: one for one in container["env"]}
+        found = env.get("TWOLOCKS_WORKER_FLEET") or env["TWOLOCKS_SCAN_FLEET"]
+        assert found["secretRef"] == "url"
+
+
+def test_redis_accepts_the_settings_for_plain_machines(tmp_path: Path) -> None:
+    """With the certificate that README.md makes, and with the password alone a client gets in."""
+    made = re.search(r"(?s)```sh\n(umask 077.*?)```", (FOLDER / "README.md").read_text("utf-8"))
+    assert made is not None
+    subprocess.run(
+        ["bash", "-e", "-c", made[1].replace("broker.twolocks.svc.cluster.local", "localhost")],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    settings = (FOLDER / "systemd" / "redis.conf").read_text("utf-8").replace("BROKER_ADDRESS", "127.0.0.1")
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    settings = settings.replace("/etc/redis/", f"{tmp_path}/").replace("tls-port 6379", f"tls-port {port}")
+    (tmp_path / "redis.conf").write_text(settings)
+    url = (tmp_path / "url").read_text().replace("6379", str(port))
+    served = subprocess.Popen([program("redis-server"), "redis.conf"], cwd=tmp_path, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 10)
+        env = {"TWOLOCKS_WORKER_FLEET": url, "SSL_CERT_FILE": str(tmp_path / "ca.crt"), "TWOLOCKS_WORKER_PARTS": "p"}
+        assert asked(env) == "0"
+        assert "certificate" in asked({**env, "SSL_CERT_FILE": "/nowhere"})
+        assert "invalid username-password" in asked(
+            {**env, "TWOLOCKS_WORKER_FLEET": re.sub(r":[0-9a-f]{64}@", ":x@", url)}
+        )
+        assert "does not answer" in asked({**env, "TWOLOCKS_WORKER_FLEET": url.replace("rediss", "redis")})
+    finally:
+        served.terminate()
+        served.wait(10)
+
+
+def asked(env: dict[str, str]) -> str:
+    """What the queue answers to a process with these variables."""
+    lines = (
+        "import os; from scanner.config.settings import resolve; from scanner.errors import InputError\n"
+        "from scanner.fleet.queue import Queue, open_broker\n"
+        "try: print(Queue(open_broker(resolve('worker', {}, os.environ, use_file=False))).length())\n"
+        "except InputError as error: print(error.what)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", lines],
+        env={**env, "PATH": os.environ["PATH"]},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
 
 
 # Kubernetes

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scanner.config.settings import resolve
-from scanner.fleet.queue import QUERIES, Queue, graph_turn, make_app
+from scanner.fleet.queue import QUERIES, Queue, graph_turn, open_broker
 from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.snapshot.files import lines_of_part
 from scanner.snapshot.store import Store
@@ -26,7 +26,7 @@ def test_workers_find_what_one_process_finds(lab: Lab) -> None:
     One part is not whole at first.
     """
     whole = lab.scan(out="whole.json")
-    queue = Queue(make_app(resolve("worker", {"fleet": lab.url}, {}, use_file=False)))
+    queue = Queue(open_broker(resolve("worker", {"fleet": lab.url}, {}, use_file=False)))
 
     def again() -> None:
         wait_until(lambda: lab.place.exists() and list(lab.place.glob("*/plan.json")))
@@ -58,7 +58,7 @@ def test_a_killed_worker_and_a_poison_shard(lab: Lab) -> None:
         wait_until(lambda: list(lab.place.glob("*/started/*")))
         (lab.run / "input" / f"{S3}.json.zst").write_bytes(b"poison")
         first.kill()
-        time.sleep(1.2)  # a worker looks for what others left when it starts, and then every 100 seconds (Kombu)
+        time.sleep(1.2)  # what it took is delivered again after --redeliver-after
         with lab.worker():
             wait_until(lambda: list(lab.place.glob("*/over")))
 
@@ -193,7 +193,7 @@ def test_what_a_scan_in_parts_refuses(words: tuple[str, ...], says: str, tmp_pat
 
 
 def test_queries_of_all_workers_share_one_limit(url: str) -> None:
-    turns = [graph_turn(make_app(resolve("worker", {"fleet": url}, {}, use_file=False))) for _ in range(2)]
+    turns = [graph_turn(open_broker(resolve("worker", {"fleet": url}, {}, use_file=False))) for _ in range(2)]
 
     async def ask() -> list[float]:
         return list(await asyncio.gather(*(turn() for turn in turns * (QUERIES // 2 + 2) if turn is not None)))

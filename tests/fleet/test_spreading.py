@@ -21,7 +21,7 @@ from scanner.fleet import inputs
 from scanner.fleet.evaluation_parts import EvaluationParts
 from scanner.fleet.messages import RunPlan
 from scanner.fleet.parts import Parts, new_run
-from scanner.fleet.queue import Queue, make_app
+from scanner.fleet.queue import Queue, open_broker
 from scanner.fleet.range_runner import MOST_STARTS, RangeRunner
 from scanner.fleet.spreading import FleetRun, SpreadEvaluation, spread
 from scanner.history.baseline import Baseline, HistoryWriter
@@ -143,7 +143,7 @@ def expected(sample: Spread) -> Whole:
 
 @pytest.fixture(scope="module")
 def queue(url: str) -> Queue:
-    return Queue(make_app(resolve("worker", {"fleet": url}, {}, use_file=False)))
+    return Queue(open_broker(resolve("worker", {"fleet": url}, {}, use_file=False)))
 
 
 @pytest.fixture

@@ -6,21 +6,28 @@ starts from any bytes.
 
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import msgspec
 
 from scanner.config import settings, waiver_reader
 from scanner.errors import InputError, UserError
+from scanner.fleet.broker import Delivery, RedisBroker
+from scanner.fleet.queue import Queue
 from scanner.history.documents import document_of
 from scanner.output.formats import FORMATS, writer
 from scanner.rulebook.row_files import RuleFiles, read_controls, read_rows
 from scanner.sandbox.kusto import BadQuery
 from scanner.sandbox.kusto import run as run_query
+from scanner.snapshot.answer_shape import AnswerShape
+from scanner.snapshot.journal import Journal
+from scanner.snapshot.journal_lines import JournalHeader
 from tests.fuzz import bodies
 from tests.fuzz.choices import WORDS, Choices, json_line
 from tests.rules import examples
@@ -28,6 +35,9 @@ from tests.rules import examples
 CORPUS = Path(__file__).parent / "corpus"
 LIMIT = 5.0
 """The seconds of processor time that one input may take."""
+
+
+HEADER = JournalHeader(taken="2026-11-25T02:00:00Z", tool="twolocks 1.0.0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +131,40 @@ def settings_file(data: bytes) -> None:
         return
 
 
+def journal_file(data: bytes) -> None:
+    """Go on with a journal."""
+
+    def read(path: Path) -> None:
+        with suppress(InputError):
+            Journal.resume(path, HEADER, AnswerShape(None)).close(delete=False)
+
+    _in_file(data, ".journal", read)
+
+
+def journal_lines(data: bytes) -> None:
+    """Change the lines of a journal, each with its sum."""
+    choices = Choices(data)
+    answer = {"key": "0" * 32, "path": "/subscriptions/x", "at": 1764000000, "body": {"value": []}}
+    lines: list[Any] = [{"journal": msgspec.to_builtins(HEADER)}, {"account": {"name": "a", "tenant": "t"}}]
+    lines += [{"answer": answer}, {"answer": {**answer, "failure": {"status": 404, "code": "NotFound"}}}]
+    lines = [choices.changed(each) if choices.number(2) else each for each in lines]
+    texts = map(msgspec.json.encode, lines)
+    journal_file(b"".join(b"%08x %b\n" % (crc32(text), text) for text in texts))
+
+
+def messages(data: bytes) -> None:
+    """Take a message from a broker."""
+
+    class OneMessage(RedisBroker):
+        def __init__(self) -> None:
+            """Ask no broker."""
+
+        def take(self) -> Delivery:
+            return Delivery(data)
+
+    Queue(OneMessage()).take()
+
+
 def waiver_file(data: bytes) -> None:
     try:
         _in_file(data, ".toml", lambda path: waiver_reader.load(path, examples.rules()))
@@ -200,6 +244,9 @@ _TOML = ("[[", "]]", "[", "]", "=", '"', "'''", "{", "}", "2026-11-26")
 TARGETS = (
     Target("snapshot", snapshot_file, (*_JSON, "snapshot", "scope", "resource", "read", "gap", "end", "properties")),
     Target("snapshot-lines", snapshot_lines),
+    Target("journal", journal_file, (*_JSON, "journal", "account", "answer", "taken", "key", "at")),
+    Target("journal-lines", journal_lines),
+    Target("messages", messages, (*_JSON, "task", "shard", "range", "run", "subscription", "parts", "evaluation")),
     Target("settings", settings_file, (*_TOML, "scan", "intended", "networks", "severity", "notify")),
     Target("settings-lines", toml_words(settings_file, "settings")),
     Target("waivers", waiver_file, (*_TOML, "waiver", "gap", "rule", "resource", "expires", "owner", "reason")),

@@ -60,7 +60,7 @@ def test_a_host_that_no_name_server_can_know(host: str) -> None:
 
 
 def test_no_url_at_all() -> None:
-    with refused("not a database URL", do="postgresql+psycopg://"):
+    with refused("the URL of the history cannot be used", do="write @ / ? # [ ]"):
         History.open("postgresql+psycopg://[::1/x:y:z")
 
 

@@ -489,3 +489,39 @@ def test_a_record_is_no_blob(store: Azurite) -> None:
     ended = twolocks("scan", "--record", "az://reports/r.jsonl", env=store.env)
     assert ended.code == 2
     assert "error: --record writes to a file, not to a blob" in ended.err
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "[::1]",
+        "[",
+        "a:b",
+        "me:pw",
+        "x y",
+        "x%",
+        "a..b",
+        "",
+        "-",
+        "evil\\\\",
+        "a" * 300,
+        "\u212aelvin",
+        "xn--\udcff",
+        "a@b",
+        "x\u3002y",
+    ],
+    ids=ascii,
+)
+def test_hosts_of_accounts_that_are_none(host: str) -> None:
+    def used() -> str:
+        found = parse_blob_name(f"az://reports@{host}.blob.core.windows.net/f.json", "--out")
+        return endpoint(found.account, {}, "public", "", "--out")
+
+    with pytest.raises(InputError):
+        used()
+
+
+@pytest.mark.parametrize("host", ["stscans-secondary.blob.core.windows.net", "stscans.z12.blob.storage.azure.net"])
+def test_hosts_of_accounts(host: str) -> None:
+    found = parse_blob_name(f"az://reports@{host}/f.json", "--out")
+    assert endpoint(found.account, {}, "public", "", "--out") == f"https://{host}"

@@ -98,8 +98,8 @@ def test_the_role_holds_just_the_missing_actions() -> None:
     entries = gather({"gaps": [gap(A), gap(B)], "findings": []}).missing_permission
     assert json.loads(role_definition(entries))["Actions"] == [ACTION]
     assert json.loads(role_definition(entries))["AssignableScopes"] == ["/subscriptions/s1"]
-    assert role_commands(entries, "it's")[1] == (
-        """az role assignment create --assignee 'it'"'"'s' --role 'Twolocks gaps' --scope /subscriptions/s1"""
+    assert role_commands(entries)[1] == (
+        "az role assignment create --assignee-object-id <PRINCIPAL_ID> --role 'Twolocks gaps' --scope /subscriptions/s1"
     )
 
 

@@ -210,3 +210,28 @@ def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
 def test_the_line_of_a_key_is_that_of_its_longest_part() -> None:
     text = 'a = 1\n[b.c]\nd = { e = 1 }\n"f.g" = 2\n'
     assert [line_of(text, key) for key in (("a",), ("b", "c", "d", "e"), ("b", "c", "x"), ("z",))] == [1, 3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("fix", "said"),
+    [
+        ('az = "{"', "a brace stands alone"),
+        ('az = "az version }"', "a brace stands alone"),
+        ('az = "az {name.x}"', "is no name"),
+        ('az = "az {name!r}"', "is no name"),
+        ('az = "az {name:>99999999999}"', "is no name"),
+        ('az = "az {0}"', "is no name"),
+        ('az = "az version"\ncheck_first = "{"', "a brace stands alone"),
+        ('steps = ["Open {"]', "a brace stands alone"),
+        ('az = "az version"\ndelete = "{other}"', "an id is made of"),
+        ('az = "az version"\nchange = { "{other}/x properties.y" = 1 }', "an id is made of"),
+    ],
+)
+def test_braces_of_a_fix_that_cannot_be_filled_in(fix: str, said: str, tmp_path: Path) -> None:
+    found = load(tmp_path, ROW.replace('az = "az version"', fix))
+    assert [said in each.error for each in found.broken] == [True], found.broken
+    assert found.broken[0].line > 1
+
+
+def test_braces_that_are_doubled_are_braces(tmp_path: Path) -> None:
+    assert only(load(tmp_path, ROW.replace("az version", "az {{}} {name}"))).fix.az == "az {{}} {name}"

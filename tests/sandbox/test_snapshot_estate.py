@@ -32,7 +32,7 @@ def written(path: Path) -> Path:
 
 
 def test_views_and_gaps_come_back(tmp_path: Path) -> None:
-    with serve(load(written(tmp_path / "snapshot.jsonl"))) as box:
+    with serve(load(written(tmp_path / "snapshot.jsonl"), accept_version_1=True)) as box:
         assert box.tenant == "t1"
         names = [s["displayName"] for s in ask(box, f"/subscriptions{API}").json["value"]]
         assert names == ["One", "Two"]

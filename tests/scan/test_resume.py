@@ -117,7 +117,7 @@ def test_processes_evaluate_beside_a_journal(lab: Lab) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_process_does_not_hold_the_journal(tmp_path: Path) -> None:
-    made = Journal.create(tmp_path / "j", JournalHeader(taken="", tool=""), AnswerShape(None))
+    made = Journal.create(tmp_path / "j", JournalHeader(taken="2026-11-25T02:00:00Z", tool=""), AnswerShape(None))
     child = os.fork()
     if not child:
         signal.pause()

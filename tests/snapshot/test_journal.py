@@ -1,9 +1,12 @@
 """The file of a journal: whole lines count, a cut one does not, a changed one is refused, and one scan holds it."""
 
+import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import pytest
 
@@ -213,3 +216,49 @@ def test_a_sum_is_checked() -> None:
     line = line_of(JournalLine(journal=header()))
     assert parsed(line) is not None
     assert parsed(line[:-2] + b" \n") is None
+
+
+def changed(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the lines of a journal, each with its sum."""
+    lines = []
+    for raw in path.read_bytes().splitlines():
+        line = json.loads(raw[9:])
+        change(line)
+        text = json.dumps(line).encode()
+        lines.append(b"%08x %b\n" % (crc32(text), text))
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("taken", "said"),
+    [
+        ("2099-01-01T00:00:00Z", "lies ahead of the clock"),
+        ("1999-01-01T00:00:00Z", "before there was Azure"),
+        ("yesterday", "is no time"),
+        ("2026-11-25", "is no time"),
+        ("", "is no time"),
+    ],
+)
+def test_a_journal_of_a_time_that_cannot_be_is_refused(tmp_path: Path, taken: str, said: str) -> None:
+    written(tmp_path / "j")
+    changed(tmp_path / "j", lambda line: line.get("journal", {}).update(taken=taken))
+    with pytest.raises(InputError, match=said) as raised:
+        resumed(tmp_path / "j")
+    assert raised.value.at.endswith("j:1")
+
+
+@pytest.mark.parametrize("key", ["x" * 32, "", "00", "0" * 33, "0" * 30 + "\n0"])
+def test_a_key_that_is_no_digest_is_refused(tmp_path: Path, key: str) -> None:
+    written(tmp_path / "j")
+    changed(tmp_path / "j", lambda line: line.get("answer", {}).update(key=key))
+    with pytest.raises(InputError, match="32 hexadecimal digits") as raised:
+        resumed(tmp_path / "j")
+    assert raised.value.at.endswith("j:2")
+
+
+def test_an_answer_of_a_time_to_come_is_refused(tmp_path: Path) -> None:
+    """It would count as younger than every change in Azure."""
+    written(tmp_path / "j")
+    changed(tmp_path / "j", lambda line: line.get("answer", {}).update(at=4_000_000_000))
+    with pytest.raises(InputError, match="lies ahead of the clock"):
+        resumed(tmp_path / "j")

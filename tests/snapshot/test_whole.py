@@ -70,7 +70,7 @@ CHANGES: dict[str, tuple[Callable[[list[dict[str, Any]]], Any], str]] = {
     "a child": (_drop_user, "the list counts 1 resources, the snapshot holds 0"),
     "a resource twice": (_twice, "two records with the id"),
     "an unknown view": (lambda found: found[1]["scope"].update(view="most"), 'unknown view "most"'),
-    "no time": (lambda found: found[0]["snapshot"].update(taken="yesterday"), '"yesterday" is no time'),
+    "no time": (lambda found: found[0]["snapshot"].update(taken="yesterday"), "'yesterday' is no time"),
 }
 
 
@@ -100,7 +100,8 @@ def test_a_time_ahead_of_the_clock_is_refused_after_ten_minutes(tmp_path: Path) 
     path = tmp_path / "night.jsonl"
     for minutes, refused in ((9, False), (12, True)):
         taken = datetime.now(UTC) + timedelta(minutes=minutes)
-        store(taken.strftime("%Y-%m-%dT%H:%M:%SZ")).write(path)
+        store("2026-11-25T02:00:00Z").write(path)
+        lines(path, lambda found, at=taken: found[0]["snapshot"].update(taken=f"{at:%Y-%m-%dT%H:%M:%SZ}"))  # type: ignore[misc]
         if refused:
             with pytest.raises(InputError, match="lies ahead of the clock"):
                 evaluated(path)
@@ -108,15 +109,25 @@ def test_a_time_ahead_of_the_clock_is_refused_after_ten_minutes(tmp_path: Path) 
             assert evaluated(path) == 3
 
 
-def test_version_1_is_read_without_a_chain(tmp_path: Path) -> None:
+def test_version_1_is_read_where_it_is_accepted_and_has_a_note(tmp_path: Path) -> None:
     path = tmp_path / "old.jsonl"
     store().write(path)
     found = [json.loads(line) for line in path.read_text().splitlines()]
     found[0]["snapshot"] |= {"version": 1}
     del found[-1]["end"]["chain"]
     path.write_text("".join(json.dumps(line) + "\n" for line in found))
-    assert evaluated(path) == 3
+    with pytest.raises(InputError, match="has version 1, which has no chain") as raised:
+        evaluated(path)
+    assert "--accept-version-1" in raised.value.do
+    taken = files.read(path, accept_version_1=True)
+    assert taken.header.notes == [files.VERSION_1]
+    assert len(list(taken.bundles())) == 3
     found[-1]["end"]["resources"] = 7
     path.write_text("".join(json.dumps(line) + "\n" for line in found))
     with pytest.raises(InputError, match="the end line counts 7 resources, the snapshot holds 6"):
-        evaluated(path)
+        list(files.read(path, accept_version_1=True).bundles())
+    for version in (0, -1):
+        found[0]["snapshot"]["version"] = version
+        path.write_text("".join(json.dumps(line) + "\n" for line in found))
+        with pytest.raises(InputError, match=f"no snapshot has version {version}"):
+            files.read(path, accept_version_1=True)

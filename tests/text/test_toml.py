@@ -1,9 +1,14 @@
 """TOML that is nested without end, in each file that a command takes: exit 2, and not after minutes."""
 
+import time
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from scanner.text.toml import MOST_MB, statements
 from tests.cli.test_rules_test import ROW
 from tests.terminals import account, snapshot, twolocks
 
@@ -43,3 +48,52 @@ def test_a_file_that_is_nested_without_end(
     ended = twolocks(*COMMANDS[file])
     # Files of examples may hold other keys.
     assert ended.code == 2 or (ended.code == 0 and "90" in form and "cases" in file), ended.err
+
+
+def test_an_array_of_many_lines_takes_no_time(tmp_path: Path) -> None:
+    """Each line was parsed with all before it: 8 kB took 16 seconds."""
+    file = tmp_path / "named.toml"
+    file.write_text("[networks]\nall = [\n" + '  "10.0.0.0/8", # a ] in a comment\n' * 20_000 + "]\nb = 1\n")
+    begin = time.process_time()
+    ended = twolocks("config", "show", "--config", file)
+    assert time.process_time() - begin < 10
+    assert f"{file}:20004" in ended.err + ended.out
+
+
+def test_a_file_of_many_megabytes_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "named.toml"
+    file.write_bytes(b"# comment\n" * (MOST_MB << 17))
+    ended = twolocks("config", "show", "--config", file)
+    assert (ended.code, f"more than {MOST_MB} MB" in ended.err) == (2, True), ended.err
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "a = 1", "[t]", "[[u]]", '[t."x.y"]', "b = [", "1,", "]", 'c = """', '"""', "x]", "d = '''", "'''",
+                "# [",
+                'e = "[#\\\\""', "f = {a = [1, 2]}", "", "  g = [[1], [2]] # ]", 'h = """a\\\\""" ', "i = '['",
+            ]
+        ),
+        max_size=14,
+    )
+)  # fmt: skip
+def test_statements_are_those_that_parse_by_themselves(lines: list[str]) -> None:
+    text = "\n".join(f"{line.replace('=', f'{number} =', 1)}" for number, line in enumerate(lines))
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return
+    held: list[str] = []
+    expected, start = [], 1
+    for number, row in enumerate(text.split("\n"), 1):
+        start = start if held else number
+        held.append(row)
+        try:
+            tomllib.loads("\n".join(held))
+        except tomllib.TOMLDecodeError:
+            continue
+        expected.append((start, "\n".join(held)))
+        held = []
+    assert list(statements(text)) == expected

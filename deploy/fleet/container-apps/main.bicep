@@ -1,6 +1,7 @@
 // A scan once a day that is spread: a job that coordinates, a job of workers that KEDA scales on the queue, and the broker.
 // It goes into the environment, and uses the identity and the storage account, that deploy/container-apps/main.bicep makes.
-// No secret is made or kept: the identity signs in, and the broker is reached from within the environment alone.
+// The identity signs in. The broker is reached from within the environment alone, over TLS and with a password, which
+// are secrets of a key vault: this file names them, and holds none.
 
 @description('Names everything; lower-case letters and digits')
 @minLength(3)
@@ -17,6 +18,9 @@ param brokerImage string
 
 @description('An Azure container registry that the identity may pull from (AcrPull), such as crfelles.azurecr.io; empty for a public one')
 param registry string = ''
+
+@description('The URI of the key vault with the secrets of the broker, such as https://kv-felles.vault.azure.net. The identity may read them (Key Vault Secrets User). README.md says how they are made')
+param vaultUri string
 
 @description('The text of twolocks.toml; scope, networks and intended endpoints stand there')
 param settings string
@@ -52,7 +56,41 @@ var blobContributor = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
 var place = 'az://parts/nightly'
 var brokerPort = 6379
 var brokerHost = 'ca-${name}-broker'
-var fleet = 'redis://${brokerHost}:${brokerPort}/0'
+// Of the broker: `url` is rediss://:PASSWORD@ca-NAME-broker:6379/0, `conf` is "requirepass PASSWORD".
+var secretsOfBroker = [
+  {
+    name: 'conf'
+    keyVaultUrl: '${vaultUri}/secrets/broker-conf'
+    identity: identity.id
+  }
+  {
+    name: 'certificate'
+    keyVaultUrl: '${vaultUri}/secrets/broker-certificate'
+    identity: identity.id
+  }
+  {
+    name: 'key'
+    keyVaultUrl: '${vaultUri}/secrets/broker-key'
+    identity: identity.id
+  }
+]
+var secretsOfJobs = [
+  {
+    name: 'url'
+    keyVaultUrl: '${vaultUri}/secrets/broker-url'
+    identity: identity.id
+  }
+  {
+    name: 'password'
+    keyVaultUrl: '${vaultUri}/secrets/broker-password'
+    identity: identity.id
+  }
+  {
+    name: 'ca'
+    keyVaultUrl: '${vaultUri}/secrets/broker-ca'
+    identity: identity.id
+  }
+]
 
 resource parts 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
   parent: storage::blobs
@@ -87,6 +125,7 @@ resource broker 'Microsoft.App/containerApps@2025-01-01' = {
     workloadProfileName: 'Consumption'
     configuration: {
       activeRevisionsMode: 'Single'
+      secrets: secretsOfBroker
       ingress: {
         external: false
         transport: 'tcp'
@@ -105,15 +144,25 @@ resource broker 'Microsoft.App/containerApps@2025-01-01' = {
         {
           name: 'broker'
           image: brokerImage
+          // The password is in the file, so that no list of processes shows it.
           command: [
             'valkey-server'
+            '/etc/broker/conf'
           ]
           args: [
+            '--port'
+            '0'
+            '--tls-port'
+            string(brokerPort)
+            '--tls-cert-file'
+            '/etc/broker/certificate'
+            '--tls-key-file'
+            '/etc/broker/key'
+            '--tls-auth-clients'
+            'no'
             '--save'
             ''
             '--appendonly'
-            'no'
-            '--protected-mode'
             'no'
             '--maxmemory'
             '256mb'
@@ -124,6 +173,18 @@ resource broker 'Microsoft.App/containerApps@2025-01-01' = {
             cpu: json('0.25')
             memory: '0.5Gi'
           }
+          volumeMounts: [
+            {
+              volumeName: 'broker'
+              mountPath: '/etc/broker'
+            }
+          ]
+        }
+      ]
+      volumes: [
+        {
+          name: 'broker'
+          storageType: 'Secret'
         }
       ]
       scale: {
@@ -163,11 +224,23 @@ resource worker 'Microsoft.App/jobs@2025-01-01' = {
                 address: '${brokerHost}:${brokerPort}'
                 listName: 'twolocks'
                 listLength: '1'
+                enableTLS: 'true'
               }
+              auth: [
+                {
+                  triggerParameter: 'password'
+                  secretRef: 'password'
+                }
+                {
+                  triggerParameter: 'ca'
+                  secretRef: 'ca'
+                }
+              ]
             }
           ]
         }
       }
+      secrets: secretsOfJobs
       // No second try: the broker delivers what a worker left again.
       replicaRetryLimit: 0
       replicaTimeout: 14400
@@ -190,8 +263,6 @@ resource worker 'Microsoft.App/jobs@2025-01-01' = {
             'worker'
             '--auth'
             'managed-identity'
-            '--fleet'
-            fleet
             '--parts'
             place
             '--until-empty'
@@ -205,11 +276,38 @@ resource worker 'Microsoft.App/jobs@2025-01-01' = {
               name: 'AZURE_STORAGE_ACCOUNT_NAME'
               value: storage.name
             }
+            {
+              name: 'TWOLOCKS_WORKER_FLEET'
+              secretRef: 'url'
+            }
+            // Beside the certificates of the system, which are those of Azure.
+            {
+              name: 'SSL_CERT_FILE'
+              value: '/etc/broker/ca'
+            }
           ]
           resources: {
             cpu: 1
             memory: '2Gi'
           }
+          volumeMounts: [
+            {
+              volumeName: 'broker'
+              mountPath: '/etc/broker'
+            }
+          ]
+        }
+      ]
+      volumes: [
+        {
+          name: 'broker'
+          storageType: 'Secret'
+          secrets: [
+            {
+              secretRef: 'ca'
+              path: 'ca'
+            }
+          ]
         }
       ]
     }
@@ -247,13 +345,13 @@ resource coordinator 'Microsoft.App/jobs@2025-01-01' = {
           identity: identity.id
         }
       ]
-      // A file, not a secret: this is how a job mounts text.
-      secrets: [
+      // The settings are a file, not a secret: this is how a job mounts text.
+      secrets: concat(secretsOfJobs, [
         {
           name: 'settings'
           value: settings
         }
-      ]
+      ])
     }
     template: {
       containers: [
@@ -269,8 +367,6 @@ resource coordinator 'Microsoft.App/jobs@2025-01-01' = {
             'managed-identity'
             '--config'
             '/etc/twolocks/settings'
-            '--fleet'
-            fleet
             '--parts'
             place
             '--deadline'
@@ -291,6 +387,15 @@ resource coordinator 'Microsoft.App/jobs@2025-01-01' = {
               name: 'AZURE_STORAGE_ACCOUNT_NAME'
               value: storage.name
             }
+            {
+              name: 'TWOLOCKS_SCAN_FLEET'
+              secretRef: 'url'
+            }
+            // Beside the certificates of the system, which are those of Azure.
+            {
+              name: 'SSL_CERT_FILE'
+              value: '/etc/broker/ca'
+            }
           ]
           resources: {
             cpu: 2
@@ -301,6 +406,10 @@ resource coordinator 'Microsoft.App/jobs@2025-01-01' = {
               volumeName: 'settings'
               mountPath: '/etc/twolocks'
             }
+            {
+              volumeName: 'broker'
+              mountPath: '/etc/broker'
+            }
           ]
         }
       ]
@@ -308,6 +417,22 @@ resource coordinator 'Microsoft.App/jobs@2025-01-01' = {
         {
           name: 'settings'
           storageType: 'Secret'
+          secrets: [
+            {
+              secretRef: 'settings'
+              path: 'settings'
+            }
+          ]
+        }
+        {
+          name: 'broker'
+          storageType: 'Secret'
+          secrets: [
+            {
+              secretRef: 'ca'
+              path: 'ca'
+            }
+          ]
         }
       ]
     }

@@ -1,0 +1,133 @@
+"""URLs with secrets: one parser for all that is shown, and for those that are used.
+
+A password may hold any character. A reader of URLs ends the login at the first `/`, `?` or `#`, or at the first or last
+`@`, and shows what follows. What is shown here ends it at the last `@` that there is. What is used must be clear: each
+of these characters in a password is written as %40, %2F and so on.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
+
+from scanner.text.masks import MASK
+
+_SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://")
+_SECRET = re.compile(
+    r"(?i)([?&;#](?:[\w.~%-]*(?:pass|pwd|secret|token|credential|signature)[\w.~%-]*|(?:api_?|access_?)?key|code|sas|sig)=)"
+)
+_PORT = re.compile(r"[0-9]{0,5}")
+_SECRET_NAME = re.compile(r"(?i)(?:password|passwd|secret|token|_key|connection_string)(?:_|$)")
+_BREAKS = re.compile(r"[@:/?#&=;%\s]+")
+SHORTEST = 4
+"""The letters of the shortest word that is taken for a secret, wherever it stands."""
+_PLACE = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[^:\[\]]*)(?::([0-9]{0,5}))?")
+_NO_LOGIN = ("az://", "sqlite://")
+"""Of `az://CONTAINER@ACCOUNT/PATH` neither part is a secret, and what follows `sqlite://` is a path."""
+
+
+class BadUrl(ValueError):
+    """A URL that cannot be used. Its text holds nothing of the URL. `do`: the hint."""
+
+    do = "write @ / ? # [ ] and % in a password as %40 %2F %3F %23 %5B %5D and %25"
+
+
+def masked_url(text: str) -> str:
+    """Return a value, such as that of a setting, without logins with a password and without secrets in its URL.
+
+    Where a URL begins, all the rest is taken for it.
+    """
+    found = _SCHEME.search(text)
+    return text if found is None else text[: found.end()] + _masked_rest(found[0], text[found.end() :])
+
+
+def masked_urls(text: str) -> str:
+    """Return a text, such as a message, in which each URL ends at a blank or a quote, masked as `masked_url` does."""
+    return re.sub(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s\"'<>]*", lambda found: masked_url(found[0]), text)
+
+
+def _masked_rest(scheme: str, rest: str) -> str:
+    """Return what follows the scheme of a URL, masked."""
+    login, at, after = rest.rpartition("@")
+    if scheme.lower() in _NO_LOGIN:
+        pass
+    elif at and ":" in login:
+        rest = f"{MASK}@{after}"
+    elif not at and (host := _unclear_host(rest)) is not None:
+        rest = f"{host}:{MASK}"
+    secret = _SECRET.search(rest)
+    return rest if secret is None else rest[: secret.end()] + MASK
+
+
+def _unclear_host(rest: str) -> str | None:
+    """Return the host of `host:WORD`, where WORD is no port: it may be a password whose host is missing."""
+    host, colon, more = re.split(r"[/?#,]", rest, maxsplit=1)[0].partition(":")
+    is_clear = rest.startswith("[") or not colon or _PORT.fullmatch(more)
+    return None if is_clear else host
+
+
+def has_password(url: str) -> bool:
+    """Return whether a URL contains a password, or what may be one."""
+    return masked_url(url) != url
+
+
+def hidden_words(environ: Mapping[str, str]) -> list[str]:
+    """Return what masks hide of the variables of a process, the longest first: secrets, logins of URLs, their parts."""
+    found: set[str] = set()
+    for name, value in environ.items():
+        shown = "" if _SECRET_NAME.search(name) else masked_url(value)
+        if shown != value:
+            words = {value, unquote(value), *_BREAKS.split(value), *_BREAKS.split(unquote(value))}
+            found |= {word for word in words if len(word) >= SHORTEST and word not in shown}
+    return sorted(found, key=len, reverse=True)
+
+
+class BrokerUrl(NamedTuple):
+    """The parts of the URL of a broker, decoded. As text it has no login."""
+
+    scheme: str
+    host: str
+    port: int | None
+    path: str
+    user: str
+    password: str
+
+    @property
+    def tls(self) -> bool:
+        return self.scheme in ("rediss", "amqps")
+
+    @classmethod
+    def of(cls, url: str) -> "BrokerUrl":
+        """Return the parts. Raise BadUrl where they are not clear: a client may read others than another one."""
+        check_url(url)
+        found = urlsplit(url)
+        if found.query or found.fragment or not found.hostname:
+            raise BadUrl("it needs a host, and must not have ? or #")
+        path = unquote(found.path.removeprefix("/"))
+        if found.scheme.startswith("redis") and not re.fullmatch(r"[0-9]{0,4}", path):
+            raise BadUrl("what follows the host is the number of a database, such as /0")
+        user, password = unquote(found.username or ""), unquote(found.password or "")
+        return cls(found.scheme, found.hostname, found.port, path, user, password)
+
+    def __str__(self) -> str:
+        port = f":{self.port}" if self.port is not None else ""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}{port}/{self.path}"
+
+
+def check_url(url: str) -> None:
+    """Raise BadUrl where two readers may see another host or password in a URL with a login."""
+    rest = url.partition("://")[2]
+    place = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    more = rest[len(place) :]
+    login, _, host = place.rpartition("@")
+    if "@" in login.partition(":")[2] or ("@" in more and ":" in place):
+        raise BadUrl("its login is not clear")
+    try:
+        urlsplit(url)
+    except ValueError:
+        raise BadUrl("a reader of URLs refuses it") from None
+    for each in host.split(","):
+        found = _PLACE.fullmatch(each)
+        if found is None or int(found[2] or 0) > 65535:
+            raise BadUrl("its host or port is not clear")
