@@ -33,6 +33,10 @@ SERVER = "postgresql+psycopg"
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
+class UnknownWord(ValueError):
+    """A row has a word that this version does not know."""
+
+
 @dataclass(slots=True)
 class Database:
     """The database of a history. `shown` names it without a password; `at` says how it was given, for errors.
@@ -88,6 +92,10 @@ class Database:
             yield
         except DBAPIError as error:
             raise history_error(error, self.where, self.path, may_create=self.may_create) from error
+        except UnknownWord as error:
+            raise self.error(
+                f"the history is damaged: {error}", "restore it from a backup, or upgrade twolocks"
+            ) from None
 
     def _inode(self) -> tuple[int, int] | None:
         try:

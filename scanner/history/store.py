@@ -3,16 +3,24 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from sqlalchemy import Connection, Select, Table, and_, bindparam, case, func, insert, not_, select, update
 
 from scanner.document.schema import TrendRow
 from scanner.history.compare import EvaluatedBefore
-from scanner.history.database import Database, SchemaState, database_at, revisions, schema_state, upgrade_schema
+from scanner.history.database import (
+    Database,
+    SchemaState,
+    UnknownWord,
+    database_at,
+    revisions,
+    schema_state,
+    upgrade_schema,
+)
 from scanner.history.evaluated import EvaluatedScopes
-from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ItemKind, ItemState, ScanRecord
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
@@ -27,6 +35,12 @@ CHUNK = 1000
 FIELDS = Item.__struct_fields__
 COLUMNS = Item.__struct_encode_fields__
 """The columns of an item, in the order of its fields."""
+_WORDS = (
+    ("kind", frozenset(get_args(ItemKind))),
+    ("state", frozenset(get_args(ItemState))),
+    ("severity", frozenset({"", *SEVERITIES})),
+)
+"""The words that an item has. `Severity` has no others."""
 EVENT_COLUMNS = ("severity", "reach", "authentication", "state", "sighted")
 """The columns of an item that each of its events holds, too."""
 
@@ -192,8 +206,12 @@ def _known(connection: Connection, of: Set[str]) -> Iterator[tuple[int, Item]]:
 
 
 def item_of(values: Iterable[Any]) -> Item:
-    """Return the item that a row of its columns holds."""
-    return Item(**dict(zip(FIELDS, values, strict=True)))
+    """Return the item that a row of its columns holds. Raises UnknownWord for one of a newer version, or of nobody."""
+    found = Item(**dict(zip(FIELDS, values, strict=True)))
+    for name, known in _WORDS:
+        if getattr(found, name) not in known:
+            raise UnknownWord(f"{name} of an item is {getattr(found, name)!r:.60}")
+    return found
 
 
 def _evaluated(connection: Connection) -> dict[str, set[str]]:

@@ -21,6 +21,7 @@ from scanner.history.queries import upgrade
 from scanner.history.store import History
 from tests.history.runs import comparison_of, expected, scan, scheduled_run
 from tests.history.server import LOCKED_OUT, Server
+from tests.terminals import account, snapshot, twolocks
 
 NEWEST = int(database.revisions()[-1])
 
@@ -459,3 +460,16 @@ def test_no_error_shows_a_password_or_a_value(server: Server, database: str) -> 
     with pytest.raises(HistoryError) as caught:
         History.open(url)
     assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("column", ["severity", "state", "kind"])
+def test_a_word_that_no_item_has_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    """It ended as a defect."""
+    monkeypatch.chdir(tmp_path)
+    snapshot(tmp_path / "night.jsonl", account("st", allowSharedKeyAccess=True, publicNetworkAccess="Enabled"))
+    words = ("scan", "--from", "night.jsonl", "--history", "h.db", "--fail-on", "never")
+    twolocks(*words)
+    with closing(sqlite3.connect("h.db")) as base, base:
+        base.execute(f"UPDATE items SET {column} = 'dire'")
+    ended = twolocks(*words)
+    assert (ended.code, "the history is damaged" in ended.err) == (2, True), ended.err
