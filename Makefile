@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
 RECORDED ?= ../shared/recorded
+FACTS ?= ../shared/facts
 # A worker often waits for a browser or another process, so that two cores serve four workers.
 WORKERS ?= 4
 BIN := .venv/bin
@@ -140,8 +141,8 @@ wheel: $(DEV)  ## Wheel and sdist in dist/
 sbom: $(DEV)  ## What an installed wheel is made of, as CycloneDX: dist/twolocks.cdx.json
 	tests/sbom dist/*.whl dist/twolocks.cdx.json
 
-paths: $(DEV)  ## Pin the paths that rules read, as the models of the SDKs have them; list what a scan keeps
-	$(BIN)/python -m tests.rules.sdk_paths
+paths: $(DEV)  ## Pin the paths that rules read, as Azure's schema has them, where FACTS has it; list what a scan keeps
+	TWOLOCKS_FACTS="$(abspath $(FACTS))" $(BIN)/python -m tests.rules.schema_paths
 	$(BIN)/python -m tests.rules.kept
 
 bench: $(DEV)  ## The figures of docs/dev/performance.md
@@ -149,7 +150,7 @@ bench: $(DEV)  ## The figures of docs/dev/performance.md
 
 real-input: $(DEV)  ## Recorded resources and exchanges: no crash, no error
 	@test -d "$(RECORDED)" || { echo "No recorded input at $(RECORDED); name its folder: make real-input RECORDED=DIR" >&2; exit 1; }
-	TWOLOCKS_RECORDED="$(abspath $(RECORDED))" $(BIN)/python -m pytest -q tests/real_input
+	TWOLOCKS_RECORDED="$(abspath $(RECORDED))" TWOLOCKS_FACTS="$(abspath $(FACTS))" $(BIN)/python -m pytest -q tests/real_input
 
 noise: $(DEV)  ## Each rule over the recorded resources: how often it fails and is inconclusive
 	@test -d "$(RECORDED)" || { echo "No recorded input at $(RECORDED); name its folder: make noise RECORDED=DIR" >&2; exit 1; }

@@ -31,18 +31,14 @@ SHARED = "properties.isSharedToAll"
 TARGET = "properties.target"
 RESOURCE = "properties.metadata.ResourceId"
 KEYLESS = (
-    "AAD",
-    "ManagedIdentity",
-    "AgenticIdentity",
-    "UserEntraToken",
-    "ProjectManagedIdentity",
-    "AgentUserImpersonation",
+    *("AAD", "ManagedIdentity", "AccountManagedIdentity", "ProjectManagedIdentity"),
+    *("AgenticIdentityToken", "AgenticUser", "AgentUserImpersonation", "UserEntraToken"),
 )
 KEYED = (
-    *("AccessKey", "AccountKey", "ApiKey", "CustomKeys", "OAuth2", "PAT", "SAS", "ServicePrincipal"),
-    *("UsernamePassword", "AccountManagedIdentity+Key"),
+    *("AccessKey", "AccountKey", "ApiKey", "CustomKeys", "DelegatedSAS", "OAuth2", "PAT", "SAS", "ServicePrincipal"),
+    "UsernamePassword",
 )
-"""bicep-types-az, ConnectionPropertiesV2 of Microsoft.CognitiveServices and Microsoft.MachineLearningServices."""
+"""azure-rest-api-specs, Microsoft.CognitiveServices 2026-03-01: ConnectionAuthType; bicep-types-az lists fewer."""
 TAKES_TOKENS = (
     *(
         "ADLSGen2",

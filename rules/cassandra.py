@@ -12,7 +12,7 @@ from scanner.reach.sources import source_hop
 
 from .common import in_subnet, when_started
 
-CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2025-10-15")
+CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15")
 DATA_CENTERS = CLUSTER.child("dataCenters")
 METHOD = Switch(
     "properties.authenticationMethod",

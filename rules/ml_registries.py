@@ -19,6 +19,7 @@ from scanner.model.verdict import (
     unknown,
 )
 from scanner.reach.firewall import Firewall, firewall
+from scanner.reach.private_endpoints import OF_REGISTRY
 
 from .common import host
 
@@ -31,6 +32,7 @@ ACL = Firewall(
     source="machine-learning/how-to-registry-network-isolation: a registry is public unless its public network access is disabled",
     name="Public network access",
     absent="enabled",
+    endpoints=OF_REGISTRY,
 )
 
 

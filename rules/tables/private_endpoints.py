@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, is_one, same
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -19,64 +19,69 @@ from scanner.model.verdict import (
     unknown_value,
 )
 from scanner.reach.owners import rated
+from scanner.reach.private_endpoints import IN_ENVELOPES, OF_REGISTRY, SETTLED, USUAL, Connections
 from scanner.reach.sources import in_own_tenant
 
-PATH = "properties.privateEndpointConnections"
 STATE = "properties.privateLinkServiceConnectionState.status"
 TARGET = "properties.privateEndpoint.id"
-SETTLED = ("Approved", "Rejected", "Disconnected")
-"""The states of a private endpoint connection besides Pending: private-link/manage-private-endpoint."""
+KNOWN = ("Approved", "Pending", *SETTLED)
 
 
-def hidden(resource: Resource) -> bool:
+def hidden(resource: Resource, where: Connections) -> bool:
     """Return whether the record may omit the connections."""
-    return resource.api_version_unknown and is_absent(resource.get(PATH))
+    return resource.api_version_unknown and is_absent(resource.get(where.path(resource)))
 
 
-def rejected(resource: Resource, connections: list[Any], connection: Any) -> Cause:
+def rejected(resource: Resource, where: Connections, connection: Any) -> Cause:
     """Return a connection as the cause of a failure, which its rejection closes."""
-    value = changed(connection, Edit(resource.id, STATE, "Rejected")) if isinstance(connection, dict) else connection
-    place = next(at for at, each in enumerate(connections) if each is connection)
-    return Cause.in_list(resource.id, PATH, connection, place, "privateEndpointConnections", value)
+    path = where.path(resource)
+    is_object = isinstance(connection, dict)
+    edit = Edit(resource.id, where.state_path(connection), "Rejected")
+    value = changed(connection, edit) if is_object else connection
+    place = next(at for at, each in enumerate(resource.items(path)) if each is connection)
+    return Cause.in_list(resource.id, path, connection, place, "privateEndpointConnections", value)
 
 
-def pending(resource: Resource, index: Index) -> Verdict:
+def pending(resource: Resource, index: Index, *, where: Connections = USUAL) -> Verdict:
     """Fail where a private endpoint connection is pending approval."""
-    if hidden(resource):
-        return unknown(absent_at_unknown_version(PATH))
-    connections = resource.items(PATH)
+    path = where.path(resource)
+    if hidden(resource, where):
+        return unknown(absent_at_unknown_version(path))
+    connections = resource.items(path)
     if not connections:
         return NotApplicable("it has no private endpoint connection")
-    unapproved = [each for each in connections if same(get_path(each, STATE), "Pending")]
+    states = [where.state(each) for each in connections]
+    shown = f"{path}[].{where.state_path(connections[0])}"
+    unapproved = [each for each, state in zip(connections, states, strict=True) if same(state, "Pending")]
     if unapproved:
         names = [str(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
-        seen = Evidence(f"{PATH}[].{STATE}", names, "no connection that is Pending")
-        return Fail((seen,), causes=tuple(rejected(resource, connections, each) for each in unapproved))
-    if any(not any(same(get_path(each, STATE), known) for known in SETTLED) for each in connections):
-        return unknown(not_returned_or_unknown(f"{PATH}[].{STATE}"))
-    return Pass((Evidence(f"{PATH}[].{STATE}", [get_path(each, STATE) for each in connections]),))
+        seen = Evidence(shown, names, "no connection that is Pending")
+        return Fail((seen,), causes=tuple(rejected(resource, where, each) for each in unapproved))
+    if not all(is_one(state, KNOWN) for state in states):
+        return unknown(not_returned_or_unknown(shown))
+    return Pass((Evidence(shown, states),))
 
 
-def foreign(resource: Resource, index: Index) -> Verdict:
+def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> Verdict:
     """Fail where an approved private endpoint is in an external subscription: medium if that is proven another tenant."""
-    if hidden(resource):
-        return unknown(absent_at_unknown_version(PATH))
-    connections = resource.items(PATH)
-    rows = [(get_path(each, STATE), get_path(each, TARGET)) for each in connections]
-    approved = [target for status, target in rows if same(status, "Approved")]
-    others = [each for each in approved if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
+    path = where.path(resource)
+    if hidden(resource, where):
+        return unknown(absent_at_unknown_version(path))
+    connections = resource.items(path)
+    approved = [each for each in connections if same(where.state(each), "Approved")]
+    targets = [where.target(each) for each in approved]
+    others = [each for each in targets if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
     if others:
-        found = [each for each in connections if same(get_path(each, STATE), "Approved")]
-        causes = [rejected(resource, connections, each) for each in found if get_path(each, TARGET) in others]
+        causes = [rejected(resource, where, each) for each in approved if where.target(each) in others]
         severity, message = rated(resource, index, others, "private endpoint")
-        seen = Evidence(f"{PATH}[].{TARGET}", others, "endpoints in your own tenant")
+        seen = Evidence(f"{path}[].{TARGET}", others, "endpoints in your own tenant")
         return Fail((seen,), message, severity, causes=tuple(causes))
-    unclear = [status for status, _ in rows if not any(same(status, each) for each in (*SETTLED, "Pending"))]
-    if unclear or not all(isinstance(each, str) and each for each in approved):
-        return unknown(Unread(PATH, "Azure did not return who connects, or returned an unrecognized state"))
+    is_clear = all(is_one(where.state(each), KNOWN) for each in connections)
+    if not is_clear or not all(isinstance(each, str) and each for each in targets):
+        return unknown(Unread(path, "Azure did not return who connects, or returned an unrecognized state"))
     if not approved:
         return NotApplicable("no private endpoint is approved")
-    return Pass((Evidence(f"{PATH}[].{TARGET}", approved),))
+    return Pass((Evidence(f"{path}[].{TARGET}", targets),))
 
 
 def pending_connection(connection: Resource, index: Index) -> Verdict:
@@ -84,13 +89,13 @@ def pending_connection(connection: Resource, index: Index) -> Verdict:
     status, seen = connection.require(STATE), connection.evidence(STATE, "Approved or Rejected")
     if same(status, "Pending"):
         return Fail((seen,))
-    return Pass((seen,)) if any(same(status, each) for each in SETTLED) else unknown(unknown_value(STATE, status))
+    return Pass((seen,)) if is_one(status, KNOWN) else unknown(unknown_value(STATE, status))
 
 
 def foreign_connection(connection: Resource, index: Index) -> Verdict:
     """Fail where a connection that is a resource of its own is approved, and its endpoint in an external subscription."""
     status = connection.require(STATE)
-    if any(same(status, each) for each in ("Pending", *SETTLED[1:])):
+    if is_one(status, ("Pending", *SETTLED)):
         return NotApplicable("it is not approved")
     target = connection.require(TARGET)
     if not same(status, "Approved") or not isinstance(target, str) or not target:
@@ -99,3 +104,6 @@ def foreign_connection(connection: Resource, index: Index) -> Verdict:
         return Pass((connection.evidence(TARGET),))
     severity, message = rated(connection, index, [target], "private endpoint")
     return Fail((connection.evidence(TARGET, "an endpoint in your own tenant"),), message, severity)
+
+
+__all__ = ["IN_ENVELOPES", "OF_REGISTRY", "foreign", "foreign_connection", "pending", "pending_connection"]

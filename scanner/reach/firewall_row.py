@@ -5,6 +5,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from scanner.model.resource_type import Read
+from scanner.reach.private_endpoints import Connections
 
 
 class RuleList(Struct, frozen=True):
@@ -48,7 +49,8 @@ class Firewall(Struct, frozen=True):
     - `bypass`: the path of the bypass, a value or several with commas between. `bypass_off`: values that allow no one;
       `bypass_trusted`: values that allow trusted Microsoft services; `bypass_other`: values that allow something else,
       which the service file rates. Any other value makes the lock inconclusive.
-    - `endpoints`: where private endpoint connections are: an inline path, a child, None without any.
+    - `endpoints`: where private endpoint connections are: an inline path, a form of their own, a child, None without
+      any.
     - `injected`: paths; one that has a value puts the resource into a virtual network, whatever the switch says.
     - `sku_without_network_rules`: the path of the SKU, the values on which the rule lists do not exist or are not
       evaluated, and those on which they are; on any other value they may block no one. `lacks`: what such a SKU lacks,
@@ -82,7 +84,7 @@ class Firewall(Struct, frozen=True):
     bypass_off: tuple[Any, ...] = ("None", "")
     bypass_trusted: tuple[Any, ...] = ("AzureServices",)
     bypass_other: tuple[str, ...] = ()
-    endpoints: str | Read | None = "properties.privateEndpointConnections"
+    endpoints: str | Connections | Read | None = "properties.privateEndpointConnections"
     injected: tuple[str, ...] = ()
     sku_without_network_rules: tuple[str, tuple[str, ...], tuple[str, ...]] = ("", (), ())
     lacks: str = "has no firewall"

@@ -142,7 +142,8 @@ def _configured(resource: Resource, index: Index, body: Resource) -> Perimeter:
     name = _text(body.get("properties.resourceAssociation.name")) or resource.name
     effect = (Edit(body.id, "properties.resourceAssociation.accessMode", "Enforced"),)
     association = Cause(f"{_text(where)}/resourceAssociations/{name}", MODE, value="Enforced", effect=effect)
-    return Perimeter(_text(where), _text(mode), lock, count, seen, association, _issue(body, path))
+    # Event Hubs and Service Bus write EnforcedMode and LearningMode: bicep-types-az, ResourceAssociationAccessMode.
+    return Perimeter(_text(where), _text(mode).removesuffix("Mode"), lock, count, seen, association, _issue(body, path))
 
 
 def _associated(resource: Resource, index: Index, association: Resource) -> Perimeter:

@@ -1,12 +1,12 @@
 """Access through approved private endpoint connections."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 from scanner.model.exposure import Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, objects_at, same, text_at, texts_at
+from scanner.model.json_paths import get_path, is_absent, is_one, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
@@ -15,29 +15,77 @@ from scanner.reach.paths import parsed_addresses
 from scanner.reach.peerings import is_connected, peers_of
 from scanner.reach.sources import MAX_LISTED, cached, grants_from_ids, join_with_and
 
-_NOT_CONNECTED = ("Pending", "Rejected", "Disconnected")
-"""The states of a connection besides Approved. Source: Microsoft Learn, private-link/manage-private-endpoint."""
+SETTLED: Final = ("Rejected", "Disconnected", "Failed", "Removed", "Timeout")
+"""The states of a connection that ended, or never came about: private-link/manage-private-endpoint; bicep-types-az for
+Failed (Elastic SAN), Removed (HDInsight) and Timeout (Machine Learning). Only Approved connects.
+"""
+_NOT_CONNECTED: Final = ("Pending", *SETTLED)
 
 
-def private_endpoints(resource: Resource, index: Index, where: str | Read | None) -> Lock:
+class Connections(NamedTuple):
+    """Where the body of a type has its private endpoint connections, and a connection its state and its endpoint. Of
+    several paths one has a value: api-versions differ.
+    """
+
+    paths: tuple[str, ...] = ("properties.privateEndpointConnections",)
+    states: tuple[str, ...] = ("properties.privateLinkServiceConnectionState.status",)
+    targets: tuple[str, ...] = ("properties.privateEndpoint.id",)
+
+    def path(self, resource: Resource) -> str:
+        """Return the path of the connections in this body; the usual one where it has none."""
+        held = [path for path in self.paths if not is_absent(resource.get(path))]
+        return next((path for path in held if resource.get(path) != []), held[0] if held else self.paths[0])
+
+    def state(self, connection: Any) -> Any:
+        """Return the state of a connection; MISSING without one."""
+        return get_path(connection, self.state_path(connection))
+
+    def state_path(self, connection: Any) -> str:
+        """Return the path of the state in a connection."""
+        return _path_of(connection, self.states)
+
+    def target(self, connection: Any) -> Any:
+        """Return the id of the private endpoint of a connection; MISSING without one."""
+        return get_path(connection, _path_of(connection, self.targets))
+
+
+def _path_of(connection: Any, paths: tuple[str, ...]) -> str:
+    return next((path for path in paths if not is_absent(get_path(connection, path))), paths[0])
+
+
+USUAL: Final = Connections()
+IN_ENVELOPES: Final = Connections(
+    states=(*(f"properties.{path}" for path in USUAL.states), *USUAL.states),
+    targets=(*(f"properties.{path}" for path in USUAL.targets), *USUAL.targets),
+)
+"""Those of a static web app: each is the properties of another resource (bicep-types-az, Microsoft.Web/staticSites)."""
+OF_REGISTRY: Final = Connections(
+    paths=("properties.registryPrivateEndpointConnections", *USUAL.paths),
+    states=("properties.registryPrivateLinkServiceConnectionState.status", *USUAL.states),
+)
+"""Those of a Machine Learning registry: bicep-types-az, Microsoft.MachineLearningServices/registries 2026-05-01."""
+
+
+def private_endpoints(resource: Resource, index: Index, where: str | Connections | Read | None) -> Lock:
     """Return the lock of approved private endpoints: `private` from own subscriptions, `selected` from others."""
     if where is None:
         return Lock()
-    name = where if isinstance(where, str) else where.key
+    name = where.key if isinstance(where, Read) else str(where)
     return resource.once(f"private endpoints {name}", None, lambda: _private_endpoints(resource, index, where))
 
 
-def _private_endpoints(resource: Resource, index: Index, where: str | Read) -> Lock:
-    path = where if isinstance(where, str) else where.path
-    connections, missing = _connections(resource, where)
+def _private_endpoints(resource: Resource, index: Index, where: str | Connections | Read) -> Lock:
+    shape = where if isinstance(where, Connections) else USUAL
+    path = where if isinstance(where, str) else where.path if isinstance(where, Read) else where.path(resource)
+    connections, missing = _connections(resource, where if isinstance(where, Read) else path)
     approved: list[str] = []
     possible_grants: list[PossibleGrant] = []
     for each in connections:
-        status = get_path(each, "properties.privateLinkServiceConnectionState.status")
+        status = shape.state(each)
         if same(status, "Approved"):
-            target = get_path(each, "properties.privateEndpoint.id")
+            target = shape.target(each)
             approved.append(target if isinstance(target, str) else "")
-        elif not any(same(status, each) for each in _NOT_CONNECTED):
+        elif not is_one(status, _NOT_CONNECTED):
             possible_grants.append(
                 PossibleGrant(Reach.selected, Unread(path, "a connection with an unrecognized status"))
             )

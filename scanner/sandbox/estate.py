@@ -43,6 +43,10 @@ DAY = 86400
 PERIMETER = "Microsoft.Network/networkSecurityPerimeters"
 
 
+_MESSAGING = ("microsoft.eventhub/", "microsoft.servicebus/")
+"""The providers that write EnforcedMode where others write Enforced."""
+
+
 class Estate(Struct, frozen=True):
     """What a sandbox can serve, in the formats of `scanner.sandbox.served_estate`.
 
@@ -228,11 +232,18 @@ class _Builder:
             "type": f"{body['type']}/privateEndpointConnections",
             "properties": properties,
         }
-        if body["type"].lower().startswith("microsoft.web/sites"):
+        kind, inline = body["type"].lower(), "privateEndpointConnections"
+        if kind.startswith("microsoft.web/sites"):
             self.bodies[row["id"].lower()] = row
-        else:
-            listed = body["properties"].get("privateEndpointConnections") or []
-            body["properties"]["privateEndpointConnections"] = [*listed, row]
+            return
+        if kind == "microsoft.web/staticsites":
+            row = {**row, "properties": {**row}}
+        if kind == "microsoft.machinelearningservices/registries":
+            inline = "registryPrivateEndpointConnections"
+            properties["registryPrivateLinkServiceConnectionState"] = properties.pop(
+                "privateLinkServiceConnectionState"
+            )
+        body["properties"][inline] = [*(body["properties"].get(inline) or []), row]
 
     def _associate(self) -> None:
         """Add each association of a perimeter on the resource too, with the access rules of its profile."""
@@ -246,6 +257,7 @@ class _Builder:
             perimeter = body["id"].rsplit("/resourceAssociations/", 1)[0]
             name = f"{uuid.uuid5(SPACE, perimeter.lower())}.{body['name']}"
             row_id = f"{resource_id}/networkSecurityPerimeterConfigurations/{name}"
+            is_messaging = resource_id.lower().split("/providers/")[1].startswith(_MESSAGING)
             self.bodies[row_id.lower()] = {
                 "id": row_id,
                 "name": name,
@@ -258,7 +270,10 @@ class _Builder:
                         "perimeterGuid": str(uuid.uuid5(SPACE, perimeter.lower())),
                         "location": self.bodies[perimeter.lower()]["location"],
                     },
-                    "resourceAssociation": {"name": body["name"], "accessMode": properties["accessMode"]},
+                    "resourceAssociation": {
+                        "name": body["name"],
+                        "accessMode": properties["accessMode"] + "Mode" * is_messaging,
+                    },
                     "profile": {
                         "name": profile.rsplit("/", 1)[-1],
                         "accessRulesVersion": 1,

@@ -139,15 +139,3 @@ def _parents(child: Read, bundle: Bundle) -> list[Resource]:
     if isinstance(child.parent, ResourceType):
         return [bundle.top]
     return [each for grand in _parents(child.parent, bundle) for each in grand.children(child.parent)]
-
-
-def paths(body: Any, at: str = "") -> Iterator[str]:
-    """Every path in a body, in lower case."""
-    if at:
-        yield at
-    if isinstance(body, dict):
-        for key, value in body.items():
-            yield from paths(value, f"{at}.{key.lower()}".lstrip("."))
-    elif isinstance(body, list):
-        for value in body:
-            yield from paths(value, f"{at}[]")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.errors import parse_error
 from scanner.collect.collector import Plan, Scope, collect
 from scanner.model.ids import bundle_of, segments
-from scanner.model.resource import Resource
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot import files as snapshot
 from scanner.snapshot.bundles import of_store
@@ -21,8 +19,8 @@ from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.azure.requests import RecordedProgress, environment
 from tests.real_input.counts import count
-from tests.real_input.recorded import Json, Outcome, bare, documented, evaluated, lines, live, paths, recorded
-from tests.rules import examples, pinned
+from tests.real_input.recorded import Json, Outcome, bare, documented, evaluated, lines, live, recorded
+from tests.rules import examples
 
 FORMS: dict[str, Callable[[list[Json], list[Json]], str]] = {
     "JSON lines as recorded": lambda records, bodies: _lines(records),
@@ -116,27 +114,3 @@ def test_every_form_of_error_is_understood() -> None:
             wrong.append((each["error_form"], code, problem))
     count(f"errors: {sum(found.values())} of {len(found)} forms")
     assert wrong == []
-
-
-def test_each_listed_path_is_recorded_or_says_where_it_stands() -> None:
-    seen: dict[str, set[str]] = {}
-    for body in [*(bare(each) for each in recorded()), *(each["body"] for each in documented())]:
-        resource = Resource(body)
-        if resource.key:
-            seen.setdefault(pinned.read_of(resource), set()).update(paths(resource.body))
-    unseen = {
-        read: [
-            path for path in entry["paths"] if path not in entry.get("newer", {}) and not _recorded(path, seen, read)
-        ]
-        for read, entry in pinned.pinned().items()
-        if "like" not in entry
-    }
-    listed = [path for entry in pinned.pinned().values() for path in entry["paths"]]
-    newer = sum(len(entry.get("newer", {})) for entry in pinned.pinned().values())
-    count(f"paths: {len(listed)} of {len(pinned.pinned())} reads, {newer} of them newer than the recordings")
-    assert {read: missing for read, missing in unseen.items() if missing} == {}
-
-
-def _recorded(path: str, seen: dict[str, set[str]], read: str) -> bool:
-    wanted = re.compile(re.escape(path.lower()).replace(r"\*", "[^.]+"))
-    return any(wanted.fullmatch(each) for each in seen.get(read, ()))

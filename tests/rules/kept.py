@@ -47,6 +47,8 @@ KEPT = Path(__file__).parents[2] / "rules" / FILE
 MACHINE = "microsoft.compute/virtualmachines"
 CALLERS = ("microsoft.compute/", "microsoft.network/")
 CONNECTIONS = "properties.privateendpointconnections"
+_OWN_FORM = re.compile(r"\.properties\.properties\.|\.registryprivate").search
+"""Whether a type has its connections in a form of its own."""
 PERIMETERS = "/networksecurityperimeterconfigurations"
 ALIKE = (
     ("microsoft.web/sites", "microsoft.web/sites/slots"),
@@ -82,7 +84,7 @@ def read_paths() -> dict[str, list[str]]:
     found.setdefault(f"{_NETWORKS}/subnets", set()).update(subnets)
     for one, other in ALIKE:
         found[one] = found[other] = found[one] | found[other]
-    _share(found, lambda type, path: CONNECTIONS if path.startswith(CONNECTIONS) else "")
+    _share(found, lambda type, path: CONNECTIONS if path.startswith(CONNECTIONS) and not _OWN_FORM(path) else "")
     _share(found, lambda type, path: PERIMETERS if type.endswith(PERIMETERS) else "")
     return {type: sorted(paths) for type, paths in found.items()}
 
@@ -98,7 +100,7 @@ def _listed() -> Iterator[tuple[str, list[str]]]:
             names = (pinned_name(type, read) for type in read.tops)
             types |= {name.lower(): own for name, own in zip(names, read.types, strict=True)}
     for name, entry in pinned.by_hand().items():
-        yield types.get(name.lower(), name), [*entry["paths"], *entry.get("newer", ())]
+        yield types.get(name.lower(), name), [*entry.get("paths", ()), *entry.get("more", ())]
 
 
 def _hosts() -> Iterator[tuple[str, list[str]]]:

@@ -76,11 +76,25 @@ class Example:
 
     def statuses(self, key: str = "", body: Any = None) -> Statuses:
         """Return what the rules say, with another body of one resource."""
+        return statuses(*self._with(key, body))
+
+    def unknown(self, key: str, body: Any) -> dict[tuple[str, str], str]:
+        """Return why rules are inconclusive with another body of one resource, and what they saw, by resource (lower
+        case) and rule.
+        """
+        run, bundle = self._with(key, body)
+        return {
+            (row.resource.lower(), row.rule): f"{row.message} {[each.value for each in row.evidence]}"
+            for row in run.evaluate(bundle).findings
+            if row.status == "unknown"
+        }
+
+    def _with(self, key: str, body: Any) -> tuple[Evaluation, Bundle]:
         if key.startswith("also "):
             also = list(self.case.also)
             also[int(key[5:])] = body
-            return statuses(examples.evaluation(replace(self.case, also=also)), self.bundle)
-        return statuses(self.run, with_body(self.bundle, key, body) if key else self.bundle)
+            return examples.evaluation(replace(self.case, also=also)), self.bundle
+        return self.run, with_body(self.bundle, key, body) if key else self.bundle
 
 
 def path_of(at: Place) -> str:

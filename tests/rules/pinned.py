@@ -1,26 +1,23 @@
-"""The pinned paths, and what the rules look at in all examples.
+"""The paths that rules read, and where it says that Azure returns them.
 
-What rules read follows from the rows, and from the examples for Python code. That Azure returns it is shown by
-`sdk_paths.toml`, which `make paths` writes from the models of the SDKs. What no model has is listed by hand, in
-`paths.toml` or beside the examples of a service as [paths."TYPE"]:
+What rules read follows from the rows, and from the examples for Python code. That Azure returns it at the api-version
+that a scan reads is shown by `schema_paths.toml`, which `make paths` writes from Azure's schema. What the schema does
+not have is listed by hand, in `paths.toml` or beside the examples of a service as [paths."TYPE"]:
 
 ["Microsoft.Storage/storageAccounts"]       a type, or a read below it by its path ("Microsoft.Web/sites/config/web")
-api = "2025-08-01"                          the api-version that it is read with. Without it `source` names it, and
-                                            counts for all paths: none has to be among the recordings
-source = "..."                              what was read to know that this version returns these paths
+source = "..."                              what was read to know that this version returns these paths; names it
 paths = ["properties.x", "properties.list[].y"]
 below.PATH = ["properties.z"]               the paths of a read below it, with the same source
+more = ["properties.list[].z"]              paths that the schema has and code reads, though no example shows it
 no_sdk = "..."                              why no SDK has an operation for it or what is below it, where none has
-[".../newer"]                               path = source, of paths that are newer than all recordings
-[".../shared"]                              path = why code looks at it, although this read does not return it
+["...".each]                                path = its source, or why code looks at it although this read lacks it
 """
 
 import re
-import tomllib
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from pathlib import Path
 from typing import Any
 
 from scanner.collect.collector import INDEX_APIS
@@ -29,43 +26,31 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.rulebook import pinned_paths
 from scanner.rulebook.pinned_paths import ENVELOPE, pattern
-from tests.rules import examples
-from tests.rules.traced import Log, plain, traced
-
-SDK_PATHS = Path(__file__).parent / "sdk_paths.toml"
-NESTED = "properties.privateEndpointConnections[]."
+from tests.rules import examples, schema
+from tests.rules.examples import Case
+from tests.rules.traced import Compared, Log, plain, traced
 
 
 @lru_cache
 def by_hand() -> dict[str, dict[str, Any]]:
     """Return what is listed by hand, by type or read."""
     found = examples.by_type("paths")
-    whole = {read: {**found.get(entry.get("like", ""), {}), **entry} for read, entry in found.items()}
-    for read, entry in list(whole.items()):
+    for read, entry in list(found.items()):
         for path, paths in entry.get("below", {}).items():
-            whole[f"{read}/{path}"] = {"source": entry["source"], "paths": paths}
-    return {read: entry if "api" in entry else _as_newer(entry) for read, entry in whole.items()}
-
-
-def _as_newer(entry: dict[str, Any]) -> dict[str, Any]:
-    return {**entry, "newer": dict.fromkeys(entry["paths"], entry["source"])}
+            found[f"{read}/{path}"] = {"source": entry["source"], "paths": paths}
+    return found
 
 
 @lru_cache
-def of_sdks() -> dict[str, dict[str, Any]]:
-    """Return what the models of the SDKs have, by type or read."""
-    return tomllib.loads(SDK_PATHS.read_text("utf-8")) if SDK_PATHS.exists() else {}
-
-
-@lru_cache
-def pinned() -> dict[str, dict[str, Any]]:
-    """Return all pinned paths, by type or read, with those of rows. What only an SDK shows counts as newer."""
-    hand, sdk, rows = by_hand(), of_sdks(), row_paths()
-    only_sdk = {read: _as_newer(entry) for read, entry in sdk.items() if read not in hand}
-    return {
-        read: {**entry, "paths": sorted({*entry["paths"], *rows.get(read, ())})}
-        for read, entry in {**hand, **only_sdk}.items()
-    }
+def pinned() -> dict[str, set[str]]:
+    """Return all paths of which it says somewhere that Azure returns them, by type or read, with those of rows."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for each in (row_paths(), schema.paths()):
+        for read, paths in each.items():
+            found[read].update(paths)
+    for read, entry in by_hand().items():
+        found[read].update(entry.get("paths", ()), entry.get("more", ()))
+    return found
 
 
 @lru_cache
@@ -74,7 +59,9 @@ def read_paths() -> dict[str, dict[str, str]]:
     found = {read: dict.fromkeys(paths, "a row") for read, paths in row_paths().items()}
     for read, seen in looked_at().items():
         found[read] = {**seen, **found.get(read, {})}
-    return found
+    for read, entry in by_hand().items():
+        found[read] = {**dict.fromkeys(entry.get("more", ()), "by hand"), **found.get(read, {})}
+    return {read: paths for read, paths in found.items() if paths}
 
 
 @lru_cache
@@ -89,9 +76,10 @@ def row_paths() -> dict[str, set[str]]:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A type, or a read below it; `pattern` matches the ids (lower case) that come from it."""
+    """A type, or a read below it. `type`: its ARM type; `pattern` matches the ids (lower case) that come from it."""
 
     name: str
+    type: str
     api: str
     pattern: re.Pattern[str]
 
@@ -108,17 +96,24 @@ def pins() -> tuple[Pin, ...]:
     ]
     known = {pin.name.lower() for pin in found}
     found += [
-        Pin(type, INDEX_APIS.get(type.lower(), ""), re.compile(_type_pattern(type)))
+        Pin(type, type, INDEX_APIS.get(type.lower(), ""), re.compile(_type_pattern(type)))
         for type in (*INDEX_TYPES, *MANAGER_TYPES)
         if type.lower() not in known
     ]
     return tuple(found)
 
 
+@lru_cache
+def by_name() -> dict[str, Pin]:
+    """Return the types and reads by name."""
+    return {pin.name: pin for pin in pins()}
+
+
 def _pin(type: str, read: ResourceType | Read, api: str) -> Pin:
     if isinstance(read, Read) and read.is_extension:
-        return Pin(read.type, api, re.compile(_type_pattern(read.type)))
-    return Pin(type + _below(read)[0], api, re.compile(_type_pattern(type) + _below(read)[1]))
+        return Pin(read.type, read.type, api, re.compile(_type_pattern(read.type)))
+    own = type + read.type[len(read.resource_type.type) :] if isinstance(read, Read) else type
+    return Pin(type + _below(read)[0], own, api, re.compile(_type_pattern(type) + _below(read)[1]))
 
 
 def _type_pattern(type: str) -> str:
@@ -148,43 +143,62 @@ def _read_of(key: str) -> str:
     return min(found, key=lambda pin: pin.pattern.pattern.count("[^/]+")).name if found else ""
 
 
-@lru_cache
 def looked_at() -> dict[str, dict[str, str]]:
-    """What the rules look at over all examples: by type or read, the paths with an example that shows it."""
-    found: dict[str, dict[str, str]] = defaultdict(dict)
-    for case in examples.cases():
+    """Return what the rules look at over all examples: by type or read, the paths with an example that shows it."""
+    return _traced()[0]
+
+
+def compared() -> dict[str, dict[tuple[str, str], str]]:
+    """Return the texts that Python code compares values with: by type or read, path and text with an example."""
+    return _traced()[1]
+
+
+@lru_cache
+def _traced() -> tuple[dict[str, dict[str, str]], dict[str, dict[tuple[str, str], str]]]:
+    paths: dict[str, dict[str, str]] = defaultdict(dict)
+    texts: dict[str, dict[tuple[str, str], str]] = defaultdict(dict)
+    for case in (*examples.cases(), *_of_functions()):
         bundle, run = examples.bundle(case), examples.evaluation(case)
-        logs: list[tuple[Resource, Log]] = []
+        logs: list[tuple[Resource, Log, Compared]] = []
         made = Bundle(bundle.id, reads=bundle.reads, skips=bundle.skips, gaps=bundle.gaps)
         for each in bundle.resources.values():
-            logs.append((each, set()))
-            body = traced(each.body, logs[-1][1])
+            logs.append((each, set(), set()))
+            body = traced(each.body, *logs[-1][1:])
             made.add(Resource(body, api=each.api, by=each.by, bundle=made))
         for each in run.index.resources.values():
-            logs.append((each, set()))
-            each.body = traced(each.body, logs[-1][1])
+            logs.append((each, set(), set()))
+            each.body = traced(each.body, *logs[-1][1:])
         run.evaluate(made)
-        for each, log in logs:
-            paths = plain(log)
-            of_read = found[read_of(each)] if paths else {}
-            for path in paths:
-                of_read.setdefault(path, case.id)
-    return found
+        for each, log, compared in logs:
+            read = read_of(each) if log or compared else ""
+            for path in plain(log):
+                paths[read].setdefault(path, case.id)
+            for pair in compared:
+                texts[read].setdefault(pair, case.id)
+    return paths, texts
+
+
+def _of_functions() -> Iterator[Case]:
+    """Yield the examples that the rows of functions name."""
+    for rule in examples.all_rules():
+        if rule.row is not None and rule.row.check is not None and rule.row.check.function:
+            yield from examples.of_rule(rule)
 
 
 @lru_cache
 def _listed(read: str) -> tuple[re.Pattern[str], ...]:
     entry = by_hand().get(read, {})
-    return tuple(pattern(path) for part in ("paths", "newer", "shared") for path in entry.get(part, ()))
+    return tuple(pattern(path) for part in ("paths", "more", "each") for path in entry.get(part, ()))
 
 
 def listed(read: str, path: str) -> bool:
-    """Whether a path is listed by hand, or is of every ARM resource. All members of a listed object are listed too."""
-    path = path.removesuffix(".*")
-    return path.removeprefix(NESTED) in ENVELOPE or any(each.fullmatch(path) for each in _listed(read))
+    """Return whether a path is listed by hand. All members of a listed object are listed too."""
+    path = schema.container(path)
+    return any(each.fullmatch(path) for each in _listed(read))
 
 
 def known(read: str, path: str) -> bool:
-    """Whether the rules may look at that path of what a read returns. A value that a message shows whole is no more."""
-    path = path.removesuffix(".**")
-    return listed(read, path) or path in of_sdks().get(read, {}).get("paths", ())
+    """Return whether it says somewhere that Azure returns a path, or why code looks at it. Every resource may have the
+    members of the envelope.
+    """
+    return path in ENVELOPE or schema.container(path) in schema.paths().get(read, ()) or listed(read, path)

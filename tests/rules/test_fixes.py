@@ -78,13 +78,13 @@ def _known(rule: Rule) -> set[str]:
     """Every member of the paths that rules look at on the type and below it, and the reads themselves."""
     found: set[str] = set()
     for type in rule.resource_type.types:
-        for read, entry in (*pinned.pinned().items(), *pinned.of_sdks().items()):
+        for read, paths in pinned.pinned().items():
             if read.lower() == type.lower() or read.lower().startswith(f"{type.lower()}/"):
-                found |= {step.removesuffix("[]") for path in entry["paths"] for step in path.split(".")}
+                found |= {step.removesuffix("[]") for path in paths for step in path.split(".")}
                 found |= set(read[len(type) :].strip("/").split("/"))
     locks = (each for each in rule.reads if each.is_extension)
     for extension in (*(each for each in rule.resource_type.children if each.is_extension), *locks):
-        paths = pinned.pinned().get(extension.type, {}).get("paths", ())
+        paths = pinned.pinned().get(extension.type, set())
         found |= {step.removesuffix("[]") for path in paths for step in path.split(".")}
     return found
 

@@ -1,17 +1,24 @@
-"""Bodies that note what is looked up in them."""
+"""Bodies that note what is looked up in them, and what their texts are compared with."""
 
-from collections.abc import Iterator
+import ast
+import sys
+from collections.abc import Collection, Iterator
+from functools import cache
+from pathlib import Path
+from types import CodeType, FrameType
 from typing import Any
 
 Log = set[tuple[str, bool]]
 """Paths below a body and whether they were there; `[]` is an element of a list, `*` all members of an object."""
+Compared = set[tuple[str, str]]
+"""Paths below a body and the texts that what stands there was compared with."""
 
 
 class TracedObject(dict[str, Any]):
     """A JSON object that notes which members are asked for; names of missing ones are noted as they were asked for."""
 
-    def __init__(self, body: dict[str, Any], at: str, log: Log) -> None:
-        super().__init__({key: traced(value, log, f"{at}.{key}".lstrip(".")) for key, value in body.items()})
+    def __init__(self, body: dict[str, Any], at: str, log: Log, compared: Compared | None = None) -> None:
+        super().__init__({key: traced(value, log, compared, f"{at}.{key}".lstrip(".")) for key, value in body.items()})
         self.at = at
         self.log = log
 
@@ -54,8 +61,8 @@ class TracedObject(dict[str, Any]):
 class TracedList(list[Any]):
     """A JSON list that notes that it was read."""
 
-    def __init__(self, items: list[Any], at: str, log: Log) -> None:
-        super().__init__(traced(each, log, f"{at}[]") for each in items)
+    def __init__(self, items: list[Any], at: str, log: Log, compared: Compared | None = None) -> None:
+        super().__init__(traced(each, log, compared, f"{at}[]") for each in items)
         self.at = at
         self.log = log
 
@@ -73,11 +80,88 @@ class TracedList(list[Any]):
         return super().__iter__()
 
 
-def traced(value: Any, log: Log, at: str = "") -> Any:
-    """The same value, whose lookups are noted in the log."""
+class TracedText(str):
+    """A text that notes what it is compared with: by `==`, and by a lookup in a set or a table."""
+
+    def __new__(cls, text: str, at: str, compared: Compared) -> "TracedText":
+        made = super().__new__(cls, text)
+        made.at, made.compared = at, compared
+        return made
+
+    at: str
+    compared: Compared
+
+    def lower(self) -> "TracedText":
+        return TracedText(super().lower(), self.at, self.compared)
+
+    def strip(self, *chars: Any) -> "TracedText":
+        return TracedText(super().strip(*chars), self.at, self.compared)
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is str and sys._getframe(1).f_code.co_filename.startswith(_COMPARING):
+            self.compared.add((self.at, other))
+        return super().__eq__(other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        self.compared.update((self.at, each) for each in _looked_through(sys._getframe(1)) if type(each) is str)
+        return super().__hash__()
+
+
+_ROOT = Path(__file__).parents[2]
+_COMPARING = tuple(str(_ROOT / each) for each in ("rules", "scanner/reach", "scanner/model"))
+"""The code that compares values with what rules know: what it then shows of them compares them too."""
+
+
+def _looked_through(frame: FrameType) -> Collection[object]:
+    """Return what the set or table holds in which code of the rules looks a text up: `x in SET`, `TABLE.get(x)`."""
+    place = _container(frame.f_code, frame.f_lasti)
+    if place is None:
+        return ()
+    try:
+        # An expression of the rules.
+        found = eval(place, frame.f_globals, dict(frame.f_locals))
+    except NameError:
+        return ()
+    return found if isinstance(found, set | frozenset | dict) and len(found) <= _MOST else ()
+
+
+_MOST = 100
+"""The most entries of a table of values. Larger ones are indexes of resources."""
+
+
+@cache
+def _container(code: CodeType, instruction: int) -> CodeType | None:
+    """Return the expression of the set or table that an instruction looks through; None for any other instruction."""
+    line, last, start, end = list(code.co_positions())[instruction // 2]
+    if not code.co_filename.startswith(_COMPARING) or line is None or line != last:
+        return None
+    text = Path(code.co_filename).read_text("utf-8").splitlines()[line - 1].encode()[start:end].decode()
+    try:
+        found = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return None
+    holder: ast.expr | None = None
+    if isinstance(found, ast.Compare) and isinstance(found.ops[-1], ast.In | ast.NotIn):
+        holder = found.comparators[-1]
+    elif isinstance(found, ast.Subscript):
+        holder = found.value
+    elif isinstance(found, ast.Call) and isinstance(found.func, ast.Attribute) and found.func.attr == "get":
+        holder = found.func.value
+    if not isinstance(holder, ast.Name | ast.Attribute | ast.Dict | ast.Set):
+        return None
+    return compile(ast.Expression(holder), code.co_filename, "eval")
+
+
+def traced(value: Any, log: Log, compared: Compared | None = None, at: str = "") -> Any:
+    """Return the same value, whose lookups are noted in `log`, and the comparisons of its texts in `compared`."""
     if isinstance(value, dict):
-        return TracedObject(value, at, log)
-    return TracedList(value, at, log) if isinstance(value, list) else value
+        return TracedObject(value, at, log, compared)
+    if isinstance(value, list):
+        return TracedList(value, at, log, compared)
+    return TracedText(value, at, compared) if compared is not None and isinstance(value, str) else value
 
 
 def plain(log: Log) -> set[str]:
