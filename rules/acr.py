@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
@@ -140,7 +140,7 @@ def _open(reach: Lock) -> bool:
 HOSTS = {"registry": ("properties.dataEndpointHostNames[]",)}
 
 
-@REGISTRY.endpoints(data=("registry",), reads=(TOKENS,), hosts=HOSTS)
+@REGISTRY.endpoints(data=("registry",), reads=(TOKENS,), hosts=HOSTS, ports=HTTPS_ONLY)
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(registry, index, ACL)
     pull, admin = ANONYMOUS_PULL.lock(registry), ADMIN.lock(registry)

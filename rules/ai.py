@@ -7,7 +7,7 @@ from scanner.model.exposure import Auth, Exposure, Lock, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
@@ -48,7 +48,7 @@ def authentication(account: Resource) -> Lock:
     return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
 
 
-@ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,), hosts={"ai": ("properties.endpoints.*",)})
+@ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,), hosts={"ai": ("properties.endpoints.*",)}, ports=HTTPS_ONLY)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     address = host(account, "properties.endpoint")
     yield Exposure(

@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -122,7 +122,7 @@ def address(cluster: Resource) -> str:
     return next((name for name in names if isinstance(name, str) and name), "")
 
 
-@CLUSTER.endpoints(admin=("api-server",))
+@CLUSTER.endpoints(admin=("api-server",), ports=HTTPS_ONLY)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     stopped = same(cluster.get(POWER), "Stopped")
     exposure = Exposure(

@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, NoPort, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall, injection_subnet
@@ -585,6 +585,12 @@ def least_required(served: list[Exposure]) -> Lock:
         DIRECT,
         GIT,
     ),
+    ports={
+        "api/*": HTTP_AND_HTTPS,
+        "portal": HTTP_AND_HTTPS,
+        "self-hosted/*": NoPort("the gateway runs on machines of the customer, and Azure does not know its ports"),
+        "*": HTTPS,
+    },
 )
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     served = list(apis(service, index))

@@ -6,7 +6,7 @@ from scanner.model.exposure import Exposure, Hop, Lock, Reach, closed, grant, re
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import injection_subnet
 from scanner.reach.sources import source_hop
@@ -45,6 +45,7 @@ def network(gateway: Resource, index: Index) -> Lock:
     app=("apis",),
     hosts={"apis": ((CONNECTIONS, "properties.defaultHostname"), (CONNECTIONS, "properties.hostnames[]"))},
     reads=(CONNECTIONS,),
+    ports={"*": HTTP_AND_HTTPS},
 )
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     """Yield the one endpoint of a gateway: all APIs of the workspaces that its connections name."""

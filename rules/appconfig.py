@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import by_perimeter, host, in_tier, local_auth, moved
@@ -31,7 +31,9 @@ KEYS = local_auth(
 MOVE = "The free tier has no private endpoints: move the store to a paid tier, and disable public network access there"
 
 
-@STORE.endpoints(data=("config",), reads=(PERIMETERS,), hosts={"config": ((REPLICAS, "properties.endpoint"),)})
+@STORE.endpoints(
+    data=("config",), reads=(PERIMETERS,), hosts={"config": ((REPLICAS, "properties.endpoint"),)}, ports=HTTPS_ONLY
+)
 def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(store)
     yield Exposure(

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     ABSENT,
@@ -233,6 +233,7 @@ def scm_host(site: Resource) -> str:
     hosts=dict.fromkeys(
         ("app", "function/*", "host-keys", "trigger/*"), ("properties.hostNameSslStates[hostType=Standard].name",)
     ),
+    ports={"ftp": ("tcp/21", "tcp/990"), "scm": HTTPS, "*": HTTP_AND_HTTPS},
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)

@@ -8,7 +8,7 @@ from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.firewall import Firewall, firewall
 
@@ -70,7 +70,11 @@ def expired(webhook: Resource, index: Index) -> bool:
 
 
 @ACCOUNT.endpoints(
-    data=("agent",), app=("webhook/*",), hosts={"agent": ("properties.RegistrationUrl",)}, reads=(WEBHOOKS,)
+    data=("agent",),
+    app=("webhook/*",),
+    hosts={"agent": ("properties.RegistrationUrl",)},
+    reads=(WEBHOOKS,),
+    ports=HTTPS_ONLY,
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     reach, keys = firewall(account, index, ACL), KEYS.lock(account)

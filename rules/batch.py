@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, NoPort, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import ABSENT, Evidence, Unread, absent_at_unknown_version, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
@@ -80,7 +80,12 @@ def sign_in(account: Resource) -> Lock:
     return grant(Auth.shared, seen, description="accepts the account's shared keys", cause=cause, then=IDENTITY)
 
 
-@ACCOUNT.endpoints(data=("account", "nodes"), admin=("pool/*",), reads=(PERIMETERS, POOLS))
+@ACCOUNT.endpoints(
+    data=("account", "nodes"),
+    admin=("pool/*",),
+    reads=(PERIMETERS, POOLS),
+    ports={"pool/*": NoPort("the ports that a pool forwards to are those of its endpoint configuration"), "*": HTTPS},
+)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "account",
@@ -142,7 +147,16 @@ def pool_ports(pool: Resource, index: Index) -> Iterator[Exposure]:
         port = get_path(each, "backendPort")
         found = known("tcp", port) if isinstance(port, int) else None
         label = f"{found.name} of the nodes" if found is not None else f"Port {port} of the nodes"
-        yield _port(f"pool/{_name(pool)}/{port}", _nat_lock(each, index), f"{label} of the pool {_name(pool)}", pool)
+        title = f"{label} of the pool {_name(pool)}"
+        made = _port(f"pool/{_name(pool)}/{port}", _nat_lock(each, index), title, pool)
+        yield replace(made, ports=_outside(each))
+
+
+def _outside(entry: Any) -> tuple[str, ...]:
+    """Return the ports outside, one for each node; () where they were not returned."""
+    first, last = (get_path(entry, f"frontendPortRange{name}") for name in ("Start", "End"))
+    known = isinstance(first, int) and isinstance(last, int)
+    return (f"{'udp' if same(get_path(entry, 'protocol'), 'UDP') else 'tcp'}/{first}-{last}",) if known else ()
 
 
 def _port(endpoint: str, reach: Lock, title: str, pool: Resource) -> Exposure:

@@ -7,7 +7,7 @@ from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
@@ -35,7 +35,7 @@ REGIONS = {"westeurope": "europe.", "centralindia": "india."}
 CLIENTS = ("directline", "webchat")
 
 
-@BOT.endpoints(app=("bot",))
+@BOT.endpoints(app=("bot",), ports=HTTPS_ONLY)
 def endpoints(bot: Resource, index: Index) -> Iterator[Exposure]:
     what = "The bot's Direct Line"
     enabled = bot.get(ENABLED)

@@ -38,7 +38,7 @@ def reach(cluster: Resource, index: Index) -> Lock | None:
     return Lock(lock.grants, lock.possible_grants, (source_hop(lock), *lock.hops))
 
 
-@CLUSTER.endpoints(data=("cassandra",), reads=(DATA_CENTERS,))
+@CLUSTER.endpoints(data=("cassandra",), reads=(DATA_CENTERS,), ports={"*": ("tcp/9042",)})
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     what, lock = "The Cassandra cluster", reach(cluster, index)
     if lock is None:

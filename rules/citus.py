@@ -46,7 +46,7 @@ PASSWORDS = Switch(
 )
 
 
-@CLUSTER.endpoints(data=("coordinator", "nodes"), reads=(FIREWALL,))
+@CLUSTER.endpoints(data=("coordinator", "nodes"), reads=(FIREWALL,), ports={"*": ("tcp/5432", "tcp/6432")})
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     state = "properties.state"
     made = Exposure(

@@ -24,7 +24,7 @@ PASSWORDS_ONLY = (
 )
 
 
-@CLUSTER.endpoints(data=("hsm/*",))
+@CLUSTER.endpoints(data=("hsm/*",), ports={"*": ("tcp/443", "tcp/2224", "tcp/2225")})
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     modules = cluster.get(MODULES)
     if not isinstance(modules, list):

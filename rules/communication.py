@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
@@ -34,7 +34,7 @@ KEYS = local_auth(
 
 # The SMTP server (smtp.azurecomm.net) is no endpoint of the resource: all customers share it, no setting closes it, and a
 # login is an application of Microsoft Entra ID (communication-services/quickstarts/email/send-email-smtp/smtp-authentication).
-@SERVICE.endpoints(data=("api",))
+@SERVICE.endpoints(data=("api",), ports=HTTPS_ONLY)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "api",

@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, HTTPS_ONLY, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import source_hop
@@ -30,7 +30,9 @@ def _open(environment: Resource, index: Index, seen: Evidence) -> Lock:
     return lock_in(environment, index, grant(Reach.internet, seen))
 
 
-@ENVIRONMENT.endpoints(app=("route/*",), admin=("java/*",), reads=(ROUTES, JAVA))
+@ENVIRONMENT.endpoints(
+    app=("route/*",), admin=("java/*",), reads=(ROUTES, JAVA), ports={"route/*": HTTP_AND_HTTPS, "*": HTTPS}
+)
 def endpoints(environment: Resource, index: Index) -> Iterator[Exposure]:
     routes = environment.children(ROUTES)
     if routes.gap is not None:
@@ -79,7 +81,7 @@ MOVE = (
 
 
 # container-apps/sessions: calls to the management endpoint carry a token of Microsoft Entra ID.
-@SESSION_POOL.endpoints(data=("sessions",))
+@SESSION_POOL.endpoints(data=("sessions",), ports=HTTPS_ONLY)
 def session_endpoints(pool: Resource, index: Index) -> Iterator[Exposure]:
     path = "properties.poolManagementEndpoint"
     reach = grant(Reach.internet, pool.evidence(path))

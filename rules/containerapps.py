@@ -9,7 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, NoPort, ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -124,7 +124,12 @@ def login(app: Resource, index: Index) -> Lock:
 HOSTS = {"ingress": (f"{INGRESS}.customDomains[].name", "properties.latestRevisionFqdn")}
 
 
-@APP.endpoints(app=("ingress", "ingress/*"), reads=(LOGIN,), hosts=HOSTS)
+@APP.endpoints(
+    app=("ingress", "ingress/*"),
+    reads=(LOGIN,),
+    hosts=HOSTS,
+    ports={"ingress": HTTP_AND_HTTPS, "*": NoPort("the number of the port is not known")},
+)
 def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     ingress = ingress_of(app)
     what = "The container app"
@@ -175,6 +180,7 @@ def main_port(app: Resource, ingress: Any, reach: Lock, index: Index) -> Exposur
         display_name=what,
         address=address,
         remedies={"anonymous-access": INTERNAL_ONLY} if tcp else {},
+        ports=_ports(value_at(ingress, "exposedPort"), value_at(ingress, "targetPort")) if tcp else (),
     )
 
 
@@ -195,7 +201,14 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
         reach,
         authentication,
         display_name=f"Port {name} of the container app",
+        ports=_ports(number),
     )
+
+
+def _ports(*numbers: object) -> tuple[str, ...]:
+    """Return the first of these that is a port; () without one."""
+    known = [each for each in numbers if isinstance(each, int) and not isinstance(each, bool) and 0 < each < 65536]
+    return (f"tcp/{known[0]}",) if known else ()
 
 
 def _external(app: Resource, mapping: Any) -> Cause:

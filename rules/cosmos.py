@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from scanner.model.checks import check_value
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible
@@ -169,7 +169,12 @@ WITHOUT_GATEWAY = "Move the clients of the gateway to the account's own address,
 NOT_DOCUMENTED = "whether the network rules of the account hold for its dedicated gateway is not documented"
 
 
-@ACCOUNT.endpoints(data=("cosmos", "gateway/*"), reads=(PERIMETERS, SERVICES), hosts=HOSTS)
+@ACCOUNT.endpoints(
+    data=("cosmos", "gateway/*"),
+    reads=(PERIMETERS, SERVICES),
+    hosts=HOSTS,
+    ports={"cosmos": ("tcp/443", "tcp/10000-20000"), "*": HTTPS},
+)
 def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "cosmos",
@@ -179,8 +184,17 @@ def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         display_name="The Cosmos DB account",
         address=host(account, "properties.documentEndpoint"),
         remedies={"authentication": WITHOUT_PUBLIC_ACCESS} if keys_stay(account) else {},
+        ports=_ports(account),
     )
     yield from gateways(account, index)
+
+
+def _ports(account: Resource) -> tuple[str, ...]:
+    """Return the ports of the API of an account where it has its own; () for the others."""
+    if same(account.get("kind"), "MongoDB"):
+        return ("tcp/10255", "tcp/443")
+    names = [text_at(each, "name") for each in objects_at(account.body, "properties.capabilities")]
+    return ("tcp/10350", "tcp/443") if any(same(each, "EnableCassandra") for each in names) else ()
 
 
 def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
@@ -226,7 +240,7 @@ def cluster_authentication(cluster: Resource) -> Lock:
     return possible(Auth.shared, unknown_value(path, value), seen)
 
 
-@CLUSTER.endpoints(data=("mongo",), reads=(CLUSTER_RULES,))
+@CLUSTER.endpoints(data=("mongo",), reads=(CLUSTER_RULES,), ports={"*": ("tcp/10260",)})
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     lock = firewall(cluster, index, CLUSTER_ACL)
     exposure = Exposure("mongo", "data", lock, cluster_authentication(cluster), display_name="The MongoDB cluster")

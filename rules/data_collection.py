@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall
@@ -45,7 +45,7 @@ MOVE = (
 
 
 # azure-monitor/logs/logs-ingestion-api-overview, azure-monitor-agent: every call carries a token of Microsoft Entra ID.
-@ENDPOINT.endpoints(data=tuple(HOSTS))
+@ENDPOINT.endpoints(data=tuple(HOSTS), ports=HTTPS_ONLY)
 def endpoints(endpoint: Resource, index: Index) -> Iterator[Exposure]:
     network = scoped_firewall(endpoint, index, ACL, SCOPED)
     for name, (path, why, title) in HOSTS.items():
@@ -75,7 +75,7 @@ def public(rule: Resource, path: str) -> Lock | None:
 
 
 # azure-monitor/logs/logs-ingestion-api-overview: rules of the kind Direct have endpoints of their own.
-@RULE.endpoints(data=("direct/*",))
+@RULE.endpoints(data=("direct/*",), ports=HTTPS_ONLY)
 def rule_endpoints(rule: Resource, index: Index) -> Iterator[Exposure]:
     for name, (path, title) in DIRECT.items():
         network = public(rule, path)

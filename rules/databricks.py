@@ -6,7 +6,7 @@ from scanner.model.exposure import Auth, Exposure, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, firewall
 
@@ -25,7 +25,7 @@ HIDDEN_TOKENS = (
 )
 
 
-@WORKSPACE.endpoints(data=("workspace",))
+@WORKSPACE.endpoints(data=("workspace",), ports=HTTPS_ONLY)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     tokens = possible(Auth.shared, Unread(TOKENS, HIDDEN_TOKENS), Evidence(TOKENS, "not visible", "disabled"))
     yield Exposure(

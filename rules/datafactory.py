@@ -6,7 +6,7 @@ from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -43,7 +43,7 @@ def is_self_hosted(runtime: Resource) -> bool:
 
 
 # Authoring and monitoring (adf.azure.com) go through Azure Resource Manager, so they are no endpoint of a factory.
-@FACTORY.endpoints(data=("runtime/*",), reads=(RUNTIMES, CONNECTIONS))
+@FACTORY.endpoints(data=("runtime/*",), reads=(RUNTIMES, CONNECTIONS), ports=HTTPS_ONLY)
 def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
     runtimes = factory.children(RUNTIMES)
     if runtimes.gap is not None:

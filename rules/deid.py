@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
@@ -20,7 +20,7 @@ ACL = Firewall(
 
 
 # healthcare-apis/deidentification/manage-access-rbac: every call carries a token of Microsoft Entra ID.
-@SERVICE.endpoints(data=("deid",))
+@SERVICE.endpoints(data=("deid",), ports=HTTPS_ONLY)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "deid",

@@ -6,7 +6,7 @@ from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, pos
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -94,12 +94,12 @@ def _export(disk: Resource, index: Index, what: str) -> Iterator[Exposure]:
     yield Exposure("export/url", "data", reach, SIGN_IN.lock(disk), display_name=what, address=HOST)
 
 
-@DISK.endpoints(data=("export/*",))
+@DISK.endpoints(data=("export/*",), ports=HTTPS_ONLY)
 def disk_export(disk: Resource, index: Index) -> Iterator[Exposure]:
     yield from _export(disk, index, "The export of the disk")
 
 
-@SNAPSHOT.endpoints(data=("export/*",))
+@SNAPSHOT.endpoints(data=("export/*",), ports=HTTPS_ONLY)
 def snapshot_export(snapshot: Resource, index: Index) -> Iterator[Exposure]:
     yield from _export(snapshot, index, "The export of the snapshot")
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
@@ -23,7 +23,7 @@ ACL = Firewall(
 
 
 # durable-task/scheduler/durable-task-scheduler-identity: managed identities and roles alone; there are no keys.
-@SCHEDULER.endpoints(data=("scheduler",))
+@SCHEDULER.endpoints(data=("scheduler",), ports=HTTPS_ONLY)
 def endpoints(scheduler: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "scheduler",

@@ -42,7 +42,7 @@ def rules_of(group: Resource, index: Index) -> Lock:
     return Lock(inner.grants, inner.possible_grants, inner.hops[1:])
 
 
-@SAN.endpoints(data=("group/*",), reads=(GROUPS,))
+@SAN.endpoints(data=("group/*",), reads=(GROUPS,), ports={"*": ("tcp/3260",)})
 def endpoints(san: Resource, index: Index) -> Iterator[Exposure]:
     groups = san.children(GROUPS)
     if groups.gap is not None:

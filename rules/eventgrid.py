@@ -8,7 +8,7 @@ from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
@@ -63,7 +63,7 @@ NAMES = {
 }
 
 
-@TOPIC.endpoints(data=("publish",), reads=(PERIMETERS,))
+@TOPIC.endpoints(data=("publish",), reads=(PERIMETERS,), ports=HTTPS_ONLY)
 def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     what = NAMES[topic.type.lower().rsplit("/", 1)[-1]]
     # Azure Policy 1adadefe excludes topics of this kind: they run in the customer's Kubernetes cluster.
@@ -82,7 +82,7 @@ KEYS_STAY = (
 )
 
 
-@NAMESPACE.endpoints(data=("publish", "mqtt"))
+@NAMESPACE.endpoints(data=("publish", "mqtt"), ports={"mqtt": ("tcp/8883", "tcp/443"), "*": HTTPS})
 def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(namespace, index, ACL)
     keys = grant(

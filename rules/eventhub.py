@@ -36,7 +36,9 @@ MOVE = (
 )
 
 
-@NAMESPACE.endpoints(data=("events",), reads=(RULE_SET, PERIMETERS))
+@NAMESPACE.endpoints(
+    data=("events",), reads=(RULE_SET, PERIMETERS), ports={"*": ("tcp/5671", "tcp/5672", "tcp/9093", "tcp/443")}
+)
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(namespace)
     yield Exposure(

@@ -34,7 +34,7 @@ def reach(share: Resource, index: Index) -> Lock:
     return lock | possible(Reach.internet, not_a_list(SUBNETS), share.evidence(SUBNETS))
 
 
-@SHARE.endpoints(data=("share",))
+@SHARE.endpoints(data=("share",), ports={"*": ("tcp/2049",)})
 def endpoints(share: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "share",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
@@ -24,7 +24,7 @@ TOKENS = GRAFANA.local_auth(
 )
 
 
-@GRAFANA.endpoints(data=("grafana",))
+@GRAFANA.endpoints(data=("grafana",), ports=HTTPS_ONLY)
 def endpoints(grafana: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "grafana",

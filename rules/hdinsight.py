@@ -11,7 +11,7 @@ from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, gra
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall import private_endpoints
 from scanner.reach.open_ports import subnet_port_lock
@@ -95,7 +95,13 @@ def _address(cluster: Resource, name: str, suffix: str) -> str:
     return next((each for each in named if each), f"{cluster.name}{suffix}.azurehdinsight.net".lower())
 
 
-@CLUSTER.endpoints(data=("gateway", "more/*"), admin=("ssh", "shell/*"), app=("application/*",), reads=(APPLICATIONS,))
+@CLUSTER.endpoints(
+    data=("gateway", "more/*"),
+    admin=("ssh", "shell/*"),
+    app=("application/*",),
+    reads=(APPLICATIONS,),
+    ports={"ssh": ("tcp/22", "tcp/23"), "shell/*": ("tcp/22",), "*": HTTPS},
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     gateway, shell = network(cluster, index, 443), network(cluster, index, 22)
     yield _endpoint("gateway", gateway, GATEWAY, "The cluster gateway", _address(cluster, "HTTPS", ""))
@@ -105,7 +111,8 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             yield _endpoint(f"shell/{name}", shell, SHELL, f"SSH of the cluster ({name})", host)
         else:
             reach = gateway if port == 443 else network(cluster, index, port)
-            yield _endpoint(f"more/{name}", reach, GATEWAY, f"The endpoint {name} of the cluster", host)
+            made = _endpoint(f"more/{name}", reach, GATEWAY, f"The endpoint {name} of the cluster", host)
+            yield replace(made, ports=(f"tcp/{port}",))
     applications = cluster.children(APPLICATIONS)
     if applications.gap is not None:
         yield unread("application/*", "app", applications.gap, display_name="The applications of the cluster")

@@ -11,7 +11,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -56,7 +56,7 @@ def network(service: Resource, workspace: Resource, index: Index) -> Lock:
     return replace(own, grants=grants) | private
 
 
-@WORKSPACE.endpoints(data=("fhir/*", "dicom/*"), reads=(FHIR, DICOM))
+@WORKSPACE.endpoints(data=("fhir/*", "dicom/*"), reads=(FHIR, DICOM), ports=HTTPS_ONLY)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield from _of(workspace, index, FHIR, "fhir", ("FHIR service", "The FHIR services"))
     yield from _of(workspace, index, DICOM, "dicom", ("DICOM service", "The DICOM services"))

@@ -10,7 +10,7 @@ from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGra
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -75,7 +75,11 @@ MODULES = HUB.local_auth(
 )
 
 
-@HUB.endpoints(data=("service", "events"), app=("device",))
+@HUB.endpoints(
+    data=("service", "events"),
+    app=("device",),
+    ports={"device": ("tcp/8883", "tcp/5671", "tcp/443"), "*": ("tcp/443", "tcp/5671")},
+)
 def hub_endpoints(hub: Resource, index: Index) -> Iterator[Exposure]:
     reach, address = hub_network(hub, index), host(hub, "properties.hostName")
     policies = POLICIES.lock(hub).with_name("policies")
@@ -197,7 +201,9 @@ ENROLLED = (
 )
 
 
-@PROVISIONING.endpoints(data=("service",), app=("device",))
+@PROVISIONING.endpoints(
+    data=("service",), app=("device",), ports={"device": ("tcp/8883", "tcp/5671", "tcp/443"), "*": HTTPS}
+)
 def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "service",

@@ -9,7 +9,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -64,13 +64,13 @@ EVERY = {
 }
 
 
-@VAULT.endpoints(data=("vault",))
+@VAULT.endpoints(data=("vault",), ports=HTTPS_ONLY)
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     address = host(vault, "properties.vaultUri")
     yield Exposure("vault", "data", firewall(vault, index, VAULT_ACL), TOKEN, display_name="The vault", address=address)
 
 
-@HSM.endpoints(data=("hsm",))
+@HSM.endpoints(data=("hsm",), ports=HTTPS_ONLY)
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
     address = host(hsm, "properties.hsmUri")
     yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name="The managed HSM", address=address)

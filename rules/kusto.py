@@ -7,7 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -67,7 +67,7 @@ def network(cluster: Resource, index: Index) -> Lock:
     return inside | private_endpoints(cluster, index, ACL.endpoints)
 
 
-@CLUSTER.endpoints(data=tuple(NAMES))
+@CLUSTER.endpoints(data=tuple(NAMES), ports=HTTPS_ONLY)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     reach = network(cluster, index)
     for name, (title, path) in NAMES.items():

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -130,7 +130,7 @@ LINKS = (
 )
 
 
-@WORKFLOW.endpoints(data=("contents",), app=("trigger/*",))
+@WORKFLOW.endpoints(data=("contents",), app=("trigger/*",), ports=HTTPS_ONLY)
 def endpoints(workflow: Resource, index: Index) -> Iterator[Exposure]:
     state = "properties.state"
     for each in callable_triggers(workflow, index):

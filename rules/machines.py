@@ -21,7 +21,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import OWN_PORTS, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.appliances import appliances_before
@@ -283,7 +283,7 @@ def not_assessed(missing: Unread) -> Exposure:
 
 
 # An address without any certain grant is one row for all its ports.
-@MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES))
+@MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES), ports=OWN_PORTS)
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     yield from with_names(_endpoints(machine, index), index)
 
@@ -353,7 +353,7 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
     return found
 
 
-@GROUP.endpoints(admin=PORTS)
+@GROUP.endpoints(admin=PORTS, ports=OWN_PORTS)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     if not isinstance(group.get("properties"), dict):
         yield not_assessed(not_returned("properties", "them"))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
-from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, grant, possible, unread
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
 from scanner.model.resource import Resource
@@ -86,7 +86,8 @@ def _instance(compute: Resource, index: Index, workspace: Lock) -> Iterator[Expo
     elif not is_absent(value) and not same(value, "Disabled"):
         reach = possible(Reach.internet, unknown_value(INSTANCE_SSH, value), seen)
     if reach is not None:
-        yield unless_running(_shell(compute, f"ssh/{name}", title, reach, KEY), compute, STATE)
+        shell = _shell(compute, f"ssh/{name}", title, reach, KEY)
+        yield unless_running(replace(shell, ports=(f"tcp/{_instance_port(compute)}",)), compute, STATE)
     hosts = [text_at(each, "endpointUri") for each in objects_at(compute.body, APPLICATIONS)]
     exposure = Exposure(
         f"apps/{name}",

@@ -7,6 +7,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
+from scanner.model.resource_type import HTTPS, NoPort
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall, firewall, private_endpoints
 
@@ -138,6 +139,11 @@ def _serverless(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
     admin=("ssh/*", "nodes/*"),
     reads=(ONLINE, BATCH, SERVERLESS, COMPUTES),
     hosts={"workspace": ("properties.notebookInfo.fqdn", "properties.mlFlowTrackingUri")},
+    ports={
+        "ssh/*": NoPort("the SSH port of the compute was not returned"),
+        "nodes/*": NoPort("each node has its own port in front of SSH"),
+        "*": HTTPS,
+    },
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     reach = network(workspace, index)

@@ -6,7 +6,7 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, same, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -36,7 +36,7 @@ ACL = Firewall(
 )
 
 
-@REGISTRY.endpoints(data=("registry",), hosts={"registry": ("properties.discoveryUrl",)})
+@REGISTRY.endpoints(data=("registry",), hosts={"registry": ("properties.discoveryUrl",)}, ports=HTTPS_ONLY)
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "registry",

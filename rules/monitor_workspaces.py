@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
@@ -21,7 +21,7 @@ ACL = Firewall(
 
 
 # azure-monitor/metrics/prometheus-api-promql: every query carries a token of Microsoft Entra ID.
-@WORKSPACE.endpoints(data=("query",))
+@WORKSPACE.endpoints(data=("query",), ports=HTTPS_ONLY)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "query",

@@ -54,7 +54,7 @@ def authentication(server: Resource) -> Lock:
     return LOGINS.lock(parameter)
 
 
-@SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY))
+@SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY), ports={"*": ("tcp/3306",)})
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     exposure = Exposure(
         "mysql",

@@ -111,7 +111,7 @@ def sign_in(volume: Resource) -> Lock:
     return open_to_all if is_absent(value) else possible(Auth.anonymous, unknown_value(KERBEROS, value), *seen)
 
 
-@ACCOUNT.endpoints(data=("volume/*",), reads=(POOLS, VOLUMES))
+@ACCOUNT.endpoints(data=("volume/*",), reads=(POOLS, VOLUMES), ports={"*": ("tcp/2049", "tcp/445", "tcp/111")})
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     pools = account.children(POOLS)
     if pools.gap is not None:
@@ -129,6 +129,17 @@ def _last(resource: Resource) -> str:
     return resource.name.rsplit("/", 1)[-1]
 
 
+def _ports(volume: Resource) -> tuple[str, ...]:
+    """Return the ports of the protocols of a volume; NFS 3 has a port mapper too. () where they were not returned."""
+    value = volume.get(PROTOCOLS)
+    named = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    found = [port for each in named for name, ports in PORTS_OF_PROTOCOL.items() if same(each, name) for port in ports]
+    return tuple(dict.fromkeys(found)) if len(named) == len(value or ()) else ()
+
+
+PORTS_OF_PROTOCOL = {"NFSv3": ("tcp/2049", "tcp/111"), "NFSv4.1": ("tcp/2049",), "CIFS": ("tcp/445",)}
+
+
 def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
     made = Exposure(
         f"volume/{pool}/{_last(volume)}",
@@ -137,6 +148,7 @@ def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
         sign_in(volume),
         display_name=f"Volume {_last(volume)}",
         subject=volume,
+        ports=_ports(volume),
     )
     if all(level is Auth.identity for level in made.authentication.levels):
         return made

@@ -25,7 +25,11 @@ NOTHING = "no inbound security rule forwards traffic"
 FORWARDED = Unread("the translation rules of the appliance", "they are in the appliance")
 
 
-@APPLIANCE.endpoints(admin=("nic/*",), app=("ingress/*",))
+@APPLIANCE.endpoints(
+    admin=("nic/*",),
+    app=("ingress/*",),
+    ports={"*": ("*/*",)},
+)
 def endpoints(appliance: Resource, index: Index) -> Iterator[Exposure]:
     yield from _nics(appliance)
     yield from _ingress(appliance, index)

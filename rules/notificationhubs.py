@@ -7,7 +7,7 @@ from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGra
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses
@@ -31,7 +31,7 @@ ACLS = "properties.networkAcls"
 PUBLIC = f"{ACLS}.publicNetworkRule.rights"
 
 
-@NAMESPACE.endpoints(data=("hubs",))
+@NAMESPACE.endpoints(data=("hubs",), ports=HTTPS_ONLY)
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     keys = grant(
         Auth.shared,

@@ -7,7 +7,7 @@ from scanner.model.exposure import ANONYMOUS, SHARED, Exposure, Hop, Lock, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.sources import source_hop
 
@@ -35,7 +35,7 @@ def visible(path: str, value: Any) -> Lock:
 
 # openshift/howto-create-private-cluster-4x: every cluster has the user kubeadmin with a password until someone removes
 # it inside the cluster, which ARM does not show.
-@CLUSTER.endpoints(admin=("api-server",), app=("ingress/*",))
+@CLUSTER.endpoints(admin=("api-server",), app=("ingress/*",), ports={"api-server": ("tcp/6443",), "*": HTTP_AND_HTTPS})
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "api-server",

@@ -40,7 +40,7 @@ def reach(database: Resource, index: Index) -> Lock:
     return lock | possible(Reach.internet, not_a_list(ALLOWED), database.evidence(ALLOWED))
 
 
-@DATABASE.endpoints(data=("database",))
+@DATABASE.endpoints(data=("database",), ports={"*": ("tcp/1521", "tcp/1522", "tcp/443")})
 def endpoints(database: Resource, index: Index) -> Iterator[Exposure]:
     made = Exposure(
         "database",

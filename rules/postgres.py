@@ -42,7 +42,7 @@ PASSWORDS = Switch(
 )
 
 
-@SERVER.endpoints(data=("postgres",), reads=(FIREWALL,))
+@SERVER.endpoints(data=("postgres",), reads=(FIREWALL,), ports={"*": ("tcp/5432", "tcp/6432")})
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     exposure = Exposure(
         "postgres",

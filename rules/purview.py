@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
@@ -22,7 +22,7 @@ ACL = Firewall(
 NAMES = {"catalog": "The Purview catalog", "scan": "The Purview scans", "guardian": "The Purview access policies"}
 
 
-@ACCOUNT.endpoints(data=tuple(NAMES))
+@ACCOUNT.endpoints(data=tuple(NAMES), ports=HTTPS_ONLY)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(account, index, ACL)
     for name, title in NAMES.items():

@@ -10,7 +10,7 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -75,7 +75,7 @@ ACL = Firewall(
 
 # Agents register with a certificate that the vault issues for ten days (backup/backup-azure-backup-faq). Machines, shares
 # and databases of Azure are backed up by identities.
-@VAULT.endpoints(data=("backup",))
+@VAULT.endpoints(data=("backup",), ports=HTTPS_ONLY)
 def endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure("backup", "data", firewall(vault, index, ACL), IDENTITY, display_name="The vault's backup service")
 

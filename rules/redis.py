@@ -70,7 +70,9 @@ def without_password(cache: Resource) -> Lock:
     return possible(Auth.anonymous, unknown_value(NO_PASSWORD, value), seen)
 
 
-@CACHE.endpoints(data=("redis", "redis-plain"), reads=(RULES,))
+@CACHE.endpoints(
+    data=("redis", "redis-plain"), reads=(RULES,), ports={"redis": ("tcp/6380",), "redis-plain": ("tcp/6379",)}
+)
 def cache_endpoints(cache: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(cache, index, ACL)
     authentication = IDENTITY | KEYS.lock(cache) | without_password(cache)
@@ -111,7 +113,11 @@ DATABASE_KEYS = CLUSTER.local_auth(
 )
 
 
-@CLUSTER.endpoints(data=("redis/*",), reads=(DATABASES,))
+def _ports(value: object) -> tuple[str, ...]:
+    return (f"tcp/{value}",) if isinstance(value, int) and not isinstance(value, bool) else ()
+
+
+@CLUSTER.endpoints(data=("redis/*",), reads=(DATABASES,), ports={"*": ("tcp/10000",)})
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     private = private_endpoints(cluster, index, WITH_ENDPOINT.endpoints)
     row = WITH_ENDPOINT if private.grants or private.possible_grants else NEW_OR_PUBLIC
@@ -127,6 +133,7 @@ def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             display_name=f"The Redis database {database.name}",
             subject=database,
             address=address,
+            ports=_ports(database.get("properties.port")),
         )
     if databases.gap is not None:
         authentication = possible(Auth.shared, databases.gap)

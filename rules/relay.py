@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, grant, replace, unread
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, ResourceType
 from scanner.model.verdict import Evidence
 from scanner.reach.firewall import firewall
 
@@ -44,7 +44,16 @@ SUBJECTS = (
 )
 
 
-@NAMESPACE.endpoints(data=("relay",), app=("hybrid/*", "wcf/*"), reads=(RULE_SET, HYBRID, WCF))
+@NAMESPACE.endpoints(
+    data=("relay",),
+    app=("hybrid/*", "wcf/*"),
+    reads=(RULE_SET, HYBRID, WCF),
+    ports={
+        "wcf/*": ("tcp/443", "tcp/5671", "tcp/9350-9354"),
+        "relay": ("tcp/443", "tcp/5671", "tcp/9350-9354"),
+        "*": HTTPS,
+    },
+)
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     reach, address = firewall(namespace, index, ACL), host(namespace, "properties.serviceBusEndpoint")
     keys = grant(

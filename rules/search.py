@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved
@@ -36,7 +36,7 @@ KEYS = local_auth(
 MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
 
 
-@SERVICE.endpoints(data=("search",), reads=(PERIMETERS,))
+@SERVICE.endpoints(data=("search",), reads=(PERIMETERS,), ports=HTTPS_ONLY)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(service)
     yield Exposure(

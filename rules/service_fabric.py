@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NoPort, ResourceType
 from scanner.model.unread import malformed
 from scanner.model.verdict import (
     ABSENT,
@@ -200,7 +200,13 @@ def _is_known(text: str) -> bool:
     return text == "*" or (first.isdecimal() and (last or first).isdecimal())
 
 
-@MANAGED.endpoints(admin=("client", "http", "rdp"))
+@MANAGED.endpoints(
+    admin=("client", "http", "rdp"),
+    ports={
+        "rdp": NoPort("each node has its own port in front of RDP"),
+        "*": NoPort("the port of the cluster is not known"),
+    },
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     address = host(cluster, "properties.fqdn")
     for name, (path, usual, title) in PORTS.items():
@@ -219,8 +225,13 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
             display_name=title,
             address=address,
             remedies={"authentication": Remedy(steps=(TO_ENTRA,))} if not cluster.has(ENTRA) else {},
+            ports=_ports(usual if is_absent(value) else value),
         )
     yield _rdp(cluster, index, address)
+
+
+def _ports(value: object) -> tuple[str, ...]:
+    return (f"tcp/{value}",) if isinstance(value, int) and not isinstance(value, bool) else ()
 
 
 TO_ENTRA = "Connect the cluster to Microsoft Entra ID first (service-fabric/service-fabric-cluster-creation-setup-aad), then delete its client certificates"

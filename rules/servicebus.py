@@ -39,7 +39,7 @@ MOVE = (
 )
 
 
-@NAMESPACE.endpoints(data=("messages",), reads=(RULE_SET, PERIMETERS))
+@NAMESPACE.endpoints(data=("messages",), reads=(RULE_SET, PERIMETERS), ports={"*": ("tcp/5671", "tcp/5672", "tcp/443")})
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(namespace)
     yield Exposure(

@@ -21,7 +21,7 @@ from scanner.model.exposure import (
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -81,7 +81,7 @@ NAMES = {
 }
 
 
-@SERVICE.endpoints(data=("server", "rest", "trace"), app=("client", "hub/*"), reads=(HUBS,))
+@SERVICE.endpoints(data=("server", "rest", "trace"), app=("client", "hub/*"), reads=(HUBS,), ports=HTTPS_ONLY)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     address, keys = host(service, "properties.hostName"), KEYS.lock(service)
     client = reach_of(service, index, "ClientConnection")

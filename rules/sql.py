@@ -177,7 +177,7 @@ def group_hosts(server: Resource) -> tuple[str, ...]:
     return tuple(found)
 
 
-@SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY))
+@SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY), ports={"*": ("tcp/1433", "tcp/11000-11999")})
 def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     synapse = of_synapse(server)
     hidden = without_rules(server, index)
@@ -224,7 +224,11 @@ def outside(instance: Resource, index: Index) -> Lock:
     )
 
 
-@INSTANCE.endpoints(data=("tds", "tds-public"), reads=(INSTANCE_ONLY,))
+@INSTANCE.endpoints(
+    data=("tds", "tds-public"),
+    reads=(INSTANCE_ONLY,),
+    ports={"tds": ("tcp/1433", "tcp/11000-11999"), "tds-public": ("tcp/3342",)},
+)
 def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
     lock = authentication(instance, INSTANCE_ONLY)
     private = Exposure(

@@ -8,7 +8,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop
@@ -26,7 +26,7 @@ OPEN = Evidence("network", "no setting of the agent limits it", None)
 ROLES = "Keep the roles on the agent to those who need it, and its run mode at Review: an agent has no network settings"
 
 
-@AGENT.endpoints(admin=("agent",))
+@AGENT.endpoints(admin=("agent",), ports=HTTPS_ONLY)
 def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
     hop = Hop("switch", "Public network access", "an agent has no network settings", allows=True)
     open_ = grant(Reach.internet, OPEN)

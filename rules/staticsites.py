@@ -6,7 +6,7 @@ from scanner.model.exposure import Auth, Exposure, Lock, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
@@ -69,7 +69,9 @@ def _by_mode(password: Resource, environment: str) -> Lock:
 HOSTS = {"site": ("properties.customDomains[]",)}
 
 
-@SITE.endpoints(app=("site", "preview/*"), reads=(CONNECTIONS, PASSWORD, BUILDS), hosts=HOSTS)
+@SITE.endpoints(
+    app=("site", "preview/*"), reads=(CONNECTIONS, PASSWORD, BUILDS), hosts=HOSTS, ports={"*": HTTP_AND_HTTPS}
+)
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(site, index, ACL)
     yield Exposure(

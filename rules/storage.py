@@ -21,7 +21,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -414,6 +414,12 @@ HOSTS = {
     app=("web",),
     reads=(BLOB_SERVICE, CONTAINERS, SHARES, USERS, PERIMETERS),
     hosts=HOSTS,
+    ports={
+        "sftp": ("tcp/22",),
+        "nfs": ("tcp/2049", "tcp/111", "tcp/2048"),
+        "file": ("tcp/445", "tcp/443"),
+        "*": HTTP_AND_HTTPS,
+    },
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     served = services(account)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
@@ -27,7 +27,7 @@ SERVERS_ONLY = (
 )
 
 
-@SERVICE.endpoints(data=("sync",))
+@SERVICE.endpoints(data=("sync",), ports=HTTPS_ONLY)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "sync",

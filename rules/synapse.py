@@ -8,7 +8,7 @@ from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTPS, Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
@@ -101,7 +101,9 @@ def not_audited(workspace: Resource, index: Index, *, logs: Read) -> Verdict:
 STORAGE, MONITOR = "properties.storageEndpoint", "properties.isAzureMonitorTargetEnabled"
 
 
-@WORKSPACE.endpoints(data=(*SQL, "development"), reads=(FIREWALL, ENTRA_ONLY))
+@WORKSPACE.endpoints(
+    data=(*SQL, "development"), reads=(FIREWALL, ENTRA_ONLY), ports={"development": HTTPS, "*": ("tcp/1433",)}
+)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     reach, sign_in = firewall(workspace, index, ACL), logins(workspace)
     for name, (title, member) in SQL.items():

@@ -10,6 +10,7 @@ from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
+from scanner.model.resource_type import HTTPS_ONLY
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
@@ -102,7 +103,7 @@ def ingestion_hosts(workspace: Resource) -> list[str]:
 
 # Ingestion has hosts of the workspace (ods, oms, agentsvc); queries of all workspaces go to one host
 # (azure-monitor/fundamentals/azure-monitor-network-access). A query always carries a token.
-@WORKSPACE.endpoints(data=("ingestion", "query"), reads=(PERIMETERS,))
+@WORKSPACE.endpoints(data=("ingestion", "query"), reads=(PERIMETERS,), ports=HTTPS_ONLY)
 def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "ingestion",
@@ -128,7 +129,7 @@ def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]
 # Live metrics, the profiler and the debugger send by the lock of ingestion; live metrics are watched by that of queries
 # (azure-monitor/fundamentals/private-link-design). The host is in the connection string, which is a credential: it is not
 # read. API keys of components no longer query since 2026-03-31.
-@COMPONENT.endpoints(data=("ingestion", "query"))
+@COMPONENT.endpoints(data=("ingestion", "query"), ports=HTTPS_ONLY)
 def component_endpoints(component: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "ingestion",

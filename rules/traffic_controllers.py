@@ -7,7 +7,7 @@ from scanner.model.exposure import Auth, Exposure, Hop, Reach, grant, possible, 
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop
 
@@ -22,7 +22,7 @@ WAF = "properties.wafPolicy.id"
 
 # application-gateway/for-containers/overview: a frontend has a public name; gateways, listeners and routes are resources
 # of Kubernetes. Address rules are in preview versions of the API alone, and Kubernetes says what they apply to.
-@CONTROLLER.endpoints(app=("frontend/*",), reads=(FRONTENDS,))
+@CONTROLLER.endpoints(app=("frontend/*",), reads=(FRONTENDS,), ports={"*": HTTP_AND_HTTPS})
 def endpoints(controller: Resource, index: Index) -> Iterator[Exposure]:
     frontends = controller.children(FRONTENDS)
     for each in frontends:

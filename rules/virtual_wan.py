@@ -73,7 +73,7 @@ def methods(configuration: Resource) -> Lock:
 
 
 # virtual-wan/point-to-site-concepts: clients reach the gateway at addresses of Azure, which ARM does not return.
-@USERS.endpoints(admin=("vpn",))
+@USERS.endpoints(admin=("vpn",), ports={"*": ("tcp/443", "udp/500", "udp/4500")})
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     lock = sign_in(gateway, index)
     reach = grant(Reach.internet, Evidence("network", "no setting of the gateway limits it"))

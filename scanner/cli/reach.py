@@ -57,21 +57,6 @@ NAME = 18
 SHORT = {"firewall": "firewall", "switch": "public access", "no-nsg": "no network security group"}
 """Names of locks that are no resources of their own."""
 WORDS = {True: "allows", False: "blocks", None: "unknown"}
-SERVES = {
-    "tds": 1433,
-    "tds-public": 3342,
-    "postgres": 5432,
-    "mysql": 3306,
-    "redis": 6380,
-    "redis-plain": 6379,
-    "ftp": 21,
-    "sftp": 22,
-    "file": 445,
-    "nfs": 2049,
-    "mqtt": 8883,
-    "mongo": 10260,
-}
-"""The TCP ports of endpoints without a port in their name; all others use 443."""
 _SCALE_SET = "microsoft.compute/virtualmachinescalesets"
 _NAME = re.compile(r"[\w.() -]+", re.ASCII)
 
@@ -186,7 +171,7 @@ def _of_kind(
     exposures = _exposures(question, kind, top, evaluation)
     named = parse_port(question.port)
     if kind.path_function is None:
-        chosen = [each for each in exposures if not question.port or _serves(each.endpoint, question.port, named)]
+        chosen = [each for each in exposures if not question.port or _serves(kind, each, question.port, named)]
         if not chosen and exposures:
             ends = ", ".join(dict.fromkeys(each.endpoint for each in exposures))
             raise InputError(
@@ -244,14 +229,12 @@ def _with_front_ends(found: ReachAnswer, exposures: Sequence[Exposure]) -> Reach
     return replace(found, also_published=tuple(published), endpoint=endpoint)
 
 
-def _serves(endpoint: str, text: str, named: AskedPort | None) -> bool:
-    if same(endpoint, text):
+def _serves(kind: ResourceType, exposure: Exposure, text: str, named: AskedPort | None) -> bool:
+    """Return whether a text names an endpoint, or one of its ports."""
+    if same(exposure.endpoint, text):
         return True
-    if named is None:
-        return False
-    if endpoint.startswith(("tcp/", "udp/", "*/")):
-        return endpoint_covers(endpoint, named)
-    return named.protocol == "tcp" and named.number == SERVES.get(endpoint.partition("/")[0], 443)
+    ports = kind.ports_of(exposure)
+    return named is not None and isinstance(ports, tuple) and any(endpoint_covers(each, named) for each in ports)
 
 
 # Live

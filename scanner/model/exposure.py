@@ -299,6 +299,8 @@ class Exposure(Struct, frozen=True, dict=True):
     hosts: tuple[str, ...] = ()
     publishers: tuple[Chain, ...] = ()
     hidden_rules: str = ""
+    ports: tuple[str, ...] = ()
+    """Its ports, where the resource itself says them: see `ResourceType.endpoints`."""
     stopped: bool = False
     """Whether the endpoint answers no one now, because its resource is stopped: see `rules/common.py`, when_started."""
 

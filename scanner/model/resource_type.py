@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
@@ -14,6 +14,22 @@ from scanner.model.verdict import Unread
 if TYPE_CHECKING:
     from scanner.model.index import Index
 
+
+class NoPort(NamedTuple):
+    """Why no port of an endpoint is known."""
+
+    why: str
+
+
+Ports = tuple[str, ...] | NoPort
+"""The ports of an endpoint, each as `tcp/443`, `udp/500-600` or `*/*`; or why none is known."""
+HTTPS: Ports = ("tcp/443",)
+HTTP_AND_HTTPS: Ports = ("tcp/443", "tcp/80")
+"""A web server that answers plain HTTP too, if only to redirect."""
+HTTPS_ONLY: Mapping[str, Ports] = {"*": HTTPS}
+OWN_PORTS: Mapping[str, Ports] = {}
+"""The ports of endpoints whose names are their ports: `tcp/22`."""
+_NO_PORT = NoPort("its type does not say at which port it answers")
 _MOST_NAMES = 4096
 """For how many endpoints a type remembers where their host names are: containers give endpoints their names."""
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
@@ -180,6 +196,7 @@ class ResourceType:
         self.each = each
         self.children: list[Read] = []
         self.endpoint_kinds: dict[str, EndpointKind] = {}
+        self.endpoint_ports: Mapping[str, Ports] = {}
         self.hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] = {}
         self._host_places: dict[str, tuple[str | tuple[Read, str], ...]] = {}
         self.endpoint_reads: tuple[Read, ...] = ()
@@ -201,6 +218,7 @@ class ResourceType:
         app: tuple[str, ...] = (),
         reads: tuple[Read, ...] = (),
         hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] | None = None,
+        ports: Mapping[str, Ports] | None = None,
     ) -> Callable[[EndpointFunction], EndpointFunction]:
         """Make the decorated function (resource, index) -> exposures the exposure function of this type.
 
@@ -208,6 +226,8 @@ class ResourceType:
         `hosts`: where the further host names of endpoints are, which have the same locks: by name or pattern the paths
         of URLs or names, of the resource or, in a pair, of what a read returns. `[]` is each entry of a list,
         `[name=value]` each one with a value, `*` each member of an object.
+        `ports`: the ports of endpoints by name or pattern, the first that fits; `Exposure.ports` overrides them where
+        the resource itself says its ports.
         """
         kinds: dict[str, EndpointKind] = {}
         kinds.update(dict.fromkeys(data, "data"))
@@ -218,7 +238,7 @@ class ResourceType:
             if self.endpoint_function is not None:
                 raise ValueError(f"{self.type} has two exposure functions")
             self.endpoint_kinds, self.endpoint_reads, self.endpoint_function = kinds, reads, function
-            self.hosts = hosts or {}
+            self.hosts, self.endpoint_ports = hosts or {}, ports or {}
             self._host_places.clear()
             return function
 
@@ -234,6 +254,15 @@ class ResourceType:
             if len(self._host_places) < _MOST_NAMES:
                 self._host_places[endpoint] = found
         return found
+
+    def ports_of(self, exposure: Exposure) -> Ports:
+        """Return the ports of an endpoint, or why none is known."""
+        if exposure.ports:
+            return exposure.ports
+        name = exposure.endpoint
+        if name.startswith(("tcp/", "udp/", "*/")):
+            return (name,)
+        return next((ports for each, ports in self.endpoint_ports.items() if fnmatchcase(name, each)), _NO_PORT)
 
     def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make the decorated function return the network paths to a resource whose endpoints are ports.

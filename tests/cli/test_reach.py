@@ -10,6 +10,9 @@ import pytest
 from scanner.cli.reach import answers
 from scanner.cli.reach_names import Question
 from scanner.evaluate.run import Evaluation
+from scanner.model.json_paths import same
+from scanner.model.resource_type import NoPort
+from scanner.reach.port_query import port_of_endpoint
 from scanner.rulebook.loader import load
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox, running
@@ -276,6 +279,42 @@ def test_the_internet_s_answers_agree_with_the_findings(estate: tuple[Sandbox, P
             wrong.append((row["resource"], row["endpoint"], row["reach"], [each.sentence for each in found]))
     assert len(seen) > 20
     assert wrong == []
+
+
+def test_every_endpoint_is_found_at_its_port(estate: tuple[Sandbox, Path, Path]) -> None:
+    """For each endpoint of each type of the sample: asking for its port answers about it."""
+    taken = snapshots.read(estate[1])
+    evaluation, bundles = Evaluation(taken, load(packages=False)), list(taken.bundles())
+    seen: set[tuple[str, str]] = set()
+    for row in json.loads(estate[2].read_bytes())["exposures"]:
+        name, type = row["endpoint"], row["resource"].split("/")[6:8]
+        kind = next(each for each in evaluation.kinds["/".join(type).lower()] if each.endpoint_function is not None)
+        exposure = next(
+            (
+                each
+                for top in bundles
+                if top.top is not None and same(top.top.id, row["resource"])
+                for each in evaluation.exposures(kind, top.top)[0]
+                if each.endpoint == name
+            ),
+            None,
+        )
+        ports = kind.ports_of(exposure) if exposure is not None else NoPort("")
+        place = (kind.type, name.partition("/")[0])
+        if isinstance(ports, NoPort) or place in seen or kind.path_function is not None:
+            continue
+        seen.add(place)
+        port = port_of_endpoint(ports[0])
+        assert port is not None
+        found = answers(Question(row["resource"], "internet", f"{port.protocol}/{port.number}"), evaluation, bundles)
+        assert any(each.endpoint == name for each in found), (row["resource"], name, ports)
+    assert len(seen) > 60
+
+
+def test_ssh_of_a_cluster_is_found_at_its_port(demo: Path) -> None:
+    ended = twolocks("reach", "hdi-forsok", "--port", "tcp/22", "--from", demo)
+    assert ended.code == 0, ended.err
+    assert "can open ssh on hdi-forsok" in ended.out
 
 
 def _named(id: str) -> dict[str, str]:

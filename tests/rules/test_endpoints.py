@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from scanner.model.exposure import LOCKS
-from scanner.model.resource_type import ResourceType
+from scanner.model.exposure import IDENTITY, LOCKS, NO_GRANT, Exposure
+from scanner.model.resource_type import NoPort, ResourceType
+from scanner.reach.port_query import port_of_endpoint
 from tests.rules import examples
 from tests.rules.each import each_case
 from tests.rules.examples import Case
@@ -76,3 +77,34 @@ def test_an_example_shows_the_endpoint(type: str, endpoint: str) -> None:
         name for case in examples.cases() if KINDS[type] in examples.kinds_of(case.type) for name in case.exposures
     )
     assert any(fnmatchcase(name, endpoint) for name in shown)
+
+
+@pytest.mark.parametrize(("type", "endpoint"), PLACES)
+def test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none(type: str, endpoint: str) -> None:
+    kind = KINDS[type]
+    found = kind.ports_of(Exposure(endpoint, kind.endpoint_kinds[endpoint], NO_GRANT, IDENTITY))
+    if isinstance(found, NoPort):
+        assert found.why in {each.why for each in kind.endpoint_ports.values() if isinstance(each, NoPort)}
+        return
+    assert found
+    assert "*/*" in found or endpoint.endswith("p/*") or all(port_of_endpoint(each) for each in found), found
+
+
+@pytest.mark.parametrize("type", CONTRACT)
+def test_the_ports_of_a_type_are_of_its_endpoints(type: str) -> None:
+    kind = KINDS[type]
+    left = list(kind.endpoint_kinds)
+    for pattern in kind.endpoint_ports:
+        fits = [each for each in left if fnmatchcase(each, pattern)]
+        assert fits, pattern
+        left = [each for each in left if each not in fits]
+
+
+@each_case
+def test_the_ports_of_an_exposure_are_ports(case: Case) -> None:
+    for kind in examples.kinds_of(case.type):
+        top = examples.bundle(case).top
+        assert top is not None
+        for exposure in examples.evaluation(case).exposures(kind, top)[0]:
+            found = kind.ports_of(exposure)
+            assert isinstance(found, NoPort) or all(port_of_endpoint(each) for each in found), exposure.endpoint
