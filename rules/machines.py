@@ -25,7 +25,9 @@ from scanner.model.resource_type import OWN_PORTS, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.appliances import appliances_before
+from scanner.reach.callers import Caller, caller_of_resource
 from scanner.reach.front_ends import publishers
+from scanner.reach.internal_paths import internal_paths, scale_set_internal_paths
 from scanner.reach.known_ports import KnownPort, known
 from scanner.reach.narrowing import caused, narrowing
 from scanner.reach.networks import Nic, key_of
@@ -33,6 +35,7 @@ from scanner.reach.open_ports import OpenPorts, closed_path_hops, open_ports
 from scanner.reach.paths import NetworkPath
 from scanner.reach.peerings import unseen_peers
 from scanner.reach.port_query import AskedPort, endpoint_covers
+from scanner.reach.scale_set_senders import scale_set_senders
 from scanner.reach.scale_sets import scale_set_paths
 from scanner.reach.sources import cached
 from scanner.reach.topology import Topology, topology
@@ -101,17 +104,20 @@ def listed(machine: Resource, path: str) -> list[object]:
 
 
 @MACHINE.paths
-def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[str, ...], tuple[Unread, ...]]:
-    """Return the network paths to a machine, its publishers, and the parts that were not read."""
+def paths(
+    machine: Resource, found: Topology
+) -> tuple[list[NetworkPath], dict[str, frozenset[int]], tuple[Unread, ...]]:
+    """Return the network paths to a machine, the parts that were not read, and its publishers with the ports that these
+    call (none: not known).
+    """
     front_ends = publishers(found.index)
     if not is_vm(machine):
         if not is_uniform(machine):
-            return [], (), ()
+            return [], {}, ()
         network_paths = scale_set_paths(
             found, listed(machine, MODEL), machine.children(NICS), machine.children(ADDRESSES)
         )
-        keys = front_ends.machine_keys(machine.id, (), network_paths)
-        return network_paths, front_ends.publishers(keys), ()
+        return network_paths, front_ends.of_machine(machine.id, (), network_paths), ()
     network_paths = []
     nics: list[Nic] = []
     missing: list[Unread] = []
@@ -124,19 +130,41 @@ def paths(machine: Resource, found: Topology) -> tuple[list[NetworkPath], tuple[
             continue
         network_paths += found.paths(nic)
         nics.append(nic)
-    keys = front_ends.machine_keys(machine.id, nics, network_paths)
-    return network_paths, front_ends.publishers(keys), tuple(missing)
+    return network_paths, front_ends.of_machine(machine.id, nics, network_paths), tuple(missing)
 
 
-def called_ports(
-    machine: Resource, found: Topology, network_paths: list[NetworkPath]
-) -> tuple[dict[str, frozenset[int]], "tuple[Chain, ...]"]:
-    """Return the ports that the publishers of a machine call, by their text, and the same publishers as hops."""
+def interfaces(machine: Resource) -> list[str]:
+    """Return the ids of the network interfaces of a virtual machine. Raise Unread if they were not returned."""
+    return [str(value_at(each, "id")) for each in listed(machine, "properties.networkProfile.networkInterfaces")]
+
+
+@MACHINE.inside
+def inside_paths(machine: Resource, found: Topology) -> list[NetworkPath]:
+    """Return the paths to a machine from inside its networks."""
+    if is_vm(machine):
+        return internal_paths(found, interfaces(machine))
+    return scale_set_internal_paths(found, listed(machine, MODEL), machine.children(NICS))
+
+
+@MACHINE.senders
+def senders(machine: Resource, found: Topology) -> Caller | None:
+    """Return a machine as a caller."""
+    if is_vm(machine):
+        in_set = not is_absent(machine.get("properties.virtualMachineScaleSet"))
+        return caller_of_resource(machine.name, machine.id, found, interfaces(machine), bare=not in_set)
+    if not is_uniform(machine):
+        missing = Unread(machine.name, "its instances are virtual machines of their own: ask for one of them")
+        return Caller(machine.name, missing=(missing,))
+    ends = scale_set_senders(found, listed(machine, MODEL), machine.children(NICS))
+    return caller_of_resource(machine.name, machine.id, found, more=ends)
+
+
+def chains_of(machine: Resource, found: Topology, network_paths: list[NetworkPath]) -> "tuple[Chain, ...]":
+    """Return the publishers of a machine as hops."""
     values = objects_at(machine.body, "properties.networkProfile.networkInterfaces")
     nics = [nic for each in values if (nic := found.fabric.nics.get(key_of(str(value_at(each, "id"))))) is not None]
     front_ends = publishers(found.index)
-    chains = front_ends.chains(front_ends.machine_keys(machine.id, nics, network_paths))
-    return front_ends.called_ports(machine.id, nics, network_paths), chains
+    return front_ends.chains(front_ends.machine_keys(machine.id, nics, network_paths))
 
 
 def published(exposure: Exposure, chains: "tuple[Chain, ...]") -> Exposure:
@@ -292,13 +320,13 @@ def _endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     found = topology(index)
     try:
         machine.require("properties")
-        network_paths, published_by, missing = paths(machine, found)
+        network_paths, called, missing = paths(machine, found)
     except Unread as stop:
-        network_paths, published_by, missing = [], (), (stop,)
+        network_paths, called, missing = [], {}, (stop,)
     places = tuple(subnets(machine, found))
-    published_by = (*published_by, *unseen_peers(index, places), *appliances_before(found, places))
+    published_by = (*called, *unseen_peers(index, places), *appliances_before(found, places))
     found_ports = open_ports(network_paths, found.fabric, index)
-    called, chains = called_ports(machine, found, network_paths) if published_by else ({}, ())
+    chains = chains_of(machine, found, network_paths) if called else ()
     resting = stopped(machine) if found_ports else False
     blind = {open_port.address for open_port in found_ports if open_port.every_port and not open_port.reach.grants}
     for open_port in found_ports:

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -16,7 +16,6 @@ from scanner.cli.reach_names import (
     find_target,
     is_address,
     is_at,
-    nics_of,
     not_covered,
     unknown_resource,
 )
@@ -36,7 +35,8 @@ from scanner.output.storage import Storage
 from scanner.reach.answers import ReachAnswer
 from scanner.reach.callers import Caller
 from scanner.reach.front_ends import PUBLISHER_PREFIXES
-from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, internal_paths, parse_port, port_of_endpoint
+from scanner.reach.paths import NetworkPath
+from scanner.reach.port_query import AskedPort, ask_port, endpoint_covers, parse_port, port_of_endpoint
 from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import Topology, topology
 from scanner.rulebook.kept import kept_paths
@@ -121,6 +121,8 @@ def _lines(found: Sequence[ReachAnswer], whole: bool) -> Iterator[Line]:
                 yield Line(hop.detail, f"  {WORDS[hop.allows]:<8}{name}", 2 + 8 + NAME)
         for said in each.also_published:
             yield Line(f"{'also':<8}{clean(said)}", column=2, whole=True)
+        if each.next_step:
+            yield Line(f"{'next':<8}{clean(each.next_step)}", column=2, whole=True)
 
 
 # Answers of a snapshot
@@ -141,7 +143,7 @@ def answers(question: Question, evaluation: Evaluation, bundles: Iterable[Bundle
 def _answers(question: Question, evaluation: Evaluation, bundles: Iterable[Bundle]) -> list[ReachAnswer]:
     bundle, others, instances = find_target(question, evaluation, bundles)
     topologies = topology(evaluation.index)
-    caller = find_caller(question.source, others, topologies)
+    caller = find_caller(question.source, others, topologies, evaluation)
     top = bundle.top
     if top is None:
         gap = next(iter(bundle.gaps.values()), None)
@@ -179,37 +181,74 @@ def _of_kind(
             )
         if not exposures:
             return [ReachAnswer("no", f"{top.name} has no endpoint", ())]
-        return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in chosen]
+        index = evaluation.index
+        return [_of_exposure(each, ask_endpoint(each, top, caller, index, kind, named)) for each in chosen]
     if question.port and named is None:
         raise InputError(f'"{question.port}" is not a port', at=f"--port {question.port}", do="write tcp/22")
+    return list(_of_machine(named, kind, top, caller, found, exposures))
+
+
+def _of_machine(
+    named: AskedPort | None,
+    kind: ResourceType,
+    top: Resource,
+    caller: Caller,
+    found: Topology,
+    exposures: Sequence[Exposure],
+) -> Iterator[ReachAnswer]:
+    """Yield the answers for a resource whose endpoints are ports: for one port, or for each that may be open."""
+    assert kind.path_function is not None
     missing: tuple[Unread, ...] = ()
+    led: list[NetworkPath] = []
+    inside: list[NetworkPath] = []
+    published: dict[str, frozenset[int]] = {}
     try:
-        led, _, missing = kind.path_function(top, found)
+        led, published, missing = kind.path_function(top, found)
+        inside = kind.inside_function(top, found) if caller.in_network and kind.inside_function is not None else []
     except Unread as stop:
-        led, missing = [], (stop,)
-    inside = internal_paths(caller, found, nics_of(top)) if caller.in_network else []
+        missing = (*missing, stop)
+    every = [*inside, *led]
     if named is not None:
-        answer = ask_port(named, [*inside, *led], missing, top, caller, found, exposures)
-        return [_with_front_ends(replace(answer, endpoint=f"{named.protocol}/{named.number}"), exposures)]
+        yield _at_port(named, every, missing, top, caller, found, exposures, published)
+        return
     places = [(each.endpoint, each.address) for each in exposures if each.proven_reach or each.inconclusive]
     for path in inside:
         labels = [each.label for each in path.open_ranges(found.fabric)]
         places += [(label, path.front_end.address) for label in (["*/*"] if "*/*" in labels else labels)]
     ports = [(port_of_endpoint(label), address) for label, address in dict.fromkeys(places)]
-    if not ports or missing:
-        return [_with_front_ends(ask_endpoint(each, top, caller, evaluation.index), [each]) for each in exposures]
-    every = [*inside, *led]
-    found_at = [
-        replace(
-            ask_port(
-                port, [each for each in every if each.front_end.address == at], missing, top, caller, found, exposures
-            ),
-            endpoint=f"{port.protocol}/{port.number}",
-        )
-        for port, at in ports
-        if port is not None
-    ]
-    return [_with_front_ends(each, exposures) for each in found_at]
+    if caller.in_network and (not ports or missing):
+        yield _at_port(AskedPort("tcp", 0, "*/*"), every, missing, top, caller, found, exposures, published)
+    elif not ports or missing:
+        for each in exposures:
+            yield _of_exposure(each, ask_endpoint(each, top, caller, found.index))
+    else:
+        for port, at in ports:
+            if port is not None:
+                there = [each for each in every if each.front_end.address == at]
+                yield _at_port(port, there, missing, top, caller, found, exposures, published)
+
+
+def _at_port(
+    port: AskedPort,
+    paths: Sequence[NetworkPath],
+    missing: tuple[Unread, ...],
+    top: Resource,
+    caller: Caller,
+    found: Topology,
+    exposures: Sequence[Exposure],
+    published: Mapping[str, frozenset[int]],
+) -> ReachAnswer:
+    """Return the answer for a port, with the gateways that call it and the DNS names that lead to the machine."""
+    answer = ask_port(port, paths, missing, top, caller, found, exposures)
+    called = [each for each, ports in published.items() if not ports or _is_called(port, ports)]
+    return replace(answer, also_published=tuple(called), endpoint=f"{port.protocol}/{port.number}")
+
+
+def _is_called(port: AskedPort, ports: frozenset[int]) -> bool:
+    """Return whether a gateway that calls these TCP ports calls a port, or one of the range that it represents."""
+    if port.name:
+        return any(endpoint_covers(port.name, AskedPort("tcp", each)) for each in ports)
+    return port.protocol == "tcp" and port.number in ports
 
 
 def _exposures(question: Question, kind: ResourceType, top: Resource, evaluation: Evaluation) -> list[Exposure]:
@@ -222,11 +261,10 @@ def _exposures(question: Question, kind: ResourceType, top: Resource, evaluation
     return exposures
 
 
-def _with_front_ends(found: ReachAnswer, exposures: Sequence[Exposure]) -> ReachAnswer:
-    """Return the answer with other resources that publish these endpoints, in the words of the report."""
-    published = dict.fromkeys(said for each in exposures for said in each.admits if said.startswith(PUBLISHER_PREFIXES))
-    endpoint = exposures[0].endpoint if len(exposures) == 1 and not found.endpoint else found.endpoint
-    return replace(found, also_published=tuple(published), endpoint=endpoint)
+def _of_exposure(exposure: Exposure, found: ReachAnswer) -> ReachAnswer:
+    """Return the answer with other resources that publish the endpoint, in the words of the report."""
+    published = dict.fromkeys(each for each in exposure.admits if each.startswith(PUBLISHER_PREFIXES))
+    return replace(found, also_published=tuple(published), endpoint=found.endpoint or exposure.endpoint)
 
 
 def _serves(kind: ResourceType, exposure: Exposure, text: str, named: AskedPort | None) -> bool:
@@ -269,7 +307,7 @@ async def _read(question: Question, rules: RuleSet, settings: Settings, screen: 
         if source and source.lower() not in ("internet", "*") and not is_address(source):
             other = await finder.id(source, set(), f"--source {source}")
             beside.append(subscription_of(other))
-            if type_of(root_of(other)).lower() == MACHINE:
+            if type_of(root_of(other)).lower() in (MACHINE, _SCALE_SET):
                 ids.append(other)
         scope = Scope(
             resources=tuple(dict.fromkeys(ids)), index_subscriptions=tuple(dict.fromkeys(beside)), admin_rules=True

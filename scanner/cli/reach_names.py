@@ -1,6 +1,7 @@
 """The resources that a reach query names: the target, the caller, the instances of a scale set."""
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from msgspec import Struct, field
 
@@ -9,10 +10,10 @@ from scanner.evaluate.hosts import host_of
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import PUBLIC_ADDRESSES, BadAddress, parse
 from scanner.model.exposure import Exposure
-from scanner.model.ids import is_subscription, name_of, root_of, segments, type_of
+from scanner.model.ids import is_subscription, name_of, root_of, segments, subscription_of, type_of
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Bundle, Resource
-from scanner.model.verdict import Unread
+from scanner.model.verdict import Unread, not_listed
 from scanner.reach.callers import INTERNET, Caller, caller_of_resource
 from scanner.reach.public_addresses import public_addresses
 from scanner.reach.topology import Topology, topology
@@ -47,15 +48,6 @@ def is_at(exposure: Exposure, host: str) -> bool:
     """Return whether an endpoint has a host name or an address; a host "*.x" stands for each name of one label in x."""
     parent = host.partition(".")[2]
     return any(each.lower() in (host, f"*.{parent}") for each in (exposure.address, *exposure.hosts) if each)
-
-
-def nics_of(machine: Resource) -> list[str]:
-    """Return the ids of the network interfaces of a virtual machine; [] for any other resource."""
-    if not same(machine.type, MACHINE):
-        return []
-    value = machine.get("properties.networkProfile.networkInterfaces")
-    ids = [get_path(each, "id") for each in value] if isinstance(value, list) else []
-    return [each for each in ids if isinstance(each, str)]
 
 
 class _Matches(Struct):
@@ -171,9 +163,15 @@ def not_covered(word: str, types: Iterable[str], related: Sequence[str] = ()) ->
 def _is_attached(top: Resource, id: str) -> bool:
     """Return whether a resource holds an id (lower case), as far as its properties were kept."""
     try:
-        return id in map(str.lower, nics_of(top)) or _names_id(top.body, id)
+        return id in map(str.lower, _interfaces(top)) or _names_id(top.body, id)
     except Unread:
         return False
+
+
+def _interfaces(machine: Resource) -> list[str]:
+    value = machine.get("properties.networkProfile.networkInterfaces") if same(machine.type, MACHINE) else None
+    ids = [get_path(each, "id") for each in value] if isinstance(value, list) else []
+    return [each for each in ids if isinstance(each, str)]
 
 
 def _names_id(value: object, id: str) -> bool:
@@ -196,14 +194,14 @@ def unknown_resource(word: str, names: set[str]) -> InputError:
     return InputError(f'no resource "{short}" with an endpoint', do=do)
 
 
-def find_caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
+def find_caller(source: str, others: Sequence[Resource], found: Topology, evaluation: Evaluation) -> Caller:
     """Return the caller: the internet, an address or range, or a resource."""
     if source.lower() in ("", "internet", "*"):
         return INTERNET
     try:
         addresses = parse(source)
     except BadAddress:
-        return _inside_caller(source, others, found)
+        return _inside_caller(source, others, found, evaluation)
     if not PUBLIC_ADDRESSES.covers(addresses):
         raise InputError(
             f"{source} is not a public address; name an inside caller as a resource",
@@ -213,12 +211,14 @@ def find_caller(source: str, others: Sequence[Resource], found: Topology) -> Cal
     return Caller(source, addresses)
 
 
-def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> Caller:
+def _inside_caller(source: str, others: Sequence[Resource], found: Topology, evaluation: Evaluation) -> Caller:
     fabric = found.fabric
     ids = {each.id.lower(): each.id for each in others}
     for known in (*fabric.nics, *fabric.subnets, *public_addresses(found.index)):
         if _exact(source, known):
             ids.setdefault(known, known)
+    if not ids and source.startswith("/") and subscription_of(source):
+        return Caller(name_of(source), missing=(not_listed(source),))
     if not ids:
         names = {name_of(each) for each in (*fabric.nics, *fabric.subnets, *public_addresses(found.index))}
         near = nearest(name_of(source), names)
@@ -231,16 +231,22 @@ def _inside_caller(source: str, others: Sequence[Resource], found: Topology) -> 
     if len(ids) > 1:
         raise ambiguous(source, list(ids.values()), f"--source {source}")
     id = next(iter(ids.values()))
+    return _caller_of(id, others, found, evaluation)
+
+
+def _caller_of(id: str, others: Sequence[Resource], found: Topology, evaluation: Evaluation) -> Caller:
+    """Return the resource of an id as a caller; one whose place is not known is not known as a whole."""
     name = name_of(id)
-    nics = nics_of(others[0]) if others else []
-    made = caller_of_resource(name, id, found, nics)
-    if made is None:
-        raise InputError(
-            f"the network position of {name} is not known",
-            at=f"--source {source}",
-            do="give a machine, a network interface, a subnet, a network or a public address",
-        )
-    return made
+    try:
+        kinds = evaluation.kinds.get(others[0].type.lower(), ()) if others else ()
+        own = next((each.sender_function for each in kinds if each.sender_function is not None), None)
+        made = own(others[0], found) if own is not None else caller_of_resource(name, id, found)
+    except Unread as missing:
+        return Caller(name, missing=(Unread(f"{name} {missing.what}", missing.why, missing.gap),))
+    if made is not None:
+        return cast("Caller", made)
+    why = "its subnet and its addresses are not known; ask for a machine, a network interface, a subnet or a network"
+    return Caller(name, missing=(Unread(f"the network position of {name}", why),))
 
 
 def _exact(word: str, key: str) -> bool:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from scanner.model.index import Index
 
 
-class NoPort(NamedTuple):
+class NoPort(Struct, frozen=True):
     """Why no port of an endpoint is known."""
 
     why: str
@@ -29,7 +31,7 @@ HTTP_AND_HTTPS: Ports = ("tcp/443", "tcp/80")
 HTTPS_ONLY: Mapping[str, Ports] = {"*": HTTPS}
 OWN_PORTS: Mapping[str, Ports] = {}
 """The ports of endpoints whose names are their ports: `tcp/22`."""
-_NO_PORT = NoPort("its type does not say at which port it answers")
+NO_PORT = NoPort("its type does not say at which port it answers")
 _MOST_NAMES = 4096
 """For how many endpoints a type remembers where their host names are: containers give endpoints their names."""
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
@@ -202,6 +204,8 @@ class ResourceType:
         self.endpoint_reads: tuple[Read, ...] = ()
         self.endpoint_function: EndpointFunction | None = None
         self.path_function: Callable[..., Any] | None = None
+        self.inside_function: Callable[..., Any] | None = None
+        self.sender_function: Callable[..., Any] | None = None
 
     def __repr__(self) -> str:
         return f"ResourceType({self.type})"
@@ -262,15 +266,25 @@ class ResourceType:
         name = exposure.endpoint
         if name.startswith(("tcp/", "udp/", "*/")):
             return (name,)
-        return next((ports for each, ports in self.endpoint_ports.items() if fnmatchcase(name, each)), _NO_PORT)
+        return next((ports for each, ports in self.endpoint_ports.items() if fnmatchcase(name, each)), NO_PORT)
 
     def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make the decorated function return the network paths to a resource whose endpoints are ports.
 
-        It takes (resource, topology) and returns (paths, what publishes it, what was not read). `twolocks reach` walks
-        the paths.
+        It takes (resource, topology) and returns (paths, what publishes it with the ports that it calls, what was not
+        read). `twolocks reach` walks the paths.
         """
         self.path_function = function
+        return function
+
+    def inside(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make the decorated function (resource, topology) return the paths to a resource from inside its networks."""
+        self.inside_function = function
+        return function
+
+    def senders(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Make the decorated function (resource, topology) return a resource as a caller; None where it is none."""
+        self.sender_function = function
         return function
 
     def local_auth(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
+from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
 from scanner.model.exposure import AUTH_NAMES, Auth, Exposure, Hop, authentication_clause
-from scanner.model.ids import name_of
+from scanner.model.ids import name_of, subscription_of
 from scanner.model.resource import Resource
 from scanner.model.verdict import NOT_LISTED, Unread
 from scanner.reach.callers import Caller
@@ -19,11 +20,63 @@ ReachVerdict = Literal["yes", "in part", "no", "not known"]
 """`in part`: a part of the addresses that the query names can connect."""
 
 
+class Outcome(NamedTuple):
+    """The answer for one sender of a caller. `part`: the addresses that can connect, where it is `in part`; `more`: a
+    clause after a no.
+    """
+
+    verdict: ReachVerdict
+    hops: tuple[Hop, ...] = ()
+    missing: Unread | None = None
+    part: AddressSet = NO_ADDRESSES
+    more: str = ""
+
+
+ORDER: Final[tuple[ReachVerdict, ...]] = ("yes", "in part", "not known", "no")
+
+
+def combined(caller: Caller, ask: Callable[[Caller], Outcome]) -> Outcome:
+    """Return the answer for a caller: of a machine its best sender counts, of a network or a subnet all of them."""
+    if caller.in_network and not caller.senders:
+        return unread_outcome(caller.missing[0])
+    found = [(one, ask(one)) for one in caller.each()]
+    best = min((each for _, each in found), key=lambda each: ORDER.index(each.verdict))
+    verdicts = {each.verdict for _, each in found}
+    if not caller.is_area:
+        return unread_outcome(caller.missing[0]) if best.verdict != "yes" and caller.missing else best
+    if caller.missing:
+        return unread_outcome(caller.missing[0])
+    if "not known" in verdicts:
+        return next(each for _, each in found if each.verdict == "not known")
+    if len(verdicts) == 1:
+        return best._replace(part=union(each.part for _, each in found))
+    part = union(one.private_addresses if each.verdict == "yes" else each.part for one, each in found)
+    return best._replace(verdict="in part", part=part)
+
+
+def unread_outcome(missing: Unread) -> Outcome:
+    """Return the outcome for a part that was not read."""
+    kind = next((each for each in _KINDS if f"/{each}s/" in missing.what.lower()), "")
+    name = name_of(missing.what) if missing.what.startswith("/") else missing.what
+    hop = Hop(_KINDS.get(kind, "path"), name, missing.why, missing.what if kind else "", None)
+    return Outcome("not known", (hop,), missing)
+
+
+_KINDS: Final = {
+    "networkinterface": "network-interface",
+    "networksecuritygroup": "nic-nsg",
+    "routetable": "route",
+    "subnet": "subnet",
+    "virtualnetwork": "network",
+}
+
+
 class ReachAnswer(Struct, frozen=True):
     """The answer for one endpoint: the sentence after the verdict, and the hops from the caller on.
 
     `endpoint`: its name, or the port; "" where the answer is about a whole resource.
     `also_published`: what else leads to the endpoint besides these hops: a gateway that publishes it, a name in DNS.
+    `next_step`: what would answer a question that is not known; "" without.
     """
 
     verdict: ReachVerdict
@@ -31,6 +84,20 @@ class ReachAnswer(Struct, frozen=True):
     hops: tuple[Hop, ...]
     also_published: tuple[str, ...] = ()
     endpoint: str = ""
+    next_step: str = ""
+
+
+def next_step(missing: Unread, caller: Caller) -> str:
+    """Return what would tell what was not read or evaluated, as an instruction; "" where nothing is known to."""
+    if missing.gap:
+        return "run `twolocks access check` for the missing permission, grant it and scan again"
+    if missing.why == NOT_LISTED and subscription_of(missing.what):
+        return f"scan subscription {subscription_of(missing.what)} as a Reader, and ask again"
+    if not caller.in_network:
+        return ""
+    if "route" in missing.what or "peering" in missing.why:
+        return "az network nic show-effective-route-table, or test the connection with Network Watcher"
+    return "test the connection with Network Watcher from the sender"
 
 
 def unseen_text(exposures: Iterable[Exposure], caller: Caller) -> str:

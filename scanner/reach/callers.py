@@ -6,92 +6,183 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
-from scanner.reach.networks import Destination, Fabric, destination_of, key_of, network_of
-from scanner.reach.peerings import peers_of
+from scanner.model.addresses import ALL_IPV4, ALL_IPV6, NO_ADDRESSES, AddressSet, Version, union
+from scanner.model.ids import name_of
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path
+from scanner.model.verdict import Unread, not_listed
+from scanner.reach.networks import Destination, Fabric, Nic, destination_of, key_of, network_of
+from scanner.reach.paths import configuration_key
 from scanner.reach.public_addresses import public_addresses
-from scanner.reach.senders import egress, parsed_addresses
+from scanner.reach.senders import Egress, egress, parsed_addresses
 from scanner.reach.topology import Topology
+
+NICS: Final = "Microsoft.Network/networkInterfaces"
+
+
+class Sender(Struct, frozen=True):
+    """Where packets of a caller come from: one IP configuration, or the addresses of a subnet without an interface.
+
+    `place.address`: its private address or the prefix of the subnet, "" where it is not known; `addresses`: the private
+    addresses that it may have. `egress`: the public addresses that it may show. `missing`: what of it was not read.
+    """
+
+    place: Destination
+    addresses: AddressSet = NO_ADDRESSES
+    egress: Egress = Egress(NO_ADDRESSES)
+    missing: Unread | None = None
 
 
 class Caller(Struct, frozen=True):
-    """The source of a connection. Without `addresses` and `subnets` it is the internet as a whole.
+    """The source of a connection. Without `addresses` and `senders` it is the internet as a whole.
 
-    `addresses`: its public ones, NO_ADDRESSES where they are not known. A resource in a virtual network also has
-    `subnets` (keys), `networks` (keys: its own and their peers), `private_addresses` and `application_groups`.
+    `addresses`: its public ones, NO_ADDRESSES where they are not known. A resource in a virtual network has `senders`;
+    `missing`: why it may have more of them. `is_area`: it is a network or a subnet, so that each of its addresses
+    counts; of any other resource one is enough.
     """
 
     name: str
     addresses: AddressSet | None = None
-    subnets: frozenset[str] = frozenset()
-    networks: frozenset[str] = frozenset()
-    private_addresses: AddressSet = NO_ADDRESSES
-    application_groups: frozenset[str] = frozenset()
-    senders: tuple[Destination, ...] = ()
-    """Where its packets come from, for the outbound rules and routes."""
-    why_no_address: str = ""
-    """Why its public addresses are not known."""
+    senders: tuple[Sender, ...] = ()
+    missing: tuple[Unread, ...] = ()
+    is_area: bool = False
 
     @property
     def in_network(self) -> bool:
-        return bool(self.subnets or self.networks)
+        return bool(self.senders or self.missing)
 
     @property
     def is_internet(self) -> bool:
         return self.addresses is None and not self.in_network
 
+    @property
+    def private_addresses(self) -> AddressSet:
+        return union(each.addresses for each in self.senders)
+
+    @property
+    def application_groups(self) -> frozenset[str]:
+        """Return the application security groups of its only sender; none of several, which may differ."""
+        return self.senders[0].place.application_groups if len(self.senders) == 1 else frozenset()
+
+    @property
+    def why_no_address(self) -> str:
+        """Return why its public addresses are not known."""
+        return next((each.egress.why for each in self.senders if not each.egress.addresses), "")
+
+    def each(self) -> Iterator[Caller]:
+        """Yield the caller once for each sender, as that sender alone; itself where it has none."""
+        if not self.senders:
+            yield self
+        for one in self.senders:
+            yield replace(self, addresses=one.egress.addresses, senders=(one,), missing=())
+
 
 INTERNET: Final = Caller("the internet")
 
 
-def caller_of_resource(name: str, resource_id: str, found: Topology, nics: Iterable[str] = ()) -> Caller | None:
+def caller_of_resource(
+    name: str,
+    resource_id: str,
+    found: Topology,
+    nics: Iterable[str] = (),
+    more: Iterable[Sender] = (),
+    *,
+    bare: bool = False,
+) -> Caller | None:
     """Return a resource of the snapshot as a caller: a network, a subnet, a network interface, or what has such
-    (`nics`).
+    (`nics`, `more`). `bare`: it is a machine by itself, which has default outbound access where its subnet gives it.
 
     None where it is not known in which subnet, or at which address, the resource is.
     """
-    senders = list(dict.fromkeys(_senders(found.fabric, key_of(resource_id), nics)))
-    own = [egress(found.index, found.fabric, sender, public) for sender, public in senders]
-    public = [addresses for addresses, _ in own if addresses]
     key = key_of(resource_id)
-    if key in public_addresses(found.index):
-        public += parsed_addresses(public_addresses(found.index)[key].address)
-    subnets = {found.fabric.key(sender.subnet) for sender, _ in senders}
-    if not subnets and not public:
-        return None
-    networks = {network_of(each) for each in subnets}
-    networks |= {peer for each in networks for peer in peers_of(found.index).get(each, ())}
-    return Caller(
-        name,
-        union(public) if all(addresses for addresses, _ in own) else NO_ADDRESSES,
-        frozenset(subnets),
-        frozenset(networks),
-        union(_private(found.fabric, [sender for sender, _ in senders])),
-        frozenset(group for sender, _ in senders for group in sender.application_groups),
-        tuple(sender for sender, _ in senders),
-        next((why for addresses, why in own if not addresses), ""),
-    )
-
-
-def _senders(fabric: Fabric, key: str, nics: Iterable[str]) -> Iterator[tuple[Destination, str]]:
-    """Yield where packets of a network, a subnet or network interfaces come from, with the id of a public address."""
+    senders, missing = list(more), []
     for id in (key, *map(key_of, nics)):
-        nic = fabric.nics.get(id)
-        if nic is None:
-            continue
-        for each in nic.configurations:
-            yield destination_of(nic, each), each.public
-    for id in fabric.subnets:
-        if key in (id, network_of(id)):
-            yield Destination(id), ""
+        nic = found.fabric.nics.get(id)
+        if nic is not None:
+            senders += _of_nic(found, nic, bare=bare)
+            missing += [Unread(nic.malformed, f"{name_of(nic.id)} has an undocumented form")] if nic.malformed else []
+        elif id != key:
+            missing.append(found.index.missing_in(NICS, id) or not_listed(id))
+    area = [id for id in found.fabric.subnets if key in (id, network_of(id))]
+    if area or _is_network(found.index, key):
+        senders += _of_subnets(found, area)
+        missing += _why_more_interfaces(found.index, key)
+    own = public_addresses(found.index).get(key)
+    public = parsed_addresses(own.address) if own is not None else []
+    if not senders and not missing and not public:
+        return None
+    known = all(each.egress.addresses for each in senders)
+    addresses = union([*public, *(each.egress.addresses for each in senders)]) if known else NO_ADDRESSES
+    return Caller(name, addresses, tuple(dict.fromkeys(senders)), tuple(dict.fromkeys(missing)), bool(area))
 
 
-def _private(fabric: Fabric, senders: list[Destination]) -> Iterator[AddressSet]:
-    """Yield the private addresses of senders: their own, or the prefixes of their subnets."""
-    for each in senders:
-        if each.address:
-            yield from parsed_addresses(each.address)
-        elif each.subnet in fabric.subnets:
-            for prefix in fabric.subnets[each.subnet].prefixes:
-                yield from parsed_addresses(prefix)
+def _is_network(index: Index, key: str) -> bool:
+    return "/virtualnetworks/" in key and "/subnets/" not in key and key in index.resources
+
+
+def _why_more_interfaces(index: Index, key: str) -> Iterator[Unread]:
+    """Yield why a network or a subnet may have subnets or interfaces that were not read."""
+    network = index.resources.get(network_of(key))
+    if network is not None and not isinstance(get_path(network.body, "properties.subnets"), list):
+        yield Unread(f"the subnets of {network.name}", "Azure did not return them")
+    gap = index.missing_in(NICS, key)
+    if gap is not None:
+        yield gap
+    subscription = key.split("/")[2] if key.startswith("/subscriptions/") else ""
+    if subscription in index.partial:
+        yield Unread(f"/subscriptions/{subscription}", "only part of the subscription is visible to this scan")
+
+
+def _of_nic(found: Topology, nic: Nic, *, bare: bool = False) -> Iterator[Sender]:
+    """Yield a sender for each IP configuration of a network interface."""
+    balancers = found.load_balancers
+    for each in nic.configurations:
+        key = configuration_key(nic.id, each.name)
+        pooled = not bare or bool(each.pools or balancers.pools_of_configuration.get(key))
+        pooled |= bool(balancers.pools_at(network_of(each.subnet), each.address) or balancers.malformed)
+        pooled |= found.index.missing_in("Microsoft.Network/loadBalancers", nic.id) is not None
+        yield sender_at(found, destination_of(nic, each), each.public, pooled=pooled)
+
+
+def sender_at(
+    found: Topology, place: Destination, public: str = "", *, pooled: bool = True, missing: Unread | None = None
+) -> Sender:
+    """Return the sender of one IP configuration. `public`: the id of its public address, "" without one."""
+    own = parsed_addresses(place.address) or list(_prefixes(found.fabric, place))
+    shown = egress(found.index, found.fabric, place, public, pooled=pooled)
+    return Sender(place, union(own), shown, missing)
+
+
+def _prefixes(fabric: Fabric, place: Destination) -> Iterator[AddressSet]:
+    """Yield the prefixes of the subnet of an IP configuration whose address is not known."""
+    family = ALL_IPV6 if place.version == 6 else ALL_IPV4
+    subnet = fabric.subnets.get(fabric.key(place.subnet))
+    for prefix in subnet.prefixes if subnet is not None else ():
+        for addresses in parsed_addresses(prefix):
+            yield addresses & family
+
+
+def _of_subnets(found: Topology, subnets: list[str]) -> Iterator[Sender]:
+    """Yield the network interfaces in these subnets (keys), and for each prefix the addresses without one."""
+    inside: dict[str, list[Sender]] = {each: [] for each in subnets}
+    for nic in found.fabric.nics.values():
+        if any(each.subnet in inside for each in nic.configurations):
+            for one in _of_nic(found, nic):
+                if one.place.subnet in inside:
+                    inside[one.place.subnet].append(one)
+    for id, senders in inside.items():
+        yield from senders
+        taken = union(parsed for each in senders for parsed in parsed_addresses(each.place.address))
+        prefixes = found.fabric.subnets[id].prefixes
+        for prefix in prefixes:
+            for addresses in parsed_addresses(prefix):
+                free = addresses - taken
+                version: Version = 6 if addresses.v6 else 4
+                place = Destination(id, address=prefix, version=version)
+                if free:
+                    yield replace(sender_at(found, place), addresses=free)
+        if not prefixes:
+            missing = Unread(f"the address prefix of {name_of(id)}", "Azure did not return it")
+            yield sender_at(found, Destination(id), missing=missing)

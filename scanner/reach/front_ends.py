@@ -76,6 +76,15 @@ class PublisherIndex(Struct):
         """
         return (key_of(id), *self._keys(nics, paths)) if self.by_target or self.dns_names else ()
 
+    def of_machine(self, id: str, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> dict[str, frozenset[int]]:
+        """Return the publishers of a machine with the ports that they call (none: not known), and the DNS names that
+        lead to it.
+        """
+        nics, paths = tuple(nics), tuple(paths)
+        found = self.publishers(self.machine_keys(id, nics, paths))
+        called = self.called_ports(id, nics, paths) if found else {}
+        return {each: called.get(each, frozenset()) for each in found}
+
     def _keys(self, nics: Iterable[Nic], paths: Iterable[NetworkPath]) -> Iterator[str]:
         for nic in nics:
             for each in nic.configurations:

@@ -7,7 +7,7 @@ load-balancer/cross-region-overview. Outbound rules make no network path.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, field
@@ -76,6 +76,8 @@ class LoadBalancers(Struct):
     internal: InternalFrontEnds = field(default_factory=InternalFrontEnds)
     _addresses: dict[str, str] = field(default_factory=dict)
     """The address of each front end."""
+    _inside: set[str] = field(default_factory=set)
+    """The internal front ends."""
     _regional: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """The front ends of regional load balancers in a pool of a global one."""
 
@@ -118,6 +120,16 @@ class LoadBalancers(Struct):
     def behind_front_end(self, key: str) -> list[str]:
         """Return the pools and IP configurations that the rules of a front end lead to."""
         return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
+
+    def inside(self, pools: Iterable[str], configuration: str) -> Iterator[tuple[str, LoadBalancerRule]]:
+        """Yield address and rule of the internal front ends that lead to these pools, or to an IP configuration."""
+        wanted = {*pools}
+        for key, rules in self._rules.items():
+            if key not in self._inside:
+                continue
+            for rule in rules:
+                if not wanted.isdisjoint(rule.pools) or configuration in rule.configurations:
+                    yield self._addresses.get(key, ""), rule
 
     def follow(self, key: str, front: FrontEnd, own: str, depth: int = 0) -> None:
         """Add what a packet reaches that arrives over `front` at a front end (`key`) whose address is `own`.
@@ -170,6 +182,7 @@ class LoadBalancers(Struct):
         self._addresses[key] = public_address(self.index, public).address if public else private
         subnet = key_of(text_at(front, "properties.subnet.id"))
         if subnet or not (public or is_absent(get_path(front, "properties.privateIPAddress"))):
+            self._inside.add(key)
             known = "" if parsed_addresses([private])[1] else private
             self.internal.add(known, subnet, key)
 

@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from scanner.model.addresses import ALL_IPV4, ALL_IPV6, AddressSet, BadAddress, Version, parse
 from scanner.model.ids import id_key, name_of, subscription_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, member, same
+from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.nsg import AdminRules, SecurityRules, security_rules_of
@@ -26,13 +26,16 @@ from scanner.reach.security_admin import (
     is_exempt,
     region_of,
 )
-from scanner.reach.security_rules import UNKNOWN_APPLICATION_GROUP, DestinationFields
+from scanner.reach.security_rules import DestinationFields
+from scanner.reach.source_sets import UNKNOWN_APPLICATION_GROUP
 from scanner.reach.sources import cached
 
 _NETWORK: Final = "microsoft.network"
 ADMIN_RULES: Final = EFFECTIVE_ROWS
 UNKNOWN_SECURITY_GROUP: Final = "/networksecuritygroup"
 """The key of a network security group whose id could not be read; no group has it."""
+UNKNOWN_ROUTE_TABLE: Final = "/routetable"
+"""The same for a route table."""
 _NO_GROUPS: Final[frozenset[str]] = frozenset()
 
 
@@ -78,7 +81,10 @@ class Nic(msgspec.Struct, frozen=True, gc=False):
 class Subnet(msgspec.Struct, frozen=True, gc=False):
     """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes.
 
-    `exempt`: security admin rules skip it.
+    `exempt`: security admin rules skip it. `services`: the services that it has service endpoints for, each with its
+    regions ("microsoft.sql norwayeast", lower case), None where Azure did not return them. `gateway`: its NAT gateway
+    (a key), "" where it names none. `outbound`: the value of `defaultOutboundAccess`, None where Azure did not return
+    it. `policies`: the value of `privateEndpointNetworkPolicies` in lower case, "" where Azure did not return it.
     """
 
     id: str
@@ -87,6 +93,10 @@ class Subnet(msgspec.Struct, frozen=True, gc=False):
     table: str
     prefixes: tuple[str, ...] = ()
     exempt: bool = False
+    services: tuple[str, ...] | None = None
+    gateway: str = ""
+    outbound: bool | None = None
+    policies: str = ""
 
 
 DefaultRoute = Literal["", "appliance", "gateway", "none"]
@@ -101,11 +111,16 @@ class Route(msgspec.Struct, frozen=True, gc=False):
 
 
 class RouteTable(Struct, frozen=True):
-    """A route table: the next hop of its default route, "" without one that matters, and its routes."""
+    """A route table: the next hop of its default route, "" without one that matters, and its routes.
+
+    `unclear`: why it may have further routes; "" where all were read. `isolated`: it takes no routes of gateways.
+    """
 
     id: str
     default: DefaultRoute = ""
     routes: tuple[Route, ...] = ()
+    unclear: str = ""
+    isolated: bool = False
 
 
 class Destination(Struct, frozen=True):
@@ -250,9 +265,13 @@ class Fabric(Struct):
             identity,
             network,
             self._group_key(body),
-            self.key(get_path(body, "properties.routeTable.id")),
+            self._table_key(body),
             tuple(dict.fromkeys(prefixes)),
             is_exempt(name_of(identity), body),
+            self._services(body),
+            self.key(get_path(body, "properties.natGateway.id")),
+            _boolean(get_path(body, "properties.defaultOutboundAccess")),
+            self._shared(text_at(body, "properties.privateEndpointNetworkPolicies").lower()),
         )
         if has_intent_policies(body):
             self._intent_networks.add(network)
@@ -272,6 +291,21 @@ class Fabric(Struct):
             return UNKNOWN_SECURITY_GROUP
         value = member(properties, "networkSecurityGroup")
         return "" if is_absent(value) else self.key(member(value, "id")) or UNKNOWN_SECURITY_GROUP
+
+    def _table_key(self, body: Any) -> str:
+        """Return the key of a route table, "" without one; UNKNOWN_ROUTE_TABLE where it cannot be read."""
+        value = get_path(body, "properties.routeTable")
+        return "" if is_absent(value) else self.key(member(value, "id")) or UNKNOWN_ROUTE_TABLE
+
+    def _services(self, body: Any) -> tuple[str, ...] | None:
+        """Return the services of the service endpoints of a subnet; None where Azure did not return them."""
+        if not isinstance(get_path(body, "properties.serviceEndpoints"), list):
+            return None
+        every = objects_at(body, "properties.serviceEndpoints")
+        live = [each for each in every if not same(member(each, "provisioningState"), "Failed")]
+        return tuple(
+            sorted({self._shared(" ".join((text_at(each, "service").lower(), *_regions(each)))) for each in live})
+        )
 
     def _configuration(self, body: Any) -> IpConfiguration:
         properties, name = member(body, "properties"), member(body, "name")
@@ -305,10 +339,24 @@ class Fabric(Struct):
         value = resource.get("properties.routes")
         routes = [_default_route(each) for each in (value if isinstance(value, list) else ())]
         default: DefaultRoute = next((each for each in ("appliance", "none", "gateway") if each in routes), "")
-        self.tables[self.key(resource.id)] = RouteTable(resource.id, default, tuple(_routes(value)))
+        found = tuple(_routes(value))
+        unclear = "" if isinstance(value, list) else "its routes were not returned"
+        if not unclear and len(found) != len(value):
+            unclear = "a route has an undocumented form"
+        isolated = same(get_path(resource.body, "properties.disableBgpRoutePropagation"), True)
+        self.tables[self.key(resource.id)] = RouteTable(resource.id, default, found, unclear, isolated)
 
     def _admin_row(self, resource: Resource) -> None:
         self.security_admin.add(resource)
+
+
+def _regions(endpoint: Any) -> list[str]:
+    """Return the regions of a service endpoint in lower case, without spaces."""
+    return sorted(each.replace(" ", "").lower() for each in texts_at(endpoint, "locations"))
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
 
 
 def _malformed_member(configurations: Any) -> str:

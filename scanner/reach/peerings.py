@@ -33,12 +33,14 @@ def is_connected(peering: Any) -> bool:
 class Link(NamedTuple):
     """What two peered networks exchange: the subnets (keys) of each side, None for all of them.
 
-    `uncertain`: why no traffic may flow; None where it does.
+    `uncertain`: why no traffic may flow; None where it does. `proven`: both sides were read, or the one that was says
+    that it is connected.
     """
 
     own: frozenset[str] | None = None
     other: frozenset[str] | None = None
     uncertain: Unread | None = None
+    proven: bool = True
 
 
 def links_of(index: Index) -> dict[str, dict[str, Link]]:
@@ -78,7 +80,7 @@ def _links(index: Index) -> dict[str, dict[str, Link]]:
         link = _link(network, peer, body, sides.get((peer, network)))
         if link is not None:
             found.setdefault(network, {})[peer] = link
-            found.setdefault(peer, {})[network] = Link(link.other, link.own, link.uncertain)
+            found.setdefault(peer, {})[network] = Link(link.other, link.own, link.uncertain, link.proven)
     return found
 
 
@@ -100,7 +102,7 @@ def _link(network: str, peer: str, body: Any, back: Any) -> Link | None:
     partial = any(same(get_path(each, "properties.peerCompleteVnets"), False) for each in seen)
     if partial and (own is None or other is None):
         uncertain = uncertain or malformed(f"the subnets of {what}")
-    return Link(own, other, uncertain)
+    return Link(own, other, uncertain, back is not None or same(get_path(body, "properties.peeringState"), "Connected"))
 
 
 def _peered_subnets(peering: Any, local: str, remote: str) -> tuple[frozenset[str] | None, frozenset[str] | None]:

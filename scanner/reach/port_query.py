@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,26 +14,38 @@ from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
+    ORDER,
+    Outcome,
     ReachAnswer,
     ReachVerdict,
     authentication_text,
     can_open,
     cannot_open,
+    combined,
+    next_step,
     part_can_open,
     place_text,
+    unread_outcome,
     unread_text,
     unseen_text,
 )
-from scanner.reach.callers import Caller
+from scanner.reach.callers import Caller, Sender
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
-from scanner.reach.networks import destination_of, key_of, network_of
-from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
-from scanner.reach.peerings import links_of
+from scanner.reach.internal_paths import return_route, why_not_linked
+from scanner.reach.networks import key_of
+from scanner.reach.paths import FrontEnd, NetworkPath
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
+from scanner.reach.routes import PASSES, Passage
 from scanner.reach.security_rules import DestinationFields, SecurityRule
-from scanner.reach.senders import Outbound, PacketTarget, outbound, parsed_addresses
+from scanner.reach.senders import PacketTarget, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
-from scanner.reach.source_sets import SourceSet, SourceTerm, reached_addresses, sources_in_no_group
+from scanner.reach.source_sets import (
+    UNKNOWN_APPLICATION_GROUP,
+    SourceSet,
+    SourceTerm,
+    reached_addresses,
+    sources_in_no_group,
+)
 from scanner.reach.sources import join_with_and
 from scanner.reach.topology import Topology
 
@@ -90,48 +101,63 @@ def ask_port(
 ) -> ReachAnswer:
     """Return the answer for a port of a machine: the best of its paths, hop by hop."""
     place = place_text(asked.label, top)
-    tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
-    order = ("yes", "in part", "not known", "no")
-    best = min(tried, key=lambda each: order.index(each[0]), default=None)
-    if best is not None and best[0] == "yes":
+    best = combined(caller, lambda one: _best(asked, paths, missing, top, one, found))
+    if best.verdict == "yes":
         how = next((authentication_text(each) for each in exposures if endpoint_covers(each.endpoint, asked)), "")
         place = place_text(asked.label, top, opens=True)
-        return ReachAnswer("yes", can_open(caller, place) + (f"; {how}" if how else ""), best[1])
-    if best is not None and best[0] == "in part":
-        return ReachAnswer("in part", part_can_open(best[3], caller, place), best[1])
-    unread = best[2] if best is not None and best[0] == "not known" else next(iter(missing), None)
-    if unread is not None:
-        hops = best[1] if best is not None else (Hop("path", top.name, unread.why, allows=None),)
-        return ReachAnswer("not known", unread_text(unread, top), hops)
-    hidden = unseen_text(exposures, caller)
+        return ReachAnswer("yes", can_open(caller, place) + (f"; {how}" if how else ""), best.hops)
+    if best.verdict == "in part":
+        return ReachAnswer("in part", part_can_open(join_with_and(best.part.describe(3)), caller, place), best.hops)
+    if best.missing is not None:
+        step = next_step(best.missing, caller)
+        return ReachAnswer("not known", unread_text(best.missing, top), best.hops, next_step=step)
+    return ReachAnswer("no", cannot_open(caller, place) + best.more + unseen_text(exposures, caller), best.hops)
+
+
+def _best(
+    asked: AskedPort,
+    paths: Sequence[NetworkPath],
+    missing: Sequence[Unread],
+    top: Resource,
+    caller: Caller,
+    found: Topology,
+) -> Outcome:
+    """Return the best of the paths for one sender."""
+    tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
+    best = min(tried, key=lambda each: ORDER.index(each.verdict), default=None)
+    if best is not None and best.verdict != "no":
+        return best
+    if missing:
+        hops = best.hops if best is not None else (Hop("path", top.name, missing[0].why, allows=None),)
+        return Outcome("not known", hops, missing[0])
     if best is not None:
-        return ReachAnswer("no", cannot_open(caller, place) + best[3] + hidden, best[1])
+        return best
     if paths:
         why = "its network paths from outside are for other ports"
     else:
         why = "it has no public address, load balancer or firewall in front of it"
-    return ReachAnswer("no", cannot_open(caller, place) + hidden, (Hop("path", top.name, why, allows=False),))
+    return Outcome("no", (Hop("path", top.name, why, allows=False),))
 
 
-_Tried = tuple[ReachVerdict, tuple[Hop, ...], Unread | None, str]
-
-
-def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> _Tried | None:
-    """Return the answer on one path; None where the port does not lead onto it."""
-    front = path.front_end
+def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Outcome | None:
+    """Return the answer on one path for one sender; None where the port does not lead onto it."""
+    front, sender = path.front_end, caller.senders[0] if caller.senders else None
     if not asked.within(front.port.protocol, front.port.first, front.port.last):
         return None
     opened = [each for each in path.open_ranges(found.fabric) if asked.within(each.protocol, each.first, each.last)]
     stopped = _stopped(front, caller)
     if stopped is not None and not any(each.missing for each in opened):
-        return "no", stopped, None, ""
-    verdict, missing = _through(opened, front, caller, found.index)
-    sent = _sent(path, asked, caller, found) if verdict != "no" else Outbound(True)
+        return Outcome("no", stopped)
+    verdict, missing, part = _through(opened, front, caller, found.index)
+    if verdict != "no" and sender is not None and sender.missing is not None:
+        return unread_outcome(sender.missing)
+    sent = _sent(path, asked, caller, found) if verdict != "no" else PASSES
     if sent.allows is False and sent.hop is not None:
-        return "no", (sent.hop,), None, ""
-    if sent.allows is None:
-        hops = (*((replace(sent.hop, allows=None),) if sent.hop else ()), *_before(front))
-        return "not known", hops, sent.missing, ""
+        return Outcome("no", (sent.hop,))
+    unclear = _unclear(path, sent, sender, found) if sender is not None and verdict != "no" else None
+    if unclear is not None:
+        hops = (*_before(front), replace(unclear.hop, allows=None)) if unclear.hop else _before(front)
+        return Outcome("not known", hops, unclear.missing)
     hops = (
         *_before(front),
         *_steps(path, asked, caller, found),
@@ -140,23 +166,36 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     others = ""
     if verdict == "no" and caller.is_internet and any(each.certain for each in opened):
         others = f"; only {describe_sources(opened[0].certain)} can"
-    if verdict == "in part":
-        own = _own(front, caller) or caller.addresses or NO_ADDRESSES
-        parts = [reached_addresses(each.certain, own, caller.application_groups)[0] for each in opened]
-        others = join_with_and(union(parts).describe(3))
     if verdict == "no" and front.allowed_sources is not None and front.hops and any(each.certain for each in opened):
         hops = _at_firewall(front)
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
     if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
         hops = (*hops, Hop("path", "not known", missing.why, allows=None))
-    return verdict, hops, missing, others
+    return Outcome(verdict, hops, missing, part, others)
+
+
+def _unclear(path: NetworkPath, sent: Passage, sender: Sender, found: Topology) -> Passage | None:
+    """Return what of the way of a sender onto a path, and of the answers to it, is not known; None where all is."""
+    if is_inside(path.front_end):
+        target, own = found.fabric.key(path.destination.subnet), found.fabric.key(sender.place.subnet)
+        missing = why_not_linked(found.index, own, target)
+        if missing is not None:
+            return Passage(None, unread_outcome(missing).hops[0], missing)
+        if sent.allows is None:
+            return sent
+        back = return_route(found.index, found.fabric, target, sender.place)
+        return back if back.allows is not True else None
+    return sent if sent.allows is None else None
 
 
 def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
     """Return the hops up to one before the chain that blocks this caller: another IP version, or a firewall's
     sources.
     """
+    if caller.senders and front.hops and caller.senders[0].place.version != front.version:
+        what = "IPv6" if front.version == 6 else "IPv4"
+        return (replace(front.hops[0], detail=f"{front.address or what}, a different IP version", allows=False),)
     if not front.hops or not caller.addresses:
         return None
     family = ALL_IPV4 if front.version == 4 else ALL_IPV6
@@ -178,33 +217,50 @@ def _at_firewall(front: FrontEnd) -> tuple[Hop, ...]:
 
 def _through(
     opened: Sequence[OpenRange], front: FrontEnd, caller: Caller, index: Index
-) -> tuple[ReachVerdict, Unread | None]:
+) -> tuple[ReachVerdict, Unread | None, AddressSet]:
+    """Return whether a caller passes the chain, why that is not known, and the part of its addresses that does."""
     own = _own(front, caller)
     unsure: Unread | None = None
     for each in opened:
         if _holds(each.certain, caller, own, index):
-            return "yes", None
+            return "yes", None, NO_ADDRESSES
         if own and reached_addresses(each.certain, own, caller.application_groups)[0]:
-            if not caller.in_network:
-                return "in part", None
+            if not caller.in_network or (caller.is_area and is_inside(front)):
+                reached = (reached_addresses(one.certain, own, caller.application_groups)[0] for one in opened)
+                return "in part", None, union(reached)
             unsure = Unread(f"the address of {caller.name}", "only some of its addresses are allowed")
         tags = [tag for tag in each.certain.tags if not tag.startswith("/")]
         if unsure is None and _holds(each.certain, caller, own, index) is None:
             named = join_with_and([*tags, *(tag for tag in each.certain.without if not tag.startswith("/"))])
-            unsure = Unread(f"the private address of {caller.name}", "it is not known")
+            unsure = _why_no_address(front, caller)
             if named:
                 unsure = Unread(
                     f"whether {caller.name} belongs to {named}", "the addresses of a tag are known only to Azure"
                 )
         if _holds(each.possible, caller, own, index) is not False and each.certain != each.possible:
             unsure = unsure or next(iter(each.missing), Unread("the private address", "a rule names single addresses"))
-    return ("not known", unsure) if unsure is not None else ("no", None)
+    return ("not known" if unsure is not None else "no"), unsure, NO_ADDRESSES
+
+
+def is_inside(front: FrontEnd) -> bool:
+    """Return whether packets come over a front end from inside a network, with their private addresses."""
+    return front.entry == "inside" and front.allowed_sources is None
+
+
+def _why_no_address(front: FrontEnd, caller: Caller) -> Unread:
+    if is_inside(front):
+        if UNKNOWN_APPLICATION_GROUP in caller.application_groups:
+            return Unread(f"the application security groups of {caller.name}", "they could not be read")
+        return Unread(f"the private address of {caller.name}", "it is not known")
+    return Unread(f"the outbound address of {caller.name}", caller.why_no_address or "it is not known")
 
 
 def _own(front: FrontEnd, caller: Caller) -> AddressSet | None:
     """Return the addresses that the chain meets of a caller; None: all addresses."""
-    if front.entry == "inside" and front.allowed_sources is None:
-        return caller.private_addresses
+    if is_inside(front):
+        return caller.private_addresses if caller.in_network else caller.addresses
+    if caller.senders and not caller.addresses and caller.senders[0].egress.exists:
+        return PUBLIC_ADDRESSES.of_version(front.version)  # one of them, which is not known
     return caller.addresses
 
 
@@ -235,7 +291,7 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     chain = filter_chain(found.fabric, path.effective_destination, front.entry)
     own = _own(front, caller)
     senders = (
-        SourceSet((SourceTerm(own, caller.application_groups if own is caller.private_addresses else frozenset()),))
+        SourceSet((SourceTerm(own, frozenset(each for each in _groups(front, caller) if each.startswith("/"))),))
         if own
         else None
     )
@@ -253,6 +309,10 @@ def _steps(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
             hops[-1] = replace(hops[-1], detail=only, allows=False)
             break
     return tuple(hops)
+
+
+def _groups(front: FrontEnd, caller: Caller) -> frozenset[str]:
+    return caller.application_groups if is_inside(front) else frozenset()
 
 
 def _hop_with_rules(step: FilterStep, found: Topology, receiver: DestinationFields) -> Hop:
@@ -297,62 +357,21 @@ def _places(rule: SecurityRule) -> str:
     return ", ".join([*texts[:3], f"and {len(texts) - 3} more"] if len(texts) > 3 else texts) or "no port"
 
 
-BEYOND_PEERING: Final = Unread(
-    "the path inside",
-    "paths beyond direct peering (virtual WAN, spokes through a firewall, connected groups) are not evaluated",
-)
-
-
-def internal_paths(caller: Caller, found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
-    """Return the paths inside a virtual network, or over peerings, from a caller to these network interfaces (ids)."""
-    paths: list[NetworkPath] = []
-    for id in nics:
-        nic = found.fabric.nics.get(key_of(id))
-        if nic is None:
-            continue
-        for each in nic.configurations:
-            network = network_of(each.subnet)
-            unclear = _why_not_linked(caller, found.index, network, each.subnet)
-            where = "inside the virtual network or its peers" if unclear is None else unclear.why
-            hop = Hop("network", name_of(network), where, allows=True if unclear is None else None)
-            missing = () if unclear is None else (unclear,)
-            front = FrontEnd(each.address, "inside", EVERY_PORT, each.version, (hop,), missing=missing)
-            paths.append(NetworkPath(front, destination_of(nic, each), nic.id))
-    return paths
-
-
-def _why_not_linked(caller: Caller, index: Index, network: str, subnet: str) -> Unread | None:
-    """Return why packets of a caller may not get to a subnet of a network; None where they do."""
-    why: Unread | None = BEYOND_PEERING
-    for own in caller.subnets:
-        if network_of(own) == network:
-            return None
-        link = links_of(index).get(network_of(own), {}).get(network)
-        if link is None or (link.own is not None and own not in link.own):
-            continue
-        if link.other is None or subnet in link.other:
-            if link.uncertain is None:
-                return None
-            why = link.uncertain
-    return why
-
-
-def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Outbound:
-    """Return whether the outbound rules and routes of a caller let its packets onto a path."""
-    front = path.front_end
-    inside = front.entry == "inside" and front.allowed_sources is None
-    target = parsed_addresses(path.destination.address if inside else front.address)
-    if not caller.senders or not target:
-        return Outbound(True)
-    number = asked.number
-    groups = path.destination.application_groups if inside else frozenset[str]()
-    aim = PacketTarget(target[0], inside, groups)
-    every = [outbound(found.index, found.fabric, each, aim, asked.protocol, number) for each in caller.senders]
-    if all(each.allows for each in every):
-        return Outbound(True)
-    blocked = [each for each in every if each.allows is False]
-    if len(blocked) == len(every):
-        return blocked[0]
-    unsure = next((each for each in every if each.allows is None), None)
-    why = Unread(f"the outbound rules of {caller.name}", "they allow some of its addresses alone")
-    return unsure or Outbound(None, blocked[0].hop, why)
+def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Passage:
+    """Return whether the outbound rules and routes of a sender let its packets onto a path."""
+    if not caller.senders:
+        return PASSES
+    front, sender = path.front_end, caller.senders[0].place
+    inside = is_inside(front)
+    target = union(parsed_addresses(front.address))
+    if not target and inside:
+        subnet = found.fabric.subnets.get(found.fabric.key(path.destination.subnet))
+        prefixes = [each for text in (subnet.prefixes if subnet is not None else ()) for each in parsed_addresses(text)]
+        target = union(each.of_version(front.version) for each in prefixes)
+    if not target and inside:
+        missing = Unread("the private address of the target", "it is not known")
+        return Passage(None, Hop("path", "not known", missing.why, allows=None), missing)
+    target = target or PUBLIC_ADDRESSES.of_version(front.version)
+    groups = path.destination.application_groups if inside and front.hops[0].kind == "network" else frozenset[str]()
+    aim = PacketTarget(target, inside, groups)
+    return outbound(found.index, found.fabric, sender, aim, asked.protocol, asked.number)

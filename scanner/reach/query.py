@@ -8,58 +8,86 @@ for one caller; no rule is evaluated a second time.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
 
 from msgspec.structs import replace
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
 from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
-from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
+from scanner.model.resource_type import NO_PORT, ResourceType
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
+    Outcome,
     ReachAnswer,
     ReachVerdict,
     authentication_text,
     can_open,
     cannot_open,
+    combined,
+    next_step,
     part_can_open,
     place_text,
     unread_text,
     unseen_text,
 )
 from scanner.reach.callers import Caller
-from scanner.reach.networks import key_of, network_of
+from scanner.reach.port_query import AskedPort
+from scanner.reach.service_query import TENANTS, AskedService, ask_service
 from scanner.reach.sources import join_with_and
-
-_ENDPOINT: Final = "microsoft.network/privateendpoints"
-
-TENANTS: Final = "any Azure tenant"
+from scanner.reach.topology import topology
 
 
-def ask_endpoint(exposure: Exposure, top: Resource, caller: Caller, index: Index) -> ReachAnswer:
-    """Return the answer for an endpoint by its exposure."""
+def ask_endpoint(
+    exposure: Exposure,
+    top: Resource,
+    caller: Caller,
+    index: Index,
+    kind: ResourceType | None = None,
+    asked: AskedPort | None = None,
+) -> ReachAnswer:
+    """Return the answer for an endpoint by its exposure.
+
+    `kind`: its type, which says its port; `asked`: the port of the query, where it names one.
+    """
     place = place_text(exposure.endpoint, top)
     if exposure.disabled_reason:
         return ReachAnswer(
             "no", cannot_open(caller, place), (Hop("off", "disabled", exposure.disabled_reason, allows=False),)
         )
-    verdict, grant, missing = _decided(exposure.reach, caller, index)
-    hops = tuple(_hops(exposure.reach, verdict, grant, missing, caller))
-    if verdict == "yes":
+    if caller.in_network:
+        ports = kind.ports_of(exposure) if kind is not None else NO_PORT
+        names = frozenset(each.partition("/")[0].lower() for each in kind.endpoint_kinds) if kind else frozenset[str]()
+        service = AskedService(exposure, top, ports, names, asked)
+        found = combined(caller, lambda one: _ask_inside(service, one, index))
+    else:
+        found = _ask_outside(exposure, caller)
+    if found.verdict == "yes":
         place = place_text(exposure.endpoint, top, opens=True)
-        return ReachAnswer("yes", f"{can_open(caller, place)}; {authentication_text(exposure)}", hops)
-    if verdict == "in part":
-        parts = join_with_and(union(_common(each, caller) for each in exposure.reach.grants).describe(3))
-        return ReachAnswer("in part", part_can_open(parts, caller, place), hops)
-    if verdict == "not known":
-        assert missing is not None
-        return ReachAnswer(verdict, unread_text(missing, top), hops)
-    return ReachAnswer(
-        "no", cannot_open(caller, place) + _others(exposure.reach, caller) + unseen_text([exposure], caller), hops
-    )
+        return ReachAnswer("yes", f"{can_open(caller, place)}; {authentication_text(exposure)}", found.hops)
+    if found.verdict == "in part":
+        return ReachAnswer("in part", part_can_open(join_with_and(found.part.describe(3)), caller, place), found.hops)
+    if found.verdict == "not known":
+        assert found.missing is not None
+        step = next_step(found.missing, caller)
+        return ReachAnswer("not known", unread_text(found.missing, top), found.hops, next_step=step)
+    more = _others(exposure.reach, caller) + unseen_text([exposure], caller)
+    return ReachAnswer("no", cannot_open(caller, place) + more, found.hops)
+
+
+def _ask_inside(service: AskedService, caller: Caller, index: Index) -> Outcome:
+    """Return the answer for one sender in a virtual network."""
+    found, grant = ask_service(service, caller, topology(index))
+    lock = service.exposure.reach
+    return found._replace(hops=found.hops or tuple(_hops(lock, found.verdict, grant, found.missing, caller)))
+
+
+def _ask_outside(exposure: Exposure, caller: Caller) -> Outcome:
+    verdict, grant, missing = _decided(exposure.reach, caller)
+    hops = tuple(_hops(exposure.reach, verdict, grant, missing, caller))
+    part = union(_common(each, caller) for each in exposure.reach.grants) if verdict == "in part" else NO_ADDRESSES
+    return Outcome(verdict, hops, missing, part)
 
 
 def _others(lock: Lock, caller: Caller) -> str:
@@ -72,23 +100,20 @@ def _others(lock: Lock, caller: Caller) -> str:
     return f"; only {join_with_and(list(dict.fromkeys(found)))} can" if found else ""
 
 
-def _decided(lock: Lock, caller: Caller, index: Index) -> tuple[ReachVerdict, Grant | None, Unread | None]:
-    """Return the verdict, the grant that allows the caller, and why it is not known."""
+def _decided(lock: Lock, caller: Caller) -> tuple[ReachVerdict, Grant | None, Unread | None]:
+    """Return the verdict for an outside caller, the grant that allows it, and why it is not known."""
     maybe: Grant | None = None
     for grant in sorted(lock.grants, key=lambda each: -each.level):
-        fits = _fits(grant, caller, index, injected=_injected(lock))
+        fits = _fits(grant, caller)
         if fits:
             return "yes", grant, None
         maybe = maybe or (grant if fits is None else None)
     part = next((each for each in lock.grants if each.addresses and _common(each, caller)), None)
-    if part is not None and caller.in_network:
-        missing = Unread(f"the outbound address of {caller.name}", "only some of its addresses are allowed")
-        return "not known", part, missing
     if part is not None:
         whole = union(_common(each, caller) for each in lock.grants)
         return ("yes" if whole.covers(caller.addresses or NO_ADDRESSES) else "in part"), part, None
     for possible in lock.possible_grants:
-        if _matters(possible, caller, index):
+        if _matters(possible, caller):
             return "not known", None, possible.missing
     if maybe is not None:
         return "not known", maybe, _undecided(maybe, caller)
@@ -100,21 +125,15 @@ def _common(grant: Grant, caller: Caller) -> AddressSet:
     return grant.addresses & caller.addresses if grant.addresses and caller.addresses else NO_ADDRESSES
 
 
-def _injected(lock: Lock) -> bool:
-    return any(hop.kind == "subnet" for hop in lock.hops)
-
-
 def _undecided(grant: Grant, caller: Caller) -> Unread:
-    if caller.in_network and not caller.addresses:
-        return Unread(f"the outbound address of {caller.name}", caller.why_no_address or "it has no own public address")
     if grant.description == TENANTS:
         return Unread(f"whether {caller.name} has an Azure address", "any Azure tenant is allowed")
     description = grant.description or "this source"
     return Unread(f"whether {caller.name} belongs to {description}", "its addresses are known only to Azure")
 
 
-def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False) -> bool | None:
-    """Return whether a grant allows the caller; None where that cannot be known."""
+def _fits(grant: Grant, caller: Caller) -> bool | None:
+    """Return whether a grant allows an outside caller; None where that cannot be known."""
     level = grant.level
     if level == Reach.none:
         return False
@@ -123,39 +142,19 @@ def _fits(grant: Grant, caller: Caller, index: Index, *, injected: bool = False)
     if caller.is_internet:
         return level == Reach.internet
     if grant.addresses is not None:
-        if caller.addresses:
-            return grant.addresses.covers(caller.addresses)
-        return None if caller.in_network else False
+        return grant.addresses.covers(caller.addresses) if caller.addresses else False
     if grant.ids:
-        return caller.in_network and any(_is_at(each, caller, index, injected) for each in grant.ids)
-    if level == Reach.azure:
-        return True if caller.in_network and grant.description == TENANTS else None
-    return None if caller.in_network else False
+        return False
+    return None if level == Reach.azure else False
 
 
-def _is_at(id: str, caller: Caller, index: Index, injected: bool) -> bool:
-    """Return whether the caller is in that subnet, or can use that private endpoint from its network or a peered
-    one.
-    """
-    key = key_of(id)
-    if type_of(id).lower() == _ENDPOINT:
-        found = index.resources.get(key)
-        subnet = found.get("properties.subnet.id") if found is not None else ""
-        return isinstance(subnet, str) and network_of(key_of(subnet)) in caller.networks
-    return network_of(key) in caller.networks if injected else key in caller.subnets
-
-
-def _matters(possible: PossibleGrant, caller: Caller, index: Index) -> bool:
-    """Return whether a possible grant could allow the caller."""
+def _matters(possible: PossibleGrant, caller: Caller) -> bool:
+    """Return whether a possible grant could allow an outside caller."""
     if caller.is_internet:
         return possible.level == Reach.internet
     if possible.addresses is not None:
-        return not caller.addresses or possible.addresses.covers(caller.addresses)
-    if possible.level >= Reach.wide:
-        return True
-    if possible.ids:
-        return caller.in_network and any(_is_at(each, caller, index, True) for each in possible.ids)
-    return caller.in_network and possible.level > Reach.none
+        return not caller.addresses or bool(possible.addresses & caller.addresses)
+    return possible.level >= Reach.wide
 
 
 def _hops(
@@ -167,8 +166,6 @@ def _hops(
     for each in lock.hops:
         hop = each
         if hop.kind == "source" or (hop.kind == "private-endpoint" and not by_id):
-            continue
-        if by_id and hop.kind in ("switch", "firewall", "perimeter") and _ENDPOINT in str(grant and grant.ids).lower():
             continue
         if hop.kind in ("firewall", "perimeter") and not (verdict == "not known" and decided):
             hop = _lock(hop, lock, verdict, grant, missing, caller)

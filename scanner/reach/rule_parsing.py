@@ -96,7 +96,7 @@ def _rule_effects(packed: bytes) -> _RuleEffects:
         if fields.source_ports == ("*",)
         else _numbers(fields.source_ports, fields.broken & BROKEN_SOURCE_PORTS > 0)
     )
-    source = _source(fields.sources, fields.source_groups, fields.broken & BROKEN_SOURCES > 0)
+    source = _source(fields.sources, fields.source_groups, fields.broken & BROKEN_SOURCES > 0, fields.admin)
     destination = _ANYWHERE if fields.destinations == ("*",) else _destination(fields)
     values = (named, numbers, own, source, destination)
     # Whoever calls chooses the source port: it matters to a Deny only.
@@ -170,16 +170,25 @@ def _numbers(texts: tuple[str, ...], broken: bool) -> _FieldValue:
 
 
 @lru_cache(maxsize=256)
-def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool) -> _FieldValue:
+def _source(texts: tuple[str, ...], groups: tuple[str, ...], broken: bool, admin: bool) -> _FieldValue:
     addresses, tags, why = _addresses_and_tags(texts)
     why = why or ("a source is not a string" if broken else "" if texts or groups else "it has no source")
     reaches = {tag: service_tag(tag).reach for tag in tags}
     sent = tuple(tag for tag in tags if reaches[tag] in ("azure", "none") and tag not in _PLATFORM_TAGS)
     outside = PUBLIC_ADDRESSES if "internet" in reaches.values() else _public_part(addresses)
     inside = ALL_ADDRESSES if "vnet" in reaches.values() else addresses
-    certain = RuleSource(outside, inside, sent, tuple(f"{group}/" for group in groups))
-    certain = MATCHES_NO_SOURCE if certain == MATCHES_NO_SOURCE else ANY_SOURCE if certain == ANY_SOURCE else certain
-    return _FieldValue(certain, ANY_SOURCE if why else certain, why)
+    # The group of an admin rule is one of networks. Who is a member of it is not known; no one outside is.
+    network_groups, groups = (groups, ()) if admin else ((), groups)
+    certain = _known_source(RuleSource(outside, inside, sent, tuple(f"{group}/" for group in groups)))
+    if why or not network_groups or inside == ALL_ADDRESSES:
+        return _FieldValue(certain, ANY_SOURCE if why else certain, why)
+    possible = _known_source(RuleSource(outside, ALL_ADDRESSES, sent))
+    return _FieldValue(certain, possible, "the members of its network group are not known")
+
+
+def _known_source(source: RuleSource) -> RuleSource:
+    """Return one object for the source of no one, and one for every source."""
+    return MATCHES_NO_SOURCE if source == MATCHES_NO_SOURCE else ANY_SOURCE if source == ANY_SOURCE else source
 
 
 def _public_part(addresses: AddressSet) -> AddressSet:

@@ -35,37 +35,52 @@ def scale_set_paths(topology: Topology, models: Iterable[Any], nics: Children, p
     """
     addresses = _InstanceAddresses(publics)
     found: list[NetworkPath] = []
+    for each, body, end in scale_set_ends(models, nics):
+        found += [NetworkPath(front, end) for front in _front_ends(topology, each, body, end, addresses)]
+        if end.address or nics.gap is not None:
+            network = network_of(key_of(end.subnet))
+            fronts = topology.front_ends.at(network, end.address, key_of(end.subnet))
+            fronts += topology.load_balancers.to_unknown_address(network, end.address)
+            found += [NetworkPath(front, end) for front in fronts]
+    return found
+
+
+def scale_set_ends(models: Iterable[Any], nics: Children) -> Iterator[tuple[Any, Any, Destination]]:
+    """Yield each IP configuration of a scale set's model, with the one of each instance and its destination; with
+    itself where no instance was read. Raises Unread for a malformed model.
+    """
     for model in models:
         _check_model(model)
         group = _group_of(model)
         for each in objects_at(model, "properties.ipConfigurations"):
             instances = list(_instances(nics, name_in(model), each)) or [(_destination(each, group), each)]
-            for end, body in instances:
-                found += [NetworkPath(front, end) for front in _front_ends(topology, each, body, end, addresses)]
-                if end.address or nics.gap is not None:
-                    network = network_of(key_of(end.subnet))
-                    fronts = topology.front_ends.at(network, end.address, key_of(end.subnet))
-                    fronts += topology.load_balancers.to_unknown_address(network, end.address)
-                    found += [NetworkPath(front, end) for front in fronts]
-    return found
+            yield from ((each, body, end) for end, body in instances)
+
+
+def pools_of(topology: Topology, model: Any, body: Any, end: Destination) -> tuple[str, ...]:
+    """Return the pools and NAT rules (keys) of an IP configuration of the `model`, whose instance is `body`."""
+    balancers, network = topology.load_balancers, network_of(key_of(end.subnet))
+    own = key_of(text_at(body, "id"))
+    pools = [text_at(one, "id") for part in (model, body) for one in objects_at(part, f"properties.{_POOLS}")]
+    pools += [text_at(one, "id") for one in objects_at(model, f"properties.{_NAT_POOLS}")]
+    named = [*balancers.pools_of_configuration.get(own, ()), *balancers.pools_at(network, end.address)]
+    return tuple(dict.fromkeys((*map(key_of, pools), *named)))
 
 
 def _front_ends(
     topology: Topology, model: Any, body: Any, end: Destination, addresses: _InstanceAddresses
 ) -> Iterator[FrontEnd]:
     """Return what leads to an IP configuration: of the `model`, and of the `body` of an instance."""
-    balancers, network = topology.load_balancers, network_of(key_of(end.subnet))
-    own = key_of(text_at(body, "id"))
-    pools = [text_at(one, "id") for part in (model, body) for one in objects_at(part, f"properties.{_POOLS}")]
-    nat_pools = [text_at(one, "id") for one in objects_at(model, f"properties.{_NAT_POOLS}")]
-    named = [*balancers.pools_of_configuration.get(own, ()), *balancers.pools_at(network, end.address)]
-    for pool in dict.fromkeys((*map(key_of, pools), *named)):
+    network, own = network_of(key_of(end.subnet)), key_of(text_at(body, "id"))
+    named = pools_of(topology, model, body, end)
+    nat_pools = [key_of(text_at(one, "id")) for one in objects_at(model, f"properties.{_NAT_POOLS}")]
+    for pool in named:
         yield from topology.front_ends.by_pool.get(pool, ())
-    for pool in dict.fromkeys(map(key_of, nat_pools)):
+    for pool in dict.fromkeys(nat_pools):
         yield from topology.front_ends.by_nat_pool.get(pool, ())
-    yield from balancers.of_unread(key_of(each) for each in (*pools, *nat_pools) if each)
+    yield from topology.load_balancers.of_unread(each for each in named if each)
     yield from addresses.front_ends(model, text_at(body, "id"))
-    yield from topology.possible_front_ends(end.subnet, network, (own, *map(key_of, (*pools, *nat_pools)), *named))
+    yield from topology.possible_front_ends(end.subnet, network, (own, *named))
 
 
 class _InstanceAddresses(Struct):

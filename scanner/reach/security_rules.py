@@ -8,7 +8,7 @@ import msgspec
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, PUBLIC_ADDRESSES, AddressSet, Version
 from scanner.reach.port_ranges import Spans
-from scanner.reach.source_sets import SourceSet
+from scanner.reach.source_sets import UNKNOWN_APPLICATION_GROUP, SourceSet
 
 SourceSide: TypeAlias = Literal["outside", "inside"]
 """Where a packet comes from: the internet ("outside"), or what the tag VirtualNetwork covers ("inside")."""
@@ -37,10 +37,6 @@ SourceMatch: TypeAlias = tuple[AddressSet, tuple[str, ...]]
 ANY_SOURCE: Final = RuleSource(PUBLIC_ADDRESSES, ALL_ADDRESSES)
 
 MATCHES_NO_SOURCE: Final = RuleSource()
-
-
-UNKNOWN_APPLICATION_GROUP: Final = "?"
-"""A member of the application security groups of a destination: there may be others, which could not be read."""
 
 
 class DestinationFields(msgspec.Struct, frozen=True, gc=False):

@@ -6,20 +6,20 @@ nat-gateway/nat-overview (an appliance comes before the NAT gateway, which comes
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
-from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, Version, parse, union
+from scanner.model.addresses import BITS, NO_ADDRESSES, AddressSet, Version, union
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, member, objects_at, same, text_at, texts_at
+from scanner.model.json_paths import get_path, member, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of
 from scanner.reach.nsg import SecurityRules, security_rules_of
 from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.public_addresses import public_address
+from scanner.reach.routes import Passage, inside_route, outside_route, parsed_addresses, system_length
 from scanner.reach.rule_evaluation import deciding_rules
 from scanner.reach.security_rules import SecurityRule, SourceSide
 from scanner.reach.source_sets import SourceSet, reached_addresses, sources_from_addresses
@@ -42,20 +42,20 @@ SIDES: Final[dict[bool, SourceSide]] = {True: "inside", False: "outside"}
 _SWAPPED: Final = {"source": "destination", "destination": "source"}
 
 
-class Outbound(NamedTuple):
-    """Whether a sender may send a packet; `hop`: what decides; `missing`: why it is not known (`allows` None)."""
-
-    allows: bool | None
-    hop: Hop | None = None
-    missing: Unread | None = None
+Outbound: TypeAlias = Passage
+"""Whether a sender may send a packet."""
 
 
 class PacketTarget(NamedTuple):
-    """Where a packet goes. `inside`: to a virtual network; `groups`: the application security groups there (keys)."""
+    """Where a packet goes: to all of these addresses, or to one of them, where it is not known which. `inside`: to a
+    virtual network; `groups`: the application security groups there (keys). `direct`: the routes to it are those of a
+    service endpoint, or the one of a private endpoint, so that default routes do not count.
+    """
 
     addresses: AddressSet
     inside: bool
     groups: frozenset[str] = frozenset()
+    direct: bool = False
 
     def decided(self, rules: tuple[SecurityRule, ...], at: int) -> tuple[str, SourceSet]:
         """Return the rules that decide on it at a port, as text, and the part of it that they allow."""
@@ -98,10 +98,47 @@ def outbound(
     governed = _by_admin(fabric, subnet, sender, target, at) if subnet is not None else NOT_GOVERNED
     allowed = _by_rules(index, governed, subnet, sender, target, at)
     if allowed.allows is False:
-        return allowed
-    table = subnet.table if subnet is not None else ""
-    routed = _by_route(index, fabric, table, target.addresses, target.inside)
+        widened = _widened(index, fabric, governed, subnet, sender, target, at) if not target.inside else None
+        return widened or allowed
+    if subnet is None:
+        return unread_subnet(sender.subnet)
+    routed = _by_route(index, fabric, subnet, target)
     return routed if routed.allows is False or allowed.allows else allowed
+
+
+def _widened(
+    index: Index,
+    fabric: Fabric,
+    governed: Governed,
+    subnet: Subnet | None,
+    sender: Destination,
+    target: PacketTarget,
+    at: int,
+) -> Outbound | None:
+    """Return why rules that block public addresses may allow them: a default route through an appliance or a gateway
+    may extend the tag VirtualNetwork to every address (virtual-network/service-tags-overview). None where they block.
+    """
+    table = fabric.tables.get(subnet.table) if subnet is not None and subnet.table else None
+    if subnet is None or not subnet.table or (table is not None and table.default in ("", "none")):
+        return None
+    if _by_rules(index, governed, subnet, sender, target._replace(inside=True), at).allows is False:
+        return None
+    text = "its default route may extend the tag VirtualNetwork of the outbound rules to every address"
+    return Outbound(None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread("outbound rules", text))
+
+
+def unread_subnet(subnet: str) -> Outbound:
+    """Return the answer for a sender whose subnet was not read, so that its rules and routes are not known."""
+    missing = not_listed(subnet) if subnet else Unread("the subnet of the sender", "its id was not returned")
+    name = name_of(subnet) or "subnet"
+    return Outbound(None, Hop("subnet", name, "its rules and routes were not collected", subnet, None), missing)
+
+
+def _by_route(index: Index, fabric: Fabric, subnet: Subnet, target: PacketTarget) -> Outbound:
+    if not target.inside:
+        return outside_route(index, fabric, subnet, target.addresses, direct=target.direct)
+    length = BITS[target.version] if target.direct else system_length(index, key_of(subnet.id), target.addresses)
+    return inside_route(fabric, subnet, target.addresses, length)
 
 
 def _by_rules(
@@ -156,6 +193,9 @@ def _by_group(index: Index, kind: str, key: str, sender: Destination, target: Pa
         return Outbound(
             None, Hop(kind, name_of(key), "its outbound rules could not be read", key, None), not_listed(key)
         )
+    if not isinstance(get_path(group.body, "properties.securityRules"), list):
+        missing = Unread(f"the outbound rules of {group.name}", "Azure did not return them")
+        return Outbound(None, Hop(kind, group.name, missing.why, key, None), missing)
     known: dict[str, SecurityRules] = cached(index, "outbound rules of groups", lambda _: {})
     if key not in known:
         known[key] = security_rules_of(Resource(mirrored(group.body)))
@@ -198,106 +238,104 @@ def _mirrored_rule(rule: Any) -> Any:
     return {"name": member(rule, "name"), "properties": made}
 
 
-def _by_route(index: Index, fabric: Fabric, table: str, target: AddressSet, inside: bool) -> Outbound:
-    """Return what the most specific route of the sender's table does with a packet."""
-    if not table:
-        return Outbound(True)
-    known = fabric.tables.get(table)
-    if known is None:
-        return Outbound(None, Hop("route", name_of(table), "could not be read", table, None), not_listed(table))
-    best = _best_route(known.routes, target, _own_length(index, target) if inside else -1)
-    if best is None or same(best.hop, "VnetLocal") or (same(best.hop, "Internet") and not inside):
-        return Outbound(True)
-    name = name_of(known.id)
-    if same(best.hop, "None"):
-        return Outbound(False, Hop("route", name, f"the route {best.prefix} to None drops the packet", known.id, False))
-    text = f"the route {best.prefix} leads to {best.address or best.hop}"
-    hop = Hop("route", name, text, known.id, None)
-    return Outbound(None, hop, Unread(text, "what is allowed there is not known"))
-
-
-def _best_route(routes: tuple[Route, ...], target: AddressSet, at_least: int) -> Route | None:
-    """Return the route with the longest prefix that covers the target. A system route is `at_least` that long."""
-    found: list[tuple[int, Route]] = []
-    for each in routes:
-        addresses = parsed_addresses(each.prefix)
-        if addresses and union(addresses).covers(target):
-            length = int(each.prefix.rpartition("/")[2]) if "/" in each.prefix else 128
-            if length >= at_least:
-                found.append((length, each))
-    return max(found, key=lambda one: one[0])[1] if found else None
-
-
-def _own_length(index: Index, target: AddressSet) -> int:
-    """Return the prefix length of the address space that has a private address, -1 where it is not known."""
-    lengths = [
-        int(text.rpartition("/")[2])
-        for network in index.of_type("Microsoft.Network/virtualNetworks")[0]
-        for text in texts_at(network.body, "properties.addressSpace.addressPrefixes")
-        if "/" in text and any(each.covers(target) for each in parsed_addresses(text))
-    ]
-    return max(lengths, default=-1)
-
-
 # The address that others see
 
 
-def egress(index: Index, fabric: Fabric, sender: Destination, public: str) -> tuple[AddressSet, str]:
-    """Return the public addresses of a sender, and why they are not known ("" where they are).
+class Egress(NamedTuple):
+    """The public addresses that a sender may show to others (none: not known, for the reason `why`).
 
-    `public`: the id of the public address of its IP configuration, "" without one.
+    `exists`: whether it has a way to public addresses at all; None where that is not known.
+    """
+
+    addresses: AddressSet
+    why: str = ""
+    exists: bool | None = True
+
+
+def egress(index: Index, fabric: Fabric, sender: Destination, public: str, *, pooled: bool = True) -> Egress:
+    """Return the public addresses of a sender.
+
+    `public`: the id of the public address of its IP configuration, "" without one. `pooled`: whether it is, or may be,
+    a member of a load balancer, whose address it may show then.
     """
     subnet = fabric.subnets.get(fabric.key(sender.subnet))
-    table = fabric.tables.get(subnet.table) if subnet is not None and subnet.table else None
-    if subnet is not None and subnet.table and table is None:
-        return NO_ADDRESSES, "the route table of its subnet was not collected"
-    route = next((each for each in table.routes if each.prefix in ("0.0.0.0/0", "::/0")), None) if table else None
+    if subnet is None:
+        return _unknown("its subnet was not collected")
+    table = fabric.tables.get(subnet.table) if subnet.table else None
+    if subnet.table and table is None:
+        return _unknown("the route table of its subnet was not collected")
+    default = "::/0" if sender.version == 6 else "0.0.0.0/0"
+    route = next((each for each in table.routes if each.prefix == default), None) if table else None
     if route is not None and not same(route.hop, "Internet"):
         behind = _addresses_of_appliance(index, route.address)
-        if behind:
-            return behind, ""
-        return NO_ADDRESSES, f"the default route of its subnet leads to {route.address or route.hop}"
-    gateway = union(_gateway_addresses(index, fabric.key(sender.subnet)))
-    if gateway:
-        return gateway, ""
-    own = union(parsed_addresses(public_address(index, public).address)) if public else NO_ADDRESSES
-    return own, "" if own else "it has no own public address"
+        return Egress(behind) if behind else _unknown(f"the default route of its subnet leads to {_hop_of(route)}")
+    gateways = _gateways_of(index, subnet)
+    if isinstance(gateways, str):
+        return _unknown(gateways)
+    if gateways:
+        return _known([id for each in gateways for id in _public_ids(each)], index, "its NAT gateway")
+    if public:
+        return _known([public], index, "it")
+    if subnet.outbound and not pooled:
+        return Egress(NO_ADDRESSES, "it has no own public address")
+    return _unknown("it has no own public address")
+
+
+def _unknown(why: str) -> Egress:
+    return Egress(NO_ADDRESSES, why, None)
+
+
+def _known(ids: list[str], index: Index, whose: str) -> Egress:
+    """Return the egress over these public addresses (ids); not known where one of them was not read."""
+    found = [parsed_addresses(public_address(index, each).address) for each in ids]
+    if found and all(found):
+        return Egress(union(addresses for each in found for addresses in each))
+    return _unknown(f"a public address of {whose} is not known" if whose != "it" else "its public address is not known")
+
+
+def _hop_of(route: Route) -> str:
+    return route.address or route.hop
 
 
 def _addresses_of_appliance(index: Index, address: str) -> AddressSet:
-    """Return the public addresses of the Azure Firewall at a private address."""
-    found: list[AddressSet] = []
+    """Return the public addresses of the Azure Firewall at a private address; none where one of them is not known."""
+    found: list[list[AddressSet]] = []
     for firewall in index.of_type("Microsoft.Network/azureFirewalls")[0] if address else ():
         configurations = objects_at(firewall.body, "properties.ipConfigurations")
         own = [text_at(each, "properties.privateIPAddress") for each in configurations]
         if address not in (*own, text_at(firewall.body, "properties.hubIPAddresses.privateIPAddress")):
             continue
-        for each in configurations:
-            found += parsed_addresses(public_address(index, text_at(each, "properties.publicIPAddress.id")).address)
+        ids = [text_at(each, "properties.publicIPAddress.id") for each in configurations]
+        found += [parsed_addresses(public_address(index, each).address) for each in ids if each]
         for each in objects_at(firewall.body, "properties.hubIPAddresses.publicIPs.addresses"):
-            found += parsed_addresses(text_at(each, "address"))
-    return union(found)
+            found.append(parsed_addresses(text_at(each, "address")))
+    return union(addresses for each in found for addresses in each) if all(found) else NO_ADDRESSES
 
 
-def _gateway_addresses(index: Index, subnet: str) -> Iterator[AddressSet]:
-    """Yield the public addresses of the NAT gateway of a subnet."""
-    for gateway in index.of_type("Microsoft.Network/natGateways")[0]:
-        if subnet in map(key_of, _ids(gateway, "properties.subnets")):
-            for path in ("properties.publicIpAddresses", "properties.publicIpPrefixes"):
-                for each in _ids(gateway, path):
-                    yield from parsed_addresses(public_address(index, each).address)
+def _gateways_of(index: Index, subnet: Subnet) -> list[Resource] | str:
+    """Return the NAT gateways of a subnet, or why they are not known."""
+    key = key_of(subnet.id)
+    every, _ = index.of_type(NAT_GATEWAYS)
+    found = [each for each in every if subnet.gateway == each.key or key in map(key_of, _ids(each, _SUBNETS))]
+    if subnet.gateway and all(each.key != subnet.gateway for each in found):
+        return f"its NAT gateway {name_of(subnet.gateway)} was not collected"
+    if not found and index.missing_in(NAT_GATEWAYS, subnet.id) is not None:
+        return "NAT gateways were not collected"
+    return found
+
+
+def _public_ids(gateway: Resource) -> list[str]:
+    """Return the ids of the public addresses and prefixes of a NAT gateway."""
+    names = ("publicIpAddresses", "publicIpPrefixes", "publicIpAddressesV6", "publicIpPrefixesV6")
+    return [id for name in names for id in _ids(gateway, f"properties.{name}")]
+
+
+NAT_GATEWAYS: Final = "Microsoft.Network/natGateways"
+_SUBNETS: Final = "properties.subnets"
 
 
 def _ids(resource: Resource, path: str) -> list[str]:
     return [id for each in objects_at(resource.body, path) if (id := text_at(each, "id"))]
 
 
-def parsed_addresses(text: str) -> list[AddressSet]:
-    """Return the addresses of a text; [] where it has none."""
-    try:
-        return [parse(text)] if text else []
-    except BadAddress:
-        return []
-
-
-__all__ = ["Outbound", "PacketTarget", "egress", "mirrored", "outbound", "parsed_addresses"]
+__all__ = ["Egress", "Outbound", "PacketTarget", "egress", "mirrored", "outbound", "parsed_addresses"]

@@ -26,6 +26,8 @@ from scanner.reach.service_tags import SERVICE_TAGS, service_tag
 
 TagNames = frozenset[str]
 NO_TAGS: Final[TagNames] = frozenset()
+UNKNOWN_APPLICATION_GROUP: Final = "?"
+"""A member of the application security groups of an address: there may be others, which could not be read."""
 EVERY_GROUP: Final = "/"
 """The tag that the members of every application security group (`/id/`) have."""
 
@@ -189,13 +191,18 @@ __all__ = [
 
 
 def reached_addresses(sources: SourceSet, own: AddressSet, groups: frozenset[str]) -> tuple[AddressSet, AddressSet]:
-    """Return which of these addresses a set has whatever tags Azure gives them, and which it has with some tags."""
-    own_groups = {each.strip("/") for each in groups}
+    """Return which of these addresses a set has whatever tags Azure gives them, and which it has with some tags.
+
+    With UNKNOWN_APPLICATION_GROUP among the groups they may be in others too: each such group counts as one more tag.
+    """
+    own_groups, more = {each.strip("/") for each in groups}, UNKNOWN_APPLICATION_GROUP in groups
     terms: list[tuple[AddressSet, frozenset[str], frozenset[str]]] = []
     for term in sources.terms:
         needs, without = ({tag.strip("/") for tag in tags if tag.startswith("/")} for tags in (term.tags, term.without))
-        if needs <= own_groups and not without & own_groups and term.addresses & own:
+        if (more or needs <= own_groups) and not without & own_groups and term.addresses & own:
             named, denied = (frozenset(tag for tag in tags if tag[0] != "/") for tags in (term.tags, term.without))
+            if more:
+                named, denied = named | (needs - own_groups), denied | without
             terms.append((term.addresses & own, named, denied))
     names = sorted({tag for _, named, denied in terms for tag in (*named, *denied)})
     possible = union(addresses for addresses, _, _ in terms)

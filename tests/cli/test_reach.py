@@ -345,7 +345,7 @@ def test_a_file_of_resources_is_taken_as_whole_and_a_load_balancer_elsewhere_is_
     inside = twolocks("reach", "vm", "--port", "tcp/22", "--source", "a", "--from", file)
     assert (inside.code, inside.out.splitlines()[0]) == (
         3,
-        "not known: tcp/22: the private address of a: it is not known",
+        "not known: tcp/22: the address prefix of a: Azure did not return it",
     )
     pool = f"{net.replace('5a', '5b')}/loadBalancers/lb/backendAddressPools/p"
     inner["loadBalancerBackendAddressPools"] = [{"id": pool}]

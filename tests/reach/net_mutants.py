@@ -26,6 +26,7 @@ FILTERING, NSG, PATHS, PLACES, PORT_RANGES, RULES, EVALUATION, FIELDS, PARSING, 
 CLOSING, NARROWING = "scanner/reach/closing.py", "scanner/reach/narrowing.py"
 CLOSES, GROUPS, TOPOLOGY = (f"tests/reach/test_{name}.py" for name in ("closing", "nsg", "topology"))
 SENDERS = "scanner/reach/senders.py"
+ROUTES = "scanner/reach/routes.py"
 BALANCERS, BALANCER_RULES, SCALE_SETS, ADMIN, NETWORKS, FIREWALL, PEERINGS = (
     f"scanner/reach/{name}.py"
     for name in (
@@ -158,8 +159,8 @@ MUTANTS = (
     Mutant("inbound rules of a group filter what leaves", SENDERS, "known[key] = security_rules_of(Resource(mirrored(group.body)))", "known[key] = security_rules_of(group)"),
     Mutant("a rule whose direction is not read filters nothing that leaves", SENDERS, 'if same(direction, "Inbound") or _is_outbound(rule):', "if True:"),
     Mutant("the application groups of the target are not read", SENDERS, "reached_addresses(allowed, self.addresses, self.groups)[0]", "reached_addresses(allowed, self.addresses, frozenset())[0]"),
-    Mutant("a default route comes before the network's own", SENDERS, "_own_length(index, target) if inside else -1", "-1"),
-    Mutant("the first route wins", SENDERS, "max(found, key=lambda one: one[0])[1]", "found[0][1]"),
+    Mutant("a default route comes before the network's own", SENDERS, "else system_length(index, key_of(subnet.id), target.addresses)", "else 0"),
+    Mutant("the first route wins", ROUTES, "max(whole, key=lambda each: each[2], default=None)", "next(iter(whole), None)"),
     Mutant("an AlwaysAllow that becomes Allow lets a Deny after it decide", CLOSING, "gone = {} if is_admin and self._limit == Reach.selected else self._gone", "gone = self._gone", CLOSES),
     Mutant("HA ports are one port", BALANCER_RULES, "    if not first and not back:\n        return EVERY_PORT\n", ""),
 )  # fmt: skip

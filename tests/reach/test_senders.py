@@ -10,9 +10,11 @@ from scanner.model.addresses import parse
 from scanner.model.exposure import SHARED, Exposure, Grant, Lock, Reach
 from scanner.model.index import Index
 from scanner.model.resource import Resource
+from scanner.model.resource_type import ResourceType
 from scanner.reach.appliances import appliances_before
 from scanner.reach.callers import Caller, caller_of_resource
-from scanner.reach.port_query import AskedPort, ask_port, internal_paths
+from scanner.reach.internal_paths import internal_paths
+from scanner.reach.port_query import AskedPort, ask_port
 from scanner.reach.query import ask_endpoint
 from scanner.reach.topology import topology
 from tests.reach.bodies import manager_rows
@@ -34,11 +36,11 @@ def group(name: str, *rules: Body) -> Body:
 
 def network(name: str, prefix: str, group: str = "", table: str = "", **peering: Any) -> Body:
     id = f"{NET}/virtualNetworks/{name}"
-    inner: Body = {"addressPrefix": prefix}
+    inner: Body = {"addressPrefix": prefix, "serviceEndpoints": []}
     inner |= {"networkSecurityGroup": {"id": f"{NET}/networkSecurityGroups/{group}"}} if group else {}
     inner |= {"routeTable": {"id": f"{NET}/routeTables/{table}"}} if table else {}
     peer = peering.pop("peer", "")
-    remote = {"remoteVirtualNetwork": {"id": f"{NET}/virtualNetworks/{peer}"}, **peering}
+    remote = {"remoteVirtualNetwork": {"id": f"{NET}/virtualNetworks/{peer}"}, "peeringState": "Connected", **peering}
     properties: Body = {"addressSpace": {"addressPrefixes": [prefix]}, "virtualNetworkPeerings": []}
     properties |= {"virtualNetworkPeerings": [{"properties": remote}]} if peer else {}
     return {
@@ -81,7 +83,7 @@ def asked(made: Index, port: int = 22) -> tuple[str, list[bool | None]]:
     found, sender = topology(made), caller(made)
     target = found.fabric.nics[f"{NET}/networkInterfaces/b".lower()]
     top = Resource({"id": f"{NET}/machines/vm", "name": "vm"})
-    paths = [*internal_paths(sender, found, [target.id]), *found.paths(target)]
+    paths = [*internal_paths(found, [target.id]), *found.paths(target)]
     given = ask_port(AskedPort("tcp", port), paths, (), top, sender, found)
     return given.verdict, [hop.allows for hop in given.hops]
 
@@ -182,6 +184,7 @@ SUBNETS = {"peerCompleteVnets": False, "remoteSubnetNames": ["s"]}
     ("peering", "expected"),
     [
         ({"peer": "two"}, "yes"),
+        ({"peer": "two", "peeringState": None}, "not known"),
         ({}, "not known"),
         ({"peer": "three"}, "not known"),
         ({"peer": "two", "allowVirtualNetworkAccess": False}, "not known"),
@@ -279,6 +282,7 @@ def test_an_appliance_that_is_not_on_the_default_route_is_not_told() -> None:
 
 # The address that others see
 
+SERVICE = ResourceType("Microsoft.Sql/servers", api="2023-08-01")
 ADDRESSES = (public("own", "20.1.0.1"), public("nat", "20.1.0.2"), public("fw", "20.1.0.3"))
 
 
@@ -304,7 +308,7 @@ def test_an_appliance_comes_before_the_gateway_and_that_before_the_own_address(
     assert sender.addresses is not None
     assert sender.addresses.describe() == ([expected] if expected else [])
     lock = Lock((Grant(Reach.selected, (), "one address", addresses=parse("20.1.0.1")),))
-    answer = ask_endpoint(
-        Exposure("sql", "data", lock, SHARED), Resource({"id": "/x/sql", "name": "sql"}), sender, made
-    )
-    assert answer.verdict == ("yes" if expected == "20.1.0.1" else "no" if expected else "not known")
+    service = Resource({"id": "/x/sql", "name": "sql", "type": "Microsoft.Sql/servers"})
+    answer = ask_endpoint(Exposure("sql", "data", lock, SHARED, ports=("tcp/1433",)), service, sender, made, SERVICE)
+    dropped = any(each["id"].endswith("rt") and "None" in str(each) for each in bodies)
+    assert answer.verdict == ("yes" if expected == "20.1.0.1" else "no" if expected or dropped else "not known")

@@ -1,0 +1,131 @@
+"""Paths inside a virtual network: from a sender in it, or in a peered one, to the interfaces of a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from scanner.model.exposure import Hop
+from scanner.model.ids import name_of
+from scanner.model.index import Index
+from scanner.model.resource import Children
+from scanner.model.verdict import Unread, not_listed
+from scanner.reach.networks import Destination, Fabric, destination_of, key_of, network_of
+from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath, configuration_key
+from scanner.reach.peerings import links_of, peerings_known
+from scanner.reach.routes import PASSES, Passage, inside_route, parsed_addresses, system_length
+from scanner.reach.scale_sets import pools_of, scale_set_ends
+from scanner.reach.topology import Topology
+
+BEYOND_PEERING: Final = Unread(
+    "the path inside",
+    "paths beyond direct peering (virtual WAN, spokes through a firewall, connected groups) are not evaluated",
+)
+BALANCED: Final = Unread(
+    "the path inside", "paths through an internal load balancer are not evaluated; ask for the port behind it"
+)
+
+
+def internal_paths(found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
+    """Return the paths inside virtual networks to these network interfaces (ids): to their own addresses, and over the
+    front ends of internal load balancers.
+    """
+    paths: list[NetworkPath] = []
+    for id in nics:
+        nic = found.fabric.nics.get(key_of(id))
+        for each in nic.configurations if nic is not None else ():
+            assert nic is not None
+            key = configuration_key(nic.id, each.name)
+            end = destination_of(nic, each)
+            balancers = found.load_balancers
+            named = [
+                *balancers.pools_of_configuration.get(key, ()),
+                *balancers.pools_at(network_of(end.subnet), end.address),
+            ]
+            paths.append(_direct(end, nic.id))
+            paths += _balanced(found, end, (*each.pools, *named), key, nic.id)
+    return paths
+
+
+def scale_set_internal_paths(found: Topology, models: Iterable[Any], nics: Children) -> list[NetworkPath]:
+    """Return the same to the instances of a scale set (see `scale_set_paths`). Raises Unread for a malformed model."""
+    paths: list[NetworkPath] = []
+    for model, body, end in scale_set_ends(models, nics):
+        missing = (nics.gap,) if nics.gap is not None else ()
+        paths.append(_direct(end, "", missing))
+        paths += _balanced(found, end, pools_of(found, model, body, end), "", "")
+    return list(dict.fromkeys(paths))
+
+
+def _direct(end: Destination, nic: str, missing: tuple[Unread, ...] = ()) -> NetworkPath:
+    network = network_of(key_of(end.subnet))
+    hop = Hop("network", name_of(network), "inside the virtual network or its peers", network)
+    front = FrontEnd(end.address, "inside", EVERY_PORT, end.version, (hop,), missing=missing)
+    return NetworkPath(front, end, nic)
+
+
+def _balanced(
+    found: Topology, end: Destination, pools: tuple[str, ...], configuration: str, nic: str
+) -> Iterator[NetworkPath]:
+    """Yield the paths over internal front ends, which are not evaluated to the end."""
+    for address, rule in found.load_balancers.inside(pools, configuration):
+        hop = Hop("load-balancer", name_of(rule.balancer), rule.detail, rule.balancer, None)
+        port = EVERY_PORT if rule.missing is not None else rule.port
+        floating = rule.floating is not False
+        front = FrontEnd(
+            address,
+            "inside",
+            port,
+            end.version,
+            (hop,),
+            floating,
+            address if rule.floating else "",
+            missing=(BALANCED,),
+        )
+        yield NetworkPath(front, end, nic)
+
+
+def why_not_linked(index: Index, sender: str, target: str) -> Unread | None:
+    """Return why packets of a subnet (key) may not get to another one; None where they do.
+
+    Both sides of a peering decide, so that both networks have to be read.
+    """
+    own, other = network_of(sender), network_of(target)
+    if not own or not other:
+        return Unread("the path inside", "the virtual network of one of its ends is not known")
+    unread = next((each for each in (own, other) if each not in index.resources), None)
+    if unread is not None:
+        return not_listed(unread)
+    if own == other:
+        return None
+    link = links_of(index).get(own, {}).get(other)
+    if link is None or (link.own is not None and sender not in link.own):
+        return BEYOND_PEERING
+    if link.other is not None and target not in link.other:
+        return BEYOND_PEERING
+    gap = next((each for each in (own, other) if not peerings_known(index, each)), None)
+    if gap is not None:
+        return Unread(f"the peerings of {name_of(gap)}", "Azure did not return them")
+    state = Unread(f"the peering of {name_of(own)} and {name_of(other)}", "whether it is connected is not known")
+    return link.uncertain or (None if link.proven else state)
+
+
+def return_route(index: Index, fabric: Fabric, target: str, sender: Destination) -> Passage:
+    """Return what the routes of the target's subnet (key) do with the answers to a sender.
+
+    They never block, because the packets themselves arrive.
+    """
+    subnet = fabric.subnets.get(target)
+    if subnet is None or not subnet.table:
+        return PASSES
+    addresses = parsed_addresses(sender.address)
+    if not addresses:
+        text = "the private address of the sender is not known, so neither is the route of the answers"
+        return Passage(
+            None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread("the route back", text)
+        )
+    found = inside_route(fabric, subnet, addresses[0], system_length(index, target, addresses[0]))
+    if found.allows is not False or found.hop is None:
+        return found
+    text = f"packets arrive, but {found.hop.detail.removesuffix(' the packet')} the answers"
+    return Passage(None, Hop("route", found.hop.name, text, found.hop.resource, None), Unread("the route back", text))

@@ -1,0 +1,196 @@
+"""Where the routes of a subnet send a packet: the system routes of its network, and those of its route table.
+
+Sources: Microsoft Learn, virtual-network/virtual-networks-udr-overview (the longest prefix wins, and of two equal ones
+the user-defined route; system routes of networks, peerings and service endpoints come before those that a gateway
+advertises), private-link/disable-private-endpoint-network-policy (the route of a private endpoint is a /32).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from scanner.model.addresses import BITS, AddressSet, BadAddress, Version, parse, union
+from scanner.model.exposure import Hop
+from scanner.model.ids import name_of
+from scanner.model.index import Index
+from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
+from scanner.model.verdict import Unread, not_listed
+from scanner.reach.networks import Fabric, Route, RouteTable, Subnet, key_of, network_of
+from scanner.reach.peerings import is_connected, is_hub_network, links_of
+
+_TAG: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.-]*")
+_GATEWAYS: Final = ("gatewaysubnet", "routeserversubnet")
+
+
+class Passage(NamedTuple):
+    """Whether a packet gets on; `hop`: what decides; `missing`: why it is not known (`allows` None)."""
+
+    allows: bool | None
+    hop: Hop | None = None
+    missing: Unread | None = None
+
+
+PASSES: Final = Passage(True)
+
+
+def inside_route(fabric: Fabric, subnet: Subnet, target: AddressSet, system: int | None) -> Passage:
+    """Return what the routes of a subnet do with a packet to a private address.
+
+    `system`: the length of the prefix of the system route that leads there, None where it is not known.
+    """
+    table = fabric.tables.get(subnet.table) if subnet.table else None
+    if subnet.table and table is None:
+        return _unread(subnet.table)
+    if table is None:
+        return PASSES
+    every = [route for route, addresses, length in _parsed(table) if addresses & target and length >= (system or 0)]
+    if system is None and every:
+        text = f"the address space of the target's network was not collected, and the route {every[0].prefix} may apply"
+        return Passage(None, Hop("route", name_of(table.id), text, table.id, None), Unread(_what(table), text))
+    return _decided(table, _chosen(table, target, system or 0), inside=True)
+
+
+def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressSet, *, direct: bool = False) -> Passage:
+    """Return what the routes of a subnet do with a packet to public addresses; one of them, where it is not known
+    which.
+
+    `direct`: the subnet has a service endpoint for the target, whose route is more specific than a default route.
+    """
+    table = fabric.tables.get(subnet.table) if subnet.table else None
+    if subnet.table and table is None:
+        return _unread(subnet.table)
+    if table is not None:
+        routes = _chosen(table, target, 1 if direct else 0, tags=True)
+        found = _decided(table, routes, inside=False)
+        if found.allows is not True:
+            return found
+    why = "" if direct or (table is not None and table.isolated) else why_more_routes(index, fabric, subnet.network)
+    if not why:
+        return PASSES
+    return Passage(None, Hop("route", name_of(subnet.network), why, subnet.network, None), Unread(_SYSTEM, why))
+
+
+_SYSTEM: Final = "the effective routes of the sender"
+
+
+def why_more_routes(index: Index, fabric: Fabric, network: str) -> str:
+    """Return why a network (its key) may have routes that no route table shows; "" where it has none."""
+    body = index.resources.get(network)
+    if body is None:
+        return f"the virtual network {name_of(network)} was not collected"
+    if any(f"{network}/subnets/{each}" in fabric.subnets for each in _GATEWAYS):
+        return f"a gateway in {body.name} may advertise routes"
+    peerings = get_path(body.body, "properties.virtualNetworkPeerings")
+    if not isinstance(peerings, list):
+        return f"the peerings of {body.name} were not returned"
+    for each in objects_at(body.body, "properties.virtualNetworkPeerings"):
+        remote = text_at(each, "properties.remoteVirtualNetwork.id")
+        if not is_connected(each):
+            continue
+        if is_hub_network(key_of(remote)):
+            return f"the virtual hub of {body.name} may advertise routes"
+        if same(get_path(each, "properties.useRemoteGateways"), True):
+            return f"the gateway of {name_of(remote) or 'a peered network'} may advertise routes"
+    return ""
+
+
+def system_length(index: Index, subnet: str, target: AddressSet) -> int | None:
+    """Return the length of the prefix of the system route from a subnet (key) to private addresses, of its own network
+    or of a linked one; None where it is not known.
+    """
+    network = network_of(subnet)
+    near = [network, *(peer for peer, link in links_of(index).get(network, {}).items() if link.uncertain is None)]
+    lengths: list[int] = []
+    for each in near:
+        body = index.resources.get(each)
+        texts = texts_at(body.body, "properties.addressSpace.addressPrefixes") if body is not None else []
+        spaces = [addresses for text in texts for addresses in parsed_addresses(text)]
+        lengths += [_length(each) for each in spaces if each.covers(target)]
+    return max(lengths, default=None)
+
+
+def _chosen(table: RouteTable, target: AddressSet, at_least: int, tags: bool = False) -> list[Route]:
+    """Return the routes that may take a packet to one of these addresses: the longest one that covers them all, and
+    longer ones for a part. [] where the system route does.
+    """
+    fits = [each for each in _parsed(table) if each[2] >= at_least and each[1] & target]
+    whole = [each for each in fits if each[1].covers(target)]
+    best = max(whole, key=lambda each: each[2], default=None)
+    least = best[2] if best is not None else at_least
+    found = [route for route, addresses, length in fits if length > least and not addresses.covers(target)]
+    found += _of_tags(table) if tags else ()
+    if best is not None:
+        return [best[0], *found]
+    return [Route("the system route", "Internet" if tags else "VnetLocal"), *found] if found else []
+
+
+def _of_tags(table: RouteTable) -> list[Route]:
+    """Return the routes whose prefix is a service tag, or no prefix at all."""
+    return [each for each in table.routes if not parsed_addresses(each.prefix)]
+
+
+def _decided(table: RouteTable, routes: list[Route], *, inside: bool) -> Passage:
+    """Return what these routes do, where it is not known which of them applies."""
+    effects = [_effect(each, inside) for each in routes]
+    broken = table.unclear or next(
+        (f"the route {each.prefix} is not known" for each in _of_tags(table) if not _TAG.fullmatch(each.prefix)), ""
+    )
+    if broken:
+        hop = Hop("route", name_of(table.id), broken, table.id, None)
+        return Passage(None, hop, Unread(_what(table), broken))
+    if all(each is True for each in effects):
+        return PASSES
+    route = next(each for each, effect in zip(routes, effects, strict=True) if effect is not True)
+    if all(each is False for each in effects):
+        text = f"the route {route.prefix} to None drops the packet"
+        return Passage(False, Hop("route", name_of(table.id), text, table.id, False))
+    if same(route.hop, "None"):
+        text = f"the route {route.prefix} drops the packet, if the target is in it"
+        return Passage(None, Hop("route", name_of(table.id), text, table.id, None), Unread(_what(table), text))
+    text = f"the route {route.prefix} leads to {route.address or route.hop}"
+    hop = Hop("route", name_of(table.id), text, table.id, None)
+    return Passage(None, hop, Unread(text, "what is allowed there is not known"))
+
+
+def _effect(route: Route, inside: bool) -> bool | None:
+    if same(route.hop, "None"):
+        return False
+    return True if same(route.hop, "VnetLocal" if inside else "Internet") else None
+
+
+def _parsed(table: RouteTable) -> Iterator[tuple[Route, AddressSet, int]]:
+    """Yield the routes with a prefix of addresses, with these and the length of the prefix."""
+    for each in table.routes:
+        found = parsed_addresses(each.prefix)
+        if found:
+            addresses = union(found)
+            yield each, addresses, _length(addresses)
+
+
+def _length(addresses: AddressSet) -> int:
+    """Return the length of the prefix of a network."""
+    version: Version = 4 if addresses.v4 else 6
+    return BITS[version] - (addresses.size(version) - 1).bit_length()
+
+
+def _what(table: RouteTable) -> str:
+    return f"the route table {name_of(table.id)}"
+
+
+def _unread(table: str) -> Passage:
+    """Return the passage by a route table (key) that was not read."""
+    missing = not_listed(table) if table.count("/") > 1 else Unread("the route table", "its id was not returned")
+    return Passage(None, Hop("route", name_of(table), "the route table was not collected", table, None), missing)
+
+
+def parsed_addresses(text: str) -> list[AddressSet]:
+    """Return the addresses of a text; [] where it has none."""
+    try:
+        return [parse(text)] if text else []
+    except BadAddress:
+        return []
+
+
+__all__ = ["PASSES", "Passage", "inside_route", "outside_route", "parsed_addresses", "system_length"]

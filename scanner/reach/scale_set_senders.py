@@ -1,0 +1,27 @@
+"""The instances of a Uniform scale set as senders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from scanner.model.json_paths import get_path, text_at
+from scanner.model.resource import Children
+from scanner.model.verdict import Unread
+from scanner.reach.callers import Sender, sender_at
+from scanner.reach.scale_sets import pools_of, scale_set_ends
+from scanner.reach.topology import Topology
+
+
+def scale_set_senders(found: Topology, models: Iterable[Any], nics: Children) -> Iterator[Sender]:
+    """Yield a sender for each IP configuration of each instance; of the model where no instance was read.
+
+    Raises Unread for a malformed model.
+    """
+    for model, body, end in scale_set_ends(models, nics):
+        missing = nics.gap
+        own = get_path(model, "properties.publicIPAddressConfiguration")
+        if isinstance(own, dict):
+            missing = missing or Unread("the public addresses of the instances", "those of senders are not evaluated")
+        public = text_at(body, "properties.publicIPAddress.id")
+        yield sender_at(found, end, public, pooled=bool(pools_of(found, model, body, end)), missing=missing)

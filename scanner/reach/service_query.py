@@ -1,0 +1,433 @@
+"""Reach queries about platform services that a sender inside a virtual network asks.
+
+A service has three sides: its public one, a private endpoint, and a subnet that it is injected into. Both "yes" and
+"no" need the rules and the routes of the sender as well as the locks of the service.
+Sources: Microsoft Learn, virtual-network/virtual-network-service-endpoints-overview (with a service endpoint the
+service sees the private address; its routes come before a default route), private-link/private-endpoint-overview,
+private-link/disable-private-endpoint-network-policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, union
+from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
+from scanner.model.ids import name_of, type_of
+from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
+from scanner.model.resource import Resource
+from scanner.model.resource_type import NoPort, Ports
+from scanner.model.verdict import Unread, not_listed
+from scanner.reach.answers import ORDER, Outcome, unread_outcome
+from scanner.reach.callers import Caller, Sender
+from scanner.reach.filtering import filter_chain
+from scanner.reach.internal_paths import return_route, why_not_linked
+from scanner.reach.networks import Destination, destination_of, key_of, network_of
+from scanner.reach.port_query import AskedPort, port_of_endpoint
+from scanner.reach.port_ranges import place
+from scanner.reach.routes import PASSES, Passage, parsed_addresses
+from scanner.reach.senders import PacketTarget, outbound
+from scanner.reach.source_sets import reached_addresses
+from scanner.reach.topology import Topology
+
+ENDPOINT: Final = "microsoft.network/privateendpoints"
+TENANTS: Final = "any Azure tenant"
+ENDPOINT_SERVICES: Final = {
+    "microsoft.documentdb": ("microsoft.azurecosmosdb",),
+    "microsoft.storage": ("microsoft.storage", "microsoft.storage.global"),
+    "microsoft.synapse": ("microsoft.sql",),
+    "microsoft.dbformysql": ("microsoft.sql",),
+    "microsoft.dbforpostgresql": ("microsoft.sql",),
+}
+"""The services of service endpoints by the provider of a type, where the name is another one (Microsoft Learn,
+virtual-network/virtual-network-service-endpoints-overview).
+"""
+_WITHOUT_RULES: Final = ("microsoft.netapp/",)
+"""Types whose injected endpoints may ignore groups and routes (azure-netapp-files/configure-network-features)."""
+
+
+class AskedService(Struct, frozen=True):
+    """The endpoint that is asked for: `ports` are its own; `names` those of all endpoints of its type."""
+
+    exposure: Exposure
+    top: Resource
+    ports: Ports
+    names: frozenset[str] = frozenset()
+    asked: AskedPort | None = None
+    """The port of the query, where it names one."""
+
+    @property
+    def numbers(self) -> list[AskedPort]:
+        """Return the ports that the sender calls; [] where they are not known."""
+        if self.asked is not None:
+            return [self.asked]
+        known = () if isinstance(self.ports, NoPort) else self.ports
+        return [each for each in map(port_of_endpoint, known) if each is not None]
+
+
+class Side(Struct, frozen=True):
+    """What one side of a service answers: `grant` allows the sender, None where none or none alone does."""
+
+    allows: bool | None
+    hops: tuple[Hop, ...] = ()
+    missing: Unread | None = None
+    grant: Grant | None = None
+
+
+def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple[Outcome, Grant | None]:
+    """Return the answer for one sender, and the grant of the service that allows it."""
+    sender = caller.senders[0]
+    if sender.missing is not None:
+        return unread_outcome(sender.missing), None
+    sides = list(_sides(service, sender, caller.name, found))
+    words = {True: "yes", None: "not known", False: "no"}
+    best = min(sides, key=lambda each: ORDER.index(words[each.allows]))
+    if best.allows is None:
+        return Outcome("not known", best.hops, best.missing), best.grant
+    return Outcome("yes" if best.allows else "no", best.hops), best.grant
+
+
+def _sides(service: AskedService, sender: Sender, name: str, found: Topology) -> Iterator[Side]:
+    lock = service.exposure.reach
+    injected = any(hop.kind == "subnet" for hop in lock.hops)
+    public = [each for each in lock.grants if not _is_private(each, injected)]
+    yield _public_side(service, public, lock, sender, name, found)
+    for each in lock.grants:
+        if _is_private(each, injected):
+            for id in each.ids:
+                if type_of(id).lower() == ENDPOINT:
+                    yield _endpoint_side(service, id, each, sender, found)
+                else:
+                    yield _injected_side(service, id, each, sender, found)
+    for possible in lock.possible_grants:
+        if _may_be_private(possible):
+            yield Side(None, (), possible.missing)
+
+
+def _is_private(grant: Grant, injected: bool) -> bool:
+    """Return whether a grant is one of private endpoints, or of the subnet that the service is in."""
+    return bool(grant.ids) and (injected or type_of(grant.ids[0]).lower() == ENDPOINT)
+
+
+def _may_be_private(possible: PossibleGrant) -> bool:
+    return possible.addresses is None and possible.level in (Reach.private, Reach.selected)
+
+
+# The public side
+
+
+def _public_side(
+    service: AskedService, grants: list[Grant], lock: Lock, sender: Sender, name: str, found: Topology
+) -> Side:
+    direct = _has_service_endpoint(service.top, sender, found)
+    allows, grant, missing = _best_grant(grants, lock, sender, name, direct, found)
+    if allows is False:
+        return Side(False)
+    sent = _sent_outside(service, sender, bool(direct), found)
+    hops = (sent.hop,) if sent.hop else ()
+    if sent.allows is False:
+        return Side(False, hops)
+    if allows is None:
+        return Side(None, (), missing, grant)
+    if sent.allows is None:
+        return Side(None, hops, sent.missing, grant)
+    if not direct and not sender.egress.exists:
+        why = f"{sender.egress.why}; whether it has default outbound access is not known"
+        return Side(None, (), Unread(f"the outbound address of {name}", why), grant)
+    return Side(True, (), None, grant)
+
+
+def _best_grant(
+    grants: list[Grant], lock: Lock, sender: Sender, name: str, direct: bool | None, found: Topology
+) -> tuple[bool | None, Grant | None, Unread | None]:
+    """Return whether a grant allows the sender, that grant, and why it is not known."""
+    tried = [(each, *_admits(each, sender, name, direct, found)) for each in sorted(grants, key=lambda one: -one.level)]
+    for wanted in (True, None):
+        for grant, fits, missing in tried:
+            if fits is wanted:
+                return fits, grant, missing
+    possible = next((each for each in lock.possible_grants if _may_admit(each, sender)), None)
+    return (False, None, None) if possible is None else (None, None, possible.missing)
+
+
+def _has_service_endpoint(top: Resource, sender: Sender, found: Topology) -> bool | None:
+    """Return whether the subnet of a sender has a service endpoint for a service, in its region; None where that is not
+    known.
+    """
+    subnet = found.fabric.subnets.get(found.fabric.key(sender.place.subnet))
+    if subnet is None or subnet.services is None:
+        return None
+    wanted, region = _endpoint_services(top), top.location.replace(" ", "").lower()
+    regions = [each.split()[1:] for each in subnet.services if each.split()[0] in wanted]
+    if any(not each or "*" in each or region in each for each in regions):
+        return True
+    return None if regions else False
+
+
+def _endpoint_services(top: Resource) -> tuple[str, ...]:
+    provider = top.type.lower().partition("/")[0]
+    return ENDPOINT_SERVICES.get(provider, (provider,))
+
+
+def _admits(
+    grant: Grant, sender: Sender, name: str, direct: bool | None, found: Topology
+) -> tuple[bool | None, Unread | None]:
+    """Return whether a grant of the public side allows a sender, and why that is not known.
+
+    `direct`: whether its subnet has a service endpoint for the service.
+    """
+    if grant.level == Reach.none:
+        return False, None
+    if grant.level == Reach.internet and grant.addresses is None:
+        return True, None
+    if grant.addresses is not None:
+        return _admits_address(grant.addresses, sender, name, direct)
+    if grant.ids:
+        return _admits_subnet(grant.ids, sender, direct, found)
+    if grant.description == TENANTS and sender.egress.addresses and direct is False:
+        return True, None
+    what = f"whether {name} belongs to {grant.description}" if grant.description else "the callers that it allows"
+    return None, Unread(
+        what, "its addresses are known only to Azure" if grant.description else "they are not evaluated"
+    )
+
+
+def _admits_address(
+    addresses: AddressSet, sender: Sender, name: str, direct: bool | None
+) -> tuple[bool | None, Unread | None]:
+    what = f"the outbound address of {name}"
+    if direct:
+        return None, Unread(what, "the service endpoint of its subnet replaces it with its private address")
+    own = sender.egress.addresses
+    if not own:
+        return None, Unread(what, sender.egress.why or "it is not known")
+    if not addresses & own:
+        return False, None
+    if direct is None:
+        return None, Unread("the service endpoints of its subnet", "Azure did not return them")
+    return (True, None) if addresses.covers(own) else (None, Unread(what, "only some of its addresses are allowed"))
+
+
+def _admits_subnet(
+    ids: Iterable[str], sender: Sender, direct: bool | None, found: Topology
+) -> tuple[bool | None, Unread | None]:
+    own = found.fabric.key(sender.place.subnet)
+    keys = [key_of(each) for each in ids]
+    if own in keys:
+        missing = Unread(f"the service endpoints of {name_of(own)}", "Azure did not return them")
+        return direct, missing if direct is None else None
+    if all("/subnets/" in each for each in keys):
+        return False, None
+    return None, Unread("the subscriptions that it allows", "whether the sender signs in from one of them is not known")
+
+
+def _may_admit(possible: PossibleGrant, sender: Sender) -> bool:
+    """Return whether a possible grant could allow the sender on the public side."""
+    if possible.level == Reach.none:
+        return False
+    if possible.addresses is not None and sender.egress.addresses:
+        return bool(possible.addresses & sender.egress.addresses)
+    return True
+
+
+def _sent_outside(service: AskedService, sender: Sender, direct: bool, found: Topology) -> Passage:
+    """Return whether a sender may send packets to the public address of the service, which is one of all."""
+    target = PacketTarget(PUBLIC_ADDRESSES.of_version(sender.place.version), False, direct=direct)
+    return _any_port(
+        service,
+        [
+            outbound(found.index, found.fabric, sender.place, target, each.protocol, each.number)
+            for each in service.numbers
+        ],
+    )
+
+
+def _any_port(service: AskedService, found: list[Passage]) -> Passage:
+    """Return the best of the answers for the ports of a service."""
+    if not found:
+        why = service.ports.why if isinstance(service.ports, NoPort) else "it is not known"
+        missing = Unread(f"the port of {service.exposure.endpoint}", why)
+        return Passage(None, Hop("path", "port", why, allows=None), missing)
+    return min(found, key=lambda each: (True, None, False).index(each.allows))
+
+
+# Private endpoints
+
+
+def _endpoint_side(service: AskedService, id: str, grant: Grant, sender: Sender, found: Topology) -> Side:
+    endpoint = found.index.resources.get(key_of(id))
+    hop = Hop("private-endpoint", name_of(id), "Approved", id)
+    if endpoint is None:
+        return _unknown(hop, not_listed(id), grant)
+    subnet = key_of(text_at(endpoint.body, "properties.subnet.id"))
+    other = _is_for_another(service, endpoint)
+    missing = other or why_not_linked(found.index, found.fabric.key(sender.place.subnet), subnet)
+    if missing is not None:
+        return _unknown(hop, missing, grant)
+    places = _places_of(endpoint, subnet, found)
+    if not places:
+        missing = Unread(f"the private address of {endpoint.name}", "its network interface was not collected")
+        return _unknown(hop, missing, grant)
+    sides = [
+        _at_address(service, each, hop, grant, sender, found) for each in places if each.version == sender.place.version
+    ]
+    if not sides:
+        return Side(False, (Hop(hop.kind, hop.name, "its addresses are of a different IP version", id, False),))
+    return min(sides, key=lambda each: (True, None, False).index(each.allows))
+
+
+def _unknown(hop: Hop, missing: Unread, grant: Grant) -> Side:
+    return Side(None, (Hop(hop.kind, hop.name, missing.why, hop.resource, None),), missing, grant)
+
+
+def _is_for_another(service: AskedService, endpoint: Resource) -> Unread | None:
+    """Return why a private endpoint may be one of another endpoint of the service; None where it is not.
+
+    An endpoint of a storage account has a group of its own: `blob`, `file`.
+    """
+    groups = {
+        each.lower().removesuffix("_secondary")
+        for path in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections")
+        for connection in objects_at(endpoint.body, f"properties.{path}")
+        if same(get_path(connection, "properties.privateLinkServiceId"), service.top.id)
+        for each in texts_at(connection, "properties.groupIds")
+    }
+    own = service.exposure.endpoint.partition("/")[0].lower()
+    if own in groups or not groups & service.names:
+        return None
+    what = f"the private endpoint {endpoint.name}"
+    return Unread(what, f"it is for {', '.join(sorted(groups))}; whether it leads to {own} is not known")
+
+
+def _places_of(endpoint: Resource, subnet: str, found: Topology) -> list[Destination]:
+    """Return the addresses of a private endpoint, as destinations."""
+    places: list[Destination] = []
+    for each in objects_at(endpoint.body, "properties.networkInterfaces"):
+        nic = found.fabric.nics.get(key_of(text_at(each, "id")))
+        if nic is not None:
+            places += [destination_of(nic, one) for one in nic.configurations if one.address]
+    if places:
+        return places
+    texts = [text for each in objects_at(endpoint.body, "properties.customDnsConfigs") for text in _texts(each)]
+    texts += [
+        text_at(each, "properties.privateIPAddress")
+        for each in objects_at(endpoint.body, "properties.ipConfigurations")
+    ]
+    known = dict.fromkeys(each for each in texts if parsed_addresses(each))
+    return [Destination(subnet, address=each, version=6 if ":" in each else 4) for each in known]
+
+
+def _texts(config: object) -> list[str]:
+    return texts_at(config, "ipAddresses")
+
+
+def _at_address(
+    service: AskedService, at: Destination, hop: Hop, grant: Grant, sender: Sender, found: Topology
+) -> Side:
+    """Return the answer at one address of a private endpoint."""
+    subnet = found.fabric.subnets.get(found.fabric.key(at.subnet))
+    hop = Hop(hop.kind, hop.name, f"{at.address}, Approved; whether DNS leads there is not evaluated", hop.resource)
+    sent = _sent_to(service, at, sender, found, direct=True)
+    policies = subnet.policies if subnet is not None else ""
+    if policies not in ("disabled", "networksecuritygroupenabled"):
+        # With the policies of the subnet on, routes of the sender's table count that are as long as its network.
+        routed = _sent_to(service, at, sender, found, direct=False)
+        if policies in ("enabled", "routetableenabled"):
+            sent = routed
+        elif routed.allows is not sent.allows:
+            missing = routed.missing or Unread(
+                "the route to the private endpoint", routed.hop.detail if routed.hop else ""
+            )
+            sent = Passage(None, routed.hop, missing)
+    entered = _enters(service, at, sender, found)
+    if policies in ("disabled", "routetableenabled"):
+        governed = subnet is not None and found.fabric.admin_of(subnet) is not None
+        entered = entered if governed and entered.allows is not True else PASSES
+    if entered.allows is False and policies not in ("enabled", "networksecuritygroupenabled"):
+        text = "whether the network policies of its subnet apply to private endpoints is not known"
+        entered = Passage(None, entered.hop, Unread(f"the rules of {name_of(at.subnet)}", text))
+    return _side((sent, entered), hop, grant)
+
+
+def _side(passages: tuple[Passage, ...], hop: Hop, grant: Grant) -> Side:
+    """Return the side that a packet reaches where all of these pass it."""
+    blocked = next((each for each in passages if each.allows is False), None)
+    if blocked is not None:
+        return Side(False, (blocked.hop,) if blocked.hop else (), None, grant)
+    unclear = next((each for each in passages if each.allows is None), None)
+    if unclear is not None:
+        hops = (hop, replace(unclear.hop, allows=None)) if unclear.hop is not None else (hop,)
+        return Side(None, hops, unclear.missing, grant)
+    return Side(True, (hop,), None, grant)
+
+
+def _sent_to(service: AskedService, at: Destination, sender: Sender, found: Topology, *, direct: bool) -> Passage:
+    addresses = union(parsed_addresses(at.address))
+    target = PacketTarget(addresses, True, at.application_groups, direct)
+    return _any_port(
+        service,
+        [
+            outbound(found.index, found.fabric, sender.place, target, each.protocol, each.number)
+            for each in service.numbers
+        ],
+    )
+
+
+def _enters(service: AskedService, at: Destination, sender: Sender, found: Topology) -> Passage:
+    """Return whether the inbound rules at a destination let the sender in."""
+    chain = filter_chain(found.fabric, at, "inside")
+    results: list[Passage] = []
+    for port in service.numbers:
+        line = place(port.protocol, port.number)
+        piece = next((each for each in chain.places if each.first <= line <= each.last), None)
+        hop = Hop("subnet-nsg", name_of(at.subnet), "its inbound rules block the packet", at.subnet, False)
+        if piece is None:
+            results.append(Passage(False, hop))
+            continue
+        groups = sender.place.application_groups
+        certain = reached_addresses(piece.certain, sender.addresses, groups)[0]
+        possible = reached_addresses(piece.possible, sender.addresses, groups)[1]
+        if sender.addresses and certain.covers(sender.addresses):
+            results.append(PASSES)
+        elif sender.addresses and not possible:
+            results.append(Passage(False, hop))
+        else:
+            missing = next(iter(chain.missing), Unread("the inbound rules", "they allow some of its addresses alone"))
+            text = f"its inbound rules: {missing.why}"
+            results.append(Passage(None, Hop("subnet-nsg", name_of(at.subnet), text, at.subnet, None), missing))
+    return _any_port(service, results)
+
+
+# Services in a subnet
+
+
+def _injected_side(service: AskedService, id: str, grant: Grant, sender: Sender, found: Topology) -> Side:
+    key = key_of(id)
+    subnet = found.fabric.subnets.get(key)
+    hop = Hop("subnet", name_of(key), f"inside {name_of(network_of(key))}", id)
+    missing = (
+        not_listed(id) if subnet is None else why_not_linked(found.index, found.fabric.key(sender.place.subnet), key)
+    )
+    if missing is not None or subnet is None:
+        return _unknown(hop, missing or not_listed(id), grant)
+    prefixes = [each for each in subnet.prefixes if (":" in each) == (sender.place.version == 6)]
+    if not prefixes:
+        return _unknown(hop, Unread(f"the address prefix of {name_of(key)}", "Azure did not return it"), grant)
+    sides = []
+    for prefix in prefixes:
+        at = Destination(key, address=prefix, version=sender.place.version)
+        sent = _sent_to(service, at, sender, found, direct=False)
+        entered = _enters(service, at, sender, found)
+        if entered.allows is False and service.top.type.lower().startswith(_WITHOUT_RULES):
+            text = "whether the rules of its subnet apply to it is not known"
+            entered = Passage(None, entered.hop, Unread("the inbound rules", text))
+        back = return_route(found.index, found.fabric, key, sender.place)
+        sides.append(_side((sent, entered, back), hop, grant))
+    if len({each.allows for each in sides}) == 1:
+        return sides[0]
+    missing = Unread("the private address of the service", "it is one of several prefixes of its subnet")
+    return _unknown(hop, missing, grant)
