@@ -347,6 +347,8 @@ def _made(fabric: Fabric, target: Destination, entry: EntryKind, fields: Destina
         levels.append(_no_group(entry, whole, subnet is None))
     exempt = subnet is not None and subnet.exempt
     missing_rules = None if exempt else fabric.admin_gap(subnet.network if subnet is not None else "")
+    if subnet is None and fabric.may_have_admin_rules(target.subnet):
+        missing_rules = missing_rules or not_listed(target.subnet or "the subnet")
     found = FilterChain(side, version, fields, tuple(levels), admin, None, missing_rules)
     found.route_warning = _route_warning(fabric, target) if side == "outside" else None
     return found

@@ -10,6 +10,7 @@ from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.resource import Children
 from scanner.model.verdict import Unread, not_listed
+from scanner.reach.load_balancers import LOAD_BALANCERS
 from scanner.reach.networks import Destination, Fabric, destination_of, key_of, network_of
 from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath, configuration_key
 from scanner.reach.peerings import links_of, peerings_known
@@ -67,21 +68,17 @@ def _direct(end: Destination, nic: str, missing: tuple[Unread, ...] = ()) -> Net
 def _balanced(
     found: Topology, end: Destination, pools: tuple[str, ...], configuration: str, nic: str
 ) -> Iterator[NetworkPath]:
-    """Yield the paths over internal front ends, which are not evaluated to the end."""
+    """Yield the paths over internal front ends, which are not evaluated to the end, and one that may exist."""
+    gap = found.index.missing.get(LOAD_BALANCERS.lower())
+    if gap is not None:
+        hop = Hop("load-balancer", "load balancers", "could not be read", "", None)
+        yield NetworkPath(FrontEnd("", "inside", EVERY_PORT, end.version, (hop,), True, missing=(gap,)), end, nic)
     for address, rule in found.load_balancers.inside(pools, configuration):
         hop = Hop("load-balancer", name_of(rule.balancer), rule.detail, rule.balancer, None)
         port = EVERY_PORT if rule.missing is not None else rule.port
         floating = rule.floating is not False
-        front = FrontEnd(
-            address,
-            "inside",
-            port,
-            end.version,
-            (hop,),
-            floating,
-            address if rule.floating else "",
-            missing=(BALANCED,),
-        )
+        kept, missing = address if rule.floating else "", (rule.missing or BALANCED,)
+        front = FrontEnd(address, "inside", port, end.version, (hop,), floating, kept, missing=missing)
         yield NetworkPath(front, end, nic)
 
 

@@ -232,6 +232,12 @@ class Fabric(Struct):
         """Return the security admin rules that filter packets to a subnet; None without any."""
         return self.admin(subnet.network) if subnet is not None and not subnet.exempt else None
 
+    def may_have_admin_rules(self, subnet: str) -> bool:
+        """Return whether security admin rules may be in force in the network of a subnet (its id) that was not read."""
+        network = network_of(self.key(subnet))
+        applied = self.security_admin.applied
+        return network in applied if network else bool(applied)
+
     def admin_gap(self, network: str) -> Unread | None:
         """Return why security admin rules of a network (its key, "" if not known) may be missing; they are listed
         below it.

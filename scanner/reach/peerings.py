@@ -12,7 +12,7 @@ from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread, malformed
+from scanner.model.verdict import Unread, malformed, not_listed
 from scanner.reach.areas import AnyArea, Area
 from scanner.reach.networks import key_of, network_of
 from scanner.reach.sources import cached
@@ -78,6 +78,8 @@ def _links(index: Index) -> dict[str, dict[str, Link]]:
     found: dict[str, dict[str, Link]] = {}
     for (network, peer), body in sides.items():
         link = _link(network, peer, body, sides.get((peer, network)))
+        if link is not None and peer not in index.resources and not is_hub_network(peer):
+            link = link._replace(uncertain=link.uncertain or not_listed(peer))
         if link is not None:
             found.setdefault(network, {})[peer] = link
             found.setdefault(peer, {})[network] = Link(link.other, link.own, link.uncertain, link.proven)

@@ -31,11 +31,11 @@ from scanner.reach.answers import (
 )
 from scanner.reach.callers import Caller, Sender
 from scanner.reach.filtering import FilterStep, OpenRange, filter_chain
-from scanner.reach.internal_paths import return_route, why_not_linked
+from scanner.reach.internal_paths import BALANCED, return_route, why_not_linked
 from scanner.reach.networks import key_of
-from scanner.reach.paths import FrontEnd, NetworkPath
+from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
-from scanner.reach.routes import PASSES, Passage
+from scanner.reach.routes import Passage
 from scanner.reach.security_rules import DestinationFields, SecurityRule
 from scanner.reach.senders import PacketTarget, outbound, parsed_addresses
 from scanner.reach.source_grants import describe_sources, grants_from_sources
@@ -144,35 +144,84 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     front, sender = path.front_end, caller.senders[0] if caller.senders else None
     if not asked.within(front.port.protocol, front.port.first, front.port.last):
         return None
-    opened = [each for each in path.open_ranges(found.fabric) if asked.within(each.protocol, each.first, each.last)]
+    opened = [
+        each
+        for each in path.open_ranges(found.fabric)
+        if asked.within(each.protocol, each.first, each.last) or _may_lead_anywhere(front)
+    ]
     stopped = _stopped(front, caller)
     if stopped is not None and not any(each.missing for each in opened):
         return Outcome("no", stopped)
     verdict, missing, part = _through(opened, front, caller, found.index)
-    if verdict != "no" and sender is not None and sender.missing is not None:
-        return unread_outcome(sender.missing)
-    sent = _sent(path, asked, caller, found) if verdict != "no" else PASSES
-    if sent.allows is False and sent.hop is not None:
-        return Outcome("no", (sent.hop,))
-    unclear = _unclear(path, sent, sender, found) if sender is not None and verdict != "no" else None
-    if unclear is not None:
-        hops = (*_before(front), replace(unclear.hop, allows=None)) if unclear.hop else _before(front)
-        return Outcome("not known", hops, unclear.missing)
+    gap = next((each.chain.admin_gap for each in opened if each.chain is not None and each.chain.admin_gap), None)
+    if gap is not None and verdict in ("yes", "in part"):
+        verdict, missing = "not known", gap
+    if verdict != "no" and sender is not None:
+        sent = _sender_outcome(path, asked, sender, found)
+        if sent is not None:
+            return sent
+    return Outcome(
+        verdict,
+        _hops(path, asked, caller, found, opened, verdict, missing),
+        missing,
+        part,
+        _only(opened, caller) if verdict == "no" else "",
+    )
+
+
+def _may_lead_anywhere(front: FrontEnd) -> bool:
+    """Return whether a front end is one of an internal load balancer whose rules were not read."""
+    balanced = is_inside(front) and front.port == EVERY_PORT and front.hops[0].kind == "load-balancer"
+    return balanced and front.missing != (BALANCED,)
+
+
+def _only(opened: Sequence[OpenRange], caller: Caller) -> str:
+    """Return a clause about who can connect, where the internet cannot; "" without."""
+    if not caller.is_internet or not any(each.certain for each in opened):
+        return ""
+    return f"; only {describe_sources(opened[0].certain)} can"
+
+
+def _hops(
+    path: NetworkPath,
+    asked: AskedPort,
+    caller: Caller,
+    found: Topology,
+    opened: Sequence[OpenRange],
+    verdict: ReachVerdict,
+    missing: Unread | None,
+) -> tuple[Hop, ...]:
+    """Return the hops of a path for one sender, up to the one that blocks or is not known."""
+    front = path.front_end
     hops = (
         *_before(front),
         *_steps(path, asked, caller, found),
         *(path.end_hops if verdict in ("yes", "in part") else ()),
     )
-    others = ""
-    if verdict == "no" and caller.is_internet and any(each.certain for each in opened):
-        others = f"; only {describe_sources(opened[0].certain)} can"
     if verdict == "no" and front.allowed_sources is not None and front.hops and any(each.certain for each in opened):
         hops = _at_firewall(front)
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
     if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
         hops = (*hops, Hop("path", "not known", missing.why, allows=None))
-    return Outcome(verdict, hops, missing, part, others)
+    return hops
+
+
+def _sender_outcome(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) -> Outcome | None:
+    """Return the answer that the rules and routes of a sender give before the target's own; None where they let its
+    packets onto the path.
+    """
+    if sender.missing is not None:
+        return unread_outcome(sender.missing)
+    sent = _sent(path, asked, sender, found)
+    if sent.allows is False and sent.hop is not None:
+        return Outcome("no", (sent.hop,))
+    unclear = _unclear(path, sent, sender, found)
+    if unclear is None:
+        return None
+    front = path.front_end
+    hops = (*_before(front), replace(unclear.hop, allows=None)) if unclear.hop else _before(front)
+    return Outcome("not known", hops, unclear.missing)
 
 
 def _unclear(path: NetworkPath, sent: Passage, sender: Sender, found: Topology) -> Passage | None:
@@ -357,12 +406,9 @@ def _places(rule: SecurityRule) -> str:
     return ", ".join([*texts[:3], f"and {len(texts) - 3} more"] if len(texts) > 3 else texts) or "no port"
 
 
-def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Passage:
+def _sent(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) -> Passage:
     """Return whether the outbound rules and routes of a sender let its packets onto a path."""
-    if not caller.senders:
-        return PASSES
-    front, sender = path.front_end, caller.senders[0].place
-    inside = is_inside(front)
+    front, inside = path.front_end, is_inside(path.front_end)
     target = union(parsed_addresses(front.address))
     if not target and inside:
         subnet = found.fabric.subnets.get(found.fabric.key(path.destination.subnet))
@@ -374,4 +420,4 @@ def _sent(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) 
     target = target or PUBLIC_ADDRESSES.of_version(front.version)
     groups = path.destination.application_groups if inside and front.hops[0].kind == "network" else frozenset[str]()
     aim = PacketTarget(target, inside, groups)
-    return outbound(found.index, found.fabric, sender, aim, asked.protocol, asked.number)
+    return outbound(found.index, found.fabric, sender.place, aim, asked.protocol, asked.number)

@@ -15,7 +15,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import get_path, member, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Unread, not_listed
-from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of
+from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of, network_of
 from scanner.reach.nsg import SecurityRules, security_rules_of
 from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.public_addresses import public_address
@@ -95,7 +95,12 @@ def outbound(
 ) -> Outbound:
     """Return whether a sender may send a packet to a target."""
     subnet, at = fabric.subnets.get(fabric.key(sender.subnet)), place(protocol, port)
-    governed = _by_admin(fabric, subnet, sender, target, at) if subnet is not None else NOT_GOVERNED
+    if subnet is not None:
+        governed = _by_admin(fabric, subnet, sender, target, at)
+    elif fabric.may_have_admin_rules(sender.subnet) or fabric.admin_gap(network_of(fabric.key(sender.subnet))):
+        governed = Governed(unread_subnet(sender.subnet), None, unread_subnet(sender.subnet))
+    else:
+        governed = NOT_GOVERNED
     allowed = _by_rules(index, governed, subnet, sender, target, at)
     if allowed.allows is False:
         widened = _widened(index, fabric, governed, subnet, sender, target, at) if not target.inside else None
@@ -167,9 +172,8 @@ def _by_admin(fabric: Fabric, subnet: Subnet, sender: Destination, target: Packe
     name = f"security admin rules of {name_of(subnet.network)}"
     gap = None if subnet.exempt else fabric.admin_gap(subnet.network)
     if gap is not None:
-        return Governed(
-            Outbound(True), None, Outbound(None, Hop("admin-rules", name, gap.why, subnet.network, None), gap)
-        )
+        unread = Outbound(None, Hop("admin-rules", name, gap.why, subnet.network, None), gap)
+        return Governed(unread, None, unread)
     admin = fabric.outbound_admin_of(subnet)
     if admin is None:
         return NOT_GOVERNED

@@ -391,7 +391,7 @@ def _enters(service: AskedService, at: Destination, sender: Sender, found: Topol
         groups = sender.place.application_groups
         certain = reached_addresses(piece.certain, sender.addresses, groups)[0]
         possible = reached_addresses(piece.possible, sender.addresses, groups)[1]
-        if sender.addresses and certain.covers(sender.addresses):
+        if sender.addresses and certain.covers(sender.addresses) and chain.admin_gap is None:
             results.append(PASSES)
         elif sender.addresses and not possible:
             results.append(Passage(False, hop))

@@ -35,7 +35,8 @@ def rules() -> RuleSet:
 
 def changed(estate: Estate, case: dict[str, Any]) -> Estate:
     """The estate of a case: `set` is laid on properties, `add` are further resources, `drop` are gone."""
-    made = copy.deepcopy(estate) | copy.deepcopy(case.get("add", {}))
+    more: Estate = case.get("add", {})
+    made: Estate = {**copy.deepcopy(estate), **copy.deepcopy(more)}
     for name, properties in case.get("set", {}).items():
         _lay(made[name], properties)
     return {name: body for name, body in made.items() if name not in case.get("drop", ())}

@@ -152,7 +152,7 @@ MUTANTS = (
     Mutant("the IP groups of a DNAT rule stay", NARROWING, '        narrowed["sourceIpGroups"] = []\n', "        pass\n", CLOSES),
     Mutant("the command names the rule as its collection", NARROWING, "--collection-name {word(rule.collection)}", "--collection-name {word(rule.name)}", CLOSES),
     Mutant("what causes an open port lacks the security rules", NARROWING, "        *map(Cause, closing.rules),\n", "", CLOSES),
-    Mutant("outbound admin rules are not asked", SENDERS, "governed = _by_admin(fabric, subnet, sender, target, at) if subnet is not None else NOT_GOVERNED", "governed = NOT_GOVERNED"),
+    Mutant("outbound admin rules are not asked", SENDERS, "governed = _by_admin(fabric, subnet, sender, target, at)", "governed = NOT_GOVERNED"),
     Mutant("outbound AlwaysAllow does not pass the groups", SENDERS, "if governed.delivers or governed.passes.allows is False:", "if governed.passes.allows is False:"),
     Mutant("what outbound AlwaysAllow may deliver is denied", SENDERS, "return denied if governed.delivers is False else governed.unclear", "return denied"),
     Mutant("inbound admin rules filter what leaves", NETWORKS, "self.security_admin.outbound_rules_of(", "self.security_admin.rules_of("),

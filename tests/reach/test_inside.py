@@ -15,7 +15,8 @@ CASES: list[dict[str, Any]] = tomllib.loads((inside.CASES / "inside.toml").read_
 @pytest.mark.parametrize("case", CASES, ids=[each["name"] for each in CASES])
 def test_the_answer_of_the_case(case: dict[str, Any]) -> None:
     whole = inside.base() | case.get("add", {})
-    found = inside.asked(inside.changed(inside.base(), case), whole, *case["ask"], unread=case.get("unread", ()))
+    target, source, port = case["ask"]
+    found = inside.asked(inside.changed(inside.base(), case), whole, target, source, port, case.get("unread", ()))
     assert [each.verdict for each in found] == [case["expect"]], found
     text = " | ".join(
         (found[0].sentence, *(f"{each.name} {each.detail}" for each in found[0].hops), found[0].next_step)

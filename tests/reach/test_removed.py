@@ -1,0 +1,106 @@
+"""One resource less, with the list that it was in not read: a yes never becomes a no, nor a no a yes."""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from typing import Any
+
+import pytest
+
+from scanner.errors import InputError
+from scanner.model.addresses import parse
+from scanner.model.ids import type_of
+from scanner.model.index import Index
+from scanner.model.resource import Resource
+from scanner.model.verdict import Unread
+from scanner.reach.callers import INTERNET, Caller, caller_of_resource
+from scanner.reach.internal_paths import internal_paths
+from scanner.reach.networks import ADMIN_RULES, key_of
+from scanner.reach.port_query import AskedPort, ask_port
+from scanner.reach.topology import topology
+from tests.reach import inside
+from tests.reach.estates import Estate, Maker
+from tests.sampled import some
+
+FLIPS = {("yes", "no"), ("no", "yes"), ("yes", "in part"), ("in part", "yes"), ("in part", "no"), ("no", "in part")}
+TOP = Resource({"id": "/machines/vm", "name": "vm", "type": "Microsoft.Network/machines"})
+PORTS = (22, 80, 443, 3389, 8080, 50000)
+SEPARATE = ("/snapshots/", "/members/", "securityadminregionalgoalstates", "/networkmanagers/")
+"""Rows of network managers beside those that say what is in force: no gap tells that one of them is missing."""
+
+
+def index_of(bodies: list[dict[str, Any]], unread: str = "") -> Index:
+    made = Index(live=bool(unread))
+    for each in bodies:
+        made.add(Resource(each))
+    if unread:
+        made.missing[unread.lower()] = Unread(unread, "403, missing a permission", "/gap")
+    return made
+
+
+def asked(index: Index, target: str, source: str, port: int) -> str:
+    """The answer from an interface, an address or the internet to an interface of an estate."""
+    found = topology(index)
+    if source.startswith("/"):
+        caller = caller_of_resource(source, "/other", found, [source]) or Caller(source, missing=(Unread("x", "y"),))
+    else:
+        caller = Caller(source, parse(source)) if source else INTERNET
+    nic = found.fabric.nics.get(key_of(target))
+    missing = () if nic is not None else (Unread(target, "not collected"),)
+    led = found.paths(nic) if nic is not None else []
+    paths = [*(internal_paths(found, [target]) if caller.in_network else []), *led]
+    return ask_port(AskedPort("tcp", port), paths, missing, TOP, caller, found).verdict
+
+
+def bodies_of(estate: Estate) -> list[dict[str, Any]]:
+    every = [*estate.resources, *estate.balanced, *estate.over, *estate.walls]
+    return [{**each, "type": type_of(each["id"])} for each in every]
+
+
+@pytest.mark.parametrize("seed", some(range(1, 51), 12))
+def test_one_resource_less_never_turns_an_answer_in_a_generated_estate(seed: int) -> None:
+    dice = random.Random(f"removed {seed}")
+    estate = Maker(seed).estate()
+    every = bodies_of(estate)
+    nics = [each["id"] for each in estate.nics]
+    whole = index_of(every)
+    wrong = []
+    for _ in range(12):
+        source = dice.choice((*nics, *nics, "", "20.1.2.3", "203.0.113.9"))
+        question = (dice.choice(nics), source, dice.choice(PORTS))
+        gone = dice.choice([each for each in every if not any(part in each["id"].lower() for part in SEPARATE)])
+        kind = ADMIN_RULES if "effectivesecurityadminrules" in gone["id"].lower() else gone["type"]
+        less = index_of([each for each in every if each is not gone], kind)
+        before, after = asked(whole, *question), asked(less, *question)
+        if (before, after) in FLIPS:
+            wrong.append((question, gone["id"], before, after))
+    assert wrong == []
+
+
+CASES: list[dict[str, Any]] = tomllib.loads((inside.CASES / "inside.toml").read_text("utf-8"))["case"]
+TARGETS = ("vm-b", "vm-c", "vm-a", "kv-open", "kv-named", "kv-subnet", "kv-private")
+SOURCES = ("vm-a", "vm-b", "vm-c", "vm-x", "snet-a", "vnet-a", "internet", "20.1.0.9")
+
+
+@pytest.mark.parametrize("number", some(range(len(CASES)), 24))
+def test_one_resource_less_never_turns_an_answer_of_the_small_estates(number: int) -> None:
+    dice, case = random.Random(f"removed {number}"), {**CASES[number], "drop": []}
+    whole = inside.base() | case.get("add", {})
+    estate = inside.changed(inside.base(), case)
+    wrong = []
+    for attempt in range(6):
+        target, source, port = case["ask"] if attempt < 3 else (dice.choice(TARGETS), dice.choice(SOURCES), "")
+        port = port or ("vault" if target.startswith("kv") else "tcp/22")
+        gone = dice.choice([name for name in estate if name not in (target, source)])
+        names = {gone, *(name for name, body in estate.items() if body.get("network") == gone)}
+        less = {name: body for name, body in estate.items() if name not in names}
+        kind = estate[gone].get("type", "Microsoft.Network/virtualNetworks")
+        try:
+            before = inside.asked(estate, whole, target, source, port)[0].verdict
+            after = inside.asked(less, whole, target, source, port, unread=(kind,))[0].verdict
+        except InputError:
+            continue  # the source or target is not there
+        if (before, after) in FLIPS:
+            wrong.append((target, source, gone, before, after))
+    assert wrong == []
