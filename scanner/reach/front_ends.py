@@ -191,7 +191,7 @@ class PublisherIndex(Struct):
                 whole = f"{whole_text}, by private link" if linked or text_at(each, "privateLinkAlias") else whole_text
                 hop = _hop("front-door", front_door, whole)
                 self._add(text_at(each, "address"), hop, _http_ports(each))
-                self._by_id(linked, "", hop)
+                self._by_id(linked, "", hop, _http_ports(each))
 
     def _origin(self, origin: Resource, routes: _FrontDoorRoutes) -> None:
         """Add an origin of Front Door Standard or Premium, where a route leads to its group."""
@@ -205,12 +205,13 @@ class PublisherIndex(Struct):
         name, id = self._top(origin)
         said = f"published through the Front Door {name}{how}{', by private link' if linked else ''}"
         hop = Hop("front-door", name, said, id)
-        self._add(text_at(origin.body, "properties.hostName"), hop, _http_ports(get_path(origin.body, "properties")))
-        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", hop)
-        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), hop)
+        ports = _http_ports(get_path(origin.body, "properties"))
+        self._add(text_at(origin.body, "properties.hostName"), hop, ports)
+        self._by_id(text_at(origin.body, "properties.azureOrigin.id"), "", hop, ports)
+        self._by_id(linked, text_at(origin.body, f"{link}.groupId"), hop, ports)
 
-    def _by_id(self, id: str, part: str, hop: Hop) -> None:
-        """Add a target by its id: a slot by `part`; for a private link service what is behind it.
+    def _by_id(self, id: str, part: str, hop: Hop, ports: list[int]) -> None:
+        """Add a target by its id: a slot by `part`; for a private link service what is behind the called ports.
 
         Of other parts (a service of a storage account) the host name says which endpoint it is.
         """
@@ -220,11 +221,11 @@ class PublisherIndex(Struct):
         service = self.index.resources.get(key)
         if service is not None and same(service.type, f"{NETWORK}/privateLinkServices"):
             for front in objects_at(service.body, "properties.loadBalancerFrontendIpConfigurations"):
-                for behind in self.topology.load_balancers.behind_front_end(key_of(text_at(front, "id"))):
-                    self._add(behind, hop)
+                for behind, called in self.topology.load_balancers.called_behind(key_of(text_at(front, "id")), ports):
+                    self._add(behind, hop, called)
         slot = part.lower().partition("sites-")[2]
         if not part or "." in part or part.lower() in ("sites", "managedenvironments", "gateway") or slot:
-            self._add(f"{key}/slots/{slot}" if slot else key, hop)
+            self._add(f"{key}/slots/{slot}" if slot else key, hop, ports)
 
     def _api_management(self) -> None:
         """Add back ends and APIs by the host of their URL; a service that the internet does not reach publishes

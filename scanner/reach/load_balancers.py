@@ -121,6 +121,20 @@ class LoadBalancers(Struct):
         """Return the pools and IP configurations that the rules of a front end lead to."""
         return [each for rule in self._rules.get(key, ()) for each in (*rule.pools, *rule.configurations)]
 
+    def called_behind(self, key: str, ports: Iterable[int]) -> Iterator[tuple[str, list[int]]]:
+        """Yield the pools and IP configurations behind a front end, with the ports there of these ports of the front;
+        none where these, or the ports of the rule, are not known.
+        """
+        called = tuple(ports)
+        for rule in self._rules.get(key, ()):
+            port, behind = rule.port, list[int]()
+            if called and rule.missing is None:
+                fits = [each for each in called if port.protocol != "udp" and port.first <= each <= port.last]
+                if not fits:
+                    continue
+                behind = [port.backend if port.single_backend else port.backend + each - port.first for each in fits]
+            yield from ((each, behind) for each in (*rule.pools, *rule.configurations))
+
     def inside(self, pools: Iterable[str], configuration: str) -> Iterator[tuple[str, LoadBalancerRule]]:
         """Yield address and rule of the internal front ends that lead to these pools, or to an IP configuration."""
         wanted = {*pools}

@@ -28,6 +28,11 @@ def base() -> Estate:
     return tomllib.loads((CASES / "base.toml").read_text("utf-8"))
 
 
+def cases() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = tomllib.loads((CASES / "inside.toml").read_text("utf-8"))["case"]
+    return found
+
+
 @cache
 def rules() -> RuleSet:
     return load(packages=False)
@@ -35,8 +40,8 @@ def rules() -> RuleSet:
 
 def changed(estate: Estate, case: dict[str, Any]) -> Estate:
     """The estate of a case: `set` is laid on properties, `add` are further resources, `drop` are gone."""
-    more: Estate = case.get("add", {})
-    made: Estate = {**copy.deepcopy(estate), **copy.deepcopy(more)}
+    made = copy.deepcopy(estate)
+    made.update(copy.deepcopy(case.get("add", {})))
     for name, properties in case.get("set", {}).items():
         _lay(made[name], properties)
     return {name: body for name, body in made.items() if name not in case.get("drop", ())}
@@ -69,15 +74,9 @@ def bodies(estate: Estate, whole: Estate) -> list[dict[str, Any]]:
                     if one.get("network") == name
                 ],
             )
-        made.append(
-            {
-                "id": ids[name],
-                "name": name,
-                "type": body["type"],
-                "properties": own,
-                **{each: body[each] for each in ("location", "sku") if each in body},
-            }
-        )
+        whole_body = {"id": ids[name], "name": name, "type": body["type"], "properties": own}
+        whole_body.update({each: body[each] for each in ("location", "sku") if each in body})
+        made.append(whole_body)
     return [_resolved(each, ids) for each in made]
 
 
@@ -112,3 +111,10 @@ def asked(
     for type in unread:
         evaluation.index.missing[type.lower()] = Unread(type, "403, missing a permission", "/gap")
     return answers(Question(target, source, port), evaluation, list(taken.bundles()))
+
+
+def answers_of(case: dict[str, Any]) -> list[ReachAnswer]:
+    """The answers to the question of a case."""
+    target, source, port = case["ask"]
+    whole = base() | case.get("add", {})
+    return asked(changed(base(), case), whole, target, source, port, case.get("unread", ()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import tomllib
 from typing import Any
 
 import pytest
@@ -78,7 +77,7 @@ def test_one_resource_less_never_turns_an_answer_in_a_generated_estate(seed: int
     assert wrong == []
 
 
-CASES: list[dict[str, Any]] = tomllib.loads((inside.CASES / "inside.toml").read_text("utf-8"))["case"]
+CASES = inside.cases()
 TARGETS = ("vm-b", "vm-c", "vm-a", "kv-open", "kv-named", "kv-subnet", "kv-private")
 SOURCES = ("vm-a", "vm-b", "vm-c", "vm-x", "snet-a", "vnet-a", "internet", "20.1.0.9")
 

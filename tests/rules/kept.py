@@ -34,6 +34,7 @@ from scanner.rulebook.pinned_paths import pinned_name
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.store import Store
 from tests.benchmarks.copies import collected
+from tests.reach import inside
 from tests.reach.compare import compare
 from tests.reach.estates import Maker
 from tests.real_input.recorded import stored
@@ -75,6 +76,8 @@ def read_paths() -> dict[str, list[str]]:
         for example, key, body in lacking:
             example.statuses(key, body)
         evaluate_estate()
+        for case in inside.cases():
+            inside.answers_of(case)
         for seed in range(1, 21):
             list(compare(Maker(seed, doubtful=seed % 3 == 0), 3))
     found = {type: set(_paths(log)) for type, log in logs.items()}
