@@ -31,7 +31,7 @@ from scanner.reach.port_query import AskedPort, port_of_endpoint
 from scanner.reach.port_ranges import place
 from scanner.reach.routes import PASSES, Passage, parsed_addresses
 from scanner.reach.senders import PacketTarget, outbound
-from scanner.reach.source_sets import reached_addresses
+from scanner.reach.source_sets import UNKNOWN_APPLICATION_GROUP, reached_addresses
 from scanner.reach.topology import Topology
 
 ENDPOINT: Final = "microsoft.network/privateendpoints"
@@ -318,7 +318,8 @@ def _places_of(endpoint: Resource, subnet: str, found: Topology) -> list[Destina
         for each in objects_at(endpoint.body, "properties.ipConfigurations")
     ]
     known = dict.fromkeys(each for each in texts if parsed_addresses(each))
-    return [Destination(subnet, address=each, version=6 if ":" in each else 4) for each in known]
+    groups = frozenset((UNKNOWN_APPLICATION_GROUP,))  # the interface has them, and it was not read
+    return [Destination(subnet, "", each, 6 if ":" in each else 4, groups) for each in known]
 
 
 def _texts(config: object) -> list[str]:
