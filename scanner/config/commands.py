@@ -132,12 +132,13 @@ used. Writes report.html, findings.json and snapshot.jsonl.""",
             CONFIG,
         ),
         intro="""\
-Check who can connect to a resource: yes, in part (of a range), no or not known,
-with the rule that allows or blocks at each hop. RESOURCE is an id or a unique
-name. Exits with 3 for not known, else with 0.""",
+Check who can connect to a resource: yes, in part (of a range or subnet), no or
+not known, with the rule that allows or blocks at each hop. RESOURCE is an id or
+a unique name. Exits with 3 for not known, else with 0.""",
         outro="""\
 JSON: [{verdict: yes, in part, no or not known, sentence, hops: [{kind, name,
-detail, resource, allows: true, false or null}], also_published: [text]}].""",
+detail, resource, allows: true, false or null}], also_published: [text],
+endpoint, next_step: what to do where it is not known}].""",
     ),
     Command("rules", "List and show rules; write and test your own"),
     Command("rules list", "List all rules", "rules:list_rules", rows=(ONLY, SKIP, *OWN_RULES, FORMAT)),

@@ -82,9 +82,10 @@ class Subnet(msgspec.Struct, frozen=True, gc=False):
     """A subnet: its network, its network security group and its route table (keys, "" without), and its prefixes.
 
     `exempt`: security admin rules skip it. `services`: the services that it has service endpoints for, each with its
-    regions ("microsoft.sql norwayeast", lower case), None where Azure did not return them. `gateway`: its NAT gateway
-    (a key), "" where it names none. `outbound`: the value of `defaultOutboundAccess`, None where Azure did not return
-    it. `policies`: the value of `privateEndpointNetworkPolicies` in lower case, "" where Azure did not return it.
+    regions ("microsoft.sql norwayeast", lower case), None where Azure did not return them; `limited`: policies limit
+    these. `gateway`: its NAT gateway (a key), "" where it names none. `outbound`: the value of `defaultOutboundAccess`,
+    None where Azure did not return it. `policies`: the value of `privateEndpointNetworkPolicies` in lower case, ""
+    where Azure did not return it.
     """
 
     id: str
@@ -94,6 +95,7 @@ class Subnet(msgspec.Struct, frozen=True, gc=False):
     prefixes: tuple[str, ...] = ()
     exempt: bool = False
     services: tuple[str, ...] | None = None
+    limited: bool = False
     gateway: str = ""
     outbound: bool | None = None
     policies: str = ""
@@ -275,6 +277,7 @@ class Fabric(Struct):
             tuple(dict.fromkeys(prefixes)),
             is_exempt(name_of(identity), body),
             self._services(body),
+            bool(objects_at(body, "properties.serviceEndpointPolicies")),
             self.key(get_path(body, "properties.natGateway.id")),
             _boolean(get_path(body, "properties.defaultOutboundAccess")),
             self._shared(text_at(body, "properties.privateEndpointNetworkPolicies").lower()),

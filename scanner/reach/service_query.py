@@ -83,7 +83,7 @@ def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple
     sender = caller.senders[0]
     if sender.missing is not None:
         return unread_outcome(sender.missing), None
-    sides = list(_sides(service, sender, caller.name, found))
+    sides = [*_sides(service, sender, caller.name, found), *_sides_inside(service)]
     words = {True: "yes", None: "not known", False: "no"}
     best = min(sides, key=lambda each: ORDER.index(words[each.allows]))
     if best.allows is None:
@@ -108,6 +108,19 @@ def _sides(service: AskedService, sender: Sender, name: str, found: Topology) ->
             yield Side(None, (), possible.missing)
 
 
+def _sides_inside(service: AskedService) -> Iterator[Side]:
+    """Yield a side that is not known for what has an address inside a network and is evaluated from outside alone."""
+    lock = service.exposure.reach
+    ports = service.exposure.endpoint == "*/*" and all(each.level == Reach.none for each in lock.grants)
+    if ports or any(hop.kind in _IN_NETWORK for hop in lock.hops):
+        missing = Unread("the path inside", f"{service.top.name} is evaluated for callers outside its network alone")
+        yield Side(None, (Hop("path", "not known", missing.why, allows=None),), missing)
+
+
+_IN_NETWORK: Final = ("subnet-nsg", "nic-nsg", "no-nsg", "admin-rules", "network-interface")
+"""The hops to an address inside a virtual network."""
+
+
 def _is_private(grant: Grant, injected: bool) -> bool:
     """Return whether a grant is one of private endpoints, or of the subnet that the service is in."""
     return bool(grant.ids) and (injected or type_of(grant.ids[0]).lower() == ENDPOINT)
@@ -127,6 +140,11 @@ def _public_side(
     allows, grant, missing = _best_grant(grants, lock, sender, name, direct, found)
     if allows is False:
         return Side(False)
+    if direct and _has_policies(service.top, sender, found):
+        missing = Unread(
+            "the service endpoint policies of its subnet", "which storage accounts they allow is not evaluated"
+        )
+        return Side(None, (), missing, grant)
     sent = _sent_outside(service, sender, bool(direct), found)
     hops = (sent.hop,) if sent.hop else ()
     if sent.allows is False:
@@ -166,6 +184,12 @@ def _has_service_endpoint(top: Resource, sender: Sender, found: Topology) -> boo
     if any(not each or "*" in each or region in each for each in regions):
         return True
     return None if regions else False
+
+
+def _has_policies(top: Resource, sender: Sender, found: Topology) -> bool:
+    """Return whether service endpoint policies of the sender's subnet, which are for storage alone, may block it."""
+    subnet = found.fabric.subnets.get(found.fabric.key(sender.place.subnet))
+    return subnet is not None and subnet.limited and top.type.lower().startswith("microsoft.storage/")
 
 
 def _endpoint_services(top: Resource) -> tuple[str, ...]:
