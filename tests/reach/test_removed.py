@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import copy
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scanner.cli.reach import answers
+from scanner.cli.reach_names import Question
 from scanner.errors import InputError
+from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import parse
 from scanner.model.ids import type_of
 from scanner.model.index import Index
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread
+from scanner.reach.answers import ReachAnswer
 from scanner.reach.callers import INTERNET, Caller, caller_of_resource
 from scanner.reach.internal_paths import internal_paths
-from scanner.reach.networks import ADMIN_RULES, key_of
+from scanner.reach.networks import ADMIN_RULES, fabric_of, key_of, network_of
 from scanner.reach.port_query import AskedPort, ask_port
 from scanner.reach.topology import topology
+from scanner.snapshot import files as snapshots
 from tests.reach import inside
 from tests.reach.estates import Estate, Maker
 from tests.sampled import some
@@ -103,3 +110,69 @@ def test_one_resource_less_never_turns_an_answer_of_the_small_estates(number: in
         if (before, after) in FLIPS:
             wrong.append((target, source, gone, before, after))
     assert wrong == []
+
+
+NETWORK_TYPES = {
+    f"microsoft.network/{each}"
+    for each in (
+        *("virtualnetworks", "networksecuritygroups", "networkinterfaces", "routetables", "publicipaddresses"),
+        *("loadbalancers", "natgateways", "privateendpoints"),
+    )
+}
+
+
+def without(index: Index, key: str, kind: str) -> Index:
+    """The index of the sample without one resource, whose list was not read."""
+    gap = Unread(kind, "403, missing a permission", "/gap")
+    less = Index(
+        **{name: getattr(index, name) for name in ("subscriptions", "tenants", "networks", "partial", "names")}
+    )
+    less.missing = {**index.missing, kind: gap}
+    less.unlisted = {name: each for name, each in index.unlisted.items() if name != kind}
+    less.residency, less.keys, less.whole, less.taken = index.residency, index.keys, index.whole, index.taken
+    for resource in index.resources.values():
+        if resource.key != key:
+            less.add(resource)
+    fabric = copy.copy(fabric_of(index))
+    fabric.memo = {}
+    for name in ("groups", "nics", "tables", "subnets"):
+        kept = {id: each for id, each in getattr(fabric, name).items() if id != key and network_of(id) != key}
+        setattr(fabric, name, kept)
+    less.memo["fabric"] = fabric
+    return less
+
+
+@pytest.mark.parametrize("seed", some(range(20), 3))
+def test_one_resource_less_never_turns_an_answer_of_the_sample(seed: int, demo_folder: Path) -> None:
+    dice = random.Random(f"sample {seed}")
+    taken = snapshots.read(demo_folder / "snapshot.jsonl")
+    evaluation, bundles = Evaluation(taken, inside.rules()), list(taken.bundles())
+    index, tops = evaluation.index, [each.top for each in bundles if each.top is not None]
+    machines = [each.id for each in tops if each.type.lower() == "microsoft.compute/virtualmachines"]
+    targets = [each.id for each in tops if each.type.lower() in evaluation.kinds]
+    fabric = fabric_of(index)
+    found = [key for key, each in index.resources.items() if each.type.lower() in NETWORK_TYPES]
+    keys = list(dict.fromkeys((*found, *fabric.nics, *fabric.groups, *fabric.tables)))
+    wrong = []
+    for _ in range(12):
+        target, port = dice.choice(((dice.choice(machines), "tcp/22"), (dice.choice(targets), "")))
+        question = Question(target, dice.choice((*machines, "internet")), port)
+        evaluation.index = index
+        before = answers_of(question, evaluation, bundles)
+        named = [key_of(hop.resource) for each in before.values() for hop in each.hops if hop.resource]
+        gone = dice.choice([key for key in named if key in keys] or keys)
+        evaluation.index = without(index, gone, type_of(gone).lower())
+        after = answers_of(question, evaluation, bundles)
+        wrong += [
+            (question, gone, name)
+            for name, each in before.items()
+            if (each.verdict, after[name].verdict if name in after else "") in FLIPS
+        ]
+    assert wrong == []
+
+
+def answers_of(question: Question, evaluation: Evaluation, bundles: list[Bundle]) -> dict[str, ReachAnswer]:
+    try:
+        return {each.endpoint: each for each in answers(question, evaluation, bundles)}
+    except InputError:
+        return {}
