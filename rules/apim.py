@@ -588,7 +588,7 @@ def least_required(served: list[Exposure]) -> Lock:
     ports={
         "api/*": HTTP_AND_HTTPS,
         "portal": HTTP_AND_HTTPS,
-        "self-hosted/*": NoPort("the gateway runs on machines of the customer, and Azure does not know its ports"),
+        "self-hosted/*": NoPort("the gateway runs on machines of the customer, at ports that no setting shows"),
         "*": HTTPS,
     },
 )

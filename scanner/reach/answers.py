@@ -20,7 +20,7 @@ ReachVerdict = Literal["yes", "in part", "no", "not known"]
 """`in part`: a part of the addresses that the query names can connect."""
 
 
-class Outcome(NamedTuple):
+class SenderAnswer(NamedTuple):
     """The answer for one sender of a caller. `part`: the addresses that can connect, where it is `in part`; `more`: a
     clause after a no.
     """
@@ -35,17 +35,17 @@ class Outcome(NamedTuple):
 ORDER: Final[tuple[ReachVerdict, ...]] = ("yes", "in part", "not known", "no")
 
 
-def combined(caller: Caller, ask: Callable[[Caller], Outcome]) -> Outcome:
+def combined(caller: Caller, ask: Callable[[Caller], SenderAnswer]) -> SenderAnswer:
     """Return the answer for a caller: of a machine its best sender counts, of a network or a subnet all of them."""
     if caller.in_network and not caller.senders:
-        return unread_outcome(caller.missing[0])
+        return unread_answer(caller.missing[0])
     found = [(one, ask(one)) for one in caller.each()]
     best = min((each for _, each in found), key=lambda each: ORDER.index(each.verdict))
     verdicts = {each.verdict for _, each in found}
     if not caller.is_area:
-        return unread_outcome(caller.missing[0]) if best.verdict != "yes" and caller.missing else best
+        return unread_answer(caller.missing[0]) if best.verdict != "yes" and caller.missing else best
     if caller.missing:
-        return unread_outcome(caller.missing[0])
+        return unread_answer(caller.missing[0])
     if "not known" in verdicts:
         return next(each for _, each in found if each.verdict == "not known")
     if len(verdicts) == 1:
@@ -54,12 +54,12 @@ def combined(caller: Caller, ask: Callable[[Caller], Outcome]) -> Outcome:
     return best._replace(verdict="in part", part=part)
 
 
-def unread_outcome(missing: Unread) -> Outcome:
-    """Return the outcome for a part that was not read."""
+def unread_answer(missing: Unread) -> SenderAnswer:
+    """Return the answer for a part that was not read."""
     kind = next((each for each in _KINDS if f"/{each}s/" in missing.what.lower()), "")
     name = name_of(missing.what) if missing.what.startswith("/") else missing.what
     hop = Hop(_KINDS.get(kind, "path"), name, missing.why, missing.what if kind else "", None)
-    return Outcome("not known", (hop,), missing)
+    return SenderAnswer("not known", (hop,), missing)
 
 
 _KINDS: Final = {

@@ -15,9 +15,9 @@ from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
     ORDER,
-    Outcome,
     ReachAnswer,
     ReachVerdict,
+    SenderAnswer,
     authentication_text,
     can_open,
     cannot_open,
@@ -25,7 +25,7 @@ from scanner.reach.answers import (
     next_step,
     part_can_open,
     place_text,
-    unread_outcome,
+    unread_answer,
     unread_text,
     unseen_text,
 )
@@ -121,7 +121,7 @@ def _best(
     top: Resource,
     caller: Caller,
     found: Topology,
-) -> Outcome:
+) -> SenderAnswer:
     """Return the best of the paths for one sender."""
     tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
     best = min(tried, key=lambda each: ORDER.index(each.verdict), default=None)
@@ -129,17 +129,17 @@ def _best(
         return best
     if missing:
         hops = best.hops if best is not None else (Hop("path", top.name, missing[0].why, allows=None),)
-        return Outcome("not known", hops, missing[0])
+        return SenderAnswer("not known", hops, missing[0])
     if best is not None:
         return best
     if paths:
         why = "its network paths from outside are for other ports"
     else:
         why = "it has no public address, load balancer or firewall in front of it"
-    return Outcome("no", (Hop("path", top.name, why, allows=False),))
+    return SenderAnswer("no", (Hop("path", top.name, why, allows=False),))
 
 
-def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> Outcome | None:
+def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology) -> SenderAnswer | None:
     """Return the answer on one path for one sender; None where the port does not lead onto it."""
     front, sender = path.front_end, caller.senders[0] if caller.senders else None
     if not asked.within(front.port.protocol, front.port.first, front.port.last):
@@ -151,16 +151,16 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     ]
     stopped = _stopped(front, caller)
     if stopped is not None and not any(each.missing for each in opened):
-        return Outcome("no", stopped)
+        return SenderAnswer("no", stopped)
     verdict, missing, part = _through(opened, front, caller, found.index)
     gap = next((each.chain.admin_gap for each in opened if each.chain is not None and each.chain.admin_gap), None)
     if gap is not None and verdict in ("yes", "in part"):
         verdict, missing = "not known", gap
     if verdict != "no" and sender is not None:
-        sent = _sender_outcome(path, asked, sender, found)
+        sent = _answer_of_sender(path, asked, sender, found)
         if sent is not None:
             return sent
-    return Outcome(
+    return SenderAnswer(
         verdict,
         _hops(path, asked, caller, found, opened, verdict, missing),
         missing,
@@ -207,21 +207,21 @@ def _hops(
     return hops
 
 
-def _sender_outcome(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) -> Outcome | None:
+def _answer_of_sender(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) -> SenderAnswer | None:
     """Return the answer that the rules and routes of a sender give before the target's own; None where they let its
     packets onto the path.
     """
     if sender.missing is not None:
-        return unread_outcome(sender.missing)
+        return unread_answer(sender.missing)
     sent = _sent(path, asked, sender, found)
     if sent.allows is False and sent.hop is not None:
-        return Outcome("no", (sent.hop,))
+        return SenderAnswer("no", (sent.hop,))
     unclear = _unclear(path, sent, sender, found)
     if unclear is None:
         return None
     front = path.front_end
     hops = (*_before(front), replace(unclear.hop, allows=None)) if unclear.hop else _before(front)
-    return Outcome("not known", hops, unclear.missing)
+    return SenderAnswer("not known", hops, unclear.missing)
 
 
 def _unclear(path: NetworkPath, sent: Passage, sender: Sender, found: Topology) -> Passage | None:
@@ -230,7 +230,7 @@ def _unclear(path: NetworkPath, sent: Passage, sender: Sender, found: Topology) 
         target, own = found.fabric.key(path.destination.subnet), found.fabric.key(sender.place.subnet)
         missing = why_not_linked(found.index, own, target)
         if missing is not None:
-            return Passage(None, unread_outcome(missing).hops[0], missing)
+            return Passage(None, unread_answer(missing).hops[0], missing)
         if sent.allows is None:
             return sent
         back = return_route(found.index, found.fabric, target, sender.place)

@@ -19,9 +19,9 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import NO_PORT, ResourceType
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
-    Outcome,
     ReachAnswer,
     ReachVerdict,
+    SenderAnswer,
     authentication_text,
     can_open,
     cannot_open,
@@ -76,18 +76,18 @@ def ask_endpoint(
     return ReachAnswer("no", cannot_open(caller, place) + more, found.hops)
 
 
-def _ask_inside(service: AskedService, caller: Caller, index: Index) -> Outcome:
+def _ask_inside(service: AskedService, caller: Caller, index: Index) -> SenderAnswer:
     """Return the answer for one sender in a virtual network."""
     found, grant = ask_service(service, caller, topology(index))
     lock = service.exposure.reach
     return found._replace(hops=found.hops or tuple(_hops(lock, found.verdict, grant, found.missing, caller)))
 
 
-def _ask_outside(exposure: Exposure, caller: Caller) -> Outcome:
+def _ask_outside(exposure: Exposure, caller: Caller) -> SenderAnswer:
     verdict, grant, missing = _decided(exposure.reach, caller)
     hops = tuple(_hops(exposure.reach, verdict, grant, missing, caller))
     part = union(_common(each, caller) for each in exposure.reach.grants) if verdict == "in part" else NO_ADDRESSES
-    return Outcome(verdict, hops, missing, part)
+    return SenderAnswer(verdict, hops, missing, part)
 
 
 def _others(lock: Lock, caller: Caller) -> str:

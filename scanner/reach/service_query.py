@@ -22,7 +22,7 @@ from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_
 from scanner.model.resource import Resource
 from scanner.model.resource_type import NoPort, Ports
 from scanner.model.verdict import Unread, not_listed
-from scanner.reach.answers import ORDER, Outcome, unread_outcome
+from scanner.reach.answers import ORDER, SenderAnswer, unread_answer
 from scanner.reach.callers import Caller, Sender
 from scanner.reach.filtering import filter_chain
 from scanner.reach.internal_paths import return_route, why_not_linked
@@ -78,17 +78,17 @@ class Side(Struct, frozen=True):
     grant: Grant | None = None
 
 
-def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple[Outcome, Grant | None]:
+def ask_service(service: AskedService, caller: Caller, found: Topology) -> tuple[SenderAnswer, Grant | None]:
     """Return the answer for one sender, and the grant of the service that allows it."""
     sender = caller.senders[0]
     if sender.missing is not None:
-        return unread_outcome(sender.missing), None
+        return unread_answer(sender.missing), None
     sides = [*_sides(service, sender, caller.name, found), *_sides_inside(service)]
     words = {True: "yes", None: "not known", False: "no"}
     best = min(sides, key=lambda each: ORDER.index(words[each.allows]))
     if best.allows is None:
-        return Outcome("not known", best.hops, best.missing), best.grant
-    return Outcome("yes" if best.allows else "no", best.hops), best.grant
+        return SenderAnswer("not known", best.hops, best.missing), best.grant
+    return SenderAnswer("yes" if best.allows else "no", best.hops), best.grant
 
 
 def _sides(service: AskedService, sender: Sender, name: str, found: Topology) -> Iterator[Side]:
@@ -403,7 +403,7 @@ def _sent_to(service: AskedService, at: Destination, sender: Sender, found: Topo
 
 
 def _enters(service: AskedService, at: Destination, sender: Sender, found: Topology) -> Passage:
-    """Return whether the inbound rules at a destination let the sender in."""
+    """Return whether the inbound rules at a destination allow the sender."""
     chain = filter_chain(found.fabric, at, "inside")
     results: list[Passage] = []
     for port in service.numbers:
