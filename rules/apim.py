@@ -500,7 +500,7 @@ DELEGATED = "properties.delegation.delegateRegistration"
 
 
 def _accounts(config: Resource, service: Resource) -> Lock:
-    """Return what the identity providers of the portal let in beside accounts of tenants of Microsoft Entra ID."""
+    """Return what the identity providers of the portal allow beside accounts of tenants of Microsoft Entra ID."""
     lock = Lock()
     if same(config.get(DELEGATED), True):
         missing = Unread(f"{PORTAL.path} {DELEGATED}", "a site of your own signs users in, which Azure does not show")

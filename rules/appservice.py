@@ -151,7 +151,7 @@ PUBLIC = "properties.publicNetworkAccess"
 def _by_both_switches(site: Resource, lock: Lock, rules: Lock) -> Lock:
     """Return the network lock of an app, by its switch and the one of its `config/web`.
 
-    Which of the two wins is not documented: where the second one alone is on, it may let in whom the `rules` allow.
+    Which of the two wins is not documented: where the second one alone is on, it may admit whom the `rules` allow.
     """
     try:
         second = config_of(site).evidence(PUBLIC, "Disabled")
