@@ -3,14 +3,14 @@
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Fail, Pass, Verdict, not_returned, not_returned_or_unknown, unknown
+from scanner.model.verdict import Evidence, Fail, Pass, Verdict, not_returned_or_unknown, unknown
 
 from .sql import SERVER
 
 EXPRESS = SERVER.child("sqlVulnerabilityAssessments", costly=True)
 CLASSIC = SERVER.child("vulnerabilityAssessments", costly=True)
 STATE = "properties.state"
-RECURRING, RESULTS = "properties.recurringScans.isEnabled", "properties.storageContainerPath"
+RECURRING = "properties.recurringScans.isEnabled"
 
 
 def not_assessed(server: Resource, index: Index) -> Verdict:
@@ -18,15 +18,12 @@ def not_assessed(server: Resource, index: Index) -> Verdict:
     express, classic = server.children(EXPRESS), server.children(CLASSIC)
     states = [each.get(STATE) for each in express]
     recurring = [each.get(RECURRING) for each in classic]
-    without_place = [each for each in classic if same(each.get(RECURRING), True) and not each.text(RESULTS)]
     seen = (
         Evidence(f"{EXPRESS.path}[].{STATE}", states, "Enabled"),
         Evidence(f"{CLASSIC.path}[].{RECURRING}", recurring, True),
     )
     if any(same(each, "Enabled") for each in states):
         return Pass(seen[:1])
-    if without_place:
-        return unknown(not_returned(f"{CLASSIC.path} {RESULTS}"), evidence=seen)
     if any(same(each, True) for each in recurring):
         return Pass(seen[1:])
     for found in (express, classic):
