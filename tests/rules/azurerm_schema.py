@@ -1,10 +1,10 @@
 """Writes `azurerm.toml`: what the Terraform provider's own schema has of the resources and arguments that rules write.
 
-    .venv/bin/python -m tests.rules.azurerm_schema SCHEMA
+    .venv/bin/python -m tests.rules.azurerm_schema SCHEMA VERSION
 
-SCHEMA is `.release/provider-schema.json` of a checkout of hashicorp/terraform-provider-azurerm; VERSION, the first argument
-after it, is the release that the checkout is of (the first heading of its CHANGELOG.md). An argument that the schema does
-not have is left out, so that `test_fixes.py` fails on the rule that writes it.
+SCHEMA is `.release/provider-schema.json` of a checkout of hashicorp/terraform-provider-azurerm, VERSION the release
+that it is of (the first heading of its CHANGELOG.md). An argument that the schema does not have is left out, so that
+`test_fixes.py` fails on the rule that writes it.
 """
 
 import json
@@ -28,9 +28,9 @@ KINDS = {
 }
 HEAD = """\
 # What the provider's schema says of the resources and arguments that rules write; nothing of it is written by hand.
-# Written by `python -m tests.rules.azurerm_schema`. "replaces": a change replaces the resource; "replaces with BLOCK": adding
-# the block does. "computed": it cannot be set. "deprecated": the next major version removes it. A resource without arguments
-# is only named in words.
+# Written by `python -m tests.rules.azurerm_schema`. "replaces": a change replaces the resource; "replaces with BLOCK":
+# adding the block does. "computed": it cannot be set. "deprecated": the next major version removes it. A resource
+# without arguments is only named in words.
 """
 
 

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from scanner.model.remedy import FIELDS
 from scanner.model.rule import Rule
 from tests.rules import examples, pinned
@@ -28,6 +30,15 @@ NO_PORTAL = frozenset(
     )
 )
 """Rules about what the portal has no switch for."""
+SUB_PLANS = {
+    "VirtualMachines": "P2",
+    "StorageAccounts": "DefenderForStorageV2",
+    "KeyVaults": "PerKeyVault",
+    "Arm": "PerSubscription",
+    "Api": "P1",
+}
+"""The sub-plans that Azure accepts on a new subscription. Since July 2026 it refuses PerTransaction of KeyVaults
+and PerApiCall of Arm (Azure/Azure-Landing-Zones issue 4203). Built-in policies name the others (MDC_..._DINE.json)."""
 READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
 WRITTEN: dict[str, str] = {
     "siteConfig": "Site: what is written there is read at config/web",
@@ -149,3 +160,23 @@ def _is_written(argument: str, written: dict[str, set[str]]) -> bool:
 def test_every_member_that_is_only_written_is_written() -> None:
     written: set[Any] = {name for rule in RULES for name in _names(rule.fix.bicep)}
     assert set(WRITTEN) <= written
+
+
+@pytest.mark.parametrize("id", [rule.id for rule in RULES if rule.fix.az.startswith("az security pricing create")])
+def test_a_defender_plan_is_switched_on_with_a_sub_plan_that_azure_accepts(id: str) -> None:
+    fix = examples.rules().rules[id].fix
+    plan = re.findall(r"--name (\w+)", fix.az)[0]
+    wanted = SUB_PLANS.get(plan, "")
+    place = f"providers/Microsoft.Security/pricings/{plan} properties"
+    changed = {f"{place}.pricingTier": "Standard"} | ({f"{place}.subPlan": wanted} if wanted else {})
+    assert dict(fix.change) == changed
+    assert (
+        re.findall(r"--subplan (\w+)", fix.az) == re.findall(r"subPlan: '(\w+)'", fix.bicep) == [wanted][: bool(wanted)]
+    )
+    body = resource(examples.rules().rules[id])[1]
+    assert {name: text.strip('"') for name, text in body.items() if not name.startswith("__")} == {
+        "tier": "Standard",
+        "resource_type": plan,
+        **({"subplan": wanted} if wanted else {}),
+    }
+    assert "bills" in fix.impact
