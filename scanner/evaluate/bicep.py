@@ -35,6 +35,7 @@ READ_ONLY = frozenset(
         ("microsoft.compute/snapshots", "properties.diskstate"),
         ("microsoft.network/virtualnetworks", "properties.flowlogs"),
         ("microsoft.recoveryservices/vaults", "properties.securitysettings.multiuserauthorization"),
+        ("microsoft.web/staticsites", "properties.privateendpointconnections"),
     )
 )
 """Properties of types, in lower case, that follow from what a fix sets, and that a deployment cannot set."""
