@@ -50,7 +50,7 @@ UNDECLARED = frozenset(
         ("microsoft.servicebus/namespaces", "properties.geodatareplication"),
     )
 )
-"""Properties of types, in lower case, that the pinned api-version does not declare: a template at it cannot set them."""
+"""Properties of types, in lower case, that the pinned api-version does not declare: no template at it sets them."""
 
 
 class Version(NamedTuple):

@@ -2,8 +2,9 @@
 
     .venv/bin/python -m tests.rules.bicep_paths SCHEMA
 
-SCHEMA is a file of JSON lines, made of bicep-types-az: `type`, `api` and `paths` (by path: `v` the values, `open` whether
-others are allowed, `ro` read-only). A path that the schema does not have is left out, so that `test_bicep.py` fails.
+SCHEMA is a file of JSON lines, made of bicep-types-az: `type`, `api` and `paths` (by path: `v` the values, `open`
+whether others are allowed, `ro` read-only). A path that the schema does not have is left out, so that `test_bicep.py`
+fails.
 """
 
 import json
@@ -56,7 +57,7 @@ def all_written() -> dict[tuple[str, str, str], set[str]]:
 
 
 def fact(paths: dict[str, Any], path: str) -> dict[str, Any] | None:
-    """Return what a schema has of a path; None where it has none. A map has any name, and a value of any type any path."""
+    """Return what a schema has of a path; None where it has none. A map has any name."""
     lower = {key.lower(): value for key, value in paths.items()}
     steps, known = path.split("."), ""
     found: dict[str, Any] | None = {}
