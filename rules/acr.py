@@ -118,7 +118,7 @@ def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
         ends = [str(value_at(each, "expiry")) if expires(each) else "never" for each in found]
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.get("properties.status"), "enabled"):
-            cause = Cause(token.id, "properties.status", value="disabled")
+            cause = Cause(token.id, "properties.status", value="disabled", text=token.name)
             says = f"accepts a password or certificate of the token {token.name}"
             lock |= grant(Auth.shared, proof, description=says, cause=cause)
         else:

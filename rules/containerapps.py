@@ -193,7 +193,7 @@ def port(app: Resource, mapping: Any, reach: Lock) -> Exposure:
     seen = Evidence(path, value_at(mapping, "external"), False)
     if not same(seen.value, True):
         reach = as_possible(reach, unknown_value(path, seen.value))
-    authentication = grant(Auth.anonymous, seen, description=OVER_TCP, cause=_external(app, mapping))
+    authentication = grant(Auth.anonymous, seen, description=OVER_TCP, cause=_external(app))
     name = "*" if is_absent(number) else number
     return Exposure(
         f"ingress/{name}",
@@ -211,14 +211,12 @@ def _ports(*numbers: object) -> tuple[str, ...]:
     return (f"tcp/{known[0]}",) if known else ()
 
 
-def _external(app: Resource, mapping: Any) -> Cause:
-    """Return the port mapping, which is external, as the cause of its endpoint."""
+def _external(app: Resource) -> Cause:
+    """Return the additional ports as the cause of an endpoint: a command that writes one writes all of them, internal."""
     path = f"{INGRESS}.additionalPortMappings"
     mappings = app.get(path)
-    place = next((at for at, each in enumerate(mappings) if each is mapping), -1) if isinstance(mappings, list) else -1
-    closed_mapping = {**copied(mapping), "external": False} if isinstance(mapping, dict) else mapping
-    command = f"az resource update --ids {{id}} --set {path}[{place}].external=false"
-    return Cause(app.id, path, mapping, value=closed_mapping, place=place, command=command)
+    closed_mappings = [{**copied(each), "external": False} if isinstance(each, dict) else each for each in mappings]
+    return Cause(app.id, path, value=closed_mappings)
 
 
 def plain_http(app: Resource, index: Index) -> Verdict:

@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, same
-from scanner.model.remedy import Cause
+from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.severity import Severity
@@ -28,6 +28,11 @@ from .common import host, when_started
 TRIGGERS = "properties.definition.triggers"
 CONTROL = "properties.accessControl"
 SAS = f"{CONTROL}.triggers.sasAuthenticationPolicy.state"
+NO_SIGNATURES = (
+    "Add an authorization policy with issuer and audience (Logic app > Settings > Authorization), move the callers to tokens, "
+    "and then set accessControl.triggers.sasAuthenticationPolicy.state to Disabled (Development Tools > Logic app code view). "
+    "No command: one that writes the workflow back loses its secure parameters, which Azure does not return."
+)
 POLICIES = f"{CONTROL}.triggers.openAuthenticationPolicies.policies"
 
 # Of a definition, which may hold secrets, only what its triggers are is kept.
@@ -86,7 +91,8 @@ def authentication(workflow: Resource) -> Lock:
         if workflow.why_absent_is_unknown and is_absent(value):
             return possible(Auth.shared, Unread(SAS, workflow.why_absent_is_unknown), seen)
         also = (Evidence(POLICIES, "tokens are accepted too"),) if workflow.has(POLICIES) else ()
-        cause = Cause("", SAS, value="Disabled")
+        effect = (Edit(workflow.id, SAS, "Disabled"),)
+        cause = Cause("", SAS, value="Disabled", words=(NO_SIGNATURES,), effect=effect)
         says = "accepts every caller that has its signed URL"
         return grant(Auth.shared, seen, *also, description=says, cause=cause, then=IDENTITY)
     return possible(Auth.shared, unknown_value(SAS, value), seen)

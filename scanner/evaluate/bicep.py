@@ -28,6 +28,29 @@ _ESCAPED = re.compile(r"[\\'$]")
 _SCALARS = frozenset((str, bool, int, type(None)))
 _STATES = frozenset(("powerState", "provisioningState", "state"))
 """Properties that Azure reports, and a deployment does not set."""
+READ_ONLY = frozenset(
+    (
+        ("microsoft.authorization/policyassignments", "properties.scope"),
+        ("microsoft.compute/disks", "properties.diskstate"),
+        ("microsoft.compute/snapshots", "properties.diskstate"),
+        ("microsoft.network/virtualnetworks", "properties.flowlogs"),
+        ("microsoft.recoveryservices/vaults", "properties.securitysettings.multiuserauthorization"),
+        ("microsoft.web/staticsites", "properties.privateendpointconnections"),
+    )
+)
+"""Properties of types, in lower case, that follow from what a fix sets, and that a deployment cannot set."""
+COPY = "/networksecurityperimeterconfigurations"
+"""The end of types that show what a network security perimeter has, and that a deployment cannot set."""
+UNDECLARED = frozenset(
+    (
+        ("microsoft.documentdb/cassandraclusters", "properties.backupschedules"),
+        ("microsoft.elasticsan/elasticsans/volumegroups", "properties.deleteretentionpolicy"),
+        ("microsoft.eventgrid/partnernamespaces", "properties.dataresidencyboundary"),
+        ("microsoft.eventhub/namespaces", "properties.geodatareplication"),
+        ("microsoft.servicebus/namespaces", "properties.geodatareplication"),
+    )
+)
+"""Properties of types, in lower case, that the pinned api-version does not declare: no template at it sets them."""
 
 
 class Version(NamedTuple):
@@ -77,6 +100,8 @@ def bicep_of(remedy: Remedy, top: Resource, versions: Versions) -> str:
             continue
         if not isinstance(step, Edit):
             return ""
+        if type_of(step.resource).lower().endswith(COPY):
+            continue
         edits.setdefault(step.resource.lower(), []).append(step)
     known = top.bundle.resources
     blocks = [_block(place, found, known.get(id), versions) for place, (id, found) in enumerate(edits.items())]
@@ -88,6 +113,10 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
     id = edits[0].resource
     version = versions.get(type_of(id).lower())
     if version is None or id.lower().count("/providers/") != 1:
+        return ""
+    type = version.type.lower()
+    edits = [each for each in edits if (type, each.path.lower()) not in READ_ONLY]
+    if not edits or any((type, ".".join(each.path.lower().split(".")[:2])) in UNDECLARED for each in edits):
         return ""
     items = _items_of(edits, resource.body if resource is not None and version.is_whole else None)
     if items is None:

@@ -27,8 +27,26 @@ def commands_of(rule: Rule) -> Iterator[tuple[str, str]]:
                 yield from ((f"{rule.id}, {field}, two ranges", each) for each in with_two_ranges(text))
 
 
-FIELD_VALUES = {"YOUR_RANGE": "20.31.7.9/32", "EXPIRES": "2027-11-30"}
+FIELD_VALUES = {
+    "YOUR_RANGE": "20.31.7.9/32",
+    "EXPIRES": "2027-11-30",
+    "KEY_URI": "https://sample.vault.azure.net/keys/sample",
+    "KEY_VERSION_URI": "https://sample.vault.azure.net/keys/sample/0123456789abcdef0123456789abcdef",
+    "TENANT_ID": "00000000-0000-0000-0000-000000000002",
+}
 """Values of fields that have a form; every other field gets a word."""
+FIELD_TYPES = {
+    "NSG_ID": "Microsoft.Network/networkSecurityGroups",
+    "WAF_POLICY_ID": "Microsoft.Network/applicationGatewayWebApplicationFirewallPolicies",
+    "STORAGE_ID": "Microsoft.Storage/storageAccounts",
+    "PLAN_ID": "Microsoft.Network/ddosProtectionPlans",
+    "WORKSPACE_ID": "Microsoft.OperationalInsights/workspaces",
+    "IDENTITY_ID": "Microsoft.ManagedIdentity/userAssignedIdentities",
+    "ACTION_GROUP_ID": "Microsoft.Insights/actionGroups",
+    "RESOURCE_GUARD_ID": "Microsoft.DataProtection/resourceGuards",
+    "VNET_SUBNET_ID": "Microsoft.Network/virtualNetworks/subnets",
+}
+"""The types of the resources that fields name by id."""
 
 
 def with_fields(command: str) -> str:
@@ -47,14 +65,12 @@ def with_two_ranges(text: str) -> Iterator[str]:
 
 def _sample_field(name: str) -> str:
     """Return a made-up value of a field: an id where its name says so."""
-    if name in ("NSG_ID", "WAF_POLICY_ID", "STORAGE_ID", "PLAN_ID", "WORKSPACE_ID"):
-        return sample("Microsoft.Network/networkSecurityGroups").id
-    return f"sample-{name.lower()}"
+    return sample(FIELD_TYPES[name]).id if name in FIELD_TYPES else f"sample-{name.lower()}"
 
 
 def _cause(rule: Rule, subject: Resource) -> dict[str, str]:
     """Return sample words for what a rule's command removes."""
-    is_port = rule.resource_type.type.startswith("Microsoft.Compute/")
+    is_port = rule.lock and rule.resource_type.type.startswith("Microsoft.Compute/")
     group = sample("Microsoft.Network/networkSecurityGroups").id
     cause = f"{group}/securityRules/sample" if is_port else f"{subject.id}/sample/sample"
     values = getattr(rule.finder, "instead", None) or {}

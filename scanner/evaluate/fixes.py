@@ -1,19 +1,35 @@
-"""The fix of a finding as the document has it: commands, fields, and which endpoints they close."""
+"""The fix of a finding as the document has it: commands, fields, and which endpoints they close.
+
+A rule's own fix closes what the rule and the endpoints say once its changes are in this resource's body: see `trials`.
+"""
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+from msgspec.structs import replace
 
 from scanner.document.schema import FixRow, PlaceRow
+from scanner.evaluate import locks
 from scanner.evaluate.bicep import Versions, bicep_of, versions_of
+from scanner.evaluate.endpoints import exposures_of
 from scanner.evaluate.fix_commands import below, sample
 from scanner.evaluate.fix_forms import FixForms, PlainId, plain_id
 from scanner.evaluate.fix_rows import fix_row
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
+from scanner.evaluate.trials import applied, can_try
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Bundle, Resource
+from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
-from scanner.model.verdict import Fail
+from scanner.model.verdict import Fail, Unread
+
+NOT_ALONE: Final = (
+    "This alone does not resolve the finding: something else in the evidence fails too. Correct it, then scan again."
+)
+"""The step beside commands that are right and do not suffice on a resource."""
 
 
 def sample_bicep(rule: Rule) -> str:
@@ -35,8 +51,11 @@ class Fixes:
         rules: Sequence[Rule],
         versions: Versions,
         forms: FixForms | None = None,
+        kind: ResourceType | None = None,
     ) -> None:
         self._top = top
+        self._kind = kind
+        self._tenant = index.subscriptions.get(top.subscription, "")
         self._index = index
         self._exposures = exposures
         self._rules = rules
@@ -49,9 +68,11 @@ class Fixes:
 
     def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
         """Return the fix of a lock rule that fails on some endpoints, and what it changes."""
+        ids = {id(each) for each in failing}
         removal = lock_removal(rule, failing, subject, self._top, self._index)
         closed = self._closed(removal)
-        ids = {id(each) for each in failing}
+        if removal.fixes and can_try(self._top, removal.remedy.changes):
+            removal, closed = self._tried(rule, failing, subject, removal, closed)
         closes = sorted(each.endpoint for each in failing if id(each) in closed)
         leaves = sorted(each.endpoint for each in failing if id(each) not in closed)
         also = [
@@ -62,19 +83,68 @@ class Fixes:
         row = fix_row(rule, removal.remedy, subject, self._top, closes, leaves, also, versions=self._versions)
         return row, removal.remedy
 
+    def _tried(
+        self, rule: Rule, failing: Sequence[Exposure], subject: Resource, removal: Removal, closed: set[int]
+    ) -> tuple[Removal, set[int]]:
+        """Return a removal that this resource shows to do something, and what it closes: the rule's own fix, else that
+        of the sources that its network allows, else steps in words.
+        """
+        found = self._after(rule, failing, removal.remedy)
+        if found is not None:
+            return removal, closed & found
+        other = lock_removal(replace(rule, category="network"), failing, subject, self._top, self._index)
+        if other.remedy.commands and can_try(self._top, other.remedy.changes):
+            found = self._after(rule, failing, other.remedy)
+            if found is not None:
+                return other, self._closed(other) & found
+        words = Remedy(steps=(rule.fix.portal,)) if rule.fix.portal else Remedy(steps=(rule.fix.impact,))
+        return Removal(self._top, self._index, remedy=words), set()
+
+    def _after(self, rule: Rule, failing: Sequence[Exposure], remedy: Remedy) -> set[int] | None:
+        """Return the `id()` of the endpoints that are open, and closed where a remedy has run; None where it does not
+        help: it changes nothing, or the rule fails on the same endpoints.
+        """
+        assert self._kind is not None
+        with applied(self._top.bundle, remedy.changes, self._tenant) as is_changed:
+            if not is_changed:
+                return None
+            after, problem = exposures_of(self._kind, self._top, self._index)
+        if problem is not None:
+            return None
+        left = {_place(each): each for each in after}
+        same = [left[_place(each)] for each in failing if _place(each) in left]
+        if len(locks.evaluate(rule.category, same, rule.credentials).failing) == len(failing):
+            return None
+        opened = {place for place, each in left.items() if each.severity is not None}
+        return {id(each) for each in self._exposures if each.severity is not None and _place(each) not in opened}
+
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
         """Return the fix of a property rule's failure, and what it changes."""
         top = self._top
         if verdict.causes:
-            remedy = cause_remedy(rule, verdict.causes, subject, top)
+            remedy = self._resolving(rule, cause_remedy(rule, verdict.causes, subject, top), subject)
             return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
         known = self._id() if subject is top else None
-        form = None if known is None else self._forms.of(rule, known, top)
+        form = None if known is None or not _is_certain(rule) else self._forms.of(rule, known, top)
         if form is None or known is None:
-            remedy = rule_remedy(rule, subject, top)
+            remedy = self._resolving(rule, rule_remedy(rule, subject, top), subject)
             return fix_row(rule, remedy, subject, top, also=self._also(remedy), versions=self._versions), remedy
         remedy = form.remedy(known.words)
         return form.fix(remedy, known.words, top, self._also(remedy), self._versions), remedy
+
+    def _resolving(self, rule: Rule, remedy: Remedy, subject: Resource) -> Remedy:
+        """Return the remedy of a property rule with what its commands leave to do on this resource, in words."""
+        if _is_certain(rule) or rule.check is None or not can_try(self._top, remedy.changes):
+            return remedy
+        with applied(self._top.bundle, remedy.changes, self._tenant) as is_changed:
+            try:
+                fails = not is_changed or isinstance(rule.check(subject, self._index), Fail)
+            except Unread:
+                fails = False
+        if not fails:
+            return remedy
+        words = remedy.steps or ((rule.fix.portal,) if rule.fix.portal else ())
+        return replace(remedy, steps=(*remedy.steps, NOT_ALONE)) if is_changed else Remedy(steps=words)
 
     def _id(self) -> PlainId | None:
         """Return the parts of the resource's id, None where it is no plain one."""
@@ -90,9 +160,19 @@ class Fixes:
             if not any(each.path.lower() in paths for each in remedy.changes if type(each) is Edit):
                 return []
         closed = self._closed(Removal(self._top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
+        if closed and can_try(self._top, remedy.changes):
+            closed &= self._after_property(remedy)
         return [
             PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if id(each) in closed
         ]
+
+    def _after_property(self, remedy: Remedy) -> set[int]:
+        """Return the `id()` of the endpoints that are closed where the remedy of a property rule has run."""
+        assert self._kind is not None
+        with applied(self._top.bundle, remedy.changes, self._tenant):
+            after, problem = exposures_of(self._kind, self._top, self._index)
+        opened = {_place(each) for each in after if each.severity is not None}
+        return set() if problem else {id(each) for each in self._exposures if _place(each) not in opened}
 
     def _paths(self) -> set[str]:
         """Return the paths (lower case) whose change may remove a grant of the endpoints."""
@@ -113,3 +193,18 @@ class Fixes:
         if self._open is None:
             self._open = [each for each in self._exposures if each.severity is not None]
         return {id(each) for each in self._open if closes(each, removal, self._rules)}
+
+
+def _place(exposure: Exposure) -> tuple[str, str, str]:
+    """Return what tells the endpoints of a resource apart."""
+    return exposure.endpoint, exposure.address, exposure.subject.key if exposure.subject is not None else ""
+
+
+@lru_cache(maxsize=4096)
+def _is_certain(rule: Rule) -> bool:
+    """Return whether a rule looks at one property alone, and its fix sets that one to a good value."""
+    check = rule.row.check if rule.row is not None else None
+    if check is None or check.function or not check.path or check.any_of or "[]" in check.path:
+        return False
+    changes = [value for place, value in rule.fix.change.items() if place.rpartition(" ")[2] == check.path]
+    return len(changes) == 1 and (changes[0] in check.good or bool(check.set) or not check.good)

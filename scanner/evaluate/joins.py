@@ -34,6 +34,8 @@ def _join(command: str) -> str:
         return f"{after.partition(' --')[0]} {_RULE}"
     if before.endswith(_ONE) and not after:
         return f"\n{before}"
+    if before.endswith('["') and after.startswith('"]'):
+        return '", "'
     opening, closing = before.rfind("[{"), after.find("}]")
     if opening >= 0 and closing >= 0:
         return f"{after[: closing + 1]}, {before[opening + 1 :]}"

@@ -11,9 +11,10 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from scanner.evaluate.placeholders import filled, words_of
-from scanner.evaluate.set_commands import own_command, with_parents
+from scanner.evaluate.set_commands import PATCHED, own_command, patch_command, with_parents
 from scanner.model.addresses import AddressSet, union
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Lock, Reach, grant
+from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Cause, Edit, Remedy, Step
@@ -161,7 +162,7 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
         removal.remedy += Remedy(steps=cause.words, changes=cause.effect)
     elif cause.is_setting:
         own = rule_remedy(rule, subject, removal.top)
-        if "{cause}" in rule.fix.az:
+        if templates_of(rule.fix.az) is None:
             removal.remedy += cause_remedy(rule, (cause,), subject, removal.top)
         elif covers(own.changes, cause):
             removal.fixes.add(rule.fix.az)
@@ -240,6 +241,8 @@ def set_command(cause: Cause, *known: Resource, before: Sequence[str] = ()) -> s
 
     `known` and `before` as of `with_parents`.
     """
+    if type_of(cause.resource).lower() in PATCHED and cause.path.startswith("properties."):
+        return patch_command(cause.resource, cause.path, cause.value)
     value = cause.value if isinstance(cause.value, str) else json.dumps(cause.value)
     setting = shlex.quote(f"{cause.path}={value}")
     command = f"az resource update --ids {shlex.quote(cause.resource)} --set {setting}"

@@ -13,6 +13,26 @@ from scanner.model.resource import Resource
 from scanner.model.verdict import Unread
 
 _START = "az resource update --ids "
+PATCHED = frozenset(
+    (
+        "microsoft.apimanagement/service",
+        "microsoft.app/containerapps",
+        "microsoft.app/jobs",
+        "microsoft.app/sessionpools",
+        "microsoft.botservice/botservices",
+        "microsoft.dashboard/grafana",
+        "microsoft.dbforpostgresql/servergroupsv2",
+        "microsoft.documentdb/cassandraclusters",
+        "microsoft.documentdb/mongoclusters",
+        "microsoft.notificationhubs/namespaces",
+        "microsoft.sql/managedinstances",
+        "microsoft.sql/servers",
+        "microsoft.synapse/workspaces",
+        "oracle.database/autonomousdatabases",
+    )
+)
+"""Types (lower case) with secrets that GET leaves out, and a PATCH that leaves out what does not change: `az resource
+update` would write them back without their secrets."""
 _MORE = re.compile(r"[\"\\\t\r\n]")
 """What a command needs `shlex` for, where it stands outside single quotes."""
 
@@ -31,6 +51,13 @@ def with_parents(command: str, *known: Resource, before: Sequence[str] = ()) -> 
     id = found[0]
     made = {each for one in earlier if one and one[0].lower() == id.lower() for each in _objects(*one[1:])}
     return _from_parents(*found, known, made) or command
+
+
+def patch_command(id: str, path: str, value: Any) -> str:
+    """Return the command that sets a property below `properties`, and sends nothing else."""
+    for step in reversed(path.split(".")[1:]):
+        value = {step: value}
+    return f"az resource patch --ids {quoted(id)} --properties {shlex.quote(json.dumps(value))}"
 
 
 def own_command(template: str, subject: Resource, top: Resource, missing: int | None = None) -> str:

@@ -127,6 +127,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "FIRST_ADDRESS": "the first public address that keeps access",
     "LAST_ADDRESS": "the last public address that keeps access",
     "KEY_URI": "the identifier of a key in your Key Vault, with the vault's host and the key's name",
+    "KEY_VERSION_URI": "the identifier of a version of a key in your Key Vault, with host, name and version",
     "KEY_NAME": "the name of a key in your Key Vault",
     "VAULT_URI": "the URI of your Key Vault",
     "IDENTITY_ID": "the resource ID of a user-assigned identity that may use the key",

@@ -135,7 +135,7 @@ class Resource:
         self.name = name_of(self.id)
         self.api = api
         self.by: By = by
-        self.has_no_properties = not _has_values(body, self.type)
+        self.has_no_properties = self.lacks_properties(body, self.type)
         """Whether the body has no properties at all: then nothing is known to be open or closed."""
         self.bundle = bundle if bundle is not None else Bundle(self.id)
         if bundle is None:
@@ -143,6 +143,15 @@ class Resource:
 
     def __repr__(self) -> str:
         return f"Resource({self.id!r})"
+
+    @staticmethod
+    def lacks_properties(body: Any, type: str) -> bool:
+        """Return whether a body has no properties. A subscription has its values beside its id."""
+        kind = str if type == SUBSCRIPTION else dict
+        try:
+            return not isinstance(member(body, "state" if kind is str else "properties"), kind)
+        except Unread:
+            return True
 
     @property
     def api_version_unknown(self) -> bool:
@@ -302,12 +311,3 @@ class Resource:
         """Return the error code with which Azure said that this SKU or kind has no such children; None without one."""
         why = self.bundle.skips.get(self.key + child.key)
         return why if why is not None and why in child.off else None
-
-
-def _has_values(body: dict[str, Any], type: str) -> bool:
-    """Return whether a body has properties. A subscription has its values beside its id."""
-    try:
-        is_subscription = type == SUBSCRIPTION
-        return isinstance(member(body, "state" if is_subscription else "properties"), str if is_subscription else dict)
-    except Unread:
-        return False

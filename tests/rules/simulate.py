@@ -12,10 +12,10 @@ from scanner.document.schema import FindingRow, FixRow
 from scanner.evaluate import examples as evaluated
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
+from scanner.evaluate.trials import edited
 from scanner.model.ids import is_subscription, root_of, type_of
 from scanner.model.index import is_indexed
-from scanner.model.json_paths import get_path
-from scanner.model.remedy import Deletion, Edit, Remedy, Step, changed
+from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
 from tests.rules.examples import Case
@@ -78,26 +78,7 @@ def _ids(bundle: Bundle) -> list[str]:
 def overlaid_body(body: dict[str, Any], id: str, changes: list[Edit]) -> dict[str, Any]:
     for each in changes:
         if each.resource.lower() == id.lower():
-            body = changed(body, each._replace(value=with_values(each.value)))
-            body = completed(body, each.path)
-    return body
-
-
-LISTS = {
-    "properties.networkAcls": ("ipRules", "ipv6Rules", "virtualNetworkRules"),
-    "properties.networkProfile.accountAccess": ("ipRules",),
-    "properties.networkProfile.nodeManagementAccess": ("ipRules",),
-}
-"""Lists that Azure returns, empty, in an object that a change made."""
-
-
-def completed(body: dict[str, Any], path: str) -> dict[str, Any]:
-    """Return a body with the empty lists that Azure returns beside a property that was set."""
-    for place, names in LISTS.items():
-        if path.startswith(f"{place}."):
-            for name in names:
-                if not isinstance(get_path(body, f"{place}.{name}"), list):
-                    body = changed(body, Edit("", f"{place}.{name}", []))
+            body = edited(body, each._replace(value=with_values(each.value)))
     return body
 
 

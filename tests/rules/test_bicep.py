@@ -1,6 +1,8 @@
 """The Bicep of fixes: what a reader of our own reads back from it is what the overlay sets, whatever Azure's texts."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -125,3 +127,33 @@ def test_a_list_of_which_only_parts_were_kept_is_not_written() -> None:
             top = Resource(before.body, bundle=bundle)
             bundle.add(top)
             assert bool(bicep_of(Remedy(changes=(each,)), top, VERSIONS)) is is_said
+
+
+FACTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "bicep_paths.json").read_text("utf-8"))
+
+
+def test_what_fixes_write_is_what_the_schema_of_the_type_lets_them_write() -> None:
+    from tests.rules.bicep_paths import all_written
+
+    wrong = []
+    for (type, api, path), values in all_written().items():
+        fact = FACTS.get(f"{type}@{api}", {}).get(path)
+        if fact is None:
+            wrong.append(f"{type}@{api} has no {path}: see tests.rules.bicep_paths")
+        elif fact.get("ro"):
+            wrong.append(f"{type}@{api} {path} is read-only")
+        elif fact.get("v"):
+            known = {str(each).lower() for each in fact["v"]}
+            wrong += [
+                f"{type}@{api} {path}: {each}" for each in values if each.lower() not in known and "<" not in each
+            ]
+    assert wrong == []
+
+
+def test_a_property_that_azure_reports_is_left_out() -> None:
+    disk = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/d"
+    edits = (Edit(disk, "properties.publicNetworkAccess", "Disabled"), Edit(disk, "properties.diskState", "Unattached"))
+    top = Resource({"id": disk, "properties": {}}, bundle=Bundle(disk))
+    body = bicep_of(Remedy(changes=edits), top, VERSIONS).partition(" = ")[2]
+    assert Reader(body).value()["properties"] == {"publicNetworkAccess": "Disabled"}
+    assert bicep_of(Remedy(changes=edits[1:]), top, VERSIONS) == ""

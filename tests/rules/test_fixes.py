@@ -2,21 +2,21 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-import hcl2
+import pytest
 
 from scanner.model.remedy import FIELDS
 from scanner.model.rule import Rule
 from tests.rules import examples, pinned
 from tests.rules.each import each_rule
+from tests.rules.terraform import NAMED, arguments, resource
 
 RULES = examples.all_rules()
 TERRAFORM: dict[str, Any] = tomllib.loads((Path(__file__).parent / "terraform.toml").read_text("utf-8"))
-KINDS = {bool: "boolean", int: "number", str: "string", list: "strings"}
+AZURERM: dict[str, Any] = tomllib.loads((Path(__file__).parent / "azurerm.toml").read_text("utf-8"))
 NO_PORTAL = frozenset(
     (
         "acr-anonymous-pull",
@@ -30,6 +30,15 @@ NO_PORTAL = frozenset(
     )
 )
 """Rules about what the portal has no switch for."""
+SUB_PLANS = {
+    "VirtualMachines": "P2",
+    "StorageAccounts": "DefenderForStorageV2",
+    "KeyVaults": "PerKeyVault",
+    "Arm": "PerSubscription",
+    "Api": "P1",
+}
+"""The sub-plans that Azure accepts on a new subscription. Since July 2026 it refuses PerTransaction of KeyVaults
+and PerApiCall of Arm (Azure/Azure-Landing-Zones issue 4203). Built-in policies name the others (MDC_..._DINE.json)."""
 READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
 WRITTEN: dict[str, str] = {
     "siteConfig": "Site: what is written there is read at config/web",
@@ -100,37 +109,30 @@ def test_what_it_writes_in_bicep_is_what_rules_look_at(rule: Rule) -> None:
     assert names & known - set(WRITTEN), "none of them is looked at"
 
 
-def _resource(rule: Rule) -> tuple[str, dict[str, Any]]:
-    """The type and the body of the only resource of a rule's HCL."""
-    ((type, named),) = hcl2.loads(rule.fix.terraform + "\n")["resource"][0].items()
-    (body,) = (body for name, body in named.items() if name.strip('"') == "example")
-    return type.strip('"'), body
-
-
-def _arguments(body: dict[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Each argument of a body with its kind; nested ones joined by dots, a block without any by itself."""
-    for name, value in body.items():
-        if name.startswith("__"):
-            continue
-        blocks = [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
-        for block in blocks:
-            yield from list(_arguments(block, f"{above}{name}.")) or [(f"{above}{name}", "block")]
-        if not blocks:
-            yield f"{above}{name}", KINDS[type(value)]
-
-
 @each_rule
-def test_what_it_writes_in_terraform_is_an_argument_of_the_schema(rule: Rule) -> None:
+def test_what_it_writes_in_terraform_is_an_argument_of_the_provider(rule: Rule) -> None:
     if not rule.fix.terraform:
         return
-    type, body = _resource(rule)
-    written = dict(_arguments(body))
+    type, body = resource(rule)
+    written = dict(arguments(body))
     assert written
-    assert written.items() <= TERRAFORM[type].items(), "look it up in the provider's schema, then pin it"
+    for name, kind in written.items():
+        known, *flags = AZURERM[type].get(name, "no such argument").split(", ")
+        assert known == kind, f"{type}.{name}: look it up in the provider's schema, then run tests.rules.azurerm_schema"
+        assert not {"computed", "deprecated"} & set(flags), f"{type}.{name} is not to be set"
     assert type == f"azurerm_{rule.fix.terraform_page}"
+    assert set(NAMED.findall(f"{rule.fix.terraform} {rule.fix.text}")) <= set(AZURERM), "no such resource"
     assert max(map(len, rule.fix.terraform.splitlines())) <= 120
-    changed = any(f"{type}.{name}.".startswith(f"{each}.") for name in written for each in TERRAFORM["replaces"])
+    changed = type not in TERRAFORM["added"]["names"] and any(_replaces(type, name) for name in written)
     assert changed == rule.fix.terraform.startswith("# This replaces the resource"), "a reader must see it"
+
+
+def _replaces(type: str, name: str) -> bool:
+    """Whether changing an argument replaces the resource."""
+    blocks = re.findall(r"replaces(?: with (\S+))?", AZURERM[type][name].replace(",", " "))
+    return any(f"{type}.{each}" not in TERRAFORM["in_place"] for each in blocks) or any(
+        f"{type}.{name}.".startswith(f"{each}.") for each in TERRAFORM["replaces"]
+    )
 
 
 def test_a_rule_with_a_reason_for_no_terraform_has_none() -> None:
@@ -139,15 +141,42 @@ def test_a_rule_with_a_reason_for_no_terraform_has_none() -> None:
     assert named <= without
 
 
-def test_every_pinned_argument_is_written() -> None:
-    written = [
-        (type, dict(_arguments(body))) for type, body in (_resource(rule) for rule in RULES if rule.fix.terraform)
-    ]
-    for type, names in TERRAFORM.items():
-        if type.startswith("azurerm_"):
-            assert set(names) == {name for each, found in written if each == type for name in found}
+def test_what_the_schema_lists_is_written() -> None:
+    written: dict[str, set[str]] = {}
+    for rule in RULES:
+        if rule.fix.terraform:
+            type, body = resource(rule)
+            written.setdefault(type, set()).update(name for name, _ in arguments(body))
+    assert {type: set(names) for type, names in AZURERM.items() if type.startswith("azurerm_") and names} == written
+    unused = {each for each in (*TERRAFORM["replaces"], *TERRAFORM["in_place"]) if not _is_written(each, written)}
+    assert unused | set(TERRAFORM["added"]["names"]) - set(written) == set()
+
+
+def _is_written(argument: str, written: dict[str, set[str]]) -> bool:
+    type, _, path = argument.partition(".")
+    return any(f"{name}.".startswith(f"{path}.") for name in written.get(type, ()))
 
 
 def test_every_member_that_is_only_written_is_written() -> None:
     written: set[Any] = {name for rule in RULES for name in _names(rule.fix.bicep)}
     assert set(WRITTEN) <= written
+
+
+@pytest.mark.parametrize("id", [rule.id for rule in RULES if rule.fix.az.startswith("az security pricing create")])
+def test_a_defender_plan_is_switched_on_with_a_sub_plan_that_azure_accepts(id: str) -> None:
+    fix = examples.rules().rules[id].fix
+    plan = re.findall(r"--name (\w+)", fix.az)[0]
+    wanted = SUB_PLANS.get(plan, "")
+    place = f"providers/Microsoft.Security/pricings/{plan} properties"
+    changed = {f"{place}.pricingTier": "Standard"} | ({f"{place}.subPlan": wanted} if wanted else {})
+    assert dict(fix.change) == changed
+    assert (
+        re.findall(r"--subplan (\w+)", fix.az) == re.findall(r"subPlan: '(\w+)'", fix.bicep) == [wanted][: bool(wanted)]
+    )
+    body = resource(examples.rules().rules[id])[1]
+    assert {name: text.strip('"') for name, text in body.items() if not name.startswith("__")} == {
+        "tier": "Standard",
+        "resource_type": plan,
+        **({"subplan": wanted} if wanted else {}),
+    }
+    assert "bills" in fix.impact

@@ -2,12 +2,17 @@
 
 import json
 import re
+import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import tree_sitter
 import tree_sitter_bicep
 
+from scanner.evaluate.fix_commands import commands_of
+from scanner.evaluate.set_commands import PATCHED
+from scanner.model.ids import type_of
 from scanner.model.remedy import RANGE
 from scanner.model.rule import Rule
 from tests.rules import examples
@@ -197,6 +202,8 @@ STEPS = {
     "ml-serverless-endpoint-keys": "chosen when an endpoint is created",
     "ml-workspace-diagnostic-data": "chosen when a workspace is created",
     "ml-workspace-platform-key": "chosen when a workspace is created",
+    "grafana-mail-unverified": "Azure does not return the password that is written with it",
+    "grafana-mail-without-tls": "Azure does not return the password that is written with it",
     "mongo-vcore-platform-key": "chosen when a cluster is created",
     "netapp-domain-no-aes": "a list entry with a password",
     "netapp-domain-plain-ldap": "a list entry with a password",
@@ -299,6 +306,25 @@ SOMETIMES_STEPS = {
     "storage-nfs-no-authentication": "the firewall denies already, and NFS has no sign-in",
 }
 """Rules whose fix is steps on some examples, and when."""
+
+
+WRITE_ONLY: dict[str, str] = tomllib.loads((Path(__file__).parent / "write_only.toml").read_text("utf-8"))["types"]
+UPDATED = re.compile(r"az resource update --ids '?(/[^' ]+)")
+
+
+def test_no_command_writes_a_body_back_without_its_secrets() -> None:
+    commands = {text: rule.id for rule in examples.all_rules() for _, text in commands_of(rule)}
+    commands |= {text: each.finding.rule for each in everything() for text in fix_of(each).commands}
+    wrong, excused = {}, set()
+    for command, rule in commands.items():
+        for id in UPDATED.findall(command):
+            type = type_of(id).lower()
+            excused |= {type} if WRITE_ONLY.get(type) else set()
+            if WRITE_ONLY.get(type) == "":
+                wrong[rule] = command
+    assert wrong == {}
+    assert excused == {type for type, reason in WRITE_ONLY.items() if reason}
+    assert set(WRITE_ONLY) >= PATCHED
 
 
 def test_every_fix_closes_its_finding() -> None:

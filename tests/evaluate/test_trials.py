@@ -1,0 +1,79 @@
+"""A fix is tried on a bundle and taken back; one that does nothing on a resource is not offered."""
+
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from scanner.evaluate.trials import applied, can_try
+from scanner.model.remedy import Deletion, Edit
+from tests.rules import examples
+from tests.rules.examples import Case
+from tests.rules.simulate import fix_of, fixed
+
+SITE = "Microsoft.Web/sites"
+
+
+def logic_app(rules: list[dict[str, Any]], default: str) -> Case:
+    """A workflow that its signed address starts, behind these access restrictions."""
+    case = deepcopy(next(each for each in examples.cases() if each.name.startswith("a workflow behind restrictions")))
+    config = case.children["config/web"]["properties"]
+    config |= {"ipSecurityRestrictions": rules, "ipSecurityRestrictionsDefaultAction": default}
+    return case
+
+
+def rule(address: str, place: int, tag: str = "Default") -> dict[str, Any]:
+    return {"ipAddress": address, "action": "Allow", "tag": tag, "priority": place, "name": f"rule-{place}"}
+
+
+@pytest.mark.parametrize(
+    ("rules", "default", "removed"),
+    [
+        ([], "Allow", []),
+        ([rule("Any", 100)], "Deny", [0]),
+        ([rule("20.31.7.0/28", 1), rule("0.0.0.0/1", 2), rule("128.0.0.0/1", 3)], "Deny", [2, 1]),
+        ([rule("20.31.7.0/28", 1), rule("AzureCloud", 2, "ServiceTag")], "Deny", [1]),
+    ],
+)
+def test_a_fix_that_sets_what_is_set_gives_way_to_one_that_closes(
+    rules: list[dict[str, Any]], default: str, removed: list[int]
+) -> None:
+    (found,) = (each for each in fixed(logic_app(rules, default)) if each.finding.rule == "logic-app-trigger-sas")
+    fix = fix_of(found)
+    command = " ".join(fix.commands)
+    assert command.endswith(" ".join(f"--remove properties.ipSecurityRestrictions {place}" for place in removed))
+    assert ("DefaultAction=Deny" in command) == (default == "Allow")
+    assert fix.closes == ["trigger/order"]
+    assert found.status == "pass"
+    assert found.closed == {"trigger/order"}
+
+
+def test_what_is_tried_is_taken_back() -> None:
+    case = next(each for each in examples.cases() if each.type == SITE and "config/web" in each.children)
+    bundle = examples.bundle(case)
+    assert bundle.top is not None
+    before = {key: deepcopy(each.body) for key, each in bundle.resources.items()}
+    reads, below = dict(bundle.reads), {key: list(each) for key, each in bundle.below.items()}
+    edits = (
+        Edit(f"{bundle.id}/config/web", "properties.ftpsState", "Disabled"),
+        Edit(f"{bundle.id}/config/new", "properties.x", 1),
+        Edit(bundle.id, "properties.y", 2),
+    )
+    with applied(bundle, edits, "") as is_changed:
+        assert is_changed
+        assert bundle.top.get("properties.y") == 2
+        assert bundle.resources[f"{bundle.top.key}/config/new"].get("properties.x") == 1
+    assert {key: each.body for key, each in bundle.resources.items()} == before
+    assert bundle.reads == reads
+    assert {key: each for key, each in bundle.below.items() if each} == below
+
+
+def test_what_is_known_elsewhere_is_not_tried() -> None:
+    top = examples.bundle(next(each for each in examples.cases() if each.type == SITE)).top
+    assert top is not None
+    assert can_try(top, [Edit(f"{top.id}/config/web", "properties.x", True)])
+    assert not can_try(top, [])
+    assert not can_try(top, [Deletion(top.id)])
+    assert not can_try(top, [Edit(f"{top.id}x", "properties.x", True)])
+    assert not can_try(top, [Edit(f"{top.id}/providers/Microsoft.Authorization/locks/a", "properties.level", "x")])
+    assert not can_try(top, [Edit(top.id, "properties.x", "<WORKSPACE_ID>")])
