@@ -8,14 +8,26 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from scanner.model.diagnostic_settings import Destination, categories, destinations
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import Allowed, PlaceException
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    malformed,
+    not_returned,
+    unknown,
+)
 
 PlaceKind = Literal["region", "pair", "listed", "target", "processing"]
 PlaceVerdict = Literal["stays", "may-leave", "unknown"]
@@ -104,7 +116,8 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
     absent one says nothing. `what`: the place in words. `copy`: the path of the region of the copy, where Azure names
     it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
-    `used`: LIST[].SWITCH. Where the list is absent or empty, or each switch is off, there is no such place.
+    `logs`: the resource is a diagnostic setting: its destinations count that exist, where it sends logs.
+    `flows`: LIST[].NAMES. An entry of a target's lists whose `name` none of these has gets nothing.
     `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
     `most`: the highest severity.
     """
@@ -119,15 +132,16 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
     absent: Any = MISSING
     none: bool = False
     copy: str = ""
-    used: str = ""
+    logs: bool = False
+    flows: str = ""
     removed: bool = False
     instead: Mapping[str, str] = field(default_factory=dict)
     most: Severity = Severity.medium
 
     def find(self, resource: Resource, index: Index) -> Found:
         """Return the places that a resource names by this mechanism. Raises Unread for what was not read."""
-        if self.used and not self._is_used(resource):
-            return Found(none=f"no {self.what}")
+        if self.logs:
+            return self._of_logs(resource, index)
         if self.kind == "region":
             return self._of_region(resource)
         if self.kind == "pair":
@@ -135,11 +149,6 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         if self.kind == "processing":
             return self._of_processing(resource)
         return self._of_values(resource, index)
-
-    def _is_used(self, resource: Resource) -> bool:
-        """Return whether one switch is not off; one of an unknown value counts as on."""
-        listed, _, switch = self.used.partition("[].")
-        return any(not same(get_path(each, switch), False) for each in resource.items(listed))
 
     # Kinds
 
@@ -216,6 +225,8 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
             for value, cause in self._values(path, resource)
         ]
         if not found:
+            if self.flows and resource.has(self.flows.partition("[]")[0]):
+                return Found(none=f"no flow has a {self.what}")
             if self.none and not resource.why_absent_is_unknown:
                 return Found(none=f"no {self.what}", seen=(Evidence(self.path.partition("[]")[0], ABSENT),))
             raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
@@ -227,9 +238,23 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
             value = _location(resource) if path == "location" else resource.get(path)
             yield from () if is_absent(value) or value == "" else ((value, None),)
             return
+        used = self._flows(resource)
         for place, entry in enumerate(resource.items(listed)):
+            name = get_path(entry, "name")
+            if used is not None and isinstance(name, str) and name.lower() not in used:
+                continue
             value = get_path(entry, inner.lstrip(".")) if inner else entry
             yield value, Cause(resource.id, listed, entry, place=place) if self.removed else None
+
+    def _flows(self, resource: Resource) -> set[str] | None:
+        """Return the names of the destinations that a flow names, in lower case; None where all count."""
+        listed, _, inner = self.flows.partition("[].")
+        if not listed or is_absent(resource.get(listed)):
+            return None
+        names = [get_path(each, inner) for each in resource.objects(listed)]
+        if not all(is_absent(each) or is_list_of_texts(each) for each in names):
+            raise malformed(self.flows)
+        return {str(name).lower() for each in names if isinstance(each, list) for name in each}
 
     def _place(self, path: str, value: Any, cause: Cause | None, index: Index) -> Place:
         seen = Evidence(path, ABSENT if value is MISSING else value)
@@ -240,6 +265,26 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         region = index.residency.region_of(value)
         missing = None if region else Unread(value, index.residency.why_unknown(value))
         return Place(region, Evidence(path, f"{value}, in {region}" if region else value), missing, cause)
+
+    def _of_logs(self, setting: Resource, index: Index) -> Found:
+        """Return where a diagnostic setting stores logs. A switch of an unknown value counts as on."""
+        unclear: list[Unread] = []
+        if not list(categories(setting, unclear)) and not unclear:
+            return Found(none=f"no {self.what}")
+        ends = list(destinations(setting, index))
+        if not ends:
+            if setting.why_absent_is_unknown:
+                raise Unread(self.path, setting.why_absent_is_unknown)
+            return Found(none=f"no {self.what}", seen=(Evidence(self.path, ABSENT),))
+        places = tuple(self._of_destination(each, index) for each in ends if not each.is_gone)
+        return Found(places, none=f"the {self.what} no longer exists")
+
+    def _of_destination(self, each: Destination, index: Index) -> Place:
+        if not each.id:
+            return Place("", Evidence(each.path, "not an id of a resource"), each.missing)
+        if each.path.endswith("marketplacePartnerId"):
+            return Place("", Evidence(each.path, each.id), Unread(each.id, "a partner stores them, whose place is not in Azure"))
+        return self._place(each.path, each.id, None, index)
 
     def _value(self, resource: Resource) -> tuple[Any, Evidence]:
         value = resource.get(self.path)

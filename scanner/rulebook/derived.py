@@ -68,11 +68,11 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
         base = healthy(type)
         for each in row.unless:
             base = with_value(base, rule, each.of, each.path, _outside(each))
-        if row.check.used:
-            listed, _, switch = row.check.used.partition("[].")
-            off = with_value(base, rule, row.check.of, listed, [{switch: False}])
-            yield replace(off, name=f"{rule.id}: {listed} are off", expect={rule.id: "not-applicable"})
-            base = with_value(base, rule, row.check.of, listed, [{switch: False}, {switch: True}])
+        if row.check.logs:
+            off = with_value(base, rule, row.check.of, LOGS, [{"category": "Audit", "enabled": False}])
+            yield replace(off, name=f"{rule.id}: every category is off", expect={rule.id: "not-applicable"})
+            both = [{"category": "Audit", "enabled": False}, {"category": "Requests", "enabled": True}]
+            base = with_value(base, rule, row.check.of, LOGS, both)
         if row.check.place or row.check.key is not None:
             yield from _places(base, rule, row.check) if row.check.place else key_examples(base, rule, with_value)
             yield from _conditions(base, rule, row)
@@ -105,6 +105,8 @@ def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[C
             yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
 
 
+LOGS = "properties.logs"
+"""The categories of a diagnostic setting, each with its switch."""
 INSIDE, OUTSIDE, NOWHERE = "norwayeast", "westeurope", "nowhereeast"
 """Regions, for a resource group in Norway East: in its geography, outside of it with its pair, and an unknown one."""
 
