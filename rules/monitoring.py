@@ -3,13 +3,15 @@
 from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.checks import check_value
+from scanner.model.diagnostic_settings import WORKSPACES, fault, gone
 from scanner.model.ids import type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import is_absent, objects_at, same, text_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
 
 from . import (
     acr,
@@ -59,6 +61,10 @@ from . import (
 from .common import in_tier
 from .subscription import SUBSCRIPTION
 
+STORAGE = "properties.storageId"
+ANALYTICS = "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration"
+OTHER_ACCOUNT = "Choose a storage account of the same region: Network Watcher > Flow logs > the flow log > Storage accounts."
+FLOW_OFF = "the flow log is disabled: see flow-log-disabled"
 DAYS = 90
 """How long logs are kept at least: CIS, flow logs and activity log."""
 SETTINGS = "providers/Microsoft.Insights/diagnosticSettings"
@@ -79,6 +85,7 @@ FLOWS = WATCHER.child(
         holds=(
             "properties.enabled",
             "properties.targetResourceId",
+            "properties.storageId",
             "properties.retentionPolicy.enabled",
             "properties.retentionPolicy.days",
             "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration.enabled",
@@ -170,6 +177,46 @@ def own_requests(account: Resource) -> str:
         return "MongoRequests"
     found = (OWN_REQUESTS.get(each, "") for each in cosmos.capabilities(account) or ())
     return next((each for each in found if each), "")
+
+
+def gateway_firewall_log(gateway: Resource) -> tuple[str, ...]:
+    """Return the category of the firewall of an application gateway; none where it has no firewall. Raises Unread."""
+    if gateway.why_absent_is_unknown:
+        raise Unread("properties.firewallPolicy", gateway.why_absent_is_unknown)
+    listed = [each for name in ("httpListeners", "urlPathMaps") for each in gateway.objects(f"properties.{name}")]
+    paths = [each for part in listed for each in objects_at(part, "properties.pathRules")]
+    policies = [text_at(each, "properties.firewallPolicy.id") for each in (gateway.body, *listed, *paths)]
+    enabled = gateway.get("properties.webApplicationFirewallConfiguration.enabled")
+    if not (is_absent(enabled) or isinstance(enabled, bool)):
+        raise unknown_value("properties.webApplicationFirewallConfiguration.enabled", enabled)
+    return ("ApplicationGatewayFirewallLog",) if enabled is True or any(policies) else ()
+
+
+def front_door_firewall_log(profile: Resource) -> tuple[str, ...]:
+    """Return the category of the firewall of a Front Door; none where it has no firewall. Raises Unread."""
+    found = profile.children(network.SECURITY)
+    if any(same(each.get("properties.parameters.type"), "WebApplicationFirewall") for each in found):
+        return ("FrontDoorWebApplicationFirewallLog",)
+    found.all()
+    return ()
+
+
+def classic_firewall_log(front_door: Resource) -> tuple[str, ...]:
+    """Return the same of a Front Door (classic), whose hosts name the policies of their firewalls. Raises Unread."""
+    if front_door.why_absent_is_unknown:
+        raise Unread("properties.frontendEndpoints", front_door.why_absent_is_unknown)
+    path = "properties.webApplicationFirewallPolicyLink.id"
+    hosts = objects_at(front_door.body, "properties.frontendEndpoints")
+    return ("FrontdoorWebApplicationFirewallLog",) if any(text_at(each, path) for each in hosts) else ()
+
+
+def controller_firewall_log(controller: Resource) -> tuple[str, ...]:
+    """Return the same of an Application Gateway for Containers, whose security policies name a policy. Raises Unread."""
+    found = controller.children(traffic_controllers.POLICIES)
+    if any(each.has("properties.wafPolicy.id") for each in found):
+        return ("TrafficControllerFirewallLog",)
+    found.all()
+    return ()
 
 
 QUEUE_SERVICE = storage.ACCOUNT.child("queueServices/default", one=True, when=has_queues, costly=True)
@@ -303,6 +350,23 @@ def daily_cap(workspace: Resource, index: Index) -> Verdict:
 
 def kept_too_short(flow: Resource, index: Index) -> Verdict:
     """Fail where the storage account deletes a flow log before 90 days. 0 days: never."""
+    if same(flow.get("properties.enabled"), False):
+        return NotApplicable(FLOW_OFF)
+    verdict = _retention(flow)
+    if not isinstance(verdict, Pass):
+        return verdict
+    account = flow.require(STORAGE)
+    if not isinstance(account, str) or not type_of(account):
+        return unknown(unknown_value(STORAGE, account))
+    if gone(account, index) is not None:
+        seen = flow.evidence(STORAGE, "a storage account that exists")
+        cause = Cause(flow.id, STORAGE, words=(OTHER_ACCOUNT,))
+        return Fail((seen,), "Its storage account no longer exists.", causes=(cause,))
+    return Pass((*verdict.evidence, flow.evidence(STORAGE)))
+
+
+def _retention(flow: Resource) -> Verdict:
+    """Fail where the policy of a flow log deletes it before 90 days."""
     path = "properties.retentionPolicy"
     days, on = flow.require(f"{path}.days"), flow.require(f"{path}.enabled")
     if isinstance(days, bool) or not isinstance(days, int):
@@ -313,6 +377,40 @@ def kept_too_short(flow: Resource, index: Index) -> Verdict:
     if same(on, True):
         return Pass(seen) if days >= DAYS else Fail(seen)
     return unknown(Unread(f"{path}.enabled", "what a policy that is off does is not documented"), evidence=seen)
+
+
+def no_traffic_analytics(flow: Resource, index: Index) -> Verdict:
+    """Fail where traffic analytics brings a flow log to no workspace that receives it. Absent: never enabled."""
+    if same(flow.get("properties.enabled"), False):
+        return NotApplicable(FLOW_OFF)
+    verdict = check_value(flow, f"{ANALYTICS}.enabled", good=(True,), bad=(False,), absent=False)
+    if not isinstance(verdict, Pass):
+        return verdict
+    return _to_workspace(flow, index, f"{ANALYTICS}.workspaceResourceId", verdict.evidence)
+
+
+def _to_workspace(resource: Resource, index: Index, path: str, seen: tuple[Evidence, ...]) -> Verdict:
+    """Fail where the workspace at a path no longer exists, or receives nothing. Raises Unread."""
+    id = resource.require(path)
+    if not isinstance(id, str) or not same(type_of(id), WORKSPACES):
+        return unknown(unknown_value(path, id))
+    why = fault(id, index)
+    if why is None:
+        return Pass((*seen, resource.evidence(path)))
+    return Fail((*seen, why), "Its workspace no longer exists." if why.value == id else "Its workspace receives nothing.")
+
+
+def not_tied(component: Resource, index: Index) -> Verdict:
+    """Fail where the telemetry of a component is stored in no workspace that receives it."""
+    verdict = check_value(
+        component,
+        "properties.IngestionMode",
+        good=("LogAnalytics",),
+        bad=("ApplicationInsights", "ApplicationInsightsWithDiagnosticSettings"),
+    )
+    if not isinstance(verdict, Pass):
+        return verdict
+    return _to_workspace(component, index, "properties.WorkspaceResourceId", verdict.evidence)
 
 
 def of_security_group(flow: Resource, index: Index) -> Verdict:

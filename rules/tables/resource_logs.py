@@ -2,12 +2,22 @@
 
 from collections.abc import Callable, Iterable
 
-from scanner.model.diagnostic_settings import SentLogs, sent_logs
+from scanner.model.diagnostic_settings import WORKSPACES, SentLogs, refused, sent_logs
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 
 ALL = ("allLogs",)
 AUDIT = ("audit", "allLogs")
@@ -15,6 +25,7 @@ AUDIT = ("audit", "allLogs")
 settings, as each service decides, `allLogs` every log. `audit?`: which logs of the type the group has is not documented.
 """
 DOUBTFUL = "?"
+CUSTOMER = "properties.appLogsConfiguration.logAnalyticsConfiguration.customerId"
 
 
 def _doubtful(found: SentLogs, groups: Iterable[str]) -> str:
@@ -35,12 +46,13 @@ def lacks_logs(
     only: Callable[[Resource], bool] | None = None,
     otherwise: tuple[str, ...] = (),
     instead: Callable[[Resource], str] | None = None,
+    more: Callable[[Resource], tuple[str, ...]] | None = None,
 ) -> Verdict:
     """Fail where the diagnostic settings of a resource send not each of these categories (`a|b`: one of them).
 
     `groups`: the category groups that have them. `below`: the single child whose settings these are. `only`: which
     resources have such logs, and `otherwise` in words why the others have none. `instead`: the category of a resource
-    that has the same as the first one; "" for none.
+    that has the same as the first one; "" for none. `more`: the categories that this resource has besides.
     """
     if only is not None and not only(resource):
         return NotApplicable(otherwise[0])
@@ -55,14 +67,30 @@ def lacks_logs(
     own = instead(resource) if instead is not None else ""
     if own:
         categories = (f"{categories[0]}|{own}", *categories[1:])
-    return judged(of.children(read), index, categories, groups)
+    doubt: Unread | None = None
+    try:
+        categories += more(resource) if more is not None else ()
+    except Unread as unread:
+        doubt = unread.with_traceback(None)
+    return judged(of.children(read), index, categories, groups, doubt)
 
 
-def judged(settings: Children, index: Index, categories: tuple[str, ...], groups: tuple[str, ...]) -> Verdict:
-    """Return the verdict on what diagnostic settings send, and whether it arrives."""
+def judged(
+    settings: Children,
+    index: Index,
+    categories: tuple[str, ...],
+    groups: tuple[str, ...],
+    doubt: Unread | None = None,
+) -> Verdict:
+    """Return the verdict on what diagnostic settings send, and whether it arrives.
+
+    `doubt`: why it is not known whether a resource has one more category, which a group would have.
+    """
     found = sent_logs(settings, index)
     lacking = [each for each in categories if not found.has(each, groups)]
     where = tuple(Evidence("destination", each) for each in dict.fromkeys(found.where))
+    if not lacking and doubt is not None and not found.has("", groups):
+        return unknown(doubt)
     if not lacking:
         return Pass((Evidence("logs that are sent", sorted(found.categories.values())), *where))
     missing = [*found.missing, *([settings.gap] if settings.gap is not None else [])]
@@ -93,13 +121,27 @@ def environment_logs(environment: Resource, index: Index, *, read: Read) -> Verd
     path = "properties.appLogsConfiguration.destination"
     value = environment.get(path)
     if same(value, "log-analytics"):
-        return Pass((environment.evidence(path),))
+        workspace = _workspace(environment.text(CUSTOMER), index)
+        fault = refused(workspace)
+        seen = (environment.evidence(path), Evidence("destination", workspace.id))
+        return Pass(seen) if fault is None else Fail((environment.evidence(path), fault), _why_none([fault]))
     if same(value, "azure-monitor"):
         return judged(environment.children(read), index, ("ContainerAppConsoleLogs", "ContainerAppSystemLogs"), ALL)
     if same(value, "none") or value == "":
         return Fail((environment.evidence(path, "log-analytics or azure-monitor"),))
     environment.require(path)
     return unknown(unknown_value(path, value))
+
+
+def _workspace(customer: str, index: Index) -> Resource:
+    """Return the workspace with a customer id, which says nothing of its subscription. Raises Unread."""
+    if not customer:
+        raise not_returned(CUSTOMER, "the workspace")
+    known, missing = index.of_type(WORKSPACES)
+    found = next((each for each in known if same(each.get("properties.customerId"), customer)), None)
+    if found is None:
+        raise missing or Unread(f"workspace {customer}", "not in the snapshot, and its subscription is not known")
+    return found
 
 
 # The activity log

@@ -135,10 +135,14 @@ def _destination(path: str, value: Any, setting: Resource, index: Index) -> Dest
     if not isinstance(value, str) or not subscription_of(value) or not type_of(value):
         return Destination(path, "", missing=unknown_value(f"{setting.name} {path}", value))
     try:
-        fault = gone(value, index)
+        return Destination(path, value, fault(value, index))
     except Unread as unread:
         return Destination(path, value, missing=unread.with_traceback(None))
-    return Destination(path, value, fault or _refused(value, index))
+
+
+def fault(destination: str, index: Index) -> Evidence | None:
+    """Return why nothing arrives at a destination; None where something does. Raises Unread where that is not known."""
+    return gone(destination, index) or refused(index.resources.get(id_key(destination)))
 
 
 def gone(destination: str, index: Index) -> Evidence | None:
@@ -152,9 +156,8 @@ def _top_type(id: str) -> str:
     return "/".join(type_of(id).lower().split("/")[:2])
 
 
-def _refused(destination: str, index: Index) -> Evidence | None:
-    """Return why a workspace receives nothing; None where it does, and for destinations of other types."""
-    workspace = index.resources.get(id_key(destination))
+def refused(workspace: Resource | None) -> Evidence | None:
+    """Return why a workspace receives nothing; None where it does, and for resources of other types."""
     if workspace is None or not same(workspace.type, WORKSPACES):
         return None
     status, quota = workspace.get(_INGESTION), workspace.get(_QUOTA)

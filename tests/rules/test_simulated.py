@@ -277,6 +277,7 @@ SOMETIMES_STEPS = {
     "kusto-network-unrestricted": "a cluster in a subnet is closed by the rules of the subnet",
     "service-fabric-managed-client-certificates": "a cluster needs Microsoft Entra ID first",
     "action-group-silent": "a group without a receiver needs one",
+    "flow-log-short-retention": "a storage account that is gone needs another one",
     "aks-api-server-network-unrestricted": "a stopped cluster must be started first",
     "aks-local-accounts-enabled": "a stopped cluster must be started first",
     "appconfig-network-unrestricted": "the free tier has no private endpoints",
