@@ -60,6 +60,7 @@ from . import (
 )
 from .common import in_tier
 from .subscription import SUBSCRIPTION
+from .tables.resource_logs import Further
 
 STORAGE = "properties.storageId"
 ANALYTICS = "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration"
@@ -179,45 +180,52 @@ def own_requests(account: Resource) -> str:
     return next((each for each in found if each), "")
 
 
-def gateway_firewall_log(gateway: Resource) -> tuple[str, ...]:
-    """Return the category of the firewall of an application gateway; none where it has no firewall. Raises Unread."""
-    if gateway.why_absent_is_unknown:
-        raise Unread("properties.firewallPolicy", gateway.why_absent_is_unknown)
+def _gateway_has_firewall(gateway: Resource) -> bool:
+    """Return whether an application gateway, or a site behind it, has a firewall. Raises Unread."""
+    gateway.require("properties.httpListeners")
     listed = [each for name in ("httpListeners", "urlPathMaps") for each in gateway.objects(f"properties.{name}")]
     paths = [each for part in listed for each in objects_at(part, "properties.pathRules")]
-    policies = [text_at(each, "properties.firewallPolicy.id") for each in (gateway.body, *listed, *paths)]
-    enabled = gateway.get("properties.webApplicationFirewallConfiguration.enabled")
+    if any(text_at(each, "properties.firewallPolicy.id") for each in (gateway.body, *listed, *paths)):
+        return True
+    path = "properties.webApplicationFirewallConfiguration.enabled"
+    enabled = gateway.get(path)
     if not (is_absent(enabled) or isinstance(enabled, bool)):
-        raise unknown_value("properties.webApplicationFirewallConfiguration.enabled", enabled)
-    return ("ApplicationGatewayFirewallLog",) if enabled is True or any(policies) else ()
+        raise unknown_value(path, enabled)
+    return enabled is True
 
 
-def front_door_firewall_log(profile: Resource) -> tuple[str, ...]:
-    """Return the category of the firewall of a Front Door; none where it has no firewall. Raises Unread."""
-    found = profile.children(network.SECURITY)
-    if any(same(each.get("properties.parameters.type"), "WebApplicationFirewall") for each in found):
-        return ("FrontDoorWebApplicationFirewallLog",)
-    found.all()
-    return ()
+def _front_door_has_firewall(profile: Resource) -> bool:
+    """Return whether a security policy of a Front Door is a firewall. Raises Unread."""
+    found, path = profile.children(network.SECURITY), "properties.parameters.type"
+    if any(same(each.get(path), "WebApplicationFirewall") for each in found):
+        return True
+    if found.all():
+        raise unknown_value(f"{found.items[0].name} {path}", found.items[0].get(path))
+    return False
 
 
-def classic_firewall_log(front_door: Resource) -> tuple[str, ...]:
-    """Return the same of a Front Door (classic), whose hosts name the policies of their firewalls. Raises Unread."""
-    if front_door.why_absent_is_unknown:
-        raise Unread("properties.frontendEndpoints", front_door.why_absent_is_unknown)
-    path = "properties.webApplicationFirewallPolicyLink.id"
-    hosts = objects_at(front_door.body, "properties.frontendEndpoints")
-    return ("FrontdoorWebApplicationFirewallLog",) if any(text_at(each, path) for each in hosts) else ()
+def _classic_has_firewall(front_door: Resource) -> bool:
+    """Return whether a host of a Front Door (classic) has a firewall. Raises Unread."""
+    path = "properties.frontendEndpoints"
+    front_door.require(path)
+    hosts = front_door.objects(path)
+    return any(text_at(each, "properties.webApplicationFirewallPolicyLink.id") for each in hosts)
 
 
-def controller_firewall_log(controller: Resource) -> tuple[str, ...]:
-    """Return the same of an Application Gateway for Containers, whose security policies name a policy. Raises Unread."""
+def _controller_has_firewall(controller: Resource) -> bool:
+    """Return whether a security policy of an Application Gateway for Containers has a firewall. Raises Unread."""
     found = controller.children(traffic_controllers.POLICIES)
     if any(each.has("properties.wafPolicy.id") for each in found):
-        return ("TrafficControllerFirewallLog",)
-    found.all()
-    return ()
+        return True
+    for each in found.all():
+        each.require("properties.wafPolicy.id")
+    return False
 
+
+GATEWAY_FIREWALL = Further("ApplicationGatewayFirewallLog", _gateway_has_firewall)
+FRONT_DOOR_FIREWALL = Further("FrontDoorWebApplicationFirewallLog", _front_door_has_firewall)
+CLASSIC_FIREWALL = Further("FrontdoorWebApplicationFirewallLog", _classic_has_firewall)
+CONTROLLER_FIREWALL = Further("TrafficControllerFirewallLog", _controller_has_firewall)
 
 QUEUE_SERVICE = storage.ACCOUNT.child("queueServices/default", one=True, when=has_queues, costly=True)
 TABLE_SERVICE = storage.ACCOUNT.child("tableServices/default", one=True, when=has_tables, costly=True)

@@ -1,6 +1,7 @@
 """The checks of resource logs: which categories leave a resource, and where they go."""
 
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from scanner.model.diagnostic_settings import WORKSPACES, SentLogs, refused, sent_logs
 from scanner.model.index import Index
@@ -35,6 +36,13 @@ def _doubtful(found: SentLogs, groups: Iterable[str]) -> str:
     return next((each for each in doubtful if each.lower() in sent), "")
 
 
+class Further(NamedTuple):
+    """A category of logs that some resources of a type have. `has`: returns whether one has it. Raises Unread."""
+
+    category: str
+    has: Callable[[Resource], bool]
+
+
 def lacks_logs(
     resource: Resource,
     index: Index,
@@ -46,13 +54,13 @@ def lacks_logs(
     only: Callable[[Resource], bool] | None = None,
     otherwise: tuple[str, ...] = (),
     instead: Callable[[Resource], str] | None = None,
-    more: Callable[[Resource], tuple[str, ...]] | None = None,
+    further: Further | None = None,
 ) -> Verdict:
     """Fail where the diagnostic settings of a resource send not each of these categories (`a|b`: one of them).
 
     `groups`: the category groups that have them. `below`: the single child whose settings these are. `only`: which
     resources have such logs, and `otherwise` in words why the others have none. `instead`: the category of a resource
-    that has the same as the first one; "" for none. `more`: the categories that this resource has besides.
+    that has the same as the first one; "" for none. `further`: one more, which some resources have.
     """
     if only is not None and not only(resource):
         return NotApplicable(otherwise[0])
@@ -67,30 +75,24 @@ def lacks_logs(
     own = instead(resource) if instead is not None else ""
     if own:
         categories = (f"{categories[0]}|{own}", *categories[1:])
-    doubt: Unread | None = None
+    settings = of.children(read)
+    if further is None:
+        return judged(settings, index, categories, groups)
+    both = judged(settings, index, (*categories, further.category), groups)
+    if isinstance(both, Pass):
+        return both
+    verdict = judged(settings, index, categories, groups)
     try:
-        categories += more(resource) if more is not None else ()
+        return both if further.has(resource) else verdict
     except Unread as unread:
-        doubt = unread.with_traceback(None)
-    return judged(of.children(read), index, categories, groups, doubt)
+        return unknown(unread) if isinstance(verdict, Pass) else verdict
 
 
-def judged(
-    settings: Children,
-    index: Index,
-    categories: tuple[str, ...],
-    groups: tuple[str, ...],
-    doubt: Unread | None = None,
-) -> Verdict:
-    """Return the verdict on what diagnostic settings send, and whether it arrives.
-
-    `doubt`: why it is not known whether a resource has one more category, which a group would have.
-    """
+def judged(settings: Children, index: Index, categories: tuple[str, ...], groups: tuple[str, ...]) -> Verdict:
+    """Return the verdict on what diagnostic settings send, and whether it arrives."""
     found = sent_logs(settings, index)
     lacking = [each for each in categories if not found.has(each, groups)]
     where = tuple(Evidence("destination", each) for each in dict.fromkeys(found.where))
-    if not lacking and doubt is not None and not found.has("", groups):
-        return unknown(doubt)
     if not lacking:
         return Pass((Evidence("logs that are sent", sorted(found.categories.values())), *where))
     missing = [*found.missing, *([settings.gap] if settings.gap is not None else [])]
