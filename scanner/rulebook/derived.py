@@ -134,6 +134,9 @@ def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Ca
     if check.place == "target":
         id = resource_id("Microsoft.Storage/storageAccounts", f"target-{region}")
         target = with_value(base, rule, check.of, check.path, id)
+        for other in check.also:
+            if other.partition("[]")[0] != check.path.partition("[]")[0]:
+                target = with_value(target, rule, check.of, other.partition("[]")[0], GONE)
         yield replace(target, name="the target is ", also=[*base.also, {"id": id, "location": region}])
     elif check.place == "listed" and check.removed:
         listed, _, inner = check.path.partition("[].")
