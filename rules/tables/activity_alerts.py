@@ -72,11 +72,12 @@ def _rule_off(fault: Evidence) -> Cause:
 
 
 def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resource, index: Index) -> list[Cause]:
-    """Return what to do where no alert exists, and a rule would suppress one that is created."""
+    """Return what to do where no alert exists, and a rule would suppress one that is created, or may."""
     try:
         fault = suppressed(subscription, category, subscription, index)
-    except Unread:
-        return []
+    except Unread as unread:
+        words = f"Create the alert, after it is known that no alert processing rule suppresses it ({unread})."
+        return [Cause(subscription.id, words=(words,))]
     if fault is None:
         return []
     rule = fault.path.partition(" ")[0]
