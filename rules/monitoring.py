@@ -64,7 +64,9 @@ from .tables.resource_logs import Further
 
 STORAGE = "properties.storageId"
 ANALYTICS = "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration"
-OTHER_ACCOUNT = "Choose a storage account of the same region: Network Watcher > Flow logs > the flow log > Storage accounts."
+OTHER_ACCOUNT = (
+    "Choose a storage account of the same region: Network Watcher > Flow logs > the flow log > Storage accounts."
+)
 FLOW_OFF = "the flow log is disabled: see flow-log-disabled"
 DAYS = 90
 """How long logs are kept at least: CIS, flow logs and activity log."""
@@ -405,7 +407,9 @@ def _to_workspace(resource: Resource, index: Index, path: str, seen: tuple[Evide
     why = fault(id, index)
     if why is None:
         return Pass((*seen, resource.evidence(path)))
-    return Fail((*seen, why), "Its workspace no longer exists." if why.value == id else "Its workspace receives nothing.")
+    return Fail(
+        (*seen, why), "Its workspace no longer exists." if why.value == id else "Its workspace receives nothing."
+    )
 
 
 def not_tied(component: Resource, index: Index) -> Verdict:

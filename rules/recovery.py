@@ -171,9 +171,7 @@ def why_none(item: Resource, index: Index) -> Evidence | None:
     """
     policy = _policy(item)
     if policy is not None:
-        fault = (
-            no_schedule(policy) if is_item(item) else no_trigger(policy, is_continuous=_is_continuous(item))
-        )
+        fault = no_schedule(policy) if is_item(item) else no_trigger(policy, is_continuous=_is_continuous(item))
         if fault is not None:
             return fault
     point = item.get(POINT) if is_item(item) else None

@@ -81,7 +81,9 @@ def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resour
     if fault is None:
         return []
     rule = fault.path.partition(" ")[0]
-    return [Cause(rule, "properties.enabled", words=(f"Disable the alert processing rule {rule}, then create the alert.",))]
+    return [
+        Cause(rule, "properties.enabled", words=(f"Disable the alert processing rule {rule}, then create the alert.",))
+    ]
 
 
 def _by_subscription(index: Index) -> dict[str, list[Resource]]:

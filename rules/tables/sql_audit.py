@@ -4,7 +4,17 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    unknown,
+    unknown_value,
+)
 
 from .resource_logs import AUDIT, judged
 

@@ -135,8 +135,10 @@ def rounds() -> list[list[str]]:
 def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     (tenant,) = {line.scope.tenant for line in estate().decoded() if line.scope is not None and line.scope.tenant}
     monkeypatch.setitem(FIELD_VALUES, "TENANT_ID", tenant)
-    groups = (line.resource["id"] for line in estate().decoded() if line.resource is not None)
-    monkeypatch.setitem(FIELD_VALUES, "ACTION_GROUP_ID", next(id for id in groups if id.endswith("/ag-drift")))
+    ids = [line.resource["id"] for line in estate().decoded() if line.resource is not None]
+    for name, ending in (("ACTION_GROUP_ID", "/ag-drift"), ("WORKSPACE_ID", "/workspaces/log-sikkerhet")):
+        monkeypatch.setitem(FIELD_VALUES, name, next(id for id in ids if id.endswith(ending)))
+    monkeypatch.setitem(FIELD_VALUES, "WORKSPACE_GUID", "5d0c1e2f-3a4b-4c5d-8e6f-708192a3b4c5")
     wrong: dict[str, list[str]] = {}
     count = 0
     alone = [marks for marks in rounds() if len(marks) == 1]
