@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 
 import msgspec
@@ -16,7 +16,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.model.ids import is_subscription, root_of
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Resource
-from scanner.snapshot.bundles import grouped
+from scanner.snapshot.bundles import grouped, locations_of
 from scanner.snapshot.format import ReadLine, SnapshotLine, encoder, sort_key, url_of
 from tests.estate.test_expected import Scanned
 from tests.rules.simulate import FIELD_VALUES, overlaid_body, problems
@@ -71,7 +71,10 @@ class Estate(Scanned):
 
     def evaluate(self, steps: Iterable[Step] = ()) -> Evaluated:
         lines = overlaid(self.decoded(), tuple(steps))
-        return _Recorded(grouped(self.header, lines), self.rules).keep(Evaluated())
+        snapshot = grouped(self.header, lines)
+        snapshot.raw = lambda: map(encoder.encode, lines)
+        snapshot.locate = partial(locations_of, snapshot.raw)
+        return _Recorded(snapshot, self.rules).keep(Evaluated())
 
 
 def overlaid(lines: list[SnapshotLine], steps: tuple[Step, ...]) -> list[SnapshotLine]:
