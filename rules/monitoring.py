@@ -185,9 +185,9 @@ def own_requests(account: Resource) -> str:
 def _gateway_has_firewall(gateway: Resource) -> bool:
     """Return whether an application gateway, or a site behind it, has a firewall. Raises Unread."""
     gateway.require("properties.httpListeners")
-    listed = [each for name in ("httpListeners", "urlPathMaps") for each in gateway.objects(f"properties.{name}")]
-    paths = [each for part in listed for each in objects_at(part, "properties.pathRules")]
-    if any(text_at(each, "properties.firewallPolicy.id") for each in (gateway.body, *listed, *paths)):
+    listeners, maps = gateway.objects("properties.httpListeners"), gateway.objects("properties.urlPathMaps")
+    paths = [each for part in maps for each in objects_at(part, "properties.pathRules")]
+    if any(text_at(each, "properties.firewallPolicy.id") for each in (gateway.body, *listeners, *paths)):
         return True
     path = "properties.webApplicationFirewallConfiguration.enabled"
     enabled = gateway.get(path)

@@ -274,7 +274,7 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
 
 def _why(items: list[Resource]) -> str:
     """Return why items of a vault are no backup, where it is one reason."""
-    is_pending = bool(items) and all(same(each.get(STATE), PENDING) for each in items)
+    is_pending = bool(items) and all(is_item(each) and same(each.get(STATE), PENDING) for each in items)
     return "No backup has been made yet." if is_pending else ""
 
 

@@ -251,8 +251,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
             return
         used = self._flows(resource)
         for place, entry in enumerate(resource.items(listed)):
-            name = get_path(entry, "name")
-            if used is not None and isinstance(name, str) and name.lower() not in used:
+            if used is not None and not _is_used(entry, used):
                 continue
             value = get_path(entry, inner.lstrip(".")) if inner else entry
             yield value, Cause(resource.id, listed, entry, place=place) if self.removed else None
@@ -361,6 +360,12 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         said = [f"{what}: {where}, by configuration"]
         said += [f"Allowed: {allowed} ({allowed.source})"] if allowed is not None else []
         return f"{'. '.join(said)}."
+
+
+def _is_used(entry: Any, used: set[str]) -> bool:
+    """Return whether a flow names a destination. One without a name counts."""
+    name = get_path(entry, "name")
+    return not isinstance(name, str) or name.lower() in used
 
 
 def _location(resource: Resource) -> str:
