@@ -1,4 +1,4 @@
-"""What a diagnostic setting sends, and whether it arrives: the one reading of it for all rules on logs and on places."""
+"""What a diagnostic setting sends, and whether it arrives: the one reading of it, for rules on logs and on places."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NamedTuple
@@ -29,8 +29,8 @@ _NOUNS: Final = {
 _INGESTION: Final = "properties.workspaceCapping.dataIngestionStatus"
 _QUOTA: Final = "properties.workspaceCapping.dailyQuotaGb"
 _STOPPED: Final = ("ForceOff", "SubscriptionSuspended")
-"""azure-rest-api-specs, DataIngestionStatus: ingestion was stopped by a setting or with the subscription. OverQuota ends
-with the day, and log-workspace-daily-cap reports the cap.
+"""azure-rest-api-specs, DataIngestionStatus: ingestion was stopped by a setting or with the subscription. OverQuota
+ends with the day, and log-workspace-daily-cap reports the cap.
 """
 
 
@@ -57,10 +57,10 @@ class Destination(NamedTuple):
 
 
 class SentLogs(Struct):
-    """What diagnostic settings send. `categories`: the names of those that arrive, groups too, by themselves in lower case.
+    """What diagnostic settings send. `categories`: the names of those that arrive, groups too, by their lower case.
 
-    `unclear`: of those of which it is not known whether they arrive. `where`: the ids of the destinations that exist, or
-    may. `faults`: why nothing arrives at the others. `missing`: what of the settings is not known.
+    `unclear`: of those of which it is not known whether they arrive. `where`: the ids of the destinations that exist,
+    or may. `faults`: why nothing arrives at the others. `missing`: what of the settings is not known.
     """
 
     categories: dict[str, str] = field(default_factory=dict)

@@ -230,7 +230,7 @@ class Index(Struct):
         return False
 
     def exists_by_name(self, type: str, name: str, subscription: str = "") -> bool:
-        """Return whether a resource of a type has a name that is unique in Azure. Raises Unread where that is not known.
+        """Return whether a resource of a type has a name that is unique in Azure. Raises Unread where it is not known.
 
         `subscription`: the id of the one that must have it; "" where it may be in any.
         """

@@ -118,7 +118,8 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
     that a service names there. `target`: the region of the resource whose id is at `path`. `processing`: values of
     `path` that process in any region (`on`), in a data zone (`zones`), or where the resource is (`off`).
     `also`: further paths, of a region, target or list that has several properties; of a pair, further switches, of
-    which an absent one says nothing. `unpaired`: regions whose pair gets no copy of this service. `what`: the place in words. `copy`: the path of the region of the copy, where Azure names
+    which an absent one says nothing. `unpaired`: regions whose pair gets no copy of this service. `what`: the place in
+    words. `copy`: the path of the region of the copy, where Azure names
     it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
     `logs`: the resource is a diagnostic setting: its destinations count that exist, where it sends logs.
@@ -427,8 +428,8 @@ _STATES: Final = "united states"
 def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None, own: Region | None) -> JudgedPlace:
     """Return the verdict on a data zone, which is wider than a country.
 
-    ai-services/openai/how-to/deployment-types: the zone is the member states of the European Union for a resource in one
-    of them, the United States for a resource there. For other regions no page says which zone it is.
+    ai-services/openai/how-to/deployment-types: the zone is the member states of the European Union for a resource in
+    one of them, the United States for a resource there. For other regions no page says which zone it is.
     """
     if allowed is None:
         return JudgedPlace(place, "unknown", None, "unknown", None, unread)

@@ -25,7 +25,8 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
     `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
     `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `unpaired`, `logs`,
-    `flows`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without such a place; `bad`: values with one;
+    `flows`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without such a place; `bad`:
+    values with one;
     `absent = ""`: there is none.
     `key`: where the properties say whose key it is; see `KeyFinder`.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
