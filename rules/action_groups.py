@@ -7,7 +7,7 @@ and of e-mail and SMS receivers whether they are enabled.
 from collections.abc import Iterable
 from typing import Any
 
-from scanner.model.ids import segments, subscription_of, type_of
+from scanner.model.ids import segments, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
 from scanner.model.remedy import Cause
@@ -120,13 +120,6 @@ def _silence_of(id: str, index: Index) -> Evidence | None:
     if group is not None:
         fault = silence(group)
         return None if fault is None else Evidence(f"{group.id} {fault.path}", fault.value, fault.expected)
-    if not index.live:
+    if index.exists(id):
         raise not_listed(id)
-    if not index.is_visible(id):
-        raise Unread(id, "the action group is in a subscription that this scan does not see")
-    gap = index.missing_in(GROUP.type, id)
-    if gap is not None:
-        raise gap
-    if subscription_of(id) in index.partial:
-        raise Unread(id, "its subscription is visible in part")
     return Evidence(id, "it does not exist", "an action group that exists")

@@ -3,41 +3,16 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import period_seconds
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, member, objects_at, same, text_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown
 
-from .recovery import BACKUP_VAULT, INSTANCES, VAULT, is_deleted
+from .backup_schedules import SCHEDULES
+from .recovery import INSTANCE_POLICIES, INSTANCES, POLICIES, is_deleted
 
-_SCHEDULES: Final = ("dailySchedule", "weeklySchedule", "monthlySchedule", "yearlySchedule")
-_ROOTS: Final = (
-    "properties.retentionPolicy",
-    "properties.vaultRetentionPolicy.vaultRetention",
-    "properties.subProtectionPolicy[].retentionPolicy",
-)
-_OF_ROOT: Final = ("retentionDuration", *(f"{each}.retentionDuration" for each in _SCHEDULES))
-
-
-def has_retention(policy: Resource) -> bool:
-    """Return whether a policy says how long it keeps something."""
-    return any(policy.has(each.partition("[]")[0]) for each in _ROOTS)
-
-
-POLICIES = VAULT.child(
-    "backupPolicies",
-    graph=GraphRows("recoveryservicesresources", holds=("properties.protectedItemsCount",), check=has_retention),
-    keep=(
-        "properties.subProtectionPolicy[].policyType",
-        *(f"{root}.{each}.{leaf}" for root in _ROOTS for each in _OF_ROOT for leaf in ("count", "durationType")),
-    ),
-)
-INSTANCE_POLICIES = BACKUP_VAULT.child(
-    "backupPolicies", graph=GraphRows("recoveryservicesresources", holds=("properties.policyRules",))
-)
-
+__all__ = ["INSTANCE_POLICIES", "POLICIES", "of_instances", "of_items"]
 LEAST: Final = 30
 """Days. The policies that Azure makes in each vault keep as long (recorded DefaultPolicy, EnhancedPolicy)."""
 _DAY: Final = 86400
@@ -94,7 +69,7 @@ def _durations(retention: Any) -> list[Any]:
     """Return the durations of a LongTermRetentionPolicy, or the one of a SimpleRetentionPolicy."""
     if not isinstance(retention, dict):
         return [retention]
-    schedules = [each for name in _SCHEDULES if not is_absent(each := get_path(retention, name))]
+    schedules = [each for name in SCHEDULES if not is_absent(each := get_path(retention, name))]
     own = get_path(retention, "retentionDuration")
     return [*(get_path(each, "retentionDuration") for each in schedules), *([] if is_absent(own) else [own])]
 

@@ -67,6 +67,15 @@ def plan_off(subscription: Resource, index: Index, *, read: Read, plan: tuple[st
     return unknown(unknown_value(of_resources.path, coverage))
 
 
+def no_posture_management(subscription: Resource, index: Index) -> Verdict:
+    """Fail where neither the free plan assesses the settings of a subscription, nor Defender CSPM, which has all of it.
+
+    A plan that Azure did not list is inconclusive: no page says what that means.
+    """
+    paid = plan_off(subscription, index, read=PRICINGS, plan=("CloudPosture",))
+    return paid if isinstance(paid, Pass) else plan_off(subscription, index, read=PRICINGS, plan=("FoundationalCspm",))
+
+
 def extension_off(
     subscription: Resource, index: Index, *, read: Read, extension: tuple[str, ...], plans: tuple[str, ...]
 ) -> Verdict:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
@@ -28,6 +29,11 @@ SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
 ACCESSES = "Microsoft.Compute/diskAccesses"
 ACCESS = ResourceType(ACCESSES, api="2025-01-02")
 GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-12-03")
+IMAGES = GALLERY.child("images", graph=GraphRows(tracked=True, holds=()))
+# azure-mgmt-compute: versions are tracked resources, with the regions that each is published to.
+VERSIONS = IMAGES.child(
+    "versions", graph=GraphRows(tracked=True, holds=("properties.publishingProfile.targetRegions",))
+)
 RESTORE_POINTS = ResourceType("Microsoft.Compute/restorePointCollections", api="2025-11-01")
 
 STATE = "properties.diskState"

@@ -91,6 +91,13 @@ def _why_no_budget(each: Resource, index: Index) -> str:
     filtered = each.get("properties.filter")
     if not is_absent(filtered) and filtered != {}:
         return "it has a filter, and counts a part of the cost"
+    amount = each.require("properties.amount")
+    if isinstance(amount, bool) or not isinstance(amount, int | float):
+        raise malformed("properties.amount")
+    if amount <= 0:
+        return f"its amount is {amount}"
+    if begins(each, "properties.timePeriod.startDate", index):
+        return "its period has not begun"
     if ended(each, "properties.timePeriod.endDate", index):
         return "its period has ended"
     notifications = each.get("properties.notifications")
@@ -148,11 +155,20 @@ def _texts(value: Any, name: str) -> list[str]:
 
 def ended(resource: Resource, path: str, index: Index) -> bool:
     """Return whether a date has passed at the time of the scan. Raises Unread for what is no date."""
+    return _days_left(resource, path, index) < 0
+
+
+def begins(resource: Resource, path: str, index: Index) -> bool:
+    """Return whether a date is still to come at the time of the scan. Raises Unread for what is no date."""
+    return _days_left(resource, path, index) > 0
+
+
+def _days_left(resource: Resource, path: str, index: Index) -> int:
     text = resource.require(path)
     if not index.taken:
         raise Unread(path, "the date of the scan is not known")
     try:
-        return dt.date.fromisoformat(text[:DAY]) < dt.date.fromisoformat(index.taken[:DAY])
+        return (dt.date.fromisoformat(text[:DAY]) - dt.date.fromisoformat(index.taken[:DAY])).days
     except (TypeError, ValueError):
         raise malformed(path) from None
 
@@ -185,6 +201,8 @@ def _why_no_alert(each: Resource, index: Index) -> str:
     status = each.require("properties.status")
     if not same(status, "Enabled"):
         return f"its status is {status}"
+    if begins(each, "properties.schedule.startDate", index):
+        return "its schedule has not begun"
     if ended(each, "properties.schedule.endDate", index):
         return "its schedule has ended"
     return "" if _texts(each.get("properties.notification.to"), "properties.notification.to") else "it has no recipient"

@@ -3,13 +3,15 @@
 from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.checks import check_value
+from scanner.model.diagnostic_settings import WORKSPACES, fault, gone
 from scanner.model.ids import type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import same
+from scanner.model.json_paths import is_absent, objects_at, same, text_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
+from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
 
 from . import (
     acr,
@@ -58,7 +60,14 @@ from . import (
 )
 from .common import in_tier
 from .subscription import SUBSCRIPTION
+from .tables.resource_logs import Further
 
+STORAGE = "properties.storageId"
+ANALYTICS = "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration"
+OTHER_ACCOUNT = (
+    "Choose a storage account of the same region: Network Watcher > Flow logs > the flow log > Storage accounts."
+)
+FLOW_OFF = "the flow log is disabled: see flow-log-disabled"
 DAYS = 90
 """How long logs are kept at least: CIS, flow logs and activity log."""
 SETTINGS = "providers/Microsoft.Insights/diagnosticSettings"
@@ -79,6 +88,7 @@ FLOWS = WATCHER.child(
         holds=(
             "properties.enabled",
             "properties.targetResourceId",
+            "properties.storageId",
             "properties.retentionPolicy.enabled",
             "properties.retentionPolicy.days",
             "properties.flowAnalyticsConfiguration.networkWatcherFlowAnalyticsConfiguration.enabled",
@@ -171,6 +181,53 @@ def own_requests(account: Resource) -> str:
     found = (OWN_REQUESTS.get(each, "") for each in cosmos.capabilities(account) or ())
     return next((each for each in found if each), "")
 
+
+def _gateway_has_firewall(gateway: Resource) -> bool:
+    """Return whether an application gateway, or a site behind it, has a firewall. Raises Unread."""
+    gateway.require("properties.httpListeners")
+    listeners, maps = gateway.objects("properties.httpListeners"), gateway.objects("properties.urlPathMaps")
+    paths = [each for part in maps for each in objects_at(part, "properties.pathRules")]
+    if any(text_at(each, "properties.firewallPolicy.id") for each in (gateway.body, *listeners, *paths)):
+        return True
+    path = "properties.webApplicationFirewallConfiguration.enabled"
+    enabled = gateway.get(path)
+    if not (is_absent(enabled) or isinstance(enabled, bool)):
+        raise unknown_value(path, enabled)
+    return enabled is True
+
+
+def _front_door_has_firewall(profile: Resource) -> bool:
+    """Return whether a security policy of a Front Door is a firewall. Raises Unread."""
+    found, path = profile.children(network.SECURITY), "properties.parameters.type"
+    if any(same(each.get(path), "WebApplicationFirewall") for each in found):
+        return True
+    if found.all():
+        raise unknown_value(f"{found.items[0].name} {path}", found.items[0].get(path))
+    return False
+
+
+def _classic_has_firewall(front_door: Resource) -> bool:
+    """Return whether a host of a Front Door (classic) has a firewall. Raises Unread."""
+    path = "properties.frontendEndpoints"
+    front_door.require(path)
+    hosts = front_door.objects(path)
+    return any(text_at(each, "properties.webApplicationFirewallPolicyLink.id") for each in hosts)
+
+
+def _controller_has_firewall(controller: Resource) -> bool:
+    """Return whether a security policy of an Application Gateway for Containers has a firewall. Raises Unread."""
+    found = controller.children(traffic_controllers.POLICIES)
+    if any(each.has("properties.wafPolicy.id") for each in found):
+        return True
+    for each in found.all():
+        each.require("properties.wafPolicy.id")
+    return False
+
+
+GATEWAY_FIREWALL = Further("ApplicationGatewayFirewallLog", _gateway_has_firewall)
+FRONT_DOOR_FIREWALL = Further("FrontDoorWebApplicationFirewallLog", _front_door_has_firewall)
+CLASSIC_FIREWALL = Further("FrontdoorWebApplicationFirewallLog", _classic_has_firewall)
+CONTROLLER_FIREWALL = Further("TrafficControllerFirewallLog", _controller_has_firewall)
 
 QUEUE_SERVICE = storage.ACCOUNT.child("queueServices/default", one=True, when=has_queues, costly=True)
 TABLE_SERVICE = storage.ACCOUNT.child("tableServices/default", one=True, when=has_tables, costly=True)
@@ -303,6 +360,23 @@ def daily_cap(workspace: Resource, index: Index) -> Verdict:
 
 def kept_too_short(flow: Resource, index: Index) -> Verdict:
     """Fail where the storage account deletes a flow log before 90 days. 0 days: never."""
+    if same(flow.get("properties.enabled"), False):
+        return NotApplicable(FLOW_OFF)
+    verdict = _retention(flow)
+    if not isinstance(verdict, Pass):
+        return verdict
+    account = flow.require(STORAGE)
+    if not isinstance(account, str) or not type_of(account):
+        return unknown(unknown_value(STORAGE, account))
+    if gone(account, index) is not None:
+        seen = flow.evidence(STORAGE, "a storage account that exists")
+        cause = Cause(flow.id, STORAGE, words=(OTHER_ACCOUNT,))
+        return Fail((seen,), "Its storage account no longer exists.", causes=(cause,))
+    return Pass((*verdict.evidence, flow.evidence(STORAGE)))
+
+
+def _retention(flow: Resource) -> Verdict:
+    """Fail where the policy of a flow log deletes it before 90 days."""
     path = "properties.retentionPolicy"
     days, on = flow.require(f"{path}.days"), flow.require(f"{path}.enabled")
     if isinstance(days, bool) or not isinstance(days, int):
@@ -313,6 +387,42 @@ def kept_too_short(flow: Resource, index: Index) -> Verdict:
     if same(on, True):
         return Pass(seen) if days >= DAYS else Fail(seen)
     return unknown(Unread(f"{path}.enabled", "what a policy that is off does is not documented"), evidence=seen)
+
+
+def no_traffic_analytics(flow: Resource, index: Index) -> Verdict:
+    """Fail where traffic analytics brings a flow log to no workspace that receives it. Absent: never enabled."""
+    if same(flow.get("properties.enabled"), False):
+        return NotApplicable(FLOW_OFF)
+    verdict = check_value(flow, f"{ANALYTICS}.enabled", good=(True,), bad=(False,), absent=False)
+    if not isinstance(verdict, Pass):
+        return verdict
+    return _to_workspace(flow, index, f"{ANALYTICS}.workspaceResourceId", verdict.evidence)
+
+
+def _to_workspace(resource: Resource, index: Index, path: str, seen: tuple[Evidence, ...]) -> Verdict:
+    """Fail where the workspace at a path no longer exists, or receives nothing. Raises Unread."""
+    id = resource.require(path)
+    if not isinstance(id, str) or not same(type_of(id), WORKSPACES):
+        return unknown(unknown_value(path, id))
+    why = fault(id, index)
+    if why is None:
+        return Pass((*seen, resource.evidence(path)))
+    return Fail(
+        (*seen, why), "Its workspace no longer exists." if why.value == id else "Its workspace receives nothing."
+    )
+
+
+def not_tied(component: Resource, index: Index) -> Verdict:
+    """Fail where the telemetry of a component is stored in no workspace that receives it."""
+    verdict = check_value(
+        component,
+        "properties.IngestionMode",
+        good=("LogAnalytics",),
+        bad=("ApplicationInsights", "ApplicationInsightsWithDiagnosticSettings"),
+    )
+    if not isinstance(verdict, Pass):
+        return verdict
+    return _to_workspace(component, index, "properties.WorkspaceResourceId", verdict.evidence)
 
 
 def of_security_group(flow: Resource, index: Index) -> Verdict:

@@ -9,7 +9,7 @@ from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, grant,
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -18,7 +18,9 @@ from scanner.model.verdict import (
     Pass,
     Unread,
     Verdict,
+    malformed,
     not_a_list,
+    not_listed,
     unknown,
     unknown_value,
 )
@@ -28,6 +30,8 @@ from .common import in_subnet
 ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01")
 POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(tracked=True, holds=()))
 VOLUMES = POOLS.child("volumes", graph=GraphRows(tracked=True))
+SNAPSHOT_POLICIES = ACCOUNT.child("snapshotPolicies")
+BACKUP_POLICIES = ACCOUNT.child("backupPolicies")
 PROTOCOLS = "properties.protocolTypes"
 KERBEROS = "properties.kerberosEnabled"
 RULES = "properties.exportPolicy.rules"
@@ -189,22 +193,74 @@ def root_for_everyone(volume: Resource, index: Index) -> Verdict:
     return unknown(unknown_value(f"{RULES}[].hasRootAccess", strange[0])) if strange else Pass((seen,))
 
 
+BACKUP = "properties.dataProtection.backup"
+SNAPSHOT = "properties.dataProtection.snapshot.snapshotPolicyId"
+REPLICA = "properties.dataProtection.replication.endpointType"
+_KEPT = {
+    SNAPSHOT_POLICIES: tuple(f"{each}Schedule.snapshotsToKeep" for each in ("hourly", "daily", "weekly", "monthly")),
+    BACKUP_POLICIES: tuple(f"{each}BackupsToKeep" for each in ("daily", "weekly", "monthly")),
+}
+"""How many copies of each schedule the policies of a kind keep."""
+
+
 def without_copies(volume: Resource, index: Index) -> Verdict:
-    """Fail where a volume has neither a backup policy nor a snapshot policy nor a replication."""
-    paths = (
-        "properties.dataProtection.backup.backupPolicyId",
-        "properties.dataProtection.snapshot.snapshotPolicyId",
-        "properties.dataProtection.replication.endpointType",
-    )
+    """Fail where neither a backup policy nor a snapshot policy that is on makes copies of a volume, nor a replication."""
     if volume.why_absent_is_unknown:
         return unknown(Unread("properties.dataProtection", volume.why_absent_is_unknown))
-    found = [path for path in paths if isinstance(volume.get(path), str) and volume.get(path)]
-    if found:
-        return Pass((volume.evidence(found[0]),))
-    strange = [path for path in paths if not is_absent(volume.get(path)) and volume.get(path) != ""]
-    if strange:
-        return unknown(unknown_value(strange[0], volume.get(strange[0])))
-    return Fail((Evidence("properties.dataProtection", "no policy", "a snapshot policy, a backup or a replica"),))
+    off: list[Evidence] = []
+    missing: list[Unread] = []
+    for path, read in ((f"{BACKUP}.backupPolicyId", BACKUP_POLICIES), (SNAPSHOT, SNAPSHOT_POLICIES)):
+        try:
+            if not volume.text(path):
+                continue
+            fault = _not_enforced(volume, read) or _makes_none(volume, read, volume.text(path))
+        except Unread as unread:
+            missing.append(unread.with_traceback(None))
+            continue
+        if fault is None:
+            return Pass((volume.evidence(path),))
+        off.append(fault)
+    if volume.text(REPLICA):
+        return Pass((volume.evidence(REPLICA),))
+    if missing:
+        return unknown(*missing, evidence=off)
+    none = Evidence("properties.dataProtection", "no policy", "a snapshot policy, a backup or a replica")
+    return Fail(tuple(off) or (none,), "Its policies make no copies." if off else "")
+
+
+def _not_enforced(volume: Resource, read: Read) -> Evidence | None:
+    """Return that a backup policy is suspended for a volume (policyEnforced false); None where it is not. Raises Unread."""
+    if read is not BACKUP_POLICIES:
+        return None
+    path = f"{BACKUP}.policyEnforced"
+    enforced = volume.require(path)
+    if not isinstance(enforced, bool):
+        raise unknown_value(path, enforced)
+    return None if enforced else volume.evidence(path, True)
+
+
+def _makes_none(volume: Resource, read: Read, id: str) -> Evidence | None:
+    """Return why a policy of the account makes no copies; None where it does. Raises Unread."""
+    account = volume.bundle.top
+    if account is None:
+        raise not_listed(id)
+    found = account.children(read)
+    name = id.rstrip("/").rsplit("/", 1)[-1]
+    policy = next((each for each in found if same(_last(each), name)), None)
+    if policy is None:
+        found.all()
+        return Evidence(f"{read.path}/{name}", "it does not exist", "a policy that exists")
+    enabled = policy.require("properties.enabled")
+    if same(enabled, False):
+        return Evidence(f"{read.path}/{name} properties.enabled", enabled, True)
+    if not same(enabled, True):
+        raise unknown_value(f"{read.path}/{name} properties.enabled", enabled)
+    kept = [policy.get(f"properties.{each}") for each in _KEPT[read]]
+    if any(isinstance(each, int) and not isinstance(each, bool) and each > 0 for each in kept):
+        return None
+    if not all(is_absent(each) or each == 0 for each in kept):
+        raise malformed(f"{read.path}/{name} properties.{_KEPT[read][0]}")
+    return Evidence(f"{read.path}/{name}: copies that are kept", 0, "one or more")
 
 
 def smb_not_encrypted(volume: Resource, index: Index) -> Verdict:

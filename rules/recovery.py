@@ -6,7 +6,9 @@ from typing import Any
 from msgspec import Struct, field
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.dates import seconds_of
 from scanner.model.exposure import IDENTITY, Exposure
+from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
@@ -26,7 +28,9 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import cached
 
+from .backup_schedules import KEEP, has_retention, no_schedule, no_trigger
 from .common import rows
+from .subscription import LOCKS
 
 # Listed vaults lack securitySettings (23 of 23 recorded vaults, 2023-02-01); those that GET returned have it (17 of 17).
 VAULT = ResourceType("Microsoft.RecoveryServices/vaults", api="2025-08-01", each=True)
@@ -64,6 +68,19 @@ INSTANCES = BACKUP_VAULT.child(
     ),
 )
 
+# Always read: whether a machine is backed up depends on the schedule of the policy of its item.
+POLICIES = VAULT.child(
+    "backupPolicies",
+    always=True,
+    graph=GraphRows("recoveryservicesresources", holds=("properties.protectedItemsCount",), check=has_retention),
+    keep=KEEP,
+)
+INSTANCE_POLICIES = BACKUP_VAULT.child(
+    "backupPolicies",
+    always=True,
+    graph=GraphRows("recoveryservicesresources", holds=("properties.policyRules",)),
+)
+
 ACL = Firewall(
     empty="open",
     source="azure-mgmt-recoveryservices VaultProperties: publicNetworkAccess is Enabled or Disabled; backup/private-endpoints: "
@@ -88,7 +105,9 @@ STATE = "properties.protectionState"
 INSTANCE_STATE = "properties.currentProtectionState"
 DELETED = "properties.isScheduledForDeferredDelete"
 # azure-mgmt-recoveryservicesbackup ProtectionState, azure-mgmt-dataprotection CurrentProtectionState.
-ACTIVE = ("Protected", "IRPending", "ProtectionConfigured", "ConfiguringProtection", "UpdatingProtection")
+ACTIVE = ("Protected", "ProtectionConfigured", "UpdatingProtection")
+PENDING = "IRPending"
+"""No backup was made yet: the recorded items with it have neither a recovery point nor a last backup."""
 INACTIVE = (
     *("ProtectionError", "ProtectionStopped", "ProtectionPaused", "BackupsSuspended", "BackupSchedulesSuspended"),
     *("RetentionSchedulesSuspended", "NotProtected", "ConfiguringProtectionFailed"),
@@ -106,7 +125,7 @@ def is_item(item: Resource) -> bool:
 def state_of(item: Resource) -> Evidence:
     """Return the state of a protected item as evidence."""
     path = STATE if is_item(item) else INSTANCE_STATE
-    return Evidence(f"{vault_of(item)}: {path}", item.get(path), ACTIVE[0] if is_item(item) else ACTIVE[2])
+    return Evidence(f"{vault_of(item)}: {path}", item.get(path), ACTIVE[0] if is_item(item) else ACTIVE[1])
 
 
 def vault_of(item: Resource) -> str:
@@ -137,7 +156,46 @@ def is_active(item: Resource) -> bool | None:
     state = item.get(STATE if is_item(item) else INSTANCE_STATE)
     if any(same(state, each) for each in ACTIVE):
         return True
-    return False if any(same(state, each) for each in INACTIVE) else None
+    return False if any(same(state, each) for each in (*INACTIVE, PENDING)) else None
+
+
+OLD = 8 * 86400
+"""Seconds. Schedules of Azure Backup run once a week at least (azure-mgmt-recoveryservicesbackup ScheduleRunType)."""
+POINT = "properties.lastRecoveryPoint"
+
+
+def why_none(item: Resource, index: Index) -> Evidence | None:
+    """Return why an item that is active gets no backups: a policy without a schedule, or an old last recovery point.
+
+    None where it gets them, as far as the vault says. Raises Unread.
+    """
+    policy = _policy(item)
+    if policy is not None:
+        fault = no_schedule(policy) if is_item(item) else no_trigger(policy, is_continuous=_is_continuous(item))
+        if fault is not None:
+            return fault
+    point = item.get(POINT) if is_item(item) else None
+    made, now = seconds_of(point) if isinstance(point, str) else None, seconds_of(index.taken)
+    if made is None or now is None or now - made <= OLD:
+        return None
+    return Evidence(f"{vault_of(item)}: {POINT}", point, "in the last 8 days")
+
+
+def _policy(item: Resource) -> Resource | None:
+    """Return the policy of an item; None where it names none, or the policies of the vault were not read."""
+    vault, id = item.bundle.top, item.get("properties.policyId" if is_item(item) else "properties.policyInfo.policyId")
+    if vault is None or not isinstance(id, str) or not id:
+        return None
+    found = vault.children(POLICIES if is_item(item) else INSTANCE_POLICIES)
+    return next((each for each in found if same(each.name, name_of(id))), None)
+
+
+def _is_continuous(instance: Resource) -> bool:
+    """Return whether an instance is of blobs, of which no containers are named: they are backed up all the time."""
+    kind = instance.get("properties.dataSourceInfo.datasourceType")
+    return any(same(kind, each) for each in BLOBS) and not any(
+        value_at(row, "containersList") for row in instance.items(PARAMETERS)
+    )
 
 
 class Backups(Struct):
@@ -196,8 +254,10 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
     found = list(items)
     seen = tuple(state_of(each) for each in found)
     states = [is_active(each) for each in found]
-    if any(states):
+    faults = [why_none(each, index) for each, state in zip(found, states, strict=True) if state]
+    if None in faults:
         return Pass(tuple(each for each, state in zip(seen, states, strict=True) if state))
+    seen += tuple(each for each in faults if each is not None)
     missing = list(dict.fromkeys(found_backups(index).missing))
     if None in states:
         missing.append(
@@ -205,9 +265,51 @@ def protected(resource: Resource, index: Index, items: Iterable[Resource]) -> Ve
         )
     if resource.subscription.lower() in index.partial:
         missing.append(Unread("vaults of the subscription", "this identity cannot read everything in it"))
+    if not found and (trace := _trace(resource, index)) is not None:
+        missing.append(trace)
     if missing:
         return unknown(*missing[:5], evidence=seen)
-    return Fail(seen or (Evidence(NO_VAULT, [], resource.id),))
+    return Fail(seen or (Evidence(NO_VAULT, [], resource.id),), _why(found))
+
+
+def _why(items: list[Resource]) -> str:
+    """Return why items of a vault are no backup, where it is one reason."""
+    is_pending = bool(items) and all(is_item(each) and same(each.get(STATE), PENDING) for each in items)
+    return "No backup has been made yet." if is_pending else ""
+
+
+# Vaults that the scan does not see
+
+LOCK = "AzureBackupProtectionLock"
+"""Azure Backup locks a storage account that a vault protects (backup/azure-file-share-backup-overview, operational
+backup of blobs)."""
+_COLLECTIONS = "/providers/microsoft.compute/restorepointcollections/azurebackup_"
+"""Azure Backup keeps its snapshots of a machine in a collection AzureBackup_MACHINE_NUMBER of the same subscription
+(azure-resource-manager/management/move-limitations, virtual machines). The vault may be in another one: azure-cli 2.90
+backs up machines of other subscriptions.
+"""
+_ELSEWHERE = "Azure Backup protects it, from a vault that this scan does not see"
+
+
+def _trace(resource: Resource, index: Index) -> Unread | None:
+    """Return what Azure Backup left at a resource that no known vault protects; None without a trace."""
+    if found_backups(index).of_source.get(resource.key):
+        return None
+    if resource.type.lower() == "microsoft.compute/virtualmachines":
+        names = cached(index, "collections of Azure Backup", _collections)
+        is_known = (resource.subscription, resource.name.lower()) in names
+        return Unread(f"restore point collection AzureBackup_{resource.name}", _ELSEWHERE) if is_known else None
+    subscription = index.resources.get(f"/subscriptions/{resource.subscription}")
+    for lock in subscription.children(LOCKS) if subscription is not None else ():
+        if lock.key.startswith(f"{resource.key}/") and lock.name.lower().startswith(LOCK.lower()):
+            return Unread(f"lock {lock.name}", _ELSEWHERE)
+    return None
+
+
+def _collections(index: Index) -> set[tuple[str, str]]:
+    """Return the subscription and name (lower case) of each machine of which Azure Backup keeps snapshots."""
+    found = (id for id in index.residency.located() if _COLLECTIONS in id)
+    return {(subscription_of(id), id.partition(_COLLECTIONS)[2].rpartition("_")[0]) for id in found}
 
 
 # Machines
@@ -229,17 +331,17 @@ def machine(resource: Resource, index: Index) -> Verdict:
         return NotApplicable("its only disk is ephemeral, and holds nothing that a restart keeps")
     items = items_of(index, resource.id)
     whole = [each for each in items if is_item(each) and same(each.get("properties.workloadType"), "VM")]
-    active = [each for each in whole if is_active(each)]
+    active = [each for each in whole if is_active(each) and why_none(each, index) is None]
     if active:
         return _whole(resource, index, active)
     if not whole and any(items_of(index, id) for id in _ids(objects_at(resource.body, DATA), resource, is_ephemeral)):
         ids = _ids(rows(resource, DATA), resource, is_ephemeral)
         of_disks = [items_of(index, id) if id else [] for id in ids]
-        if all(any(is_active(each) for each in found) for found in of_disks):
+        if all(any(is_active(each) and why_none(each, index) is None for each in found) for found in of_disks):
             return Pass(tuple(state_of(each) for found in of_disks for each in found))
     verdict = protected(resource, index, whole)
     databases = [each for each in items if each not in whole and is_active(each)]
-    if isinstance(verdict, Fail) and databases:
+    if isinstance(verdict, Fail) and databases and not verdict.message:
         names = tuple(
             Evidence(f"{vault_of(each)}: properties.friendlyName", each.get("properties.friendlyName"))
             for each in databases
@@ -322,7 +424,7 @@ def blobs(resource: Resource, index: Index, *, service: Read, containers: Read) 
     ]
     verdict = protected(resource, index, items)
     if isinstance(verdict, Pass):
-        named = _containers([each for each in items if is_active(each)])
+        named = _containers([each for each in items if is_active(each) and why_none(each, index) is None])
         if named is None:
             return verdict
         verdict = _of_containers(resource, containers, named)
@@ -413,7 +515,7 @@ def last_backup(item: Resource, index: Index) -> Verdict:
     if any(same(item.get("properties.backupManagementType"), each) for each in NOT_SHOWN):
         return NotApplicable("the backup server has the state of this item, not the vault")
     state = item.get(STATE)
-    if is_active(item) is False and not same(state, "ProtectionError"):
+    if is_active(item) is False and not any(same(state, each) for each in ("ProtectionError", PENDING)):
         return NotApplicable("backups of this item are stopped")
     path = "properties.lastBackupStatus"
     status = item.get(path)

@@ -28,6 +28,7 @@ FIREWALL = WORKSPACE.child("firewallRules", when=rules_count)
 ENTRA_ONLY = WORKSPACE.child("azureADOnlyAuthentications", when=lambda workspace: not workspace.has(ONLY))
 AUDITING = WORKSPACE.child("auditingSettings/default", one=True)
 POOLS = WORKSPACE.child("sqlPools", graph=GraphRows(tracked=True, holds=()))
+RUNTIMES = WORKSPACE.child("integrationRuntimes")
 ENCRYPTION = POOLS.child("transparentDataEncryption/current", one=True)
 ACL = Firewall(
     empty="closed",

@@ -6,12 +6,16 @@ from typing import Any
 from scanner.model.ids import segments, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same, value_at
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_a_list, unknown, unknown_value
 from scanner.reach.sources import cached
 
 Unheard = Callable[[Iterable[str], Index], Evidence | None]
 """Why none of these action groups (ids) notifies anyone; None where one does. Raises Unread."""
+Suppressed = Callable[[Resource, tuple[str, ...], Resource, Index], Evidence | None]
+"""The rule that suppresses all notifications of an alert of these categories in a subscription; None without one.
+Raises Unread."""
 TYPE = "Microsoft.Insights/activityLogAlerts"
 CONDITIONS = "properties.condition.allOf"
 
@@ -21,21 +25,27 @@ def no_alert(
     index: Index,
     *,
     unheard: Unheard,
+    suppressed: Suppressed | None = None,
     operation: tuple[str, ...] = (),
     category: tuple[str, ...] = ("Administrative",),
     incident: tuple[str, ...] = (),
 ) -> Verdict:
     """Fail where no enabled alert of the whole subscription notifies an action group of an operation.
 
-    `category`: those of the activity log that may have it. `incident`: of Service Health, the kind that is asked for.
+    `suppressed`: see there; without it no rule can suppress the alert. `category`: those of the activity log that may
+    have it. `incident`: of Service Health, the kind that is asked for.
     """
     wanted = _Wanted(subscription.key, operation, category, incident)
     almost: list[Evidence] = []
     missing: list[Unread] = []
+    suppressing: list[Cause] = []
     known = cached(index, "activity log alerts", _by_subscription)
     for alert in (*known.get(subscription_of(subscription.id), ()), *known.get("", ())):
         try:
             fault = wanted.fault(alert) or _silent(alert, index, unheard)
+            if fault is None and suppressed is not None:
+                fault = suppressed(alert, category, subscription, index)
+                suppressing += [_rule_off(fault)] if fault is not None else []
         except Unread as unread:
             missing.append(unread.with_traceback(None))
             continue
@@ -49,7 +59,31 @@ def no_alert(
         missing.append(gap)
     if missing:
         return unknown(*missing)
-    return Fail((Evidence("activity log alert", "none", wanted.words), *almost))
+    if not suppressing and suppressed is not None:
+        suppressing = _too(suppressed, category, subscription, index)
+    return Fail((Evidence("activity log alert", "none", wanted.words), *almost), causes=tuple(suppressing))
+
+
+def _rule_off(fault: Evidence) -> Cause:
+    """Return what ends the suppression of an alert: the rule that suppresses it is disabled."""
+    rule = fault.path.partition(" ")[0]
+    command = "az resource update --ids {cause} --set properties.enabled=false"
+    return Cause(rule, "properties.enabled", value=False, command=command, text=rule)
+
+
+def _too(suppressed: Suppressed, category: tuple[str, ...], subscription: Resource, index: Index) -> list[Cause]:
+    """Return what to do where no alert exists, and a rule would suppress one that is created, or may."""
+    try:
+        fault = suppressed(subscription, category, subscription, index)
+    except Unread as unread:
+        words = f"Create the alert, after it is known that no alert processing rule suppresses it ({unread})."
+        return [Cause(subscription.id, words=(words,))]
+    if fault is None:
+        return []
+    rule = fault.path.partition(" ")[0]
+    return [
+        Cause(rule, "properties.enabled", words=(f"Disable the alert processing rule {rule}, then create the alert.",))
+    ]
 
 
 def _by_subscription(index: Index) -> dict[str, list[Resource]]:

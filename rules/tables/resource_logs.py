@@ -1,105 +1,46 @@
 """The checks of resource logs: which categories leave a resource, and where they go."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import NamedTuple
 
-from msgspec import Struct, field
-
-from scanner.model.ids import segments, subscription_of, type_of
+from scanner.model.diagnostic_settings import WORKSPACES, SentLogs, refused, sent_logs
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, member, same
+from scanner.model.json_paths import same
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 
-DESTINATIONS = ("workspaceId", "storageAccountId", "eventHubAuthorizationRuleId", "marketplacePartnerId")
 ALL = ("allLogs",)
 AUDIT = ("audit", "allLogs")
 """Category groups. azure-monitor/platform/diagnostic-settings: `audit` has the logs of what customers do with data or
 settings, as each service decides, `allLogs` every log. `audit?`: which logs of the type the group has is not documented.
 """
 DOUBTFUL = "?"
-WORKSPACES = "Microsoft.OperationalInsights/workspaces"
+CUSTOMER = "properties.appLogsConfiguration.logAnalyticsConfiguration.customerId"
 
 
-class Sent(Struct):
-    """What the diagnostic settings of a resource send. `categories`: their names, groups too, in lower case.
-
-    `where`: the ids of their destinations. `gone`: the workspaces among them that no longer exist.
-    """
-
-    categories: dict[str, str] = field(default_factory=dict)
-    where: list[str] = field(default_factory=list)
-    gone: list[str] = field(default_factory=list)
-    missing: list[Unread] = field(default_factory=list)
-
-    def has(self, wanted: str, groups: Iterable[str]) -> bool:
-        """Return whether a category is sent: one of `a|b`, or a group that has it."""
-        return any(each.lower() in self.categories for each in (*wanted.split("|"), *groups))
-
-    def may_have(self, groups: Iterable[str]) -> str:
-        """Return the group that is sent, of which it is not known which logs it has; "" without one."""
-        doubtful = (each.removesuffix(DOUBTFUL) for each in groups if each.endswith(DOUBTFUL))
-        return next((each for each in doubtful if each.lower() in self.categories), "")
+def _doubtful(found: SentLogs, groups: Iterable[str]) -> str:
+    """Return the group that is sent, of which it is not known which logs it has; "" without one."""
+    doubtful = (each.removesuffix(DOUBTFUL) for each in groups if each.endswith(DOUBTFUL))
+    sent = {*found.categories, *found.unclear}
+    return next((each for each in doubtful if each.lower() in sent), "")
 
 
-def sent(settings: Iterable[Resource], index: Index) -> Sent:
-    """Return what diagnostic settings send. One without a destination that exists sends nothing."""
-    found = Sent()
-    for setting in settings:
-        properties = setting.get("properties")
-        if not isinstance(properties, dict):
-            found.missing.append(unknown_value(f"{setting.name} properties", properties))
-            continue
-        if not _reaches(setting, index, found):
-            continue
-        logs = setting.get("properties.logs")
-        if not isinstance(logs, list):
-            if not is_absent(logs):
-                found.missing.append(unknown_value(f"{setting.name} properties.logs"))
-            continue
-        for entry in logs:
-            _add(found, setting, entry)
-    return found
+class Further(NamedTuple):
+    """A category of logs that some resources of a type have. `has`: returns whether one has it. Raises Unread."""
 
-
-def _add(found: Sent, setting: Resource, entry: Any) -> None:
-    enabled, names = member(entry, "enabled"), (member(entry, "category"), member(entry, "categoryGroup"))
-    if same(enabled, False):
-        return
-    if not same(enabled, True):
-        found.missing.append(unknown_value(f"{setting.name} properties.logs[].enabled", enabled))
-        return
-    for name in (each for each in names if isinstance(each, str) and each):
-        found.categories[name.lower()] = name
-
-
-def _reaches(setting: Resource, index: Index, found: Sent) -> bool:
-    """Return whether a setting has a destination that is not known to be gone. Notes each."""
-    reaches = False
-    for name in DESTINATIONS:
-        value = setting.get(f"properties.{name}")
-        if is_absent(value) or value == "":
-            continue
-        if not isinstance(value, str) or not subscription_of(value) or not type_of(value):
-            found.missing.append(unknown_value(f"{setting.name} properties.{name}", value))
-        elif is_gone(value, index):
-            found.gone.append(value)
-        else:
-            found.where.append(value)
-            reaches = True
-    return reaches
-
-
-def is_gone(workspace: str, index: Index) -> bool:
-    """Return whether a workspace does not exist: its subscription is visible in full, and its list lacks it."""
-    if not same(type_of(workspace), WORKSPACES) or not index.live:
-        return False
-    if not index.is_visible(workspace) or subscription_of(workspace) in index.partial:
-        return False
-    if index.missing_in(WORKSPACES, workspace) is not None:
-        return False
-    return "/" + "/".join(segments(workspace)) not in index.resources
+    category: str
+    has: Callable[[Resource], bool]
 
 
 def lacks_logs(
@@ -113,12 +54,13 @@ def lacks_logs(
     only: Callable[[Resource], bool] | None = None,
     otherwise: tuple[str, ...] = (),
     instead: Callable[[Resource], str] | None = None,
+    further: Further | None = None,
 ) -> Verdict:
     """Fail where the diagnostic settings of a resource send not each of these categories (`a|b`: one of them).
 
     `groups`: the category groups that have them. `below`: the single child whose settings these are. `only`: which
     resources have such logs, and `otherwise` in words why the others have none. `instead`: the category of a resource
-    that has the same as the first one; "" for none.
+    that has the same as the first one; "" for none. `further`: one more, which some resources have.
     """
     if only is not None and not only(resource):
         return NotApplicable(otherwise[0])
@@ -133,29 +75,47 @@ def lacks_logs(
     own = instead(resource) if instead is not None else ""
     if own:
         categories = (f"{categories[0]}|{own}", *categories[1:])
-    return judged(of.children(read), index, categories, groups)
+    settings = of.children(read)
+    if further is None:
+        return judged(settings, index, categories, groups)
+    both = judged(settings, index, (*categories, further.category), groups)
+    if isinstance(both, Pass):
+        return both
+    verdict = judged(settings, index, categories, groups)
+    try:
+        return both if further.has(resource) else verdict
+    except Unread as unread:
+        return unknown(unread) if isinstance(verdict, Pass) else verdict
 
 
 def judged(settings: Children, index: Index, categories: tuple[str, ...], groups: tuple[str, ...]) -> Verdict:
-    """Return the verdict on what diagnostic settings send."""
-    found = sent(settings, index)
-    lacking = [each.replace("|", " or ") for each in categories if not found.has(each, groups)]
+    """Return the verdict on what diagnostic settings send, and whether it arrives."""
+    found = sent_logs(settings, index)
+    lacking = [each for each in categories if not found.has(each, groups)]
     where = tuple(Evidence("destination", each) for each in dict.fromkeys(found.where))
     if not lacking:
         return Pass((Evidence("logs that are sent", sorted(found.categories.values())), *where))
     missing = [*found.missing, *([settings.gap] if settings.gap is not None else [])]
-    if doubtful := found.may_have(groups):
+    missing += [doubt for each in lacking if (doubt := found.may_have(each, groups)) is not None]
+    if doubtful := _doubtful(found, groups):
         missing.append(Unread(f"category group {doubtful}", "which logs of this type it has is not documented"))
     if missing:
         return unknown(*missing)
     groups = tuple(each for each in groups if not each.endswith(DOUBTFUL))
     expected = f"{', '.join(each.replace('|', ' or ') for each in categories)}, or the group {' or '.join(groups)}"
-    gone = tuple(Evidence("destination", each, "a workspace that exists") for each in dict.fromkeys(found.gone))
     shown = sorted(found.categories.values()) or "none"
-    message = f"Not sent: {', '.join(lacking)}." if found.categories else ""
-    if gone and not found.categories:
-        message = "The workspace of its diagnostic setting no longer exists."
-    return Fail((Evidence("logs that are sent", shown, expected), *gone, *where), message)
+    names = ", ".join(each.replace("|", " or ") for each in lacking)
+    message = f"Not sent: {names}." if found.categories else ""
+    if found.faults and not found.categories:
+        message = _why_none(found.faults)
+    return Fail((Evidence("logs that are sent", shown, expected), *dict.fromkeys(found.faults), *where), message)
+
+
+def _why_none(faults: list[Evidence]) -> str:
+    """Return why nothing arrives, although settings send logs."""
+    if all(each.path == "destination" for each in faults):
+        return "The destination of its diagnostic setting no longer exists."
+    return "The destination of its diagnostic setting receives nothing."
 
 
 def environment_logs(environment: Resource, index: Index, *, read: Read) -> Verdict:
@@ -163,13 +123,27 @@ def environment_logs(environment: Resource, index: Index, *, read: Read) -> Verd
     path = "properties.appLogsConfiguration.destination"
     value = environment.get(path)
     if same(value, "log-analytics"):
-        return Pass((environment.evidence(path),))
+        workspace = _workspace(environment.text(CUSTOMER), index)
+        fault = refused(workspace)
+        seen = (environment.evidence(path), Evidence("destination", workspace.id))
+        return Pass(seen) if fault is None else Fail((environment.evidence(path), fault), _why_none([fault]))
     if same(value, "azure-monitor"):
         return judged(environment.children(read), index, ("ContainerAppConsoleLogs", "ContainerAppSystemLogs"), ALL)
     if same(value, "none") or value == "":
         return Fail((environment.evidence(path, "log-analytics or azure-monitor"),))
     environment.require(path)
     return unknown(unknown_value(path, value))
+
+
+def _workspace(customer: str, index: Index) -> Resource:
+    """Return the workspace with a customer id, which says nothing of its subscription. Raises Unread."""
+    if not customer:
+        raise not_returned(CUSTOMER, "the workspace")
+    known, missing = index.of_type(WORKSPACES)
+    found = next((each for each in known if same(each.get("properties.customerId"), customer)), None)
+    if found is None:
+        raise missing or Unread(f"workspace {customer}", "not in the snapshot, and its subscription is not known")
+    return found
 
 
 # The activity log
@@ -181,19 +155,20 @@ ACTIVITY = ("Administrative", "Security", "Alert", "Policy")
 def not_exported(subscription: Resource, index: Index, *, read: Read) -> Verdict:
     """Fail where no diagnostic setting sends the activity log of a subscription anywhere."""
     settings = subscription.children(read)
-    found = sent(settings, index)
+    found = sent_logs(settings, index)
     if found.categories:
         return Pass(tuple(Evidence("destination", each) for each in dict.fromkeys(found.where)))
-    missing = [*found.missing, *([settings.gap] if settings.gap is not None else [])]
+    missing = [*found.missing, *found.unclear.values(), *([settings.gap] if settings.gap is not None else [])]
     if missing:
         return unknown(*missing)
-    gone = tuple(Evidence("destination", each, "a workspace that exists") for each in dict.fromkeys(found.gone))
-    return Fail((Evidence("diagnostic settings that send logs", "none", "one with a destination"), *gone))
+    none = Evidence("diagnostic settings that send logs", "none", "one with a destination")
+    return Fail((none, *dict.fromkeys(found.faults)), _why_none(found.faults) if found.faults else "")
 
 
 def categories_missing(subscription: Resource, index: Index, *, read: Read) -> Verdict:
     """Fail where a category that CIS names is not sent; not applicable where nothing is."""
     settings = subscription.children(read)
-    if settings.gap is None and not sent(settings, index).categories and not sent(settings, index).missing:
+    found = sent_logs(settings, index)
+    if settings.gap is None and not (found.categories or found.unclear or found.missing):
         return NotApplicable("no diagnostic setting sends the activity log: see activity-log-not-exported")
     return judged(settings, index, ACTIVITY, ALL)

@@ -4,12 +4,25 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_a_list, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_a_list,
+    unknown,
+    unknown_value,
+)
 
 from .resource_logs import AUDIT, judged
 
 DAYS = 90
 ENDPOINT = "properties.storageEndpoint"
+SUBSCRIPTION = "properties.storageAccountSubscriptionId"
+"""The subscription of the storage account; only zeros, and absent, where Azure does not say it."""
+ACCOUNTS = "Microsoft.Storage/storageAccounts"
 GROUPS = "properties.auditActionsAndGroups"
 NEEDED = (
     "SUCCESSFUL_DATABASE_AUTHENTICATION_GROUP",
@@ -43,8 +56,36 @@ def no_destination(server: Resource, index: Index, *, read: Read, databases: Rea
     policy = _policy(server, read)
     if policy is None:
         return OFF
+    gone: tuple[Evidence, ...] = ()
+    doubt: Unread | None = None
     if _to_storage(policy):
-        return Pass((policy.evidence(ENDPOINT),))
+        try:
+            if _has_account(policy, index):
+                return Pass((policy.evidence(ENDPOINT),))
+            gone = (policy.evidence(ENDPOINT, "a storage account that exists"),)
+        except Unread as unread:
+            doubt = unread.with_traceback(None)
+    verdict = _to_monitor(server, index, policy, databases, logs)
+    if isinstance(verdict, Pass):
+        return verdict
+    if doubt is not None:
+        return unknown(doubt, evidence=(policy.evidence(ENDPOINT),))
+    if isinstance(verdict, Fail) and gone:
+        return Fail((*gone, *verdict.evidence), "The storage account of the audit log no longer exists.")
+    return verdict
+
+
+def _has_account(policy: Resource, index: Index) -> bool:
+    """Return whether the storage account of an auditing policy exists. Raises Unread where that is not known."""
+    name = policy.text(ENDPOINT).partition("://")[2].partition(".")[0]
+    if not name:
+        raise unknown_value(f"auditingSettings/default {ENDPOINT}", policy.get(ENDPOINT))
+    subscription = policy.text(SUBSCRIPTION)
+    return index.exists_by_name(ACCOUNTS, name, "" if subscription.strip("0-") == "" else subscription)
+
+
+def _to_monitor(server: Resource, index: Index, policy: Resource, databases: Read, logs: Read) -> Verdict:
+    """Fail where Azure Monitor gets no audit log either."""
     path = "properties.isAzureMonitorTargetEnabled"
     value = policy.get(path)
     if same(value, False) or is_absent(value):

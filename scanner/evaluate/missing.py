@@ -47,17 +47,22 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
     return index
 
 
-def why_more(snapshot: Snapshot, type: str) -> Unread | None:
-    """Return why more resources of a type may exist than a snapshot has; None where every subscription was listed."""
+def why_more(snapshot: Snapshot, type: str, subscription: str = "") -> Unread | None:
+    """Return why more resources of a type may exist than a snapshot has; None where every subscription was listed.
+
+    `subscription`: its id (lower case) where one alone is asked for.
+    """
     if not snapshot.header.live or snapshot.is_part or snapshot.header.excluded:
         return Unread(type, "the scan was limited, and others may exist")
     if snapshot.raw is None:
         return Unread(type, "the snapshot cannot be read a second time")
     lower = type.lower()
     for gap in snapshot.gaps:
-        if type_of(gap.url).lower() == lower:
+        if type_of(gap.url).lower() == lower and subscription in ("", subscription_of(gap.url)):
             return unread_of(gap)
     for scope in snapshot.scopes:
+        if subscription not in ("", scope.subscription.lower()):
+            continue
         listed = f"/subscriptions/{scope.subscription.lower()}/providers/{lower}"
         if scope.view != "full":
             return Unread(

@@ -83,6 +83,7 @@ _LISTED_NESTED = frozenset(
 
 OF_SUBSCRIPTION = frozenset(
     {
+        "microsoft.alertsmanagement/actionrules",
         "microsoft.authorization/denyassignments",
         "microsoft.authorization/locks",
         "microsoft.authorization/policyassignments",

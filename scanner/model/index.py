@@ -9,7 +9,7 @@ from itertools import chain
 from msgspec import Struct, field
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
-from scanner.model.ids import SUBSCRIPTION, segments, subscription_of
+from scanner.model.ids import SUBSCRIPTION, root_of, segments, subscription_of, type_of
 from scanner.model.keys import KeyRegister
 from scanner.model.residency import Residency
 from scanner.model.resource import Resource
@@ -179,9 +179,9 @@ class Index(Struct):
     """When the snapshot was taken, in ISO 8601: what dates are compared with."""
     names: Callable[[], Mapping[str, str]] = dict
     """Returns the ids (lower case) of apps and container groups by their hosts."""
-    whole: Callable[[str], Unread | None] | None = None
-    """Returns why more resources of a type may exist than the snapshot has, None where it has all of the subscriptions
-    that this identity can see.
+    whole: Callable[[str, str], Unread | None] | None = None
+    """Returns why more resources of a type may exist than the snapshot has, None where it has all of a subscription, or
+    with "" of the subscriptions that this identity can see.
     """
     memo: dict[object, object] = field(default_factory=dict)
     """Parsed forms, as perimeters and Front Door ids, each made once by the first function that needs it."""
@@ -205,7 +205,40 @@ class Index(Struct):
     def incomplete(self, type: str) -> Unread | None:
         """Return why more resources of a type may exist than the snapshot has; None where it has them all."""
         missing = self.missing.get(type.lower())
-        return missing if missing is not None or self.whole is None else self.whole(type)
+        return missing if missing is not None or self.whole is None else self.whole(type, "")
+
+    def exists(self, resource_id: str) -> bool:
+        """Return whether the top-level resource of an id exists. Raises Unread where no complete list says so.
+
+        What is not in the scan is not gone: its subscription must be visible in full, and its type listed there.
+        """
+        top = root_of(resource_id)
+        if top in self.resources or top in self.residency.located():
+            return True
+        type = type_of(top)
+        if not self.live:
+            raise not_listed(resource_id)
+        if not self.is_visible(top):
+            raise Unread(resource_id, "it is in a subscription that this scan does not see")
+        if subscription_of(top) in self.partial:
+            raise Unread(resource_id, "its subscription is visible in part")
+        missing = self.missing_in(type, top)
+        if missing is None and self.whole is not None and not is_indexed(type):
+            missing = self.whole(type, subscription_of(top))
+        if missing is not None:
+            raise missing.again()
+        return False
+
+    def exists_by_name(self, type: str, name: str, subscription: str = "") -> bool:
+        """Return whether a resource of a type has a name that is unique in Azure. Raises Unread where it is not known.
+
+        `subscription`: the id of the one that must have it; "" where it may be in any.
+        """
+        if self.residency.located().has_name(type.lower(), name.lower()):
+            return True
+        if subscription:
+            return self.exists(f"/subscriptions/{subscription}/resourceGroups/any/providers/{type}/{name}")
+        raise Unread(name, "not in the snapshot, and its subscription is not known")
 
     def find(self, resource_id: str) -> Resource:
         """Return the resource of that id. Raises Unread where no listing covers it, as in a subscription that is not

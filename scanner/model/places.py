@@ -8,14 +8,27 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct, field
 
+from scanner.model.diagnostic_settings import Destination, categories, destinations
+from scanner.model.ids import type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, member, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
-from scanner.model.residency import Allowed, PlaceException
+from scanner.model.residency import EEA_WORD, Allowed, PlaceException
 from scanner.model.resource import Resource
 from scanner.model.severity import Severity
-from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown
+from scanner.model.verdict import (
+    ABSENT,
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    malformed,
+    not_returned,
+    unknown,
+)
 
 PlaceKind = Literal["region", "pair", "listed", "target", "processing"]
 PlaceVerdict = Literal["stays", "may-leave", "unknown"]
@@ -31,6 +44,10 @@ AREAS: Final[dict[Area, str]] = {
 }
 
 _NO_REGIONS: Final = {WORLDWIDE: "any region", ZONE: "the regions of Microsoft's data zone"}
+
+PARTNERS: Final = frozenset({"microsoft.eventgrid/partnerdestinations"})
+"""Types (lower case) that stand for the service of a partner: their own region says nothing of its place."""
+PARTNER_STORES: Final = "a partner gets it, whose place is not in Azure"
 
 SEVERITIES: Final[dict[Area, Severity]] = {
     "eea": Severity.low,
@@ -100,11 +117,13 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
     `path` is one of `on` (always without a path). `listed`: the regions at `path` (LIST[].PROPERTY), or the geography
     that a service names there. `target`: the region of the resource whose id is at `path`. `processing`: values of
     `path` that process in any region (`on`), in a data zone (`zones`), or where the resource is (`off`).
-    `also`: further paths, of a target or a list that has several properties; of a pair, further switches, of which an
-    absent one says nothing. `what`: the place in words. `copy`: the path of the region of the copy, where Azure names
+    `also`: further paths, of a region, target or list that has several properties; of a pair, further switches, of
+    which an absent one says nothing. `unpaired`: regions whose pair gets no copy of this service. `what`: the place in
+    words. `copy`: the path of the region of the copy, where Azure names
     it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
-    `used`: LIST[].SWITCH. Where the list is absent or empty, or each switch is off, there is no such place.
+    `logs`: the resource is a diagnostic setting: its destinations count that exist, where it sends logs.
+    `flows`: LIST[].NAMES. An entry of a target's lists whose `name` none of these has gets nothing.
     `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
     `most`: the highest severity.
     """
@@ -119,15 +138,17 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
     absent: Any = MISSING
     none: bool = False
     copy: str = ""
-    used: str = ""
+    unpaired: tuple[str, ...] = ()
+    logs: bool = False
+    flows: str = ""
     removed: bool = False
     instead: Mapping[str, str] = field(default_factory=dict)
     most: Severity = Severity.medium
 
     def find(self, resource: Resource, index: Index) -> Found:
         """Return the places that a resource names by this mechanism. Raises Unread for what was not read."""
-        if self.used and not self._is_used(resource):
-            return Found(none=f"no {self.what}")
+        if self.logs:
+            return self._of_logs(resource, index)
         if self.kind == "region":
             return self._of_region(resource)
         if self.kind == "pair":
@@ -136,17 +157,15 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
             return self._of_processing(resource)
         return self._of_values(resource, index)
 
-    def _is_used(self, resource: Resource) -> bool:
-        """Return whether one switch is not off; one of an unknown value counts as on."""
-        listed, _, switch = self.used.partition("[].")
-        return any(not same(get_path(each, switch), False) for each in resource.items(listed))
-
     # Kinds
 
     def _of_region(self, resource: Resource) -> Found:
         region = _location(resource)
         seen = Evidence("location", region or ABSENT)
-        return Found((Place(region, seen, None if region else not_returned("location", "its region")),))
+        own = Place(region, seen, None if region else not_returned("location", "its region"))
+        more = ((path, resource.text(path)) for path in self.also)
+        others = [Place(name, Evidence(path, text)) for path, text in more if (name := region_name(text))]
+        return Found((own, *(each for each in others if each.region != region)))
 
     def _of_pair(self, resource: Resource, index: Index) -> Found:
         if not self.path:
@@ -190,6 +209,8 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         own = _location(resource)
         if not own:
             return Found((Place("", seen, not_returned("location", "its region")),))
+        if own in self.unpaired:
+            return Found(none=f"the service keeps no copy of {own} in another region", seen=(seen,))
         known = index.residency.regions.get(own)
         if known is None:
             return Found((Place("", seen, Unread("location", f"unknown region {own!r:.60}, so its pair is unknown")),))
@@ -216,6 +237,8 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
             for value, cause in self._values(path, resource)
         ]
         if not found:
+            if self.flows and resource.has(self.flows.partition("[]")[0]):
+                return Found(none=f"no flow has a {self.what}")
             if self.none and not resource.why_absent_is_unknown:
                 return Found(none=f"no {self.what}", seen=(Evidence(self.path.partition("[]")[0], ABSENT),))
             raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
@@ -227,9 +250,22 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
             value = _location(resource) if path == "location" else resource.get(path)
             yield from () if is_absent(value) or value == "" else ((value, None),)
             return
+        used = self._flows(resource)
         for place, entry in enumerate(resource.items(listed)):
+            if used is not None and not _is_used(entry, used):
+                continue
             value = get_path(entry, inner.lstrip(".")) if inner else entry
             yield value, Cause(resource.id, listed, entry, place=place) if self.removed else None
+
+    def _flows(self, resource: Resource) -> set[str] | None:
+        """Return the names of the destinations that a flow names, in lower case; None where all count."""
+        listed, _, inner = self.flows.partition("[].")
+        if not listed or is_absent(resource.get(listed)):
+            return None
+        names = [get_path(each, inner) for each in resource.objects(listed)]
+        if not all(is_absent(each) or is_list_of_texts(each) for each in names):
+            raise malformed(self.flows)
+        return {str(name).lower() for each in names if isinstance(each, list) for name in each}
 
     def _place(self, path: str, value: Any, cause: Cause | None, index: Index) -> Place:
         seen = Evidence(path, ABSENT if value is MISSING else value)
@@ -237,9 +273,31 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
             return Place("", seen, Unread(path, "Azure did not return it, or returned an unrecognized value"))
         if self.kind == "listed":
             return Place(region_name(value), seen, None, cause)
+        if type_of(value).lower() in PARTNERS:
+            return Place("", seen, Unread(value, PARTNER_STORES))
         region = index.residency.region_of(value)
         missing = None if region else Unread(value, index.residency.why_unknown(value))
         return Place(region, Evidence(path, f"{value}, in {region}" if region else value), missing, cause)
+
+    def _of_logs(self, setting: Resource, index: Index) -> Found:
+        """Return where a diagnostic setting stores logs. A switch of an unknown value counts as on."""
+        unclear: list[Unread] = []
+        if not list(categories(setting, unclear)) and not unclear:
+            return Found(none=f"no {self.what}")
+        ends = list(destinations(setting, index))
+        if not ends:
+            if setting.why_absent_is_unknown:
+                raise Unread(self.path, setting.why_absent_is_unknown)
+            return Found(none=f"no {self.what}", seen=(Evidence(self.path, ABSENT),))
+        places = tuple(self._of_destination(each, index) for each in ends if not each.is_gone)
+        return Found(places, none=f"the {self.what} no longer exists")
+
+    def _of_destination(self, each: Destination, index: Index) -> Place:
+        if not each.id:
+            return Place("", Evidence(each.path, "not an id of a resource"), each.missing)
+        if each.path.endswith("marketplacePartnerId"):
+            return Place("", Evidence(each.path, each.id), Unread(each.id, PARTNER_STORES))
+        return self._place(each.path, each.id, None, index)
 
     def _value(self, resource: Resource) -> tuple[Any, Evidence]:
         value = resource.get(self.path)
@@ -305,6 +363,12 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         return f"{'. '.join(said)}."
 
 
+def _is_used(entry: Any, used: set[str]) -> bool:
+    """Return whether a flow names a destination. One without a name counts."""
+    name = get_path(entry, "name")
+    return not isinstance(name, str) or name.lower() in used
+
+
 def _location(resource: Resource) -> str:
     """Return the region of a resource, or of the one that it belongs to; "" also where its own is no text."""
     own = member(resource.body, "location")
@@ -342,7 +406,7 @@ def _judged(
     if place.region == WORLDWIDE:
         return JudgedPlace(place, "may-leave", None, "worldwide", allowed)
     if place.region == ZONE:
-        return _of_zone(place, allowed, unread)
+        return _of_zone(place, allowed, unread, index.residency.regions.get(_location(resource)))
     known = index.residency.regions.get(place.region) or GEOGRAPHIES.get(place.region)
     if known is None:
         missing = Unread(place.evidence.path, f"unknown region {place.region!r:.60}")
@@ -356,12 +420,26 @@ def _judged(
     )
 
 
-def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None) -> JudgedPlace:
-    """Return the verdict on a data zone: Microsoft names the EU or the United States, which is wider than a country."""
+_OUTSIDE_THE_UNION: Final = frozenset({"iceland", "liechtenstein", "norway"})
+"""Geographies (lower case) of the EEA that are no member states of the European Union."""
+_STATES: Final = "united states"
+
+
+def _of_zone(place: Place, allowed: Allowed | None, unread: Unread | None, own: Region | None) -> JudgedPlace:
+    """Return the verdict on a data zone, which is wider than a country.
+
+    ai-services/openai/how-to/deployment-types: the zone is the member states of the European Union for a resource in
+    one of them, the United States for a resource there. For other regions no page says which zone it is.
+    """
     if allowed is None:
         return JudgedPlace(place, "unknown", None, "unknown", None, unread)
-    if "eea" in allowed.words:
-        missing = Unread(place.evidence.path, "which data zone processes for this region is not in ARM")
+    geography = own.geography.lower() if own is not None else ""
+    if own is not None and own.area == "eea" and geography not in _OUTSIDE_THE_UNION:
+        return JudgedPlace(place, "stays" if EEA_WORD in allowed.words else "may-leave", None, "eea", allowed)
+    if geography == _STATES:
+        return JudgedPlace(place, "stays" if _STATES in allowed.words else "may-leave", None, "third", allowed)
+    if EEA_WORD in allowed.words or _STATES in allowed.words:
+        missing = Unread(place.evidence.path, "which data zone processes for this region is not documented")
         return JudgedPlace(place, "unknown", None, "unknown", allowed, missing)
     return JudgedPlace(place, "may-leave", None, "unknown", allowed)
 

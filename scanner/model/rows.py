@@ -78,7 +78,7 @@ def _consistent_place(row: RuleData, check: CheckRow) -> None:
         raise BadRow("the key what is missing", "check")
     if check.place == "region" and check.path:
         raise BadRow("the place region reads the location: it takes no path", "check", "path")
-    if check.also and check.place not in ("target", "pair", "listed"):
+    if check.also and check.place == "processing":
         raise BadRow(f"the place {check.place} has no further paths", "check", "also")
     if check.place in ("listed", "target") and not check.path:
         raise BadRow(f"the place {check.place} needs a path", "check")
@@ -154,7 +154,9 @@ def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
         absent=MISSING if check.absent is UNSET else check.absent,
         none=none,
         copy=check.copy_,
-        used=check.used,
+        unpaired=check.unpaired,
+        logs=check.logs,
+        flows=check.flows,
         removed=check.removed,
         instead=check.instead,
         most=Severity[row.severity or "medium"],

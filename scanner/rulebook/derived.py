@@ -68,11 +68,11 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
         base = healthy(type)
         for each in row.unless:
             base = with_value(base, rule, each.of, each.path, _outside(each))
-        if row.check.used:
-            listed, _, switch = row.check.used.partition("[].")
-            off = with_value(base, rule, row.check.of, listed, [{switch: False}])
-            yield replace(off, name=f"{rule.id}: {listed} are off", expect={rule.id: "not-applicable"})
-            base = with_value(base, rule, row.check.of, listed, [{switch: False}, {switch: True}])
+        if row.check.logs:
+            off = with_value(base, rule, row.check.of, LOGS, [{"category": "Audit", "enabled": False}])
+            yield replace(off, name=f"{rule.id}: every category is off", expect={rule.id: "not-applicable"})
+            both = [{"category": "Audit", "enabled": False}, {"category": "Requests", "enabled": True}]
+            base = with_value(base, rule, row.check.of, LOGS, both)
         if row.check.place or row.check.key is not None:
             yield from _places(base, rule, row.check) if row.check.place else key_examples(base, rule, with_value)
             yield from _conditions(base, rule, row)
@@ -105,6 +105,8 @@ def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[C
             yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
 
 
+LOGS = "properties.logs"
+"""The categories of a diagnostic setting, each with its switch."""
 INSIDE, OUTSIDE, NOWHERE = "norwayeast", "westeurope", "nowhereeast"
 """Regions, for a resource group in Norway East: in its geography, outside of it with its pair, and an unknown one."""
 
@@ -132,13 +134,17 @@ def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Ca
     if check.place == "target":
         id = resource_id("Microsoft.Storage/storageAccounts", f"target-{region}")
         target = with_value(base, rule, check.of, check.path, id)
+        for other in check.also:
+            if other.partition("[]")[0] != check.path.partition("[]")[0]:
+                target = with_value(target, rule, check.of, other.partition("[]")[0], GONE)
         yield replace(target, name="the target is ", also=[*base.also, {"id": id, "location": region}])
     elif check.place == "listed" and check.removed:
         listed, _, inner = check.path.partition("[].")
         entries = [{inner: INSIDE}, {inner: region}]
         yield replace(with_value(base, rule, check.of, listed, entries), name="a region of the list is ")
     elif check.place == "listed":
-        yield replace(with_value(base, rule, check.of, check.path, region), name="the region is ")
+        path, value = (check.path[:-2], [region]) if check.path.endswith("[]") else (check.path, region)
+        yield replace(with_value(base, rule, check.of, path, value), name="the region is ")
     elif check.place == "pair" and check.path:
         for value in check.bad_values:
             switched = with_value(base, rule, check.of, check.path, value)

@@ -84,10 +84,12 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
     on_accounts = {rule for resource, rule in changed if "/microsoft.storage/storageaccounts/" in resource}
     assert on_accounts <= storage
     assert verdicts(faulty.document)[whole.estate.ids["stgammelarkiv"].lower(), "storage-plain-http"] == "fail"
-    # Which accounts need a key is unknown too, and the place of the account that is a destination.
+    # Which accounts need a key is unknown too, the place of the account that is a destination, and whether logs arrive.
     keys = {id for id in faulty.rules.rules if faulty.rules.files[id].endswith(("vault_keys.py", "vault_roles.py"))}
     events = {"eventhub-capture-outside", "eventgrid-subscription-outside", "eventgrid-dead-letter-outside"}
-    others = {*keys, *events, "keyvault-logs-outside", "log-workspace-export-outside"}
+    events |= {"eventgrid-system-subscription-outside", "eventgrid-system-dead-letter-outside"}
+    logs = {"keyvault-no-audit-log", "keyvault-logs-outside", "sql-audit-no-destination", "flow-log-short-retention"}
+    others = {*keys, *events, *logs, "flow-log-target-outside", "log-workspace-export-outside"}
     assert {rule for resource, rule in changed if resource.count("/") != 2} <= {*others, *on_accounts}
     assert decide(faulty.result, "never").code == INCOMPLETE
 

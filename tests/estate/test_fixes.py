@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 
 import msgspec
@@ -16,7 +16,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.model.ids import is_subscription, root_of
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Resource
-from scanner.snapshot.bundles import grouped
+from scanner.snapshot.bundles import grouped, locations_of
 from scanner.snapshot.format import ReadLine, SnapshotLine, encoder, sort_key, url_of
 from tests.estate.test_expected import Scanned
 from tests.rules.simulate import FIELD_VALUES, overlaid_body, problems
@@ -71,7 +71,10 @@ class Estate(Scanned):
 
     def evaluate(self, steps: Iterable[Step] = ()) -> Evaluated:
         lines = overlaid(self.decoded(), tuple(steps))
-        return _Recorded(grouped(self.header, lines), self.rules).keep(Evaluated())
+        snapshot = grouped(self.header, lines)
+        snapshot.raw = lambda: map(encoder.encode, lines)
+        snapshot.locate = partial(locations_of, snapshot.raw)
+        return _Recorded(snapshot, self.rules).keep(Evaluated())
 
 
 def overlaid(lines: list[SnapshotLine], steps: tuple[Step, ...]) -> list[SnapshotLine]:
@@ -135,8 +138,10 @@ def rounds() -> list[list[str]]:
 def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pytest.MonkeyPatch) -> None:
     (tenant,) = {line.scope.tenant for line in estate().decoded() if line.scope is not None and line.scope.tenant}
     monkeypatch.setitem(FIELD_VALUES, "TENANT_ID", tenant)
-    groups = (line.resource["id"] for line in estate().decoded() if line.resource is not None)
-    monkeypatch.setitem(FIELD_VALUES, "ACTION_GROUP_ID", next(id for id in groups if id.endswith("/ag-drift")))
+    ids = [line.resource["id"] for line in estate().decoded() if line.resource is not None]
+    for name, ending in (("ACTION_GROUP_ID", "/ag-drift"), ("WORKSPACE_ID", "/workspaces/log-sikkerhet")):
+        monkeypatch.setitem(FIELD_VALUES, name, next(id for id in ids if id.endswith(ending)))
+    monkeypatch.setitem(FIELD_VALUES, "WORKSPACE_GUID", "5d0c1e2f-3a4b-4c5d-8e6f-708192a3b4c5")
     wrong: dict[str, list[str]] = {}
     count = 0
     alone = [marks for marks in rounds() if len(marks) == 1]

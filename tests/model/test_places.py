@@ -158,6 +158,25 @@ def test_a_data_zone_is_wider_than_a_country_and_its_extent_is_not_known() -> No
     assert isinstance(finder.check(deployment, index("eea")), Unknown)
 
 
+@pytest.mark.parametrize(
+    ("region", "allowed", "expected"),
+    [
+        ("swedencentral", "eea", Pass),
+        ("swedencentral", "sweden", Fail),
+        ("westeurope", "eea", Pass),
+        ("norwayeast", "eea", Unknown),
+        ("uksouth", "eea", Unknown),
+        ("uksouth", "united kingdom", Fail),
+        ("eastus", "eea", Fail),
+        ("eastus", "united states", Pass),
+        ("japaneast", "united states", Unknown),
+    ],
+)
+def test_a_data_zone_is_that_of_the_union_or_of_the_united_states(region: str, allowed: str, expected: type) -> None:
+    finder = PlaceFinder(kind="processing", what="processing", path="sku.name", on=("Global",), zones=("Zone",))
+    assert isinstance(finder.check(account(region, sku={"name": "Zone"}), index(allowed)), expected)
+
+
 COPY = PlaceFinder(
     kind="pair",
     what="copy of the backups",

@@ -29,11 +29,11 @@ FIELD_VALUES = {
     "Microsoft.Insights/actionGroups/ag-drift",
     "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
     "TENANT_ID": examples.TENANT,
-    "WORKSPACE_ID": "/subscriptions/5a000000-0000-4000-8000-00000000000e/resourceGroups/rg-logs/providers/"
+    "WORKSPACE_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-logs/providers/"
     "Microsoft.OperationalInsights/workspaces/log-central",
+    "WORKSPACE_GUID": "10000000-0000-4000-8000-00000000000c",
 }
-"""What is put into fields: an address of one machine is narrow, whatever the settings. The workspace is of a
-subscription that the examples do not show."""
+"""What is put into fields: an address of one machine is narrow, whatever the settings."""
 
 
 def with_values(value: Any) -> Any:
@@ -120,13 +120,20 @@ def _one_of_each_kind(type: str) -> tuple[str, ...]:
 
 ACTION_GROUP = {"id": FIELD_VALUES["ACTION_GROUP_ID"], "properties": {"enabled": True, "armRoleReceivers": [{}]}}
 """The action group that a field names: it exists, and notifies someone."""
+WORKSPACE = {
+    "id": FIELD_VALUES["WORKSPACE_ID"],
+    "location": "norwayeast",
+    "properties": {"customerId": FIELD_VALUES["WORKSPACE_GUID"]},
+}
+"""The workspace that two fields name: it exists, and receives logs."""
 
 
 def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
     """Return what changes make or name beside the example: in the bundles of subscriptions, and in the index."""
     known = {str(body.get("id")).lower() for body in case.also}
     new = dict.fromkeys(each.resource for each in changes if each.resource.lower() not in known)
-    named = [ACTION_GROUP] if "<ACTION_GROUP_ID>" in str(changes) else []
+    fields = {"<ACTION_GROUP_ID>": ACTION_GROUP, "<WORKSPACE_": WORKSPACE}
+    named = [body for field, body in fields.items() if field in str(changes)]
     return named + [
         overlaid_body({"id": id, "name": id.rsplit("/", 1)[-1], "properties": {}}, id, changes)
         for id in new

@@ -1,0 +1,168 @@
+"""What a diagnostic setting sends, and whether it arrives: the one reading of it, for rules on logs and on places."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from msgspec import Struct, field
+
+from scanner.model.ids import id_key, subscription_of, type_of
+from scanner.model.index import Index
+from scanner.model.json_paths import is_absent, member, same
+from scanner.model.resource import Resource
+from scanner.model.verdict import Evidence, Unread, unknown_value
+
+# azure-rest-api-specs, DiagnosticSettings 2021-05-01-preview: the last one is what settings of before 2017 name.
+DESTINATIONS: Final = (
+    "workspaceId",
+    "storageAccountId",
+    "eventHubAuthorizationRuleId",
+    "marketplacePartnerId",
+    "serviceBusRuleId",
+)
+WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
+_NOUNS: Final = {
+    WORKSPACES.lower(): "a workspace that exists",
+    "microsoft.storage/storageaccounts": "a storage account that exists",
+    "microsoft.eventhub/namespaces": "an Event Hubs namespace that exists",
+    "microsoft.servicebus/namespaces": "a namespace that exists",
+}
+_INGESTION: Final = "properties.workspaceCapping.dataIngestionStatus"
+_QUOTA: Final = "properties.workspaceCapping.dailyQuotaGb"
+_STOPPED: Final = ("ForceOff", "SubscriptionSuspended")
+"""azure-rest-api-specs, DataIngestionStatus: ingestion was stopped by a setting or with the subscription. OverQuota
+ends with the day, and log-workspace-daily-cap reports the cap.
+"""
+
+
+class Destination(NamedTuple):
+    """A destination of logs. `path`: the property that names it. `id`: "" where it is no id of a resource.
+
+    `fault`: why nothing arrives; None where something does. `missing`: why that is not known.
+    """
+
+    path: str
+    id: str
+    fault: Evidence | None = None
+    missing: Unread | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether it no longer exists."""
+        return self.fault is not None and self.fault.path == "destination"
+
+    @property
+    def arrives(self) -> bool:
+        """Return whether what is sent arrives there."""
+        return self.fault is None and self.missing is None
+
+
+class SentLogs(Struct):
+    """What diagnostic settings send. `categories`: the names of those that arrive, groups too, by their lower case.
+
+    `unclear`: of those of which it is not known whether they arrive. `where`: the ids of the destinations that exist,
+    or may. `faults`: why nothing arrives at the others. `missing`: what of the settings is not known.
+    """
+
+    categories: dict[str, str] = field(default_factory=dict)
+    unclear: dict[str, Unread] = field(default_factory=dict)
+    where: list[str] = field(default_factory=list)
+    faults: list[Evidence] = field(default_factory=list)
+    missing: list[Unread] = field(default_factory=list)
+
+    def has(self, wanted: str, groups: Iterable[str]) -> bool:
+        """Return whether a category arrives: one of `a|b`, or a group that has it."""
+        return any(each.lower() in self.categories for each in (*wanted.split("|"), *groups))
+
+    def may_have(self, wanted: str, groups: Iterable[str]) -> Unread | None:
+        """Return why it is not known whether a category arrives; None where it is known."""
+        names = (each.lower() for each in (*wanted.split("|"), *groups))
+        return next((self.unclear[each] for each in names if each in self.unclear), None)
+
+
+def sent_logs(settings: Iterable[Resource], index: Index) -> SentLogs:
+    """Return which logs diagnostic settings send, and where they arrive. Metrics are no logs."""
+    found = SentLogs()
+    for setting in settings:
+        try:
+            names = list(categories(setting, found.missing))
+            ends = list(destinations(setting, index)) if names else []
+        except Unread as unread:
+            found.missing.append(unread.with_traceback(None))
+            continue
+        found.where += [each.id for each in ends if each.fault is None and each.id]
+        found.faults += [each.fault for each in ends if each.fault is not None]
+        doubt = next((each.missing for each in ends if each.missing is not None), None)
+        if any(each.arrives for each in ends):
+            found.categories |= {name.lower(): name for name in names}
+        elif doubt is not None:
+            found.unclear |= dict.fromkeys(map(str.lower, names), doubt)
+    return found
+
+
+def categories(setting: Resource, missing: list[Unread]) -> Iterator[str]:
+    """Yield the categories and category groups that a setting sends. `missing` gets what is not known.
+
+    Raises Unread where nothing is.
+    """
+    if not isinstance(setting.get("properties"), dict):
+        raise unknown_value(f"{setting.name} properties", setting.get("properties"))
+    logs = setting.get("properties.logs")
+    if is_absent(logs):
+        return
+    if not isinstance(logs, list):
+        raise unknown_value(f"{setting.name} properties.logs")
+    for entry in logs:
+        enabled = member(entry, "enabled")
+        if same(enabled, True):
+            yield from filter(None, map(_text, (member(entry, "category"), member(entry, "categoryGroup"))))
+        elif not same(enabled, False):
+            missing.append(unknown_value(f"{setting.name} properties.logs[].enabled", enabled))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def destinations(setting: Resource, index: Index) -> Iterator[Destination]:
+    """Yield the destinations of a setting."""
+    for name in DESTINATIONS:
+        value = setting.get(f"properties.{name}")
+        if not is_absent(value) and value != "":
+            yield _destination(f"properties.{name}", value, setting, index)
+
+
+def _destination(path: str, value: Any, setting: Resource, index: Index) -> Destination:
+    if not isinstance(value, str) or not subscription_of(value) or not type_of(value):
+        return Destination(path, "", missing=unknown_value(f"{setting.name} {path}", value))
+    try:
+        return Destination(path, value, fault(value, index))
+    except Unread as unread:
+        return Destination(path, value, missing=unread.with_traceback(None))
+
+
+def fault(destination: str, index: Index) -> Evidence | None:
+    """Return why nothing arrives at a destination; None where something does. Raises Unread where that is not known."""
+    return gone(destination, index) or refused(index.resources.get(id_key(destination)))
+
+
+def gone(destination: str, index: Index) -> Evidence | None:
+    """Return that a destination does not exist; None where it does. Raises Unread where that is not known."""
+    if index.exists(destination):
+        return None
+    return Evidence("destination", destination, _NOUNS.get(_top_type(destination), "a destination that exists"))
+
+
+def _top_type(id: str) -> str:
+    return "/".join(type_of(id).lower().split("/")[:2])
+
+
+def refused(workspace: Resource | None) -> Evidence | None:
+    """Return why a workspace receives nothing; None where it does, and for resources of other types."""
+    if workspace is None or not same(workspace.type, WORKSPACES):
+        return None
+    status, quota = workspace.get(_INGESTION), workspace.get(_QUOTA)
+    if any(same(status, each) for each in _STOPPED):
+        return Evidence(f"{workspace.id} {_INGESTION}", status, "RespectQuota")
+    if quota == 0 and not isinstance(quota, bool):
+        return Evidence(f"{workspace.id} {_QUOTA}", quota, -1)
+    return None
