@@ -74,8 +74,6 @@ def _of_check(check: CheckRow) -> Iterator[Compared]:
     yield check.of, paths, (*values, *least)
     if check.key is not None and check.key.mode:
         yield check.of, (check.key.mode,), (*check.key.customer, *check.key.platform)
-    if check.used:
-        yield check.of, (check.used,), (False,)
 
 
 def _of_condition(row: UnlessRow) -> Compared:
