@@ -272,40 +272,6 @@ def address_unattached(address: Resource, index: Index) -> Verdict:
 # Application gateways
 
 
-def has_public_frontend(gateway: Resource) -> bool:
-    frontends = rows(gateway, "properties.frontendIPConfigurations")
-    if not frontends:
-        raise Unread("properties.frontendIPConfigurations", "Azure returned none")
-    return any(bool(known_text(each, "properties.publicIPAddress.id")) for each in frontends)
-
-
-def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
-    policy = gateway.get("properties.firewallPolicy.id")
-    if isinstance(policy, str) and policy:
-        return Pass((gateway.evidence("properties.firewallPolicy.id"),))
-    old = "properties.webApplicationFirewallConfiguration"
-    if same(gateway.get(f"{old}.enabled"), True):
-        mode = gateway.get(f"{old}.firewallMode")
-        seen = gateway.evidence(f"{old}.firewallMode", "Prevention")
-        if same(mode, "Prevention"):
-            return Pass((seen,))
-        return Fail((seen,)) if same(mode, "Detection") else unknown(unknown_value(f"{old}.firewallMode"))
-    if not has_public_frontend(gateway):
-        return NotApplicable("it has no public frontend")
-    listeners = rows(gateway, "properties.httpListeners")
-    unprotected = [
-        name_of(each) for each in listeners if not isinstance(value_at(each, "properties.firewallPolicy.id"), str)
-    ]
-    if listeners and not unprotected:
-        return Pass((Evidence("properties.httpListeners[].properties.firewallPolicy.id", "on every listener"),))
-    return Fail(
-        (
-            gateway.evidence("properties.firewallPolicy", "a policy"),
-            Evidence("properties.httpListeners", unprotected),
-        )
-    )
-
-
 def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     """Fail if the gateway's policy, or one of a profile that a listener may use instead, accepts TLS 1.0 or 1.1."""
     path = "properties.sslProfiles[].properties.sslPolicy"
@@ -325,62 +291,83 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     return verdict
 
 
+# Listeners of application gateways
+
+LISTENERS = "properties.httpListeners"
+ROUTING = "properties.requestRoutingRules"
+MAPS = "properties.urlPathMaps"
+REDIRECTS = "properties.redirectConfigurations"
+
+
+def name_in(entry: Any) -> str:
+    """Return the name of a part of a gateway in lower case."""
+    return name_of(entry).lower()
+
+
+def reference(entry: Any, member: str) -> str:
+    """Return the name (lower case) of the part of a gateway that another one names; "" where it names none."""
+    return id_name(known_text(entry, f"properties.{member}.id")).lower()
+
+
+def named_part(gateway: Resource, path: str, name: str) -> Any:
+    """Return the part of a gateway with a name. Raises Unread where Azure did not return it."""
+    found = next((each for each in gateway.objects(path) if name_in(each) == name), None)
+    if found is None:
+        raise not_returned(f"{path} {name}")
+    return found
+
+
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
-    listeners, rules = rows(gateway, "properties.httpListeners"), rows(gateway, "properties.requestRoutingRules")
-    path = "properties.httpListeners[].properties.protocol"
-    plain = [each for each in listeners if not same(value_at(each, "properties.protocol"), "Https")]
-    unread = [name_of(each) for each in plain if not same(value_at(each, "properties.protocol"), "Http")]
-    redirected = {
-        str(value_at(each, "properties.httpListener.id")).lower()
-        for each in rules
-        if isinstance(value_at(each, "properties.redirectConfiguration.id"), str)
-    }
-    open_ones = [
-        name_of(each)
-        for each in plain
-        if str(value_at(each, "id")).lower() not in redirected and name_of(each) not in unread
-    ]
+    """Fail where a listener for HTTP leads to anything but a redirect to HTTPS. One without a rule serves nothing."""
+    rules = rows(gateway, ROUTING)
+    path = f"{LISTENERS}[].properties.protocol"
+    open_ones, unread, seen = [], [], []
+    for each in rows(gateway, LISTENERS):
+        mine = [rule for rule in rules if reference(rule, "httpListener") == name_in(each)]
+        protocol = value_at(each, "properties.protocol")
+        if same(protocol, "Https") or not mine:
+            seen.append(f"{name_of(each)}: {known_text(each, 'properties.protocol') if mine else 'no rule'}")
+        elif not same(protocol, "Http"):
+            unread.append(name_of(each))
+        elif all(_redirects_to_https(gateway, rule) for rule in mine):
+            seen.append(f"{name_of(each)}: a redirect to HTTPS")
+        else:
+            open_ones.append(name_of(each))
     if open_ones:
-        return Fail((Evidence(path, open_ones, "Https, or a redirect"),))
+        return Fail((Evidence(path, open_ones, "Https, or a redirect to HTTPS"),))
     if unread:
         raise Unread(path, f"missing or unrecognized for {', '.join(unread)}")
-    return Pass((Evidence(path, [str(value_at(each, "properties.protocol")) for each in listeners]),))
+    return Pass((Evidence(path, seen),))
 
 
-GATEWAY_STATE = "properties.policySettings.state"
-FRONT_STATE = "properties.policySettings.enabledState"
+def _redirects_to_https(gateway: Resource, rule: Any) -> bool:
+    """Return whether everything that a routing rule leads to is a redirect to HTTPS."""
+    path_map = reference(rule, "urlPathMap")
+    if not path_map:
+        return _leads_to_https(gateway, reference(rule, "redirectConfiguration"))
+    found = named_part(gateway, MAPS, path_map)
+    names = [reference(each, "redirectConfiguration") for each in known_objects(found, "properties.pathRules")]
+    return all(_leads_to_https(gateway, each) for each in (reference(found, "defaultRedirectConfiguration"), *names))
 
 
-def only_detects(policy: Resource, index: Index, *, state: str) -> Verdict:
-    """Fail if the policy of a web application firewall is disabled or in detection mode."""
-    how = "properties.policySettings.mode"
-    seen = (policy.evidence(state, "Enabled"), policy.evidence(how, "Prevention"))
-    if same(policy.get(state), "Disabled") or same(policy.get(how), "Detection"):
-        return Fail(seen)
-    if same(policy.require(state), "Enabled") and same(policy.require(how), "Prevention"):
-        return Pass(seen)
-    return unknown(unknown_value(how), evidence=seen)
+def _leads_to_https(gateway: Resource, redirect: str) -> bool:
+    """Return whether a redirect (its name, "" for none) leads to a listener or an address for HTTPS."""
+    if not redirect:
+        return False
+    found = named_part(gateway, REDIRECTS, redirect)
+    target, url = reference(found, "targetListener"), known_text(found, "properties.targetUrl").lower()
+    path = f"{REDIRECTS}[].properties.targetUrl"
+    if target:
+        protocol = value_at(named_part(gateway, LISTENERS, target), "properties.protocol")
+        if not (same(protocol, "Https") or same(protocol, "Http")):
+            raise unknown_value(f"{LISTENERS}[].properties.protocol", protocol)
+        return same(protocol, "Https")
+    if not url.startswith(("http://", "https://")):
+        raise unknown_value(path, url) if url else not_returned(path)
+    return url.startswith("https://")
 
 
 # Front Door
-
-
-def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdict:
-    path = "properties.frontendEndpoints"
-    ends = rows(front_door, path)
-    if not ends:
-        raise Unread(path, "Azure returned none")
-    link = f"{path}[].properties.webApplicationFirewallPolicyLink.id"
-    unprotected = [
-        name_of(each)
-        for each in ends
-        if not isinstance(value_at(each, "properties.webApplicationFirewallPolicyLink.id"), str)
-    ]
-    return (
-        Fail((Evidence(link, unprotected, "a policy on every host"),))
-        if unprotected
-        else Pass((Evidence(link, "on every host"),))
-    )
 
 
 def is_front_door(profile: Resource) -> bool:
@@ -393,7 +380,6 @@ def is_front_door(profile: Resource) -> bool:
     return name.lower().endswith("_azurefrontdoor")
 
 
-SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
 # Their hosts are names that DNS records point at: rules/names.py.
 AFD_ENDPOINTS = PROFILE.child(
@@ -404,19 +390,6 @@ AFD_ENDPOINTS = PROFILE.child(
     graph=GraphRows(tracked=True, holds=("properties.hostName", "properties.enabledState")),
 )
 ROUTES = AFD_ENDPOINTS.child("routes", always=True)
-
-
-def profile_without_waf(profile: Resource, index: Index) -> Verdict:
-    if not is_front_door(profile):
-        return NotApplicable("a classic CDN profile has no security policies")
-    path = "properties.parameters.type"
-    found = profile.children(SECURITY)
-    if any(same(each.get(path), "WebApplicationFirewall") for each in found):
-        return Pass((Evidence(f"securityPolicies[].{path}", "WebApplicationFirewall"),))
-    found.all()
-    if any(is_absent(each.get(path)) for each in found):
-        raise not_returned(f"securityPolicies[].{path}")
-    return Fail((Evidence("securityPolicies", [each.name for each in found], "one with a web application firewall"),))
 
 
 # Firewalls, Bastion, VPN, private link

@@ -17,10 +17,10 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from . import network
 from .common import in_tier
+from .waf_effect import DISABLED, ONLY_DETECTS, STANDARD, corrected, effect, is_front
+from .waf_effect import RULE_SETS as GATEWAY_SETS
 
-GATEWAY_SETS = "properties.managedRules.managedRuleSets"
 MINIMUM = {"owasp": (3, 2), "microsoft_defaultruleset": (2, 1), "defaultruleset": (2, 1)}
 """The oldest version that Microsoft recommends, by type of rule set: application-gateway-crs-rulegroups-rules and
 web-application-firewall-drs."""
@@ -29,14 +29,19 @@ WITHOUT = "the Standard tier has no managed rules"
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
-def _is_front(policy: Resource) -> bool:
-    """Return whether a policy is of Front Door, which has a SKU, and exclusions in its rule sets."""
-    return same(policy.type, network.FRONT_WAF.type)
-
-
 def without_managed_rules(policy: Resource) -> bool:
     """Return whether the tier has none: web-application-firewall/afds/afds-overview."""
-    return _is_front(policy) and in_tier(policy, ("Standard_AzureFrontDoor",))
+    return is_front(policy) and in_tier(policy, (STANDARD,))
+
+
+def does_not_block(policy: Resource, index: Index) -> Verdict:
+    """Fail where a policy blocks no attack: it is disabled, only detects, or a rule allows everything first."""
+    verdict = effect(policy, index)
+    if not isinstance(verdict, Fail):
+        return verdict
+    # The command of the row sets mode and state.
+    causes = () if verdict.message in (DISABLED, ONLY_DETECTS) else tuple(corrected(policy, verdict.message))
+    return Fail(verdict.evidence, f"It {verdict.message}.", causes=causes)
 
 
 def rule_sets(policy: Resource) -> list[Any]:
@@ -108,7 +113,7 @@ def group_disabled(policy: Resource, index: Index) -> Verdict:
     groups = [group for each in sets for group in known_objects(each, OVERRIDES)]
     if not sets:
         return NotApplicable("it has no managed rules")
-    front = _is_front(policy)
+    front = is_front(policy)
     bare = [each for each in groups if not known_objects(each, "rules") and not (front and _excludes(each))]
     off = [str(value_at(each, "ruleGroupName")) for each in bare]
     if off:
@@ -129,7 +134,7 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
     path = listed or f"{GATEWAY_SETS}[].exclusions"
     own = known_objects(policy.body, path) if listed and policy.require(path) is not None else []
     whole = [each for each in own if not known_objects(each, "exclusionManagedRuleSets")]
-    for each in sets if _is_front(policy) else ():
+    for each in sets if is_front(policy) else ():
         whole += known_objects(each, "exclusions")
     names = [str(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
     if names:

@@ -34,6 +34,8 @@ INDEX_APIS = {
     "microsoft.network/ipgroups": "2025-09-01",
     "microsoft.network/virtualhubs": "2025-09-01",
     "microsoft.network/applicationgateways": "2025-09-01",
+    "microsoft.network/applicationgatewaywebapplicationfirewallpolicies": "2025-09-01",
+    "microsoft.network/frontdoorwebapplicationfirewallpolicies": "2024-02-01",
     "microsoft.network/bastionhosts": "2025-09-01",
     "microsoft.network/privatelinkservices": "2025-09-01",
     "microsoft.network/privateendpoints": "2025-05-01",

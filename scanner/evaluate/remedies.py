@@ -103,7 +103,9 @@ def cause_remedy(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Re
         for template in (each.command or fix.az).split(" && ")
         if template and not each.words
     )
-    steps = (*(words_of(each, subject, top) for each in fix.steps), *(step for each in causes for step in each.words))
+    # Causes that all say how they are removed need no words of the rule, which are about another cause.
+    own = fix.steps if not all(each.command or each.words for each in causes) else ()
+    steps = (*(words_of(each, subject, top) for each in own), *(step for each in causes for step in each.words))
     changes = tuple(step for each in causes for step in each.change())
     return Remedy(
         tuple(dict.fromkeys(commands)),

@@ -31,6 +31,8 @@ INDEX_TYPES = (
     "Microsoft.Network/ipGroups",
     "Microsoft.Network/virtualHubs",
     "Microsoft.Network/applicationGateways",
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
+    "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
     "Microsoft.Network/bastionHosts",
     "Microsoft.Network/privateLinkServices",
     "Microsoft.Network/privateEndpoints",

@@ -29,6 +29,8 @@ FIELD_VALUES = {
     "Microsoft.Insights/actionGroups/ag-drift",
     "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
     "TENANT_ID": examples.TENANT,
+    "WAF_POLICY_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-net/providers/"
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies/main",
     "WORKSPACE_ID": "/subscriptions/5a000000-0000-4000-8000-00000000000e/resourceGroups/rg-logs/providers/"
     "Microsoft.OperationalInsights/workspaces/log-central",
 }
@@ -141,11 +143,23 @@ ACTION_GROUP = {"id": FIELD_VALUES["ACTION_GROUP_ID"], "properties": {"enabled":
 """The action group that a field names: it exists, and notifies someone."""
 
 
+WAF_POLICY = {
+    "id": FIELD_VALUES["WAF_POLICY_ID"],
+    "properties": {
+        "policySettings": {"state": "Enabled", "mode": "Prevention"},
+        "customRules": [],
+        "managedRules": {"managedRuleSets": [{"ruleSetType": "Microsoft_DefaultRuleSet", "ruleSetVersion": "2.1"}]},
+    },
+}
+"""The policy that a field names: it exists, and blocks."""
+
+
 def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
     """Return what changes make or name beside the example: in the bundles of subscriptions, and in the index."""
     known = {str(body.get("id")).lower() for body in case.also}
     new = dict.fromkeys(each.resource for each in changes if each.resource.lower() not in known)
     named = [ACTION_GROUP] if "<ACTION_GROUP_ID>" in str(changes) else []
+    named += [WAF_POLICY] if "<WAF_POLICY_ID>" in str(changes) else []
     return named + [
         overlaid_body({"id": id, "name": id.rsplit("/", 1)[-1], "properties": {}}, id, changes)
         for id in new
