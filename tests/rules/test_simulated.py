@@ -252,6 +252,7 @@ STEPS = {
     "synapse-exfiltration-unprotected": "chosen when a workspace is created",
     "synapse-no-managed-network": "chosen when a workspace is created",
     "synapse-platform-key": "chosen when a workspace is created",
+    "dns-record-dangling": "another subscription may have the host, so that no command deletes the record",
     "traffic-manager-target-missing": "which endpoint is the user's choice",
     "vpn-gateway-weak-client-ipsec": "a list entry with values that the clients must have",
     "vpn-server-weak-ipsec": "a list entry with values that the clients must have",
