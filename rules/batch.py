@@ -90,7 +90,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "account",
         "data",
-        firewall(account, index, ACCOUNT_ACL),
+        firewall(account, index, ACCOUNT_ACL, groups=("batchAccount",)),
         sign_in(account),
         display_name="The Batch account",
         address=host(account, "properties.accountEndpoint"),
@@ -98,7 +98,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "nodes",
         "data",
-        firewall(account, index, NODE_ACL),
+        firewall(account, index, NODE_ACL, groups=("nodeManagement",)),
         IDENTITY,
         display_name="The node management endpoint",
         address=host(account, "properties.nodeManagementEndpoint"),

@@ -18,6 +18,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
+from scanner.reach.managed_endpoints import without_own
 from scanner.reach.owners import rated
 from scanner.reach.private_endpoints import IN_ENVELOPES, OF_REGISTRY, SETTLED, USUAL, Connections
 from scanner.reach.sources import in_own_tenant
@@ -70,7 +71,8 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     connections = resource.items(path)
     approved = [each for each in connections if same(where.state(each), "Approved")]
     targets = [where.target(each) for each in approved]
-    others = [each for each in targets if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
+    outside = [each for each in targets if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
+    others, perhaps_own = without_own(resource, index, outside)
     if others:
         causes = [rejected(resource, where, each) for each in approved if where.target(each) in others]
         severity, message = rated(resource, index, others, "private endpoint")
@@ -79,6 +81,8 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     is_clear = all(is_one(where.state(each), KNOWN) for each in connections)
     if not is_clear or not all(isinstance(each, str) and each for each in targets):
         return unknown(Unread(path, "Azure did not return who connects, or returned an unrecognized state"))
+    if perhaps_own is not None:
+        return unknown(perhaps_own, evidence=(Evidence(f"{path}[].{TARGET}", outside),))
     if not approved:
         return NotApplicable("no private endpoint is approved")
     return Pass((Evidence(f"{path}[].{TARGET}", targets),))
@@ -100,7 +104,11 @@ def foreign_connection(connection: Resource, index: Index) -> Verdict:
     target = connection.require(TARGET)
     if not same(status, "Approved") or not isinstance(target, str) or not target:
         return unknown(Unread(TARGET, "Azure did not return who connects, or returned an unrecognized state"))
-    if in_own_tenant(connection, index, target):
+    owner = connection.bundle.top or connection
+    others, perhaps_own = without_own(owner, index, [target])
+    if perhaps_own is not None:
+        return unknown(perhaps_own, evidence=(connection.evidence(TARGET),))
+    if in_own_tenant(connection, index, target) or not others:
         return Pass((connection.evidence(TARGET),))
     severity, message = rated(connection, index, [target], "private endpoint")
     return Fail((connection.evidence(TARGET, "an endpoint in your own tenant"),), message, severity)

@@ -61,6 +61,10 @@ INDEX_APIS = {
     "microsoft.operationalinsights/workspaces": "2025-07-01",
     "microsoft.insights/privatelinkscopes": "2021-09-01",
     "microsoft.machinelearningservices/workspaces": "2026-05-01",
+    "microsoft.datafactory/factories": "2018-06-01",
+    "microsoft.search/searchservices": "2025-05-01",
+    "microsoft.kusto/clusters": "2025-02-14",
+    "microsoft.dashboard/grafana": "2025-08-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})

@@ -58,6 +58,10 @@ INDEX_TYPES = (
     "Microsoft.OperationalInsights/workspaces",
     "Microsoft.Insights/privateLinkScopes",
     "Microsoft.MachineLearningServices/workspaces",
+    "Microsoft.DataFactory/factories",
+    "Microsoft.Search/searchServices",
+    "Microsoft.Kusto/clusters",
+    "Microsoft.Dashboard/grafana",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 
