@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.checks import check_set, check_value
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_one, same
+from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -238,7 +238,7 @@ def expiring(service: Resource, index: Index) -> Verdict:
         when = seconds_of(end) if isinstance(end, str) else None
         if when is None or now is None:
             return unknown(Unread(f"{HOSTS}[].certificate.expiry", "Azure did not return it"))
-        ends.append(f"{get_path(each, 'hostName')} {str(end)[:10]}")
+        ends.append(f"{spelled(get_path(each, 'hostName'))} {str(end)[:10]}")
         if when - now < SOON:
             late.append(ends[-1])
     path, expected = f"{HOSTS}[].certificate.expiry", "30 days from now, or later"

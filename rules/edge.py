@@ -15,6 +15,7 @@ from scanner.model.json_paths import (
     known_objects,
     known_text,
     same,
+    spelled,
     value_at,
 )
 from scanner.model.remedy import Cause
@@ -257,7 +258,7 @@ def forwards(rule: Any) -> bool:
 
 def _named(rule: Any) -> str:
     name = value_at(rule, "name")
-    return name if isinstance(name, str) else str(value_at(rule, "id")).rsplit("/", 1)[-1]
+    return name if isinstance(name, str) else spelled(value_at(rule, "id")).rsplit("/", 1)[-1]
 
 
 def _http(rule: Any) -> bool:
@@ -320,7 +321,7 @@ def classic_plain_origin(front_door: Resource, index: Index) -> Verdict:
         return Fail((Evidence(f"{RULES}[].{path}", [_named(each) for each in plain], "HttpsOnly"),))
     if strange:
         return unknown(*strange)
-    return Pass((Evidence(f"{RULES}[].{path}", [str(value_at(each, path)) for each in live], "HttpsOnly"),))
+    return Pass((Evidence(f"{RULES}[].{path}", [spelled(value_at(each, path)) for each in live], "HttpsOnly"),))
 
 
 # Classic CDN
@@ -345,7 +346,7 @@ def cdn_plain_http(endpoint: Resource, index: Index) -> Verdict:
     delivery = known_objects(endpoint.body, DELIVERY)
     if endpoint.has("properties.deliveryPolicy"):
         endpoint.require(DELIVERY)
-    back = [str(value_at(each, "name")) for each in delivery if _redirects_to(each, "Http")]
+    back = [spelled(value_at(each, "name")) for each in delivery if _redirects_to(each, "Http")]
     if back:
         return Fail((Evidence(DELIVERY, back, "redirects to HTTPS"),), causes=(Cause("", DELIVERY, words=(TO_HTTPS,)),))
     if value is False:
@@ -355,7 +356,7 @@ def cdn_plain_http(endpoint: Resource, index: Index) -> Verdict:
         return unknown(unknown_value(HTTP_ALLOWED, value), evidence=(seen,))
     for each in delivery:
         if _redirects_all(each):
-            return Pass((seen, Evidence(DELIVERY, str(value_at(each, "name")), "a redirect to HTTPS")))
+            return Pass((seen, Evidence(DELIVERY, spelled(value_at(each, "name")), "a redirect to HTTPS")))
     return Fail((seen,))
 
 

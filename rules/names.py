@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of, type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, same, text_at, value_at
+from scanner.model.json_paths import is_absent, known_objects, same, spelled, text_at, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
@@ -253,7 +253,7 @@ def dangling_target(profile: Resource, index: Index) -> Verdict:
     missing: list[Unread] = []
     sure = False
     for each in listed:
-        name, verdict = str(value_at(each, "name")), _target(each, index)
+        name, verdict = spelled(value_at(each, "name")), _target(each, index)
         if isinstance(verdict, Fail):
             gone.append(name)
             sure = sure or verdict.severity is not None

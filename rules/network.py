@@ -6,12 +6,11 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, is_absent, known_objects, known_text, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
-    ABSENT,
     Evidence,
     Fail,
     NotApplicable,
@@ -107,7 +106,7 @@ FAR_TYPES = tuple(f"microsoft.network/{each}" for each in ("loadbalancers", "azu
 def serves_platform(nsg: Resource, index: Index) -> bool:
     """Return whether the group applies to scale sets, gateways or platform services, which have addresses of their own."""
     if any(
-        "/virtualmachinescalesets/" in str(value_at(each, "id")).lower()
+        "/virtualmachinescalesets/" in spelled(value_at(each, "id")).lower()
         for each in nsg.items("properties.networkInterfaces")
     ):
         return True
@@ -146,7 +145,7 @@ def platform_subnets(index: Index) -> dict[str, Unread | None]:
     for network in index.of_type(VNET.type)[0]:
         for each in network.items("properties.subnets"):
             if has_service_addresses(each):
-                found[key_of(str(value_at(each, "id")))] = None
+                found[key_of(spelled(value_at(each, "id")))] = None
     return found
 
 
@@ -157,7 +156,7 @@ def has_service_addresses(subnet: Any) -> bool:
     gateways = known_objects(subnet, "properties.applicationGatewayIPConfigurations")
     if delegated or gateways:
         return True
-    ids = [str(value_at(one, "id")).lower() for one in known_objects(subnet, "properties.ipConfigurations")]
+    ids = [spelled(value_at(one, "id")).lower() for one in known_objects(subnet, "properties.ipConfigurations")]
     return any("/microsoft.network/networkinterfaces/" not in one or "/virtualmachinescalesets/" in one for one in ids)
 
 
@@ -195,7 +194,7 @@ def guarded(network: Resource, subnet: Any) -> Cause:
 
 
 def name_of(body: Any) -> str:
-    return known_text(body, "name") or str(value_at(body, "id")).rsplit("/", 1)[-1]
+    return known_text(body, "name") or spelled(value_at(body, "id")).rsplit("/", 1)[-1]
 
 
 def peered_externally(network: Resource, index: Index) -> Verdict:
@@ -221,7 +220,9 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         causes = tuple(
             Cause.in_list(network.id, path, each, found.index(each), "virtualNetworkPeerings") for each in foreign
         )
-        severity, message = rated(network, index, [str(value_at(each, remote)) for each in foreign], "peered network")
+        severity, message = rated(
+            network, index, [spelled(value_at(each, remote)) for each in foreign], "peered network"
+        )
         return Fail((seen, *peering_evidence(foreign, path)), message, severity, causes=causes)
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
@@ -237,16 +238,16 @@ def peering_evidence(peerings: list[Any], path: str) -> Iterator[Evidence]:
     for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
         values = [value_at(each, f"properties.{name}") for each in peerings]
         if any(not is_absent(each) for each in values):
-            yield Evidence(f"{path}[].properties.{name}", [ABSENT if each is MISSING else each for each in values])
+            yield Evidence(f"{path}[].properties.{name}", values)
 
 
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
     path = "properties.flowLogs"
     value = network.get(path)
     if isinstance(value, list) and value:
-        return Pass((Evidence(path, [str(value_at(each, "id")) for each in network.objects(path)]),))
+        return Pass((Evidence(path, [spelled(value_at(each, "id")) for each in network.objects(path)]),))
     mine = {
-        key_of(str(value_at(each, "properties.networkSecurityGroup.id")))
+        key_of(spelled(value_at(each, "properties.networkSecurityGroup.id")))
         for each in network.items("properties.subnets")
     }
     groups = [index.resources[key] for key in sorted(mine) if key in index.resources]
@@ -278,9 +279,8 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     profiles = gateway.items("properties.sslProfiles")
     minimums = [profile_tls(each) for each in profiles]
     old = [value_at(each, "name") for each, new in zip(profiles, minimums, strict=True) if new is False]
-    weak = [ABSENT if name is MISSING else name for name in old]
-    if weak:
-        return Fail((Evidence(path, weak, "TLSv1_2"),), causes=tuple(old_policies(gateway, profiles, minimums)))
+    if old:
+        return Fail((Evidence(path, old, "TLSv1_2"),), causes=tuple(old_policies(gateway, profiles, minimums)))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
         # A gateway without profiles may omit the list. A profile could not bring TLS 1.0 back: see main_tls.

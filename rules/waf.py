@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -51,7 +51,7 @@ def rule_sets(policy: Resource) -> list[Any]:
 
 
 def _shown(rule_set: Any) -> str:
-    return f"{value_at(rule_set, 'ruleSetType')} {value_at(rule_set, 'ruleSetVersion')}"
+    return " ".join(spelled(value_at(rule_set, each)) for each in ("ruleSetType", "ruleSetVersion"))
 
 
 def old_rule_set(policy: Resource, index: Index) -> Verdict:
@@ -59,7 +59,7 @@ def old_rule_set(policy: Resource, index: Index) -> Verdict:
     if without_managed_rules(policy):
         return NotApplicable(WITHOUT)
     sets = rule_sets(policy)
-    kinds = [(each, str(value_at(each, "ruleSetType")).lower()) for each in sets]
+    kinds = [(each, spelled(value_at(each, "ruleSetType")).lower()) for each in sets]
     main = [(each, MINIMUM[kind]) for each, kind in kinds if kind in MINIMUM]
     seen = Evidence(GATEWAY_SETS, [_shown(each) for each in sets], "Microsoft_DefaultRuleSet 2.1")
     if not main:
@@ -115,10 +115,10 @@ def group_disabled(policy: Resource, index: Index) -> Verdict:
         return NotApplicable("it has no managed rules")
     front = is_front(policy)
     bare = [each for each in groups if not known_objects(each, "rules") and not (front and _excludes(each))]
-    off = [str(value_at(each, "ruleGroupName")) for each in bare]
+    off = [spelled(value_at(each, "ruleGroupName")) for each in bare]
     if off:
         return Fail((Evidence(path, off, "no whole group"),))
-    return Pass((Evidence(path, [str(value_at(each, "ruleGroupName")) for each in groups] or "none"),))
+    return Pass((Evidence(path, [spelled(value_at(each, "ruleGroupName")) for each in groups] or "none"),))
 
 
 def _excludes(group: Any) -> bool:
@@ -136,7 +136,7 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
     whole = [each for each in own if not known_objects(each, "exclusionManagedRuleSets")]
     for each in sets if is_front(policy) else ():
         whole += known_objects(each, "exclusions")
-    names = [str(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
+    names = [spelled(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
     if names:
         return Fail((Evidence(f"{path}[].selectorMatchOperator", names, "a name"),))
     strange = [each for each in whole if not isinstance(value_at(each, "selectorMatchOperator"), str)]
@@ -147,7 +147,9 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
     return Pass(
         (
             Evidence(
-                path, [f"{value_at(each, 'matchVariable')} {value_at(each, 'selector')}" for each in whole] or "none"
+                path,
+                [f"{spelled(value_at(each, 'matchVariable'))} {spelled(value_at(each, 'selector'))}" for each in whole]
+                or "none",
             ),
         )
     )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_one, same
+from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -55,7 +55,7 @@ def pending(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     shown = f"{path}[].{where.state_path(connections[0])}"
     unapproved = [each for each, state in zip(connections, states, strict=True) if same(state, "Pending")]
     if unapproved:
-        names = [str(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
+        names = [spelled(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
         seen = Evidence(shown, names, "no connection that is Pending")
         return Fail((seen,), causes=tuple(rejected(resource, where, each) for each in unapproved))
     if not all(is_one(state, KNOWN) for state in states):
