@@ -19,8 +19,9 @@ from scanner.model.verdict import (
     Verdict,
     absent_at_unknown_version,
     malformed,
-    not_a_list,
+    not_listed,
     not_returned,
+    not_returned_or_unknown,
     unknown,
     unknown_value,
 )
@@ -241,22 +242,56 @@ def peering_evidence(peerings: list[Any], path: str) -> Iterator[Evidence]:
             yield Evidence(f"{path}[].properties.{name}", values)
 
 
+FLOW_LOGS = "Microsoft.Network/networkWatchers/flowLogs"
+LOGS = "properties.flowLogs"
+
+
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
-    path = "properties.flowLogs"
-    value = network.get(path)
-    if isinstance(value, list) and value:
-        return Pass((Evidence(path, [spelled(value_at(each, "id")) for each in network.objects(path)]),))
-    mine = {
-        key_of(spelled(value_at(each, "properties.networkSecurityGroup.id")))
-        for each in network.items("properties.subnets")
-    }
-    groups = [index.resources[key] for key in sorted(mine) if key in index.resources]
-    logged = [group.id for group in groups if group.objects(path)]
-    if logged:
-        return Pass((Evidence(f"networkSecurityGroup.{path}", logged),))
-    if gone(network, path) or value == []:
-        return Fail((network.evidence(path, "a flow log"),))
-    return unknown(not_a_list(path))
+    """Fail where no enabled flow log covers a network: neither one of its own, nor one of every subnet's group."""
+    own, own_missing = _enabled_logs(network.objects(LOGS), index)
+    if own:
+        return Pass((Evidence(f"{LOGS}[].id", own, "an enabled flow log"),))
+    missing = [own_missing] if own_missing is not None else []
+    if network.why_absent_is_unknown and is_absent(network.get(LOGS)):
+        missing.append(absent_at_unknown_version(LOGS))
+    covered: dict[str, bool] = {}
+    for each in network.items("properties.subnets"):
+        group = index.resources.get(key_of(known_text(each, "properties.networkSecurityGroup.id")))
+        logs, unread = _enabled_logs(group.objects(LOGS), index) if group is not None else ([], None)
+        covered[name_of(each)] = bool(logs)
+        missing += [unread] if unread is not None else []
+    if covered and all(covered.values()):
+        return Pass((Evidence(f"networkSecurityGroup.{LOGS}", "of every subnet", "an enabled flow log"),))
+    if missing:
+        return unknown(*missing, evidence=(network.evidence(LOGS, "an enabled flow log"),))
+    bare = [name for name, is_logged in covered.items() if not is_logged]
+    seen = (network.evidence(LOGS, "an enabled flow log"), Evidence("subnets without a flow log", bare))
+    return Fail(seen if any(covered.values()) else seen[:1], causes=tuple(_disabled(network.objects(LOGS))))
+
+
+ENABLE_LOG = "az resource update --ids {cause} --set properties.enabled=true"
+
+
+def _disabled(named: list[Any]) -> Iterator[Cause]:
+    """Yield the flow logs of a network, all of them disabled, as what enabling them closes."""
+    for each in named:
+        yield Cause(known_text(each, "id"), "properties.enabled", value=True, command=ENABLE_LOG)
+
+
+def _enabled_logs(named: list[Any], index: Index) -> tuple[list[str], Unread | None]:
+    """Return the flow logs (ids) of a list of references that are enabled, and why there may be others."""
+    found: list[str] = []
+    missing: Unread | None = None
+    for each in named:
+        id = known_text(each, "id")
+        log = index.resources.get(key_of(id)) if id else None
+        if log is None:
+            missing = missing or index.missing_in(FLOW_LOGS, id) or not_listed(id or LOGS)
+        elif same(enabled := log.get("properties.enabled"), True):
+            found.append(id)
+        elif not same(enabled, False):
+            missing = missing or not_returned_or_unknown(f"{log.name} properties.enabled")
+    return found, missing
 
 
 # Public addresses and load balancers

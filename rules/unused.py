@@ -6,6 +6,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
 
+from . import network
 from .common import rows
 
 NAT = ResourceType("Microsoft.Network/natGateways", api="2025-09-01")
@@ -44,10 +45,23 @@ def empty_gateway(gateway: Resource, index: Index) -> Verdict:
     """Fail where an application gateway has no back end, and redirects nothing either."""
     lists = ("properties.backendAddresses", "properties.backendIPConfigurations")
     filled = [spelled(member(each, "name")) for each in rows(gateway, POOLS) if _members(each, *lists)]
-    redirects = gateway.objects("properties.redirectConfigurations")
+    redirects = [] if filled else redirected(gateway)
     if filled or redirects:
-        return Pass((Evidence(f"{POOLS}[].name", filled or ["redirectConfigurations"]),))
+        return Pass((Evidence(f"{POOLS}[].name", filled or redirects),))
     return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
+
+
+def redirected(gateway: Resource) -> list[str]:
+    """Return the redirects of an application gateway that a rule, or a path of one, leads to."""
+    if not gateway.objects("properties.redirectConfigurations"):
+        return []
+    maps = gateway.objects(network.MAPS)
+    found = [network.reference(each, "redirectConfiguration") for each in rows(gateway, network.ROUTING)]
+    found += [network.reference(each, "defaultRedirectConfiguration") for each in maps]
+    for each in maps:
+        paths = known_objects(each, "properties.pathRules")
+        found += [network.reference(one, "redirectConfiguration") for one in paths]
+    return [each for each in found if each]
 
 
 def unused_nat(gateway: Resource, index: Index) -> Verdict:

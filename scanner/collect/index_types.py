@@ -23,6 +23,7 @@ INDEX_APIS = {
     "microsoft.network/virtualnetworks": "2025-05-01",
     "microsoft.network/networksecuritygroups": "2025-09-01",
     "microsoft.network/networkinterfaces": "2025-09-01",
+    "microsoft.network/networkwatchers": "2025-09-01",
     "microsoft.network/routetables": "2025-09-01",
     "microsoft.network/publicipaddresses": "2025-09-01",
     "microsoft.network/publicipprefixes": "2025-09-01",

@@ -19,6 +19,7 @@ INDEX_TYPES = (
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/networkSecurityGroups",
     "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/networkWatchers",
     "Microsoft.Network/routeTables",
     "Microsoft.Network/effectiveSecurityAdminRules",
     "Microsoft.Network/publicIPAddresses",
