@@ -86,6 +86,11 @@ def more_of(cause: Cause) -> dict[str, str]:
     return {"cause": cause.resource, "entry": cause.text, "path": cause.path, "place": str(cause.place)}
 
 
+def names_cause(template: str) -> bool:
+    """Return whether a template names what is removed, so that it needs a cause."""
+    return any(each in template for each in ("{cause}", "{entry}", "{path}", "{place}"))
+
+
 LAST_RULE = (
     "Add a rule for your own networks first, then remove this one: without any rule the firewall allows every network."
 )
@@ -137,6 +142,7 @@ def _filled(remedy: Remedy, subject: Resource, top: Resource) -> Remedy:
         remedy,
         commands=tuple(filled(each, subject, top) for each in remedy.commands),
         steps=tuple(words_of(each, subject, top) for each in remedy.steps),
+        check_first=filled(remedy.check_first, subject, top),
         changes=tuple(each if each.resource else each._replace(resource=top.id) for each in remedy.changes),
     )
 

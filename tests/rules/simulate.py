@@ -154,12 +154,17 @@ WAF_POLICY = {
 """The policy that a field names: it exists, and blocks."""
 
 
+NEW_FLOW_LOG = re.compile(r"'(flow-[\w-]+)'")
+"""The name of a flow log that a command makes."""
+
+
 def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
     """Return what changes make or name beside the example: in the bundles of subscriptions, and in the index."""
     known = {str(body.get("id")).lower() for body in case.also}
     new = dict.fromkeys(each.resource for each in changes if each.resource.lower() not in known)
     named = [ACTION_GROUP] if "<ACTION_GROUP_ID>" in str(changes) else []
     named += [WAF_POLICY] if "<WAF_POLICY_ID>" in str(changes) else []
+    named += [{"id": each, "properties": {"enabled": True}} for each in set(NEW_FLOW_LOG.findall(str(changes)))]
     return named + [
         overlaid_body({"id": id, "name": id.rsplit("/", 1)[-1], "properties": {}}, id, changes)
         for id in new

@@ -1,4 +1,4 @@
-"""No row shows a value of the code in place of one of Azure: neither MISSING, nor Python's None."""
+"""No row shows a value of the code in place of one of Azure: neither MISSING, nor Python's None, nor a name in braces."""
 
 import json
 import re
@@ -15,7 +15,9 @@ from tests.rules.examples import Case
 from tests.rules.hostile import places, replaced, with_body, without
 from tests.sampled import some
 
-SENTINEL = re.compile(r"\b(MISSING|REMOVE|UNSET)\b|<\w+ object")
+SENTINEL = re.compile(
+    r"\b(MISSING|REMOVE|UNSET)\b|<\w+ object|\{(cause|entry|path|place|id|name|group|subscription|top|top_id)\}"
+)
 NONE = re.compile(r"\bNone\b")
 MOST = 3
 """How many places of each example are taken away, and set to null."""
@@ -53,7 +55,7 @@ def texts(row: Any) -> Iterator[str]:
     """Yield what people read of a row: its values, and the commands of its fix."""
     yield from _values(row)
     if row.fix is not None:
-        yield from row.fix.commands
+        yield from (*row.fix.commands, row.fix.check_first)
 
 
 def _values(row: Any) -> Iterator[str]:
