@@ -80,6 +80,8 @@ def default(service: Resource) -> object:
 def plain_protocols(api: Resource, index: Index) -> Verdict:
     """Fail where an API is served over HTTP or WebSocket without encryption."""
     path = "properties.protocols"
+    if same(api.get("properties.isOnline"), False):
+        return NotApplicable("this revision is offline")
     found = rows(api, path)
     seen = api.evidence(path, ["https"])
     if any(same(each, "http") or same(each, "ws") for each in found):

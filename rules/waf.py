@@ -64,7 +64,7 @@ def old_rule_set(policy: Resource, index: Index) -> Verdict:
     seen = Evidence(GATEWAY_SETS, [_shown(each) for each in sets], "Microsoft_DefaultRuleSet 2.1")
     if not main:
         if all(kind == BOTS.lower() or kind == "microsoft_httpddosruleset" for _, kind in kinds):
-            return Fail((seen,))
+            return Fail((seen,), "No rule set against attacks is assigned.")
         return unknown(unknown_value(f"{GATEWAY_SETS}[].ruleSetType"), evidence=(seen,))
     versions = [(_version(value_at(each, "ruleSetVersion")), least) for each, least in main]
     if any(version is not None and version >= least for version, least in versions):

@@ -1,4 +1,4 @@
-"""No row shows a value of the code in place of one of Azure: neither MISSING, nor Python's None, nor a name in braces."""
+"""No row shows a value of the code in place of one of Azure: MISSING, None of Python, or a name in braces."""
 
 import json
 import re
