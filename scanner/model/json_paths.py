@@ -141,8 +141,9 @@ def value_at(body: Any, path: str) -> Any:
 
 def spelled(value: object) -> str:
     """Return a value of a body as text for people: as JSON has it, a text as it is, `absent` for MISSING."""
-    if isinstance(value, str) or value is MISSING:
-        return str(value)
+    text = str(value)
+    if isinstance(value, str) or value is MISSING or not any(each in text for each in ("None", "True", "False")):
+        return text
     return json.dumps(value, ensure_ascii=False, default=str)
 
 

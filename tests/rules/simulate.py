@@ -154,7 +154,7 @@ WAF_POLICY = {
 """The policy that a field names: it exists, and blocks."""
 
 
-NEW_FLOW_LOG = re.compile(r"'(flow-[\w-]+)'")
+NEW_FLOW_LOG = re.compile(r"'(flow-[\w{}-]+)'")
 """The name of a flow log that a command makes."""
 
 
@@ -277,7 +277,7 @@ def fix_of(each: Fixed) -> FixRow:
 
 IN_CAPITALS = re.compile(r"(?<![\w<-])[A-Z][A-Z_]{2,}\b(?!>)")
 WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON", "WDATP", "AES", "GCM", "OFF", "CONNECTION")
-READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
+READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions|list-effective-nsg)(\s|$)")
 
 
 def problems(command: str) -> list[str]:

@@ -30,7 +30,7 @@ NO_PORTAL = frozenset(
     )
 )
 """Rules about what the portal has no switch for."""
-READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
+READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions|list-effective-nsg)(\s|$)")
 WRITTEN: dict[str, str] = {
     "siteConfig": "Site: what is written there is read at config/web",
     "days": "the retention policies of BlobServiceProperties and FileServiceProperties",
