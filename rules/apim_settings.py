@@ -189,7 +189,7 @@ def retired_platform(service: Resource, index: Index) -> Verdict:
     places = other_regions(service)
     found = [(f"properties.{PLATFORM}", service.get(f"properties.{PLATFORM}"))]
     found += [
-        (f"properties.additionalLocations[{get_path(each, 'location')}].{PLATFORM}", get_path(each, PLATFORM))
+        (f"properties.additionalLocations[{spelled(get_path(each, 'location'))}].{PLATFORM}", get_path(each, PLATFORM))
         for each in places or ()
     ]
     old = tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found if same(value, "stv1"))
