@@ -68,7 +68,7 @@ def effect(policy: Resource, index: Index) -> Verdict:
         if around is not None:
             message = f"has the custom rule {around.name} that allows every request before the managed rules"
             return Fail((Evidence(f"{path}[].name", around.name, "no rule that allows every request"),), message)
-        return _managed(policy, any(each.is_enabled and _blocks(each) for each in rules), seen)
+        return _managed(policy, any(each.is_enabled and each.blocks for each in rules), seen)
     except Unread as missing:
         return unknown(missing, evidence=seen)
 
@@ -96,6 +96,9 @@ def _managed(policy: Resource, has_own: bool, seen: tuple[Evidence, ...]) -> Ver
     return Pass(seen)
 
 
+GATEWAY_BLOCKS = ("Block", "JSChallenge")
+FRONT_BLOCKS = ("Block", "Redirect", "JSChallenge")
+"""The actions of custom rules that stop a request."""
 PREVENT = "az resource update --ids {cause} --set properties.policySettings.mode=Prevention {path}=Enabled"
 
 
@@ -119,6 +122,7 @@ class CustomRule(NamedTuple):
     priority: int
     action: str
     is_enabled: bool
+    blocks: bool
     conditions: list["Condition"]
 
 
@@ -140,15 +144,17 @@ def _rule(rule: Any, path: str, front: bool) -> CustomRule:
     # azure-mgmt-network and azure-mgmt-frontdoor, state and enabledState: Enabled if not specified.
     if not is_absent(state) and not is_one(state, ("Enabled", "Disabled")):
         raise unknown_value(f"{path}[].{switch}", state)
+    blocks = is_one(action, FRONT_BLOCKS if front else GATEWAY_BLOCKS)
     read = _front_condition if front else _gateway_condition
     conditions = [read(each) for each in known_objects(rule, "matchConditions")]
     return CustomRule(
-        text_at(rule, "name") or f"of priority {priority}", priority, action, not same(state, "Disabled"), conditions
+        text_at(rule, "name") or f"of priority {priority}",
+        priority,
+        action,
+        not same(state, "Disabled"),
+        blocks,
+        conditions,
     )
-
-
-def _blocks(rule: CustomRule) -> bool:
-    return is_one(rule.action, ("Block", "Redirect", "JSChallenge", "CAPTCHA"))
 
 
 def allows_all(rules: list[CustomRule], path: str, index: Index) -> CustomRule | None:
@@ -158,7 +164,7 @@ def allows_all(rules: list[CustomRule], path: str, index: Index) -> CustomRule |
     """
     unclear: Unread | None = None
     for each in rules:
-        if not each.is_enabled or not (same(each.action, "Allow") or _blocks(each)):
+        if not each.is_enabled or not (same(each.action, "Allow") or each.blocks):
             continue
         matches = matches_all(each.conditions, index)
         if matches and same(each.action, "Block"):
