@@ -7,7 +7,7 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.dates import seconds_of
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, same, value_at
+from scanner.model.json_paths import is_absent, same, spelled, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS_ONLY, ResourceType
@@ -115,7 +115,7 @@ def tokens(registry: Resource, reach: Lock, index: Index) -> tuple[Lock, bool]:
         found = [each for each in found if not has_expired(each, index)]
         if not found:
             continue
-        ends = [str(value_at(each, "expiry")) if expires(each) else "never" for each in found]
+        ends = [spelled(value_at(each, "expiry")) if expires(each) else "never" for each in found]
         proof = Evidence(path, [f"expires {each}" for each in ends], "no password")
         if same(token.get("properties.status"), "enabled"):
             cause = Cause(token.id, "properties.status", value="disabled", text=token.name)

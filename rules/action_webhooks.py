@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, member, same
+from scanner.model.json_paths import is_absent, member, same, spelled
 from scanner.model.origins import origin
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
@@ -61,7 +61,7 @@ def scheme(webhook: Any) -> str:
 def shown(webhook: Any, name: str, expected: object = None) -> Evidence:
     """Return the evidence of a webhook: its name, and the origin of its URL or another member."""
     value = origin(member(webhook, URL)) if name == URL else member(webhook, name) is True
-    return Evidence(f"{PATH}[{member(webhook, 'name')}].{name}", value, expected)
+    return Evidence(f"{PATH}[{spelled(member(webhook, 'name'))}].{name}", value, expected)
 
 
 def _causes(group: Resource, webhooks: list[Any], failing: list[Any], name: str) -> tuple[Cause, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 from scanner.model.checks import check_set, check_value
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_one, same
+from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -80,6 +80,8 @@ def default(service: Resource) -> object:
 def plain_protocols(api: Resource, index: Index) -> Verdict:
     """Fail where an API is served over HTTP or WebSocket without encryption."""
     path = "properties.protocols"
+    if same(api.get("properties.isOnline"), False):
+        return NotApplicable("this revision is offline")
     found = rows(api, path)
     seen = api.evidence(path, ["https"])
     if any(same(each, "http") or same(each, "ws") for each in found):
@@ -187,7 +189,7 @@ def retired_platform(service: Resource, index: Index) -> Verdict:
     places = other_regions(service)
     found = [(f"properties.{PLATFORM}", service.get(f"properties.{PLATFORM}"))]
     found += [
-        (f"properties.additionalLocations[{get_path(each, 'location')}].{PLATFORM}", get_path(each, PLATFORM))
+        (f"properties.additionalLocations[{spelled(get_path(each, 'location'))}].{PLATFORM}", get_path(each, PLATFORM))
         for each in places or ()
     ]
     old = tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found if same(value, "stv1"))
@@ -238,7 +240,7 @@ def expiring(service: Resource, index: Index) -> Verdict:
         when = seconds_of(end) if isinstance(end, str) else None
         if when is None or now is None:
             return unknown(Unread(f"{HOSTS}[].certificate.expiry", "Azure did not return it"))
-        ends.append(f"{get_path(each, 'hostName')} {str(end)[:10]}")
+        ends.append(f"{spelled(get_path(each, 'hostName'))} {str(end)[:10]}")
         if when - now < SOON:
             late.append(ends[-1])
     path, expected = f"{HOSTS}[].certificate.expiry", "30 days from now, or later"

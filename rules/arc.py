@@ -4,7 +4,7 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -71,7 +71,7 @@ def any_extension(machine: Resource, index: Index) -> Verdict:
 def _listed(machine: Resource, path: str, allowed: list[Any]) -> Verdict:
     """Return the verdict on a list of allowed extensions. The list of blocked ones is stronger."""
     blocked = {_name_of(each) for each in machine.objects(f"{AGENT}.extensionsBlockList")}
-    names = [f"{get_path(each, 'publisher')}/{get_path(each, 'type')}" for each in allowed]
+    names = [f"{spelled(get_path(each, 'publisher'))}/{spelled(get_path(each, 'type'))}" for each in allowed]
     seen = Evidence(path, names)
     if not all(isinstance(get_path(each, "type"), str) for each in allowed):
         raise unknown_value(f"{path}[].type")

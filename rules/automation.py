@@ -77,9 +77,11 @@ def expired(webhook: Resource, index: Index) -> bool:
     ports=HTTPS_ONLY,
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
-    reach, keys = firewall(account, index, ACL), KEYS.lock(account)
+    # automation/how-to/private-link-security: the group ids of private endpoints.
+    agents = firewall(account, index, ACL, groups=("DSCAndHybridWorker",))
+    reach, keys = firewall(account, index, ACL, groups=("Webhook",)), KEYS.lock(account)
     title = "The service of hybrid workers"
-    yield Exposure("agent", "data", reach, keys, display_name=title, address=host(account, SERVICE))
+    yield Exposure("agent", "data", agents, keys, display_name=title, address=host(account, SERVICE))
     webhooks, address = account.children(WEBHOOKS), webhook_host(account)
     for webhook in webhooks:
         name, what, enabled = f"webhook/{webhook.name}", f"The webhook {webhook.name}", webhook.get(ENABLED)

@@ -7,7 +7,7 @@ from scanner.model.addresses import NO_ADDRESSES
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, NoPort, ResourceType
@@ -90,7 +90,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "account",
         "data",
-        firewall(account, index, ACCOUNT_ACL),
+        firewall(account, index, ACCOUNT_ACL, groups=("batchAccount",)),
         sign_in(account),
         display_name="The Batch account",
         address=host(account, "properties.accountEndpoint"),
@@ -98,7 +98,7 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "nodes",
         "data",
-        firewall(account, index, NODE_ACL),
+        firewall(account, index, NODE_ACL, groups=("nodeManagement",)),
         IDENTITY,
         display_name="The node management endpoint",
         address=host(account, "properties.nodeManagementEndpoint"),
@@ -186,7 +186,7 @@ def _perhaps_by_default(pool: Resource) -> Unread | None:
 
 def _nat_lock(entry: Any, index: Index) -> Lock:
     """Return the network lock of a port by its rules; every network where it has none."""
-    path = f"{NAT}[{get_path(entry, 'name')}].{RULES}"
+    path = f"{NAT}[{spelled(get_path(entry, 'name'))}].{RULES}"
     value = get_path(entry, RULES)
     if not is_absent(value) and not isinstance(value, list):
         return possible(Reach.internet, not_a_list(path))

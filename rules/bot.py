@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
@@ -96,4 +96,4 @@ def _is_off(value: Any) -> bool:
 
 
 def _name(site: Any) -> str:
-    return str(get_path(site, "siteName"))
+    return spelled(get_path(site, "siteName"))

@@ -31,7 +31,7 @@ def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "workspace",
         "data",
-        firewall(workspace, index, ACL),
+        firewall(workspace, index, ACL, groups=("databricks_ui_api",)),
         grant(Auth.identity) | tokens,
         display_name="The Databricks workspace",
         address=text_at(workspace.body, "properties.workspaceUrl"),

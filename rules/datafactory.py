@@ -22,6 +22,13 @@ from scanner.reach.firewall import Firewall, firewall
 FACTORY = ResourceType("Microsoft.DataFactory/factories", api="2018-06-01")
 RUNTIMES = FACTORY.child("integrationRuntimes")
 CONNECTIONS = FACTORY.child("privateEndPointConnections")
+# What a factory connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+NETWORK = FACTORY.child("managedVirtualNetworks", always=True)
+MANAGED = NETWORK.child(
+    "managedPrivateEndpoints",
+    always=True,
+    keep=("properties.privateLinkResourceId", "properties.connectionState.status"),
+)
 ACL = Firewall(
     empty="open",
     source="Azure Policy 1cf164be: everything but Disabled is non-compliant; data-factory/data-factory-private-link: a factory has no "
@@ -49,7 +56,7 @@ def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
     if runtimes.gap is not None:
         yield unread("runtime/*", "data", runtimes.gap, display_name="The integration runtimes")
     found = [each for each in runtimes if is_self_hosted(each)]
-    reach = firewall(factory, index, ACL) if found else None
+    reach = firewall(factory, index, ACL, groups=("dataFactory",)) if found else None
     for runtime in found:
         if reach is None:
             continue

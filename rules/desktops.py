@@ -28,7 +28,7 @@ GATEWAY = "rdweb.wvd.microsoft.com"
 # virtual-desktop/authentication: users sign in to the service with Microsoft Entra ID before they reach a session host.
 @HOST_POOL.endpoints(data=("desktops",), ports=HTTPS_ONLY)
 def desktops(pool: Resource, index: Index) -> Iterator[Exposure]:
-    reach = firewall(pool, index, DESKTOPS)
+    reach = firewall(pool, index, DESKTOPS, groups=("connection",))
     yield Exposure("desktops", "data", reach, IDENTITY, display_name="The desktops of the host pool", address=GATEWAY)
 
 
@@ -37,7 +37,7 @@ def feed(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "feed",
         "data",
-        firewall(workspace, index, FEED),
+        firewall(workspace, index, FEED, groups=("feed",)),
         IDENTITY,
         display_name="The feed of the workspace",
         address=GATEWAY,

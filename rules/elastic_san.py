@@ -54,7 +54,8 @@ def endpoints(san: Resource, index: Index) -> Iterator[Exposure]:
         yield Exposure(
             f"group/{name}",
             "data",
-            firewall(san, index, SAN_ACL, rules_of(group, index)),
+            # The group id of a private endpoint is the name of a volume group: storage/elastic-san/elastic-san-networking.
+            firewall(san, index, SAN_ACL, rules_of(group, index), (name,)),
             grant(Auth.anonymous, description="requires no authentication"),
             display_name=f"Volume group {name}",
             subject=group,

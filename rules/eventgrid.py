@@ -84,7 +84,7 @@ KEYS_STAY = (
 
 @NAMESPACE.endpoints(data=("publish", "mqtt"), ports={"mqtt": ("tcp/8883", "tcp/443"), "*": HTTPS})
 def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
-    reach = firewall(namespace, index, ACL)
+    reach = firewall(namespace, index, ACL, groups=("topic",))
     keys = grant(
         Auth.shared,
         Evidence("access keys", "cannot be disabled on a namespace"),
@@ -100,7 +100,7 @@ def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]
         counts_as_closed_up_to=Reach.selected,
         justification=KEYS_STAY,
     )
-    yield mqtt(namespace, reach)
+    yield mqtt(namespace, firewall(namespace, index, ACL, groups=("topicspace",)))
 
 
 def mqtt(namespace: Resource, reach: Lock) -> Exposure:

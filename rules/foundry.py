@@ -3,7 +3,7 @@
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import is_one
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -98,7 +98,7 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
     ]
     where = f"raiPolicies/{policy.name} {FILTERS}[].name"
     if off:
-        names = [f"{get_path(each, 'name')} ({get_path(each, 'source')})" for each in off]
+        names = [f"{spelled(get_path(each, 'name'))} ({spelled(get_path(each, 'source'))})" for each in off]
         return Fail((seen, Evidence(where, names, "no filter of these that is off")))
     if not all(isinstance(get_path(each, "name"), str) for each in filters):
         return unknown(malformed(f"{FILTERS}[].name"), evidence=(seen,))
@@ -106,8 +106,10 @@ def _judged(policy: Resource, seen: Evidence) -> Verdict:
         for member in ("enabled", "blocking"):
             if not same(get_path(each, member), True):
                 path = f"{FILTERS}[].{member}"
-                return unknown(Unread(path, f"not known for the filter {get_path(each, 'name')}"), evidence=(seen,))
-    names = [f"{get_path(each, 'name')} ({get_path(each, 'source')})" for each in guarded]
+                return unknown(
+                    Unread(path, f"not known for the filter {spelled(get_path(each, 'name'))}"), evidence=(seen,)
+                )
+    names = [f"{spelled(get_path(each, 'name'))} ({spelled(get_path(each, 'source'))})" for each in guarded]
     if not is_one(policy.get(BASE), MANAGED) and not all(is_one(each, tuple(names)) for each in COMPLETE):
         return unknown(
             Unread(where, "it does not name every filter, and its base is no policy of Azure's own"), evidence=(seen,)

@@ -11,6 +11,12 @@ from scanner.reach.firewall import Firewall, firewall
 from .common import host
 
 GRAFANA = ResourceType("Microsoft.Dashboard/grafana", api="2025-08-01")
+# What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+MANAGED = GRAFANA.child(
+    "managedPrivateEndpoints",
+    always=True,
+    keep=("properties.privateLinkResourceId", "properties.connectionState.status"),
+)
 ACL = Firewall(
     empty="open",
     source="azure-mgmt-dashboard 1.1.0 ManagedGrafanaProperties: publicNetworkAccess is Enabled by default; Azure Policy e8775d5a: "

@@ -55,7 +55,8 @@ def network(cluster: Resource, index: Index, port: int) -> Lock:
     """
     if cluster.has_no_properties:
         return possible(Reach.internet, Unread("properties", cluster.why_absent_is_unknown))
-    own = private_endpoints(cluster, index, CONNECTIONS)
+    # hdinsight/hdinsight-private-link: `gateway` for HTTPS, `headnode` for SSH.
+    own = private_endpoints(cluster, index, CONNECTIONS, ("headnode",) if port == 22 else ("gateway",))
     value, seen = cluster.get(DIRECTION), cluster.evidence(DIRECTION, "Outbound")
     if same(value, "Outbound"):
         return private_only(Hop("switch", "Resource provider connection", "outbound: no public addresses"), seen) | own

@@ -8,7 +8,7 @@ from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
 from scanner.model.dates import seconds_of
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, ResourceType
 from scanner.model.verdict import (
@@ -150,7 +150,7 @@ def filtered(resource: Resource, index: Index, target: str = "") -> Lock:
         value, action, kind = get_path(entry, "ipMask"), get_path(entry, "action"), get_path(entry, "target")
         if target and _of_other(kind, target):
             continue
-        texts.append(f"{action} {value}")
+        texts.append(f"{spelled(action)} {spelled(value)}")
         missing = _strange(action, kind, target)
         try:
             addresses = parse(value)

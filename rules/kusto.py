@@ -28,6 +28,8 @@ from .common import host, unless_running
 
 CLUSTER = ResourceType("Microsoft.Kusto/clusters", api="2025-02-14")
 PRINCIPALS = CLUSTER.child("principalAssignments")
+# What a cluster connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+MANAGED = CLUSTER.child("managedPrivateEndpoints", always=True, keep=("properties.privateLinkResourceId",))
 ACL = Firewall(
     empty="open",
     source="azure-mgmt-kusto Cluster.publicNetworkAccess: enabled by default; data-explorer/security-network-restrict-public-access: "

@@ -22,6 +22,7 @@ from scanner.model.json_paths import is_absent, objects_at, same, text_at, value
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import OWN_PORTS, ResourceType
+from scanner.model.rule import word
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.appliances import appliances_before
@@ -240,6 +241,15 @@ def sign_in(machine: Resource, open_port: OpenPorts) -> Remedy:
     return Remedy((extension,), (ENTRA_SSH,))
 
 
+def shown_first(remedy: Remedy, machine: Resource, found: Topology) -> Remedy:
+    """Return a remedy that begins with a command: where no rule is named, what applies to the machine's interface."""
+    if remedy.check_first or not is_vm(machine):
+        return remedy
+    ids = (value_at(each, "id") for each in objects_at(machine.body, "properties.networkProfile.networkInterfaces"))
+    known = next((id for id in ids if isinstance(id, str) and key_of(id) in found.fabric.nics), "")
+    return replace(remedy, check_first=f"az network nic list-effective-nsg --ids {word(known)}") if known else remedy
+
+
 def what(open_port: OpenPorts) -> str:
     """Return the subject of the title of an open port."""
     port = open_port.known_port
@@ -332,8 +342,8 @@ def _endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     for open_port in found_ports:
         if open_port.reach.grants or open_port.address not in blind:
             remedies = {
-                "network": narrowing(open_port, index),
-                "anonymous-access": narrowing(open_port, index, remove=True),
+                "network": shown_first(narrowing(open_port, index), machine, found),
+                "anonymous-access": shown_first(narrowing(open_port, index, remove=True), machine, found),
                 "authentication": sign_in(machine, open_port),
             }
             admits = tuple(each for each in published_by if covers(open_port.label, called.get(each)))

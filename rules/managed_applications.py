@@ -1,7 +1,7 @@
 """Managed applications: what their publisher may do in your subscription."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
@@ -46,7 +46,7 @@ def publisher_rights(application: Resource, index: Index) -> Verdict:
         return NotApplicable("its publisher is of your own tenant")
     if same(application.get(JIT), True):
         return _approved(application)
-    roles = Evidence(f"{RIGHTS}[].roleDefinitionId", [str(get_path(each, "roleDefinitionId")) for each in rights])
+    roles = Evidence(f"{RIGHTS}[].roleDefinitionId", [spelled(get_path(each, "roleDefinitionId")) for each in rights])
     return Fail((application.evidence(PUBLISHER, home), roles, application.evidence(JIT, True)))
 
 

@@ -83,6 +83,7 @@ COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
 WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
 FLOWS = WATCHER.child(
     "flowLogs",
+    always=True,
     graph=GraphRows(
         tracked=True,
         holds=(

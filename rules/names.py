@@ -11,9 +11,10 @@ from typing import Final, NamedTuple
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of, type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, same, text_at, value_at
+from scanner.model.json_paths import is_absent, known_objects, same, spelled, text_at, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
+from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -85,6 +86,7 @@ OTHER_CLOUDS: Final = (
 )  # fmt: skip
 # app-service/overview-hosting: a host with a hash and a region belongs to one tenant.
 _UNIQUE: Final = re.compile(r".+-[a-z0-9]{16}\.[a-z0-9]+-\d\d\.azurewebsites\.net")
+NOT_OF_THE_SCAN = "No resource of the scan has this host. A subscription that this scan does not see may have it."
 CREATED_BY_OTHERS = "it names no host of Azure that someone else could create"
 
 
@@ -213,7 +215,7 @@ def dangling(host: str, path: str, index: Index) -> Verdict:
         return NotApplicable("Azure keeps the host for the tenant that had it")
     if not space.free:
         return unknown(Unread(path, "no resource of the scan has this host"), evidence=(seen,))
-    return Fail((Evidence(path, name, "a host that a resource has"),))
+    return Fail((Evidence(path, name, "a host that a resource has"),), NOT_OF_THE_SCAN)
 
 
 CNAME = "properties.CNAMERecord.cname"
@@ -246,17 +248,22 @@ def dangling_target(profile: Resource, index: Index) -> Verdict:
     ]
     if not listed:
         return NotApplicable("it has no enabled endpoint")
-    gone, missing, known = [], [], []
+    gone: list[str] = []
+    known: list[str] = []
+    missing: list[Unread] = []
+    sure = False
     for each in listed:
-        name, verdict = str(value_at(each, "name")), _target(each, index)
+        name, verdict = spelled(value_at(each, "name")), _target(each, index)
         if isinstance(verdict, Fail):
             gone.append(name)
+            sure = sure or verdict.severity is not None
         elif isinstance(verdict, Pass | NotApplicable):
             known.append(name)
         else:
             missing.append(Unread(f"{ENDPOINTS}[{name}]", verdict.why))
     if gone:
-        return Fail((Evidence(f"{ENDPOINTS}[].properties.target", gone, "targets that exist"),))
+        seen = Evidence(f"{ENDPOINTS}[].properties.target", gone, "targets that exist")
+        return Fail((seen,), "" if sure else NOT_OF_THE_SCAN, Severity.high if sure else None)
     if missing:
         return unknown(*missing)
     return Pass((Evidence(f"{ENDPOINTS}[].properties.target", known),))
@@ -275,7 +282,8 @@ def _target(endpoint: object, index: Index) -> Verdict:
         missing = index.incomplete(type_of(id))
         if missing is not None:
             return unknown(missing)
-        return Fail((Evidence(path, id, "a resource that exists"),))
+        # Its subscription was read, so it is gone.
+        return Fail((Evidence(path, id, "a resource that exists"),), severity=Severity.high)
     if not isinstance(host, str) or not host:
         return unknown(not_returned(host_path) if is_absent(host) else unknown_value(host_path, host))
     return dangling(host, host_path, index)

@@ -6,12 +6,11 @@ from typing import Any
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, is_absent, known_objects, known_text, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
-    ABSENT,
     Evidence,
     Fail,
     NotApplicable,
@@ -20,8 +19,9 @@ from scanner.model.verdict import (
     Verdict,
     absent_at_unknown_version,
     malformed,
-    not_a_list,
+    not_listed,
     not_returned,
+    not_returned_or_unknown,
     unknown,
     unknown_value,
 )
@@ -107,7 +107,7 @@ FAR_TYPES = tuple(f"microsoft.network/{each}" for each in ("loadbalancers", "azu
 def serves_platform(nsg: Resource, index: Index) -> bool:
     """Return whether the group applies to scale sets, gateways or platform services, which have addresses of their own."""
     if any(
-        "/virtualmachinescalesets/" in str(value_at(each, "id")).lower()
+        "/virtualmachinescalesets/" in spelled(value_at(each, "id")).lower()
         for each in nsg.items("properties.networkInterfaces")
     ):
         return True
@@ -146,7 +146,7 @@ def platform_subnets(index: Index) -> dict[str, Unread | None]:
     for network in index.of_type(VNET.type)[0]:
         for each in network.items("properties.subnets"):
             if has_service_addresses(each):
-                found[key_of(str(value_at(each, "id")))] = None
+                found[key_of(spelled(value_at(each, "id")))] = None
     return found
 
 
@@ -157,7 +157,7 @@ def has_service_addresses(subnet: Any) -> bool:
     gateways = known_objects(subnet, "properties.applicationGatewayIPConfigurations")
     if delegated or gateways:
         return True
-    ids = [str(value_at(one, "id")).lower() for one in known_objects(subnet, "properties.ipConfigurations")]
+    ids = [spelled(value_at(one, "id")).lower() for one in known_objects(subnet, "properties.ipConfigurations")]
     return any("/microsoft.network/networkinterfaces/" not in one or "/virtualmachinescalesets/" in one for one in ids)
 
 
@@ -195,7 +195,7 @@ def guarded(network: Resource, subnet: Any) -> Cause:
 
 
 def name_of(body: Any) -> str:
-    return known_text(body, "name") or str(value_at(body, "id")).rsplit("/", 1)[-1]
+    return known_text(body, "name") or spelled(value_at(body, "id")).rsplit("/", 1)[-1]
 
 
 def peered_externally(network: Resource, index: Index) -> Verdict:
@@ -221,7 +221,9 @@ def peered_externally(network: Resource, index: Index) -> Verdict:
         causes = tuple(
             Cause.in_list(network.id, path, each, found.index(each), "virtualNetworkPeerings") for each in foreign
         )
-        severity, message = rated(network, index, [str(value_at(each, remote)) for each in foreign], "peered network")
+        severity, message = rated(
+            network, index, [spelled(value_at(each, remote)) for each in foreign], "peered network"
+        )
         return Fail((seen, *peering_evidence(foreign, path)), message, severity, causes=causes)
     if not all(isinstance(each, str) for each in ids):
         raise not_returned(f"{path}[].{remote}")
@@ -237,25 +239,59 @@ def peering_evidence(peerings: list[Any], path: str) -> Iterator[Evidence]:
     for name in ("peeringState", "allowForwardedTraffic", "allowGatewayTransit", "useRemoteGateways"):
         values = [value_at(each, f"properties.{name}") for each in peerings]
         if any(not is_absent(each) for each in values):
-            yield Evidence(f"{path}[].properties.{name}", [ABSENT if each is MISSING else each for each in values])
+            yield Evidence(f"{path}[].properties.{name}", values)
+
+
+FLOW_LOGS = "Microsoft.Network/networkWatchers/flowLogs"
+LOGS = "properties.flowLogs"
 
 
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
-    path = "properties.flowLogs"
-    value = network.get(path)
-    if isinstance(value, list) and value:
-        return Pass((Evidence(path, [str(value_at(each, "id")) for each in network.objects(path)]),))
-    mine = {
-        key_of(str(value_at(each, "properties.networkSecurityGroup.id")))
-        for each in network.items("properties.subnets")
-    }
-    groups = [index.resources[key] for key in sorted(mine) if key in index.resources]
-    logged = [group.id for group in groups if group.objects(path)]
-    if logged:
-        return Pass((Evidence(f"networkSecurityGroup.{path}", logged),))
-    if gone(network, path) or value == []:
-        return Fail((network.evidence(path, "a flow log"),))
-    return unknown(not_a_list(path))
+    """Fail where no enabled flow log covers a network: neither one of its own, nor one of every subnet's group."""
+    own, own_missing = _enabled_logs(network.objects(LOGS), index)
+    if own:
+        return Pass((Evidence(f"{LOGS}[].id", own, "an enabled flow log"),))
+    missing = [own_missing] if own_missing is not None else []
+    if network.why_absent_is_unknown and is_absent(network.get(LOGS)):
+        missing.append(absent_at_unknown_version(LOGS))
+    covered: dict[str, bool] = {}
+    for each in network.items("properties.subnets"):
+        group = index.resources.get(key_of(known_text(each, "properties.networkSecurityGroup.id")))
+        logs, unread = _enabled_logs(group.objects(LOGS), index) if group is not None else ([], None)
+        covered[name_of(each)] = bool(logs)
+        missing += [unread] if unread is not None else []
+    if covered and all(covered.values()):
+        return Pass((Evidence(f"networkSecurityGroup.{LOGS}", "of every subnet", "an enabled flow log"),))
+    if missing:
+        return unknown(*missing, evidence=(network.evidence(LOGS, "an enabled flow log"),))
+    bare = [name for name, is_logged in covered.items() if not is_logged]
+    seen = (network.evidence(LOGS, "an enabled flow log"), Evidence("subnets without a flow log", bare))
+    return Fail(seen if any(covered.values()) else seen[:1], causes=tuple(_disabled(network.objects(LOGS))))
+
+
+ENABLE_LOG = "az resource update --ids {cause} --set properties.enabled=true"
+
+
+def _disabled(named: list[Any]) -> Iterator[Cause]:
+    """Yield the flow logs of a network, all of them disabled, as what enabling them closes."""
+    for each in named:
+        yield Cause(known_text(each, "id"), "properties.enabled", value=True, command=ENABLE_LOG)
+
+
+def _enabled_logs(named: list[Any], index: Index) -> tuple[list[str], Unread | None]:
+    """Return the flow logs (ids) of a list of references that are enabled, and why there may be others."""
+    found: list[str] = []
+    missing: Unread | None = None
+    for each in named:
+        id = known_text(each, "id")
+        log = index.resources.get(key_of(id)) if id else None
+        if log is None:
+            missing = missing or index.missing_in(FLOW_LOGS, id) or not_listed(id or LOGS)
+        elif same(enabled := log.get("properties.enabled"), True):
+            found.append(id)
+        elif not same(enabled, False):
+            missing = missing or not_returned_or_unknown(f"{log.name} properties.enabled")
+    return found, missing
 
 
 # Public addresses and load balancers
@@ -272,49 +308,14 @@ def address_unattached(address: Resource, index: Index) -> Verdict:
 # Application gateways
 
 
-def has_public_frontend(gateway: Resource) -> bool:
-    frontends = rows(gateway, "properties.frontendIPConfigurations")
-    if not frontends:
-        raise Unread("properties.frontendIPConfigurations", "Azure returned none")
-    return any(bool(known_text(each, "properties.publicIPAddress.id")) for each in frontends)
-
-
-def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
-    policy = gateway.get("properties.firewallPolicy.id")
-    if isinstance(policy, str) and policy:
-        return Pass((gateway.evidence("properties.firewallPolicy.id"),))
-    old = "properties.webApplicationFirewallConfiguration"
-    if same(gateway.get(f"{old}.enabled"), True):
-        mode = gateway.get(f"{old}.firewallMode")
-        seen = gateway.evidence(f"{old}.firewallMode", "Prevention")
-        if same(mode, "Prevention"):
-            return Pass((seen,))
-        return Fail((seen,)) if same(mode, "Detection") else unknown(unknown_value(f"{old}.firewallMode"))
-    if not has_public_frontend(gateway):
-        return NotApplicable("it has no public frontend")
-    listeners = rows(gateway, "properties.httpListeners")
-    unprotected = [
-        name_of(each) for each in listeners if not isinstance(value_at(each, "properties.firewallPolicy.id"), str)
-    ]
-    if listeners and not unprotected:
-        return Pass((Evidence("properties.httpListeners[].properties.firewallPolicy.id", "on every listener"),))
-    return Fail(
-        (
-            gateway.evidence("properties.firewallPolicy", "a policy"),
-            Evidence("properties.httpListeners", unprotected),
-        )
-    )
-
-
 def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     """Fail if the gateway's policy, or one of a profile that a listener may use instead, accepts TLS 1.0 or 1.1."""
     path = "properties.sslProfiles[].properties.sslPolicy"
     profiles = gateway.items("properties.sslProfiles")
     minimums = [profile_tls(each) for each in profiles]
     old = [value_at(each, "name") for each, new in zip(profiles, minimums, strict=True) if new is False]
-    weak = [ABSENT if name is MISSING else name for name in old]
-    if weak:
-        return Fail((Evidence(path, weak, "TLSv1_2"),), causes=tuple(old_policies(gateway, profiles, minimums)))
+    if old:
+        return Fail((Evidence(path, old, "TLSv1_2"),), causes=tuple(old_policies(gateway, profiles, minimums)))
     verdict = main_tls(gateway)
     if isinstance(verdict, Pass):
         # A gateway without profiles may omit the list. A profile could not bring TLS 1.0 back: see main_tls.
@@ -325,62 +326,83 @@ def gateway_old_tls(gateway: Resource, index: Index) -> Verdict:
     return verdict
 
 
+# Listeners of application gateways
+
+LISTENERS = "properties.httpListeners"
+ROUTING = "properties.requestRoutingRules"
+MAPS = "properties.urlPathMaps"
+REDIRECTS = "properties.redirectConfigurations"
+
+
+def name_in(entry: Any) -> str:
+    """Return the name of a part of a gateway in lower case."""
+    return name_of(entry).lower()
+
+
+def reference(entry: Any, member: str) -> str:
+    """Return the name (lower case) of the part of a gateway that another one names; "" where it names none."""
+    return id_name(known_text(entry, f"properties.{member}.id")).lower()
+
+
+def named_part(gateway: Resource, path: str, name: str) -> Any:
+    """Return the part of a gateway with a name. Raises Unread where Azure did not return it."""
+    found = next((each for each in gateway.objects(path) if name_in(each) == name), None)
+    if found is None:
+        raise not_returned(f"{path} {name}")
+    return found
+
+
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
-    listeners, rules = rows(gateway, "properties.httpListeners"), rows(gateway, "properties.requestRoutingRules")
-    path = "properties.httpListeners[].properties.protocol"
-    plain = [each for each in listeners if not same(value_at(each, "properties.protocol"), "Https")]
-    unread = [name_of(each) for each in plain if not same(value_at(each, "properties.protocol"), "Http")]
-    redirected = {
-        str(value_at(each, "properties.httpListener.id")).lower()
-        for each in rules
-        if isinstance(value_at(each, "properties.redirectConfiguration.id"), str)
-    }
-    open_ones = [
-        name_of(each)
-        for each in plain
-        if str(value_at(each, "id")).lower() not in redirected and name_of(each) not in unread
-    ]
+    """Fail where a listener for HTTP leads to anything but a redirect to HTTPS. One without a rule serves nothing."""
+    rules = rows(gateway, ROUTING)
+    path = f"{LISTENERS}[].properties.protocol"
+    open_ones, unread, seen = [], [], []
+    for each in rows(gateway, LISTENERS):
+        mine = [rule for rule in rules if reference(rule, "httpListener") == name_in(each)]
+        protocol = value_at(each, "properties.protocol")
+        if same(protocol, "Https") or not mine:
+            seen.append(f"{name_of(each)}: {known_text(each, 'properties.protocol') if mine else 'no rule'}")
+        elif not same(protocol, "Http"):
+            unread.append(name_of(each))
+        elif all(_redirects_to_https(gateway, rule) for rule in mine):
+            seen.append(f"{name_of(each)}: a redirect to HTTPS")
+        else:
+            open_ones.append(name_of(each))
     if open_ones:
-        return Fail((Evidence(path, open_ones, "Https, or a redirect"),))
+        return Fail((Evidence(path, open_ones, "Https, or a redirect to HTTPS"),))
     if unread:
         raise Unread(path, f"missing or unrecognized for {', '.join(unread)}")
-    return Pass((Evidence(path, [str(value_at(each, "properties.protocol")) for each in listeners]),))
+    return Pass((Evidence(path, seen),))
 
 
-GATEWAY_STATE = "properties.policySettings.state"
-FRONT_STATE = "properties.policySettings.enabledState"
+def _redirects_to_https(gateway: Resource, rule: Any) -> bool:
+    """Return whether everything that a routing rule leads to is a redirect to HTTPS."""
+    path_map = reference(rule, "urlPathMap")
+    if not path_map:
+        return _leads_to_https(gateway, reference(rule, "redirectConfiguration"))
+    found = named_part(gateway, MAPS, path_map)
+    names = [reference(each, "redirectConfiguration") for each in known_objects(found, "properties.pathRules")]
+    return all(_leads_to_https(gateway, each) for each in (reference(found, "defaultRedirectConfiguration"), *names))
 
 
-def only_detects(policy: Resource, index: Index, *, state: str) -> Verdict:
-    """Fail if the policy of a web application firewall is disabled or in detection mode."""
-    how = "properties.policySettings.mode"
-    seen = (policy.evidence(state, "Enabled"), policy.evidence(how, "Prevention"))
-    if same(policy.get(state), "Disabled") or same(policy.get(how), "Detection"):
-        return Fail(seen)
-    if same(policy.require(state), "Enabled") and same(policy.require(how), "Prevention"):
-        return Pass(seen)
-    return unknown(unknown_value(how), evidence=seen)
+def _leads_to_https(gateway: Resource, redirect: str) -> bool:
+    """Return whether a redirect (its name, "" for none) leads to a listener or an address for HTTPS."""
+    if not redirect:
+        return False
+    found = named_part(gateway, REDIRECTS, redirect)
+    target, url = reference(found, "targetListener"), known_text(found, "properties.targetUrl").lower()
+    path = f"{REDIRECTS}[].properties.targetUrl"
+    if target:
+        protocol = value_at(named_part(gateway, LISTENERS, target), "properties.protocol")
+        if not (same(protocol, "Https") or same(protocol, "Http")):
+            raise unknown_value(f"{LISTENERS}[].properties.protocol", protocol)
+        return same(protocol, "Https")
+    if not url.startswith(("http://", "https://")):
+        raise unknown_value(path, url) if url else not_returned(path)
+    return url.startswith("https://")
 
 
 # Front Door
-
-
-def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdict:
-    path = "properties.frontendEndpoints"
-    ends = rows(front_door, path)
-    if not ends:
-        raise Unread(path, "Azure returned none")
-    link = f"{path}[].properties.webApplicationFirewallPolicyLink.id"
-    unprotected = [
-        name_of(each)
-        for each in ends
-        if not isinstance(value_at(each, "properties.webApplicationFirewallPolicyLink.id"), str)
-    ]
-    return (
-        Fail((Evidence(link, unprotected, "a policy on every host"),))
-        if unprotected
-        else Pass((Evidence(link, "on every host"),))
-    )
 
 
 def is_front_door(profile: Resource) -> bool:
@@ -393,7 +415,6 @@ def is_front_door(profile: Resource) -> bool:
     return name.lower().endswith("_azurefrontdoor")
 
 
-SECURITY = PROFILE.child("securityPolicies", when=is_front_door)
 ORIGINS = PROFILE.child("originGroups", when=is_front_door).child("origins", always=True)
 # Their hosts are names that DNS records point at: rules/names.py.
 AFD_ENDPOINTS = PROFILE.child(
@@ -404,19 +425,6 @@ AFD_ENDPOINTS = PROFILE.child(
     graph=GraphRows(tracked=True, holds=("properties.hostName", "properties.enabledState")),
 )
 ROUTES = AFD_ENDPOINTS.child("routes", always=True)
-
-
-def profile_without_waf(profile: Resource, index: Index) -> Verdict:
-    if not is_front_door(profile):
-        return NotApplicable("a classic CDN profile has no security policies")
-    path = "properties.parameters.type"
-    found = profile.children(SECURITY)
-    if any(same(each.get(path), "WebApplicationFirewall") for each in found):
-        return Pass((Evidence(f"securityPolicies[].{path}", "WebApplicationFirewall"),))
-    found.all()
-    if any(is_absent(each.get(path)) for each in found):
-        raise not_returned(f"securityPolicies[].{path}")
-    return Fail((Evidence("securityPolicies", [each.name for each in found], "one with a web application firewall"),))
 
 
 # Firewalls, Bastion, VPN, private link

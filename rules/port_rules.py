@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse, union
 from scanner.model.exposure import Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.verdict import Evidence, Unread, malformed, unknown_value
 from scanner.reach.sources import grant_from_addresses, source_hop
 
@@ -24,7 +24,9 @@ class PortRule(NamedTuple):
 
 def port_lock(rules: list[PortRule], path: str, index: Index, *, rest: AddressSet, name: str) -> Lock:
     """Return the network lock of a port by its rules. `rest`: what is allowed where no rule decides."""
-    seen = Evidence(path, [f"{each.access} {', '.join(map(str, each.sources))}" for each in rules] or "none")
+    seen = Evidence(
+        path, [f"{spelled(each.access)} {', '.join(map(spelled, each.sources))}" for each in rules] or "none"
+    )
     try:
         allowed = _allowed(rules, path, rest)
     except Unread as missing:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -69,4 +69,4 @@ def _modes(scope: Resource, name: str) -> Iterator[tuple[Any, Evidence, Cause]]:
         if not is_absent(mode):  # The endpoint then has the mode of the scope.
             effect = (Edit(scope.id, EXCLUSIONS, changed(each, Edit(scope.id, name, CLOSED)), each),)
             cause = Cause(scope.id, EXCLUSIONS, each, place=place, words=(CLOSE_EXCLUSION,), effect=effect)
-            yield mode, Evidence(f"{EXCLUSIONS}[{get_path(each, CONNECTION)}].{name}", mode, CLOSED), cause
+            yield mode, Evidence(f"{EXCLUSIONS}[{spelled(get_path(each, CONNECTION))}].{name}", mode, CLOSED), cause

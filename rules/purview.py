@@ -24,7 +24,8 @@ NAMES = {"catalog": "The Purview catalog", "scan": "The Purview scans", "guardia
 
 @ACCOUNT.endpoints(data=tuple(NAMES), ports=HTTPS_ONLY)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
-    reach = firewall(account, index, ACL)
+    # `portal` is the group of the web page alone: purview/catalog-private-link.
+    reach = firewall(account, index, ACL, groups=("account", "platform"))
     for name, title in NAMES.items():
         yield Exposure(
             name, "data", reach, IDENTITY, display_name=title, address=host(account, f"properties.endpoints.{name}")

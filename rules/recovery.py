@@ -94,7 +94,13 @@ ACL = Firewall(
 # and databases of Azure are backed up by identities.
 @VAULT.endpoints(data=("backup",), ports=HTTPS_ONLY)
 def endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
-    yield Exposure("backup", "data", firewall(vault, index, ACL), IDENTITY, display_name="The vault's backup service")
+    yield Exposure(
+        "backup",
+        "data",
+        firewall(vault, index, ACL, groups=("AzureBackup",)),
+        IDENTITY,
+        display_name="The vault's backup service",
+    )
 
 
 # What a vault protects

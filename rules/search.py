@@ -12,6 +12,10 @@ from .common import by_perimeter, host, local_auth, moved
 
 SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
+# What a service connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
+LINKS = SERVICE.child(
+    "sharedPrivateLinkResources", always=True, keep=("properties.privateLinkResourceId", "properties.status")
+)
 WITHOUT_FIREWALL = ("free",)
 # azure-mgmt-search SkuName: the others.
 WITH_FIREWALL = ("basic", "standard", "standard2", "standard3", "storage_optimized_l1", "storage_optimized_l2")

@@ -19,7 +19,7 @@ from scanner.model.exposure import (
     replace,
 )
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import (
@@ -233,15 +233,18 @@ def address_rules(service: Resource) -> AddressRules:
         if not (same(action, "Allow") or same(action, "Deny")):
             strange = (*strange, PossibleGrant(Reach.internet, unknown_value(f"{path}[].action", action)))
             continue
+        if not isinstance(value, str):
+            strange = (*strange, PossibleGrant(Reach.internet, unknown_value(f"{path}[].value", value)))
+            continue
         addresses = _addresses(value)
         if addresses is None:
             # What a tag denies is not subtracted: nothing else would be allowed less than it is.
-            tag = grant_from_tag(str(value), Evidence(path, value))[0] if same(action, "Allow") else None
+            tag = grant_from_tag(value, Evidence(path, value))[0] if same(action, "Allow") else None
             allows = (*allows, tag) if tag is not None else allows
             continue
         allowed = allowed | (addresses & rest) if same(action, "Allow") else allowed
         rest = rest - addresses
-    texts = [f"{get_path(each, 'action')} {get_path(each, 'value')}" for each in entries]
+    texts = [" ".join(spelled(get_path(each, name)) for name in ("action", "value")) for each in entries]
     return AddressRules(allowed, rest, bool(entries), allows, strange, (Evidence(path, texts),) if texts else ())
 
 

@@ -36,7 +36,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
-from scanner.reach.firewall import RuleList, bypass_values, firewall
+from scanner.reach.firewall import RuleList, bypass_values, firewall, private_endpoints
 
 from .common import by_perimeter, child_evidence, host, network_acls
 
@@ -292,7 +292,7 @@ def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposur
         yield Exposure(
             endpoint,
             "data",
-            firewall(account, index, ACL, grant(Reach.internet, seen, hops=(hop,), cause=exception)),
+            firewall(account, index, ACL, grant(Reach.internet, seen, hops=(hop,), cause=exception), (service,)),
             keys(account, service),
             display_name=what,
             address=host(account, f"properties.primaryEndpoints.{service}"),
@@ -422,8 +422,7 @@ HOSTS = {
     },
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
-    served = services(account)
-    reach = firewall(account, index, ACL)
+    served, reach = services(account), by_service(account, index)
     names = {"blob": "The blob service", "dfs": "The Data Lake service", "file": "The file service"}
     for name in ("blob", "dfs", "file", "queue", "table"):
         what = names.get(name, f"The {name} service")
@@ -436,16 +435,27 @@ def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
         yield Exposure(
             name,
             "data",
-            reach,
+            reach[name],
             authentication,
             display_name=what,
             address=host(account, f"properties.primaryEndpoints.{name}"),
         )
-    yield from containers(account, reach)
-    yield from exceptions(account, index, reach)
-    yield static_site(account, reach) if "web" in served else _not_served(account, "web")
-    yield sftp(account, reach) if "sftp" in served else _not_served(account, "sftp")
-    yield nfs(account, reach) if "nfs" in served else _not_served(account, "nfs")
+    yield from containers(account, reach["blob"])
+    yield from exceptions(account, index, reach["blob"])
+    yield static_site(account, reach["web"]) if "web" in served else _not_served(account, "web")
+    yield sftp(account, reach["blob"]) if "sftp" in served else _not_served(account, "sftp")
+    on_blobs = same(account.get("properties.isNfsV3Enabled"), True)
+    yield nfs(account, reach["blob" if on_blobs else "file"]) if "nfs" in served else _not_served(account, "nfs")
+
+
+def by_service(account: Resource, index: Index) -> dict[str, Lock]:
+    """Return the network lock of each service: a private endpoint leads to its own alone, as `blob` or `file`
+    (storage/common/storage-private-endpoints).
+    """
+    names = ("blob", "dfs", "file", "queue", "table", "web")
+    if not private_endpoints(account, index, ACL.endpoints).grants:
+        return dict.fromkeys(names, firewall(account, index, ACL))
+    return {name: firewall(account, index, ACL, groups=(name,)) for name in names}
 
 
 def _not_served(account: Resource, name: str) -> Exposure:

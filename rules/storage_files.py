@@ -5,7 +5,7 @@ from typing import NamedTuple
 from scanner.model.checks import check_child
 from scanner.model.dates import seconds_of
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import get_path, is_absent, same, spelled
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -135,7 +135,7 @@ def foreign_instances(account: Resource, index: Index) -> Verdict:
     ]
     if others:
         seen = Evidence(path, [tenants[place] for place in others], home)
-        text = [str(get_path(rules[place], "resourceId")) for place in others]
+        text = [spelled(get_path(rules[place], "resourceId")) for place in others]
         causes = (Cause("", INSTANCES, rules[at], text=text[n], place=at) for n, at in enumerate(others))
         return Fail((seen,), causes=tuple(causes))
     if not all(isinstance(each, str) and each for each in tenants):

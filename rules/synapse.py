@@ -48,6 +48,7 @@ LOGINS = Switch(
     {True: Auth.identity, False: Auth.shared},
     descriptions={Auth.shared: "accepts SQL logins with a password"},
 )
+# The members are the group ids of private endpoints too: Sql, SqlOnDemand, and Dev (private-link/private-endpoint-overview).
 SQL = {"sql": ("The dedicated SQL endpoint", "sql"), "sql-on-demand": ("The serverless SQL endpoint", "sqlOnDemand")}
 
 
@@ -106,14 +107,15 @@ STORAGE, MONITOR = "properties.storageEndpoint", "properties.isAzureMonitorTarge
     data=(*SQL, "development"), reads=(FIREWALL, ENTRA_ONLY), ports={"development": HTTPS, "*": ("tcp/1433",)}
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
-    reach, sign_in = firewall(workspace, index, ACL), logins(workspace)
+    sign_in = logins(workspace)
     for name, (title, member) in SQL.items():
+        reach = firewall(workspace, index, ACL, groups=(member,))
         address = text_at(workspace.body, f"properties.connectivityEndpoints.{member}")
         yield Exposure(name, "data", reach, sign_in, display_name=title, address=address)
     yield Exposure(
         "development",
         "data",
-        reach,
+        firewall(workspace, index, ACL, groups=("dev",)),
         IDENTITY,
         display_name="The development endpoint",
         address=host(workspace, "properties.connectivityEndpoints.dev"),

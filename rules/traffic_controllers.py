@@ -6,10 +6,14 @@ from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import Auth, Exposure, Hop, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
-from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
+from scanner.model.verdict import Evidence, Fail, Unread, Verdict, not_returned, unknown, unknown_value
 from scanner.reach.sources import source_hop
+
+from .waf_effect import GATEWAY_POLICY
+from .waf_links import Published, protected
 
 CONTROLLER = ResourceType("Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01")
 FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(tracked=True, holds=("properties.fqdn",)))
@@ -41,14 +45,24 @@ def endpoints(controller: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def without_waf(controller: Resource, index: Index) -> Verdict:
-    """Fail where no security policy names a WAF policy. Which routes use one is in Kubernetes."""
+    """Fail where no security policy names a WAF policy, or one names a policy that does not block. Which routes use
+    one is in Kubernetes.
+    """
     found = controller.children(POLICIES)
     values = {each.name: each.get(WAF) for each in found}
-    named = [name for name, value in values.items() if isinstance(value, str) and value]
-    if named:
-        return Pass((Evidence(f"securityPolicies[].{WAF}", named),))
+    strange = [value for value in values.values() if not is_absent(value) and not isinstance(value, str)]
+    named = [Published(name, value) for name, value in values.items() if isinstance(value, str) and value]
+    path = f"securityPolicies[].{WAF}"
+    verdict = protected(named, path, GATEWAY_POLICY, index, NOTHING)
+    if isinstance(verdict, Fail):
+        return verdict
     found.all()
-    strange = [value for value in values.values() if not is_absent(value)]
     if strange:
-        return unknown(unknown_value(f"securityPolicies[].{WAF}", strange[0]))
-    return Fail((Evidence("securityPolicies", list(values), "one with a WAF policy"),))
+        return unknown(unknown_value(path, strange[0]))
+    if named and len(named) < len(values):
+        return unknown(not_returned(path))
+    return verdict if named else Fail((Evidence("securityPolicies", list(values), "one with a WAF policy"),))
+
+
+NOTHING = Cause("")
+"""A policy that is named is attached."""

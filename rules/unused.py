@@ -1,11 +1,12 @@
 """Resources that cost money and serve nothing: load balancers and gateways without a back end, disks, NAT gateways."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, known_text, member, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, known_text, member, same, spelled, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
 
+from . import network
 from .common import rows
 
 NAT = ResourceType("Microsoft.Network/natGateways", api="2025-09-01")
@@ -26,7 +27,7 @@ def empty_balancer(balancer: Resource, index: Index) -> Verdict:
         raise malformed("sku.name")
     lists = ("properties.backendIPConfigurations", "properties.loadBalancerBackendAddresses")
     pools = rows(balancer, POOLS)
-    filled = [str(member(each, "name")) for each in pools if _members(each, *lists)]
+    filled = [spelled(member(each, "name")) for each in pools if _members(each, *lists)]
     rules = [
         each
         for each in balancer.items("properties.inboundNatRules")
@@ -43,11 +44,24 @@ def empty_balancer(balancer: Resource, index: Index) -> Verdict:
 def empty_gateway(gateway: Resource, index: Index) -> Verdict:
     """Fail where an application gateway has no back end, and redirects nothing either."""
     lists = ("properties.backendAddresses", "properties.backendIPConfigurations")
-    filled = [str(member(each, "name")) for each in rows(gateway, POOLS) if _members(each, *lists)]
-    redirects = gateway.objects("properties.redirectConfigurations")
+    filled = [spelled(member(each, "name")) for each in rows(gateway, POOLS) if _members(each, *lists)]
+    redirects = [] if filled else redirected(gateway)
     if filled or redirects:
-        return Pass((Evidence(f"{POOLS}[].name", filled or ["redirectConfigurations"]),))
+        return Pass((Evidence(f"{POOLS}[].name", filled or redirects),))
     return Fail((Evidence(f"{POOLS}[].name", [], "one with members"),))
+
+
+def redirected(gateway: Resource) -> list[str]:
+    """Return the redirects of an application gateway that a rule, or a path of one, leads to."""
+    if not gateway.objects("properties.redirectConfigurations"):
+        return []
+    maps = gateway.objects(network.MAPS)
+    found = [network.reference(each, "redirectConfiguration") for each in rows(gateway, network.ROUTING)]
+    found += [network.reference(each, "defaultRedirectConfiguration") for each in maps]
+    for each in maps:
+        paths = known_objects(each, "properties.pathRules")
+        found += [network.reference(one, "redirectConfiguration") for one in paths]
+    return [each for each in found if each]
 
 
 def unused_nat(gateway: Resource, index: Index) -> Verdict:
@@ -59,7 +73,7 @@ def unused_nat(gateway: Resource, index: Index) -> Verdict:
     if not is_absent(network) and not isinstance(network, str):
         raise malformed(source)
     if subnets or network:
-        return Pass((Evidence("properties.subnets", [str(member(each, "id")) for each in subnets]),))
+        return Pass((Evidence("properties.subnets", [spelled(member(each, "id")) for each in subnets]),))
     if gateway.api_version_unknown:
         raise Unread("properties.subnets", gateway.why_absent_is_unknown)
     return Fail((gateway.evidence("properties.subnets", "one or more"),))

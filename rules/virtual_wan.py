@@ -5,7 +5,7 @@ from typing import Any
 
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
@@ -144,7 +144,7 @@ def _of_policies(path: str, policies: list[Any]) -> Verdict:
         return Fail((Evidence(path, list(weak), "AES, SHA-2, and groups of at least 2048 bits"),))
     if strange:
         return unknown(*strange)
-    return Pass((Evidence(path, [str(value_at(each, "ikeEncryption")) for each in policies]),))
+    return Pass((Evidence(path, [spelled(value_at(each, "ikeEncryption")) for each in policies]),))
 
 
 CONNECTIONS = "properties.connections"
@@ -172,7 +172,7 @@ def old_protocol(gateway: Resource, index: Index) -> Verdict:
     if not links:
         return NotApplicable("it has no connection")
     values = [value_at(each, PROTOCOL) for each in links]
-    old = [str(value_at(each, "name")) for each, value in zip(links, values, strict=True) if same(value, "IKEv1")]
+    old = [spelled(value_at(each, "name")) for each, value in zip(links, values, strict=True) if same(value, "IKEv1")]
     if old:
         return Fail((Evidence(path, old, "IKEv2"),))
     strange = [each for each in values if not same(each, "IKEv2")]

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, known_objects, same, value_at
+from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -17,10 +17,10 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from . import network
 from .common import in_tier
+from .waf_effect import DISABLED, ONLY_DETECTS, STANDARD, corrected, effect, is_front
+from .waf_effect import RULE_SETS as GATEWAY_SETS
 
-GATEWAY_SETS = "properties.managedRules.managedRuleSets"
 MINIMUM = {"owasp": (3, 2), "microsoft_defaultruleset": (2, 1), "defaultruleset": (2, 1)}
 """The oldest version that Microsoft recommends, by type of rule set: application-gateway-crs-rulegroups-rules and
 web-application-firewall-drs."""
@@ -29,14 +29,19 @@ WITHOUT = "the Standard tier has no managed rules"
 _VERSION = re.compile(r"\d+(\.\d+)*")
 
 
-def _is_front(policy: Resource) -> bool:
-    """Return whether a policy is of Front Door, which has a SKU, and exclusions in its rule sets."""
-    return same(policy.type, network.FRONT_WAF.type)
-
-
 def without_managed_rules(policy: Resource) -> bool:
     """Return whether the tier has none: web-application-firewall/afds/afds-overview."""
-    return _is_front(policy) and in_tier(policy, ("Standard_AzureFrontDoor",))
+    return is_front(policy) and in_tier(policy, (STANDARD,))
+
+
+def does_not_block(policy: Resource, index: Index) -> Verdict:
+    """Fail where a policy blocks no attack: it is disabled, only detects, or a rule allows everything first."""
+    verdict = effect(policy, index)
+    if not isinstance(verdict, Fail):
+        return verdict
+    # The command of the row sets mode and state.
+    causes = () if verdict.message in (DISABLED, ONLY_DETECTS) else tuple(corrected(policy, verdict.message))
+    return Fail(verdict.evidence, f"It {verdict.message}.", causes=causes)
 
 
 def rule_sets(policy: Resource) -> list[Any]:
@@ -46,7 +51,7 @@ def rule_sets(policy: Resource) -> list[Any]:
 
 
 def _shown(rule_set: Any) -> str:
-    return f"{value_at(rule_set, 'ruleSetType')} {value_at(rule_set, 'ruleSetVersion')}"
+    return " ".join(spelled(value_at(rule_set, each)) for each in ("ruleSetType", "ruleSetVersion"))
 
 
 def old_rule_set(policy: Resource, index: Index) -> Verdict:
@@ -54,12 +59,12 @@ def old_rule_set(policy: Resource, index: Index) -> Verdict:
     if without_managed_rules(policy):
         return NotApplicable(WITHOUT)
     sets = rule_sets(policy)
-    kinds = [(each, str(value_at(each, "ruleSetType")).lower()) for each in sets]
+    kinds = [(each, spelled(value_at(each, "ruleSetType")).lower()) for each in sets]
     main = [(each, MINIMUM[kind]) for each, kind in kinds if kind in MINIMUM]
     seen = Evidence(GATEWAY_SETS, [_shown(each) for each in sets], "Microsoft_DefaultRuleSet 2.1")
     if not main:
         if all(kind == BOTS.lower() or kind == "microsoft_httpddosruleset" for _, kind in kinds):
-            return Fail((seen,))
+            return Fail((seen,), "No rule set against attacks is assigned.")
         return unknown(unknown_value(f"{GATEWAY_SETS}[].ruleSetType"), evidence=(seen,))
     versions = [(_version(value_at(each, "ruleSetVersion")), least) for each, least in main]
     if any(version is not None and version >= least for version, least in versions):
@@ -108,12 +113,12 @@ def group_disabled(policy: Resource, index: Index) -> Verdict:
     groups = [group for each in sets for group in known_objects(each, OVERRIDES)]
     if not sets:
         return NotApplicable("it has no managed rules")
-    front = _is_front(policy)
+    front = is_front(policy)
     bare = [each for each in groups if not known_objects(each, "rules") and not (front and _excludes(each))]
-    off = [str(value_at(each, "ruleGroupName")) for each in bare]
+    off = [spelled(value_at(each, "ruleGroupName")) for each in bare]
     if off:
         return Fail((Evidence(path, off, "no whole group"),))
-    return Pass((Evidence(path, [str(value_at(each, "ruleGroupName")) for each in groups] or "none"),))
+    return Pass((Evidence(path, [spelled(value_at(each, "ruleGroupName")) for each in groups] or "none"),))
 
 
 def _excludes(group: Any) -> bool:
@@ -129,9 +134,9 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
     path = listed or f"{GATEWAY_SETS}[].exclusions"
     own = known_objects(policy.body, path) if listed and policy.require(path) is not None else []
     whole = [each for each in own if not known_objects(each, "exclusionManagedRuleSets")]
-    for each in sets if _is_front(policy) else ():
+    for each in sets if is_front(policy) else ():
         whole += known_objects(each, "exclusions")
-    names = [str(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
+    names = [spelled(value_at(each, "matchVariable")) for each in whole if _is_any(each)]
     if names:
         return Fail((Evidence(f"{path}[].selectorMatchOperator", names, "a name"),))
     strange = [each for each in whole if not isinstance(value_at(each, "selectorMatchOperator"), str)]
@@ -142,7 +147,9 @@ def excludes_all(policy: Resource, index: Index, *, listed: str) -> Verdict:
     return Pass(
         (
             Evidence(
-                path, [f"{value_at(each, 'matchVariable')} {value_at(each, 'selector')}" for each in whole] or "none"
+                path,
+                [f"{spelled(value_at(each, 'matchVariable'))} {spelled(value_at(each, 'selector'))}" for each in whole]
+                or "none",
             ),
         )
     )

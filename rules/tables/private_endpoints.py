@@ -3,7 +3,7 @@
 from typing import Any
 
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, is_one, same
+from scanner.model.json_paths import get_path, is_absent, is_one, same, spelled
 from scanner.model.remedy import Cause, Edit, changed
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
@@ -18,6 +18,7 @@ from scanner.model.verdict import (
     unknown,
     unknown_value,
 )
+from scanner.reach.managed_endpoints import without_own
 from scanner.reach.owners import rated
 from scanner.reach.private_endpoints import IN_ENVELOPES, OF_REGISTRY, SETTLED, USUAL, Connections
 from scanner.reach.sources import in_own_tenant
@@ -54,7 +55,7 @@ def pending(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     shown = f"{path}[].{where.state_path(connections[0])}"
     unapproved = [each for each, state in zip(connections, states, strict=True) if same(state, "Pending")]
     if unapproved:
-        names = [str(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
+        names = [spelled(get_path(each, "id") or get_path(each, "name")) for each in unapproved]
         seen = Evidence(shown, names, "no connection that is Pending")
         return Fail((seen,), causes=tuple(rejected(resource, where, each) for each in unapproved))
     if not all(is_one(state, KNOWN) for state in states):
@@ -70,7 +71,8 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     connections = resource.items(path)
     approved = [each for each in connections if same(where.state(each), "Approved")]
     targets = [where.target(each) for each in approved]
-    others = [each for each in targets if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
+    outside = [each for each in targets if isinstance(each, str) and each and not in_own_tenant(resource, index, each)]
+    others, perhaps_own = without_own(resource, index, outside)
     if others:
         causes = [rejected(resource, where, each) for each in approved if where.target(each) in others]
         severity, message = rated(resource, index, others, "private endpoint")
@@ -79,6 +81,8 @@ def foreign(resource: Resource, index: Index, *, where: Connections = USUAL) -> 
     is_clear = all(is_one(where.state(each), KNOWN) for each in connections)
     if not is_clear or not all(isinstance(each, str) and each for each in targets):
         return unknown(Unread(path, "Azure did not return who connects, or returned an unrecognized state"))
+    if perhaps_own is not None:
+        return unknown(perhaps_own, evidence=(Evidence(f"{path}[].{TARGET}", outside),))
     if not approved:
         return NotApplicable("no private endpoint is approved")
     return Pass((Evidence(f"{path}[].{TARGET}", targets),))
@@ -100,7 +104,11 @@ def foreign_connection(connection: Resource, index: Index) -> Verdict:
     target = connection.require(TARGET)
     if not same(status, "Approved") or not isinstance(target, str) or not target:
         return unknown(Unread(TARGET, "Azure did not return who connects, or returned an unrecognized state"))
-    if in_own_tenant(connection, index, target):
+    owner = connection.bundle.top or connection
+    others, perhaps_own = without_own(owner, index, [target])
+    if perhaps_own is not None:
+        return unknown(perhaps_own, evidence=(connection.evidence(TARGET),))
+    if in_own_tenant(connection, index, target) or not others:
         return Pass((connection.evidence(TARGET),))
     severity, message = rated(connection, index, [target], "private endpoint")
     return Fail((connection.evidence(TARGET, "an endpoint in your own tenant"),), message, severity)

@@ -1,7 +1,7 @@
 """The check that a store has a copy in a second region: a list of regions, or replicas below the resource."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import value_at
+from scanner.model.json_paths import spelled, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown
@@ -28,5 +28,7 @@ def cosmos_regions(resource: Resource, index: Index) -> Verdict:
     found = resource.require(path)
     if not isinstance(found, list) or not found:
         raise Unread(path, "Azure returned no items")
-    seen = (Evidence(f"{path}[].locationName", [str(value_at(each, "locationName")) for each in found], "two or more"),)
+    seen = (
+        Evidence(f"{path}[].locationName", [spelled(value_at(each, "locationName")) for each in found], "two or more"),
+    )
     return Pass(seen) if len(found) > 1 else Fail(seen)

@@ -1,7 +1,7 @@
 """The checks of availability zones that a row cannot express: a list of regions, of node pools, or two properties."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import is_absent, is_list_of_texts, same, value_at
+from scanner.model.json_paths import is_absent, is_list_of_texts, same, spelled, value_at
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -28,7 +28,7 @@ def cosmos_region(resource: Resource, index: Index) -> Verdict:
     """Fail where a region of a Cosmos DB account is not zone-redundant."""
     path = "properties.locations"
     found = _rows(resource, path)
-    names = [str(value_at(each, "locationName")) for each in found]
+    names = [spelled(value_at(each, "locationName")) for each in found]
     zones = [value_at(each, "isZoneRedundant") for each in found]
     single = [name for name, value in zip(names, zones, strict=True) if same(value, False)]
     if single:
@@ -72,7 +72,7 @@ def node_pools(resource: Resource, index: Index) -> Verdict:
         known = zones if isinstance(zones, list) else []
         seen.append(len(known))
         if len(known) < 2:
-            single.append(str(value_at(each, "name")))
+            single.append(spelled(value_at(each, "name")))
     if single:
         return Fail((Evidence(f"{path}[].availabilityZones", single, "two or more"),))
     return Pass((Evidence(f"{path}[].availabilityZones", seen, "two or more"),))

@@ -23,6 +23,7 @@ INDEX_APIS = {
     "microsoft.network/virtualnetworks": "2025-05-01",
     "microsoft.network/networksecuritygroups": "2025-09-01",
     "microsoft.network/networkinterfaces": "2025-09-01",
+    "microsoft.network/networkwatchers": "2025-09-01",
     "microsoft.network/routetables": "2025-09-01",
     "microsoft.network/publicipaddresses": "2025-09-01",
     "microsoft.network/publicipprefixes": "2025-09-01",
@@ -34,6 +35,8 @@ INDEX_APIS = {
     "microsoft.network/ipgroups": "2025-09-01",
     "microsoft.network/virtualhubs": "2025-09-01",
     "microsoft.network/applicationgateways": "2025-09-01",
+    "microsoft.network/applicationgatewaywebapplicationfirewallpolicies": "2025-09-01",
+    "microsoft.network/frontdoorwebapplicationfirewallpolicies": "2024-02-01",
     "microsoft.network/bastionhosts": "2025-09-01",
     "microsoft.network/privatelinkservices": "2025-09-01",
     "microsoft.network/privateendpoints": "2025-05-01",
@@ -59,6 +62,10 @@ INDEX_APIS = {
     "microsoft.operationalinsights/workspaces": "2025-07-01",
     "microsoft.insights/privatelinkscopes": "2021-09-01",
     "microsoft.machinelearningservices/workspaces": "2026-05-01",
+    "microsoft.datafactory/factories": "2018-06-01",
+    "microsoft.search/searchservices": "2025-05-01",
+    "microsoft.kusto/clusters": "2025-02-14",
+    "microsoft.dashboard/grafana": "2025-08-01",
 }
 """The api-versions with which ARM lists the types of the index, by type in lower case."""
 _LISTED = frozenset({"microsoft.network/networkinterfaces"})

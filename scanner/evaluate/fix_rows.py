@@ -6,7 +6,7 @@ from scanner.document.schema import FieldRow, FixRow, PlaceRow
 from scanner.evaluate.bicep import Versions, bicep_of
 from scanner.evaluate.joins import join_of
 from scanner.evaluate.placeholders import filled
-from scanner.evaluate.remedies import more_of
+from scanner.evaluate.remedies import more_of, names_cause
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.rule import Rule
@@ -27,8 +27,8 @@ def fix_row(
     versions: Versions,
 ) -> FixRow:
     """Return a remedy as the document has it. `versions`: of the types, for Bicep."""
-    first = rule.fix.check_first
     more = more_of(remedy.closes[0]) if remedy.closes else {}
+    first = "" if not more and names_cause(rule.fix.check_first) else rule.fix.check_first
     return FixRow(
         commands=list(remedy.commands),
         steps=list(remedy.steps),

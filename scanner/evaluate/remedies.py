@@ -87,6 +87,11 @@ def more_of(cause: Cause) -> dict[str, str]:
     return {"cause": cause.resource, "entry": cause.text, "path": cause.path, "place": str(cause.place)}
 
 
+def names_cause(template: str) -> bool:
+    """Return whether a template names what is removed, so that it needs a cause."""
+    return any(each in template for each in ("{cause}", "{entry}", "{path}", "{place}"))
+
+
 LAST_RULE = (
     "Add a rule for your own networks first, then remove this one: without any rule the firewall allows every network."
 )
@@ -104,7 +109,9 @@ def cause_remedy(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Re
         for template in (each.command or fix.az).split(" && ")
         if template and not each.words
     )
-    steps = (*(words_of(each, subject, top) for each in fix.steps), *(step for each in causes for step in each.words))
+    # Causes that all say how they are removed need no words of the rule, which are about another cause.
+    own = fix.steps if not all(each.command or each.words for each in causes) else ()
+    steps = (*(words_of(each, subject, top) for each in own), *(step for each in causes for step in each.words))
     changes = tuple(step for each in causes for step in each.change())
     return Remedy(
         tuple(dict.fromkeys(commands)),
@@ -136,6 +143,7 @@ def _filled(remedy: Remedy, subject: Resource, top: Resource) -> Remedy:
         remedy,
         commands=tuple(filled(each, subject, top) for each in remedy.commands),
         steps=tuple(words_of(each, subject, top) for each in remedy.steps),
+        check_first=filled(remedy.check_first, subject, top),
         changes=tuple(each if each.resource else each._replace(resource=top.id) for each in remedy.changes),
     )
 

@@ -28,7 +28,7 @@ class BadAddress(ValueError):
     """A text that is no address, network or range. `text` is the text, `str()` says what is wrong with it."""
 
     def __init__(self, text: object, why: str = "is not an address, a network or a range") -> None:
-        shown = repr(text)
+        shown = "null" if text is None else repr(text)
         super().__init__(f"{shown if len(shown) <= SHOWN else shown[:SHOWN] + '...'} {why}")
         self.text = text
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, value_at
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_one, spelled, value_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.verdict import ABSENT, Evidence, Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -212,7 +212,7 @@ def check_items(
     usable = MISSING if resource.why_absent_is_unknown else absent
     values = [value_at(item, inner) for item in items]
     values = [usable if is_absent(value) else value for value in values]
-    names = [str(get_path(item, "name")) for item in items]
+    names = [spelled(get_path(item, "name")) for item in items]
     failing = [name for name, value in zip(names, values, strict=True) if is_one(value, bad)]
     if failing:
         return Fail((Evidence(path, failing, expected or good[0]),))

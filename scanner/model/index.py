@@ -19,6 +19,7 @@ INDEX_TYPES = (
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/networkSecurityGroups",
     "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/networkWatchers",
     "Microsoft.Network/routeTables",
     "Microsoft.Network/effectiveSecurityAdminRules",
     "Microsoft.Network/publicIPAddresses",
@@ -31,6 +32,8 @@ INDEX_TYPES = (
     "Microsoft.Network/ipGroups",
     "Microsoft.Network/virtualHubs",
     "Microsoft.Network/applicationGateways",
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
+    "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
     "Microsoft.Network/bastionHosts",
     "Microsoft.Network/privateLinkServices",
     "Microsoft.Network/privateEndpoints",
@@ -56,6 +59,10 @@ INDEX_TYPES = (
     "Microsoft.OperationalInsights/workspaces",
     "Microsoft.Insights/privateLinkScopes",
     "Microsoft.MachineLearningServices/workspaces",
+    "Microsoft.DataFactory/factories",
+    "Microsoft.Search/searchServices",
+    "Microsoft.Kusto/clusters",
+    "Microsoft.Dashboard/grafana",
 )
 """The types that come first in a grouped snapshot, because verdicts on other bundles may need them."""
 

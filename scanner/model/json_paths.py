@@ -1,8 +1,9 @@
 """Values in JSON bodies by dotted path. Keys, texts and booleans compare without case, as ARM compares them."""
 
+import json
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from scanner.model.unread import Unread, malformed
 
@@ -14,9 +15,11 @@ class _Missing:
         return False
 
     def __repr__(self) -> str:
-        return "MISSING"
+        return ABSENT
 
 
+ABSENT: Final = "absent"
+"""What people read in place of MISSING."""
 MISSING = _Missing()
 """What `get_path` and `Resource.get` return for a property that the body does not have."""
 
@@ -134,6 +137,14 @@ def value_at(body: Any, path: str) -> Any:
         else:
             raise malformed(path)
     return body
+
+
+def spelled(value: object) -> str:
+    """Return a value of a body as text for people: as JSON has it, a text as it is, `absent` for MISSING."""
+    text = str(value)
+    if isinstance(value, str) or value is MISSING or not any(each in text for each in ("None", "True", "False")):
+        return text
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def same(seen: object, known: object) -> bool:

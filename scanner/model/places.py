@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from scanner.model.diagnostic_settings import Destination, categories, destinations
 from scanner.model.ids import type_of
 from scanner.model.index import Index
-from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member
+from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
 from scanner.model.regions import GEOGRAPHIES, Area, Region, region_name
 from scanner.model.remedy import Cause
 from scanner.model.residency import EEA_WORD, Allowed, PlaceException
@@ -379,11 +379,15 @@ def _location(resource: Resource) -> str:
 
 
 def _strange(path: str, value: Any) -> Unread:
-    return Unread(path, f"unrecognized value {value!r:.60}")
+    return Unread(path, f"unrecognized value {repr(value) if isinstance(value, str) else spelled(value):.60}")
 
 
 def _shown(value: object, own: str, pair: str) -> object:
-    return f"{value}: {own} is paired with {pair}" if pair and value != own else f"{own}, paired with {pair or 'none'}"
+    return (
+        f"{spelled(value)}: {own} is paired with {pair}"
+        if pair and value != own
+        else f"{own}, paired with {pair or 'none'}"
+    )
 
 
 def _allowed(resource: Resource, index: Index) -> tuple[Allowed | None, Unread | None]:

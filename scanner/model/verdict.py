@@ -4,26 +4,35 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
-from scanner.model.json_paths import MISSING
+from scanner.model.json_paths import ABSENT, MISSING, spelled
 from scanner.model.remedy import Cause
 from scanner.model.severity import Severity
 from scanner.model.unread import Unread, malformed
 from scanner.text.masks import masked
-
-ABSENT: Final = "absent"
-"""The value of evidence for a property that the body does not have; `None` is a property that is null."""
 
 NOT_READ: Final = "not read"
 """The value of evidence for a part that could not be read."""
 
 
 class Evidence(Struct, frozen=True):
-    """One value that was read: its path, the value, and the value that would pass (None: the row is context only)."""
+    """One value that was read: its path, the value, and the value that would pass (None: the row is context only).
+
+    The value of a property that the body does not have is ABSENT; None is a property that is null.
+    """
 
     path: str
     value: object
     expected: object = None
+
+    def __post_init__(self) -> None:
+        """Put ABSENT in the place of MISSING, which no reader knows."""
+        value = self.value
+        if value is MISSING:
+            force_setattr(self, "value", ABSENT)
+        elif type(value) is list and MISSING in value:
+            force_setattr(self, "value", [ABSENT if each is MISSING else each for each in value])
 
 
 NOT_LISTED: Final = "not collected"
@@ -39,7 +48,7 @@ def unknown_value(path: str, value: object = MISSING) -> Unread:
     """Return the Unread for a value that Twolocks does not know; without `value` the message does not show it."""
     if value is MISSING:
         return Unread(path, "unrecognized value")
-    return Unread(path, f"unrecognized value {masked(repr(value) if isinstance(value, str) else str(value))}")
+    return Unread(path, f"unrecognized value {masked(repr(value) if isinstance(value, str) else spelled(value))}")
 
 
 def not_returned_or_unknown(path: str) -> Unread:

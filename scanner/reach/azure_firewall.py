@@ -57,6 +57,8 @@ def _firewalls_unread(index: Index, subscription: str, network: str) -> Unread |
 def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -> None:
     """Add the front ends that the DNAT rules of a firewall publish."""
     index = balancers.index
+    if is_deallocated(firewall):
+        return
     configurations = objects_at(firewall.body, "properties.ipConfigurations")
     subnets = [key_of(text_at(each, "properties.subnet.id")) for each in configurations]
     subnet = next((fabric.subnets[each] for each in subnets if each in fabric.subnets), None)
@@ -83,6 +85,18 @@ def add_firewall(firewall: Resource, fabric: Fabric, balancers: LoadBalancers) -
                 published = replace(front, translated_addresses=inside or None, missing=missing_parts, dnat=found)
                 for area, uncertain in areas:
                     _translate(published if uncertain is None else published.without(uncertain), rule, area, balancers)
+
+
+def is_deallocated(firewall: Resource) -> bool:
+    """Return whether a firewall is stopped: Azure keeps its rules, and returns no IP configuration and no hub.
+
+    Sources: firewall/firewall-faq, "How can I stop and start Azure Firewall"; Deallocate of Az.Network empties
+    ipConfigurations; recorded answers have the empty list, with provisioningState Succeeded.
+    """
+    no_network = get_path(firewall.body, "properties.ipConfigurations") == []
+    return no_network and all(
+        is_absent(get_path(firewall.body, f"properties.{each}")) for each in ("virtualHub", "hubIPAddresses")
+    )
 
 
 def _areas(index: Index, firewall: Resource, subnets: list[str]) -> list[tuple[AnyArea, Unread | None]]:

@@ -32,11 +32,14 @@ from scanner.reach.public_switch import PublicSwitch, public_switch
 from scanner.reach.sources import as_possible, grants_from_ids, source_hop
 
 
-def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None = None) -> Lock:
+def firewall(
+    resource: Resource, index: Index, row: Firewall, rules: Lock | None = None, groups: tuple[str, ...] = ()
+) -> Lock:
     """Return the network lock of a resource: grants, possible grants, hops from the source on, and identity-based
     access.
 
-    `rules` replaces what the row's lists say, for a service whose rules are richer (see `restrictions`).
+    `rules` replaces what the row's lists say, for a service whose rules are richer (see `restrictions`). `groups`: the
+    sub-resources to which a private endpoint must lead, of a resource with several; () counts all of its endpoints.
     """
     if resource.has_no_properties:
         hop = Hop("switch", "Public network access", resource.why_absent_is_unknown, allows=None)
@@ -48,6 +51,8 @@ def firewall(resource: Resource, index: Index, row: Firewall, rules: Lock | None
     reading.find_holder()
     private = private_endpoints(resource, index, row.endpoints)
     switch = public_switch(reading, private)
+    # Any private endpoint turns an automatic switch; only those of its own groups lead to the endpoint.
+    private = private_endpoints(resource, index, row.endpoints, groups) if groups else private
     own = _own(reading, switch, rules)
     around = perimeters(resource, index, row.configurations)
     public = _with_perimeters(reading, switch, own, around)

@@ -49,7 +49,8 @@ def _why_not(closing: Closing) -> tuple[str, ...]:
 def _security_rule(rule: str, index: Index, remove: bool) -> Remedy:
     action, sources = ("delete", "") if remove else ("update", f" --source-address-prefixes {RANGE}")
     command = f"az network nsg rule {action} --ids {word(rule)}{sources}"
-    return Remedy((command,), (), tuple(_changes(rule, index, remove)), (Cause(rule),))
+    shown = f"az network nsg rule show --ids {word(rule)}"
+    return Remedy((command,), (), tuple(_changes(rule, index, remove)), (Cause(rule),), check_first=shown)
 
 
 def _changes(rule: str, index: Index, remove: bool) -> Iterator[Step]:
@@ -92,7 +93,12 @@ def _admin_rule(deployed: str, index: Index, remove: bool) -> Remedy:
     )
     sources = [{"addressPrefix": RANGE, "addressPrefixType": "IPPrefix"}]
     edit = Edit(deployed, "properties.access", "Allow") if remove else Edit(deployed, "properties.sources", sources)
-    return Remedy(steps=steps, changes=(edit,), closes=(Cause(deployed),))
+    return Remedy(steps=steps, changes=(edit,), closes=(Cause(deployed),), check_first=_show(rule))
+
+
+def _show(id: str) -> str:
+    """Return the command that shows a resource of any type."""
+    return f"az resource show --ids {word(id)}"
 
 
 def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
@@ -105,14 +111,14 @@ def _dnat_rule(rule: DnatRule, remove: bool) -> Remedy:
     change = "remove the rule" if remove else f"limit the source of the rule to {RANGE}"
     if not rule.is_of_policy:
         place = f"In firewall {name_of(rule.holder)}, NAT rule collection {rule.collection}, rule {rule.name}"
-        return Remedy(steps=(f"{place}: {change}.",), changes=changes, closes=(cause,))
+        return Remedy((), (f"{place}: {change}.",), changes, (cause,), check_first=_show(rule.holder))
     policy, group = name_of(rule.holder.rsplit("/", 2)[0]), name_of(rule.holder)
     place = f"policy {policy}, rule collection group {group}, rule collection {rule.collection}, rule {rule.name}"
     if rule.name == "?" or rule.collection in ("", "?") or (not remove and "sourceIpGroups" in narrowed):
-        return Remedy(steps=(f"In {place}: {change}.",), changes=changes, closes=(cause,))
+        return Remedy((), (f"In {place}: {change}.",), changes, (cause,), check_first=_show(rule.holder))
     command = _rule_command(rule, "remove" if remove else "update") + ("" if remove else f" --source-addresses {RANGE}")
     steps = (f"The command changes the DNAT rule of {place}. It needs the CLI's extension azure-firewall.",)
-    return Remedy((command,), steps, changes, (cause,))
+    return Remedy((command,), steps, changes, (cause,), check_first=_show(rule.holder))
 
 
 def _rule_command(rule: DnatRule, action: str) -> str:

@@ -66,15 +66,23 @@ OF_REGISTRY: Final = Connections(
 """Those of a Machine Learning registry: bicep-types-az, Microsoft.MachineLearningServices/registries 2026-05-01."""
 
 
-def private_endpoints(resource: Resource, index: Index, where: str | Connections | Read | None) -> Lock:
-    """Return the lock of approved private endpoints: `private` from own subscriptions, `selected` from others."""
+def private_endpoints(
+    resource: Resource, index: Index, where: str | Connections | Read | None, groups: tuple[str, ...] = ()
+) -> Lock:
+    """Return the lock of approved private endpoints: `private` from own subscriptions, `selected` from others.
+
+    `groups`: the sub-resources (group ids) of which one must be the endpoint's, because a private endpoint leads to its
+    own alone (private-link/private-endpoint-overview); () counts all. One whose groups are not known counts.
+    """
     if where is None:
         return Lock()
-    name = where.key if isinstance(where, Read) else str(where)
-    return resource.once(f"private endpoints {name}", None, lambda: _private_endpoints(resource, index, where))
+    name = " ".join((where.key if isinstance(where, Read) else str(where), *groups))
+    return resource.once(f"private endpoints {name}", None, lambda: _private_endpoints(resource, index, where, groups))
 
 
-def _private_endpoints(resource: Resource, index: Index, where: str | Connections | Read) -> Lock:
+def _private_endpoints(
+    resource: Resource, index: Index, where: str | Connections | Read, groups: tuple[str, ...]
+) -> Lock:
     shape = where if isinstance(where, Connections) else USUAL
     path = where if isinstance(where, str) else where.path if isinstance(where, Read) else where.path(resource)
     connections, missing = _connections(resource, where if isinstance(where, Read) else path)
@@ -82,6 +90,8 @@ def _private_endpoints(resource: Resource, index: Index, where: str | Connection
     possible_grants: list[PossibleGrant] = []
     for each in connections:
         status = shape.state(each)
+        if groups and not _leads_to(each, shape.target(each), resource, index, groups):
+            continue
         if same(status, "Approved"):
             target = shape.target(each)
             approved.append(target if isinstance(target, str) else "")
@@ -92,13 +102,41 @@ def _private_endpoints(resource: Resource, index: Index, where: str | Connection
     if missing is not None:
         possible_grants.append(PossibleGrant(Reach.selected, missing))
     if missing is not None or (isinstance(where, Read) and not where.needed(resource)):
-        approved += _known_endpoints(resource, index)
+        known = _known_endpoints(resource, index)
+        approved += [each for each in known if _serves(_groups_of(each, resource, index), groups)]
     grants = grants_from_ids(resource, index, path, dict.fromkeys(approved), "a private endpoint")
     hops = [
         Hop("private-endpoint", _endpoint_name(target), _approved(index, target), target)
         for target in list(dict.fromkeys(approved))[:MAX_LISTED]
     ]
     return Lock(grants, tuple(possible_grants), tuple(hops))
+
+
+def _leads_to(connection: Any, endpoint: Any, resource: Resource, index: Index, groups: tuple[str, ...]) -> bool:
+    """Return whether a connection leads to one of some sub-resources: by what it says, or by its private endpoint."""
+    named = texts_at(connection, "properties.groupIds")
+    if one := text_at(connection, "properties.groupId"):
+        named = [*named, one]
+    return _serves(named or _groups_of(endpoint if isinstance(endpoint, str) else "", resource, index), groups)
+
+
+def _groups_of(endpoint: str, resource: Resource, index: Index) -> list[str]:
+    """Return the sub-resources of a resource that a private endpoint (its id) leads to; [] where they are not known."""
+    found = index.resources.get(key_of(endpoint)) if endpoint else None
+    if found is None:
+        return []
+    named: list[str] = []
+    for path in ("privateLinkServiceConnections", "manualPrivateLinkServiceConnections"):
+        for each in objects_at(found.body, f"properties.{path}"):
+            if key_of(text_at(each, "properties.privateLinkServiceId")) == resource.key:
+                named += texts_at(each, "properties.groupIds")
+    return named
+
+
+def _serves(named: list[str], groups: tuple[str, ...]) -> bool:
+    """Return whether one of the group ids is asked for. `blob_secondary` is a host of `blob` too."""
+    wanted = {each.lower() for each in groups}
+    return not named or not wanted or any(each.lower().removesuffix("_secondary") in wanted for each in named)
 
 
 def _endpoint_name(endpoint: str) -> str:

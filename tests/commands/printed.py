@@ -47,7 +47,8 @@ def of_findings(file: Path) -> Iterator[tuple[str, str]]:
     document = msgspec.json.decode(file.read_bytes())
     seen = set()
     for row in (*document["exposures"], *document["findings"]):
-        for command in (row.get("fix") or {}).get("commands", ()):
+        fix = row.get("fix") or {}
+        for command in filter(None, (*fix.get("commands", ()), fix.get("check_first", ""))):
             shape = (row.get("rule") or row["endpoint"], *re.findall(r" -[-\w]+", command))
             if AZ.search(command) and shape not in seen:
                 seen.add(shape)

@@ -15,7 +15,7 @@ from scanner.model.verdict import Unread
         (lambda: verdict.not_returned("rules", "them"), "rules: Azure did not return them"),
         (lambda: verdict.malformed("rules"), "rules: Azure returned it in an undocumented form"),
         (lambda: verdict.unknown_value("sku"), "sku: unrecognized value"),
-        (lambda: verdict.unknown_value("sku", None), "sku: unrecognized value None"),
+        (lambda: verdict.unknown_value("sku", None), "sku: unrecognized value null"),
         (lambda: verdict.unknown_value("sku", "New"), "sku: unrecognized value 'New'"),
         (
             lambda: verdict.not_returned_or_unknown("sku"),

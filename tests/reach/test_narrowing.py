@@ -54,3 +54,7 @@ def test_without_a_name_or_with_ip_groups_it_is_steps() -> None:
         assert not found.commands
         assert found.changes
         assert "limit the source" in found.steps[0]
+
+
+def test_its_first_step_shows_what_has_the_rule() -> None:
+    assert fix().check_first == f"az resource show --ids {GROUP}"

@@ -66,6 +66,29 @@ def test_the_private_endpoint_of_a_slot_closes_the_slot_and_not_the_app() -> Non
     assert public(f"{APP_ID}/slots/staging", "sites") == "unknown, may internet"
 
 
+def test_a_private_endpoint_leads_to_its_own_groups_alone() -> None:
+    id = f"/subscriptions/{HOME}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/files"
+
+    def found(asked: str, named: dict[str, object], served: list[str] | None = None) -> str:
+        body = endpoint()
+        body["properties"]["privateEndpoint"]["id"] = ELSEWHERE
+        body["properties"] |= named
+        account = Resource(
+            {"id": id, "properties": {"publicNetworkAccess": "Disabled", "privateEndpointConnections": [body]}}
+        )
+        known = {"privateLinkServiceId": id, "groupIds": served}
+        private = {"id": ELSEWHERE, "properties": {"privateLinkServiceConnections": [{"properties": known}]}}
+        index = shapes.index(*([Resource(private)] if served else []))
+        return reach(firewall(account, index, shapes.ROWS["storage"], groups=(asked,)))
+
+    assert found("blob", {"groupIds": ["blob"]}) == "private"
+    assert found("file", {"groupIds": ["blob"]}) == "none"
+    assert found("blob", {"groupId": "blob_secondary"}) == "private"
+    assert found("blob", {}, ["BLOB"]) == "private"
+    assert found("queue", {}, ["blob", "file"]) == "none"
+    assert found("queue", {}) == "private"
+
+
 def test_a_read_below_two_types_has_a_type_and_an_action_for_each() -> None:
     assert CONNECTIONS.types == (
         "Microsoft.Web/sites/privateEndpointConnections",

@@ -29,6 +29,8 @@ FIELD_VALUES = {
     "Microsoft.Insights/actionGroups/ag-drift",
     "CLIENT_ID": "c1000000-0000-4000-8000-000000000001",
     "TENANT_ID": examples.TENANT,
+    "WAF_POLICY_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-net/providers/"
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies/main",
     "WORKSPACE_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-logs/providers/"
     "Microsoft.OperationalInsights/workspaces/log-central",
     "WORKSPACE_GUID": "10000000-0000-4000-8000-00000000000c",
@@ -128,12 +130,28 @@ WORKSPACE = {
 """The workspace that two fields name: it exists, and receives logs."""
 
 
+WAF_POLICY = {
+    "id": FIELD_VALUES["WAF_POLICY_ID"],
+    "properties": {
+        "policySettings": {"state": "Enabled", "mode": "Prevention"},
+        "customRules": [],
+        "managedRules": {"managedRuleSets": [{"ruleSetType": "Microsoft_DefaultRuleSet", "ruleSetVersion": "2.1"}]},
+    },
+}
+"""The policy that a field names: it exists, and blocks."""
+
+
+NEW_FLOW_LOG = re.compile(r"'(flow-[\w{}-]+)'")
+"""The name of a flow log that a command makes."""
+
+
 def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
     """Return what changes make or name beside the example: in the bundles of subscriptions, and in the index."""
     known = {str(body.get("id")).lower() for body in case.also}
     new = dict.fromkeys(each.resource for each in changes if each.resource.lower() not in known)
-    fields = {"<ACTION_GROUP_ID>": ACTION_GROUP, "<WORKSPACE_": WORKSPACE}
+    fields = {"<ACTION_GROUP_ID>": ACTION_GROUP, "<WORKSPACE_": WORKSPACE, "<WAF_POLICY_ID>": WAF_POLICY}
     named = [body for field, body in fields.items() if field in str(changes)]
+    named += [{"id": each, "properties": {"enabled": True}} for each in set(NEW_FLOW_LOG.findall(str(changes)))]
     return named + [
         overlaid_body({"id": id, "name": id.rsplit("/", 1)[-1], "properties": {}}, id, changes)
         for id in new
@@ -246,7 +264,7 @@ def fix_of(each: Fixed) -> FixRow:
 
 IN_CAPITALS = re.compile(r"(?<![\w<-])[A-Z][A-Z_]{2,}\b(?!>)")
 WORDS = ("SCM", "TLS", "AAD", "POSIX", "DISABLED", "ON", "WDATP", "AES", "GCM", "OFF", "CONNECTION")
-READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
+READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions|list-effective-nsg)(\s|$)")
 
 
 def problems(command: str) -> list[str]:

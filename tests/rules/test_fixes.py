@@ -39,7 +39,7 @@ SUB_PLANS = {
 }
 """The sub-plans that Azure accepts on a new subscription. Since July 2026 it refuses PerTransaction of KeyVaults
 and PerApiCall of Arm (Azure/Azure-Landing-Zones issue 4203). Built-in policies name the others (MDC_..._DINE.json)."""
-READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
+READS = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions|list-effective-nsg)(\s|$)")
 WRITTEN: dict[str, str] = {
     "siteConfig": "Site: what is written there is read at config/web",
     "days": "the retention policies of BlobServiceProperties and FileServiceProperties",

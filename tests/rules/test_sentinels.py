@@ -1,0 +1,65 @@
+"""No row shows a value of the code in place of one of Azure: MISSING, None of Python, or a name in braces."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from scanner.model.json_paths import MISSING
+from scanner.model.verdict import Evidence
+from tests.rules import examples
+from tests.rules.each import each_case
+from tests.rules.examples import Case
+from tests.rules.hostile import places, replaced, with_body, without
+from tests.sampled import some
+
+SENTINEL = re.compile(
+    r"\b(MISSING|REMOVE|UNSET)\b|<\w+ object|\{(cause|entry|path|place|id|name|group|subscription|top|top_id)\}"
+)
+NONE = re.compile(r"\bNone\b")
+MOST = 3
+"""How many places of each example are taken away, and set to null."""
+
+
+def test_evidence_has_a_word_for_what_is_missing() -> None:
+    assert Evidence("x", MISSING).value == "absent"
+    assert Evidence("x", ["a", MISSING, None]).value == ["a", "absent", None]
+    assert str(MISSING) == repr(MISSING) == "absent"
+
+
+@each_case
+def test_no_row_shows_a_sentinel(case: Case) -> None:
+    run, bundle = examples.evaluation(case), examples.bundle(case)
+    bodies = [bundle, *(with_body(bundle, key, body) for key, body in _changed(bundle.resources))]
+    wrong: list[tuple[str, str]] = []
+    for each in bodies:
+        known = json.dumps([[one.body for one in each.resources.values()], case.also], default=str)
+        for row in run.evaluate(each).findings:
+            wrong += [(row.rule, text) for text in texts(row) if SENTINEL.search(text)]
+            if not NONE.search(known):
+                wrong += [(row.rule, text) for text in _values(row) if NONE.search(text)]
+    assert wrong == []
+
+
+def _changed(resources: Any) -> Iterator[tuple[str, Any]]:
+    """Yield bodies of an example without a leaf, or with null in its place."""
+    every = [(key, at) for key, resource in resources.items() for at in places(resource.body) if at[0] == "properties"]
+    for key, at in some(every, MOST):
+        yield key, without(resources[key].body, at)
+        yield key, replaced(resources[key].body, at, None)
+
+
+def texts(row: Any) -> Iterator[str]:
+    """Yield what people read of a row: its values, and the commands of its fix."""
+    yield from _values(row)
+    if row.fix is not None:
+        yield from (*row.fix.commands, row.fix.check_first)
+
+
+def _values(row: Any) -> Iterator[str]:
+    """Yield the message of a row and the values of its evidence."""
+    yield row.message
+    for each in row.evidence:
+        yield json.dumps(msgspec.to_builtins(each.value), default=str)
