@@ -57,6 +57,7 @@ from . import (
     synapse,
     traffic_controllers,
     virtual_wan,
+    waf_links,
 )
 from .common import in_tier
 from .subscription import SUBSCRIPTION
@@ -199,7 +200,7 @@ def _gateway_has_firewall(gateway: Resource) -> bool:
 
 def _front_door_has_firewall(profile: Resource) -> bool:
     """Return whether a security policy of a Front Door is a firewall. Raises Unread."""
-    found, path = profile.children(network.SECURITY), "properties.parameters.type"
+    found, path = profile.children(waf_links.SECURITY), "properties.parameters.type"
     if any(same(each.get(path), "WebApplicationFirewall") for each in found):
         return True
     if found.all():

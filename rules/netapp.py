@@ -136,9 +136,10 @@ def _last(resource: Resource) -> str:
 def _ports(volume: Resource) -> tuple[str, ...]:
     """Return the ports of the protocols of a volume; NFS 3 has a port mapper too. () where they were not returned."""
     value = volume.get(PROTOCOLS)
-    named = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-    found = [port for each in named for name, ports in PORTS_OF_PROTOCOL.items() if same(each, name) for port in ports]
-    return tuple(dict.fromkeys(found)) if len(named) == len(value or ()) else ()
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        return ()
+    found = [port for each in value for name, ports in PORTS_OF_PROTOCOL.items() if same(each, name) for port in ports]
+    return tuple(dict.fromkeys(found))
 
 
 PORTS_OF_PROTOCOL = {"NFSv3": ("tcp/2049", "tcp/111"), "NFSv4.1": ("tcp/2049",), "CIFS": ("tcp/445",)}

@@ -1,5 +1,6 @@
 """Tries a fix: applies its changes to the bodies of a bundle, so that rules can be asked again, and takes them back."""
 
+import operator
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -92,11 +93,15 @@ def edited(body: Any, edit: Edit) -> Any:
 
 
 def _filled(value: Any, tenant: str) -> Any:
-    """Return a value with samples in its fields."""
+    """Return a value with samples in its fields; the same object where it has none, because a part of an older
+    snapshot says what it does not hold.
+    """
     if isinstance(value, dict):
-        return {key: _filled(each, tenant) for key, each in value.items()}
+        members = {key: _filled(each, tenant) for key, each in dict.items(value)}
+        return value if all(members[key] is each for key, each in dict.items(value)) else members
     if isinstance(value, list):
-        return [_filled(each, tenant) for each in value]
+        entries = [_filled(each, tenant) for each in value]
+        return value if all(map(operator.is_, entries, value)) else entries
     if not isinstance(value, str) or "<" not in value:
         return value
     return _FIELD.sub(lambda hit: SAMPLES.get(hit[1], tenant), value)

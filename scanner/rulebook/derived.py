@@ -143,8 +143,8 @@ def _placed(base: Case, rule: Rule, check: CheckRow, region: str) -> Iterator[Ca
         entries = [{inner: INSIDE}, {inner: region}]
         yield replace(with_value(base, rule, check.of, listed, entries), name="a region of the list is ")
     elif check.place == "listed":
-        value = [region] if check.path.endswith("[]") else region
-        yield replace(with_value(base, rule, check.of, check.path.removesuffix("[]"), value), name="the region is ")
+        place = [region] if check.path.endswith("[]") else region
+        yield replace(with_value(base, rule, check.of, check.path.removesuffix("[]"), place), name="the region is ")
     elif check.place == "pair" and check.path:
         for value in check.bad_values:
             switched = with_value(base, rule, check.of, check.path, value)
