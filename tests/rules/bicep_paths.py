@@ -22,6 +22,11 @@ BLOCK = re.compile(r"^resource \w+ '([^'@]+)@([^']+)' = (\{\n.*?^\})$", re.MULTI
 COMMON = ("name", "parent", "location", "tags", "identity", "sku", "kind", "zones")
 """Members of every resource, which the list of properties does not have."""
 
+BY_HAND: dict[tuple[str, str], dict[str, Any]] = {
+    ("microsoft.alertsmanagement/actionrules", "2021-08-08"): {"properties": {}, "properties.enabled": {}}
+}
+"""Types that the file of the schema lacks (azure-rest-api-specs, AlertProcessingRule: enabled is written)."""
+
 
 def written(bicep: str) -> Iterator[tuple[str, str, str, Any]]:
     """Yield type, api-version, path and value of what a piece of Bicep writes."""
@@ -77,7 +82,7 @@ def fact(paths: dict[str, Any], path: str) -> dict[str, Any] | None:
 
 def main(schema: str) -> int:
     rows = [json.loads(line) for line in Path(schema).read_text("utf-8").splitlines()]
-    schemas = {(row["type"], row["api"]): row["paths"] for row in rows}
+    schemas = {(row["type"], row["api"]): row["paths"] for row in rows} | BY_HAND
     facts: dict[str, dict[str, Any]] = {}
     for type, api, path in sorted(all_written()):
         paths = schemas.get((type, api))
