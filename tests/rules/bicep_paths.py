@@ -23,9 +23,15 @@ COMMON = ("name", "parent", "location", "tags", "identity", "sku", "kind", "zone
 """Members of every resource, which the list of properties does not have."""
 
 BY_HAND: dict[tuple[str, str], dict[str, Any]] = {
-    ("microsoft.alertsmanagement/actionrules", "2021-08-08"): {"properties": {}, "properties.enabled": {}}
+    ("microsoft.alertsmanagement/actionrules", "2021-08-08"): {"properties": {}, "properties.enabled": {}},
+    ("microsoft.compute/galleries/images/versions", "2025-12-03"): {
+        "properties": {},
+        "properties.publishingProfile": {},
+        "properties.publishingProfile.targetRegions": {},
+        "properties.publishingProfile.targetRegions[].name": {},
+    },
 }
-"""Types that the file of the schema lacks (azure-rest-api-specs, AlertProcessingRule: enabled is written)."""
+"""Types that the file of the schema lacks (azure-rest-api-specs, AlertProcessingRule and GalleryImageVersion)."""
 
 
 def written(bicep: str) -> Iterator[tuple[str, str, str, Any]]:
