@@ -3,9 +3,9 @@
 A policy is XML that may hold secrets: of each, a snapshot keeps the elements that say who may call, and nothing else.
 """
 
+import enum
 import re
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
 from xml.sax.saxutils import escape, quoteattr
@@ -379,7 +379,7 @@ def _claims(element: Element) -> set[str]:
     return {each.attributes.get("name", "").lower() for each in claims} - {""}
 
 
-class Issuer(Enum):
+class Issuer(enum.Enum):
     """Who signs the tokens that a policy accepts."""
 
     one = "one tenant of Microsoft Entra ID"

@@ -1,8 +1,8 @@
 """HDInsight: the gateway, SSH, the Kafka REST proxy and the applications of a cluster, behind public addresses or a subnet."""
 
+import functools
+import operator
 from collections.abc import Iterator
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from msgspec.structs import replace
@@ -74,7 +74,7 @@ def network(cluster: Resource, index: Index, port: int) -> Lock:
     found = [subnet_port_lock(index, each, port, hop) for each in inside]
     widest = max(found, key=lambda each: max(each.levels, default=0))
     others = (Lock(each.grants, each.possible_grants) for each in found if each is not widest)
-    return reduce(or_, others, widest) | grant(Reach.private, seen) | own
+    return functools.reduce(operator.or_, others, widest) | grant(Reach.private, seen) | own
 
 
 def _ports(cluster: Resource) -> Iterator[tuple[str, str, int]]:

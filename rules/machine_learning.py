@@ -1,7 +1,7 @@
 """Azure Machine Learning workspaces, hubs and projects: their network, and what is read below them."""
 
+import contextlib
 import re
-from contextlib import suppress
 from typing import Any
 
 from scanner.model.addresses import BadAddress, parse, union
@@ -145,7 +145,7 @@ def _named_addresses(workspace: Resource) -> Lock | None:
 def _has_every_address(value: Any) -> bool:
     """Return whether a list of addresses has every one of IPv4."""
     found = [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
-    with suppress(BadAddress):
+    with contextlib.suppress(BadAddress):
         return (parse("0.0.0.0/0") - union([parse(each) for each in found])).is_empty
     return False
 
