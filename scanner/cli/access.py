@@ -14,6 +14,7 @@ from scanner.cli.common import print_json, show_broken, stopping
 from scanner.collect.permissions import SubscriptionPermissions, read_group_roles
 from scanner.collect.plan import Plan, Scope
 from scanner.config.settings import Settings
+from scanner.document.schema import now
 from scanner.errors import InputError
 from scanner.exit_codes import FINE, INCOMPLETE
 from scanner.model.ids import SUBSCRIPTION, group_of, name_of, subscription_of
@@ -398,7 +399,7 @@ async def _ask(rules: RuleSet, settings: Settings, screen: Screen) -> AskedPermi
     scope, groups = _scope_of(settings)
     async with connect(way, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
         show_logins(reader.labels, reader.notes, screen)
-        store, progress = Store(Header(taken="", cloud=reader.cloud)), _AccountAndScopes(screen)
+        store, progress = Store(Header(taken=now(), cloud=reader.cloud)), _AccountAndScopes(screen)
         seen = await view_subscriptions(reader, scope, Plan(rules.read(), ()), store, progress)
         screen.counts(0, 0, 0, 0)
         granted = {each.id.lower(): each.roles for each in seen}

@@ -160,4 +160,4 @@ def test_the_demo_misses_the_same_permissions_for_a_scan_and_for_the_check() -> 
     assert refused(lines) == missing(said)
     assert {action for subscription, action in missing(said) if subscription == PROD} == {CONTAINERS.lower()}
     assert shown - of_subscription == {next(row["action"].lower() for row in said["missing"] if not row["rules"])}
-    assert len(shown & of_subscription) == 15, "what is set on a subscription that is visible in part"
+    assert len(shown & of_subscription) == 16, "what is set on a subscription that is visible in part"

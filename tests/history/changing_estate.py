@@ -101,7 +101,7 @@ def server(addresses: tuple[str, str] = ONE) -> list[Json]:
             "auditingSettings/default",
             state="Enabled",
             auditActionsAndGroups=[*AUDITED],
-            storageEndpoint="https://strevisjon.blob.core.windows.net/",
+            storageEndpoint="https://stjournal.blob.core.windows.net/",
             retentionDays=0,
             isManagedIdentityInUse=True,
         ),

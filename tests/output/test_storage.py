@@ -93,7 +93,7 @@ def test_names_that_are_none(name: str) -> None:
         ("", {"AZURE_STORAGE_ACCOUNT_NAME": "stnightly"}, "china", "", "https://stnightly.blob.core.chinacloudapi.cn"),
         ("stnightly", {}, "us-government", "", "https://stnightly.blob.core.usgovcloudapi.net"),
         ("stnightly", {}, "public", "https://management.chinacloudapi.cn/", "https://stnightly.blob.core.chinacloudapi.cn"),
-        ("st.z01.blob.storage.azure.net", {}, "public", "", "https://st.z01.blob.storage.azure.net"),
+        ("sta.z01.blob.storage.azure.net", {}, "public", "", "https://sta.z01.blob.storage.azure.net"),
         ("", {"AZURE_STORAGE_SERVICE_ENDPOINT": "https://st.local:10000/st/"}, "public", "", "https://st.local:10000/st"),
         ("stother", {"AZURE_STORAGE_ACCOUNT_NAME": "stnightly"}, "public", "", "https://stother.blob.core.windows.net"),
     ],
