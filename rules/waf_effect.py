@@ -116,13 +116,14 @@ def corrected(policy: Resource, fault: str) -> Iterator[Cause]:
 
 
 class CustomRule(NamedTuple):
-    """A custom rule. `conditions`: all of them must match."""
+    """A custom rule. `conditions`: all of them must match. `only_floods`: it counts requests, and stops those above a limit."""
 
     name: str
     priority: int
     action: str
     is_enabled: bool
     blocks: bool
+    only_floods: bool
     conditions: list["Condition"]
 
 
@@ -153,6 +154,7 @@ def _rule(rule: Any, path: str, front: bool) -> CustomRule:
         action,
         not same(state, "Disabled"),
         blocks,
+        same(value_at(rule, "ruleType"), "RateLimitRule"),
         conditions,
     )
 
@@ -163,15 +165,20 @@ def allows_all(rules: list[CustomRule], path: str, index: Index) -> CustomRule |
     Raises Unread for a rule that allows requests by what callers choose, whose share is not known.
     """
     unclear: Unread | None = None
+    # Whether a rule before blocks all but a part of unknown size.
+    is_limited = False
     for each in rules:
         if not each.is_enabled or not (same(each.action, "Allow") or each.blocks):
             continue
         matches = matches_all(each.conditions, index)
-        if matches and same(each.action, "Block"):
-            break
-        if matches and same(each.action, "Allow"):
+        if same(each.action, "Block") and matches and not each.only_floods:
+            left = [_matches(_negated(condition), index) for condition in each.conditions]
+            if not any(one is None or one for one in left):
+                break
+            is_limited = is_limited or True not in left
+        if matches and same(each.action, "Allow") and not is_limited:
             return each
-        if matches is None and same(each.action, "Allow"):
+        if matches is not False and same(each.action, "Allow"):
             why = f"the rule {each.name} allows requests before the managed rules, by what a caller can choose"
             unclear = unclear or Unread(f"{path}[].matchConditions", why)
     if unclear is not None:
@@ -231,6 +238,8 @@ def _matches(condition: Condition, index: Index) -> bool | None:
     if operator == "any":
         return not condition.negated
     if operator == "ipmatch":
+        if not condition.variables or not all(each in _SENDERS for each in condition.variables):
+            return None
         return _addresses(condition.values, condition.negated, index)
     everything = _is_everything(condition)
     if condition.negated:
@@ -241,6 +250,15 @@ def _matches(condition: Condition, index: Index) -> bool | None:
     # A path is no choice of a caller: an attack on another path is inspected.
     is_path = condition.variables == ("requesturi",) and operator in ("equal", "beginswith")
     return False if is_path and condition.values else None
+
+
+def _negated(condition: Condition) -> Condition:
+    """Return the condition that matches what this one does not."""
+    return condition._replace(negated=None if condition.negated is None else not condition.negated)
+
+
+_SENDERS = ("remoteaddr", "socketaddr")
+"""The variables that are the address of a caller. Others are what a caller writes."""
 
 
 def _addresses(values: tuple[str, ...], negated: bool, index: Index) -> bool | None:
