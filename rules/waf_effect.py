@@ -58,11 +58,11 @@ def effect(policy: Resource, index: Index) -> Verdict:
         return Fail(seen, DISABLED)
     if same(policy.get(MODE), "Detection"):
         return Fail(seen, ONLY_DETECTS)
-    for path, good in ((state, "Enabled"), (MODE, "Prevention")):
-        if not same(policy.require(path), good):
-            return unknown(unknown_value(path, policy.get(path)), evidence=seen)
     path = FRONT_RULES if is_front(policy) else GATEWAY_RULES
     try:
+        for switch, good in ((state, "Enabled"), (MODE, "Prevention")):
+            if not same(policy.require(switch), good):
+                return unknown(unknown_value(switch, policy.get(switch)), evidence=seen)
         rules = custom_rules(policy, path)
         around = allows_all(rules, path, index)
         if around is not None:
