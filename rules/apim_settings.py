@@ -182,6 +182,9 @@ def old_versions(service: Resource, index: Index) -> Verdict:
 
 PLATFORM = "platformVersion"
 SUPPORTED = ("stv2", "stv2.1", "mtv1")
+V2_TIERS = ("BasicV2", "StandardV2", "PremiumV2")
+"""Their platform has no name in the API. api-management/compute-infrastructure: stv1 is of classic tiers alone."""
+NO_NAME = "undetermined"
 
 
 def retired_platform(service: Resource, index: Index) -> Verdict:
@@ -197,7 +200,8 @@ def retired_platform(service: Resource, index: Index) -> Verdict:
         return Fail(old)
     if places is None:
         return unknown(not_returned_or_unknown("properties.additionalLocations"))
-    unclear = next((path for path, value in found if not is_one(value, SUPPORTED)), "")
+    good = (*SUPPORTED, NO_NAME) if in_tier(service, V2_TIERS) else SUPPORTED
+    unclear = next((path for path, value in found if not is_one(value, good)), "")
     if unclear:
         return unknown(not_returned_or_unknown(unclear))
     return Pass(tuple(Evidence(path, value, SUPPORTED[0]) for path, value in found))

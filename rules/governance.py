@@ -134,14 +134,19 @@ def _silence(notification: Any, index: Index) -> str | None:
     enabled = member(notification, "enabled")
     if not isinstance(enabled, bool):
         raise not_returned("properties.notifications.*.enabled")
-    people = [text for name in ("contactEmails", "contactRoles") for text in _texts(member(notification, name), name)]
-    groups = _texts(member(notification, "contactGroups"), "contactGroups")
+    people = [text for name in ("contactEmails", "contactRoles") for text in _named(notification, name)]
+    groups = _named(notification, "contactGroups")
     if not enabled or not (people or groups):
         return ""
     if people:
         return None
     fault = unheard(groups, index)
     return None if fault is None else f"its action group notifies no one: {fault.path} is {display_value(fault.value)}"
+
+
+def _named(notification: Any, name: str) -> list[str]:
+    """Return the recipients of a notification in one of its lists. An empty text is no one."""
+    return [each for each in _texts(member(notification, name), name) if each.strip()]
 
 
 def _texts(value: Any, name: str) -> list[str]:

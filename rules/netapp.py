@@ -1,5 +1,6 @@
 """Azure NetApp Files: accounts, and the volumes of their capacity pools with export policies."""
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from scanner.model.checks import check_value
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.severity import Severity
@@ -163,7 +165,8 @@ def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
         return replace(made, authentication=_perhaps(made.authentication, missing))
     if wide is None:
         return replace(made, counts_as_closed_up_to=Reach.private, justification=NAMED)
-    seen = tuple(each.with_evidence((wide,)) for each in made.authentication.grants)
+    cause = _narrows(volume)
+    seen = tuple(replace(each.with_evidence((wide,)), cause=cause) for each in made.authentication.grants)
     return replace(
         made,
         authentication=replace(made.authentication, grants=seen),
@@ -171,6 +174,20 @@ def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
         max_severity_up_to=Reach.private,
         justification=NFS_ARGUMENT,
     )
+
+
+def _narrows(volume: Resource) -> Cause:
+    """Return what narrows the export rules that allow every client: a command that names each of them by its place."""
+    open_rules = (
+        f"{RULES}[{place}].allowedClients=<YOUR_RANGE>"
+        for place, each in enumerate(volume.items(RULES))
+        if not _allows_nothing(each) and is_everyone(get_path(each, "allowedClients"))
+    )
+    command = f"az resource update --ids {shlex.quote(volume.id)} --set {' '.join(open_rules)}"
+    words = (
+        f"Name the clients in each export rule that is open: `{command}`. Kerberos is chosen when a volume is created."
+    )
+    return Cause("", RULES, words=(words,))
 
 
 def _perhaps(lock: Lock, missing: Unread) -> Lock:

@@ -58,11 +58,11 @@ def effect(policy: Resource, index: Index) -> Verdict:
         return Fail(seen, DISABLED)
     if same(policy.get(MODE), "Detection"):
         return Fail(seen, ONLY_DETECTS)
-    for path, good in ((state, "Enabled"), (MODE, "Prevention")):
-        if not same(policy.require(path), good):
-            return unknown(unknown_value(path, policy.get(path)), evidence=seen)
     path = FRONT_RULES if is_front(policy) else GATEWAY_RULES
     try:
+        for switch, good in ((state, "Enabled"), (MODE, "Prevention")):
+            if not same(policy.require(switch), good):
+                return unknown(unknown_value(switch, policy.get(switch)), evidence=seen)
         rules = custom_rules(policy, path)
         around = allows_all(rules, path, index)
         if around is not None:
@@ -116,13 +116,14 @@ def corrected(policy: Resource, fault: str) -> Iterator[Cause]:
 
 
 class CustomRule(NamedTuple):
-    """A custom rule. `conditions`: all of them must match."""
+    """A custom rule. `conditions`: all of them must match. `only_floods`: it counts requests, and stops those above a limit."""
 
     name: str
     priority: int
     action: str
     is_enabled: bool
     blocks: bool
+    only_floods: bool
     conditions: list["Condition"]
 
 
@@ -153,6 +154,7 @@ def _rule(rule: Any, path: str, front: bool) -> CustomRule:
         action,
         not same(state, "Disabled"),
         blocks,
+        same(value_at(rule, "ruleType"), "RateLimitRule"),
         conditions,
     )
 
@@ -163,15 +165,20 @@ def allows_all(rules: list[CustomRule], path: str, index: Index) -> CustomRule |
     Raises Unread for a rule that allows requests by what callers choose, whose share is not known.
     """
     unclear: Unread | None = None
+    # Whether a rule before blocks all but a part of unknown size.
+    is_limited = False
     for each in rules:
         if not each.is_enabled or not (same(each.action, "Allow") or each.blocks):
             continue
         matches = matches_all(each.conditions, index)
-        if matches and same(each.action, "Block"):
-            break
-        if matches and same(each.action, "Allow"):
+        if same(each.action, "Block") and matches and not each.only_floods:
+            left = [_matches(_negated(condition), index) for condition in each.conditions]
+            if not any(one is None or one for one in left):
+                break
+            is_limited = is_limited or True not in left
+        if matches and same(each.action, "Allow") and not is_limited:
             return each
-        if matches is None and same(each.action, "Allow"):
+        if matches is not False and same(each.action, "Allow"):
             why = f"the rule {each.name} allows requests before the managed rules, by what a caller can choose"
             unclear = unclear or Unread(f"{path}[].matchConditions", why)
     if unclear is not None:
@@ -180,32 +187,41 @@ def allows_all(rules: list[CustomRule], path: str, index: Index) -> CustomRule |
 
 
 class Condition(NamedTuple):
-    """A condition of a rule. `negated` is None, and `operator` "", where it is not known."""
+    """A condition of a rule. `negated` is None, and `operator` "", where it is not known. `is_of_sender`: it is about the
+    address of a caller, not about what a caller writes.
+    """
 
     operator: str
     variables: tuple[str, ...]
     negated: bool | None
     values: tuple[str, ...]
+    is_of_sender: bool
+
+
+GATEWAY_SENDERS = ("RemoteAddr",)
+FRONT_SENDERS = ("RemoteAddr", "SocketAddr")
+"""The variables that are the address of a caller."""
 
 
 def _gateway_condition(condition: Any) -> Condition:
     variables = known_objects(condition, "matchVariables")
     # The API spells it so.
     negated, values = value_at(condition, "negationConditon"), value_at(condition, "matchValues")
-    return _of(condition, [text_at(each, "variableName") for each in variables], negated, values)
+    return _of(condition, [text_at(each, "variableName") for each in variables], negated, values, GATEWAY_SENDERS)
 
 
 def _front_condition(condition: Any) -> Condition:
     negated, values = value_at(condition, "negateCondition"), value_at(condition, "matchValue")
-    return _of(condition, [text_at(condition, "matchVariable")], negated, values)
+    return _of(condition, [text_at(condition, "matchVariable")], negated, values, FRONT_SENDERS)
 
 
-def _of(condition: Any, variables: list[str], negated: Any, values: Any) -> Condition:
+def _of(condition: Any, variables: list[str], negated: Any, values: Any, senders: tuple[str, ...]) -> Condition:
     return Condition(
         text_at(condition, "operator").lower(),
         tuple(each.lower() for each in variables),
         False if is_absent(negated) else negated if isinstance(negated, bool) else None,
         tuple(values) if is_list_of_texts(values) else (),
+        bool(variables) and all(is_one(each, senders) for each in variables),
     )
 
 
@@ -231,6 +247,8 @@ def _matches(condition: Condition, index: Index) -> bool | None:
     if operator == "any":
         return not condition.negated
     if operator == "ipmatch":
+        if not condition.is_of_sender:
+            return None
         return _addresses(condition.values, condition.negated, index)
     everything = _is_everything(condition)
     if condition.negated:
@@ -241,6 +259,11 @@ def _matches(condition: Condition, index: Index) -> bool | None:
     # A path is no choice of a caller: an attack on another path is inspected.
     is_path = condition.variables == ("requesturi",) and operator in ("equal", "beginswith")
     return False if is_path and condition.values else None
+
+
+def _negated(condition: Condition) -> Condition:
+    """Return the condition that matches what this one does not."""
+    return condition._replace(negated=None if condition.negated is None else not condition.negated)
 
 
 def _addresses(values: tuple[str, ...], negated: bool, index: Index) -> bool | None:

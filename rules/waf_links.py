@@ -97,6 +97,14 @@ _MOST = 3
 
 POLICY_ID = "properties.firewallPolicy.id"
 LEGACY = "properties.webApplicationFirewallConfiguration"
+LEGACY_DETECTS = "the gateway's own configuration is in detection mode"
+PREVENT = Cause(
+    "",
+    f"{LEGACY}.firewallMode",
+    value="Prevention",
+    command="az resource update --ids {cause} --set {path}=Prevention",
+)
+"""A policy that differs from the configuration is refused without forceFirewallPolicyAssociation (azure-mgmt-network)."""
 WITH_WAF = ("WAF", "WAF_v2")
 WITHOUT_WAF = ("Standard", "Standard_v2", "Basic")
 """azure-mgmt-network, ApplicationGatewayTier."""
@@ -178,7 +186,10 @@ def _under(gateway: Resource, name: str, policy: str) -> Published:
     if not is_one(tier, WITH_WAF):
         raise unknown_value("properties.sku.tier", tier)
     policy = policy or known_text(gateway.body, POLICY_ID)
-    return Published(name, policy, None if policy else _legacy(gateway))
+    if policy:
+        return Published(name, policy)
+    fault = _legacy(gateway)
+    return Published(name, "", fault, (PREVENT,) if fault == LEGACY_DETECTS else ())
 
 
 def _legacy(gateway: Resource) -> str:
@@ -189,7 +200,7 @@ def _legacy(gateway: Resource) -> str:
     if not same(gateway.require(switch), True):
         raise unknown_value(switch, gateway.get(switch))
     if same(gateway.get(mode), "Detection"):
-        return "the gateway's own configuration is in detection mode"
+        return LEGACY_DETECTS
     if not same(gateway.require(mode), "Prevention"):
         raise unknown_value(mode, gateway.get(mode))
     return ""

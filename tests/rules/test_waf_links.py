@@ -1,0 +1,21 @@
+"""The fix of a gateway without an effective firewall follows the cause."""
+
+import pytest
+
+from tests.rules import examples
+from tests.rules.simulate import fix_of, fixed
+
+
+@pytest.mark.parametrize(
+    ("example", "setting"),
+    [
+        ("a gateway without a policy", "firewallPolicy.id=<WAF_POLICY_ID>"),
+        ("the configuration of an old gateway in the mode Detection", "firewallMode=Prevention"),
+    ],
+)
+def test_the_fix_follows_the_cause(example: str, setting: str) -> None:
+    case = next(each for each in examples.cases() if each.name == f"gateway: {example}")
+    (found,) = (each for each in fixed(case) if each.finding.rule == "application-gateway-no-waf")
+    (command,) = fix_of(found).commands
+    assert command.endswith(setting)
+    assert found.status == "pass"
