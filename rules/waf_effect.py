@@ -187,41 +187,32 @@ def allows_all(rules: list[CustomRule], path: str, index: Index) -> CustomRule |
 
 
 class Condition(NamedTuple):
-    """A condition of a rule. `negated` is None, and `operator` "", where it is not known. `is_of_sender`: it is about the
-    address of a caller, not about what a caller writes.
-    """
+    """A condition of a rule. `negated` is None, and `operator` "", where it is not known."""
 
     operator: str
     variables: tuple[str, ...]
     negated: bool | None
     values: tuple[str, ...]
-    is_of_sender: bool
-
-
-GATEWAY_SENDERS = ("RemoteAddr",)
-FRONT_SENDERS = ("RemoteAddr", "SocketAddr")
-"""The variables that are the address of a caller."""
 
 
 def _gateway_condition(condition: Any) -> Condition:
     variables = known_objects(condition, "matchVariables")
     # The API spells it so.
     negated, values = value_at(condition, "negationConditon"), value_at(condition, "matchValues")
-    return _of(condition, [text_at(each, "variableName") for each in variables], negated, values, GATEWAY_SENDERS)
+    return _of(condition, [text_at(each, "variableName") for each in variables], negated, values)
 
 
 def _front_condition(condition: Any) -> Condition:
     negated, values = value_at(condition, "negateCondition"), value_at(condition, "matchValue")
-    return _of(condition, [text_at(condition, "matchVariable")], negated, values, FRONT_SENDERS)
+    return _of(condition, [text_at(condition, "matchVariable")], negated, values)
 
 
-def _of(condition: Any, variables: list[str], negated: Any, values: Any, senders: tuple[str, ...]) -> Condition:
+def _of(condition: Any, variables: list[str], negated: Any, values: Any) -> Condition:
     return Condition(
         text_at(condition, "operator").lower(),
         tuple(each.lower() for each in variables),
         False if is_absent(negated) else negated if isinstance(negated, bool) else None,
         tuple(values) if is_list_of_texts(values) else (),
-        bool(variables) and all(is_one(each, senders) for each in variables),
     )
 
 
@@ -247,7 +238,7 @@ def _matches(condition: Condition, index: Index) -> bool | None:
     if operator == "any":
         return not condition.negated
     if operator == "ipmatch":
-        if not condition.is_of_sender:
+        if not condition.variables or not all(each in _SENDERS for each in condition.variables):
             return None
         return _addresses(condition.values, condition.negated, index)
     everything = _is_everything(condition)
@@ -264,6 +255,10 @@ def _matches(condition: Condition, index: Index) -> bool | None:
 def _negated(condition: Condition) -> Condition:
     """Return the condition that matches what this one does not."""
     return condition._replace(negated=None if condition.negated is None else not condition.negated)
+
+
+_SENDERS = ("remoteaddr", "socketaddr")
+"""The variables that are the address of a caller. Others are what a caller writes."""
 
 
 def _addresses(values: tuple[str, ...], negated: bool, index: Index) -> bool | None:
