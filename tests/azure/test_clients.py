@@ -29,7 +29,7 @@ def clients(graph: bool) -> tuple[ArmClient, dict[str, Any]]:
     """The reader's client of ARM after a collection, and its management clients."""
 
     async def read(reader: AzureReader) -> tuple[ArmClient, dict[str, Any]]:
-        await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="x")), RecordedProgress())
+        await collect(reader, Scope(graph=graph), PLAN, Store(Header(taken="2026-11-25T02:00:00Z")), RecordedProgress())
         return reader._arm, dict(reader._arm.sender.clients)
 
     return reading(box(), read)

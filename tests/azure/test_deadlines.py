@@ -44,7 +44,7 @@ def timed(running: Sandbox, **way: Any) -> tuple[Result, float]:
 def test_a_list_that_is_throttled_for_ever_is_a_gap_after_the_patience(after: int, most: float) -> None:
     result, took = timed(box(faults=[Fault("throttle", VAULTS, retry_after=after)]))
     assert result.gaps[VAULTS]["status"] == 429
-    assert result.gaps[VAULTS]["resources"] == 1, "Resource Graph counts the vault that was not read"
+    assert "resources" not in result.gaps[VAULTS], "the vault that Resource Graph shows is not missing"
     assert took <= most
     assert STORAGE in result.reads, "others are read"
 
