@@ -23,6 +23,7 @@ _CODE = {
         "addresses",
         "checks",
         "control_planes",
+        "index",
         "keys",
         "kept",
         "places",

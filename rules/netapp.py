@@ -178,14 +178,14 @@ def _exposure(volume: Resource, pool: str, index: Index) -> Exposure:
 
 def _narrows(volume: Resource) -> Cause:
     """Return what narrows the export rules that allow every client: a command that names each of them by its place."""
-    open_rules = (
+    settings = " ".join(
         f"{RULES}[{place}].allowedClients=<YOUR_RANGE>"
         for place, each in enumerate(volume.items(RULES))
         if not _allows_nothing(each) and is_everyone(get_path(each, "allowedClients"))
     )
-    command = f"az resource update --ids {shlex.quote(volume.id)} --set {' '.join(open_rules)}"
     words = (
-        f"Name the clients in each export rule that is open: `{command}`. Kerberos is chosen when a volume is created."
+        f"Name the clients in each export rule that is open: `az resource update --ids {shlex.quote(volume.id)} "
+        f"--set {settings}`. Kerberos is chosen when a volume is created."
     )
     return Cause("", RULES, words=(words,))
 

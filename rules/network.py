@@ -348,7 +348,7 @@ def named_part(gateway: Resource, path: str, name: str) -> Any:
     """Return the part of a gateway with a name. Raises Unread where Azure did not return it."""
     found = next((each for each in gateway.objects(path) if name_in(each) == name), None)
     if found is None:
-        raise not_returned(f"{path} {name}")
+        raise not_returned(f"{path}[{name}]")
     return found
 
 

@@ -53,7 +53,7 @@ def without_waf(controller: Resource, index: Index) -> Verdict:
     strange = [value for value in values.values() if not is_absent(value) and not isinstance(value, str)]
     named = [Published(name, value) for name, value in values.items() if isinstance(value, str) and value]
     path = f"securityPolicies[].{WAF}"
-    verdict = protected(named, path, GATEWAY_POLICY, index, NOTHING)
+    verdict = protected(named, GATEWAY_POLICY, index, NOTHING)
     if isinstance(verdict, Fail):
         return verdict
     found.all()

@@ -41,7 +41,7 @@ def does_not_block(policy: Resource, index: Index) -> Verdict:
         return verdict
     # The command of the row sets mode and state.
     causes = () if verdict.message in (DISABLED, ONLY_DETECTS) else tuple(corrected(policy, verdict.message))
-    return Fail(verdict.evidence, f"It {verdict.message}.", causes=causes)
+    return Fail(verdict.evidence, f"This policy {verdict.message}.", causes=causes)
 
 
 def rule_sets(policy: Resource) -> list[Any]:

@@ -41,6 +41,8 @@ from .network import LISTENERS, ROUTING, name_in, reference
 from .waf_effect import FRONT_POLICY, GATEWAY_POLICY, corrected, effect
 
 NO_POLICY = "no policy"
+POLICIES = "web application firewall policies"
+"""Not a property: the value of this evidence is a text of ours, and is translated."""
 ONLY_REDIRECTS = "it only redirects, so no request reaches a back end"
 
 
@@ -56,7 +58,7 @@ class Published(NamedTuple):
     causes: tuple[Cause, ...] = ()
 
 
-def protected(found: Iterable[Published], path: str, type: str, index: Index, attach: Cause) -> Verdict:
+def protected(found: Iterable[Published], type: str, index: Index, attach: Cause) -> Verdict:
     """Fail where something that forwards requests has no policy that blocks. `attach`: what gives it a policy."""
     faults: dict[str, str] = {}
     causes: dict[str, Cause] = {}
@@ -77,17 +79,17 @@ def protected(found: Iterable[Published], path: str, type: str, index: Index, at
             continue
         verdict = effect(policy, index)
         if isinstance(verdict, Fail):
-            faults[each.name] = f"{policy.name} {verdict.message}"
+            faults[each.name] = f"the policy {policy.name} {verdict.message}"
             causes.update((cause.key(), cause) for cause in corrected(policy, verdict.message))
         elif isinstance(verdict, Unknown):
             unclear.append(Unread(f"the WAF policy {policy.name}", verdict.why))
     if faults:
         listed = [f"{name}: {fault}" for name, fault in faults.items()]
         told = "; ".join(listed[:_MOST]) + (f"; and {len(listed) - _MOST} more" if len(listed) > _MOST else "")
-        return Fail((Evidence(path, listed, "a policy that blocks"),), f"{told}.", causes=tuple(causes.values()))
+        return Fail((Evidence(POLICIES, listed, "a policy that blocks"),), f"{told}.", causes=tuple(causes.values()))
     if unclear:
         return unknown(*unclear)
-    return Pass((Evidence(path, names, "a policy that blocks"),))
+    return Pass((Evidence(POLICIES, names, "a policy that blocks"),))
 
 
 _MOST = 3
@@ -141,7 +143,7 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
             found += _of_rule(gateway, listener, rule)
     if not found:
         return NotApplicable(ONLY_REDIRECTS if rules else "no rule leads from a public listener to a back end")
-    return protected(found, f"{LISTENERS}[].name", GATEWAY_POLICY, index, ATTACH)
+    return protected(found, GATEWAY_POLICY, index, ATTACH)
 
 
 def public_frontends(gateway: Resource) -> set[str]:
@@ -232,13 +234,13 @@ def classic_front_door_without_waf(front_door: Resource, index: Index) -> Verdic
             continue
         for name in _ends_of(rule):
             if name not in ends:
-                raise not_returned(f"{ENDS} {name}")
+                raise not_returned(f"{ENDS}[{name}]")
             policies = dict.fromkeys(filter(None, (known_text(ends[name], LINK), known_text(rule, LINK))))
             # Which of two policies comes first is not documented, so that both must block.
             found += [Published(network.name_of(ends[name]), each) for each in policies or ("",)]
     if not found:
         return NotApplicable(ONLY_REDIRECTS)
-    return protected(found, f"{ENDS}[].{LINK}", FRONT_POLICY, index, ATTACH_TO_HOST)
+    return protected(found, FRONT_POLICY, index, ATTACH_TO_HOST)
 
 
 def _ends_of(rule: Any) -> list[str]:
@@ -284,7 +286,7 @@ def profile_without_waf(profile: Resource, index: Index) -> Verdict:
     ]
     if policies.gap is not None and any(not each.policy for each in found):
         raise policies.gap
-    verdict = protected(found, "securityPolicies[].properties.parameters", FRONT_POLICY, index, ATTACH_TO_DOMAIN)
+    verdict = protected(found, FRONT_POLICY, index, ATTACH_TO_DOMAIN)
     if isinstance(verdict, Fail):
         return verdict
     for missing in (gap, policies.gap):

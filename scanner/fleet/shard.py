@@ -33,7 +33,7 @@ MOST_LOST = 10
 """The attempts after which it is given up where they end without an error, as of a process that was killed for its
 memory."""
 MOST_AT_ONCE = 3
-"""The attempts that go on at the same time: one more message than that is of nobody who needs a worker."""
+"""The attempts that go on at the same time: a worker drops any message beyond that."""
 
 
 class ShardFailed(Exception):

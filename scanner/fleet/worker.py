@@ -26,7 +26,7 @@ POLL_SECONDS = 0.5
 OUTAGE_SECONDS = 5.0
 """How often a broker that does not answer is tried again."""
 TOLD = 5
-"""How many messages that are none are told one by one; of more, each hundredth."""
+"""How many malformed messages are reported one by one; beyond that, every hundredth."""
 
 
 class Worker(Struct):

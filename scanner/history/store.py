@@ -206,7 +206,7 @@ def _known(connection: Connection, of: Set[str]) -> Iterator[tuple[int, Item]]:
 
 
 def item_of(values: Iterable[Any]) -> Item:
-    """Return the item that a row of its columns holds. Raises UnknownWord for one of a newer version, or of nobody."""
+    """Return the item that a row of its columns holds. Raises UnknownWord for a value of a newer or unknown version."""
     found = Item(**dict(zip(FIELDS, values, strict=True)))
     for name, known in _WORDS:
         if getattr(found, name) not in known:

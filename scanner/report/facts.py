@@ -23,7 +23,7 @@ _NAMES = frozenset({
 """Fields whose value may be a name with spaces; the value of any other is of one word, or it is said too. A name of
 several words in lower case leaves the text in English, because it may be a text of ours.
 """
-_LISTS = frozenset({"failing", "own"})
+_LISTS = frozenset({"failing", "own", "settings"})
 """Fields whose value is a list of names, never a text."""
 _TEXTS = frozenset({"allowed", "change", "lacks", "several", "sources", "told", "what", "where", "why"})
 """Fields whose value is a text of ours, never a name."""
@@ -38,10 +38,12 @@ _LIST = re.compile(rf"({_ADDRESS}(?:, {_ADDRESS})*)(?: and (?:(\d+) more|({_ADDR
 _PUBLIC = re.compile(r"([\d,]+) public (IPv[46]) addresses \((.+)\)")
 _NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+")
 _VALUE = re.compile(
-    r"\S+|\d{3} \w+|\S+ \(\d+\)|[\w/.-]+ (?:[\w-]+\.)+[\w.\[\]]+|[A-Z][\w-]*(?: [A-Z][\w-]*){1,3}", re.ASCII
+    r"\S+|\d{3} \w+|\S+ \(\d+\)|[\w/.-]+ (?:[\w-]+\.)+[\w.\[\]]+|[A-Z][\w-]*(?: [A-Z][\w-]*){1,3}"
+    r"|properties\.[\w.]+\[[^\[\]:;]{1,80}\][\w.\[\]]*",
+    re.ASCII,
 )
-"""What is the same in every language: one word, a status of HTTP, a rule with its priority, a read with a path, and the
-name of a product."""
+"""What is the same in every language: one word, a status of HTTP, a rule with its priority, a read with a path, the name
+of a product, and a property of a part with a name."""
 _AROUND = re.compile(r"^([ ,;]*)(.*?)([ ,;]*\.?)$", re.DOTALL)
 _QUOTED = re.compile(r"""('.*'|".*"|['"].{79}\.{3}) ([a-z].*)""")
 _PARTS = re.compile("[:;] ")

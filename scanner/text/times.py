@@ -1,6 +1,6 @@
-"""Times that files state: read in one way, within bounds, and never shown as they stand.
+"""Times that files state: read in one way, within bounds, and never shown unparsed.
 
-A file of 2099 would be the newest scan for ever, and what it found later scans would not report.
+A file dated 2099 would always be the newest scan, and later scans would not report its findings.
 """
 
 import re
