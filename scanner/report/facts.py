@@ -42,8 +42,8 @@ _VALUE = re.compile(
     r"|properties\.[\w.]+\[[^\[\]:;]{1,80}\][\w.\[\]]*",
     re.ASCII,
 )
-"""What is the same in every language: one word, a status of HTTP, a rule with its priority, a read with a path, the name
-of a product, and a property of a part with a name."""
+"""What is the same in every language: one word, a status of HTTP, a rule with its priority, a read with a path, the
+name of a product, and a property of a part with a name."""
 _AROUND = re.compile(r"^([ ,;]*)(.*?)([ ,;]*\.?)$", re.DOTALL)
 _QUOTED = re.compile(r"""('.*'|".*"|['"].{79}\.{3}) ([a-z].*)""")
 _PARTS = re.compile("[:;] ")
