@@ -24,6 +24,7 @@ CHILDREN = (
     "microsoft.cache/redisenterprise/databases", "microsoft.containerregistry/registries/replications",
     "microsoft.cognitiveservices/accounts/projects", "microsoft.cdn/profiles/afdendpoints",
     "microsoft.cdn/profiles/endpoints", "microsoft.compute/capacityreservationgroups/capacityreservations",
+    "microsoft.compute/galleries/images", "microsoft.compute/galleries/images/versions",
     "microsoft.healthcareapis/workspaces/dicomservices", "microsoft.healthcareapis/workspaces/fhirservices",
     "microsoft.machinelearningservices/workspaces/batchendpoints",
     "microsoft.machinelearningservices/workspaces/onlineendpoints",
@@ -32,6 +33,7 @@ CHILDREN = (
     "microsoft.netapp/netappaccounts/capacitypools", "microsoft.netapp/netappaccounts/capacitypools/volumes",
     "microsoft.network/networkwatchers/flowlogs", "microsoft.servicenetworking/trafficcontrollers/frontends",
     "microsoft.servicenetworking/trafficcontrollers/securitypolicies", "microsoft.signalrservice/signalr/replicas",
+    "microsoft.signalrservice/webpubsub/replicas",
     "microsoft.synapse/workspaces/sqlpools",
 )  # fmt: skip
 """Child types that the table `resources` has (learn.microsoft.com, "table and resource type reference")."""
