@@ -19,7 +19,7 @@ from scanner.model.resource import Resource
 from scanner.snapshot.bundles import grouped, locations_of
 from scanner.snapshot.format import ReadLine, SnapshotLine, encoder, sort_key, url_of
 from tests.estate.test_expected import Scanned
-from tests.rules.simulate import FIELD_VALUES, overlaid_body, problems
+from tests.rules.simulate import FIELD_VALUES, NEW_FLOW_LOG, overlaid_body, problems
 from tests.sampled import some
 
 LEFT = {
@@ -83,7 +83,7 @@ def overlaid(lines: list[SnapshotLine], steps: tuple[Step, ...]) -> list[Snapsho
     edits: dict[str, list[Edit]] = defaultdict(list)
     for each in steps:
         if isinstance(each, Edit):
-            edits[each.resource.lower()].append(each)
+            edits[each.resource.lower()].append(_of_made_log(each, lines))
     found: list[SnapshotLine] = []
     for line in lines:
         id = url_of(line).lower()
@@ -103,6 +103,14 @@ def overlaid(lines: list[SnapshotLine], steps: tuple[Step, ...]) -> list[Snapsho
         found = [each for each in found if each.read is None or url_of(each).lower() != id]
         found += [SnapshotLine(resource=body, by="get"), SnapshotLine(read=ReadLine(rest[0].resource, 1, "get"))]
     return sorted(found, key=sort_key) if edits else found
+
+
+def _of_made_log(edit: Edit, lines: list[SnapshotLine]) -> Edit:
+    """Return an edit that names a flow log that its command makes with the id of one that is there and records."""
+    if not NEW_FLOW_LOG.search(str(edit.value)):
+        return edit
+    logs = (line.resource for line in lines if line.resource is not None and "/flowLogs/" in line.resource["id"])
+    return edit._replace(value={"id": next(each["id"] for each in logs if each["properties"]["enabled"] is True)})
 
 
 @lru_cache
@@ -139,7 +147,9 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
     (tenant,) = {line.scope.tenant for line in estate().decoded() if line.scope is not None and line.scope.tenant}
     monkeypatch.setitem(FIELD_VALUES, "TENANT_ID", tenant)
     ids = [line.resource["id"] for line in estate().decoded() if line.resource is not None]
-    for name, ending in (("ACTION_GROUP_ID", "/ag-drift"), ("WORKSPACE_ID", "/workspaces/log-sikkerhet")):
+    named = {"ACTION_GROUP_ID": "/ag-drift", "WAF_POLICY_ID": "/waf-innsyn"}
+    named["WORKSPACE_ID"] = "/workspaces/log-sikkerhet"
+    for name, ending in named.items():
         monkeypatch.setitem(FIELD_VALUES, name, next(id for id in ids if id.endswith(ending)))
     monkeypatch.setitem(FIELD_VALUES, "WORKSPACE_GUID", "5d0c1e2f-3a4b-4c5d-8e6f-708192a3b4c5")
     wrong: dict[str, list[str]] = {}
