@@ -104,7 +104,7 @@ PREVENT = Cause(
     "",
     f"{LEGACY}.firewallMode",
     value="Prevention",
-    command="az resource update --ids {cause} --set {path}=Prevention",
+    command="az network application-gateway update --ids {cause} --set webApplicationFirewallConfiguration.firewallMode=Prevention",
 )
 """A policy that differs from the configuration is refused without forceFirewallPolicyAssociation (azure-mgmt-network)."""
 WITH_WAF = ("WAF", "WAF_v2")

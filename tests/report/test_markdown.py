@@ -135,7 +135,8 @@ def test_changes_are_reported_with_counts_and_capped() -> None:
     item = {
         "kind": "exposure", "fingerprint": "3fa9c1e07b52d8aa", "resource": "/subscriptions/a/providers/b/c/stjournal",
         "endpoint": "blob/export", "address": "", "rule": "", "title": "Open", "severity": "critical",
-        "reach": "internet", "authentication": "anonymous", "since": "2026-11-01T02:00:00Z", "last_seen": "",
+        "reach": "internet", "authentication": "anonymous", "since": "2026-11-01T02:00:00Z",
+        "last_seen": "2026-11-24T02:00:00Z",
         "why": "allowBlobPublicAccess: true -> false", "was": None,
     }  # fmt: skip
     counts = {"new": CHANGES + 5, "fixed": 1, "reopened": 0, "worse": 0, "better": 0, "unseen": 1, "open": 36}
