@@ -171,7 +171,7 @@ def test_in_part_but_with_all_rights_there_says_so() -> None:
         decided, unknown = EVERY - len(WHOLE | ANYWHERE), len(ANYWHERE - WHOLE)
         said = f"{decided:,} of {EVERY:,} rules can be evaluated, {unknown:,} unknown"
         assert first == f"scope  test-journal  {said}  partial visibility"
-        assert len(others) == 15, "what is set on the subscription"
+        assert len(others) == 16, "what is set on the subscription"
         assert re.fullmatch(r"missing  visibility  Microsoft\.\w+/\w+/read", refused)
         assert ended.code == 3
 

@@ -104,6 +104,12 @@ def test_both_jobs_get_the_broker_by_reference(built: list[dict[str, Any]]) -> N
         assert found["secretRef"] == "url"
 
 
+def answers(port: int) -> bool:
+    """Return whether something listens at a port of this machine."""
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_redis_accepts_the_settings_for_plain_machines(tmp_path: Path) -> None:
     """With the certificate that README.md makes, and with the password alone a client gets in."""
     made = re.search(r"(?s)```sh\n(umask 077.*?)```", (FOLDER / "README.md").read_text("utf-8"))
@@ -123,7 +129,7 @@ def test_redis_accepts_the_settings_for_plain_machines(tmp_path: Path) -> None:
     url = (tmp_path / "url").read_text().replace("6379", str(port))
     served = subprocess.Popen([program("redis-server"), "redis.conf"], cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
-        wait_until(lambda: socket.socket().connect_ex(("127.0.0.1", port)) == 0, 10)
+        wait_until(lambda: answers(port), 10)
         env = {"TWOLOCKS_WORKER_FLEET": url, "SSL_CERT_FILE": str(tmp_path / "ca.crt"), "TWOLOCKS_WORKER_PARTS": "p"}
         assert asked(env) == "0"
         assert "certificate" in asked({**env, "SSL_CERT_FILE": "/nowhere"})

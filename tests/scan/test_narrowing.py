@@ -70,7 +70,9 @@ class Whole:
         return of_users and ('["unknown"' in now or is_less)
 
     def lacks_destination(self, key: tuple[str, ...], now: str) -> bool:
-        """Return whether a check on logs or regions is inconclusive, because a destination may be where nothing was read."""
+        """Return whether a check on logs or regions is inconclusive, because a destination may be where nothing was
+        read.
+        """
         of_logs = key[0] == "check" and bool(DESTINATIONS & {*RULES[key[-1]].looks_up})
         is_unread = of_logs and any(each in now for each in ("not in the snapshot", "others may exist"))
         # The region of a replica in such a group is not read. Where it may be is then unknown, never allowed.
