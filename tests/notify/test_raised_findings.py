@@ -69,7 +69,9 @@ def test_a_lock_finding_that_names_an_endpoint_counts_by_its_severity(watch: Wat
         severity = f'[severity.{RULE}]\nto = "{night.to}"\nreason = "as we see it"\n' if night.to else ""
         watch.settings(severity, all=f"{HOOK}\nmin-severity = 'medium'")
         watch.server.answers = (Answer(202 if night.delivered else 404),)
-        code = watch.scheduled_run(list(night.estate), "--only", "sql-*", notify=("all",)).ended.code
+        # Storage accounts are not read, so that where the audit log goes is not known.
+        words = ("--only", "sql-*", "--skip", "sql-audit-no-destination")
+        code = watch.scheduled_run(list(night.estate), *words, notify=("all",)).ended.code
         heard = [each.json for each in watch.heard()]
         assert [each["kind"] for each in heard] == (["news"] if night.reported else [] if place else ["baseline"])
         items = [item for each in heard for item in each["items"]]
