@@ -74,9 +74,9 @@ class Whole:
         read.
         """
         of_logs = key[0] == "check" and bool(DESTINATIONS & {*RULES[key[-1]].looks_up})
-        is_unread = of_logs and any(each in now for each in ("not in the snapshot", "others may exist"))
+        is_unread = any(each in now for each in ("not in the snapshot", "others may exist"))
         # The region of a replica in such a group is not read. Where it may be is then unknown, never allowed.
-        return '["unknown"' in now and (is_unread or key[-1].endswith("-outside"))
+        return '["unknown"' in now and is_unread and (of_logs or key[-1].endswith("-outside"))
 
     def unexplained(self, differing: Verdicts) -> Verdicts:
         """Return the verdicts that differ, without those that what was not read decides."""
