@@ -177,10 +177,17 @@ def _entra(entry: Any, path: str, on: Evidence, tenant: str) -> Lock:
     if issuer in (MISSING, None, "") and not _set_up(entry):
         return Lock()
     lock = _issued(issuer, path, on, tenant)
-    if _set_up(entry) or get_path(entry, AUDIENCES) not in (MISSING, None, []):
+    if _names_client(entry) or lock.has(Auth.anonymous):
         return lock
     missing = Unread(f"{path.removesuffix(ISSUER_OF_ENTRA)}registration.clientId", NO_CLIENT)
-    return lock if lock.has(Auth.anonymous) else possible(Auth.anonymous, missing, on)
+    return possible(Auth.anonymous, missing, on)
+
+
+def _names_client(entry: Any) -> bool:
+    """Return whether a provider names by a text whose tokens it accepts: of a client, or of an audience."""
+    client, audiences = get_path(entry, "registration.clientId"), get_path(entry, AUDIENCES)
+    listed = audiences if isinstance(audiences, list) else []
+    return any(isinstance(each, str) and each != "" for each in (client, *listed))
 
 
 def _issued(issuer: Any, path: str, on: Evidence, tenant: str) -> Lock:

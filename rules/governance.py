@@ -172,9 +172,11 @@ def _days_left(resource: Resource, path: str, index: Index) -> int:
     text = resource.require(path)
     if not index.taken:
         raise Unread(path, "the date of the scan is not known")
+    if not isinstance(text, str):
+        raise malformed(path)
     try:
         return (dt.date.fromisoformat(text[:DAY]) - dt.date.fromisoformat(index.taken[:DAY])).days
-    except (TypeError, ValueError):
+    except ValueError:
         raise malformed(path) from None
 
 

@@ -179,6 +179,6 @@ def test_ci_installs_nothing_by_itself() -> None:
     steps = [line.strip() for line in text.splitlines() if "step make" in line or line == "tests/machine"]
     assert "apt-get" not in text
     assert [re.split(r" \||;| >", line.split("make ")[-1])[0] for line in steps] == [
-        "tests/machine", "setup", "demo", "test", "commands", "real-input",
+        "tests/machine", "setup", "demo", "test", "commands", "oldest", "real-input",
     ]  # fmt: skip
     assert os.access(SCRIPT, os.X_OK)

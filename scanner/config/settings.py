@@ -141,6 +141,8 @@ def resolve(
     _variables(row, environ)
     place = _place(row, config, environ, folder or Path()) if use_file else None
     file = toml.read(place.path, place.by) if place is not None else None
+    if file is not None:
+        file.refuse_nul()
     options = _options(row, given, environ, file)
     tables = read_tables(file, place, SCAN) if file is not None and place is not None else {}
     found = Settings(options, **tables)

@@ -51,6 +51,12 @@ class TomlFile(Struct):
         hint = [f"nearest: {near[0]}"] if near else []
         self.fault(what, *key, do="; ".join([*hint, *([more] if more else [])]) or f"known: {', '.join(known)}")
 
+    def refuse_nul(self) -> None:
+        """Raise a fault for each text with a NUL character. Names of resources in waivers may have one, settings not."""
+        for key in _with_nul(self.data):
+            self.fault("a text has a NUL character, which no path, address or name can have", *key)
+        self.check()
+
     def check(self) -> None:
         """Raise the collected faults, in the order of the lines."""
         if self.faults:
@@ -86,9 +92,6 @@ def parsed(path: Path, text: str) -> TomlFile:
         raise InputError("the file is nested too deeply", at=str(path), do="write a table per level") from None
     except tomllib.TOMLDecodeError as error:
         raise _broken(path, text, str(error)) from None
-    for key in _with_nul(file.data):
-        file.fault("a text has a NUL character, which no path, address or name can have", *key)
-    file.check()
     return file
 
 

@@ -31,7 +31,7 @@ from scanner.fleet.inputs import VERSION, EvaluationInput
 from scanner.fleet.parts import Parts
 from scanner.snapshot.batches import Batch
 from scanner.snapshot.lines import LINE_BYTES
-from scanner.text.packed import TooLarge, unpacked, zstandard_reader
+from scanner.text.packed import UnpackedTooLarge, unpacked, zstandard_reader
 
 T = TypeVar("T")
 FOLDER: Final = "evaluation"
@@ -215,7 +215,7 @@ def _unpacked(packed: bytes, most: int) -> bytes:
     """Return what a compressed text holds. Raises InputError where it is none, or too large."""
     try:
         return unpacked(packed, most)
-    except (zstandard.ZstdError, TooLarge) as error:
+    except (zstandard.ZstdError, UnpackedTooLarge) as error:
         raise InputError(f"it cannot be read: {error}") from None
 
 

@@ -37,7 +37,7 @@ from scanner.output.storage import Storage, UploadError, is_blob
 from scanner.snapshot.files import lines_of_part
 from scanner.snapshot.format import SnapshotLine
 from scanner.snapshot.store import Store
-from scanner.text.packed import TooLarge, unpacked
+from scanner.text.packed import UnpackedTooLarge, unpacked
 
 T = TypeVar("T")
 WHOLE = "whole"
@@ -147,7 +147,7 @@ class Parts(Struct, frozen=True):
                 if name.endswith(".zst"):
                     data = unpacked(data, _MOST)
                 if len(data) > _MOST:
-                    raise TooLarge(f"it has more than {_MOST >> 20:,} MB")
+                    raise UnpackedTooLarge(f"it has more than {_MOST >> 20:,} MB")
                 return msgspec.json.decode(data, type=type)
             except (OSError, ValueError, RecursionError, zstandard.ZstdError) as error:
                 why = error.strerror if isinstance(error, OSError) else error

@@ -34,7 +34,7 @@ ends with the day, and log-workspace-daily-cap reports the cap.
 """
 
 
-class Destination(NamedTuple):
+class LogDestination(NamedTuple):
     """A destination of logs. `path`: the property that names it. `id`: "" where it is no id of a resource.
 
     `fault`: why nothing arrives; None where something does. `missing`: why that is not known.
@@ -123,7 +123,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def destinations(setting: Resource, index: Index) -> Iterator[Destination]:
+def destinations(setting: Resource, index: Index) -> Iterator[LogDestination]:
     """Yield the destinations of a setting."""
     for name in DESTINATIONS:
         value = setting.get(f"properties.{name}")
@@ -131,13 +131,13 @@ def destinations(setting: Resource, index: Index) -> Iterator[Destination]:
             yield _destination(f"properties.{name}", value, setting, index)
 
 
-def _destination(path: str, value: Any, setting: Resource, index: Index) -> Destination:
+def _destination(path: str, value: Any, setting: Resource, index: Index) -> LogDestination:
     if not isinstance(value, str) or not subscription_of(value) or not type_of(value):
-        return Destination(path, "", missing=unknown_value(f"{setting.name} {path}", value))
+        return LogDestination(path, "", missing=unknown_value(f"{setting.name} {path}", value))
     try:
-        return Destination(path, value, fault(value, index))
+        return LogDestination(path, value, fault(value, index))
     except Unread as unread:
-        return Destination(path, value, missing=unread.with_traceback(None))
+        return LogDestination(path, value, missing=unread.with_traceback(None))
 
 
 def fault(destination: str, index: Index) -> Evidence | None:

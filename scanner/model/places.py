@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from msgspec import Struct, field
 
-from scanner.model.diagnostic_settings import Destination, categories, destinations
+from scanner.model.diagnostic_settings import LogDestination, categories, destinations
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, get_path, is_absent, is_list_of_texts, is_one, member, spelled
@@ -292,7 +292,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         places = tuple(self._of_destination(each, index) for each in ends if not each.is_gone)
         return Found(places, none=f"the {self.what} no longer exists")
 
-    def _of_destination(self, each: Destination, index: Index) -> Place:
+    def _of_destination(self, each: LogDestination, index: Index) -> Place:
         if not each.id:
             return Place("", Evidence(each.path, "not an id of a resource"), each.missing)
         if each.path.endswith("marketplacePartnerId"):

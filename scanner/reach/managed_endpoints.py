@@ -18,7 +18,7 @@ from scanner.reach.owners import managed_by
 from scanner.reach.sources import cached
 
 
-class Link(NamedTuple):
+class ManagedEndpoint(NamedTuple):
     """A private endpoint that a service keeps for one of our resources.
 
     `name`: what messages call it. `service`: as `owners.managed_by` names it. `endpoint`: the name that the service
@@ -69,13 +69,13 @@ _NAMED_AFTER: Final = ("Microsoft.DataFactory/factories", "Microsoft.Synapse/wor
 _REFUSED: Final = ("Pending", "Rejected", "Disconnected", "Timeout")
 
 
-def links_of(index: Index) -> dict[str, list[Link]]:
+def links_of(index: Index) -> dict[str, list[ManagedEndpoint]]:
     """Return the managed private endpoints of our own resources, by the resource (key) that they lead to."""
     return cached(index, "managed private endpoints", _links)
 
 
-def _links(index: Index) -> dict[str, list[Link]]:
-    found: dict[str, list[Link]] = defaultdict(list)
+def _links(index: Index) -> dict[str, list[ManagedEndpoint]]:
+    found: dict[str, list[ManagedEndpoint]] = defaultdict(list)
     for type, service, target, status in _LISTS:
         for each in index.of_type(type)[0]:
             id = peek(each.body, target)
@@ -88,14 +88,14 @@ def _links(index: Index) -> dict[str, list[Link]]:
                 if (id := text_at(each, "privateLinkResourceId")) and same(
                     get_path(each, "privateEndpointStatus"), "Approved"
                 ):
-                    found[key_of(id)].append(Link(f"Front Door {front_door.name}", "Azure Front Door"))
+                    found[key_of(id)].append(ManagedEndpoint(f"Front Door {front_door.name}", "Azure Front Door"))
     return dict(found)
 
 
-def _link(each: Resource, service: str) -> Link:
+def _link(each: Resource, service: str) -> ManagedEndpoint:
     owner, own = segments(each.id)[7], each.name.rsplit("/", 1)[-1]
     endpoint = f"{owner}.{own}".lower() if service == "Data Factory" else ""
-    return Link(f"{service} {owner}", service, endpoint)
+    return ManagedEndpoint(f"{service} {owner}", service, endpoint)
 
 
 class Attributed(NamedTuple):
@@ -131,12 +131,12 @@ def without_own(resource: Resource, index: Index, endpoints: Iterable[str]) -> A
     return Attributed(left)
 
 
-def _by_name(endpoint: str, link: Link) -> bool:
+def _by_name(endpoint: str, link: ManagedEndpoint) -> bool:
     name = name_of(endpoint).lower()
     return bool(link.endpoint) and (name == link.endpoint or name.startswith(f"{link.endpoint}-"))
 
 
-def _by_service(endpoint: str, link: Link) -> bool:
+def _by_service(endpoint: str, link: ManagedEndpoint) -> bool:
     return managed_by(endpoint) == link.service
 
 

@@ -16,19 +16,19 @@ MOST_FILE: Final = 1 << 36
 _BLOCK: Final = 1 << 20
 
 
-class TooLarge(ValueError):
+class UnpackedTooLarge(ValueError):
     """More bytes than a reader takes."""
 
 
 def unpacked(packed: bytes, most: int) -> bytes:
-    """Return what compressed data holds. Raise zstandard.ZstdError where it is none, and TooLarge."""
+    """Return what compressed data holds. Raise zstandard.ZstdError where it is none, and UnpackedTooLarge."""
     pieces, size = [], 0
     with zstandard.ZstdDecompressor(max_window_size=WINDOW).stream_reader(packed) as reader:
         for piece in iter(partial(reader.read, _BLOCK), b""):
             pieces.append(piece)
             size += len(piece)
             if size > most:
-                raise TooLarge(f"it has more than {most >> 20:,} MB")
+                raise UnpackedTooLarge(f"it has more than {most >> 20:,} MB")
     return b"".join(pieces)
 
 

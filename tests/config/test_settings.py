@@ -407,7 +407,7 @@ def test_a_nul_character_is_refused_with_its_line(text: str, tmp_path: Path) -> 
     file = tmp_path / "twolocks.toml"
     file.write_text(text, "utf-8")
     with pytest.raises(InputError, match="NUL character") as refused:
-        toml.read(file, "--config")
+        resolve("scan", {}, {}, config=file)
     assert refused.value.at == f"{file}:2"
 
 

@@ -9,17 +9,17 @@ import zstandard
 from scanner.errors import InputError
 from scanner.snapshot import files
 from scanner.text import packed
-from scanner.text.packed import TooLarge, bounded_reader, unpacked, zstandard_reader
+from scanner.text.packed import UnpackedTooLarge, bounded_reader, unpacked, zstandard_reader
 
 TERABYTE = b"\x28\xb5\x2f\xfd\xe0" + (1 << 40).to_bytes(8, "little") + b"\x01\x00\x00"
 """A frame that states one terabyte, and holds nothing."""
 
 
 def test_a_size_that_is_stated_is_not_taken() -> None:
-    with pytest.raises((zstandard.ZstdError, TooLarge)):
+    with pytest.raises((zstandard.ZstdError, UnpackedTooLarge)):
         unpacked(TERABYTE, 1 << 20)
     assert unpacked(zstandard.compress(b"a" * 1000), 1000) == b"a" * 1000
-    with pytest.raises(TooLarge):
+    with pytest.raises(UnpackedTooLarge):
         unpacked(zstandard.compress(bytes(1 << 24)), 1 << 20)
 
 
