@@ -52,7 +52,7 @@ class TomlFile(Struct):
         self.fault(what, *key, do="; ".join([*hint, *([more] if more else [])]) or f"known: {', '.join(known)}")
 
     def refuse_nul(self) -> None:
-        """Raise a fault for each text with a NUL character. Names of resources in waivers may have one, settings not."""
+        """Raise a fault for each text with a NUL character. A waiver may name a resource with one."""
         for key in _with_nul(self.data):
             self.fault("a text has a NUL character, which no path, address or name can have", *key)
         self.check()
