@@ -16,10 +16,19 @@ from scanner.report.summary import matrix
 from scanner.report.text import INVISIBLE
 from scanner.report.words import Words
 from tests.report import oracle, sample
-from tests.report.conftest import ALLOWED, FLAGS, FULL_CHROMIUM, Reader, outside_links, scrolls_sideways, show
+from tests.report.conftest import (
+    ALLOWED,
+    FLAGS,
+    FULL_CHROMIUM,
+    Reader,
+    accessible,
+    outside_links,
+    scrolls_sideways,
+    show,
+    violations,
+)
 
 Make = Callable[[dict[str, Any]], Path]
-Accessible = Callable[[Page], None]
 EACH_KIND_OF_CARD = [
     "#endpoints",
     "#findings?q=severity:critical,low",
@@ -41,13 +50,34 @@ def status(page: Page) -> str:
     return page.locator(".status").inner_text()
 
 
-def test_axe_finds_nothing(reader: Reader, make: Make, accessible: Accessible) -> None:
+def test_axe_finds_nothing(reader: Reader, make: Make) -> None:
     report = make(sample.document(60))
     page = reader.page()
     for state in EACH_KIND_OF_CARD:
         show(page, report, state)
         open_first_card(page)
         accessible(page)
+
+
+FAULTS = [
+    ("[data-card] button", "(each) => { each.textContent = ''; each.removeAttribute('aria-label'); }", "button-name"),
+    (".exposure h3 *", "(each) => { each.style.color = '#ccc'; }", "color-contrast"),
+    ("[data-card] code", "(each) => { each.setAttribute('role', 'nothing'); }", "aria-roles"),
+    ("a[href]", "(each) => { each.replaceChildren(); }", "link-name"),
+]
+
+
+@pytest.mark.parametrize(("where", "change", "rule"), FAULTS)
+def test_axe_finds_a_fault_in_one_of_many_equal_components(
+    reader: Reader, make: Make, where: str, change: str, rule: str
+) -> None:
+    page = reader.open(make(sample.document(20)), "#endpoints")
+    before = page.content()
+    page.locator(f".view.current {where}").locator("visible=true").last.evaluate(change)
+    changed = page.content()
+    assert before != changed
+    assert rule in [found for found, _ in violations(page, rule)]
+    assert page.content() == changed, "every component is back where it was"
 
 
 def test_the_chromium_with_windows_shows_it_too(browser: Browser, report: Path) -> None:
@@ -81,7 +111,7 @@ def test_nothing_scrolls_sideways(reader: Reader, report: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [sample.empty(), sample.clean()], ids=["empty", "clean"])
-def test_a_scan_without_faults(reader: Reader, make: Make, accessible: Accessible, document: dict[str, Any]) -> None:
+def test_a_scan_without_faults(reader: Reader, make: Make, document: dict[str, Any]) -> None:
     report = make(document)
     page = reader.page()
     for state in ("#endpoints", "#findings", "#findings?q=status:unknown", "#not-assessed"):

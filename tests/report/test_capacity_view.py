@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from scanner.report.capacity import Capacity, sentence
 from tests.report import sample
-from tests.report.conftest import Reader, scrolls_sideways, show
+from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 
 Make = Callable[[dict[str, Any]], Path]
 
@@ -55,9 +55,7 @@ def test_a_check_leads_to_its_findings(reader: Reader, make: Make) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_is_accessible_and_never_wider_than_the_window(
-    reader: Reader, make: Make, accessible: Callable[[Page], None], scheme: str
-) -> None:
+def test_it_is_accessible_and_never_wider_than_the_window(reader: Reader, make: Make, scheme: str) -> None:
     page = reader.open(make(made()), "#capacity")
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     accessible(page)

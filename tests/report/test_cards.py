@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from scanner.report.html import write_html
 from scanner.report.naming import PORTALS, type_name
 from tests.report import sample
-from tests.report.conftest import ALLOWED, Reader, outside_links, show
+from tests.report.conftest import ALLOWED, Reader, accessible, outside_links, show
 
 Make = Callable[[dict[str, Any]], Path]
 NODE = Path(__file__).parents[1] / "output" / "node_modules"
@@ -200,9 +200,7 @@ def test_types_in_words(type: str, name: str) -> None:
     assert type_name(type) == name
 
 
-def test_axe_finds_nothing_in_dialogs_and_open_facets(
-    reader: Reader, report: Path, accessible: Callable[[Page], None]
-) -> None:
+def test_axe_finds_nothing_in_dialogs_and_open_facets(reader: Reader, report: Path) -> None:
     page = reader.open(report)
     page.get_by_role("button", name="Legend").click()
     accessible(page)

@@ -22,11 +22,10 @@ from scanner.report.words import Words
 from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, estate
 from tests.report import sample
-from tests.report.conftest import Reader, scrolls_sideways, show
+from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 from tests.terminals import twolocks
 
 Make = Callable[[dict[str, Any]], Path]
-Accessible = Callable[[Page], None]
 LISTS = ("new", "reopened", "worse", "unseen", "fixed", "better")
 
 
@@ -210,7 +209,7 @@ def test_what_is_new_is_in_every_format(tmp_path: Path) -> None:
 # The view
 
 
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, make: Make, accessible: Accessible) -> None:
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, make: Make) -> None:
     report = make(sample.with_history(60))
     page = reader.page()
     for state in ("#changes", "#changes?f=worse", "#endpoints?q=is:new", "#findings?q=is:new"):
@@ -222,9 +221,7 @@ def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, make: Ma
 
 
 @pytest.mark.parametrize("made", [sample.baseline(), sample.with_history(60, changed=0, scans=2)])
-def test_a_baseline_and_a_scan_without_changes(
-    reader: Reader, make: Make, accessible: Accessible, made: dict[str, Any]
-) -> None:
+def test_a_baseline_and_a_scan_without_changes(reader: Reader, make: Make, made: dict[str, Any]) -> None:
     page = reader.open(make(made), "#changes")
     accessible(page)
     assert page.locator("#changes [data-card]").count() == 0

@@ -2,12 +2,10 @@
 
 import io
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page
 
 from scanner.document.schema import CellRow, ChangeRow
 from scanner.document.states import State
@@ -15,7 +13,7 @@ from scanner.history.documents import LISTS, DiffDocument, DiffSide, EndpointsRo
 from scanner.report.diff import MOST_SHOWN, write_html, write_markdown
 from scanner.report.html import policy
 from tests.report import sample
-from tests.report.conftest import Reader, scrolls_sideways
+from tests.report.conftest import Reader, accessible, scrolls_sideways
 
 
 def side(name: str, **more: Any) -> DiffSide:
@@ -76,9 +74,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    reader: Reader, file: Path, accessible: Callable[[Page], None]
-) -> None:
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, file: Path) -> None:
     opened = reader.page(bypass_csp=True)
     opened.goto(file.as_uri())
     accessible(opened)

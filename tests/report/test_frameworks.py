@@ -17,7 +17,7 @@ from scanner.report.frameworks import WORDS, framework_block
 from scanner.report.workbook_rows import control_rows
 from scanner.rulebook.loader import load
 from tests.report import sample
-from tests.report.conftest import Reader, show
+from tests.report.conftest import Reader, accessible, show
 
 Make = Callable[[dict[str, Any]], Path]
 RULES = load(packages=False)
@@ -96,9 +96,7 @@ def findings(page: Page, link: str) -> int:
     return number(page.locator("#finding-head").inner_text())
 
 
-def test_axe_finds_nothing(
-    made: dict[str, Any], reader: Reader, make: Make, accessible: Callable[[Page], None]
-) -> None:
+def test_axe_finds_nothing(made: dict[str, Any], reader: Reader, make: Make) -> None:
     page = reader.open(make(made), "#frameworks?f=nsm-2.0")
     accessible(page)
     show(page, make(sample.clean()), "#frameworks")

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from scanner.report.keys import ordered, resources, sentence, worst
 from tests.report import sample
-from tests.report.conftest import Reader, scrolls_sideways, show
+from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 
 Make = Callable[[dict[str, Any]], Path]
 
@@ -62,9 +62,7 @@ def test_it_leads_to_the_findings(reader: Reader, make: Make) -> None:
     assert page.evaluate("location.hash") == "#findings?q=category:encryption"
 
 
-def test_it_is_accessible_and_never_wider_than_the_window(
-    reader: Reader, make: Make, accessible: Callable[[Page], None]
-) -> None:
+def test_it_is_accessible_and_never_wider_than_the_window(reader: Reader, make: Make) -> None:
     page = reader.open(make(made()), "#encryption-keys")
     accessible(page)
     assert scrolls_sideways(page) == []

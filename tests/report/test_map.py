@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from scanner.report.summary import matrix_column
 from tests.report import sample
-from tests.report.conftest import Reader, scrolls_sideways, show
+from tests.report.conftest import Reader, accessible, scrolls_sideways, show
 
 Make = Callable[[dict[str, Any]], Path]
 REACHED = ("internet", "azure", "wide", "unknown")
@@ -151,9 +151,7 @@ def test_what_is_pointed_at_has_its_own_edges(reader: Reader, make: Make) -> Non
     assert page.locator(".map-pair title").all_text_contents() != []
 
 
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(
-    reader: Reader, make: Make, accessible: Callable[[Page], None]
-) -> None:
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(reader: Reader, make: Make) -> None:
     page = reader.open(make(with_entries()), "#map")
     page.locator("#map-list > summary").click()
     page.locator("#map-list ul summary").first.click()
