@@ -28,7 +28,8 @@ async (work) => {
   const thin = (parent) => {
     const seen = new Set();
     for (const child of [...parent.children]) {
-      if (child.tagName === "STYLE" || child.tagName === "SCRIPT") continue;
+      // A drawing is one component: its parts cover each other.
+      if (["STYLE", "SCRIPT", "svg"].includes(child.tagName)) continue;
       const found = isShown(child) ? shape(child) : "";
       // Words stay in their line: a link within a text may be small.
       const isWord = found !== "" && getComputedStyle(child).display === "inline";
