@@ -1,7 +1,8 @@
 """The generated pages of docs/, and the roles of deploy/: `make docs` writes them, `make docs-check` compares them.
 
 `python -m docs.build` runs from the root of a working copy. With `--check` it writes nothing, and names every page
-that is missing, old or stale; it then ends with 1.
+that is missing, old or stale; it then ends with 1. The page of each rule and framework is made for the web site alone
+(`python -m docs.site`).
 """
 
 import sys
@@ -15,7 +16,7 @@ import jinja2
 import msgspec
 
 from docs import drawing
-from docs.framework_pages import framework_pages
+from docs.framework_pages import framework_list, framework_pages
 from docs.reads_page import reads
 from docs.services_page import services
 from scanner.config import schema as schemas
@@ -59,6 +60,8 @@ What Azure has not registered is granted by the narrowest wildcard that Azure ac
 action. Each ends in `/read`: none of them writes, and none runs an action such as `listKeys`. A wildcard also grants
 what Azure registers later.
 """
+SHOW_RULE = """`twolocks rules show RULE` prints the page of a rule; the
+web site (`make site`) has all of them."""
 RENAMED = """# Renamed rules
 
 These rule ids changed once, before the first release. The fingerprints of their findings changed with them.
@@ -77,7 +80,7 @@ These rule ids changed once, before the first release. The fingerprints of their
 
 
 def pages() -> Iterator[tuple[str, str]]:
-    """Yield every generated page: its path from docs/, and its text without the mark. Add a new kind of page here."""
+    """Yield every page that is committed: its path from docs/, and its text without the mark."""
     yield "cli.md", command_line()
     yield "concepts.md", concepts_page()
     yield "twolocks.1", manual()
@@ -92,10 +95,16 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "rules/README.md", rule_list(rules)
     yield "services.md", services(rules)
     yield "dev/reads.md", reads(rules)
-    yield from framework_pages(rules)
-    yield from rule_pages(rules, examples(Path("tests/rules/cases"), rules))
+    yield "frameworks/README.md", framework_list(rules)
     yield f"{ROLES}/role.bicep", bicep_role(rules)
     yield f"{ROLES}/terraform/role/main.tf", terraform_role(rules)
+
+
+def site_pages() -> Iterator[tuple[str, str]]:
+    """Yield every page that the web site alone has, as `pages` does: one for each framework and rule."""
+    rules = load(packages=False)
+    yield from framework_pages(rules)
+    yield from rule_pages(rules, examples(Path("tests/rules/cases"), rules))
 
 
 def concepts_page() -> str:
@@ -158,7 +167,7 @@ def _served(action: str, rules: list[str]) -> str:
         return "capacity reservations"
     if not rules:
         return "network paths and front ends"
-    shown = ", ".join(f"[{id}](rules/{id}.md)" for id in rules[:SHOWN_RULES])
+    shown = _codes(rules[:SHOWN_RULES])
     return shown + (f" and {len(rules) - SHOWN_RULES} more" if len(rules) > SHOWN_RULES else "")
 
 
@@ -197,11 +206,11 @@ def _dedented(made: Any) -> Any:
 
 def rule_list(rules: RuleSet) -> str:
     """Return the list of all rules, by category."""
-    parts = [f"# Rules\n\n{len(rules.rules)} rules on {len(_types(rules))} types. `exposure`: rated by what is open.\n"]
+    parts = [f"# Rules\n\n{len(rules.rules)} rules on {len(_types(rules))} types. `exposure`: rated by what is open. {SHOW_RULE}\n"]
     for category in CATEGORIES:
         found = sorted((rule for rule in rules.rules.values() if rule.category == category), key=lambda rule: rule.id)
         if found:
-            rows = [f"| [{rule.id}]({rule.id}.md) | {rated(rule)} | {rule.title} |" for rule in found]
+            rows = [f"| `{rule.id}` | {rated(rule)} | {rule.title} |" for rule in found]
             parts.append(
                 f"## {category}\n\n| rule | severity | title |\n| --- | --- | --- |\n" + "\n".join(rows) + "\n"
             )

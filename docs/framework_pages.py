@@ -6,25 +6,35 @@ from collections.abc import Iterable, Iterator
 import jinja2
 
 from scanner.content import content
+from scanner.document.schema import FrameworkRow
 from scanner.evaluate.frameworks import covered, tested_by
 from scanner.model.framework import NOT_TESTABLE, Control, Framework
 from scanner.rulebook.loader import RuleSet
 
 
 def framework_pages(rules: RuleSet) -> Iterator[tuple[str, str]]:
-    """Yield the page of each framework, and the list of all."""
+    """Yield the page of each framework."""
+    for row in covered(rules):
+        yield f"frameworks/{row.id}.md", _page(rules.frameworks[row.id], rules, _numbers(row))
+
+
+def framework_list(rules: RuleSet) -> str:
+    """Return the list of all frameworks."""
     rows = []
     for row in covered(rules):
         framework = rules.frameworks[row.id]
-        in_part = sum(each.in_part for each in row.tested.values())
-        numbers = (row.controls, len(row.tested) - in_part, in_part, *(row.states[name] for name in _UNTESTED))
+        total, *others = _numbers(row)
         listed = " (of those listed)" if framework.listed else ""
-        cells = " | ".join(map(str, numbers[1:]))
-        rows.append(f"| [{framework.name}]({framework.id}.md) | {numbers[0]}{listed} | {cells} |")
-        yield f"frameworks/{framework.id}.md", _page(framework, rules, numbers)
+        rows.append(f"| {framework.name} | `{framework.id}` | {total}{listed} | {' | '.join(map(str, others))} |")
     loader = jinja2.FileSystemLoader(content("templates"))
     environment = jinja2.Environment(loader=loader, autoescape=False, undefined=jinja2.StrictUndefined)  # noqa: S701
-    yield "frameworks/README.md", environment.get_template("frameworks.md.j2").render(rows="\n".join(rows)) + "\n"
+    return environment.get_template("frameworks.md.j2").render(rows="\n".join(rows)) + "\n"
+
+
+def _numbers(row: FrameworkRow) -> tuple[int, ...]:
+    """Return how many controls a framework has, and how many are tested wholly, in part, and not, by the reason."""
+    in_part = sum(each.in_part for each in row.tested.values())
+    return (row.controls, len(row.tested) - in_part, in_part, *(row.states[name] for name in _UNTESTED))
 
 
 _UNTESTED = ("not-testable", "not-covered")

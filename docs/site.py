@@ -1,12 +1,17 @@
 """Stage the pages for the web site: `make site`. They keep their places, so that links hold.
 
-`python -m docs.site` runs from the root of a working copy and writes build/pages.
+`python -m docs.site` runs from the root of a working copy and writes build/pages. The site has a page for each rule and
+framework, which the repository does not have; the id of one, in code, becomes a link to its page.
 """
 
+import os
 import re
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+
+from docs.build import site_pages
 
 STAGE = Path("build/pages")
 PAGES = (
@@ -23,9 +28,17 @@ PAGES = (
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)#:\s]*)(#[^)]*)?\)")
 
 
-def stage(root: Path, target: Path) -> None:
-    """Copy the pages, and each file that they link to. A link to a folder leads to its README.md, if any."""
+_CODE = re.compile(r"(?<![\[`])`([a-z0-9][a-z0-9.-]*)`(?![\]`])")
+_BLOCK = re.compile(r"(^ *```.*?^ *```[^\n]*$)", re.DOTALL | re.MULTILINE)
+
+
+def stage(root: Path, target: Path, made: Mapping[str, str]) -> None:
+    """Copy the pages, and each file that they link to. A link to a folder leads to its README.md, if any.
+
+    `made`: pages that only the site has, by their path from docs/.
+    """
     shutil.rmtree(target, ignore_errors=True)
+    named = {Path(name).stem: Path("docs") / name for name in made}
     pages = [path for pattern in PAGES for path in sorted(root.glob(pattern)) if path.is_file()]
     for page in pages:
         copy = target / page.relative_to(root)
@@ -33,7 +46,22 @@ def stage(root: Path, target: Path) -> None:
         if page.suffix != ".md":
             shutil.copyfile(page, copy)
             continue
-        copy.write_text(_LINK.sub(partial(_link, root, target, page), page.read_text("utf-8")), "utf-8")
+        text = _LINK.sub(partial(_link, root, target, page), page.read_text("utf-8"))
+        copy.write_text(linked(text, page.relative_to(root), named), "utf-8")
+    for name, text in made.items():
+        page = Path("docs") / name
+        (target / page).parent.mkdir(parents=True, exist_ok=True)
+        (target / page).write_text(linked(text, page, named), "utf-8")
+
+
+def linked(text: str, page: Path, named: Mapping[str, Path]) -> str:
+    """Return the text of a page in which each id of `named` that stands in code leads to its page."""
+
+    def link(found: re.Match[str]) -> str:
+        to = named.get(found[1])
+        return found[0] if to in (None, page) else f"[{found[0]}]({Path(os.path.relpath(to, page.parent)).as_posix()})"
+
+    return "".join(part if part.lstrip(" ").startswith("```") else _CODE.sub(link, part) for part in _BLOCK.split(text))
 
 
 def _link(root: Path, target: Path, page: Path, found: re.Match[str]) -> str:
@@ -53,7 +81,7 @@ def _link(root: Path, target: Path, page: Path, found: re.Match[str]) -> str:
 
 
 def main() -> None:
-    stage(Path.cwd(), Path.cwd() / STAGE)
+    stage(Path.cwd(), Path.cwd() / STAGE, dict(site_pages()))
 
 
 if __name__ == "__main__":

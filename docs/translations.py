@@ -150,7 +150,6 @@ def written(catalogue: Catalog) -> bytes:
 def files(folder: Path) -> Iterator[tuple[Path, Catalog]]:
     """Yield each file of `locale/` and what it is to hold."""
     for name in TEXTS:
-        yield folder / f"{name}.pot", template(name)
         for language in LANGUAGES:
             if language == ENGLISH:
                 continue
@@ -169,10 +168,9 @@ def main(arguments: list[str], folder: Path | None = None) -> int:
             if "--check" not in arguments:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(text)
-        if path.suffix == ".po":
-            missing = untranslated(catalogue)
-            lines.append(f"{path.relative_to(folder.parent)}: {len(missing)} of {len(catalogue)} not translated")
-            lines += [f"  {each.context}: {_ids(each)[0]}" for each in missing if "--list" in arguments]
+        missing = untranslated(catalogue)
+        lines.append(f"{path.relative_to(folder.parent)}: {len(missing)} of {len(catalogue)} not translated")
+        lines += [f"  {each.context}: {_ids(each)[0]}" for each in missing if "--list" in arguments]
     sys.stdout.writelines(f"{line}\n" for line in lines)
     if "--check" in arguments:
         sys.stderr.writelines(f"{line}\n" for line in stale)

@@ -7,7 +7,9 @@ import pytest
 import yaml
 from playwright.sync_api import sync_playwright
 
+from docs.build import site_pages
 from docs.site import PAGES, stage
+from docs.site import linked as to_pages
 from tests.test_pages import linked
 
 ROOT = Path(__file__).parent.parent
@@ -23,15 +25,32 @@ def _named(part: object) -> list[str]:
 
 
 def test_staged_pages_lead_to_what_is_staged(tmp_path: Path) -> None:
-    stage(ROOT, tmp_path)
+    made = dict(site_pages())
+    stage(ROOT, tmp_path, made)
     staged = list(tmp_path.rglob("*.md"))
-    assert len(staged) == sum(len(list(ROOT.glob(pattern))) for pattern in PAGES if pattern.endswith(".md"))
+    written = [path for pattern in PAGES if pattern.endswith(".md") for path in ROOT.glob(pattern)]
+    assert len(staged) == len(written) + len(made)
     assert [target for page in staged for target in linked(page) if not target.is_file()] == []
+
+
+def test_the_lists_of_the_site_lead_to_the_page_of_each_rule_and_framework(tmp_path: Path) -> None:
+    made = dict(site_pages())
+    stage(ROOT, tmp_path, made)
+    found = linked(tmp_path / "docs" / "rules" / "README.md") | linked(tmp_path / "docs" / "frameworks" / "README.md")
+    assert {tmp_path / "docs" / name for name in made} <= found
+
+
+def test_an_id_in_a_block_of_code_or_on_its_own_page_is_no_link() -> None:
+    named = {"a-b": Path("docs/rules/a-b.md")}
+    text = "`a-b`, [`a-b`](x.md) and `other`\n```sh\ntwolocks `a-b`\n```\n"
+    assert to_pages(text, Path("docs/x.md"), named) == text.replace("`a-b`", "[`a-b`](rules/a-b.md)", 1)
+    assert to_pages(text, Path("docs/rules/a-b.md"), named) == text
 
 
 def test_the_navigation_has_each_page_for_users() -> None:
     named = _named(yaml.safe_load((ROOT / "docs" / "mkdocs.yml").read_text("utf-8"))["nav"])
-    assert [name for name in named if not (ROOT / name).is_file()] == []
+    made = {f"docs/{name}" for name in dict(site_pages())}
+    assert [name for name in named if name not in made and not (ROOT / name).is_file()] == []
     assert {path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md")} <= set(named)
 
 
