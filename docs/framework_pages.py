@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import jinja2
 
 from scanner.content import content
-from scanner.document.schema import FrameworkRow
+from scanner.document.framework_rows import FrameworkRow
 from scanner.evaluate.frameworks import covered, tested_by
 from scanner.model.framework import NOT_TESTABLE, Control, Framework
 from scanner.rulebook.loader import RuleSet
