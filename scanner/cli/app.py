@@ -1,12 +1,17 @@
-"""The command line, generated from `scanner.config.commands`. `--help` imports only this, the rows and click."""
+"""The command line: a typer application whose commands are the rows of `scanner.config.commands`.
+
+`--help` imports only this, the rows and typer.
+"""
 
 import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import click
+import typer
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from scanner.cli import completion, help
 from scanner.config.command import Command
@@ -16,31 +21,31 @@ from scanner.model.cycle_collector import command_starts, program_starts
 from scanner.terminal import streams
 
 
-class _Command(click.Command):
+class _Command(TyperCommand):
     """A command with the help of its row."""
 
     def __init__(self, row: Command) -> None:
         params: list[click.Parameter] = [_argument(row.name, place, word) for place, word in enumerate(row.arguments)]
         params += [_option(each) for each in row.rows if isinstance(each, Option)]
-        super().__init__(row.name.rpartition(" ")[2], params=params, callback=_callback(row))
+        super().__init__(row.name.rpartition(" ")[2], params=params, callback=_callback(row), rich_markup_mode=None)
         self.row = row
 
     def get_help(self, ctx: click.Context) -> str:
         return help.text(self.row)
 
 
-class _Group(click.Group):
+class _Group(TyperGroup):
     """A group of commands, in the order of the rows. A command is made where it is asked for."""
 
-    def __init__(self, row: Command) -> None:
-        super().__init__(row.name or "twolocks")
-        self.row = row
-        self.rows = {each.name.rpartition(" ")[2]: each for each in help.below(row)}
+    def __init__(self, *, name: str = "", **more: Any) -> None:
+        self.row = COMMANDS[name]
+        self.rows = {each.name.rpartition(" ")[2]: each for each in help.below(self.row)}
+        super().__init__(name=name or "twolocks", **{**more, "rich_markup_mode": None, "suggest_commands": False})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         row = self.rows.get(cmd_name)
         if row is not None and cmd_name not in self.commands:
-            self.commands[cmd_name] = _Command(row) if row.runs else _Group(row)
+            self.commands[cmd_name] = _Command(row) if row.runs else _Group(name=row.name)
         return self.commands.get(cmd_name)
 
     def get_help(self, ctx: click.Context) -> str:
@@ -50,17 +55,19 @@ class _Group(click.Group):
         return list(self.rows)
 
 
-def _argument(command: str, place: int, word: str) -> click.Argument:
-    name, completes = [f"argument_{place}"], completion.of_argument(command, word)
+def _argument(command: str, place: int, word: str) -> TyperArgument:
+    names, completes = [f"argument_{place}"], completion.of_argument(command, word)
     if word.startswith("["):
-        return click.Argument(name, metavar=word.strip("[]"), required=False, default="", shell_complete=completes)
-    return click.Argument(name, metavar=word, shell_complete=completes)
+        return TyperArgument(
+            param_decls=names, metavar=word.strip("[]"), required=False, default="", shell_complete=completes
+        )
+    return TyperArgument(param_decls=names, metavar=word, required=True, shell_complete=completes)
 
 
-def _option(option: Option) -> click.Option:
+def _option(option: Option) -> TyperOption:
     names = [*([option.short] if option.short else []), f"--{option.name}", option.key]
     completes = completion.of_option(option)
-    return click.Option(names, is_flag=option.flag or None, multiple=option.many, shell_complete=completes)
+    return TyperOption(param_decls=names, is_flag=option.flag or None, multiple=option.many, shell_complete=completes)
 
 
 def _callback(row: Command) -> Callable[..., int]:
@@ -79,20 +86,35 @@ def _callback(row: Command) -> Callable[..., int]:
     return call
 
 
-def _version(ctx: click.Context, param: click.Parameter, wanted: bool) -> None:
+app = typer.Typer(
+    cls=_Group,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _version(wanted: bool) -> None:
     if wanted:
         from scanner import version
 
         print(f"twolocks {version()}")
-        ctx.exit()
+        raise typer.Exit
+
+
+@app.callback()
+def _twolocks(
+    version: Annotated[bool, typer.Option("--version", "-V", is_eager=True, callback=_version)] = False,
+) -> None:
+    """Find Azure endpoints that lack a lock."""
 
 
 def root() -> click.Group:
     """Return `twolocks`, with all its commands."""
-    group = _Group(COMMANDS[""])
-    version = click.Option(["-V", "--version"], is_flag=True, is_eager=True, expose_value=False, callback=_version)
-    group.params += [version, *completion.options()]
-    group.context_settings["help_option_names"] = ["-h", "--help"]
+    group = typer.main.get_group(app)
+    group.params += completion.options()
     return group
 
 
