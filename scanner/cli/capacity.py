@@ -1,17 +1,12 @@
-"""`twolocks capacity`: quotas, reservations, single zones and global control planes of a scan."""
+"""`twolocks show capacity`: quotas, reservations, single zones and global control planes of a scan."""
 
-import os
-import sys
 from pathlib import Path
 
-import msgspec
-
-from scanner.cli.common import print_json, say
+from scanner.cli.show import show
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.capacity_rows import CapacityRow, ControlPlaneRow, QuotaRow, ReservationRow, SpreadRow
 from scanner.report.capacity import STATES, Capacity, is_tight, reservation_name, sentence
-from scanner.terminal.tables import table
 
 HEADS = ("state", "what", "name", "where", "used", "of", "left", "note")
 
@@ -20,15 +15,8 @@ def run(settings: Settings, file: str) -> int:
     """Print the capacity of a findings file, and return the exit code. Raises InputError."""
     document = read_findings(Path(file), file)
     rows = [row for row in Capacity.of(document.capacity).rows if not settings["tight"] or is_tight(row)]
-    said = sentence(document)
-    if settings["format"] == "json":
-        print_json([msgspec.to_builtins(row) for row in rows])
-        return 0
     names = {each.subscription.lower(): each.name for each in document.coverage.scopes}
-    cells = [_cells(row, names) for row in rows]
-    if not table(cells, sys.stdout, os.environ, 2, heads=HEADS if rows else (), summary=said):
-        say(said)
-    return 0
+    return show(document, rows, lambda row: _cells(row, names), HEADS, sentence(document), settings, name=2)
 
 
 def _cells(row: CapacityRow, names: dict[str, str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""`twolocks frameworks`: the controls of frameworks, and their states in a scan."""
+"""`twolocks show frameworks` and `twolocks rules frameworks`: the controls of frameworks, in a scan and without one."""
 
 import os
 import sys
@@ -38,19 +38,22 @@ WHY = {
 """Why a control that rules test was not assessed."""
 
 
-def run(settings: Settings, id: str = "") -> int:
-    """Print the frameworks, or the controls of one, and return the exit code. Raises InputError."""
+def rules(settings: Settings, id: str = "") -> int:
+    """Print the frameworks, or the controls of one, without a scan, and return the exit code. Raises InputError."""
+    return run(settings, "", id)
+
+
+def run(settings: Settings, file: str, id: str = "") -> int:
+    """Print the frameworks of a scan, or the controls of one, and return the exit code. Raises InputError."""
     screen = Screen()
     rules = chosen(settings, screen)
     chosen_one = _named(rules, id) if id else None
-    document = _document(settings, rules, screen) if settings["from"] else None
+    document = _document(settings, file, rules, screen) if file else None
     rows = _rows(rules, document)
     if chosen_one is not None:
         row = next((each for each in rows if each.id == chosen_one.id), None)
         if row is None:
-            raise InputError(
-                f"the file has no framework {chosen_one.id}", at=settings["from"], do="scan again with this version"
-            )
+            raise InputError(f"the file has no framework {chosen_one.id}", at=file, do="scan again with this version")
         _print_one(settings, rules, chosen_one, row, document)
     elif settings["format"] == "json":
         print_json([to_builtins(row) for row in rows])
@@ -71,10 +74,10 @@ def _named(rules: RuleSet, id: str) -> Framework:
     return found
 
 
-def _document(settings: Settings, rules: RuleSet, screen: Screen) -> Document:
+def _document(settings: Settings, file: str, rules: RuleSet, screen: Screen) -> Document:
     with stopping(screen) as stop:
         storage = Storage(settings, stop.run, prompt=screen.tell, busy=screen.busy)
-        with storage.reading(settings["from"], settings.at("from", settings["from"])) as path:
+        with storage.reading(file, file) as path:
             found = document_of(path, rules, f"twolocks {version()}", accept_version_1=settings["accept-version-1"])
     screen.last([Line(note, "Note") for note in found.coverage.notes if note == VERSION_1])
     return found
@@ -99,8 +102,11 @@ def _print_all(rows: Iterable[FrameworkRow], rules: RuleSet, document: Document 
     is_scan = document is not None
     cells = [_totals(row) if is_scan else _coverage(row, rules.frameworks[row.id]) for row in rows]
     said = f"{many(len(cells), 'framework')}. "
-    said += "A passed control is one that its rules test" if is_scan else "States of a scan: --from findings.json"
-    said += f".{_not_scanned(document)} Controls: twolocks frameworks ID"
+    said += (
+        "A passed control is one that its rules test" if is_scan else "States of a scan: twolocks show frameworks FILE"
+    )
+    controls = "twolocks show frameworks FILE ID" if is_scan else "twolocks rules frameworks ID"
+    said += f".{_not_scanned(document)} Controls: {controls}"
     heads = _HEADS if is_scan else _STATIC_HEADS
     if not table(cells, sys.stdout, os.environ, heads=heads, summary=said):
         say(said)

@@ -1,20 +1,13 @@
-"""`twolocks places`: where the data of a scan's resources may be, by configuration."""
+"""`twolocks show places`: where the data of a scan's resources may be, by configuration."""
 
-import os
-import sys
 from pathlib import Path
 
-import msgspec
-
-from scanner.cli.common import print_json, say
+from scanner.cli.show import show
 from scanner.config.settings import Settings
 from scanner.config.waiver_proposal import read_findings
 from scanner.document.schema import DataPlaceRow
 from scanner.model.ids import name_of, root_of
-from scanner.report.headline import left_out
 from scanner.report.places import VERDICT_NAMES, ordered, sentence, where
-from scanner.report.words import Words
-from scanner.terminal.tables import table
 
 HEADS = ("verdict", "place", "resource", "what", "evidence")
 
@@ -23,13 +16,7 @@ def run(settings: Settings, file: str) -> int:
     """Print the places of a findings file, and return the exit code. Raises InputError."""
     document = read_findings(Path(file), file)
     rows = [row for row in ordered(document.places) if not settings["leaving"] or row.verdict != "stays"]
-    said = " ".join([sentence(document), *(f"{each}." for each in left_out(document.scan, Words()))])
-    if settings["format"] == "json":
-        print_json([msgspec.to_builtins(row, enc_hook=str) for row in rows])
-        return 0
-    if not table([_cells(row) for row in rows], sys.stdout, os.environ, 2, heads=HEADS if rows else (), summary=said):
-        say(said)
-    return 0
+    return show(document, rows, _cells, HEADS, sentence(document), settings, name=2)
 
 
 def _cells(row: DataPlaceRow) -> tuple[str, ...]:

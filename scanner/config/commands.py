@@ -140,155 +140,6 @@ JSON: [{verdict: yes, in part, no or not known, sentence, hops: [{kind, name,
 detail, resource, allows: true, false or null}], also_published: [text],
 endpoint, next_step: what to do where it is not known}].""",
     ),
-    Command("rules", "List and show rules; write and test your own"),
-    Command("rules list", "List all rules", "rules:list_rules", rows=(ONLY, SKIP, *OWN_RULES, FORMAT)),
-    Command(
-        "rules show",
-        "Show one rule: rationale, reads, fix",
-        "rules:show",
-        arguments=("ID",),
-        rows=(*OWN_RULES, FORMAT),
-        example="format",
-    ),
-    Command(
-        "rules new",
-        "Write a rule into a rules folder",
-        "rules_new:run",
-        arguments=("ID",),
-        rows=(
-            "What it reads",
-            Option("type", "TYPE", "The resource type, or a read below it by its path"),
-            Option("path", "PATH", "The property, such as properties.minimumTlsVersion"),
-            Option("good", "VALUE", "A value that passes", many=True),
-            Option("bad", "VALUE", "A value that fails (true and false: the other one)", many=True),
-            Option("absent", "VALUE", "The value that an absent property stands for"),
-            Option("source", "TEXT", "The page that says so; required with --absent"),
-            "What it says",
-            Option("title", "TEXT", "The fault, in at most nine words"),
-            Option("pass-title", "TEXT", "What holds when it passes"),
-            Option("category", "NAME", "transport, recovery, ...: twolocks rules list"),
-            Option("severity", "NAME", "critical, high, medium, low, info"),
-            Option("why", "TEXT", "What can happen"),
-            Option("fix-az", "COMMAND", "The az command; {id}, {name}, {group} are filled in"),
-            Option(
-                "fix-change", "PATH=VALUE", "What it changes, where that is not the path to a good value", many=True
-            ),
-            Option("fix-impact", "TEXT", "What may stop working"),
-            Option("fix-terraform", "HCL", "HCL of the resource, with its line breaks"),
-            Option("fix-portal", "TEXT", "Where the portal has the setting"),
-            Option("controls", "NAME", "A set of controls.toml", many=True),
-            Option("learn", "PAGE", "A page below learn.microsoft.com/azure", many=True),
-            "Where it goes",
-            Option("into", "DIR", "A rules folder (default: the built-in one of a working copy)", path=True),
-            Option("api", "VERSION", "The api-version of a type that no rule file names yet"),
-            Option("code", about="Write a Python function in place of path and values"),
-            RUN_CODE,
-        ),
-        intro="""\
-Writes a rule as a row into the TOML file of its service, and prints file and
-line. Asks nothing: an error lists each option that is missing. A type that no
-rule file names needs --api, and gets a Python file with its ResourceType.""",
-        example="into",
-    ),
-    Command(
-        "rules test",
-        "Run the examples of a rules folder",
-        "rules_test:run",
-        arguments=("DIR",),
-        rows=(saying(ONLY, "Only these rules"), saying(SKIP, "Not these rules"), RUN_CODE),
-        intro="""\
-Runs the examples of a rules folder: those that follow from each row (its good,
-bad, absent, null and unknown values), and those of DIR/cases/*.toml. Compares
-the paths of rows with DIR/paths.toml where it exists. The Azure CLI, where it
-is installed, parses the az commands of the fixes; it runs none.""",
-        outro="""\
-One line a rule: ok, fail or none (no example), id, what. Ends with 0, with 1
-where a rule fails, with 2 where a file does not load.""",
-    ),
-    Command(
-        "frameworks",
-        "Controls of frameworks, and their states in a scan",
-        "frameworks:run",
-        arguments=("[ID]",),
-        rows=(
-            saying(FROM, "A findings file or a snapshot (default: what rules test)"),
-            ACCEPT_VERSION_1,
-            *(ONLY, SKIP, *OWN_RULES, FORMAT),
-            saying(AUTH, f"{AUTH.about} (for blobs)"),
-            TENANT,
-            CLOUD,
-        ),
-        intro="""\
-List the frameworks with the numbers of their controls by state: failed,
-passed, not assessed, not testable from configuration, not covered by a rule
-yet. With ID (nsm-2.0): every control. "In part": the control asks more than
-its rules test. Waivers are not applied to a snapshot.""",
-        outro="""\
-JSON: as frameworks of a findings file; with ID one of them, its controls as
-[{id, section, title, state, reason, rest, rules: [id], findings: [{rule,
-status, severity, resource, fingerprint}], ...}].""",
-        example="format",
-    ),
-    Command("access", "Check permissions; create a least-privilege role"),
-    Command(
-        "access check",
-        "Show which rules this identity can evaluate, and missing actions",
-        "access:check",
-        rows=(
-            Option(
-                "scope",
-                "ID",
-                "A subscription, resource group or management group (default: all subscriptions that this identity can "
-                "read)",
-                many=True,
-            ),
-            *(SUBSCRIPTION, MANAGEMENT_GROUP),
-            saying(EFFECTIVE, "Include the actions of scan --effective"),
-            *shared(saying(ONLY, "Only these rules"), saying(SKIP, "Without these rules"), *OWN_RULES, *SIGN_IN),
-            SECRET_FILE,
-            FORMAT,
-            CONFIG,
-        ),
-        intro="""\
-Check before a scan how many of the enabled rules this identity can evaluate in
-each subscription, and which actions are missing. Actions that affect the most
-rules come first. Queries Azure for permissions, and reads only the first page
-of one list to determine visibility. Azure's response does not include deny
-assignments. Exits with 0 if the roles allow all reads of the rules, else 3.""",
-        outro="""\
-In a pipe, the text is tab-separated: name, count, view, scope; then "missing",
-number of affected rules, action, where, rule ids. The refused read that shows
-partial visibility has "visibility" in place of a number, and no rules.
-JSON: {tool, rules, scopes: [{scope, name, view: full, partial or none, decided,
-undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
-[{action, rules, scopes}], exit}.""",
-    ),
-    Command(
-        "access role",
-        "Create the least-privilege role for the rules",
-        "access:role",
-        rows=(
-            Option(
-                "scope",
-                "ID",
-                "Assignable scope: subscriptions, resource groups, at most one management group",
-                many=True,
-            ),
-            Option(
-                "format",
-                "FORMAT",
-                "json (default), bicep or terraform",
-                "json",
-                known=("json", "bicep", "terraform"),
-            ),
-            saying(EFFECTIVE, "Include the actions of scan --effective"),
-            *shared(saying(ONLY, "Only for these rules"), saying(SKIP, "Without these rules"), *OWN_RULES),
-            CONFIG,
-        ),
-        intro="""\
-Print a custom role that allows exactly the reads of the enabled rules: no
-secrets, no writes. Sends no requests.""",
-    ),
     Command(
         "report",
         "Create a report from a findings file",
@@ -299,8 +150,6 @@ secrets, no writes. Sends no requests.""",
 Create a report from a findings file (scan --out findings.json). Each FILE may
 be a blob, az://CONTAINER/PATH, in the account AZURE_STORAGE_ACCOUNT_NAME.""",
     ),
-    *FINDINGS_COMMANDS,
-    *FLEET_COMMANDS,
     Command(
         "diff",
         "Compare two findings files or snapshots",
@@ -323,6 +172,31 @@ Compare two findings files or snapshots without a history: new, fixed, changed
 and newly inconclusive findings, resources that appeared or disappeared. A
 resource that is missing from the new file counts as disappeared, not as fixed.
 Each file may be a blob, az://CONTAINER/PATH. Exits with 0 in any case.""",
+    ),
+    *FINDINGS_COMMANDS,
+    Command(
+        "waive",
+        "Accept a finding, with reason, owner and expiry",
+        "waive:run",
+        arguments=("FINGERPRINT",),
+        rows=(
+            Option("in", "FILE", "Findings file of a scan (findings.json)", path=True, needed=True),
+            Option("reason", "TEXT", "Why it is accepted"),
+            Option("owner", "NAME", "Person responsible"),
+            Option("expires", "DATE", "Last day, such as 2027-06-30; at most a year ahead"),
+            Option("ticket", "TEXT", "Reference to the decision"),
+            *shared(
+                saying(WAIVERS, "Waiver file (default: that of the settings, else waivers.toml)"),
+                *OWN_RULES,
+            ),
+            CONFIG,
+        ),
+        intro="""\
+Accept a finding, or all findings of an endpoint, by an entry in the waiver
+file: for its current endpoints, at the current severity. New endpoints and a
+raised severity count again. A check that is inconclusive without a failed read
+is accepted as inconclusive. FINGERPRINT may be its first 6 digits.""",
+        example="owner",
     ),
     Command(
         "history",
@@ -420,6 +294,153 @@ Export the whole history as JSON lines: {"history": {id, schema}}, then
 {"scans": {...}}, {"scan_subscriptions": {...}}, {"looks": {...}},
 {"items": {...}} and {"events": {...}} for each row, always in the same order.""",
     ),
+    Command("rules", "List and show rules; write and test your own"),
+    Command("rules list", "List all rules", "rules:list_rules", rows=(ONLY, SKIP, *OWN_RULES, FORMAT)),
+    Command(
+        "rules show",
+        "Show one rule: rationale, reads, fix",
+        "rules:show",
+        arguments=("ID",),
+        rows=(*OWN_RULES, FORMAT),
+        example="format",
+    ),
+    Command(
+        "rules new",
+        "Write a rule into a rules folder",
+        "rules_new:run",
+        arguments=("ID",),
+        rows=(
+            "What it reads",
+            Option("type", "TYPE", "The resource type, or a read below it by its path"),
+            Option("path", "PATH", "The property, such as properties.minimumTlsVersion"),
+            Option("good", "VALUE", "A value that passes", many=True),
+            Option("bad", "VALUE", "A value that fails (true and false: the other one)", many=True),
+            Option("absent", "VALUE", "The value that an absent property stands for"),
+            Option("source", "TEXT", "The page that says so; required with --absent"),
+            "What it says",
+            Option("title", "TEXT", "The fault, in at most nine words"),
+            Option("pass-title", "TEXT", "What holds when it passes"),
+            Option("category", "NAME", "transport, recovery, ...: twolocks rules list"),
+            Option("severity", "NAME", "critical, high, medium, low, info"),
+            Option("why", "TEXT", "What can happen"),
+            Option("fix-az", "COMMAND", "The az command; {id}, {name}, {group} are filled in"),
+            Option(
+                "fix-change", "PATH=VALUE", "What it changes, where that is not the path to a good value", many=True
+            ),
+            Option("fix-impact", "TEXT", "What may stop working"),
+            Option("fix-terraform", "HCL", "HCL of the resource, with its line breaks"),
+            Option("fix-portal", "TEXT", "Where the portal has the setting"),
+            Option("controls", "NAME", "A set of controls.toml", many=True),
+            Option("learn", "PAGE", "A page below learn.microsoft.com/azure", many=True),
+            "Where it goes",
+            Option("into", "DIR", "A rules folder (default: the built-in one of a working copy)", path=True),
+            Option("api", "VERSION", "The api-version of a type that no rule file names yet"),
+            Option("code", about="Write a Python function in place of path and values"),
+            RUN_CODE,
+        ),
+        intro="""\
+Writes a rule as a row into the TOML file of its service, and prints file and
+line. Asks nothing: an error lists each option that is missing. A type that no
+rule file names needs --api, and gets a Python file with its ResourceType.""",
+        example="into",
+    ),
+    Command(
+        "rules test",
+        "Run the examples of a rules folder",
+        "rules_test:run",
+        arguments=("DIR",),
+        rows=(saying(ONLY, "Only these rules"), saying(SKIP, "Not these rules"), RUN_CODE),
+        intro="""\
+Runs the examples of a rules folder: those that follow from each row (its good,
+bad, absent, null and unknown values), and those of DIR/cases/*.toml. Compares
+the paths of rows with DIR/paths.toml where it exists. The Azure CLI, where it
+is installed, parses the az commands of the fixes; it runs none.""",
+        outro="""\
+One line a rule: ok, fail or none (no example), id, what. Ends with 0, with 1
+where a rule fails, with 2 where a file does not load.""",
+    ),
+    Command(
+        "rules frameworks",
+        "Show which controls of frameworks the rules test",
+        "frameworks:rules",
+        arguments=("[ID]",),
+        rows=(*(ONLY, SKIP), *OWN_RULES, FORMAT),
+        intro="""\
+List the frameworks with the numbers of their controls: tested wholly, in part,
+not testable from configuration, not covered by a rule yet. With ID (nsm-2.0):
+every control. States in a scan: twolocks show frameworks FILE.""",
+        outro="JSON: as twolocks show frameworks.",
+        example="format",
+    ),
+    Command("access", "Check permissions; create a least-privilege role"),
+    Command(
+        "access check",
+        "Show which rules this identity can evaluate, and missing actions",
+        "access:check",
+        rows=(
+            Option(
+                "scope",
+                "ID",
+                "A subscription, resource group or management group (default: all subscriptions that this identity can "
+                "read)",
+                many=True,
+            ),
+            *(SUBSCRIPTION, MANAGEMENT_GROUP),
+            saying(EFFECTIVE, "Include the actions of scan --effective"),
+            *shared(saying(ONLY, "Only these rules"), saying(SKIP, "Without these rules"), *OWN_RULES, *SIGN_IN),
+            SECRET_FILE,
+            FORMAT,
+            CONFIG,
+        ),
+        intro="""\
+Check before a scan how many of the enabled rules this identity can evaluate in
+each subscription, and which actions are missing. Actions that affect the most
+rules come first. Queries Azure for permissions, and reads only the first page
+of one list to determine visibility. Azure's response does not include deny
+assignments. Exits with 0 if the roles allow all reads of the rules, else 3.""",
+        outro="""\
+In a pipe, the text is tab-separated: name, count, view, scope; then "missing",
+number of affected rules, action, where, rule ids. The refused read that shows
+partial visibility has "visibility" in place of a number, and no rules.
+JSON: {tool, rules, scopes: [{scope, name, view: full, partial or none, decided,
+undecided: [rule], unknown: [rule], not-asked: {group: why}}], missing:
+[{action, rules, scopes}], exit}.""",
+    ),
+    Command(
+        "access role",
+        "Create the least-privilege role for the rules",
+        "access:role",
+        rows=(
+            Option(
+                "scope",
+                "ID",
+                "Assignable scope: subscriptions, resource groups, at most one management group",
+                many=True,
+            ),
+            Option(
+                "format",
+                "FORMAT",
+                "json (default), bicep or terraform",
+                "json",
+                known=("json", "bicep", "terraform"),
+            ),
+            saying(EFFECTIVE, "Include the actions of scan --effective"),
+            *shared(saying(ONLY, "Only for these rules"), saying(SKIP, "Without these rules"), *OWN_RULES),
+            CONFIG,
+        ),
+        intro="""\
+Print a custom role that allows exactly the reads of the enabled rules: no
+secrets, no writes. Sends no requests.""",
+    ),
+    Command("config", "Show the settings and their sources"),
+    Command(
+        "config show",
+        "Show each setting of a scan, its value and its source",
+        "config:show",
+        rows=(FORMAT, CONFIG),
+        outro="""\
+An option overrides a variable, a variable the file, the file the default.""",
+    ),
     Command("notify", "Test a notification"),
     Command(
         "notify test",
@@ -431,39 +452,7 @@ Export the whole history as JSON lines: {"history": {id, schema}}, then
 Send a message that is marked as a test to [notify.NAME] of twolocks.toml, as a
 scan with --notify NAME would. Exits with 0 if it was delivered, else with 2.""",
     ),
-    Command(
-        "waive",
-        "Accept a finding, with reason, owner and expiry",
-        "waive:run",
-        arguments=("FINGERPRINT",),
-        rows=(
-            Option("in", "FILE", "Findings file of a scan (findings.json)", path=True, needed=True),
-            Option("reason", "TEXT", "Why it is accepted"),
-            Option("owner", "NAME", "Person responsible"),
-            Option("expires", "DATE", "Last day, such as 2027-06-30; at most a year ahead"),
-            Option("ticket", "TEXT", "Reference to the decision"),
-            *shared(
-                saying(WAIVERS, "Waiver file (default: that of the settings, else waivers.toml)"),
-                *OWN_RULES,
-            ),
-            CONFIG,
-        ),
-        intro="""\
-Accept a finding, or all findings of an endpoint, by an entry in the waiver
-file: for its current endpoints, at the current severity. New endpoints and a
-raised severity count again. A check that is inconclusive without a failed read
-is accepted as inconclusive. FINGERPRINT may be its first 6 digits.""",
-        example="owner",
-    ),
-    Command("config", "Show the settings and their sources"),
-    Command(
-        "config show",
-        "Show each setting of a scan, its value and its source",
-        "config:show",
-        rows=(FORMAT, CONFIG),
-        outro="""\
-An option overrides a variable, a variable the file, the file the default.""",
-    ),
+    *FLEET_COMMANDS,
     Command(
         "sandbox",
         "Emulate Azure for a snapshot, on this machine",

@@ -1,11 +1,50 @@
-"""The commands that show one part of a findings file, one row each."""
+"""The views of a findings file, one row each: `twolocks show`."""
 
 from scanner.config.command import Command
-from scanner.config.options import FORMAT, Option
+from scanner.config.options import (
+    ACCEPT_VERSION_1,
+    AUTH,
+    CLOUD,
+    FORMAT,
+    ONLY,
+    OWN_RULES,
+    SHOWN_SEVERITY,
+    SKIP,
+    TENANT,
+    Option,
+    saying,
+)
 
+_SEVERITY = saying(SHOWN_SEVERITY, "Only this severity and above")
+_WAYS_IN = (saying(AUTH, f"{AUTH.about} (for blobs)"), TENANT, CLOUD)
 FINDINGS_COMMANDS = (
+    Command("show", "Show endpoints, findings, places, keys, ... of a scan"),
     Command(
-        "places",
+        "show endpoints",
+        "Show endpoints and their locks, the most severe first",
+        "show:endpoints",
+        arguments=("FILE",),
+        rows=(_SEVERITY, Option("all", about="Also those with both locks"), FORMAT),
+        intro="Show the endpoints of a findings file. JSON: as in `exposures` there.",
+    ),
+    Command(
+        "show findings",
+        "Show what failed or is inconclusive, by severity",
+        "show:findings",
+        arguments=("FILE",),
+        rows=(_SEVERITY, Option("all", about="Also what passed, where the file has it"), FORMAT),
+        intro="Show the findings of a findings file. JSON: as in `findings` there.",
+    ),
+    Command(
+        "show gaps",
+        "Show what was not assessed, and why",
+        "show:gaps",
+        arguments=("FILE",),
+        rows=(FORMAT,),
+        intro="Show the failed reads of a findings file, in groups. JSON: as in `gaps` there.",
+    ),
+    Command(
+        "show places",
         "Show where data may be, by configuration",
         "places:run",
         arguments=("FILE",),
@@ -24,7 +63,7 @@ JSON: [{resource, rule, kind, what, region, geography, place, area, verdict,
 path, value, allowed, source, why, waiver}]; keys without a value are left out.""",
     ),
     Command(
-        "keys",
+        "show keys",
         "Show whose keys encrypt what, and the keys' risks",
         "keys:run",
         arguments=("FILE",),
@@ -32,7 +71,7 @@ path, value, allowed, source, why, waiver}]; keys without a value are left out."
         intro="Show the keys of a findings file, their risks and what depends on them.\nJSON: as in `keys` there.",
     ),
     Command(
-        "capacity",
+        "show capacity",
         "Show quotas, reservations and single zones",
         "capacity:run",
         arguments=("FILE",),
@@ -40,5 +79,23 @@ path, value, allowed, source, why, waiver}]; keys without a value are left out."
         intro="""\
 Show what a crisis would run into: quotas, reservations, resources in one zone
 or region, global control planes. JSON: as in `capacity` of the findings file.""",
+    ),
+    Command(
+        "show frameworks",
+        "Show the states of controls of frameworks",
+        "frameworks:run",
+        arguments=("FILE", "[ID]"),
+        rows=(ACCEPT_VERSION_1, ONLY, SKIP, *OWN_RULES, FORMAT, *_WAYS_IN),
+        intro="""\
+Show the frameworks of a scan, from a findings file or a snapshot, with the
+numbers of controls by state: failed, passed, not assessed, not testable from
+configuration, not covered by a rule yet. With ID (nsm-2.0): every control. "In
+part": the control asks more than its rules test. Waivers are not applied to a
+snapshot.""",
+        outro="""\
+JSON: as frameworks of a findings file; with ID one of them, its controls as
+[{id, section, title, state, reason, rest, rules: [id], findings: [{rule,
+status, severity, resource, fingerprint}], ...}].""",
+        example="format",
     ),
 )

@@ -47,6 +47,7 @@ OWN_TEXT = {
     "rules list": "rules",
     "rules show": "rules",
     "rules new": "the command line",
+    "rules frameworks": "rules",
     "rules test": "rules",
     "config show": "settings",
     "history upgrade": "versions",
@@ -94,28 +95,21 @@ def _scan(names: Names) -> Iterator[Run]:
     yield Run(("--from", names["kari"]), wrong=True)
 
 
-@of("places")
-def _places(names: Names) -> Iterator[Run]:
-    yield Run(("o.json",))
-    yield Run(("o.json", "--format", "json"), json=True)
+def _both(*words: str) -> Iterator[Run]:
+    """Yield a run that prints text, and one that prints JSON."""
+    yield Run(words)
+    yield Run((*words, "--format", "json"), json=True)
 
 
-@of("keys")
-def _keys(names: Names) -> Iterator[Run]:
-    yield Run(("o.json",))
-    yield Run(("o.json", "--format", "json"), json=True)
+for view in ("places", "keys", "capacity", "gaps"):
+    of(f"show {view}")(lambda names: _both("o.json"))
+for view in ("endpoints", "findings"):
+    of(f"show {view}")(lambda names: _both("o.json", "--all"))
 
 
-@of("capacity")
-def _capacity(names: Names) -> Iterator[Run]:
-    yield Run(("o.json",))
-    yield Run(("o.json", "--format", "json"), json=True)
-
-
-@of("frameworks")
+@of("show frameworks")
 def _frameworks(names: Names) -> Iterator[Run]:
-    yield Run(("nsm-2.0", "--from", "o.json"))
-    yield Run(("nsm-2.0", "--from", "o.json", "--format", "json"), json=True)
+    return _both("o.json", "nsm-2.0")
 
 
 @of("report")

@@ -1,4 +1,4 @@
-"""`twolocks keys`: its table, what is at risk, JSON, and a document of before."""
+"""`twolocks show keys`: its table, what is at risk, JSON, and a document of before."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,7 @@ def run(tmp_path: Path, document: dict[str, Any], capsys: pytest.CaptureFixture[
     file = tmp_path / "findings.json"
     file.write_text(json.dumps(document), "utf-8")
     with pytest.raises(SystemExit) as ended:
-        main(["keys", str(file), *words])
+        main(["show", "keys", str(file), *words])
     assert ended.value.code == 0
     return capsys.readouterr().out
 

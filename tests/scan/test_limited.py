@@ -104,7 +104,7 @@ def test_a_snapshot_of_a_limited_scan_says_it_when_it_is_evaluated_later(limited
 
 def test_commands_on_its_files_say_it(limited: Limited) -> None:
     file = limited.folder / "report.json"
-    for words in (("frameworks", "--from", file), ("frameworks", "nsm-2.0", "--from", file), ("places", file)):
+    for words in (("show", "frameworks", file), ("show", "frameworks", file, "nsm-2.0"), ("show", "places", file)):
         ended = twolocks(*words)
         assert SAID in " ".join((ended.out + ended.err).split()), ended.err
 

@@ -1,0 +1,109 @@
+"""`twolocks show`: a view of a findings file: endpoints, findings, what was not assessed, places, keys, capacity."""
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from msgspec import to_builtins
+
+from scanner.cli.common import print_json, say
+from scanner.config.settings import Settings
+from scanner.config.waiver_proposal import read_findings
+from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.evaluate.counts import rank
+from scanner.model.ids import name_of
+from scanner.report.gaps import GapGroup, group_gaps
+from scanner.report.headline import left_out
+from scanner.report.words import Words
+from scanner.terminal.tables import table
+from scanner.terminal.text import many
+
+Row = TypeVar("Row")
+
+ENDPOINT_HEADS = ("severity", "state", "endpoint", "authentication", "network", "fingerprint", "title")
+FINDING_HEADS = ("severity", "status", "rule", "resource", "fingerprint", "message")
+GAP_HEADS = ("severity up to", "checks", "what", "scope", "missing or answer")
+
+
+def endpoints(settings: Settings, file: str) -> int:
+    """Print the endpoints of a findings file, the most severe first, and return the exit code. Raises InputError."""
+    document, words = read_findings(Path(file), file), Words()
+    known = [row for row in document.exposures if settings["all"] or row.state != "closed"]
+    rows = [row for row in sorted(known, key=_rank_of_endpoint) if _is_shown(row.severity or row.worst, settings)]
+
+    def cells(row: ExposureRow) -> tuple[str, ...]:
+        place = f"{name_of(row.resource)}: {row.endpoint}"
+        locks = (words.catalogue[table].get(name, name) for table, name in _locks(row))
+        return row.severity or row.worst or "-", row.state, place, *locks, row.fingerprint, row.title
+
+    said = f"{many(len(rows), 'endpoint')}. Details: twolocks report {file} --out report.html."
+    return show(document, rows, cells, ENDPOINT_HEADS, said, settings, name=2)
+
+
+def findings(settings: Settings, file: str) -> int:
+    """Print the findings of a file that did not pass, the most severe first, and return the exit code."""
+    document = read_findings(Path(file), file)
+    rows = [row for row in document.findings if settings["all"] or row.status != "pass"]
+    rows = [row for row in sorted(rows, key=_rank_of_finding) if _is_shown(row.severity, settings)]
+
+    def cells(row: FindingRow) -> tuple[str, ...]:
+        status = "waived" if row.waiver is not None else row.status
+        return row.severity or "-", status, row.rule, name_of(row.resource), row.fingerprint, row.message or row.title
+
+    said = f"{many(len(rows), 'finding')}. A rule: twolocks rules show RULE."
+    return show(document, rows, cells, FINDING_HEADS, said, settings, name=3)
+
+
+def gaps(settings: Settings, file: str) -> int:
+    """Print what a scan did not assess, and return the exit code. Raises InputError."""
+    document, words = read_findings(Path(file), file), Words()
+    found = group_gaps(document, words)
+    if settings["format"] == "json":
+        print_json([to_builtins(row, enc_hook=str) for row in document.gaps])
+        return 0
+
+    def cells(group: GapGroup) -> tuple[str, ...]:
+        why = group.accepted_by if group.accepted else ", ".join([*group.errors, *filter(None, [group.action])])
+        return group.worst or "-", f"{group.checks:,}", group.what, group.scope, why
+
+    more = f" {many(found.unexplained, 'check')} more inconclusive without a failed read." if found.unexplained else ""
+    said = f"{many(len(document.gaps), 'read')} failed.{more} A role that allows them: twolocks access role."
+    return show(document, found.groups, cells, GAP_HEADS, said, settings, name=2)
+
+
+def show(
+    document: Document,
+    rows: Sequence[Row],
+    cells: Callable[[Row], tuple[str, ...]],
+    heads: tuple[str, ...],
+    said: str,
+    settings: Settings,
+    *,
+    name: int = -1,
+) -> int:
+    """Print rows as a table or as JSON, with what the scan left out, and return the exit code 0."""
+    if settings["format"] == "json":
+        print_json([to_builtins(row, enc_hook=str) for row in rows])
+        return 0
+    said = " ".join([said, *(f"{each}." for each in left_out(document.scan, Words()))])
+    if not table([cells(row) for row in rows], sys.stdout, os.environ, name, heads=heads if rows else (), summary=said):
+        say(said)
+    return 0
+
+
+def _locks(row: ExposureRow) -> Iterable[tuple[str, str]]:
+    return ("row", row.authentication), ("column", row.reach)
+
+
+def _is_shown(severity: str | None, settings: Settings) -> bool:
+    return not settings["severity"] or rank(severity) <= rank(settings["severity"])
+
+
+def _rank_of_endpoint(row: ExposureRow) -> tuple[Any, ...]:
+    return rank(row.severity or row.worst), row.state != "open", row.resource, row.endpoint
+
+
+def _rank_of_finding(row: FindingRow) -> tuple[Any, ...]:
+    return row.status != "fail", rank(row.severity), row.rule, row.resource
