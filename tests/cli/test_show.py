@@ -14,7 +14,7 @@ from tests.terminals import twolocks
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return sample.document(60)
+    return sample.document(200)
 
 
 @pytest.fixture
