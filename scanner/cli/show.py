@@ -49,7 +49,8 @@ def findings(settings: Settings, file: str) -> int:
     rows = [row for row in sorted(rows, key=_rank_of_finding) if _is_shown(row.severity, settings)]
 
     def cells(row: FindingRow) -> tuple[str, ...]:
-        status = "waived" if row.waiver is not None else row.status
+        accepted = "waived" if row.status == "fail" else "accepted"
+        status = row.status if row.waiver is None else accepted
         return row.severity or "-", status, row.rule, name_of(row.resource), row.fingerprint, row.message or row.title
 
     said = f"{many(len(rows), 'finding')}. A rule: twolocks rules show RULE."

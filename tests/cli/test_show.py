@@ -50,7 +50,8 @@ def test_findings_are_those_that_did_not_pass_failures_first(file: Path, documen
 
 def test_gaps_are_grouped_and_json_has_each(file: Path, document: dict[str, Any]) -> None:
     assert rows("show", "gaps", file)
-    assert json.loads(twolocks("show", "gaps", file, "--format", "json").out) == document["gaps"]
+    found = json.loads(twolocks("show", "gaps", file, "--format", "json").out)
+    assert [row["url"] for row in found] == [row["url"] for row in document["gaps"]]
 
 
 @pytest.mark.parametrize("view", ["endpoints", "findings"])
