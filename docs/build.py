@@ -206,7 +206,10 @@ def _dedented(made: Any) -> Any:
 
 def rule_list(rules: RuleSet) -> str:
     """Return the list of all rules, by category."""
-    parts = [f"# Rules\n\n{len(rules.rules)} rules on {len(_types(rules))} types. `exposure`: rated by what is open. {SHOW_RULE}\n"]
+    parts = [
+        f"# Rules\n\n{len(rules.rules)} rules on {len(_types(rules))} types. "
+        f"`exposure`: rated by what is open. {SHOW_RULE}\n"
+    ]
     for category in CATEGORIES:
         found = sorted((rule for rule in rules.rules.values() if rule.category == category), key=lambda rule: rule.id)
         if found:
