@@ -14,10 +14,22 @@ What is evaluated of each type: its endpoints, each with both locks, and the num
 endpoint `a/*` is one for each child. A rule on several types counts at each. [rules](rules/README.md) names the rules,
 `twolocks scan --explain-reads` what each of them reads.
 """
+TOPICS = """## Tables by topic
+
+The pages of four topics have a table of types: [residency](residency.md#by-type), [keys](keys.md#by-type),
+[recovery](recovery.md#by-type) and [logging](logging.md#by-type). Each cell names rules, or gives the reason why there
+is none. `a-`, `b-rest` stands for `a-rest` and `b-rest`. *costly*: off unless `--only` names it, because it needs
+requests for each resource. A dash: the question does not arise.
+"""
 LEFT = """## Not evaluated
 
 Types that hold data or take calls, or look as if they did, and have no rule. A scan says of a resource of such a type
 that it is not evaluated; it never counts as closed.
+"""
+UNREAD_SETTINGS = """## Settings that no rule reads
+
+Settings of evaluated types that look as if they decided something. [limits.md](limits.md) says how what is read is
+understood where Azure's documentation is silent.
 """
 
 
@@ -45,13 +57,28 @@ def services(rules: RuleSet) -> str:
         INTRODUCTION,
         head,
         "\n".join(rows) + "\n",
+        TOPICS,
         LEFT,
         "\n".join(["| type | why |", "| --- | --- |", *left]) + "\n",
+        UNREAD_SETTINGS,
+        "\n".join(["| type | setting | why |", "| --- | --- | --- |", *_settings()]) + "\n",
     ]
     return "\n".join(parts)
+
+
+def _settings() -> list[str]:
+    """Return the rows of settings that no rule reads."""
+    found = sorted(unread_settings().items(), key=lambda row: row[0].lower())
+    return [f"| `{type}` | {name} | {why} |" for type, settings in found for name, why in sorted(settings.items())]
 
 
 def not_evaluated() -> dict[str, str]:
     """Return why types have no rule, by type."""
     found: dict[str, str] = tomllib.loads(NOT_EVALUATED.read_text("utf-8"))["types"]
+    return found
+
+
+def unread_settings() -> dict[str, dict[str, str]]:
+    """Return why no rule reads settings, by type and name."""
+    found: dict[str, dict[str, str]] = tomllib.loads(NOT_EVALUATED.read_text("utf-8"))["settings"]
     return found

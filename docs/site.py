@@ -1,7 +1,8 @@
 """Stage the pages for the web site: `make site`. They keep their places, so that links hold.
 
 `python -m docs.site` runs from the root of a working copy and writes build/pages. The site has a page for each rule and
-framework, which the repository does not have; the id of one, in code, becomes a link to its page.
+framework, which the repository does not have; the id of one, in code, becomes a link to its page. Pages for builders
+(docs/dev) are in the repository alone; a link to one becomes its text and the path of the page.
 """
 
 import os
@@ -14,9 +15,13 @@ from pathlib import Path
 from docs.build import site_pages
 
 STAGE = Path("build/pages")
+NOT_STAGED = Path("docs/dev")
 PAGES = (
     "*.md",
-    "docs/**/*.md",
+    "docs/*.md",
+    "docs/decisions/*.md",
+    "docs/frameworks/*.md",
+    "docs/rules/*.md",
     "docs/*.png",
     "docs/*.svg",
     "docs/*.json",
@@ -69,9 +74,13 @@ def _link(root: Path, target: Path, page: Path, found: re.Match[str]) -> str:
     if not link:
         return found[0]
     place = (page.parent / link).resolve()
+    plain = text.removesuffix("(").lstrip("!").strip("[]")
+    if place.is_relative_to(root / NOT_STAGED):
+        path = f"`{place.relative_to(root).as_posix()}`"
+        return path if plain == link else f"{plain} ({path})"
     if place.is_dir():
         if not (place / "README.md").is_file():
-            return text.removesuffix("(").lstrip("!").strip("[]")
+            return plain
         return f"{text}{link.rstrip('/')}/README.md{anchor})"
     if place.suffix != ".md" and place.is_file():
         copy = target / place.relative_to(root)

@@ -1,6 +1,7 @@
 """The web site of the pages: what is staged; and of a built one (`make site`, TWOLOCKS_SITE) that it loads nothing."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from docs.site import linked as to_pages
 from tests.test_pages import linked
 
 ROOT = Path(__file__).parent.parent
+LINKS = re.compile(r"\]\((?!http)([^)]*)\)")
 SITE = os.environ.get("TWOLOCKS_SITE", "")
 
 
@@ -31,6 +33,15 @@ def test_staged_pages_lead_to_what_is_staged(tmp_path: Path) -> None:
     written = [path for pattern in PAGES if pattern.endswith(".md") for path in ROOT.glob(pattern)]
     assert len(staged) == len(written) + len(made)
     assert [target for page in staged for target in linked(page) if not target.is_file()] == []
+
+
+def test_pages_for_builders_are_not_on_the_site_and_nothing_leads_to_them(tmp_path: Path) -> None:
+    stage(ROOT, tmp_path, {})
+    assert not (tmp_path / "docs" / "dev").exists()
+    assert "tests (`docs/dev/reading.md`) enforce it" in (tmp_path / "docs" / "faq.md").read_text("utf-8")
+    index = (tmp_path / "docs" / "README.md").read_text("utf-8")
+    assert "| `docs/dev/threat-model.md` | assets" in index
+    assert [page for page in tmp_path.rglob("*.md") if "dev/" in "".join(LINKS.findall(page.read_text("utf-8")))] == []
 
 
 def test_the_lists_of_the_site_lead_to_the_page_of_each_rule_and_framework(tmp_path: Path) -> None:

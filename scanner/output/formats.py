@@ -93,7 +93,7 @@ FORMATS = (
         ".parquet",
         "application/vnd.apache.parquet",
         "parquet:write_parquet",
-        "[queries over many scans](dev/queries.md), with DuckDB, Spark or a data lake",
+        "[queries over many scans](queries.md), with DuckDB, Spark or a data lake",
         "every exposure, finding, resource with the rules that passed, failed read and scope, one typed row each",
         package="duckdb",
         extra="parquet",

@@ -1,6 +1,6 @@
 """Write the findings as rows of a Log Analytics table: JSON lines for the Logs Ingestion API.
 
-The columns are those of `deploy/sentinel/table.bicep`; a test compares both. The last row is the scan itself, with its
+The columns are those of `deploy/sentinel/main.bicep`; a test compares both. The last row is the scan itself, with its
 numbers, so that a query can tell a scan without findings from a scan that was not sent.
 """
 

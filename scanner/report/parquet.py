@@ -1,4 +1,4 @@
-"""Write the findings as Parquet, for queries over many scans (`docs/dev/queries.md`).
+"""Write the findings as Parquet, for queries over many scans (`docs/queries.md`).
 
 Python writes the rows as compressed JSON lines into a temporary folder, and DuckDB makes the file of them: neither
 holds them all. DuckDB may read and write that folder and nothing else.

@@ -212,7 +212,6 @@ def test_every_way_to_run_has_a_readme() -> None:
             "container-apps",
             "fleet",
             "github",
-            "grafana",
             "kubernetes",
             "sentinel",
             "systemd",

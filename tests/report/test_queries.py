@@ -1,4 +1,4 @@
-"""The queries of `docs/dev/queries.md`, run as they stand there. `twolocks diff` and the documents are the oracle."""
+"""The queries of `docs/queries.md` on Parquet, run as they are there. `twolocks diff` and documents are the oracle."""
 
 import re
 from collections import Counter, defaultdict
@@ -24,10 +24,11 @@ from tests.history.changing_estate import Json, scheduled_run
 from tests.history.test_changing_estate import NIGHTS, REFUSED, accepted
 from tests.terminals import STORAGE, SUB, account, snapshot, twolocks
 
-PAGE = (Path(__file__).parents[2] / "docs" / "dev" / "queries.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "queries.md").read_text("utf-8")
+PARQUET = PAGE.partition("\n## Parquet\n")[2].partition("\n## ")[0]
 PARTS = {
     title: re.findall(r"^```sql\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    for title, text in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL)
+    for title, text in re.findall(r"^### (.*?)\n(.*?)(?=^### |\Z)", PARQUET, re.MULTILINE | re.DOTALL)
 }
 NEW, GONE, OWNERS, REGIONS, OLDEST, TREND, MANY, UNREAD = (
     "New since the previous scan",

@@ -1,7 +1,7 @@
 """Runs commands in a real terminal of a given size, and prints what a person sees.
 
-`python -m tests.terminal.recordings` runs ten commands on the sample estate, at 80 and 120 columns. With `--write` it
-writes them to docs/dev/terminal.md.
+`python -m tests.terminal.recordings` runs ten commands on the sample estate, at 80 and 120 columns, and prints what
+they show: read it when the terminal's output changes.
 """
 
 import fcntl
@@ -30,7 +30,6 @@ COMMANDS = (
     "twolocks report twolocks-demo/snapshot.jsonl -o report.html",
     "twolocks diff twolocks-demo/snapshot.jsonl twolocks-demo/snapshot.jsonl",
 )
-PAGE = Path("docs/dev/terminal.md")
 _ROOT = Path(__file__).parents[2]
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
@@ -84,26 +83,10 @@ def recordings(folder: Path) -> Iterator[tuple[int, str, str]]:
             yield columns, command, shown.replace(str(folder.resolve()), "/home/kari").rstrip()
 
 
-def page(folder: Path) -> str:
-    """Return the recordings as a page."""
-    parts = [
-        "# Terminal recordings\n\nWritten by `python -m tests.terminal.recordings --write`: ten commands in a real"
-    ]
-    parts[0] += " terminal of 80 and of 120 columns, without colour.\n"
-    for columns, command, shown in recordings(folder):
-        parts.append(
-            f"## {command.removeprefix('twolocks ')}, {columns} columns\n\n```text\n$ {command}\n{shown}\n```\n"
-        )
-    return "\n".join(parts)
-
-
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        text = page(Path(folder))
-    if "--write" in sys.argv:
-        PAGE.write_text(text, "utf-8")
-    else:
-        sys.stdout.write(text)
+        for columns, command, shown in recordings(Path(folder)):
+            print(f"{columns} columns\n$ {command}\n{shown}\n")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-NOT_FOR_PEOPLE = ("docs/dev/renamed.md", "docs/dev/controls-changed.md")
+NOT_FOR_PEOPLE = ("docs/dev/renamed.md",)
 """Pages that quote what was: old ids."""
 
 
