@@ -4,7 +4,7 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
-from scanner.model.diagnostic_settings import WORKSPACES, fault, gone
+from scanner.model.diagnostic_settings import DESTINATIONS, WORKSPACES, fault, gone
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
@@ -80,11 +80,12 @@ WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-0
 EXPORTS = WORKSPACE.child("dataExports")
 TABLES = WORKSPACE.child("tables", costly=True)
 """Costly, although it is one request a workspace: the answer has each of several hundred tables with all its columns."""
-COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
+COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02", names=("properties.WorkspaceResourceId",))
 WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
 FLOWS = WATCHER.child(
     "flowLogs",
     always=True,
+    names=(STORAGE, f"{ANALYTICS}.workspaceResourceId"),
     graph=GraphRows(
         tracked=True,
         holds=(
@@ -107,6 +108,7 @@ def settings(of: ResourceType | Read, **more: Any) -> Read:
     return of.child(
         SETTINGS,
         api=SETTINGS_API,
+        names=tuple(f"properties.{each}" for each in DESTINATIONS),
         alone="the list of a subscription has those of its activity log alone, and Resource Graph has no such type",
         **more,
     )

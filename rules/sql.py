@@ -57,7 +57,7 @@ SUBNETS = SERVER.child("virtualNetworkRules", when=rules_count)
 PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
-AUDITING = SERVER.child("auditingSettings/default", one=True)
+AUDITING = SERVER.child("auditingSettings/default", one=True, names=("properties.storageEndpoint",))
 DATABASES = SERVER.child(
     "databases",
     graph=GraphRows(

@@ -14,6 +14,7 @@ from scanner.collect.containers import ContainerReader
 from scanner.collect.exclusions import ExcludedScopes
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
+from scanner.collect.elsewhere import read_named
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import (
@@ -188,7 +189,9 @@ class _Collection:
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""
-        await self.bundles.read_joined(await asyncio.to_thread(self.context.plan.joined))
+        found = await asyncio.to_thread(self.context.plan.joined)
+        await self.bundles.read_joined(found.reads)
+        await read_named(self.context, found.named)
 
     def _leave_out_resources(self, known: "Sequence[Subscription]") -> None:
         """Remove the named resources that are excluded. Raises InputError where none is left."""

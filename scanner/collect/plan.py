@@ -70,6 +70,22 @@ class JoinedRead(NamedTuple):
     top: Resource
 
 
+class NamedResources(NamedTuple):
+    """Resources outside of what was read that resources name: their ids, and types and names that are unique in Azure,
+    in lower case.
+    """
+
+    ids: tuple[str, ...] = ()
+    names: tuple[tuple[str, str], ...] = ()
+
+
+class Joined(NamedTuple):
+    """What a join of everything in the store asks for."""
+
+    reads: Sequence[JoinedRead] = ()
+    named: NamedResources = NamedResources()
+
+
 class Plan(Struct, frozen=True):
     """The table of reads: resource types, the reads that are wanted below them, and the types of the index.
 
@@ -84,7 +100,7 @@ class Plan(Struct, frozen=True):
     index_types: Sequence[str] = INDEX_TYPES
     places: bool = False
     quotas: ResidencyPolicy | None = None
-    joined: Callable[[], Iterable[JoinedRead]] = tuple
+    joined: Callable[[], Joined] = Joined
     resumed: bool = False
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:

@@ -27,6 +27,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         wide_ipv4=policy.wide_ipv4,
         wide_ipv6=policy.wide_ipv6,
         live=snapshot.header.live,
+        named=snapshot.named,
         taken=snapshot.header.taken,
     )
     for bundle in snapshot.index:

@@ -9,7 +9,7 @@ from scanner.model.ids import id_key, subscription_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Unread, unknown_value
+from scanner.model.verdict import Evidence, Unread, absent_at_unknown_version, unknown_value
 
 # azure-rest-api-specs, DiagnosticSettings 2021-05-01-preview: the last one is what settings of before 2017 name.
 DESTINATIONS: Final = (
@@ -28,6 +28,8 @@ _NOUNS: Final = {
 }
 _INGESTION: Final = "properties.workspaceCapping.dataIngestionStatus"
 _QUOTA: Final = "properties.workspaceCapping.dailyQuotaGb"
+DECIDES: Final = {WORKSPACES.lower(): (_INGESTION, _QUOTA)}
+"""What of a destination outside of what was read decides whether logs arrive there, by type in lower case."""
 _STOPPED: Final = ("ForceOff", "SubscriptionSuspended")
 """azure-rest-api-specs, DataIngestionStatus: ingestion was stopped by a setting or with the subscription. OverQuota
 ends with the day, and log-workspace-daily-cap reports the cap.
@@ -142,7 +144,8 @@ def _destination(path: str, value: Any, setting: Resource, index: Index) -> LogD
 
 def fault(destination: str, index: Index) -> Evidence | None:
     """Return why nothing arrives at a destination; None where something does. Raises Unread where that is not known."""
-    return gone(destination, index) or refused(index.resources.get(id_key(destination)))
+    id = id_key(destination)
+    return gone(destination, index) or refused(index.resources.get(id) or index.named.get(id))
 
 
 def gone(destination: str, index: Index) -> Evidence | None:
@@ -157,10 +160,14 @@ def _top_type(id: str) -> str:
 
 
 def refused(workspace: Resource | None) -> Evidence | None:
-    """Return why a workspace receives nothing; None where it does, and for resources of other types."""
+    """Return why a workspace receives nothing; None where it does, and for resources of other types. Raises Unread
+    where a row of Resource Graph does not say.
+    """
     if workspace is None or not same(workspace.type, WORKSPACES):
         return None
     status, quota = workspace.get(_INGESTION), workspace.get(_QUOTA)
+    if is_absent(status) and workspace.api_version_unknown:
+        raise absent_at_unknown_version(f"{workspace.name} {_INGESTION}")
     if any(same(status, each) for each in _STOPPED):
         return Evidence(f"{workspace.id} {_INGESTION}", status, "RespectQuota")
     if quota == 0 and not isinstance(quota, bool):

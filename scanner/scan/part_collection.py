@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.scan.job import Job, code_of
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.scan.parted import PartedRun
 from scanner.scan.resuming import deciding, fingerprint
 from scanner.snapshot.store import Store
@@ -39,7 +39,7 @@ def collect_in_parts(
         storage=job.storage,
         screen=screen,
         stop=stop,
-        joined=lambda store: joined_reads(job.rules, store),
+        joined=lambda store: joined(job.rules, store, graph=not job.settings["no-graph"]),
         signed_in=signed_in,
         fingerprint=fingerprint(deciding(job.settings)),
         started=job.journal.begin,

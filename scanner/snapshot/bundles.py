@@ -76,6 +76,8 @@ class Snapshot:
     group_regions: dict[str, str] = field(default_factory=dict)
     locations: list[dict[str, Any]] = field(default_factory=list)
     quotas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    named: dict[str, Resource | None] = field(default_factory=dict)
+    """What Resource Graph shows of resources outside of what was read, by id in lower case; None: no row."""
     locate: Callable[[], Mapping[str, str]] = dict
     names: Callable[[], Mapping[str, str]] = dict
     raw: Callable[[], Iterable[bytes]] | None = None
@@ -186,8 +188,13 @@ class _Located(Struct):
     location: Any = None
 
 
+class _NamedLine(Struct):
+    resource: _Located | None = None
+
+
 class _LocatedLine(Struct):
     resource: _Located | None = None
+    named: _NamedLine | None = None
 
 
 _LOCATED = msgspec.json.Decoder(_LocatedLine)
@@ -211,7 +218,8 @@ def locations_in(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
         if b'"location"' not in raw:
             continue
         with suppress(msgspec.DecodeError):
-            one = _LOCATED.decode(raw).resource
+            line = _LOCATED.decode(raw)
+            one = line.resource if line.named is None else line.named.resource
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
                 yield one.id.lower(), one.location
 
@@ -330,6 +338,9 @@ def bundles_of(lines: Iterator[SnapshotLine], groups: dict[str, str]) -> Iterato
 def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
     if line.resource is not None:
         _add_container(snapshot, line.resource)
+    elif line.named is not None:
+        body = line.named.resource
+        snapshot.named[_path(line.named.id)] = None if body is None else Resource(body, by="graph")
     elif line.read is not None:
         url = _path(line.read.url)
         snapshot.reads[url] = line.read.count

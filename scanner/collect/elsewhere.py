@@ -1,0 +1,79 @@
+"""Looks up in Resource Graph what resources name and the scan does not read, as the central workspace of their logs."""
+
+import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from scanner.azure.errors import ReadError
+from scanner.collect.bodies import kusto_list
+from scanner.collect.index_types import QUERY
+from scanner.collect.plan import Json, NamedResources
+from scanner.collect.queue import CollectionContext
+from scanner.model.diagnostic_settings import DECIDES
+from scanner.model.ids import type_of
+from scanner.model.json_paths import get_path, is_absent
+
+MOST = 100
+"""The ids of one query: about 20 KB of text."""
+WHAT = "resources elsewhere"
+_PLAIN = re.compile(r"[\w./()-]+")
+"""An id that needs no escaping in a query. Azure allows little else in names; others are not asked for."""
+_COLUMNS = "project id, type, location, properties | order by id asc"
+
+
+async def read_named(context: CollectionContext, named: NamedResources) -> None:
+    """Write what Resource Graph shows of named resources. A query that fails leaves them unknown."""
+    queries: list[tuple[str, dict[str, str]]] = []
+    for ids in _batches(named.ids):
+        queries.append((f"id in~ ({kusto_list(ids)})", {each: each for each in ids}))
+    for type, pairs in groupby(sorted(set(named.names)), lambda pair: pair[0]):
+        for names in _batches([name for _, name in pairs]):
+            where = f"type =~ '{type}' and name in~ ({kusto_list(names)})"
+            queries.append((where, {f"{type}/{name}": f"/providers/{type}/{name}" for name in names}))
+    context.counts.expect(WHAT, len(queries))
+    for where, asked in queries:
+        try:
+            rows = await context.reader.query_everywhere(f"resources | where {where} | {_COLUMNS}")
+        except ReadError as error:
+            context.store.skip(QUERY, f"{error.status} {error.code}; resources elsewhere were not looked up")
+        else:
+            _write(context, rows, asked)
+        context.counts.finish(WHAT)
+
+
+def _batches(texts: Sequence[str]) -> list[list[str]]:
+    plain = [each for each in texts if _PLAIN.fullmatch(each)]
+    return [plain[start : start + MOST] for start in range(0, len(plain), MOST)]
+
+
+def _write(context: CollectionContext, rows: Iterable[Json], asked: dict[str, str]) -> None:
+    """Write the rows of a query, and what it shows no row of. `asked`: the id to write there, by id or type and name."""
+    left = dict(asked)
+    for row in rows:
+        id = row.get("id")
+        if isinstance(id, str):
+            lower = id.lower()
+            key = lower if lower in asked else f"{type_of(lower)}/{lower.rsplit('/', 1)[-1]}"
+            if key in asked:
+                context.store.named(id, _shown(row))
+                left.pop(key, None)
+    for id in left.values():
+        context.store.named(id, None)
+
+
+def _shown(row: Json) -> Json:
+    """Return of a row its id and region, and what decides whether logs arrive."""
+    body: Json = {"id": row["id"]}
+    if isinstance(row.get("location"), str):
+        body["location"] = row["location"]
+    for path in DECIDES.get(type_of(row["id"]).lower(), ()):
+        value = get_path(row, path)
+        if not is_absent(value):
+            _put(body, path.split("."), value)
+    return body
+
+
+def _put(body: Json, path: Sequence[str], value: object) -> None:
+    for name in path[:-1]:
+        body = body.setdefault(name, {})
+    body[path[-1]] = value
