@@ -229,11 +229,12 @@ class Index(Struct):
         what is outside, a row of Resource Graph proves that it exists; that it shows none proves nothing.
         """
         top = root_of(resource_id)
-        if top in self.resources or self.named.get(top) is not None or top in self.residency.located():
+        shown = self.named.get(top)
+        if top in self.resources or (shown is None and top in self.residency.located()):
             return True
         missing = self._why_unlisted(top, resource_id)
-        if missing is None:
-            return False
+        if missing is None or shown is not None:
+            return missing is not None
         raise Unread(resource_id, NO_ROW) if top in self.named and not missing.gap else missing
 
     def _why_unlisted(self, top: str, resource_id: str) -> Unread | None:

@@ -21,14 +21,14 @@ ACCOUNTS = "microsoft.storage/storageaccounts"
 NamingPaths = dict[str, set[str]]
 
 
-def named_elsewhere(rules: RuleSet, *stores: Store) -> NamedResources:
+def named_elsewhere(rules: RuleSet, *stores: Store, excludes: bool = False) -> NamedResources:
     """Return what resources of the newest of the stores name and none of them holds, where no complete list says that
-    it does not exist. `stores`: the collections of one scan.
+    it does not exist. `stores`: the collections of one scan. `excludes`: it leaves out parts of its scopes.
     """
     paths = naming_paths(rules)
     wanted, names = _named_in(stores[-1].lines(), paths) if paths else (set[str](), set[str]())
     taken = of_store(stores[0])
-    wanted = {each for each in wanted if _may_be_elsewhere(each, taken)}
+    wanted = {each for each in wanted if excludes or _may_be_elsewhere(each, taken)}
     if names or any(subscription_of(each) in _subscriptions(taken) for each in wanted):
         for store in stores:
             for id, _ in locations_in(store.lines()):

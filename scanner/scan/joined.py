@@ -21,9 +21,11 @@ _TYPES = frozenset(each.lower() for each in (VAULTS, POOLS, SETS, SUBSCRIPTION))
 _RBAC = "properties.enableRbacAuthorization"
 
 
-def joined(rules: RuleSet, *stores: Store, graph: bool) -> Joined:
-    """Return what to read once everything else is in the stores, the newest last. `graph`: ask Resource Graph too."""
-    named = named_elsewhere(rules, *stores) if graph else NamedResources()
+def joined(rules: RuleSet, *stores: Store, graph: bool, excludes: bool = False) -> Joined:
+    """Return what to read once everything else is in the stores, the newest last. `graph`: ask Resource Graph too.
+    `excludes`: see `named_elsewhere`.
+    """
+    named = named_elsewhere(rules, *stores, excludes=excludes) if graph else NamedResources()
     return Joined(joined_reads(rules, *stores), named)
 
 

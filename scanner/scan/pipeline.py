@@ -239,7 +239,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
             rules.reads(),
             places=rules.needs_places,
             quotas=job.policy.residency,
-            joined=partial(joined, rules, store, graph=scope.graph),
+            joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),
             resumed=journal is not None and journal.resumed,
         )
         store.header.excluded = await collect(reader, scope, plan, store, screen)
