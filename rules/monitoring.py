@@ -87,7 +87,6 @@ FLOWS = WATCHER.child(
     always=True,
     names=(STORAGE, f"{ANALYTICS}.workspaceResourceId"),
     graph=GraphRows(
-        tracked=True,
         holds=(
             "properties.enabled",
             "properties.targetResourceId",

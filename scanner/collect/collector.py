@@ -11,10 +11,10 @@ from scanner.azure.errors import NothingReadable, ReadError
 from scanner.collect.bodies import display_name, quoted_path
 from scanner.collect.children import BundleReader
 from scanner.collect.containers import ContainerReader
+from scanner.collect.elsewhere import read_named
 from scanner.collect.exclusions import ExcludedScopes
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
-from scanner.collect.elsewhere import read_named
 from scanner.collect.named import NamedGroups, no_such_resource, says_gone
 from scanner.collect.plan import Plan, Progress, Scope, nested
 from scanner.collect.queue import (

@@ -1,7 +1,7 @@
 """Looks up in Resource Graph what resources name and the scan does not read, as the central workspace of their logs."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from scanner.azure.errors import ReadError
@@ -23,13 +23,7 @@ _COLUMNS = "project id, type, location, properties | order by id asc"
 
 async def read_named(context: CollectionContext, named: NamedResources) -> None:
     """Write what Resource Graph shows of named resources. A query that fails leaves them unknown."""
-    queries: list[tuple[str, dict[str, str]]] = []
-    for ids in _batches(named.ids):
-        queries.append((f"id in~ ({kusto_list(ids)})", {each: each for each in ids}))
-    for type, pairs in groupby(sorted(set(named.names)), lambda pair: pair[0]):
-        for names in _batches([name for _, name in pairs]):
-            where = f"type =~ '{type}' and name in~ ({kusto_list(names)})"
-            queries.append((where, {f"{type}/{name}": f"/providers/{type}/{name}" for name in names}))
+    queries = list(_queries(named))
     context.counts.expect(WHAT, len(queries))
     for where, asked in queries:
         try:
@@ -41,13 +35,23 @@ async def read_named(context: CollectionContext, named: NamedResources) -> None:
         context.counts.finish(WHAT)
 
 
+def _queries(named: NamedResources) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield the condition of each query, and what it asks for: see `_write`."""
+    for ids in _batches(named.ids):
+        yield f"id in~ ({kusto_list(ids)})", {each: each for each in ids}
+    for type, pairs in groupby(sorted(set(named.names)), lambda pair: pair[0]):
+        for names in _batches([name for _, name in pairs]):
+            asked = {f"{type}/{name}": f"/providers/{type}/{name}" for name in names}
+            yield f"type =~ '{type}' and name in~ ({kusto_list(names)})", asked
+
+
 def _batches(texts: Sequence[str]) -> list[list[str]]:
     plain = [each for each in texts if _PLAIN.fullmatch(each)]
     return [plain[start : start + MOST] for start in range(0, len(plain), MOST)]
 
 
 def _write(context: CollectionContext, rows: Iterable[Json], asked: dict[str, str]) -> None:
-    """Write the rows of a query, and what it shows no row of. `asked`: the id to write there, by id or type and name."""
+    """Write the rows of a query, and what it shows no row of. `asked`: the id to write then, by id or type and name."""
     left = dict(asked)
     for row in rows:
         id = row.get("id")

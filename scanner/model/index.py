@@ -90,8 +90,8 @@ virtual-network-manager/concept-azure-resource-graph). A row of `EXTENSIONS` say
 """
 
 NO_ROW = (
-    "Resource Graph shows this identity no such resource: it may be gone, or this identity may not read it (Reader on its "
-    "resource group is enough)"
+    "Resource Graph shows this identity no such resource: it may be gone, or this identity may not read it "
+    "(Reader on its resource group is enough)"
 )
 """Why a resource outside of what was read may exist, where Resource Graph was asked for it."""
 

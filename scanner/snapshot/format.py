@@ -178,7 +178,7 @@ def url_of(line: SnapshotLine) -> str:
 
 
 def root_of_line(line: SnapshotLine) -> str:
-    """Return the id (lower case) of the bundle that a line belongs to; "" for scopes, bulk reads and named resources."""
+    """Return the id (lower case) of the bundle that a line belongs to; "" for scopes, bulk reads and `named` lines."""
     if line.named is not None:
         return ""
     return root_of(url_of(line)) if line.resource is None else bundle_of(url_of(line))

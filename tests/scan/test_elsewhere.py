@@ -1,4 +1,4 @@
-"""What resources name outside of what is read, as the central workspace of their logs: Resource Graph is asked for it."""
+"""What resources name outside of what is read, as the workspace of their logs: Resource Graph is asked for it."""
 
 import json
 from collections.abc import Mapping
@@ -127,7 +127,9 @@ def test_the_region_of_a_destination_elsewhere_is_judged(tmp_path: Path, region:
 
 
 def test_a_refused_query_leaves_it_inconclusive(tmp_path: Path) -> None:
-    with running(box([*vault(), workspace()], faults=[Fault("refuse", "/providers/Microsoft.ResourceGraph/*")])) as served:
+    with running(
+        box([*vault(), workspace()], faults=[Fault("refuse", "/providers/Microsoft.ResourceGraph/*")])
+    ) as served:
         ended, document = scan(served, tmp_path, *ALONE)
     assert (ended.code, [status for status, _ in verdicts(document)]) == (3, ["unknown"])
 
@@ -183,3 +185,64 @@ def test_many_ids_are_asked_for_in_few_queries(tmp_path: Path) -> None:
         _, document = scan(served, tmp_path, *ALONE)
     assert verdicts(document) == [("pass", "")] * 120
     assert len(queries(served)) == 2
+
+
+# Other resources that name some
+
+
+def flow_log() -> list[Json]:
+    watcher = resource("Microsoft.Network/networkWatchers", "nw", "rg-a", PROD)
+    account = f"/subscriptions/{CENTRAL}/resourceGroups/rg-logg/providers/Microsoft.Storage/storageAccounts/stflyt"
+    analytics = {"enabled": True, "workspaceResourceId": WORKSPACE}
+    log = child(
+        watcher,
+        "flowLogs/alt",
+        enabled=True,
+        storageId=account,
+        retentionPolicy={"enabled": True, "days": 90},
+        flowAnalyticsConfiguration={"networkWatcherFlowAnalyticsConfiguration": analytics},
+    )
+    return [watcher, {**log, "location": "norwayeast"}]
+
+
+def component() -> list[Json]:
+    made = resource("Microsoft.Insights/components", "appi", "rg-a", PROD)
+    made["properties"] = {"IngestionMode": "LogAnalytics", "WorkspaceResourceId": WORKSPACE}
+    return [made]
+
+
+def server(subscription: str = "00000000-0000-0000-0000-000000000000") -> list[Json]:
+    made = resource("Microsoft.Sql/servers", "sql", "rg-a", PROD)
+    to = {"storageEndpoint": "https://stRevisjon.blob.core.windows.net/", "storageAccountSubscriptionId": subscription}
+    return [made, child(made, "auditingSettings/default", state="Enabled", isAzureMonitorTargetEnabled=False, **to)]
+
+
+def stored(name: str) -> Json:
+    return resource("Microsoft.Storage/storageAccounts", name, "rg-logg", CENTRAL)
+
+
+@pytest.mark.parametrize(
+    ("rule", "resources"),
+    [
+        ("flow-log-short-retention", [*flow_log(), stored("stflyt")]),
+        ("flow-log-no-traffic-analytics", [*flow_log(), workspace()]),
+        ("app-insights-classic", [*component(), workspace()]),
+        ("sql-audit-no-destination", [*server(), stored("strevisjon")]),
+        ("sql-audit-no-destination", [*server(CENTRAL), stored("strevisjon")]),
+    ],
+)
+def test_other_resources_name_some_too(tmp_path: Path, rule: str, resources: list[Json]) -> None:
+    with running(box(resources)) as served:
+        _, document = scan(served, tmp_path, *ALONE, only=rule)
+    assert [status for status, _ in verdicts(document, rule)] == ["pass"]
+    with running(box(resources[:-1])) as served:
+        _, document = scan(served, tmp_path, *ALONE, only=rule)
+    ((status, message),) = verdicts(document, rule)
+    assert (status, NO_ROW in message) == ("unknown", True)
+
+
+def test_a_scan_in_parts_asks_once_for_all_subscriptions(tmp_path: Path) -> None:
+    with running(box([*vault(), workspace()])) as served:
+        _, document = scan(served, tmp_path, *ALONE, "--parts", str(tmp_path / "parts"))
+    assert verdicts(document) == [("pass", "")]
+    assert len(queries(served)) == 1
