@@ -223,7 +223,13 @@ class Coordinator(Struct):
     async def _joined(self, plan: RunPlan, store: Store, wanted: Joined) -> None:
         rules = self.scan.rules
         async with self.scan.connected() as reader:
-            check_account(reader.account, plan)
+            try:
+                check_account(reader.account, plan)
+            except InputError as error:
+                said = f"what all subscriptions ask for together was not read: {why(error)}"
+                store.header.notes.append(said)
+                self.scan.screen.write([Line(said, "Note")], "parts", said)
+                return
             reads = Plan(rules.read(), rules.reads(), joined=lambda: wanted)
             await read_joined(reader, reads, store, ScreenProgress(self.scan.screen))
 

@@ -11,6 +11,7 @@ from scanner.collect.plan import NamedResources
 from scanner.evaluate.missing import why_more
 from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.json_paths import get_path
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.bundles import Snapshot, locations_in, of_store
@@ -41,7 +42,8 @@ def named_elsewhere(rules: RuleSet, *stores: Store, excludes: bool = False) -> N
 def naming_paths(rules: RuleSet) -> NamingPaths:
     """Return the paths at which resources of a type (lower case) name others that enabled rules look up."""
     found: NamingPaths = {}
-    for declared in (*rules.read(), *rules.reads()):
+    declarations: list[ResourceType | Read] = [*rules.read(), *rules.reads()]
+    for declared in declarations:
         for type in declared.types if declared.names else ():
             found.setdefault(type.lower(), set()).update(declared.names)
     for rule in rules.enabled.values():
