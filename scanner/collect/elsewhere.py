@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
 
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import kusto_list
 from scanner.collect.index_types import QUERY
 from scanner.collect.plan import Json, NamedResources
 from scanner.collect.queue import CollectionContext
-from scanner.model.diagnostic_settings import DECIDES
-from scanner.model.ids import type_of
-from scanner.model.json_paths import get_path, is_absent
+from scanner.model.diagnostic_settings import ACCOUNTS, DECIDES, WORKSPACES
+from scanner.model.ids import name_of, type_of
+from scanner.model.index import unnamed_id
+from scanner.model.json_paths import get_path, is_absent, text_at
 
 MOST = 100
 """The ids of one query: about 20 KB of text."""
 WHAT = "resources elsewhere"
 _PLAIN = re.compile(r"[\w./()-]+")
 """An id that needs no escaping in a query. Azure allows little else in names; others are not asked for."""
+CUSTOMER = "tostring(properties.customerId)"
 _COLUMNS = "project id, type, location, properties | order by id asc"
 
 
@@ -39,10 +40,10 @@ def _queries(named: NamedResources) -> Iterator[tuple[str, dict[str, str]]]:
     """Yield the condition of each query, and what it asks for: see `_write`."""
     for ids in _batches(named.ids):
         yield f"id in~ ({kusto_list(ids)})", {each: each for each in ids}
-    for type, pairs in groupby(sorted(set(named.names)), lambda pair: pair[0]):
-        for names in _batches([name for _, name in pairs]):
-            asked = {f"{type}/{name}": f"/providers/{type}/{name}" for name in names}
-            yield f"type =~ '{type}' and name in~ ({kusto_list(names)})", asked
+    for type, column, texts in ((ACCOUNTS, "name", named.accounts), (WORKSPACES, CUSTOMER, named.customers)):
+        for some in _batches(texts):
+            asked = {f"{type}/{each}".lower(): unnamed_id(type, each) for each in some}
+            yield f"type =~ '{type.lower()}' and {column} in~ ({kusto_list(some)})", asked
 
 
 def _batches(texts: Sequence[str]) -> list[list[str]]:
@@ -55,14 +56,18 @@ def _write(context: CollectionContext, rows: Iterable[Json], asked: dict[str, st
     left = dict(asked)
     for row in rows:
         id = row.get("id")
-        if isinstance(id, str):
-            lower = id.lower()
-            key = lower if lower in asked else f"{type_of(lower)}/{lower.rsplit('/', 1)[-1]}"
-            if key in asked:
-                context.store.named(id, _shown(row))
-                left.pop(key, None)
+        key = next((each for each in _keys(row) if each in asked), None) if isinstance(id, str) else None
+        if key is not None:
+            context.store.named(str(id), _shown(row))
+            left.pop(key, None)
     for id in left.values():
         context.store.named(id, None)
+
+
+def _keys(row: Json) -> tuple[str, ...]:
+    """Return what a row may have been asked for by."""
+    id = str(row["id"]).lower()
+    return id, f"{type_of(id)}/{name_of(id)}", f"{type_of(id)}/{text_at(row, 'properties.customerId').lower()}"
 
 
 def _shown(row: Json) -> Json:

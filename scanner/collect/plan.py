@@ -71,12 +71,13 @@ class JoinedRead(NamedTuple):
 
 
 class NamedResources(NamedTuple):
-    """Resources outside of what was read that resources name: their ids, and types and names that are unique in Azure,
-    in lower case.
+    """Resources outside of what was read that resources name: by ids, storage accounts by their names, workspaces by
+    their customer ids. All in lower case.
     """
 
     ids: tuple[str, ...] = ()
-    names: tuple[tuple[str, str], ...] = ()
+    accounts: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
 
 
 class Joined(NamedTuple):

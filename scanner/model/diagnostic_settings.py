@@ -19,16 +19,17 @@ DESTINATIONS: Final = (
     "marketplacePartnerId",
     "serviceBusRuleId",
 )
+ACCOUNTS: Final = "Microsoft.Storage/storageAccounts"
 WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
 _NOUNS: Final = {
     WORKSPACES.lower(): "a workspace that exists",
-    "microsoft.storage/storageaccounts": "a storage account that exists",
+    ACCOUNTS.lower(): "a storage account that exists",
     "microsoft.eventhub/namespaces": "an Event Hubs namespace that exists",
     "microsoft.servicebus/namespaces": "a namespace that exists",
 }
 _INGESTION: Final = "properties.workspaceCapping.dataIngestionStatus"
 _QUOTA: Final = "properties.workspaceCapping.dailyQuotaGb"
-DECIDES: Final = {WORKSPACES.lower(): (_INGESTION, _QUOTA)}
+DECIDES: Final = {WORKSPACES.lower(): (_INGESTION, _QUOTA, "properties.customerId")}
 """What of a destination outside of what was read decides whether logs arrive there, by type in lower case."""
 _STOPPED: Final = ("ForceOff", "SubscriptionSuspended")
 """azure-rest-api-specs, DataIngestionStatus: ingestion was stopped by a setting or with the subscription. OverQuota

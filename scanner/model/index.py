@@ -95,6 +95,12 @@ NO_ROW = (
 )
 """Why a resource outside of what was read may exist, where Resource Graph was asked for it."""
 
+
+def unnamed_id(type: str, name: str) -> str:
+    """Return what stands for the id of a resource of which only a unique name is known, in lower case."""
+    return f"/providers/{type}/{name}".lower()
+
+
 _FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES, SUBSCRIPTION))
 
 
@@ -268,7 +274,7 @@ class Index(Struct):
             missing = self._why_unlisted(top, name)
         if missing is None:
             return False
-        asked = f"/providers/{type}/{name}".lower() in self.named
+        asked = unnamed_id(type, name) in self.named
         raise Unread(name, NO_ROW) if asked and not missing.gap else missing
 
     def find(self, resource_id: str) -> Resource:

@@ -1,16 +1,19 @@
 """Which resources the read ones name that the scan did not read: Resource Graph is asked for them."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
+from msgspec import Struct, field
 
 from scanner.collect.plan import NamedResources
 from scanner.evaluate.missing import why_more
-from scanner.model.ids import root_of, subscription_of, type_of
-from scanner.model.json_paths import get_path
+from scanner.model.diagnostic_settings import ACCOUNTS, WORKSPACES
+from scanner.model.ids import name_of, root_of, subscription_of, type_of
+from scanner.model.json_paths import get_path, text_at
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet
@@ -18,7 +21,9 @@ from scanner.snapshot.bundles import Snapshot, locations_in, of_store
 from scanner.snapshot.format import decoder
 from scanner.snapshot.store import Store
 
-ACCOUNTS = "microsoft.storage/storageaccounts"
+Json = dict[str, Any]
+_ACCOUNTS = ACCOUNTS.lower()
+_GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 NamingPaths = dict[str, set[str]]
 
 
@@ -27,16 +32,45 @@ def named_elsewhere(rules: RuleSet, *stores: Store, excludes: bool = False) -> N
     it does not exist. `stores`: the collections of one scan. `excludes`: it leaves out parts of its scopes.
     """
     paths = naming_paths(rules)
-    wanted, names = _named_in(stores[-1].lines(), paths) if paths else (set[str](), set[str]())
-    taken = of_store(stores[0])
-    wanted = {each for each in wanted if excludes or _may_be_elsewhere(each, taken)}
-    if names or any(subscription_of(each) in _subscriptions(taken) for each in wanted):
+    if not paths:
+        return NamedResources()
+    found, taken = _Named(), of_store(stores[0])
+    for body in _naming(stores[-1].lines(), paths):
+        for path in paths.get(type_of(str(body.get("id"))).lower(), ()):
+            for value in _values(body, path):
+                found.add(value)
+    found.ids = {each for each in found.ids if excludes or _may_be_elsewhere(each, taken)}
+    if found.accounts or found.customers or any(subscription_of(each) in _subscriptions(taken) for each in found.ids):
         for store in stores:
-            for id, _ in locations_in(store.lines()):
-                wanted.discard(id)
-                if names and type_of(id) == ACCOUNTS:
-                    names.discard(id.rsplit("/", 1)[-1])
-    return NamedResources(tuple(sorted(wanted)), tuple((ACCOUNTS, each) for each in sorted(names)))
+            found.leave_out(store)
+    return NamedResources(*(tuple(sorted(each)) for each in (found.ids, found.accounts, found.customers)))
+
+
+class _Named(Struct):
+    """What resources name, in lower case: ids of top-level resources, storage accounts, customer ids of workspaces."""
+
+    ids: set[str] = field(default_factory=set)
+    accounts: set[str] = field(default_factory=set)
+    customers: set[str] = field(default_factory=set)
+
+    def add(self, value: str) -> None:
+        """Add what a text names."""
+        if subscription_of(value) and type_of(value):
+            self.ids.add(root_of(value))
+        elif _GUID.fullmatch(value):
+            self.customers.add(value.lower())
+        elif name := _account(value):
+            self.accounts.add(name)
+
+    def leave_out(self, store: Store) -> None:
+        """Leave out what a store holds."""
+        for id, _ in locations_in(store.lines()):
+            self.ids.discard(id)
+            if self.accounts and type_of(id) == _ACCOUNTS:
+                self.accounts.discard(name_of(id))
+        if self.customers:
+            for body in _naming(store.lines(), (WORKSPACES.lower(),)):
+                self.customers.discard(text_at(body, "properties.customerId").lower())
 
 
 def naming_paths(rules: RuleSet) -> NamingPaths:
@@ -57,23 +91,16 @@ def _types(rule: Rule) -> tuple[str, ...]:
     return rule.subject.types if rule.subject is not None else rule.resource_type.types
 
 
-def _named_in(lines: Iterable[bytes], paths: NamingPaths) -> tuple[set[str], set[str]]:
-    """Return the ids (lower case) of the top-level resources that lines name, and names of storage accounts."""
-    marks = tuple({f"/{each.rsplit('/', 1)[-1]}/".encode() for each in paths})
-    ids, names = set[str](), set[str]()
+def _naming(lines: Iterable[bytes], types: Iterable[str]) -> Iterator[Json]:
+    """Yield the bodies in encoded lines that are, or name, a resource of some types (lower case)."""
+    marks = tuple({f"/{name_of(each)}/".encode() for each in types})
     for raw in lines:
         folded = raw.lower()
-        if not any(mark in folded for mark in marks):
-            continue
-        with suppress(msgspec.DecodeError):
-            body = decoder.decode(raw).resource
-            for path in paths.get(type_of(str(body.get("id"))).lower(), ()) if body is not None else ():
-                for value in _values(body, path):
-                    if subscription_of(value) and type_of(value):
-                        ids.add(root_of(value))
-                    elif name := _account(value):
-                        names.add(name)
-    return ids - {""}, names
+        if any(mark in folded for mark in marks):
+            with suppress(msgspec.DecodeError):
+                body = decoder.decode(raw).resource
+                if body is not None:
+                    yield body
 
 
 def _values(body: Any, path: str) -> Iterator[str]:

@@ -217,6 +217,20 @@ def server(subscription: str = "00000000-0000-0000-0000-000000000000") -> list[J
     return [made, child(made, "auditingSettings/default", state="Enabled", isAzureMonitorTargetEnabled=False, **to)]
 
 
+CUSTOMER = "cccccccc-0000-4000-8000-000000000001"
+
+
+def environment() -> list[Json]:
+    made = resource("Microsoft.App/managedEnvironments", "cae", "rg-a", PROD)
+    logs = {"destination": "log-analytics", "logAnalyticsConfiguration": {"customerId": CUSTOMER}}
+    return [{**made, "properties": {"appLogsConfiguration": logs}}]
+
+
+def with_customer() -> Json:
+    made = workspace()
+    return {**made, "properties": {**made["properties"], "customerId": CUSTOMER.upper()}}
+
+
 def stored(name: str) -> Json:
     return resource("Microsoft.Storage/storageAccounts", name, "rg-logg", CENTRAL)
 
@@ -227,6 +241,7 @@ def stored(name: str) -> Json:
         ("flow-log-short-retention", [*flow_log(), stored("stflyt")]),
         ("flow-log-no-traffic-analytics", [*flow_log(), workspace()]),
         ("app-insights-classic", [*component(), workspace()]),
+        ("container-environment-no-log", [*environment(), with_customer()]),
         ("sql-audit-no-destination", [*server(), stored("strevisjon")]),
         ("sql-audit-no-destination", [*server(CENTRAL), stored("strevisjon")]),
     ],
