@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, field
 
-from scanner.model.ids import id_key, subscription_of, type_of
+from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
 from scanner.model.resource import Resource
@@ -29,7 +29,18 @@ _NOUNS: Final = {
 }
 _INGESTION: Final = "properties.workspaceCapping.dataIngestionStatus"
 _QUOTA: Final = "properties.workspaceCapping.dailyQuotaGb"
-DECIDES: Final = {WORKSPACES.lower(): (_INGESTION, _QUOTA, "properties.customerId")}
+_PUBLIC: Final = "properties.publicNetworkAccess"
+_DEFAULT: Final = "properties.networkAcls.defaultAction"
+_BYPASS: Final = "properties.networkAcls.bypass"
+_INSTANCES: Final = "properties.networkAcls.resourceAccessRules"
+_TRUSTED: Final = "properties.trustedServiceAccessEnabled"
+RULE_SETS: Final = frozenset({"microsoft.eventhub/namespaces/networkrulesets"})
+"""The types (lower case) of the firewalls of namespaces that logs are sent to."""
+_WITH_FIREWALL: Final = frozenset({ACCOUNTS.lower(), "microsoft.eventhub/namespaces"})
+DECIDES: Final = {
+    WORKSPACES.lower(): (_INGESTION, _QUOTA, "properties.customerId"),
+    ACCOUNTS.lower(): (_PUBLIC, _DEFAULT, _BYPASS, _INSTANCES),
+}
 """What of a destination outside of what was read decides whether logs arrive there, by type in lower case."""
 _STOPPED: Final = ("ForceOff", "SubscriptionSuspended")
 """azure-rest-api-specs, DataIngestionStatus: ingestion was stopped by a setting or with the subscription. OverQuota
@@ -145,8 +156,16 @@ def _destination(path: str, value: Any, setting: Resource, index: Index) -> LogD
 
 def fault(destination: str, index: Index) -> Evidence | None:
     """Return why nothing arrives at a destination; None where something does. Raises Unread where that is not known."""
-    id = id_key(destination)
-    return gone(destination, index) or refused(index.resources.get(id) or index.named.get(id))
+    top = root_of(destination)
+    shown = index.resources.get(top) or index.named.get(top)
+    return gone(destination, index) or refused(shown) or closed(shown) or _closed_in_scan(top, index)
+
+
+def _closed_in_scan(top: str, index: Index) -> Evidence | None:
+    found = index.closed().get(top) if type_of(top) in _WITH_FIREWALL else None
+    if isinstance(found, Unread):
+        raise found.again()
+    return found
 
 
 def gone(destination: str, index: Index) -> Evidence | None:
@@ -154,6 +173,44 @@ def gone(destination: str, index: Index) -> Evidence | None:
     if index.exists(destination):
         return None
     return Evidence("destination", destination, _NOUNS.get(_top_type(destination), "a destination that exists"))
+
+
+def closed(store: Resource | None) -> Evidence | None:
+    """Return which setting of a firewall keeps Azure Monitor out of a storage account or namespace; None where none
+    does, and for resources of other types. Raises Unread where that is not known.
+
+    Azure Monitor and Network Watcher write as trusted services alone (storage/common/storage-network-security-trusted
+    and event-hubs/event-hubs-ip-filtering). What a perimeter lets in is not followed.
+    """
+    type = "" if store is None else store.type.lower()
+    if store is not None and type == ACCOUNTS.lower():
+        return _closed_account(store)
+    return _closed_namespace(store) if store is not None and type in RULE_SETS else None
+
+
+def _closed_account(account: Resource) -> Evidence | None:
+    default, bypass = account.get(_DEFAULT), account.get(_BYPASS)
+    if is_absent(default) and account.by == "graph":
+        raise absent_at_unknown_version(f"{account.name} {_DEFAULT}")
+    is_restricted = same(default, "Deny") or same(account.get(_PUBLIC), "Disabled")
+    if not is_restricted or is_absent(bypass) or not isinstance(bypass, str):
+        return None
+    if any(same(each.strip(), "AzureServices") for each in bypass.split(",")):
+        return None
+    if account.get(_INSTANCES):
+        raise Unread(f"{account.name} {_INSTANCES}", "whether it lets logs in is not documented")
+    return Evidence(f"{account.id} {_BYPASS}", bypass, "AzureServices")
+
+
+def _closed_namespace(rules: Resource) -> Evidence | None:
+    """Without a rule, a rule set that denies by default blocks nothing."""
+    has_rules = any(rules.get(f"properties.{each}") for each in ("ipRules", "virtualNetworkRules"))
+    is_restricted = (same(rules.get("properties.defaultAction"), "Deny") and has_rules) or same(
+        rules.get(_PUBLIC), "Disabled"
+    )
+    if not is_restricted or not same(rules.get(_TRUSTED), False):
+        return None
+    return Evidence(f"{rules.id} {_TRUSTED}", False, True)
 
 
 def _top_type(id: str) -> str:

@@ -13,7 +13,7 @@ from scanner.model.ids import SUBSCRIPTION, root_of, segments, subscription_of, 
 from scanner.model.keys import KeyRegister
 from scanner.model.residency import Residency
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread, not_listed
+from scanner.model.verdict import Evidence, Unread, not_listed
 
 INDEX_TYPES = (
     "Microsoft.Network/virtualNetworks",
@@ -200,6 +200,8 @@ class Index(Struct):
     """When the snapshot was taken, in ISO 8601: what dates are compared with."""
     names: Callable[[], Mapping[str, str]] = dict
     """Returns the ids (lower case) of apps and container groups by their hosts."""
+    closed: Callable[[], Mapping[str, Evidence | Unread]] = dict
+    """Returns the storage accounts and namespaces (ids in lower case) whose firewall keeps logs out, or may."""
     whole: Callable[[str, str], Unread | None] | None = None
     """Returns why more resources of a type may exist than the snapshot has, None where it has all of a subscription, or
     with "" of the subscriptions that this identity can see.

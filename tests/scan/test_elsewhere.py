@@ -116,6 +116,17 @@ def test_a_workspace_elsewhere_that_takes_no_logs_is_no_destination(
     assert [status for status, _ in verdicts(document)] == [status]
 
 
+@pytest.mark.parametrize("words", [(), ALONE], ids=["in the scan", "elsewhere"])
+def test_a_firewall_that_keeps_logs_out_is_followed(tmp_path: Path, words: tuple[str, ...]) -> None:
+    account = stored("stlogg")
+    account["properties"]["networkAcls"] = {"defaultAction": "Deny", "bypass": "None"}
+    settings = vault(storageAccountId=account["id"])
+    with running(box([*settings, account])) as served:
+        _, document = scan(served, tmp_path, *words, "--only", "storage-plain-http")
+    ((status, message),) = verdicts(document)
+    assert (status, message) == ("fail", "The destination of its diagnostic setting receives nothing.")
+
+
 @pytest.mark.parametrize(("region", "status"), [("norwayeast", "pass"), ("eastus", "fail")])
 def test_the_region_of_a_destination_elsewhere_is_judged(tmp_path: Path, region: str, status: str) -> None:
     settings = tmp_path / "settings.toml"
@@ -157,7 +168,7 @@ def test_a_snapshot_keeps_what_was_looked_up(tmp_path: Path) -> None:
     ids=["group", "excluded", "resource"],
 )
 def test_a_destination_in_a_part_that_is_not_read_is_found(tmp_path: Path, words: tuple[str, ...]) -> None:
-    account = resource("Microsoft.Storage/storageAccounts", "stlogg", "rg-logg", CENTRAL)
+    account = stored("stlogg")
     with running(box([*vault(storageAccountId=account["id"]), account])) as served:
         _, document = scan(served, tmp_path, *words)
     assert verdicts(document) == [("pass", "")]
@@ -165,7 +176,7 @@ def test_a_destination_in_a_part_that_is_not_read_is_found(tmp_path: Path, words
 
 def test_types_that_the_rules_only_look_up_are_not_listed(tmp_path: Path) -> None:
     """With `--only` no storage account was listed, and each log that went to one was inconclusive."""
-    accounts = [resource("Microsoft.Storage/storageAccounts", f"st{n}", "rg-a", PROD) for n in range(3)]
+    accounts = [{**stored(f"st{n}"), "id": stored(f"st{n}")["id"].replace(CENTRAL, PROD)} for n in range(3)]
     with running(box([*vault(storageAccountId=accounts[0]["id"]), *accounts])) as served:
         ended, document = scan(served, tmp_path)
     assert (ended.code, verdicts(document)) == (0, [("pass", "")])
@@ -232,7 +243,8 @@ def with_customer() -> Json:
 
 
 def stored(name: str) -> Json:
-    return resource("Microsoft.Storage/storageAccounts", name, "rg-logg", CENTRAL)
+    made = resource("Microsoft.Storage/storageAccounts", name, "rg-logg", CENTRAL)
+    return {**made, "properties": {"networkAcls": {"defaultAction": "Allow", "bypass": "AzureServices"}}}
 
 
 @pytest.mark.parametrize(
