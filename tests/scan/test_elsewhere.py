@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from scanner.sandbox.faults import Fault
+from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.served_estate import RoleGrant
 from scanner.sandbox.server import Sandbox, running
 from scanner.snapshot.format import SnapshotLine, decoder
 from tests.azure.requests import child, resource
+from tests.scan import tenants
 from tests.terminals import Ended, twolocks
 
 Json = dict[str, Any]
@@ -44,10 +45,12 @@ def box(resources: list[Json], **more: Any) -> Sandbox:
     return Sandbox(resources, SUBSCRIPTIONS, **more)
 
 
-def scan(served: Sandbox, folder: Path, *words: str, only: str = RULE) -> tuple[Ended, Json]:
+def scan(
+    served: Sandbox, folder: Path, *words: str, only: str = RULE, env: Mapping[str, str] | None = None
+) -> tuple[Ended, Json]:
     out = folder / "findings.json"
     given = ("--arm-endpoint", served.url, "--auth", "environment", "--only", only, "--out", out, *words)
-    ended = twolocks("scan", *given, env=served.environment())
+    ended = twolocks("scan", *given, env={**served.environment(), **(env or {})})
     return ended, json.loads(out.read_text())
 
 
@@ -273,3 +276,32 @@ def test_a_scan_in_parts_asks_once_for_all_subscriptions(tmp_path: Path) -> None
         _, document = scan(served, tmp_path, *ALONE, "--parts", str(tmp_path / "parts"))
     assert verdicts(document) == [("pass", "")]
     assert len(queries(served)) == 1
+
+
+def test_each_tenant_is_asked(tmp_path: Path) -> None:
+    """A vault of one tenant sends its logs to a workspace of the other one, of which nothing else is read."""
+    made = resource("Microsoft.KeyVault/vaults", "kv", "rg-a", tenants.PROD)
+    space = workspace()
+    space["id"] = space["id"].replace(CENTRAL, tenants.DRIFT)
+    to = child(made, "providers/Microsoft.Insights/diagnosticSettings/alt", logs=LOGS, workspaceId=space["id"])
+    with tenants.estate(tmp_path, resources=[made, to, space]) as found:
+        ended = found.scan("-s", "prod", "--only", RULE)
+    assert verdicts(found.document) == [("pass", "")], ended.err
+    assert {each.tenant for each in found.box.requests if "ResourceGraph" in each.path} == {tenants.NORD, tenants.SYD}
+
+
+def test_a_scan_that_goes_on_looks_nothing_up_twice(tmp_path: Path) -> None:
+    resources = [*vault(), workspace(), *server(), stored("strevisjon")]
+    cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    later = Fault("throttle", "*/providers/Microsoft.Sql/servers", retry_after=301)
+    words = (*ALONE, "--only", "sql-audit-no-destination", "--resume")
+    with running(box(resources)) as served:
+        served.faults = FaultPlan([later])
+        _, document = scan(served, tmp_path, *words[:-1], env=cache)
+        assert [status for status, _ in verdicts(document, "sql-audit-no-destination")] == ["unknown"]
+        served.faults = FaultPlan()
+        served.requests.clear()
+        (journal,) = (tmp_path / "cache" / "twolocks" / "journals").glob("*")
+        ended, document = scan(served, tmp_path, *words, str(journal), env=cache)
+    assert verdicts(document) == verdicts(document, "sql-audit-no-destination") == [("pass", "")], ended.err
+    assert queries(served) == []
