@@ -9,7 +9,7 @@ from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Unread, absent_at_unknown_version, unknown_value
+from scanner.model.verdict import Evidence, Unread, absent_at_unknown_version, not_returned_or_unknown, unknown_value
 
 # azure-rest-api-specs, DiagnosticSettings 2021-05-01-preview: the last one is what settings of before 2017 name.
 DESTINATIONS: Final = (
@@ -180,7 +180,7 @@ def closed(store: Resource | None) -> Evidence | None:
     does, and for resources of other types. Raises Unread where that is not known.
 
     Azure Monitor and Network Watcher write as trusted services alone (storage/common/storage-network-security-trusted
-    and event-hubs/event-hubs-ip-filtering). What a perimeter lets in is not followed.
+    and event-hubs/event-hubs-ip-filtering). What a perimeter allows is not followed.
     """
     type = "" if store is None else store.type.lower()
     if store is not None and type == ACCOUNTS.lower():
@@ -189,27 +189,36 @@ def closed(store: Resource | None) -> Evidence | None:
 
 
 def _closed_account(account: Resource) -> Evidence | None:
-    default, bypass = account.get(_DEFAULT), account.get(_BYPASS)
-    if is_absent(default) and account.by == "graph":
-        raise absent_at_unknown_version(f"{account.name} {_DEFAULT}")
-    is_restricted = same(default, "Deny") or same(account.get(_PUBLIC), "Disabled")
-    if not is_restricted or is_absent(bypass) or not isinstance(bypass, str):
+    default, bypass, public = account.get(_DEFAULT), account.get(_BYPASS), account.get(_PUBLIC)
+    if isinstance(bypass, str) and any(same(each.strip(), "AzureServices") for each in bypass.split(",")):
         return None
-    if any(same(each.strip(), "AzureServices") for each in bypass.split(",")):
+    if is_absent(account.get("properties.networkAcls")) and not account.api_version_unknown:
+        return None  # azure-rest-api-specs, NetworkRuleSet.bypass: AzureServices by default
+    is_open = same(default, "Allow") and (is_absent(public) or same(public, "Enabled"))
+    if is_open or same(public, "SecuredByPerimeter"):
         return None
+    if not (same(default, "Deny") or same(public, "Disabled")):
+        raise not_returned_or_unknown(f"{account.name} {_DEFAULT}")
+    if not isinstance(bypass, str):
+        raise not_returned_or_unknown(f"{account.name} {_BYPASS}")
     if account.get(_INSTANCES):
-        raise Unread(f"{account.name} {_INSTANCES}", "whether it lets logs in is not documented")
+        raise Unread(f"{account.name} {_INSTANCES}", "whether it allows logs is not documented")
     return Evidence(f"{account.id} {_BYPASS}", bypass, "AzureServices")
 
 
 def _closed_namespace(rules: Resource) -> Evidence | None:
     """Without a rule, a rule set that denies by default blocks nothing."""
+    trusted, default, public = rules.get(_TRUSTED), rules.get("properties.defaultAction"), rules.get(_PUBLIC)
     has_rules = any(rules.get(f"properties.{each}") for each in ("ipRules", "virtualNetworkRules"))
-    is_restricted = (same(rules.get("properties.defaultAction"), "Deny") and has_rules) or same(
-        rules.get(_PUBLIC), "Disabled"
-    )
-    if not is_restricted or not same(rules.get(_TRUSTED), False):
+    is_open = same(default, "Allow") or not has_rules
+    if same(trusted, True) or same(public, "SecuredByPerimeter"):
         return None
+    if is_open and (is_absent(public) or same(public, "Enabled")):
+        return None
+    if not (same(default, "Deny") or same(public, "Disabled")):
+        raise not_returned_or_unknown(f"{rules.id} properties.defaultAction")
+    if not same(trusted, False):
+        raise not_returned_or_unknown(f"{rules.id} {_TRUSTED}")
     return Evidence(f"{rules.id} {_TRUSTED}", False, True)
 
 

@@ -252,7 +252,7 @@ def closed_of(raw: bytes) -> tuple[str, Evidence | Unread] | None:
     """Return the id, in lower case, of the storage account or namespace of a line, and why it keeps logs out, or may;
     None for every other line.
     """
-    if b'"bypass"' not in raw and b'"trustedServiceAccessEnabled"' not in raw:
+    if b'"networkAcls"' not in raw and b"/networkRuleSets/" not in raw:
         return None
     with suppress(msgspec.DecodeError):
         line = decoder.decode(raw)
