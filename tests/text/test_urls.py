@@ -58,6 +58,15 @@ def test_errors_of_the_history_hold_no_password(password: str) -> None:
         assert leaks(found.where, password) == []
 
 
+@pytest.mark.parametrize(
+    "url", ["//two:geheim@db/x", "two:geheim@db", "postgresql:/two:geheim@db/x", "password=geheim"]
+)
+def test_a_history_whose_scheme_is_missing_is_no_file(url: str) -> None:
+    with pytest.raises(HistoryError, match="has no scheme") as raised:
+        database_at(url, at="TWOLOCKS_SCAN_HISTORY")
+    assert "geheim" not in f"{raised.value.what} {raised.value.at} {raised.value.do}"
+
+
 @given(PASSWORDS)
 def test_errors_of_the_broker_hold_no_password(password: str) -> None:
     url = f"rediss://:{password}@127.0.0.1:1/0"
