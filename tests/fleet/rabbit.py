@@ -38,6 +38,14 @@ def headers(table: bytes) -> bytes:
     return pack(">HI", 0x2000, len(table)) + table
 
 
+def nested(levels: int, kind: bytes) -> bytes:
+    """Return a table inside a table inside a table."""
+    found = b""
+    for _ in range(levels):
+        found = (short(b"k") if kind == b"F" else b"") + kind + pack(">I", len(found)) + found
+    return found if kind == b"F" else short(b"k") + found
+
+
 class Rabbit:
     """`waiting`: what was sent and not acknowledged, in order. A connection that ends puts back what it took."""
 

@@ -9,18 +9,10 @@ import pytest
 from scanner.config.settings import resolve
 from scanner.fleet.broker import MOST_BYTES
 from scanner.fleet.queue import Queue, ShardMessage, open_broker
-from tests.fleet.rabbit import Message, Rabbit, headers, rabbit, short
+from tests.fleet.rabbit import Message, Rabbit, headers, nested, rabbit, short
 from tests.fleet.test_hostile_broker import NONE_OF_OURS
 
 OURS = ShardMessage("r", "s", "p")
-
-
-def nested(levels: int, kind: bytes) -> bytes:
-    """Return a table inside a table inside a table."""
-    found = b""
-    for _ in range(levels):
-        found = (short(b"k") if kind == b"F" else b"") + kind + pack(">I", len(found)) + found
-    return found if kind == b"F" else short(b"k") + found
 
 
 @pytest.fixture
