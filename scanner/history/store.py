@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Select, Table, and_, bindparam, case, func, insert, not_, select, update
 
 from scanner.document.schema import TrendRow
+from scanner.document.words import KNOWN
 from scanner.history.compare import EvaluatedBefore
 from scanner.history.database import (
     Database,
@@ -39,9 +40,9 @@ COLUMNS = Item.__struct_encode_fields__
 _WORDS = (
     ("kind", frozenset(get_args(ItemKind))),
     ("state", frozenset(get_args(ItemState))),
-    ("severity", frozenset({"", *SEVERITIES})),
+    *KNOWN["ChangeRow"].items(),
 )
-"""The words that an item has. `Severity` has no others."""
+"""The words that an item has: those that a document takes."""
 EVENT_COLUMNS = ("severity", "reach", "authentication", "state", "sighted")
 """The columns of an item that each of its events holds, too."""
 

@@ -178,6 +178,7 @@ TIMES = ("2099-01-01T00:00:00Z", "1999-01-01T00:00:00Z", "[a](https://b)", "", "
         *(("scans", column, value) for column in ("taken", "started", "finished") for value in TIMES),
         *(("items", column, value) for column in ("since", "seen") for value in TIMES),
         *(("scans", column, "x") for column in ("critical", "undecided", "unknown")),
+        *(("items", column, "x") for column in ("severity", "reach", "authentication")),
         ("events", "severity", "x"),
         ("events", "state", "x"),
         ("events", "news", "x"),
