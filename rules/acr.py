@@ -40,7 +40,7 @@ TOKENS = REGISTRY.child("tokens", when=maybe_reached)
 REPLICATIONS = REGISTRY.child(
     "replications",
     when=lambda registry: not in_tier(registry, ("Basic", "Standard", "Classic")),
-    graph=GraphRows(tracked=True, holds=("location",)),
+    graph=GraphRows(holds=("location",)),
 )
 ACL = Firewall(
     empty="closed",

@@ -8,5 +8,5 @@ RESERVATIONS = GROUP.child(
     "capacityReservations",
     always=True,
     keep=("sku.capacity", "properties.virtualMachinesAssociated[].id"),
-    graph=GraphRows(tracked=True, holds=("sku.capacity", "properties.virtualMachinesAssociated")),
+    graph=GraphRows(holds=("sku.capacity", "properties.virtualMachinesAssociated")),
 )

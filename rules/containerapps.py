@@ -45,6 +45,7 @@ APP = ResourceType(
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
+    names=("properties.appLogsConfiguration.logAnalyticsConfiguration.customerId",),
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.

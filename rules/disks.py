@@ -29,11 +29,9 @@ SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
 ACCESSES = "Microsoft.Compute/diskAccesses"
 ACCESS = ResourceType(ACCESSES, api="2025-01-02")
 GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-12-03")
-IMAGES = GALLERY.child("images", graph=GraphRows(tracked=True, holds=()))
+IMAGES = GALLERY.child("images", graph=GraphRows(holds=()))
 # azure-mgmt-compute: versions are tracked resources, with the regions that each is published to.
-VERSIONS = IMAGES.child(
-    "versions", graph=GraphRows(tracked=True, holds=("properties.publishingProfile.targetRegions",))
-)
+VERSIONS = IMAGES.child("versions", graph=GraphRows(holds=("properties.publishingProfile.targetRegions",)))
 RESTORE_POINTS = ResourceType("Microsoft.Compute/restorePointCollections", api="2025-11-01")
 
 STATE = "properties.diskState"

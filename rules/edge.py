@@ -43,7 +43,7 @@ def is_cdn(profile: Resource) -> bool:
     return not network.is_front_door(profile)
 
 
-CDN_ENDPOINTS = network.PROFILE.child("endpoints", when=is_cdn, always=True, graph=GraphRows(tracked=True))
+CDN_ENDPOINTS = network.PROFILE.child("endpoints", when=is_cdn, always=True, graph=GraphRows())
 CDN_DOMAINS = CDN_ENDPOINTS.child("customDomains")
 
 DISABLED = "it is disabled"

@@ -32,8 +32,8 @@ from scanner.reach.sources import in_own_tenant
 from .common import host
 
 WORKSPACE = ResourceType("Microsoft.HealthcareApis/workspaces", api="2024-03-31")
-FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(tracked=True))
-DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(tracked=True))
+FHIR = WORKSPACE.child("fhirservices", graph=GraphRows())
+DICOM = WORKSPACE.child("dicomservices", graph=GraphRows())
 SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HealthcareApis 2024-03-31 FhirServiceProperties: publicNetworkAccess is optional; "

@@ -19,7 +19,7 @@ from .common import child_evidence
 from .machines import MACHINE, VM, is_vm
 
 # Costly: one request for each machine. A list of machines names its extensions without their types.
-EXTENSIONS = MACHINE.child("extensions", only=(VM,), costly=True, graph=GraphRows(tracked=True))
+EXTENSIONS = MACHINE.child("extensions", only=(VM,), costly=True, graph=GraphRows())
 TYPE = "properties.type"
 LOGIN = ("AADLoginForWindows", "AADSSHLoginForLinux", "AADSSHLogin", "AADLoginForLinux")
 SCRIPTS = ("CustomScriptExtension", "CustomScript", "CustomScriptForLinux", "RunCommandWindows", "RunCommandLinux")

@@ -67,21 +67,16 @@ def is_isolated(workspace: Resource) -> bool:
 COMPUTES = WORKSPACE.child("computes")
 ONLINE = WORKSPACE.child(
     "onlineEndpoints",
-    graph=GraphRows(
-        tracked=True, holds=("properties.authMode", "properties.publicNetworkAccess", "properties.scoringUri")
-    ),
+    graph=GraphRows(holds=("properties.authMode", "properties.publicNetworkAccess", "properties.scoringUri")),
 )
 DEPLOYMENTS = ONLINE.child(
     "deployments",
-    graph=GraphRows(tracked=True, holds=("properties.endpointComputeType", "properties.egressPublicNetworkAccess")),
+    graph=GraphRows(holds=("properties.endpointComputeType", "properties.egressPublicNetworkAccess")),
 )
-BATCH = WORKSPACE.child(
-    "batchEndpoints", graph=GraphRows(tracked=True, holds=("properties.authMode", "properties.scoringUri"))
-)
+BATCH = WORKSPACE.child("batchEndpoints", graph=GraphRows(holds=("properties.authMode", "properties.scoringUri")))
 SERVERLESS = WORKSPACE.child(
     "serverlessEndpoints",
     graph=GraphRows(
-        tracked=True,
         holds=(
             "properties.authMode",
             "properties.contentSafety.contentSafetyStatus",

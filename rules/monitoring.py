@@ -4,7 +4,7 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
-from scanner.model.diagnostic_settings import WORKSPACES, fault, gone
+from scanner.model.diagnostic_settings import DESTINATIONS, WORKSPACES, fault
 from scanner.model.ids import type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
@@ -80,13 +80,13 @@ WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-0
 EXPORTS = WORKSPACE.child("dataExports")
 TABLES = WORKSPACE.child("tables", costly=True)
 """Costly, although it is one request a workspace: the answer has each of several hundred tables with all its columns."""
-COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02")
+COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02", names=("properties.WorkspaceResourceId",))
 WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
 FLOWS = WATCHER.child(
     "flowLogs",
     always=True,
+    names=(STORAGE, f"{ANALYTICS}.workspaceResourceId"),
     graph=GraphRows(
-        tracked=True,
         holds=(
             "properties.enabled",
             "properties.targetResourceId",
@@ -107,6 +107,7 @@ def settings(of: ResourceType | Read, **more: Any) -> Read:
     return of.child(
         SETTINGS,
         api=SETTINGS_API,
+        names=tuple(f"properties.{each}" for each in DESTINATIONS),
         alone="the list of a subscription has those of its activity log alone, and Resource Graph has no such type",
         **more,
     )
@@ -370,10 +371,12 @@ def kept_too_short(flow: Resource, index: Index) -> Verdict:
     account = flow.require(STORAGE)
     if not isinstance(account, str) or not type_of(account):
         return unknown(unknown_value(STORAGE, account))
-    if gone(account, index) is not None:
-        seen = flow.evidence(STORAGE, "a storage account that exists")
+    why = fault(account, index)
+    if why is not None:
+        said = "no longer exists" if why.value == account else "has a firewall that keeps the log out"
         cause = Cause(flow.id, STORAGE, words=(OTHER_ACCOUNT,))
-        return Fail((seen,), "Its storage account no longer exists.", causes=(cause,))
+        seen = flow.evidence(STORAGE, "a storage account that exists") if why.value == account else why
+        return Fail((seen,), f"Its storage account {said}.", causes=(cause,))
     return Pass((*verdict.evidence, flow.evidence(STORAGE)))
 
 

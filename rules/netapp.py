@@ -30,8 +30,8 @@ from scanner.model.verdict import (
 from .common import in_subnet
 
 ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01")
-POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(tracked=True, holds=()))
-VOLUMES = POOLS.child("volumes", graph=GraphRows(tracked=True))
+POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(holds=()))
+VOLUMES = POOLS.child("volumes", graph=GraphRows())
 SNAPSHOT_POLICIES = ACCOUNT.child("snapshotPolicies")
 BACKUP_POLICIES = ACCOUNT.child("backupPolicies")
 PROTOCOLS = "properties.protocolTypes"

@@ -422,7 +422,7 @@ AFD_ENDPOINTS = PROFILE.child(
     when=is_front_door,
     keep=("properties.hostName",),
     always=True,
-    graph=GraphRows(tracked=True, holds=("properties.hostName", "properties.enabledState")),
+    graph=GraphRows(holds=("properties.hostName", "properties.enabledState")),
 )
 ROUTES = AFD_ENDPOINTS.child("routes", always=True)
 

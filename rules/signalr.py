@@ -44,7 +44,7 @@ WITHOUT_PRIVATE_LINK = ("Free_F1",)
 REPLICAS = SERVICE.child(
     "replicas",
     when=lambda service: not in_tier(service, ("Free_F1", "Standard_S1")),
-    graph=GraphRows(tracked=True, holds=("location", "properties.provisioningState")),
+    graph=GraphRows(holds=("location", "properties.provisioningState")),
 )
 HUBS = SERVICE.child("hubs", only=("Microsoft.SignalRService/webPubSub",))
 

@@ -57,11 +57,10 @@ SUBNETS = SERVER.child("virtualNetworkRules", when=rules_count)
 PERIMETERS = SERVER.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 SERVER_ONLY = SERVER.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 SERVER_ADMINS = SERVER.child("administrators", when=admins_not_inline)
-AUDITING = SERVER.child("auditingSettings/default", one=True)
+AUDITING = SERVER.child("auditingSettings/default", one=True, names=("properties.storageEndpoint",))
 DATABASES = SERVER.child(
     "databases",
     graph=GraphRows(
-        tracked=True,
         holds=("sku.tier", "location", "properties.requestedBackupStorageRedundancy", "properties.zoneRedundant"),
         includes=("master",),
     ),
@@ -69,7 +68,7 @@ DATABASES = SERVER.child(
 FAILOVER_GROUPS = SERVER.child("failoverGroups")
 INSTANCE_ONLY = INSTANCE.child("azureADOnlyAuthentications", when=entra_only_not_inline)
 INSTANCE_ADMINS = INSTANCE.child("administrators", when=admins_not_inline)
-INSTANCE_DATABASES = INSTANCE.child("databases", costly=True, graph=GraphRows(tracked=True))
+INSTANCE_DATABASES = INSTANCE.child("databases", costly=True, graph=GraphRows())
 INSTANCE_RETENTION = INSTANCE_DATABASES.child("backupShortTermRetentionPolicies/default", one=True, costly=True)
 
 

@@ -26,8 +26,8 @@ def rules_count(workspace: Resource) -> bool:
 
 FIREWALL = WORKSPACE.child("firewallRules", when=rules_count)
 ENTRA_ONLY = WORKSPACE.child("azureADOnlyAuthentications", when=lambda workspace: not workspace.has(ONLY))
-AUDITING = WORKSPACE.child("auditingSettings/default", one=True)
-POOLS = WORKSPACE.child("sqlPools", graph=GraphRows(tracked=True, holds=()))
+AUDITING = WORKSPACE.child("auditingSettings/default", one=True, names=("properties.storageEndpoint",))
+POOLS = WORKSPACE.child("sqlPools", graph=GraphRows(holds=()))
 RUNTIMES = WORKSPACE.child("integrationRuntimes")
 ENCRYPTION = POOLS.child("transparentDataEncryption/current", one=True)
 ACL = Firewall(

@@ -16,8 +16,8 @@ from .waf_effect import GATEWAY_POLICY
 from .waf_links import Published, protected
 
 CONTROLLER = ResourceType("Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01")
-FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(tracked=True, holds=("properties.fqdn",)))
-POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(tracked=True, holds=("properties.wafPolicy.id",)))
+FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(holds=("properties.fqdn",)))
+POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(holds=("properties.wafPolicy.id",)))
 
 IN_KUBERNETES = Unread("the routes of the frontend", "they are in Kubernetes, which this scan does not read")
 PUBLIC = "a public name without address rules"

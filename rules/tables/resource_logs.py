@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from scanner.model.diagnostic_settings import WORKSPACES, SentLogs, refused, sent_logs
-from scanner.model.index import Index
+from scanner.model.index import NO_ROW, Index, unnamed_id
 from scanner.model.json_paths import same
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read
@@ -140,7 +140,10 @@ def _workspace(customer: str, index: Index) -> Resource:
     if not customer:
         raise not_returned(CUSTOMER, "the workspace")
     known, missing = index.of_type(WORKSPACES)
-    found = next((each for each in known if same(each.get("properties.customerId"), customer)), None)
+    elsewhere = (each for each in index.named.values() if each is not None and same(each.type, WORKSPACES))
+    found = next((each for each in (*known, *elsewhere) if same(each.get("properties.customerId"), customer)), None)
+    if found is None and unnamed_id(WORKSPACES, customer) in index.named:
+        raise Unread(f"workspace {customer}", NO_ROW)
     if found is None:
         raise missing or Unread(f"workspace {customer}", "not in the snapshot, and its subscription is not known")
     return found

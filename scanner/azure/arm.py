@@ -126,7 +126,7 @@ class ArmClient(Struct):
 
     async def post_query(self, body: Json, meter: ListMeter) -> Json:
         """Return the answer to a Resource Graph query, a page that `meter` counts. Raises ReadError."""
-        for each in body["subscriptions"]:
+        for each in body.get("subscriptions", ()):
             self._refuse_foreign(f"/subscriptions/{each}", GRAPH)
         found = await self._answer(self.graph_request(body), LimitKey("", "", graph=True), GRAPH, meter)
         if not isinstance(found, dict):

@@ -1,6 +1,7 @@
 """The token cache of a scan, and the account that its tokens are for."""
 
 import asyncio
+import os
 import ssl
 import time
 from collections.abc import Callable, Iterable
@@ -23,6 +24,18 @@ EARLY_SECONDS = 300
 
 RENEW_SECONDS = 30
 """The seconds for which the error of a failed renewal is repeated instead of asking again."""
+
+CHAIN = ("environment", "workload-identity", "cli", "managed-identity")
+"""The logins that `--auth default` tries, one after the other."""
+CHOICE = "AZURE_TOKEN_CREDENTIALS"
+"""The variable with which Azure's SDKs limit their default chain."""
+_NAMES_OF_SDK = ("Environment", "WorkloadIdentity", "AzureCli", "ManagedIdentity")
+CHOICES = {
+    "dev": ("cli",),
+    "prod": ("environment", "workload-identity", "managed-identity"),
+    **{f"{name}credential".lower(): (login,) for name, login in zip(_NAMES_OF_SDK, CHAIN, strict=True)},
+}
+"""The values of the variable, in lower case, with the logins that they leave."""
 
 
 class ScanLogin(Struct, frozen=True):
@@ -227,6 +240,23 @@ def tokens(
             at=own.at if own else f"--auth {kind}",
             do=f"{hint}known: {', '.join(KINDS)}",
         )
-    factory = LoginFactory(cloud, tenant, http, context, prompt, kind == "default", own)
-    chain = ("environment", "workload-identity", "cli", "managed-identity") if kind == "default" else (kind,)
+    chain = _chain() if kind == "default" else (kind,)
+    factory = LoginFactory(cloud, tenant, http, context, prompt, len(chain) > 1, own)
     return TokenCache([factory.login(each) for each in chain], cloud, tenant, own is not None)
+
+
+def _chain() -> tuple[str, ...]:
+    """Return the logins that `--auth default` tries. Raises InputError where the variable of Azure's SDKs limits them
+    to one that is not known here: another identity sees other resources.
+    """
+    wanted = os.environ.get(CHOICE, "").strip()
+    if not wanted:
+        return CHAIN
+    if wanted.lower() not in CHOICES:
+        known = ", ".join((*list(CHOICES)[:2], *(f"{each}Credential" for each in _NAMES_OF_SDK)))
+        raise InputError(
+            f'{CHOICE} is "{wanted[:60]}", which is no login of Twolocks',
+            at=CHOICE,
+            do=f"known: {known}; or give --auth",
+        )
+    return CHOICES[wanted.lower()]

@@ -27,7 +27,16 @@ async def query(arm: ArmClient, kql: str, subscriptions: Sequence[str], *, batch
     return rows
 
 
-async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> SpooledRows:
+async def query_everywhere(arm: ArmClient, kql: str) -> SpooledRows:
+    """Return all rows of a query over every subscription of the tenant in which the identity may read anything.
+
+    azure-rest-api-specs, Microsoft.ResourceGraph 2021-03-01: a request without `subscriptions` asks the tenant. Raises
+    ReadError, also for a tenant with more subscriptions than one query takes.
+    """
+    return await _read_all(arm, kql, None)
+
+
+async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str] | None) -> SpooledRows:
     """Return all rows of a query. Where the journal has its first pages and the others fail, it is made again."""
     asked: list[Json] = []
     try:
@@ -38,7 +47,7 @@ async def _read_all(arm: ArmClient, kql: str, subscriptions: list[str]) -> Spool
         return await _read_pages(arm, kql, subscriptions, [])
 
 
-async def _read_pages(arm: ArmClient, kql: str, subscriptions: list[str], asked: list[Json]) -> SpooledRows:
+async def _read_pages(arm: ArmClient, kql: str, subscriptions: list[str] | None, asked: list[Json]) -> SpooledRows:
     """Return all rows of a query. `asked` gets what was sent. A page that is too large is requested in halves."""
     rows = SpooledRows(arm.spool)
     token: str | None = None
@@ -48,7 +57,8 @@ async def _read_pages(arm: ArmClient, kql: str, subscriptions: list[str], asked:
         options: Json = {"resultFormat": "objectArray", "$top": top}
         if token:
             options["$skipToken"] = token
-        asked.append({"subscriptions": subscriptions, "query": kql, "options": options})
+        scope: Json = {} if subscriptions is None else {"subscriptions": subscriptions}
+        asked.append({**scope, "query": kql, "options": options})
         try:
             answer = await arm.post_query(asked[-1], meter)
         except ReadError as error:

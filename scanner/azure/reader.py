@@ -110,3 +110,7 @@ class AzureReader:
     async def query(self, kql: str, subscriptions: Sequence[str], batch: int = graph.BATCH) -> SpooledRows:
         """Return all rows of a Resource Graph query. Raises ReadError."""
         return await graph.query(self._arm, kql, subscriptions, batch=batch)
+
+    async def query_everywhere(self, kql: str) -> SpooledRows:
+        """Return all rows of a Resource Graph query, also of subscriptions that are not read. Raises ReadError."""
+        return await graph.query_everywhere(self._arm, kql)

@@ -279,6 +279,14 @@ class TenantsReader(AzureReader):
             rows.take(await graph.query(client, kql, ids, batch=batch))
         return rows
 
+    async def query_everywhere(self, kql: str) -> SpooledRows:
+        """Return all rows of a Resource Graph query, of every tenant. Raises ReadError."""
+        rows = SpooledRows(self.spool)
+        for tenant in self._tenants:
+            if tenant.client is not None:
+                rows.take(await graph.query_everywhere(tenant.client, kql))
+        return rows
+
 
 def _said(shown: Subscription, owner: ConnectedTenant, viewers: Sequence[ConnectedTenant]) -> str:
     names = " and ".join(f'"{each.name}"' for each in viewers)

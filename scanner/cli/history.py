@@ -211,10 +211,7 @@ def _sums(changes: list[Change]) -> str:
 
 def _age(item: Item, now: str) -> str:
     lost = "" if item.visible else f", not visible since {item.seen[:10]}"
-    try:
-        days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
-    except ValueError:
-        return f"since {item.since}{lost}"
+    days = (date.fromisoformat(now[:10]) - date.fromisoformat(item.since[:10])).days
     return f"since {item.since[:10]}, {many(max(days, 0), 'day')}{lost}"
 
 

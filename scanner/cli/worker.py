@@ -9,6 +9,7 @@ from scanner import version
 from scanner.config.durations import seconds_of
 from scanner.config.settings import Settings
 from scanner.errors import InputError
+from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 
 
@@ -24,7 +25,7 @@ def run(settings: Settings) -> int:
     if settings.tenants:
         raise InputError("a worker signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
     from scanner.fleet.progress import Silent
-    from scanner.fleet.queue import Queue, graph_turn, open_broker
+    from scanner.fleet.queue import Queue, graph_turn, open_broker, unprotected
     from scanner.fleet.range_runner import RangeRunner
     from scanner.fleet.shard import ShardRunner
     from scanner.fleet.worker import Worker
@@ -38,6 +39,8 @@ def run(settings: Settings) -> int:
         return found
 
     queue, name = Queue(open_broker(settings)), f"{platform.node()}/{os.getpid()}"
+    if note := unprotected(settings):
+        screen.write([Line(note, "Note", whole=True)], "queue", note)
     queue.length()
     after = settings["redeliver-after"]
     runner = ShardRunner(

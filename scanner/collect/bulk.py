@@ -140,7 +140,9 @@ class BulkReads:
         if view is None or not self._is_worth(RESOURCES) or not await self._shown(view, f"{type}/read"):
             return True
         table = await self._table(RESOURCES)
-        return table is None or f"{parent.key}/{type.rsplit('/', 1)[1].lower()}" in table.rows
+        if table is None or type.lower() not in table.types:
+            return True
+        return f"{parent.key}/{type.rsplit('/', 1)[1].lower()}" in table.rows
 
     async def _shown(self, view: "SubscriptionAccess", *actions: str) -> bool:
         """Return whether Resource Graph shows all that an action reads in a subscription.
@@ -282,14 +284,19 @@ def _graph_rows(table: GraphTable, read: Read, graph: GraphRows, parent: Resourc
     """Take the rows of a table that stand for a read below a resource; None where they do not say enough."""
     place = parent.key + read.key
     if place not in table.rows:
-        own = {graph.type} if graph.type else {each.lower() for each in read.types}
-        return BulkRows([], "graph") if not read.one and (graph.tracked or own & table.types) else None
+        return BulkRows([], "graph") if not read.one and _type_below(parent, read, graph) in table.types else None
     blocks, table.rows[place] = table.rows[place], None
     if blocks is None:
         return None
     bodies: list[Json] = [msgspec.json.decode(each.read()) for each in blocks]
     names = {str(body["id"]).rsplit("/", 1)[-1].lower() for body in bodies}
     return BulkRows(bodies, "graph") if {each.lower() for each in graph.includes} <= names else None
+
+
+def _type_below(parent: Resource, read: Read, graph: GraphRows) -> str:
+    """Return the type, in lower case, that a table has of what a read lists below one of its parents."""
+    below = read.type if read.is_extension else "/".join([parent.type, *read.path.split("/")[::2]])
+    return graph.type or below.lower()
 
 
 def is_whole(row: Resource, graph: GraphRows) -> bool:

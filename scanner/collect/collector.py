@@ -11,6 +11,7 @@ from scanner.azure.errors import NothingReadable, ReadError
 from scanner.collect.bodies import display_name, quoted_path
 from scanner.collect.children import BundleReader
 from scanner.collect.containers import ContainerReader
+from scanner.collect.elsewhere import read_named
 from scanner.collect.exclusions import ExcludedScopes
 from scanner.collect.index_types import INDEX_APIS, IndexReader
 from scanner.collect.lists import ListReader
@@ -188,7 +189,9 @@ class _Collection:
 
     async def read_joined(self) -> None:
         """Read what a join of everything in the store asks for. The join takes a pass over all lines."""
-        await self.bundles.read_joined(await asyncio.to_thread(self.context.plan.joined))
+        found = await asyncio.to_thread(self.context.plan.joined)
+        await self.bundles.read_joined(found.reads)
+        await read_named(self.context, found.named)
 
     def _leave_out_resources(self, known: "Sequence[Subscription]") -> None:
         """Remove the named resources that are excluded. Raises InputError where none is left."""

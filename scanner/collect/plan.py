@@ -70,6 +70,23 @@ class JoinedRead(NamedTuple):
     top: Resource
 
 
+class NamedResources(NamedTuple):
+    """Resources outside of what was read that resources name: by ids, storage accounts by their names, workspaces by
+    their customer ids. All in lower case.
+    """
+
+    ids: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+
+
+class Joined(NamedTuple):
+    """What a join of everything in the store asks for."""
+
+    reads: Sequence[JoinedRead] = ()
+    named: NamedResources = NamedResources()
+
+
 class Plan(Struct, frozen=True):
     """The table of reads: resource types, the reads that are wanted below them, and the types of the index.
 
@@ -84,7 +101,7 @@ class Plan(Struct, frozen=True):
     index_types: Sequence[str] = INDEX_TYPES
     places: bool = False
     quotas: ResidencyPolicy | None = None
-    joined: Callable[[], Iterable[JoinedRead]] = tuple
+    joined: Callable[[], Joined] = Joined
     resumed: bool = False
 
     def types(self) -> Iterable[tuple[str, ResourceType]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -10,6 +10,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import quoted_path
 from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, JobsInWork, SubscriptionView, run_some
+from scanner.collect.versions import by_version, served_versions
 from scanner.model.ids import QUOTA_TYPES
 from scanner.model.regions import Region
 from scanner.model.residency import ResidencyPolicy
@@ -25,7 +26,7 @@ TOO_MANY = f"not read: only {MOST_REGIONS} regions of a subscription are"
 """Why the quotas of a region are not read. The regions with the most resources come first."""
 IN_PART = "the subscription is visible in part"
 NO_REGION = "the subscription has no resources in any region"
-_NOT_OFFERED = frozenset({"noregisteredproviderfound", "locationnotavailableforresourcetype"})
+_NO_PROVIDER, _NO_LOCATION = "noregisteredproviderfound", "locationnotavailableforresourcetype"
 _REGION = re.compile(r"[a-z][a-z0-9]{2,40}")
 _GLOBAL = "global"
 
@@ -46,8 +47,8 @@ class QuotaReader:
         self.policy = policy
         self.regions = regions
         self.names = names
-        self._answers: dict[str, list[Json] | ReadError] = {}
-        """The quotas of each list that was read, by path, or why it was not."""
+        self._answers: dict[str, tuple[list[Json], str] | ReadError] = {}
+        """The quotas of each list that was read and the api-version, by path, or why it was not."""
 
     async def begin(self, view: SubscriptionView, lists: JobsInWork, regions: asyncio.Task[None] | None) -> None:
         """Read quotas beside what lies below resources, as soon as the lists have said which regions are in use.
@@ -95,18 +96,18 @@ class QuotaReader:
         """Write the quotas of one type: of each region those that some region of the subscription uses."""
         paths = [_path(subscription, type, each) for each in regions]
         await run_some(partial(self._region, each, type) for each in paths)
-        found: dict[str, list[Json]] = {}
+        found: dict[str, tuple[list[Json], str]] = {}
         for path in paths:
             answer = self._answers[path]
             if isinstance(answer, ReadError):
                 self._add_failure(path, type, answer)
             else:
                 found[path] = answer
-        used = {each["name"] for rows in found.values() for each in rows if each["used"] != 0}
-        for path, rows in found.items():
-            kept = [each for each in rows if each["name"] in used]
-            self.context.store.resource({"id": path, "properties": {"quotas": kept}}, APIS[type], "list")
-            self.context.store.read(path, 1, "list")
+        used = {each["name"] for rows, _ in found.values() for each in rows if each["used"] != 0}
+        for path, (rows, api) in found.items():
+            kept, by = [each for each in rows if each["name"] in used], by_version("list", api, APIS[type])
+            self.context.store.resource({"id": path, "properties": {"quotas": kept}}, api, by)
+            self.context.store.read(path, 1, by, api)
 
     async def _region(self, path: str, type: str) -> None:
         """Read one list, unless it was read before."""
@@ -114,24 +115,33 @@ class QuotaReader:
             return
         self.context.counts.expect("quotas")
         try:
-            rows: Iterable[Json] = await self.context.reader.rows(quoted_path(path), APIS[type])
+            rows, api = await self.context.versions.rows(quoted_path(path), APIS[type])
         except ReadError as error:
             self._answers[path] = error
         else:
-            self._answers[path] = [_quota(row) for row in rows]
+            self._answers[path] = [_quota(row) for row in rows], api
         self.context.counts.finish("quotas")
 
     def _add_failure(self, path: str, type: str, error: ReadError) -> None:
         """Write why a list was not read."""
         provider = type.partition("/")[0]
-        if error.code.lower() in (UNREGISTERED, *_NOT_OFFERED):
+        is_offered = not _not_offered(error, APIS[type])
+        if error.code.lower() == UNREGISTERED or not is_offered:
             error.means_none()
         if error.code.lower() == UNREGISTERED:
             self.context.store.skip(path, f"{provider} is not registered in the subscription")
-        elif error.code.lower() in _NOT_OFFERED:
+        elif not is_offered:
             self.context.store.skip(path, f"{provider} is not offered in the region")
         else:
             self.context.add_failure(self.context.store, path, error, f"{type}/read")
+
+
+def _not_offered(error: ReadError, api: str) -> bool:
+    """Return whether a refusal says that a region has no such provider. One that does not name the api-version among
+    those that are served may be about the version.
+    """
+    code = error.code.lower()
+    return code == _NO_LOCATION or (code == _NO_PROVIDER and api in served_versions(error))
 
 
 def quotas_of(

@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
 
 STATUSES = (400, 404)
-_SERVED = re.compile(r"supported (?:api[- ]?)?versions are:? ?'?([^'.]{10,4096})", re.I | re.ASCII)
-"""What ARM says in NoRegisteredProviderFound, InvalidResourceType and InvalidApiVersionParameter."""
+_SERVED = re.compile(
+    r"""(?:supported|available|\bvalid)\ (?:api[-\ ]?)?versions?(?:\ values)?(?:\ (?:are|is|include))?:?\ ?
+    (?:'([^'.]{10,4096})|"([^".]{10,4096})|[\[(]?([0-9][^'".)\]]{9,4096}))""",
+    re.I | re.ASCII | re.X,
+)
+"""What ARM says in NoRegisteredProviderFound, InvalidResourceType and InvalidApiVersionParameter, and services in words
+of their own.
+"""
 _STABLE = re.compile(r"20\d\d-\d\d-\d\d", re.ASCII)
 _FIRST_SECONDS = 1.0
 """The seconds for which the reads of a type wait for the first one, which may be refused for its version."""
@@ -51,9 +57,16 @@ def older_version(error: ReadError, pinned: str) -> str:
 
     The message is bounded (`scanner.azure.errors.MESSAGE`). What is no date is no version.
     """
-    found = _SERVED.search(error.message) if error.status in STATUSES else None
-    named = (each.strip() for each in found[1].split(",")) if found is not None else ()
+    named = served_versions(error)
+    if pinned in named:
+        return ""  # it is refused for its region
     return max((each for each in named if each <= pinned[:10] and each != pinned and _is_stable(each)), default="")
+
+
+def served_versions(error: ReadError) -> list[str]:
+    """Return the api-versions that a refusal names."""
+    found = _SERVED.search(error.message) if error.status in STATUSES else None
+    return [] if found is None else [each.strip() for each in re.split(r"[,;]", found[1] or found[2] or found[3])]
 
 
 def _is_stable(version: str) -> bool:

@@ -136,11 +136,13 @@ class VisibilityReader:
                 self._add_absent_types(each, each.existing_types)
 
     def _add_absent_types(self, view: SubscriptionView, existing: dict[str, list[str] | None]) -> None:
-        """Write a read of 0 resources for each type that does not exist. A type that may be hidden is not known."""
+        """Write a read of 0 resources for each type that does not exist. A type that may be hidden is not known, nor is
+        one below others, which Resource Graph may not have at all.
+        """
         for type, _ in self.context.plan.types():
             if type.lower() in existing:
                 continue
-            if not view.graph_is_complete(type):
+            if nested(type) or not view.graph_is_complete(type):
                 existing[type.lower()] = None
             elif type.lower() not in view.first_pages:
                 self.context.store.read(list_path(view.id, type), 0, "graph")

@@ -11,8 +11,8 @@ from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Unread
 from scanner.rulebook.examples import SUBSCRIPTION, Case, bundle, nulls
 from scanner.rulebook.loader import RuleSet
-from scanner.snapshot.bundles import Snapshot
-from scanner.snapshot.format import Header
+from scanner.snapshot.bundles import Snapshot, closed_in
+from scanner.snapshot.format import Header, SnapshotLine, encoder
 
 OTHER = "5a000000-0000-4000-8000-000000000002"
 TENANT = "7e000000-0000-4000-8000-000000000001"
@@ -59,6 +59,7 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     group = f"/subscriptions/{SUBSCRIPTION}/resourcegroups/rg-example"
     index.residency.groups = {group: "norwayeast"}
     index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
+    index.closed = lambda: closed_in(lambda: [encoder.encode(SnapshotLine(resource=nulls(body))) for body in case.also])
     index.names = lambda: {host: str(each.get("id")).lower() for each in case.also for host in host_names(nulls(each))}
     snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
     index.taken = snapshot.header.taken

@@ -27,6 +27,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         wide_ipv4=policy.wide_ipv4,
         wide_ipv6=policy.wide_ipv6,
         live=snapshot.header.live,
+        named=snapshot.named,
         taken=snapshot.header.taken,
     )
     for bundle in snapshot.index:
@@ -36,6 +37,7 @@ def index_of(snapshot: Snapshot, policy: Policy) -> Index:
         index.resources.pack()
     index.residency = residency_of(snapshot, policy)
     index.whole, index.names = partial(why_more, snapshot), lru_cache(maxsize=1)(snapshot.names)
+    index.closed = lru_cache(maxsize=1)(snapshot.closed)
     index.memo["fabric"] = snapshot.fabric
     snapshot.fabric.security_admin.tenants = frozenset(each.lower() for each in index.subscriptions.values())
     if snapshot.header.live:

@@ -6,6 +6,7 @@ seconds.
 """
 
 import ssl
+import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     import amqp
 
 T = TypeVar("T")
+_Frame = tuple[int, int, bytes]
+_METHOD, _HEADER, _BODY = 1, 2, 3
+"""The kinds of frames of AMQP."""
 QUEUE = "twolocks"
 """The name of the queue: of the list in Redis, which KEDA counts."""
 MOST_BYTES = 8 << 10
@@ -88,6 +92,9 @@ class Broker(Protocol):
     def length(self) -> int:
         """Return how many messages no worker has taken yet."""
 
+    def close(self) -> None:
+        """End the connection. What was taken and is not done is delivered to others."""
+
 
 class RedisBroker:
     """A list, and a sorted set of what was taken. `redeliver`: the seconds after which another worker takes it."""
@@ -141,6 +148,41 @@ class RedisBroker:
     def length(self) -> int:
         return int(self.asked(lambda: self._length([QUEUE])))
 
+    def close(self) -> None:
+        self.client.close()
+
+
+def _bodies_alone(connection: "amqp.Connection", callback: Callable[..., None]) -> Callable[[_Frame], bool]:
+    """Return what reads frames of AMQP: of a message its tag and no more of its body than shows that it is too large.
+
+    Whoever sends a message chooses the rest: the client would decode headers that are nested thousands deep, and texts
+    that are none, and fail each time that the message is delivered again.
+    """
+    from amqp.method_framing import frame_handler
+    from amqp.spec import Basic
+
+    read = frame_handler(connection, callback)
+    got = struct.pack(">HH", *Basic.GetOk)
+    kept: dict[int, int] = {}
+    """How many bytes of a body are still to be kept, by channel."""
+
+    def on_frame(frame: _Frame) -> bool:
+        kind, channel, data = frame[0], frame[1], bytes(frame[2])
+        if kind == _METHOD and data.startswith(got):
+            # The tag and whether it was delivered before; no exchange and no key; how many messages there are.
+            data = data[:13] + b"\0\0" + data[-4:]
+        elif kind == _HEADER:
+            kept[channel] = min(int.from_bytes(data[4:12], "big"), MOST_BYTES + 1)
+            data = data[:4] + kept[channel].to_bytes(8, "big") + b"\0\0"
+        elif kind == _BODY:
+            data = data[: kept.get(channel, 0)]
+            kept[channel] = kept.get(channel, 0) - len(data)
+            if not data:
+                return False
+        return bool(read((kind, channel, data)))
+
+    return on_frame
+
 
 class RabbitBroker:
     """A durable queue. What a worker took and did not finish is delivered again when its connection ends."""
@@ -161,8 +203,8 @@ class RabbitBroker:
                 self._connect()
             assert self._channel is not None
             return call(self._channel)
-        except (amqp.AMQPError, OSError, ValueError) as error:
-            self._connection = self._channel = None
+        except (amqp.AMQPError, OSError, ValueError, struct.error) as error:
+            self.close()
             raise _no_answer(self._url, error) from None
 
     def _connect(self) -> None:
@@ -183,6 +225,7 @@ class RabbitBroker:
             heartbeat=0,
             socket_settings=None,
             confirm_publish=True,
+            frame_handler=_bodies_alone,
         )
         self._connection.connect()
         self._channel = self._connection.channel()
@@ -199,7 +242,7 @@ class RabbitBroker:
         found = self._asked(lambda channel: channel.basic_get(QUEUE))
         if found is None:
             return Delivery(None)
-        body = found.body.encode("utf-8", "replace") if isinstance(found.body, str) else bytes(found.body)
+        body = bytes(found.body or b"")
         if len(body) <= MOST_BYTES:
             return Delivery(body, found.delivery_tag)
         self._asked(lambda channel: channel.basic_ack(found.delivery_tag))
@@ -211,6 +254,11 @@ class RabbitBroker:
 
     def length(self) -> int:
         return int(self._asked(lambda channel: channel.queue_declare(QUEUE, passive=True)).message_count)
+
+    def close(self) -> None:
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            connection.collect()
 
 
 def _has_own_ca() -> bool:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from scanner.azure.limits import DEADLINE
 from scanner.collect.collector import Plan, read_joined
-from scanner.collect.plan import JoinedRead
+from scanner.collect.plan import Joined
 from scanner.config.durations import seconds_of
 from scanner.document.schema import ScopeRow
 from scanner.errors import InputError
@@ -215,15 +215,21 @@ class Coordinator(Struct):
 
     def _read_joined(self, plan: RunPlan, store: Store) -> None:
         """Read what only a join of all parts asks for."""
-        wanted = list(self.scan.joined(store))
-        if wanted:
+        wanted = self.scan.joined(store)
+        if wanted != Joined():
             self.scan.stop.run(self._joined(plan, store, wanted))
             self.is_left = self.is_left or self._is_late()
 
-    async def _joined(self, plan: RunPlan, store: Store, wanted: Sequence[JoinedRead]) -> None:
+    async def _joined(self, plan: RunPlan, store: Store, wanted: Joined) -> None:
         rules = self.scan.rules
         async with self.scan.connected() as reader:
-            check_account(reader.account, plan)
+            try:
+                check_account(reader.account, plan)
+            except InputError as error:
+                said = f"what all subscriptions ask for together was not read: {why(error)}"
+                store.header.notes.append(said)
+                self.scan.screen.write([Line(said, "Note")], "parts", said)
+                return
             reads = Plan(rules.read(), rules.reads(), joined=lambda: wanted)
             await read_joined(reader, reads, store, ScreenProgress(self.scan.screen))
 

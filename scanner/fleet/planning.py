@@ -1,7 +1,7 @@
 """The plan of a scan in parts: what is read for all subscriptions, for the workers; or that of an earlier run."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from scanner.azure.clients import ConnectionOptions, connect
 from scanner.collect.collector import Plan, Scope, survey
-from scanner.collect.plan import JoinedRead
+from scanner.collect.plan import Joined
 from scanner.collect.survey import Survey
 from scanner.config.settings import Settings
 from scanner.errors import InputError
@@ -54,7 +54,7 @@ class PartedScan(Struct):
     storage: "Storage"
     screen: Screen
     stop: Stop
-    joined: Callable[[Store], Iterable[JoinedRead]]
+    joined: Callable[[Store], Joined]
     signed_in: "Callable[[AzureReader, Store], None]"
     fingerprint: str
     started: Callable[[str], None]

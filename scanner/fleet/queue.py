@@ -1,6 +1,7 @@
 """The queue of shards and ranges, as a scan and its workers use it."""
 
 import asyncio
+import ipaddress
 import math
 import secrets
 import time
@@ -93,6 +94,25 @@ def check_broker(settings: Settings) -> BrokerUrl:
         raise InputError(f"the URL of the broker cannot be used: {error}", at=at, do=error.do) from None
 
 
+def unprotected(settings: Settings) -> str:
+    """Return what a broker on another machine lacks, in a sentence; "" where it has both TLS and a password, or is on
+    this machine.
+    """
+    url = check_broker(settings)
+    missing = [f"no {what}" for what, has in (("TLS", url.tls), ("password", url.password)) if not has]
+    if not missing or _is_loopback(url.host):
+        return ""
+    harm = "whoever reaches it can take its messages" if not url.password else "the network can read the password"
+    return f"the broker {url} has {' and '.join(missing)}: {harm}. Use rediss:// or amqps:// with a password"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower().rstrip(".") == "localhost"
+
+
 def open_broker(settings: Settings) -> Broker:
     """Return the broker of the settings. Raises InputError where its client is not installed."""
     url = check_broker(settings)
@@ -137,6 +157,10 @@ class Queue:
     def length(self) -> int:
         """Return how many messages no worker has taken yet."""
         return self.broker.length()
+
+    def close(self) -> None:
+        """End the connection to the broker."""
+        self.broker.close()
 
 
 def graph_turn(broker: Broker) -> "SharedTurn | None":

@@ -59,7 +59,9 @@ class FleetRun(Struct):
     is_left: bool = False
 
     def end(self) -> None:
-        """Note that the run is over, unless something is left to read."""
+        """Note that the run is over, unless something is left to read, and leave the queue."""
+        if self.queue is not None:
+            self.queue.close()
         # Where it cannot be noted, workers find that every part is there.
         with suppress(UserError):
             if not self.is_left:

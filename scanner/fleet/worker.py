@@ -54,6 +54,7 @@ class Worker(Struct):
                         break
             finally:
                 self.ranges.close()
+                self.queue.close()
         return 0
 
     @contextmanager

@@ -21,7 +21,7 @@ from scanner.errors import HistoryError
 from scanner.history.errors import LOCKED, history_error
 from scanner.history.tables import APPLICATION_ID, MARK, REVISION, VERSION_TABLE, marker, metadata, version
 from scanner.history.token_hosts import check_hosts
-from scanner.text.urls import BadUrl, check_url, masked_url
+from scanner.text.urls import BadUrl, check_url, has_password, masked_url
 
 LOCK_SECONDS = 30
 """The time that a connection waits for another process that writes."""
@@ -141,6 +141,9 @@ def database_at(
     `token_hosts`: the hosts outside of Azure that may get a token as the password. Raises InputError for others.
     """
     if "://" not in url:
+        if has_password(url):
+            do = f"write {SERVER}://host/database; a file with such a name as sqlite:///NAME"
+            raise HistoryError("the URL of the history has no scheme", at=at, do=do)
         return _file(url, at, create, vfs)
     if url.startswith("sqlite://"):
         name = url.removeprefix("sqlite://")

@@ -9,6 +9,7 @@ import msgspec
 from sqlalchemy import Connection, Select, Table, and_, bindparam, case, func, insert, not_, select, update
 
 from scanner.document.schema import TrendRow
+from scanner.document.words import KNOWN
 from scanner.history.compare import EvaluatedBefore
 from scanner.history.database import (
     Database,
@@ -25,6 +26,7 @@ from scanner.history.tables import evaluated, events, items, scans, subscription
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
 from scanner.model.severity import SEVERITIES
+from scanner.text.times import BadTime, checked_time
 
 T = TypeVar("T")
 Comparison = Callable[[Mapping[ItemKey, Item], EvaluatedBefore, ScanRecord | None], Changes]
@@ -38,9 +40,9 @@ COLUMNS = Item.__struct_encode_fields__
 _WORDS = (
     ("kind", frozenset(get_args(ItemKind))),
     ("state", frozenset(get_args(ItemState))),
-    ("severity", frozenset({"", *SEVERITIES})),
+    *KNOWN["ChangeRow"].items(),
 )
-"""The words that an item has. `Severity` has no others."""
+"""The words that an item has: those that a document takes."""
 EVENT_COLUMNS = ("severity", "reach", "authentication", "state", "sighted")
 """The columns of an item that each of its events holds, too."""
 
@@ -109,11 +111,11 @@ class History:
         with self.reading() as connection:
             rows = connection.execute(query.order_by(scans.c.number.desc()).limit(count)).all()
             moves = _moves(connection, [row.number for row in rows])
-        none = {"opened": 0, "closed": 0}
-        return [
-            TrendRow(**{**dict(zip(wanted, row[1:], strict=True)), **moves.get(row.number, none)})
-            for row in reversed(rows)
-        ]
+            none = {"opened": 0, "closed": 0}
+            return [
+                _converted({**dict(zip(wanted, row[1:], strict=True)), **moves.get(row.number, none)}, TrendRow)
+                for row in reversed(rows)
+            ]
 
     # What a scan writes
 
@@ -211,7 +213,25 @@ def item_of(values: Iterable[Any]) -> Item:
     for name, known in _WORDS:
         if getattr(found, name) not in known:
             raise UnknownWord(f"{name} of an item is {getattr(found, name)!r:.60}")
+    _check_times(found, ("since", "seen"))
     return found
+
+
+def _check_times(found: Item | ScanRecord, names: Iterable[str]) -> None:
+    """Raise UnknownWord for a time that cannot be: one of 2099 would make each later scan the older one."""
+    for name in names:
+        try:
+            checked_time(getattr(found, name))
+        except (BadTime, TypeError) as error:
+            raise UnknownWord(str(error)) from None
+
+
+def _converted(row: dict[str, Any], type: type[T]) -> T:
+    """Return a row in its type. Raises UnknownWord for a value of another one, and for a time that cannot be."""
+    try:
+        return msgspec.convert(row, type)
+    except msgspec.ValidationError as error:
+        raise UnknownWord(str(error)) from None
 
 
 def _evaluated(connection: Connection) -> dict[str, set[str]]:
@@ -240,14 +260,13 @@ def records(connection: Connection, query: Select[Any]) -> list[ScanRecord]:
         wanted = select(subscriptions).where(subscriptions.c.scan.in_(chunk)).order_by(subscriptions.c.subscription)
         for scan, subscription in connection.execute(wanted):
             of[scan].append(subscription)
-    return [
-        ScanRecord(
-            **{name: value for name, value in row.items() if name not in SEVERITIES},
-            subscriptions=tuple(of[row["number"]]),
-            standing={name: row[name] for name in SEVERITIES},
-        )
-        for row in rows
-    ]
+    found = []
+    for row in rows:
+        words = {f"{name}": value for name, value in row.items() if name not in SEVERITIES}
+        standing = {name: row[name] for name in SEVERITIES}
+        found.append(_converted({**words, "subscriptions": of[row["number"]], "standing": standing}, ScanRecord))
+        _check_times(found[-1], ("taken", "started", "finished"))
+    return found
 
 
 def _next(connection: Connection, column: Any) -> int:

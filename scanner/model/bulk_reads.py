@@ -18,8 +18,9 @@ class GraphRows(Struct, frozen=True):
     place of the list; else the list is read. None: the rows say only which parents have any.
     `includes`: names that the rows of each parent have; without them not all are there. `check(row)`: whether a row
     says what the list says, beyond `holds`.
-    `tracked`: ARM keeps these resources itself, as they have a region, so Resource Graph has all of them. That a
-    parent has none of another type is believed only where the table has a row of it: not each cloud has each type.
+    That a parent has none is believed only where the table has a row of the type below another parent: no row says
+    nothing of a type that Resource Graph does not have. Not each cloud has each type, and none has them from the first
+    day of a service.
     """
 
     table: str = "resources"
@@ -27,7 +28,6 @@ class GraphRows(Struct, frozen=True):
     holds: tuple[str, ...] | None = None
     includes: tuple[str, ...] = ()
     check: Callable[[Resource], bool] | None = None
-    tracked: bool = False
 
 
 class SubscriptionRows(Struct, frozen=True):

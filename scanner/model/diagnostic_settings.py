@@ -5,11 +5,11 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct, field
 
-from scanner.model.ids import id_key, subscription_of, type_of
+from scanner.model.ids import root_of, subscription_of, type_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, same
 from scanner.model.resource import Resource
-from scanner.model.verdict import Evidence, Unread, unknown_value
+from scanner.model.verdict import Evidence, Unread, absent_at_unknown_version, not_returned_or_unknown, unknown_value
 
 # azure-rest-api-specs, DiagnosticSettings 2021-05-01-preview: the last one is what settings of before 2017 name.
 DESTINATIONS: Final = (
@@ -19,15 +19,29 @@ DESTINATIONS: Final = (
     "marketplacePartnerId",
     "serviceBusRuleId",
 )
+ACCOUNTS: Final = "Microsoft.Storage/storageAccounts"
 WORKSPACES: Final = "Microsoft.OperationalInsights/workspaces"
 _NOUNS: Final = {
     WORKSPACES.lower(): "a workspace that exists",
-    "microsoft.storage/storageaccounts": "a storage account that exists",
+    ACCOUNTS.lower(): "a storage account that exists",
     "microsoft.eventhub/namespaces": "an Event Hubs namespace that exists",
     "microsoft.servicebus/namespaces": "a namespace that exists",
 }
 _INGESTION: Final = "properties.workspaceCapping.dataIngestionStatus"
 _QUOTA: Final = "properties.workspaceCapping.dailyQuotaGb"
+_PUBLIC: Final = "properties.publicNetworkAccess"
+_DEFAULT: Final = "properties.networkAcls.defaultAction"
+_BYPASS: Final = "properties.networkAcls.bypass"
+_INSTANCES: Final = "properties.networkAcls.resourceAccessRules"
+_TRUSTED: Final = "properties.trustedServiceAccessEnabled"
+RULE_SETS: Final = frozenset({"microsoft.eventhub/namespaces/networkrulesets"})
+"""The types (lower case) of the firewalls of namespaces that logs are sent to."""
+_WITH_FIREWALL: Final = frozenset({ACCOUNTS.lower(), "microsoft.eventhub/namespaces"})
+DECIDES: Final = {
+    WORKSPACES.lower(): (_INGESTION, _QUOTA, "properties.customerId"),
+    ACCOUNTS.lower(): (_PUBLIC, _DEFAULT, _BYPASS, _INSTANCES),
+}
+"""What of a destination outside of what was read decides whether logs arrive there, by type in lower case."""
 _STOPPED: Final = ("ForceOff", "SubscriptionSuspended")
 """azure-rest-api-specs, DataIngestionStatus: ingestion was stopped by a setting or with the subscription. OverQuota
 ends with the day, and log-workspace-daily-cap reports the cap.
@@ -142,7 +156,16 @@ def _destination(path: str, value: Any, setting: Resource, index: Index) -> LogD
 
 def fault(destination: str, index: Index) -> Evidence | None:
     """Return why nothing arrives at a destination; None where something does. Raises Unread where that is not known."""
-    return gone(destination, index) or refused(index.resources.get(id_key(destination)))
+    top = root_of(destination)
+    shown = index.resources.get(top) or index.named.get(top)
+    return gone(destination, index) or refused(shown) or closed(shown) or _closed_in_scan(top, index)
+
+
+def _closed_in_scan(top: str, index: Index) -> Evidence | None:
+    found = index.closed().get(top) if type_of(top) in _WITH_FIREWALL else None
+    if isinstance(found, Unread):
+        raise found.again()
+    return found
 
 
 def gone(destination: str, index: Index) -> Evidence | None:
@@ -152,15 +175,66 @@ def gone(destination: str, index: Index) -> Evidence | None:
     return Evidence("destination", destination, _NOUNS.get(_top_type(destination), "a destination that exists"))
 
 
+def closed(store: Resource | None) -> Evidence | None:
+    """Return which setting of a firewall keeps Azure Monitor out of a storage account or namespace; None where none
+    does, and for resources of other types. Raises Unread where that is not known.
+
+    Azure Monitor and Network Watcher write as trusted services alone (storage/common/storage-network-security-trusted
+    and event-hubs/event-hubs-ip-filtering). What a perimeter allows is not followed.
+    """
+    type = "" if store is None else store.type.lower()
+    if store is not None and type == ACCOUNTS.lower():
+        return _closed_account(store)
+    return _closed_namespace(store) if store is not None and type in RULE_SETS else None
+
+
+def _closed_account(account: Resource) -> Evidence | None:
+    default, bypass, public = account.get(_DEFAULT), account.get(_BYPASS), account.get(_PUBLIC)
+    if isinstance(bypass, str) and any(same(each.strip(), "AzureServices") for each in bypass.split(",")):
+        return None
+    if is_absent(account.get("properties.networkAcls")) and not account.api_version_unknown:
+        return None  # azure-rest-api-specs, NetworkRuleSet.bypass: AzureServices by default
+    is_open = same(default, "Allow") and (is_absent(public) or same(public, "Enabled"))
+    if is_open or same(public, "SecuredByPerimeter"):
+        return None
+    if not (same(default, "Deny") or same(public, "Disabled")):
+        raise not_returned_or_unknown(f"{account.name} {_DEFAULT}")
+    if not isinstance(bypass, str):
+        raise not_returned_or_unknown(f"{account.name} {_BYPASS}")
+    if account.get(_INSTANCES):
+        raise Unread(f"{account.name} {_INSTANCES}", "whether it allows logs is not documented")
+    return Evidence(f"{account.id} {_BYPASS}", bypass, "AzureServices")
+
+
+def _closed_namespace(rules: Resource) -> Evidence | None:
+    """Without a rule, a rule set that denies by default blocks nothing."""
+    trusted, default, public = rules.get(_TRUSTED), rules.get("properties.defaultAction"), rules.get(_PUBLIC)
+    has_rules = any(rules.get(f"properties.{each}") for each in ("ipRules", "virtualNetworkRules"))
+    is_open = same(default, "Allow") or not has_rules
+    if same(trusted, True) or same(public, "SecuredByPerimeter"):
+        return None
+    if is_open and (is_absent(public) or same(public, "Enabled")):
+        return None
+    if not (same(default, "Deny") or same(public, "Disabled")):
+        raise not_returned_or_unknown(f"{rules.id} properties.defaultAction")
+    if not same(trusted, False):
+        raise not_returned_or_unknown(f"{rules.id} {_TRUSTED}")
+    return Evidence(f"{rules.id} {_TRUSTED}", False, True)
+
+
 def _top_type(id: str) -> str:
     return "/".join(type_of(id).lower().split("/")[:2])
 
 
 def refused(workspace: Resource | None) -> Evidence | None:
-    """Return why a workspace receives nothing; None where it does, and for resources of other types."""
+    """Return why a workspace receives nothing; None where it does, and for resources of other types. Raises Unread
+    where a row of Resource Graph does not say.
+    """
     if workspace is None or not same(workspace.type, WORKSPACES):
         return None
     status, quota = workspace.get(_INGESTION), workspace.get(_QUOTA)
+    if is_absent(status) and workspace.api_version_unknown:
+        raise absent_at_unknown_version(f"{workspace.name} {_INGESTION}")
     if any(same(status, each) for each in _STOPPED):
         return Evidence(f"{workspace.id} {_INGESTION}", status, "RespectQuota")
     if quota == 0 and not isinstance(quota, bool):

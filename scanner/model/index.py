@@ -13,7 +13,7 @@ from scanner.model.ids import SUBSCRIPTION, root_of, segments, subscription_of, 
 from scanner.model.keys import KeyRegister
 from scanner.model.residency import Residency
 from scanner.model.resource import Resource
-from scanner.model.verdict import Unread, not_listed
+from scanner.model.verdict import Evidence, Unread, not_listed
 
 INDEX_TYPES = (
     "Microsoft.Network/virtualNetworks",
@@ -88,6 +88,18 @@ MANAGER_TYPES = (
 """What Resource Graph has of network managers: the deployed security admin rules (Microsoft Learn,
 virtual-network-manager/concept-azure-resource-graph). A row of `EXTENSIONS` says which of them a network needs.
 """
+
+NO_ROW = (
+    "Resource Graph shows this identity no such resource: it may be gone, or this identity may not read it "
+    "(Reader on its resource group is enough)"
+)
+"""Why a resource outside of what was read may exist, where Resource Graph was asked for it."""
+
+
+def unnamed_id(type: str, name: str) -> str:
+    """Return what stands for the id of a resource of which only a unique name is known, in lower case."""
+    return f"/providers/{type}/{name}".lower()
+
 
 _FOLDED = frozenset(each.lower() for each in (*INDEX_TYPES, *MANAGER_TYPES, SUBSCRIPTION))
 
@@ -178,6 +190,8 @@ class Index(Struct):
     live: bool = True
     partial: frozenset[str] = frozenset()
     """The subscriptions (lower case) with partial visibility: their lists may be incomplete."""
+    named: Mapping[str, Resource | None] = field(default_factory=dict)
+    """What Resource Graph shows of resources outside of what was read, by id in lower case; None: no row."""
     residency: Residency = field(default_factory=Residency)
     """Which places are allowed, and what is known of regions and resource groups."""
     keys: KeyRegister = field(default_factory=KeyRegister)
@@ -186,6 +200,8 @@ class Index(Struct):
     """When the snapshot was taken, in ISO 8601: what dates are compared with."""
     names: Callable[[], Mapping[str, str]] = dict
     """Returns the ids (lower case) of apps and container groups by their hosts."""
+    closed: Callable[[], Mapping[str, Evidence | Unread]] = dict
+    """Returns the storage accounts and namespaces (ids in lower case) whose firewall keeps logs out, or may."""
     whole: Callable[[str, str], Unread | None] | None = None
     """Returns why more resources of a type may exist than the snapshot has, None where it has all of a subscription, or
     with "" of the subscriptions that this identity can see.
@@ -217,24 +233,35 @@ class Index(Struct):
     def exists(self, resource_id: str) -> bool:
         """Return whether the top-level resource of an id exists. Raises Unread where no complete list says so.
 
-        What is not in the scan is not gone: its subscription must be visible in full, and its type listed there.
+        What is not in the scan is not gone: its subscription must be visible in full, and its type listed there. Of
+        what is outside, a row of Resource Graph proves that it exists; that it shows none proves nothing.
         """
         top = root_of(resource_id)
-        if top in self.resources or top in self.residency.located():
+        shown = self.named.get(top)
+        if top in self.resources or (shown is None and top in self.residency.located()):
             return True
+        missing = self._why_unlisted(top, resource_id)
+        if missing is None or shown is not None:
+            return missing is not None
+        raise Unread(resource_id, NO_ROW) if top in self.named and not missing.gap else missing
+
+    def _why_unlisted(self, top: str, resource_id: str) -> Unread | None:
+        """Return why no complete list says whether a top-level resource exists; None where one does."""
         type = type_of(top)
         if not self.live:
-            raise not_listed(resource_id)
+            return not_listed(resource_id)
         if not self.is_visible(top):
-            raise Unread(resource_id, "it is in a subscription that this scan does not see")
+            return Unread(resource_id, "it is in a subscription that this scan does not see")
         if subscription_of(top) in self.partial:
-            raise Unread(resource_id, "its subscription is visible in part")
+            return Unread(resource_id, "its subscription is visible in part")
         missing = self.missing_in(type, top)
         if missing is None and self.whole is not None and not is_indexed(type):
             missing = self.whole(type, subscription_of(top))
-        if missing is not None:
-            raise missing.again()
-        return False
+        return None if missing is None else missing.again()
+
+    def why_not_located(self, resource_id: str) -> str:
+        """Return why the region of another resource is not known."""
+        return NO_ROW if root_of(resource_id) in self.named else self.residency.why_unknown(resource_id)
 
     def exists_by_name(self, type: str, name: str, subscription: str = "") -> bool:
         """Return whether a resource of a type has a name that is unique in Azure. Raises Unread where it is not known.
@@ -243,9 +270,14 @@ class Index(Struct):
         """
         if self.residency.located().has_name(type.lower(), name.lower()):
             return True
+        missing: Unread | None = Unread(name, "not in the snapshot, and its subscription is not known")
         if subscription:
-            return self.exists(f"/subscriptions/{subscription}/resourceGroups/any/providers/{type}/{name}")
-        raise Unread(name, "not in the snapshot, and its subscription is not known")
+            top = f"/subscriptions/{subscription}/resourcegroups/any/providers/{type.lower()}/{name.lower()}"
+            missing = self._why_unlisted(top, name)
+        if missing is None:
+            return False
+        asked = unnamed_id(type, name) in self.named
+        raise Unread(name, NO_ROW) if asked and not missing.gap else missing
 
     def find(self, resource_id: str) -> Resource:
         """Return the resource of that id. Raises Unread where no listing covers it, as in a subscription that is not

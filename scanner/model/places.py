@@ -276,7 +276,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         if type_of(value).lower() in PARTNERS:
             return Place("", seen, Unread(value, PARTNER_STORES))
         region = index.residency.region_of(value)
-        missing = None if region else Unread(value, index.residency.why_unknown(value))
+        missing = None if region else Unread(value, index.why_not_located(value))
         return Place(region, Evidence(path, f"{value}, in {region}" if region else value), missing, cause)
 
     def _of_logs(self, setting: Resource, index: Index) -> Found:

@@ -63,6 +63,8 @@ class Read:
     `after`: another read below the same parent, and whether a row of it makes this one needed. Without such a row it is
     not needed; where the other one failed it is. `also_after`: the same, for parents that `when` leaves out.
     `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
+    `names`: the paths at which a row names other resources, whose existence, place or settings verdicts look up. Those
+    that are outside of what is read are looked up in Resource Graph.
     """
 
     def __init__(
@@ -91,7 +93,9 @@ class Read:
         after: "After | None" = None,
         also_after: "After | None" = None,
         alone: str = "",
+        names: tuple[str, ...] = (),
     ) -> None:
+        self.names = names
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
         self.key = f"/{self.path.lower()}"
@@ -185,12 +189,21 @@ class ResourceType:
     is a bundle of its own.
     `each`: read each resource by GET too, because its row in the list says too little.
     `expand`: the `$expand` of the list, which saves reads below each resource.
+    `names`: see `Read`.
     """
 
     def __init__(
-        self, type: str, *also: str, api: str, keep: tuple[str, ...] = (), each: bool = False, expand: str = ""
+        self,
+        type: str,
+        *also: str,
+        api: str,
+        keep: tuple[str, ...] = (),
+        each: bool = False,
+        expand: str = "",
+        names: tuple[str, ...] = (),
     ) -> None:
         self.type = type
+        self.names = names
         self.types = (type, *also)
         self.api = api
         self.query: dict[str, str] | None = {"$expand": expand} if expand else None

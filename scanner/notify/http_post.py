@@ -100,9 +100,9 @@ def _check_answer(answer: HTTPResponse, host: str) -> None:
 def _retry_after(answer: HTTPResponse) -> float | None:
     """Return the seconds of a Retry-After header, which may be a date; None where there is none."""
     text = (answer.getheader("Retry-After") or "").strip()
-    if text.isdigit():
+    if text.isascii() and text.isdigit():
         return float(text[:6])
     try:
         return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None

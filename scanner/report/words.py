@@ -115,6 +115,6 @@ def parse_time(iso: str) -> datetime | None:
     """Return an ISO 8601 time in UTC, None for any other text."""
     try:
         time = datetime.fromisoformat(iso)
-    except ValueError:
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

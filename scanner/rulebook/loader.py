@@ -52,6 +52,9 @@ _KEYS: dict[str, Sequence[str] | None] = {
 """The keys of patterns, and the values of those that have known ones."""
 
 
+KEY_USERS = "users of keys"
+"""What a rule looks up that asks who uses a key: every type whose rows find keys."""
+
 _WILD = re.compile(r"[*?\[]")
 """What makes an id a pattern of `fnmatch`."""
 
@@ -127,6 +130,7 @@ class RuleSet(Struct):
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
         rules = self.by_kind()
         needed = {id(read.resource_type) for rule in self.enabled.values() for read in rule.reads}
+        needed |= {id(kind) for kind in self._looked_up_kinds()}
         return [kind for kind in self.kinds if id(kind) in needed or self._is_read(kind, rules.get(id(kind), ()))]
 
     def _is_read(self, kind: ResourceType, rules: Sequence[Rule]) -> bool:
@@ -137,7 +141,9 @@ class RuleSet(Struct):
 
     def reads(self) -> list[Read]:
         """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""
-        wanted = [*self.looked_up(), *(child for rule in self.enabled.values() for child in reads_of(rule))]
+        users = self._key_users()
+        rules = (*self.enabled.values(), *users)
+        wanted = [*self.looked_up(), *(child for rule in rules for child in reads_of(rule))]
         return list({id(child): child for child in wanted}.values())
 
     @property
@@ -148,6 +154,25 @@ class RuleSet(Struct):
     def looked_up(self) -> list[Read]:
         """Return the reads that verdicts on others look up, parents first."""
         return [child for kind in self.read() for each in kind.children if each.always for child in _line(each)]
+
+    def _looked_up_kinds(self) -> list[ResourceType]:
+        """Return the types that enabled rules look up. What a resource names by its id is not read for that: Resource
+        Graph is asked for it (`Read.names`).
+        """
+        rules = [rule for rule in self.enabled.values() if rule.looks_up and not _names_others(rule)]
+        wanted = {type.lower() for rule in rules for type in rule.looks_up}
+        kinds = [rule.resource_type for rule in self._key_users()]
+        return kinds + [kind for kind in self.kinds if wanted.intersection(map(str.lower, kind.types))]
+
+    def _key_users(self) -> list[Rule]:
+        """Return the rules whose rows find who uses a key, where an enabled rule asks for the users of keys."""
+        if not any(KEY_USERS in rule.looks_up for rule in self.enabled.values()):
+            return []
+        return [
+            rule
+            for rule in self.rules.values()
+            if rule.keys is not None and rule.keys.ask == "elsewhere" and (not rule.costly or rule.id in self.enabled)
+        ]
 
     def off(self) -> list[str]:
         """Return the ids of the rules that are not enabled, sorted."""
@@ -207,6 +232,11 @@ def reads_of(rule: Rule) -> list[Read]:
     exposed = rule.resource_type.endpoint_reads if rule.lock else ()
     subject = (rule.subject,) if rule.subject else ()
     return [child for each in (*rule.reads, *exposed, *subject) for child in _line(each)]
+
+
+def _names_others(rule: Rule) -> bool:
+    """Return whether what a rule looks up is named by what it reads."""
+    return bool(rule.resource_type.names) or any(read.names for read in reads_of(rule))
 
 
 def _line(child: Read) -> list[Read]:

@@ -13,11 +13,9 @@ from scanner.model.keys import POOLS, VAULTS
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 from scanner.reach.effective_rules import ACTIONS as EFFECTIVE
-from scanner.rulebook.loader import RuleSet, load, reads_of
+from scanner.rulebook.loader import KEY_USERS, RuleSet, load, reads_of
 from scanner.rulebook.registered_actions import granted, without
 
-KEY_USERS = "users of keys"
-"""What a row looks up that must know every resource that may name a key."""
 KEY_SETS = "Microsoft.Compute/diskEncryptionSets"
 NAME = "Twolocks reader"
 DESCRIPTION = "Reads the settings that Twolocks evaluates; no secrets, no writes"

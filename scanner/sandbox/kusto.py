@@ -2,7 +2,7 @@
 
 A query is a table and stages behind `|`:
 
-- `where` with `column =~ 'text'` or `column in~ ('text', ...)`, joined by `and`
+- `where` with `column =~ 'text'` or `column in~ ('text', ...)`, joined by `and`; also `tostring(properties.name)`
 - `project column, ...`
 - `summarize count_=count(), groups=make_set(resourceGroup) by type, subscriptionId`
 - `order by column asc, ...`
@@ -23,8 +23,9 @@ Row = dict[str, Any]
 
 _TEXT = r"'[^'|]*'"
 _NAMES = r"\w+(?:\s*,\s*\w+)*"
-_EQUALS = re.compile(rf"(\w+)\s*=~\s*({_TEXT})")
-_IN = re.compile(rf"(\w+)\s+in~\s*\(\s*({_TEXT}(?:\s*,\s*{_TEXT})*)\s*\)")
+_COLUMN = r"(\w+|tostring\(properties\.\w+\))"
+_EQUALS = re.compile(rf"{_COLUMN}\s*=~\s*({_TEXT})")
+_IN = re.compile(rf"{_COLUMN}\s+in~\s*\(\s*({_TEXT}(?:\s*,\s*{_TEXT})*)\s*\)")
 _WHERE = re.compile(r"where\s+(.+)", re.DOTALL)
 _PROJECT = re.compile(rf"project\s+({_NAMES})")
 _SUMMARIZE = re.compile(
@@ -83,6 +84,8 @@ def _condition(text: str) -> Callable[[Row], bool]:
     if match is None:
         raise BadQuery(f"cannot read the query at: {text[:30]!r}")
     column, wanted = match[1], {each[1:-1].lower() for each in re.findall(_TEXT, match[2])}
+    if name := re.fullmatch(r"tostring\(properties\.(\w+)\)", column):
+        return lambda row: _folded((row.get("properties") or {}).get(name[1])) in wanted
     return lambda row: _folded(row.get(column)) in wanted
 
 

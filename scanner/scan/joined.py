@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
 
-from scanner.collect.plan import JoinedRead
+from scanner.collect.plan import Joined, JoinedRead, NamedResources
 from scanner.model.ids import SUBSCRIPTION, resource_type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import peek, same
@@ -13,11 +13,20 @@ from scanner.model.keys import POOLS, SETS, VAULTS
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.rulebook.loader import RuleSet
+from scanner.scan.elsewhere import named_elsewhere
 from scanner.snapshot.bundles import Snapshot, naming_keys, of_store
 from scanner.snapshot.store import Store
 
 _TYPES = frozenset(each.lower() for each in (VAULTS, POOLS, SETS, SUBSCRIPTION))
 _RBAC = "properties.enableRbacAuthorization"
+
+
+def joined(rules: RuleSet, *stores: Store, graph: bool, excludes: bool = False) -> Joined:
+    """Return what to read once everything else is in the stores, the newest last. `graph`: ask Resource Graph too.
+    `excludes`: see `named_elsewhere`.
+    """
+    named = named_elsewhere(rules, *stores, excludes=excludes) if graph else NamedResources()
+    return Joined(joined_reads(rules, *stores), named)
 
 
 def joined_reads(rules: RuleSet, *stores: Store) -> list[JoinedRead]:

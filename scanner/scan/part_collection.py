@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
 from scanner.scan.job import Job, code_of
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.scan.parted import PartedRun
 from scanner.scan.resuming import deciding, fingerprint
 from scanner.snapshot.store import Store
+from scanner.terminal.lines import Line
 from scanner.terminal.screen import Screen
 from scanner.terminal.signals import Stop
 
@@ -23,12 +24,14 @@ def collect_in_parts(
     """Read Azure subscription by subscription, here or by workers. Raises UserError, Stopped."""
     from scanner.fleet.coordinator import Coordinator
     from scanner.fleet.planning import PartedScan
-    from scanner.fleet.queue import Queue, graph_turn, open_broker
+    from scanner.fleet.queue import Queue, graph_turn, open_broker, unprotected
     from scanner.fleet.spreading import FleetRun
 
     assert job.storage is not None
     assert isinstance(job.journal, PartedRun)
     broker = open_broker(job.settings) if job.settings["fleet"] else None
+    if broker is not None and (note := unprotected(job.settings)):
+        screen.write([Line(note, "Note", whole=True)], "parts", note)
     scan = PartedScan(
         settings=job.settings,
         rules=job.rules,
@@ -39,7 +42,7 @@ def collect_in_parts(
         storage=job.storage,
         screen=screen,
         stop=stop,
-        joined=lambda store: joined_reads(job.rules, store),
+        joined=lambda store: joined(job.rules, store, graph=not job.settings["no-graph"]),
         signed_in=signed_in,
         fingerprint=fingerprint(deciding(job.settings)),
         started=job.journal.begin,

@@ -27,7 +27,7 @@ from scanner.output.storage import Storage, is_blob
 from scanner.scan.answer_lines import again
 from scanner.scan.change_lines import ChangeLines
 from scanner.scan.job import Job, require_kept_tag, snapshot_names
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.scan.last_screen import LastScreen
 from scanner.scan.narrowing import Narrowing
 from scanner.scan.outcome import DISAGREES, SHOWN, Outcome, broken_rules, crashed_rules, disagreeing, stopped
@@ -239,7 +239,7 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
             rules.reads(),
             places=rules.needs_places,
             quotas=job.policy.residency,
-            joined=partial(joined_reads, rules, store),
+            joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),
             resumed=journal is not None and journal.resumed,
         )
         store.header.excluded = await collect(reader, scope, plan, store, screen)

@@ -18,7 +18,7 @@ from scanner.history.reverify import Reverification
 from scanner.model.ids import bundle_of
 from scanner.model.resource import Gap
 from scanner.rulebook.loader import RuleSet
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.snapshot.bundles import Snapshot
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -78,8 +78,8 @@ class Reverifier(Struct, frozen=True):
         settings, screen = self.settings, self.screen
         options = ConnectionOptions.of(settings, agent=self.tool, append_record=True, ends=self.ends)
         scope = Scope(resources=tuple(asked), graph=not settings["no-graph"])
-        joined = partial(joined_reads, self.rules, first, second)
-        plan = Plan(self.rules.read(), self.rules.reads(), joined=joined)
+        last = partial(joined, self.rules, first, second, graph=scope.graph)
+        plan = Plan(self.rules.read(), self.rules.reads(), joined=last)
         async with connect(options, on_wait=screen.wait, prompt=screen.tell, on_request=screen.heard) as reader:
             return await reread(reader, scope, plan, second, QuietProgress())
 

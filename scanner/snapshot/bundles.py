@@ -14,6 +14,7 @@ from msgspec import Struct
 from scanner.document.schema import ScopeRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.errors import InputError
+from scanner.model.diagnostic_settings import closed
 from scanner.model.host_names import MARKS, host_names
 from scanner.model.ids import group_of, is_below, resource_type_of, root_of, segments, subscription_of, type_of
 from scanner.model.index import is_indexed
@@ -21,7 +22,7 @@ from scanner.model.kept import WITHOUT, KeptPaths
 from scanner.model.located import Located
 from scanner.model.regions import region_name
 from scanner.model.resource import Bundle, Gap, Resource
-from scanner.model.verdict import Unread
+from scanner.model.verdict import Evidence, Unread
 from scanner.reach.networks import Fabric
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, decoder, encoder, root_of_line, url_of
 from scanner.snapshot.line_source import EncodedLine, LineSource, decoded, with_kept_parts
@@ -76,8 +77,12 @@ class Snapshot:
     group_regions: dict[str, str] = field(default_factory=dict)
     locations: list[dict[str, Any]] = field(default_factory=list)
     quotas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    named: dict[str, Resource | None] = field(default_factory=dict)
+    """What Resource Graph shows of resources outside of what was read, by id in lower case; None: no row."""
     locate: Callable[[], Mapping[str, str]] = dict
     names: Callable[[], Mapping[str, str]] = dict
+    closed: Callable[[], Mapping[str, Evidence | Unread]] = dict
+    """Returns the storage accounts and namespaces (ids in lower case) whose firewall keeps logs out, or may."""
     raw: Callable[[], Iterable[bytes]] | None = None
     """Returns the encoded lines once more; None where they cannot be read again."""
     why: str = WITHOUT
@@ -178,6 +183,7 @@ def of_store(store: Store, why: str = OWN_RULE) -> Snapshot:
     snapshot.raw = partial(_lines_of_store, weakref.ref(store))
     snapshot.locate = partial(locations_of, snapshot.raw)
     snapshot.names = partial(names_in, snapshot.raw)
+    snapshot.closed = partial(closed_in, snapshot.raw)
     return snapshot
 
 
@@ -186,8 +192,13 @@ class _Located(Struct):
     location: Any = None
 
 
+class _NamedLine(Struct):
+    resource: _Located | None = None
+
+
 class _LocatedLine(Struct):
     resource: _Located | None = None
+    named: _NamedLine | None = None
 
 
 _LOCATED = msgspec.json.Decoder(_LocatedLine)
@@ -211,7 +222,8 @@ def locations_in(lines: Iterable[bytes]) -> Iterator[tuple[str, str]]:
         if b'"location"' not in raw:
             continue
         with suppress(msgspec.DecodeError):
-            one = _LOCATED.decode(raw).resource
+            line = _LOCATED.decode(raw)
+            one = line.resource if line.named is None else line.named.resource
             if one is not None and isinstance(one.location, str) and root_of(one.id) == one.id.lower():
                 yield one.id.lower(), one.location
 
@@ -227,6 +239,31 @@ def names_in(lines: Callable[[], Iterable[bytes]]) -> dict[str, str]:
                 for host in host_names(body) if body is not None else ():
                     found[host] = str(body.get("id")).lower() if body is not None else ""
     return found
+
+
+def closed_in(lines: Callable[[], Iterable[bytes]]) -> dict[str, Evidence | Unread]:
+    """Return the storage accounts and namespaces in encoded lines, by their ids in lower case, whose firewall keeps
+    logs out, or may.
+    """
+    return dict(found for raw in lines() if (found := closed_of(raw)) is not None)
+
+
+def closed_of(raw: bytes) -> tuple[str, Evidence | Unread] | None:
+    """Return the id, in lower case, of the storage account or namespace of a line, and why it keeps logs out, or may;
+    None for every other line.
+    """
+    if b'"networkAcls"' not in raw and b"/networkRuleSets/" not in raw:
+        return None
+    with suppress(msgspec.DecodeError):
+        line = decoder.decode(raw)
+        if line.resource is not None:
+            root = root_of_line(line)
+            try:
+                found = closed(Resource(line.resource, by=line.by))
+            except Unread as unread:
+                return root, unread.with_traceback(None)
+            return None if found is None else (root, found)
+    return None
 
 
 NAMING = (b".vault.", b".managedhsm.", b"/diskencryptionsets/")
@@ -330,6 +367,9 @@ def bundles_of(lines: Iterator[SnapshotLine], groups: dict[str, str]) -> Iterato
 def _add_bulk_read(snapshot: Snapshot, line: SnapshotLine) -> None:
     if line.resource is not None:
         _add_container(snapshot, line.resource)
+    elif line.named is not None:
+        body = line.named.resource
+        snapshot.named[_path(line.named.id)] = None if body is None else Resource(body, by="graph")
     elif line.read is not None:
         url = _path(line.read.url)
         snapshot.reads[url] = line.read.count

@@ -17,7 +17,7 @@ from scanner.errors import InputError
 from scanner.model.ids import subscription_of
 from scanner.model.index import ORDER
 from scanner.model.kept import WITHOUT
-from scanner.snapshot.bundles import Snapshot, locations_of, names_in, of_lines, of_store
+from scanner.snapshot.bundles import Snapshot, closed_in, locations_of, names_in, of_lines, of_store
 from scanner.snapshot.checks import LineChecks
 from scanner.snapshot.format import VERSION, Header, SnapshotLine, decoder
 from scanner.snapshot.line_source import EncodedLine
@@ -341,7 +341,7 @@ def _import(path: Path, records: Iterator[dict[str, Any]]) -> Snapshot:
 def _with_lines(snapshot: Snapshot, again: Callable[[], Iterable[bytes]]) -> Snapshot:
     """Return the snapshot with what yields its lines once more."""
     snapshot.raw, snapshot.locate = again, partial(locations_of, again)
-    snapshot.names = partial(names_in, again)
+    snapshot.names, snapshot.closed = partial(names_in, again), partial(closed_in, again)
     return snapshot
 
 

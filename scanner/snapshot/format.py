@@ -110,6 +110,16 @@ class GapLine(msgspec.Struct, omit_defaults=True):
     resources: int = 0
 
 
+class NamedLine(msgspec.Struct, omit_defaults=True):
+    """A resource outside of what was read, which a resource that was read names: what Resource Graph shows of it.
+
+    `resource`: its id and region, and what decides whether logs arrive there; None where no row was shown.
+    """
+
+    id: str
+    resource: dict[str, Any] | None = None
+
+
 class EndLine(msgspec.Struct, omit_defaults=True):
     """The last line: how many distinct resources, reads and gaps the snapshot holds, and the end of its chain."""
 
@@ -120,7 +130,7 @@ class EndLine(msgspec.Struct, omit_defaults=True):
 
 
 class SnapshotLine(msgspec.Struct, omit_defaults=True):
-    """One line of a snapshot. Exactly one of the first seven members is set.
+    """One line of a snapshot. Exactly one of the first eight members is set.
 
     `api`, `by`: the api-version of a `resource` and how it was read. `chain`: the digest of the lines before this one;
     it may be missing, as it is from most lines.
@@ -132,6 +142,7 @@ class SnapshotLine(msgspec.Struct, omit_defaults=True):
     read: ReadLine | None = None
     skip: SkipLine | None = None
     gap: GapLine | None = None
+    named: NamedLine | None = None
     end: EndLine | None = None
     api: str | None = None
     by: By = "list"
@@ -163,11 +174,13 @@ def url_of(line: SnapshotLine) -> str:
     if line.resource is not None:
         return str(line.resource.get("id") or "")
     record = line.read or line.skip or line.gap
-    return record.url if record else ""
+    return record.url if record else line.named.id if line.named else ""
 
 
 def root_of_line(line: SnapshotLine) -> str:
-    """Return the id (lower case) of the bundle that a line belongs to; "" for scopes and bulk reads."""
+    """Return the id (lower case) of the bundle that a line belongs to; "" for scopes, bulk reads and `named` lines."""
+    if line.named is not None:
+        return ""
     return root_of(url_of(line)) if line.resource is None else bundle_of(url_of(line))
 
 

@@ -10,7 +10,16 @@ from typing import Final
 from scanner.model.host_names import MARKS
 from scanner.model.ids import resource_type_of
 from scanner.model.index import is_indexed
-from scanner.snapshot.bundles import NAMING, Snapshot, locations_in, locations_of, names_in, of_lines
+from scanner.snapshot.bundles import (
+    NAMING,
+    Snapshot,
+    closed_in,
+    closed_of,
+    locations_in,
+    locations_of,
+    names_in,
+    of_lines,
+)
 from scanner.snapshot.format import Header, SnapshotLine, decoder, encoder, root_of_line
 from scanner.snapshot.line_source import decoded
 
@@ -41,7 +50,7 @@ def _is_before_bundles(line: SnapshotLine) -> bool:
 
 def _found_in(raw: bytes) -> Iterator[bytes]:
     folded = raw.lower()
-    if any(text in folded for text in _WHOLE):
+    if any(text in folded for text in _WHOLE) or closed_of(raw) is not None:
         yield raw
         return
     for id, region in locations_in([raw]):
@@ -56,6 +65,7 @@ def of_needed_lines(header: Header, lines: Callable[[], Iterable[bytes]], why: s
     snapshot = of_lines(header, decoded(takewhile(bool, lines())), why)
     snapshot.raw = partial(_filled, lines)
     snapshot.locate, snapshot.names = partial(locations_of, snapshot.raw), partial(names_in, snapshot.raw)
+    snapshot.closed = partial(closed_in, snapshot.raw)
     return snapshot
 
 

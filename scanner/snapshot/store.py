@@ -26,6 +26,7 @@ from scanner.snapshot.format import (
     EndLine,
     GapLine,
     Header,
+    NamedLine,
     ReadLine,
     SkipLine,
     SnapshotLine,
@@ -83,6 +84,10 @@ class LineWriter:
     def skip(self, url: str, why: str) -> None:
         """Add a read that was not made."""
         self.add(SnapshotLine(skip=SkipLine(url, why)))
+
+    def named(self, id: str, body: dict[str, Any] | None) -> None:
+        """Add what Resource Graph shows of a resource that was not read; None: no row."""
+        self.add(SnapshotLine(named=NamedLine(id, body)))
 
     def gap(self, url: str, status: int, code: str, action: str = "", resources: int = 0) -> None:
         """Add a read that failed. `action`: the RBAC action that would allow it. `resources`: see `Gap`."""
@@ -320,7 +325,7 @@ class _Reread:
         self.lines = [
             line
             for line in store.decoded()
-            if (root_of_line(line) or (_is_index_list(line) and not _failed_in(line, partial)))
+            if (root_of_line(line) or line.named or (_is_index_list(line) and not _failed_in(line, partial)))
             and root_of_line(line) not in kept
         ]
         self._roots = {root for line in self.lines if (root := root_of_line(line))}

@@ -9,7 +9,7 @@ MASK = "***"
 _PATTERNS = {
     "SAS signature": r"(?<![a-z0-9])(sig=)[A-Za-z0-9%+/=_-]{16,}",
     "key of a connection string": r"((?:account|sharedaccess|shared|access|primary|secondary)key\s*=\s*)[^;\s\"']{8,}",
-    "password of a connection string": r"((?:(?<=[;\"'\s])|^)(?:password|pwd)\s*=\s*)[^;\"'\s]+",
+    "password of a connection string": r"((?:(?<=[;\"'\s])|^)(?:password|pwd)\s*=\s*)(?:'[^']+'|[^;\"'\s]+)",
     "private key": r"(-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----)[^-]*(?:-----END (?:[A-Z]+ )*PRIVATE KEY-----)?",
     "JSON web token": r"()\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*",
     "bearer token": r"(\bbearer\s+)[A-Za-z0-9._~+/=-]{20,}",
@@ -17,10 +17,17 @@ _PATTERNS = {
     "Slack token": r"()\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
     # To the last @ of the word, because a password may hold @ and /. A port and a path are none.
     "URL with a password": r"(\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"']{0,64}:)(?!\d{2,5}/)[^\s\"'<>]+(?=@)",
-    "webhook": (
-        r"(https://(?:hooks\.slack\.com/(?:services|workflows|triggers)/|[a-z0-9.-]*webhook\.office\.com/webhookb2/))"
-        r"[^\s\"']+"
+    "token before the host of a URL": r"(https?://)[^\s/:@?#\"'<>]{20,}(?=@)",
+    "key in the query of a URL": (
+        r"([?&#](?:code|(?:x-functions|subscription|api|access|functions?)?[_-]?key|(?:client|app|shared)?[_-]?secret"
+        r"|(?:access|auth|api|id|refresh|bot)?[_-]?token|passw(?:or)?d|pwd|sas|jwt)=)[^&#\s\"'<>]{8,}"
     ),
+    "webhook": (
+        r"(https://(?:hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)/"
+        r"|[a-z0-9.-]*webhook\.office\.com/webhookb2/|outlook\.office(?:365)?\.com/webhook/"
+        r"|(?:[a-z]+\.)?discord(?:app)?\.com/api/webhooks/))[^\s\"']+"
+    ),
+    "integration key": r"(https://events\.(?:eu\.)?pagerduty\.com/integration/)[^\s\"'/]+",
     "Azure Storage key": r"()(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==",
     "Microsoft Entra secret": r"()\b[A-Za-z0-9_-]{3}8Q~[A-Za-z0-9._~-]{34}\b",
 }
@@ -35,7 +42,10 @@ _HINTS = {
     "GitHub token": ("gh", "_"),
     "Slack token": ("xox", ""),
     "URL with a password": ("@", "://"),
+    "token before the host of a URL": ("@", "://"),
+    "key in the query of a URL": ("://", "="),
     "webhook": ("hook", ""),
+    "integration key": ("pagerduty", ""),
     "Azure Storage key": ("==", ""),
     "Microsoft Entra secret": ("8q~", ""),
 }

@@ -10,12 +10,22 @@ from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from scanner.text.masks import MASK
+from scanner.text.masks import MASK, masked
 
 _SCHEME = re.compile(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://")
+_URL = re.compile(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s\"'<>]*")
 _SECRET = re.compile(
-    r"(?i)([?&;#](?:[\w.~%-]*(?:pass|pwd|secret|token|credential|signature)[\w.~%-]*|(?:api_?|access_?)?key|code|sas|sig)=)"
+    r"""(?ix)((?:[?&;#]|%3f|%26|%3b|%23)(?:
+      [\w.~%-]*(?:pass|pwd|secret|token|credential|signature)[\w.~%-]*
+      |(?!ssl)[\w.~%-]*key
+      |code|sas|sig|jwt|auth|authorization
+    )(?:=|%3d))"""
 )
+"""What stands before a secret in a query. `sslkey` of PostgreSQL is a file."""
+_BARE_LOGIN = re.compile(r"(?i)^(?!mailto:|[a-z]:[/\\])((?:[a-z][a-z0-9+.-]+:)?[/\\]{0,2})[^\s@]*:\S*(?=@)")
+"""A login with a password where the scheme is missing, or not written as one."""
+_SENT_TO = ("http://", "https://")
+"""Where a login without a password is a token, as of `https://TOKEN@github.com`."""
 _PORT = re.compile(r"[0-9]{0,5}")
 _SECRET_NAME = re.compile(r"(?i)(?:password|passwd|secret|token|_key|connection_string)(?:_|$)")
 _BREAKS = re.compile(r"[@:/?#&=;%\s]+")
@@ -38,12 +48,14 @@ def masked_url(text: str) -> str:
     Where a URL begins, all the rest is taken for it.
     """
     found = _SCHEME.search(text)
-    return text if found is None else text[: found.end()] + _masked_rest(found[0], text[found.end() :])
+    if found is None:
+        return masked(_BARE_LOGIN.sub(rf"\1{MASK}", text))
+    return masked(text[: found.end()] + _masked_rest(found[0], text[found.end() :]))
 
 
 def masked_urls(text: str) -> str:
     """Return a text, such as a message, in which each URL ends at a blank or a quote, masked as `masked_url` does."""
-    return re.sub(r"(?i)(?<![a-z0-9+.-])[a-z][a-z0-9+.-]*://[^\s\"'<>]*", lambda found: masked_url(found[0]), text)
+    return masked(_URL.sub(lambda found: masked_url(found[0]), text))
 
 
 def _masked_rest(scheme: str, rest: str) -> str:
@@ -51,12 +63,17 @@ def _masked_rest(scheme: str, rest: str) -> str:
     login, at, after = rest.rpartition("@")
     if scheme.lower() in _NO_LOGIN:
         pass
-    elif at and ":" in login:
+    elif at and (":" in login or "%3a" in login.lower() or (scheme.lower() in _SENT_TO and _is_place(login))):
         rest = f"{MASK}@{after}"
     elif not at and (host := _unclear_host(rest)) is not None:
         rest = f"{host}:{MASK}"
     secret = _SECRET.search(rest)
     return rest if secret is None else rest[: secret.end()] + MASK
+
+
+def _is_place(text: str) -> bool:
+    """Return whether a text is before the path of a URL."""
+    return not any(sign in text for sign in "/?#")
 
 
 def _unclear_host(rest: str) -> str | None:

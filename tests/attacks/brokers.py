@@ -17,11 +17,13 @@ import redis
 from scanner.sandbox.server import Sandbox, running
 from tests.attacks.lab import OPEN, SUB, SUBSCRIPTION, Lab, Outcome, attack
 from tests.fleet.broker import broker
+from tests.fleet.rabbit import Message, headers, nested, rabbit
 
 QUEUE = "twolocks"
 LIMIT = 45.0
 """The seconds that a scan of one subscription may take. It takes ten where nobody disturbs it."""
 TESTS = "fleet/test_hostile_broker.py::"
+RABBIT = "fleet/test_hostile_rabbit.py::"
 
 
 def envelope(kwargs: object, *, body: bytes | None = None, **headers: object) -> bytes:
@@ -210,3 +212,14 @@ def silent(lab: Lab) -> Outcome:
         process.kill()
         process.wait()
     return Outcome(code, code is None, "the scan waits for ever" if code is None else "the scan ended")
+
+
+@attack(4, "message over AMQP with nested headers", f"{RABBIT}test_what_a_message_says_of_itself_is_not_read")
+def nested_headers(lab: Lab) -> Outcome:
+    """RabbitMQ delivers again what a worker did not acknowledge."""
+    with rabbit() as server, fleet(lab, "nested") as made:
+        made.url = server.url
+        server.waiting.append(Message(b"x", headers(nested(4000, b"F"))))
+        codes = [ended(made.worker(), 8) for _ in range(2)]
+        fell = any(code is not None for code in codes) or bool(server.waiting)
+    return Outcome(codes[-1], fell, "it is delivered again and again" if fell else "dropped, and the workers go on")

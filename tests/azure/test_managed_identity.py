@@ -19,6 +19,7 @@ from scanner.azure.clouds import cloud
 from scanner.azure.credentials import SignedInAccount, tokens
 from scanner.azure.errors import NoCredential
 from scanner.azure.transport import HttpSession
+from scanner.errors import InputError
 
 TENANT = "7e7a7700-0000-4000-8000-000000000001"
 CLAIMS = "eyJ0aWQiOiI3ZTdhNzcwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDEiLCJhcHBfZGlzcGxheW5hbWUiOiJ0d29sb2NrcyJ9"
@@ -78,6 +79,7 @@ def silent_service() -> Iterator[str]:
 def _no_other_login(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE", "IDENTITY_ENDPOINT", "MSI_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("AZURE_TOKEN_CREDENTIALS", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
 
@@ -114,6 +116,37 @@ def test_where_nothing_answers_the_chain_ends_after_the_probe(monkeypatch: pytes
             signed_in()
         assert time.monotonic() - began < 60
     assert "managed identity: none here" in str(error.value.at)
+
+
+@pytest.mark.parametrize("choice", ["ManagedIdentityCredential", "managedidentitycredential"])
+def test_the_variable_of_the_sdks_leaves_one_login(choice: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No probe: it is the only one."""
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", choice)
+    with metadata_service(0.0) as (url, heard):
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", url)
+        assert signed_in().kind == "managed-identity"
+    assert [each.get("Metadata") for each in heard] == ["true"]
+
+
+@pytest.mark.parametrize(("choice", "tried"), [("dev", "Azure CLI"), ("prod", "managed identity")])
+def test_the_variable_of_the_sdks_leaves_a_part_of_the_chain(
+    choice: str, tried: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logins, "PROBE_SECONDS", 0.3)
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", choice)
+    with silent_service() as url:
+        monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", url)
+        with pytest.raises(NoCredential) as error:
+            signed_in()
+    found = [each for each in ("Azure CLI", "managed identity") if each in str(error.value.at)]
+    assert found == [tried]
+
+
+def test_a_login_of_the_sdks_that_is_not_known_here_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "VisualStudioCodeCredential")
+    with pytest.raises(InputError, match="which is no login of Twolocks") as error:
+        signed_in()
+    assert "known: dev, prod, EnvironmentCredential" in str(error.value.do)
 
 
 def test_where_nothing_listens_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

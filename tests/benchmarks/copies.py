@@ -27,7 +27,7 @@ from scanner.rulebook.loader import RuleSet
 from scanner.sandbox.copies import GROUP, renamed
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
@@ -52,7 +52,7 @@ async def collected(rules: RuleSet) -> Store:
                     rules.kinds,
                     rules.reads(),
                     places=rules.needs_places,
-                    joined=partial(joined_reads, rules, store),
+                    joined=partial(joined, rules, store, graph=True),
                 )
                 await collect(reader, Scope(), plan, store, Quiet())
     return store

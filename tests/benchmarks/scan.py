@@ -38,7 +38,7 @@ from scanner.sandbox.copies import copies
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox
 from scanner.sandbox.throttle import ThrottleLimits
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -77,8 +77,8 @@ def read(url: str, limiter: bool) -> dict[str, Any]:
 
         way = ConnectionOptions(arm_endpoint=url, auth="environment", limits=limiter)
         async with connect(way, on_request=received) as reader:
-            joined = partial(joined_reads, found, store)
-            plan = Plan(found.kinds, found.reads(), places=found.needs_places, joined=joined)
+            last = partial(joined, found, store, graph=True)
+            plan = Plan(found.kinds, found.reads(), places=found.needs_places, joined=last)
             await collect(reader, Scope(), plan, store, Quiet())
 
     asyncio.run(main())

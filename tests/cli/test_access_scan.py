@@ -14,7 +14,7 @@ from scanner.model.index import EXTENSIONS, INDEX_TYPES
 from scanner.rulebook import permissions as access
 from scanner.sandbox.served_estate import RoleGrant
 from scanner.sandbox.server import serve
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
 from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, estate, group, rules
@@ -32,7 +32,7 @@ class Silent:
 
 async def read(url: str) -> list[SnapshotLine]:
     store = Store(Header(taken="2026-11-25T00:00:00Z"))
-    plan = Plan(rules().read(), rules().reads(), joined=partial(joined_reads, rules(), store))
+    plan = Plan(rules().read(), rules().reads(), joined=partial(joined, rules(), store, graph=True))
     async with connect(ConnectionOptions(arm_endpoint=url, auth="environment", limits=False)) as reader:
         await collect(reader, Scope(), plan, store, Silent())
     return list(store.decoded())

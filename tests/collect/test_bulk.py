@@ -36,7 +36,7 @@ ESTATE = [*SERVERS, *DATABASES, *MACHINES, *VIEWS, FACTORY, *OTHERS, child(FACTO
 def plan(**more: Any) -> Plan:
     """Return a plan of databases, instance views, pools and slots. `more`: of the rows of databases."""
     server = ResourceType("Microsoft.Sql/servers", api="2025-01-01")
-    server.child("databases", graph=GraphRows(**{"tracked": True, "holds": ("properties.zone",), **more}))
+    server.child("databases", graph=GraphRows(**{"holds": ("properties.zone",), **more}))
     machine = ResourceType("Microsoft.Compute/virtualMachines", api="2025-11-01")
     rows = SubscriptionRows("", at="properties.instanceView", query=(("statusOnly", "true"),), holds=("statuses",))
     machine.child("instanceView", one=True, together=rows)
@@ -158,6 +158,29 @@ def test_that_a_type_of_its_own_table_is_absent_is_believed_where_the_table_has_
     assert paths(running, "pools") == ["batch0", "batch1", "batch2"], (
         "this cloud may not have the type in Resource Graph"
     )
+
+
+def test_no_row_says_nothing_of_a_type_that_the_table_lacks() -> None:
+    """Image versions looked like none where Resource Graph does not have their type."""
+    absent = ResponseOverrides(absent_from_graph=("*/databases/*", "*/slots/*"))
+    running = box(ESTATE, overrides=absent)
+    result = scanned(running, plan=plan())
+    assert (paths(running, "databases"), paths(running, "slots")) == (ALL, ["app"])
+    assert {DATABASES[1]["id"], SLOT["id"]} <= result.resources.keys()
+
+
+def test_the_rows_of_one_type_say_nothing_of_another_one_of_the_same_read() -> None:
+    """Replicas of Web PubSub looked like none where Resource Graph had some of SignalR."""
+    service = ResourceType("Microsoft.SignalRService/signalR", "Microsoft.SignalRService/webPubSub", api="2024-03-01")
+    service.child("replicas", graph=GraphRows(holds=("location",)))
+    signalr = [resource("Microsoft.SignalRService/signalR", f"sr{n}", "rg-b") for n in range(3)]
+    pubsub = resource("Microsoft.SignalRService/webPubSub", "ps", "rg-b")
+    below = [{**child(each, "replicas/r"), "location": "norwayeast"} for each in (signalr[0], pubsub)]
+    absent = ResponseOverrides(absent_from_graph=("*/webPubSub/*/replicas/*",))
+    running = box([*signalr, pubsub, *below], overrides=absent)
+    result = scanned(running, plan=Plan([service], service.children))
+    assert paths(running, "replicas") == ["ps"]
+    assert below[1]["id"] in result.resources
 
 
 def test_a_table_is_not_asked_for_two_parents() -> None:

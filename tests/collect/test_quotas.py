@@ -1,15 +1,18 @@
 """Reading quotas from a sandbox: which regions, how many requests, and what is refused."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from msgspec.structs import replace
 
 from scanner.collect.collector import Plan, Scope
-from scanner.collect.quotas import IN_PART, MOST_REGIONS, NO_REGION, TOO_MANY
+from scanner.collect.quotas import APIS, IN_PART, MOST_REGIONS, NO_REGION, TOO_MANY
 from scanner.errors import InputError
+from scanner.model.ids import QUOTA_TYPES
 from scanner.model.residency import ResidencyPolicy, ResidencyScope
+from scanner.sandbox.errors import VersionRefusal
+from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal, RoleGrant
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot.files import read
@@ -127,3 +130,29 @@ def test_a_snapshot_without_the_quotas_that_a_list_counted_is_refused(tmp_path: 
     made.write(path)
     with pytest.raises(InputError, match="the list counts 1 resources, the snapshot holds 0"):
         list(read(path).bundles())
+
+
+@pytest.mark.parametrize("refusal", get_args(VersionRefusal))
+def test_a_version_that_is_not_served_is_read_at_an_older_one_and_is_not_a_region_without_the_provider(
+    refusal: VersionRefusal,
+) -> None:
+    path, type = usages("norwayeast"), QUOTA_TYPES[0]
+    rows = [quota("norwayeast", "cores", 4, 10)]
+    older = box([*stores("norwayeast"), *rows], api_versions={type: ["2024-07-01"]}, version_refusal=refusal)
+    result = scanned(older, plan=plan())
+    assert of(result, path) == {"cores": (4, 10)}
+    assert result.by[path] == "older"
+    none = box([*stores("norwayeast"), *rows], api_versions={type: ["2099-01-01"]}, version_refusal=refusal)
+    result = scanned(none, plan=plan())
+    assert (path in result.gaps, path in result.skips) == (True, False)
+
+
+def test_a_region_without_the_provider_is_no_gap() -> None:
+    path = usages("norwayeast")
+    text = (
+        f"No registered resource provider found. The supported api-versions are '2024-07-01, {APIS[QUOTA_TYPES[0]]}'."
+    )
+    fault = Fault("status", path, status=400, code="NoRegisteredProviderFound", message=text)
+    result = scanned(box(stores("norwayeast"), faults=[fault]), plan=plan())
+    assert path not in result.gaps
+    assert result.skips[path] == "Microsoft.Compute is not offered in the region"

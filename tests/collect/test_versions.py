@@ -185,6 +185,13 @@ def refusal(message: str, status: int = 400) -> ReadError:
         ("The supported versions are '2022-09-01,2021-01-01'.", "2022-09-01"),
         ("Supported api versions are: 2022-09-01, 2021-01-01.", "2022-09-01"),
         ("The supported api-versions are '2025-06-01'.", ""),
+        ("The supported api-versions are '2023-05-01, 2025-06-01'. The supported locations are 'westus'.", ""),
+        ("The api-version '2025-06-01' is not valid. Valid api versions are '2023-05-01;2022-01-01'.", "2023-05-01"),
+        ('Supported api-version values are "2023-05-01, 2022-01-01".', "2023-05-01"),
+        ("Supported API versions: [2023-05-01, 2022-01-01]", "2023-05-01"),
+        ("Available versions: 2022-01-01", "2022-01-01"),
+        ("This is an invalid version: 2022-01-01", ""),
+        ("The requested resource does not support the API version '2024-01-01'.", ""),
         ("The supported api-versions are '2024-13-01, 2024-02-30, 20240101, 2024-1-1'.", ""),
         ("The supported api-versions are '2024-01-01&x=y, 2024-01-01/../..'.", ""),
         ("The supported api-versions are '２０２４-０１-０１'.", ""),
@@ -197,7 +204,7 @@ def test_the_versions_of_a_refusal(message: str, expected: str) -> None:
 
 
 def test_a_preview_that_is_pinned_gives_way_to_a_stable_version_of_its_day_or_before() -> None:
-    error = refusal("The supported api-versions are '2023-03-02, 2022-11-08, 2023-03-02-preview'.")
+    error = refusal("The supported api-versions are '2023-03-02, 2022-11-08, 2022-11-08-preview'.")
     assert older_version(error, "2023-03-02-preview") == "2023-03-02"
     assert older_version(refusal("The supported api-versions are '2022-11-08'."), "2023-03-02-preview") == "2022-11-08"
 

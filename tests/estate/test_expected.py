@@ -19,7 +19,7 @@ from scanner.rulebook import loader
 from scanner.sandbox.estate import Estate, load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
-from scanner.scan.joined import joined_reads
+from scanner.scan.joined import joined
 from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
@@ -213,7 +213,7 @@ class Scanned:
                             self.rules.kinds,
                             self.rules.reads(),
                             places=self.rules.needs_places,
-                            joined=partial(joined_reads, self.rules, store),
+                            joined=partial(joined, self.rules, store, graph=True),
                         ),
                         store,
                         RecordedProgress(),

@@ -17,12 +17,13 @@ from scanner.config.settings import resolve
 from scanner.errors import InputError
 from scanner.fleet.broker import MOST_BYTES, QUEUE
 from scanner.fleet.parts import Parts, new_run
-from scanner.fleet.queue import QUERY_SECONDS, Queue, ShardMessage, graph_turn, open_broker
+from scanner.fleet.queue import QUERY_SECONDS, Queue, ShardMessage, graph_turn, open_broker, unprotected
 from scanner.fleet.shard import MOST_AT_ONCE, MOST_ERRORS, MOST_LOST
 from scanner.output.storage import Storage
 from tests.azure.requests import S1
 from tests.fleet.broker import wait_until
 from tests.fleet.lab import Lab, meanwhile
+from tests.terminals import twolocks
 
 ENVELOPE = {"body": "W10=", "content-type": "application/json", "content-encoding": "utf-8", "properties": {}}
 NONE_OF_OURS = [
@@ -255,3 +256,30 @@ def test_errors_of_a_broker_are_input_errors() -> None:
         with pytest.raises(InputError, match="the broker does not answer") as raised:
             queue_of(url).length()
         assert raised.value.at == url
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis://broker:6379/0", "no TLS and no password: whoever reaches it can take its messages"),
+        ("amqp://10.0.0.4//", "no TLS and no password"),
+        ("redis://:hemmelig@broker/0", "no TLS: the network can read the password"),
+        ("amqp://me:hemmelig@[fd00::1]//", "no TLS: the network"),
+        ("rediss://broker", "no password: whoever reaches it"),
+        ("rediss://:hemmelig@broker", ""),
+        ("amqps://me:hemmelig@broker", ""),
+        *((f"redis://{host}/0", "") for host in ("localhost", "127.0.0.1", "127.8.0.1:6380", "[::1]")),
+        ("redis://localhost.example/0", "no TLS and no password"),
+    ],
+)
+def test_what_a_broker_on_another_machine_lacks_is_told(url: str, says: str) -> None:
+    found = unprotected(resolve("worker", {}, {"TWOLOCKS_WORKER_FLEET": url}, use_file=False))
+    assert says in found
+    assert bool(says) == bool(found)
+    assert "hemmelig" not in found
+
+
+def test_a_worker_tells_what_its_broker_lacks(tmp_path: Path) -> None:
+    env = {"TWOLOCKS_WORKER_FLEET": "redis://broker.invalid/0"}
+    ended = twolocks("worker", "--parts", tmp_path / "parts", env=env)
+    assert (ended.code, "has no TLS and no password" in ended.err) == (2, True), ended.err

@@ -5,12 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import msgspec
 import pytest
 from msgspec.structs import replace
 
 from scanner.history.database import revisions
-from scanner.history.items import Change, ChangeKind, Changes
 from scanner.history.store import History
 from tests.history.runs import OTHER, SUB, comparison_of, item, scan, taken
 from tests.history.server import LOCKED_OUT, Server
@@ -139,13 +137,6 @@ def test_counts_are_those_of_a_scan_and_of_one_age_the_worst_comes_first() -> No
     assert twolocks("history", "diff", "1", "2", "--history", DB).err.endswith(": 2 new; 1 unchanged\n")
     found = json.loads(twolocks("history", "show", "--history", DB, "--format", "json").out)
     assert (len(found["changes"]), len(found["open"])) == (3, 5)
-
-
-def test_a_time_that_is_none_is_shown_as_it_is() -> None:
-    with History.open(DB) as history:
-        odd = msgspec.structs.replace(item(2), since="last year")
-        history.record(scan(1), lambda *_: Changes([Change(ChangeKind.new, odd)]))
-    assert twolocks("history", "show", "--history", DB).out.splitlines()[-1].endswith("\tsince last year")
 
 
 @pytest.mark.usefixtures("runs")

@@ -17,7 +17,7 @@ from sqlalchemy import event
 from scanner.errors import HistoryError
 from scanner.history import database
 from scanner.history.items import Changes
-from scanner.history.queries import upgrade
+from scanner.history.queries import show, upgrade
 from scanner.history.store import History
 from tests.history.runs import comparison_of, expected, scan, scheduled_run
 from tests.history.server import LOCKED_OUT, Server
@@ -167,6 +167,45 @@ def test_an_unexpected_error_has_a_name(file: Path) -> None:
         raw.executescript("CREATE TRIGGER fail BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'secret'); END")
     with History.open(str(file)) as history, refused("the history failed: SQLITE_CONSTRAINT_TRIGGER", do="report it"):
         scheduled_run(history, 1)
+
+
+TIMES = ("2099-01-01T00:00:00Z", "1999-01-01T00:00:00Z", "[a](https://b)", "", "0001-01-01T00:00:00+14:00")
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "value"),
+    [
+        *(("scans", column, value) for column in ("taken", "started", "finished") for value in TIMES),
+        *(("items", column, value) for column in ("since", "seen") for value in TIMES),
+        *(("scans", column, "x") for column in ("critical", "undecided", "unknown")),
+        *(("items", column, "x") for column in ("severity", "reach", "authentication")),
+        ("events", "severity", "x"),
+        ("events", "state", "x"),
+        ("events", "news", "x"),
+    ],
+)
+def test_a_value_that_no_version_writes_is_damage(file: Path, table: str, column: str, value: str) -> None:
+    """A scan of 2099 made every later one the older of two; others ended with 70, or were shown as they are."""
+    with History.open(str(file)) as history:
+        scheduled_run(history, 1)
+        record = history.latest()
+    assert record is not None
+    with closing(sqlite3.connect(file)) as raw, raw:
+        raw.execute(f"UPDATE {table} SET {column} = ?", [value])
+    said: list[str] = []
+    with History.open(str(file)) as history:
+        for read in (
+            lambda: history.last(record.selection),
+            lambda: history.known(set(record.subscriptions)),
+            lambda: history.trend(record.selection),
+            lambda: show(history),
+        ):
+            try:
+                read()
+            except HistoryError as error:
+                said.append(error.what)
+    assert said
+    assert all(each.startswith("the history is damaged") for each in said), said
 
 
 def test_a_history_with_overwritten_pages_is_damaged(file: Path) -> None:

@@ -64,7 +64,8 @@ def test_dates_are_written_in_utc() -> None:
     assert words.date_and_time("2026-11-25T14:12:03Z") == "25 November 2026, 14:12 UTC"
     assert words.date_and_time("2026-11-25T15:12:03+01:00") == "25 November 2026, 14:12 UTC"
     assert words.date("yesterday") == "yesterday"
-    assert parse_time("") is None
+    for text in ("", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-13-01T00:00:00Z"):
+        assert parse_time(text) is None
 
 
 def test_an_unknown_word_is_an_error() -> None:

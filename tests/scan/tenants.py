@@ -114,7 +114,7 @@ class Estate:
         found = []
         for request in self.box.requests:
             named = set(re.findall(r"/subscriptions/([0-9a-f-]{36})", request.url.lower()))
-            named |= set(json.loads(request.body)["subscriptions"]) if request.body else set()
+            named |= set(json.loads(request.body).get("subscriptions", ())) if request.body else set()
             found += [(request, named)] if request.tenant else []
         return found
 

@@ -20,6 +20,16 @@ SECRETS = {
     "https://deploy:canary-1@app.scm.azurewebsites.net/app.git": "canary-1",
     "https://hooks.slack.com/services/T000/B000/canarycanary": "canarycanary",
     "https://org.webhook.office.com/webhookb2/canary@tenant/IncomingWebhook/x": "canary",
+    "host=db user=two password='canary one' dbname=x": "canary one",
+    "https://canarycanary1234canary@github.com/org/app.git": "canary",
+    "https://f.azurewebsites.net/api/f?code=canarycanary==&x=1": "canarycanary",
+    "https://x.example/?x-functions-key=canary123": "canary123",
+    "https://x.example/cb?client_secret=canary123#": "canary123",
+    "https://x.example/#access_token=canary123": "canary123",
+    "https://hooks.slack-gov.com/services/T000/B000/canarycanary": "canarycanary",
+    "https://outlook.office.com/webhook/canary@tenant/IncomingWebhook/x": "canary",
+    "https://discord.com/api/webhooks/1/canary": "canary",
+    "https://events.pagerduty.com/integration/canary/enqueue": "canary",
     KEY: KEY,
     "abc8Q~canarycanarycanarycanarycanary1234": "canary1234",
 }
@@ -32,6 +42,9 @@ PLAIN = (
     "tcp:sql.database.windows.net,1433",
     "password authentication is off",
     "https://st.blob.core.windows.net/?restype=service&comp=properties",
+    "https://management.azure.com/x?api-version=2024-01-01&$skiptoken=eyJuZXh0abcdefgh",
+    "https://org@dev.azure.com/org/project/_git/app",
+    "https://x.example/?key=short&tokenVersion=20240101&codec=abcdefghij",
 )
 
 
