@@ -77,5 +77,5 @@ def state(settings: Settings) -> State:
         evaluated=done,
         ranges=ranges,
         over=parts.is_over(),
-        waiting=Queue(open_broker(settings)).length() if settings["fleet"] else None,
+        waiting=Queue(open_broker(settings)).length() if settings["broker"] else None,
     )

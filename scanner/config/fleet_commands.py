@@ -2,8 +2,8 @@
 
 from scanner.config.command import Command
 from scanner.config.options import (
+    BROKER,
     CONFIG,
-    FLEET,
     FORMAT,
     OWN_RULES,
     PARTS,
@@ -20,12 +20,13 @@ from scanner.config.options import (
 _PLACE = shared(needed(saying(PARTS, "Where the parts are: a folder of all machines, or az://CONTAINER/PATH")))
 
 FLEET_COMMANDS = (
+    Command("fleet", "Workers of a scan in parts, and its state"),
     Command(
-        "worker",
-        "Read and evaluate for a scan with --fleet",
-        "worker:run",
+        "fleet worker",
+        "Read and evaluate for a scan with --broker",
+        "fleet_worker:run",
         rows=(
-            *shared(needed(saying(FLEET, "The broker: redis://, rediss://, amqp://, amqps://"))),
+            *shared(needed(saying(BROKER, "The broker: redis://, rediss://, amqp://, amqps://"))),
             *_PLACE,
             Option("until-empty", about="End when nothing is left to read or evaluate"),
             *shared(REDELIVER_AFTER),
@@ -35,20 +36,19 @@ FLEET_COMMANDS = (
             *(QUIET, VERBOSE, CONFIG),
         ),
         intro="""\
-Read one subscription after the other for twolocks scan --fleet, then evaluate
+Read one subscription after the other for twolocks scan --broker, then evaluate
 ranges of resources, until it is stopped: SIGTERM ends it after the current
 one. Messages hold no secret; each worker signs in by itself. Needs pip
 install 'twolocks[fleet]'.""",
-        example="fleet",
+        example="broker",
     ),
-    Command("fleet", "Show the state of a scan in parts"),
     Command(
         "fleet status",
         "Show how far a scan in parts is",
         "fleet:status",
         rows=(
             *_PLACE,
-            *shared(saying(FLEET, "Also count what waits in the queue of this broker")),
+            *shared(saying(BROKER, "Also count what waits in the queue of this broker")),
             Option("run", "RUN", "The run (default: the newest)"),
             FORMAT,
             "Sign-in (for az://)",
@@ -57,7 +57,7 @@ install 'twolocks[fleet]'.""",
         ),
         outro="""\
 JSON: {run, taken, subscriptions, read, failed, started, evaluated, ranges,
-over, waiting: null without --fleet}. Exits with 0.""",
+over, waiting: null without --broker}. Exits with 0.""",
         example="parts",
     ),
 )

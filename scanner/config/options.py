@@ -211,7 +211,7 @@ PARTS = Option(
     "parts", "DIR", "Read each subscription into a part in DIR or az://...; --resume RUN goes on", path=True,
     effect=Effect.write,
 )  # fmt: skip
-FLEET = Option("fleet", "URL", "With --parts: workers read, by this broker (redis://, amqp://)", effect=Effect.send)
+BROKER = Option("broker", "URL", "With --parts: workers read, by this broker (redis://, amqp://)", effect=Effect.send)
 REDELIVER_AFTER = Option(
     "redeliver-after", "TIME", "When another worker reads what a killed one left (1h)", "1h", effect=Effect.exhaust
 )

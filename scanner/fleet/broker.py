@@ -106,7 +106,7 @@ class RedisBroker:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError:
-            raise InputError("--fleet needs a client of Redis", at="--fleet", do=_INSTALL) from None
+            raise InputError("--broker needs a client of Redis", at="--broker", do=_INSTALL) from None
         tls: dict[str, Any] = {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True} if url.tls else {}
         self.client = redis.Redis(
             host=url.host,
@@ -197,7 +197,7 @@ class RabbitBroker:
         try:
             import amqp
         except ImportError:
-            raise InputError("--fleet needs a client of RabbitMQ", at="--fleet", do=_INSTALL) from None
+            raise InputError("--broker needs a client of RabbitMQ", at="--broker", do=_INSTALL) from None
         try:
             if self._channel is None or not self._channel.is_open:
                 self._connect()

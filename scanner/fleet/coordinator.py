@@ -131,7 +131,7 @@ class Coordinator(Struct):
     def _tell_alone(self) -> None:
         """Print that no worker has begun, once."""
         self._tells = True
-        said = f"no worker has begun: twolocks worker --fleet URL --parts {self.scan.settings['parts']}"
+        said = f"no worker has begun: twolocks fleet worker --broker URL --parts {self.scan.settings['parts']}"
         self.scan.screen.write([Line(said, "Parts", whole=True)], "parts", said)
 
     def _patience(self) -> float:

@@ -80,13 +80,13 @@ class Taken(NamedTuple):
 
 def check_broker(settings: Settings) -> BrokerUrl:
     """Return the URL of the broker. Raise InputError for another kind, and for a password that others can see."""
-    url = settings["fleet"]
-    at = masked_url(settings.at("fleet", url))
+    url = settings["broker"]
+    at = masked_url(settings.at("broker", url))
     if not url.startswith(SCHEMES):
         raise InputError("unknown kind of broker", at=at, do=f"known: {', '.join(SCHEMES)}")
-    if has_password(url) and not settings.options["fleet"].source.startswith("TWOLOCKS_"):
+    if has_password(url) and not settings.options["broker"].source.startswith("TWOLOCKS_"):
         raise InputError(
-            "the URL of the broker contains a password", at=at, do="remove it; use the variable TWOLOCKS_SCAN_FLEET"
+            "the URL of the broker contains a password", at=at, do="remove it; use the variable TWOLOCKS_SCAN_BROKER"
         )
     try:
         return BrokerUrl.of(url)

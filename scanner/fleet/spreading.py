@@ -1,4 +1,4 @@
-"""The evaluation of a scan with `--fleet`: hands out ranges of bundles, and joins the parts that workers make of them.
+"""The evaluation of a scan with `--broker`: hands out ranges of bundles, and joins the parts that workers make of them.
 
 What no worker has evaluated, or not in whole, is evaluated here: a verdict never depends on who evaluated.
 """

@@ -1,4 +1,4 @@
-"""A scan in parts: what is read, and with `--fleet` evaluated too, by workers or in this process."""
+"""A scan in parts: what is read, and with `--broker` evaluated too, by workers or in this process."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -29,7 +29,7 @@ def collect_in_parts(
 
     assert job.storage is not None
     assert isinstance(job.journal, PartedRun)
-    broker = open_broker(job.settings) if job.settings["fleet"] else None
+    broker = open_broker(job.settings) if job.settings["broker"] else None
     if broker is not None and (note := unprotected(job.settings)):
         screen.write([Line(note, "Note", whole=True)], "parts", note)
     scan = PartedScan(

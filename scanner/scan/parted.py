@@ -38,13 +38,13 @@ class PartedRun(Struct):
 
 
 def check_parts(settings: Settings) -> None:
-    """Raise InputError for options that a scan in parts does not have, and for `--fleet` without `--parts`."""
+    """Raise InputError for options that a scan in parts does not have, and for `--broker` without `--parts`."""
     given = settings["parts"]
     if not given:
-        if settings["fleet"]:
+        if settings["broker"]:
             raise InputError(
-                "--fleet needs a place for the parts",
-                at=settings.at("fleet", ""),
+                "--broker needs a place for the parts",
+                at=settings.at("broker", ""),
                 do="add --parts DIR or --parts az://CONTAINER/PATH",
             )
         return
@@ -58,7 +58,7 @@ def check_parts(settings: Settings) -> None:
         raise InputError("--parts signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
     after = settings["redeliver-after"]
     seconds_of(after, settings.at("redeliver-after", after))
-    if settings["fleet"]:
+    if settings["broker"]:
         from scanner.fleet.queue import check_broker
 
         check_broker(settings)

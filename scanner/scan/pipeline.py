@@ -301,8 +301,8 @@ def _evaluate(context: _Context, taken: Snapshot, narrowing: Narrowing | None = 
 
 
 def _start_processes(context: _Context, evaluation: Evaluation, writer: Writer) -> None:
-    """Let workers of `--fleet` evaluate, or fork the processes that do: as many as `--jobs` says, else one a core where
-    that is worth it.
+    """Let workers of `--broker` evaluate, or fork the processes that do: as many as `--jobs` says, else one a core
+    where that is worth it.
     """
     given, screen = context.job.settings["jobs"], context.screen
     if spread_evaluation(context.job, evaluation, writer, screen, context.stop):

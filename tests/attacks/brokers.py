@@ -59,7 +59,7 @@ class Fleet:
     def begin(self, *words: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{words[0]}.log").open("ab") as log:
             made = subprocess.Popen(
-                self.lab.words(*words, "--fleet", self.url, "--parts", "parts"),
+                self.lab.words(*words, "--broker", self.url, "--parts", "parts"),
                 cwd=self.folder,
                 env=self.lab.variables(self.folder, self.env),
                 stdout=log,
@@ -74,7 +74,7 @@ class Fleet:
         )
 
     def worker(self) -> subprocess.Popen[bytes]:
-        return self.begin("worker")
+        return self.begin("fleet", "worker")
 
     def run(self) -> str:
         """Return the id of the run, when it is planned."""

@@ -153,8 +153,8 @@ def measure(shards: int, workers: Sequence[int]) -> None:
         whole = findings(folder / "plain.json")
         for count in workers:
             place = str(folder / f"parts-{count}")
-            fleet = ("--fleet", url, "--parts", place)
-            helpers = [Process(folder, env, "worker", "--quiet", *fleet) for _ in range(count)]
+            fleet = ("--broker", url, "--parts", place)
+            helpers = [Process(folder, env, "fleet", "worker", "--quiet", *fleet) for _ in range(count)]
             time.sleep(5 if count else 0)
             words = ("scan", "--quiet", "--out", "f.json", *(fleet if count else ("--parts", place)))
             took = Process(folder, env, *words).wait()
@@ -177,7 +177,7 @@ def kills(shards: int, of_workers: int, of_coordinators: int) -> None:
         left, done = [of_workers, of_coordinators], {"runs": 0, "differences": 0, "gaps": 0, "starts": 0}
         while any(left):
             place = folder / f"parts-{done['runs']}"
-            interrupted(folder, env, ("--fleet", url, "--parts", str(place), "--redeliver-after", "5s"), left)
+            interrupted(folder, env, ("--broker", url, "--parts", str(place), "--redeliver-after", "5s"), left)
             found = findings(folder / "f.json")
             done["runs"] += 1
             done["differences"] += found != whole
@@ -189,7 +189,7 @@ def kills(shards: int, of_workers: int, of_coordinators: int) -> None:
 def interrupted(folder: Path, env: dict[str, str], fleet: Sequence[str], left: list[int]) -> None:
     """One scan with two workers. Kills as many of `left` (workers, coordinators) as its time allows."""
     place, chance = Path(fleet[3]), random.Random(left[0])
-    helpers = [Process(folder, env, "worker", "--quiet", *fleet) for _ in range(2)]
+    helpers = [Process(folder, env, "fleet", "worker", "--quiet", *fleet) for _ in range(2)]
     scan = Process(folder, env, "scan", "--quiet", "--out", "f.json", *fleet)
     process = scan.process
     wait_until(lambda: list(place.glob("*/plan.json")) or process.poll() is not None)
@@ -198,7 +198,7 @@ def interrupted(folder: Path, env: dict[str, str], fleet: Sequence[str], left: l
         if scan.process.poll() is None and left[0]:
             left[0] -= 1
             helpers.pop(0).kill()
-            helpers.append(Process(folder, env, "worker", "--quiet", *fleet))
+            helpers.append(Process(folder, env, "fleet", "worker", "--quiet", *fleet))
         elif scan.process.poll() is None and left[1]:
             left[1] -= 1
             scan.kill()
@@ -220,8 +220,8 @@ def evaluation(file: Path, workers: Sequence[int]) -> None:
         folder, digests = Path(name), set[str]()
         for count in workers:
             place = str(folder / f"parts-{count}")
-            fleet = ("--fleet", url, "--parts", place)
-            helpers = [Process(folder, {}, "worker", "--quiet", *fleet) for _ in range(count)]
+            fleet = ("--broker", url, "--parts", place)
+            helpers = [Process(folder, {}, "fleet", "worker", "--quiet", *fleet) for _ in range(count)]
             time.sleep(5 if count else 0)
             words = [sys.executable, "-m", "tests.benchmarks.fleet", "evaluate", str(file), place, url if count else ""]
             took = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE).stdout)
@@ -239,7 +239,7 @@ def evaluate(file: Path, place: str, url: str) -> None:
     began, cpu = time.monotonic(), time.process_time()
     made = Evaluation(taken, rules)
     if url:
-        settings = resolve("worker", {"fleet": url}, {}, use_file=False)
+        settings = resolve("fleet worker", {"broker": url}, {}, use_file=False)
         parts = Parts(Storage(settings, asyncio.run), place, new_run())
         header = taken.header
         parts.write_plan(RunPlan(run=parts.run, header=header, account="", tenant="", rules=digest_of(rules, tool)))

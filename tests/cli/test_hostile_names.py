@@ -53,7 +53,7 @@ OWN_TEXT = {
     "history upgrade": "versions",
     "history prune": "counts",
     "notify test": "settings",
-    "worker": "ids of subscriptions",
+    "fleet worker": "ids of subscriptions",
     "fleet status": "counts",
 }
 """The commands that print nothing out of Azure, a snapshot, findings or a history, and what they print instead."""

@@ -94,13 +94,13 @@ def test_both_jobs_get_the_broker_by_reference(built: list[dict[str, Any]]) -> N
     scan = by_kind["CronJob"]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     for each in (worker, scan):
         env = {one["name"]: one for one in each["env"]}
-        assert env["TWOLOCKS_SCAN_FLEET"]["valueFrom"] == {"secretKeyRef": {"name": "broker", "key": "url"}}
+        assert env["TWOLOCKS_SCAN_BROKER"]["valueFrom"] == {"secretKeyRef": {"name": "broker", "key": "url"}}
         assert env["SSL_CERT_FILE"]["value"] == "/etc/broker/ca.crt"
         assert "broker" in {one["name"] for one in each["volumeMounts"]}
     for name in ("worker", "coordinator"):
         (container,) = made()[name].body["properties"]["template"]["containers"]
         env = {one["name"]: one for one in container["env"]}
-        found = env.get("TWOLOCKS_WORKER_FLEET") or env["TWOLOCKS_SCAN_FLEET"]
+        found = env.get("TWOLOCKS_FLEET_BROKER") or env["TWOLOCKS_SCAN_BROKER"]
         assert found["secretRef"] == "url"
 
 
@@ -130,13 +130,13 @@ def test_redis_accepts_the_settings_for_plain_machines(tmp_path: Path) -> None:
     served = subprocess.Popen([program("redis-server"), "redis.conf"], cwd=tmp_path, stdout=subprocess.DEVNULL)
     try:
         wait_until(lambda: answers(port), 10)
-        env = {"TWOLOCKS_WORKER_FLEET": url, "SSL_CERT_FILE": str(tmp_path / "ca.crt"), "TWOLOCKS_WORKER_PARTS": "p"}
+        env = {"TWOLOCKS_FLEET_BROKER": url, "SSL_CERT_FILE": str(tmp_path / "ca.crt"), "TWOLOCKS_FLEET_PARTS": "p"}
         assert asked(env) == "0"
         assert "certificate" in asked({**env, "SSL_CERT_FILE": "/nowhere"})
         assert "invalid username-password" in asked(
-            {**env, "TWOLOCKS_WORKER_FLEET": re.sub(r":[0-9a-f]{64}@", ":x@", url)}
+            {**env, "TWOLOCKS_FLEET_BROKER": re.sub(r":[0-9a-f]{64}@", ":x@", url)}
         )
-        assert "does not answer" in asked({**env, "TWOLOCKS_WORKER_FLEET": url.replace("rediss", "redis")})
+        assert "does not answer" in asked({**env, "TWOLOCKS_FLEET_BROKER": url.replace("rediss", "redis")})
     finally:
         served.terminate()
         served.wait(10)

@@ -39,10 +39,10 @@ def _answers(port: int) -> bool:
 
 
 class Worker:
-    """A process of `twolocks worker`."""
+    """A process of `twolocks fleet worker`."""
 
     def __init__(self, folder: Path, env: Mapping[str, str], *words: object) -> None:
-        command = [sys.executable, "-m", "scanner", "worker", *map(str, words)]
+        command = [sys.executable, "-m", "scanner", "fleet", "worker", *map(str, words)]
         given = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPYCACHEPREFIX") if name in os.environ}
         self.path = folder / f"worker-{time.monotonic_ns()}.log"
         with self.path.open("wb") as log:

@@ -51,12 +51,12 @@ class Lab:
         return self.scan("--parts", self.place, *words)
 
     def spread(self, *words: object) -> Ended:
-        return self.parted("--fleet", self.url, "--redeliver-after", "1s", *words)
+        return self.parted("--broker", self.url, "--redeliver-after", "1s", *words)
 
     @contextmanager
     def worker(self) -> Iterator[Worker]:
         made = Worker(
-            self.folder, self.env, *("--fleet", self.url, "--parts", self.place), *("--redeliver-after", "1s")
+            self.folder, self.env, *("--broker", self.url, "--parts", self.place), *("--redeliver-after", "1s")
         )
         try:
             yield made

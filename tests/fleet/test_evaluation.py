@@ -91,7 +91,7 @@ def test_a_worker_that_is_killed_while_it_evaluates(lab: Evaluated, monkeypatch:
 def test_a_scan_that_is_killed_between_reading_and_evaluation_goes_on(lab: Evaluated) -> None:
     """No subscription is read again, and no range is evaluated again that has a part."""
     lab.scan(out="whole.json")
-    fleet = ("--fleet", lab.url, "--parts", lab.place, "--redeliver-after", "1s")
+    fleet = ("--broker", lab.url, "--parts", lab.place, "--redeliver-after", "1s")
     words = ("scan", "--no-journal", *RULES, "--out", lab.folder / "f.json", *fleet)
     given = {"PATH": os.environ["PATH"], "HOME": str(lab.folder), "PYTHONPATH": str(ROOT), **lab.env}
     with lab.worker() as worker:
@@ -122,7 +122,7 @@ def test_parts_of_an_evaluation_may_be_blobs(lab: Evaluated) -> None:
     with azurite(lab.folder) as store:
         store.make("parts")
         env, place = {**lab.env, **store.env}, "az://parts/nightly"
-        fleet = ("--fleet", lab.url, "--parts", place, "--redeliver-after", "1s")
+        fleet = ("--broker", lab.url, "--parts", place, "--redeliver-after", "1s")
         worker = Worker(lab.folder, env, *fleet)
         try:
             ended = twolocks("scan", *RULES, "--out", lab.folder / "f.json", *fleet, env=env)

@@ -26,7 +26,7 @@ def test_workers_find_what_one_process_finds(lab: Lab) -> None:
     One part is not whole at first.
     """
     whole = lab.scan(out="whole.json")
-    queue = Queue(open_broker(resolve("worker", {"fleet": lab.url}, {}, use_file=False)))
+    queue = Queue(open_broker(resolve("fleet worker", {"broker": lab.url}, {}, use_file=False)))
 
     def again() -> None:
         wait_until(lambda: lab.place.exists() and list(lab.place.glob("*/plan.json")))
@@ -175,9 +175,9 @@ def test_parts_may_be_blobs(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--fleet", "redis://h/0"), "--fleet needs a place for the parts"),
-        (("--parts", "p", "--fleet", "redis://:hemmelig@h/0"), "the URL of the broker contains a password"),
-        (("--parts", "p", "--fleet", "http://h"), "unknown kind of broker"),
+        (("--broker", "redis://h/0"), "--broker needs a place for the parts"),
+        (("--parts", "p", "--broker", "redis://:hemmelig@h/0"), "the URL of the broker contains a password"),
+        (("--parts", "p", "--broker", "http://h"), "unknown kind of broker"),
         (("--parts", "p", "--redeliver-after", "soon"), '"soon" is not a duration'),
         (("--parts", "p", "--resource-group", "rg"), "it excludes --resource-group"),
         (("--parts", "p", "--exclude", "group:rg"), "--parts cannot leave out resource groups"),
@@ -193,7 +193,7 @@ def test_what_a_scan_in_parts_refuses(words: tuple[str, ...], says: str, tmp_pat
 
 
 def test_queries_of_all_workers_share_one_limit(url: str) -> None:
-    turns = [graph_turn(open_broker(resolve("worker", {"fleet": url}, {}, use_file=False))) for _ in range(2)]
+    turns = [graph_turn(open_broker(resolve("fleet worker", {"broker": url}, {}, use_file=False))) for _ in range(2)]
 
     async def ask() -> list[float]:
         return list(await asyncio.gather(*(turn() for turn in turns * (QUERIES // 2 + 2) if turn is not None)))

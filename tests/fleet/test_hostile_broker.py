@@ -57,7 +57,7 @@ async def once(turn: SharedTurn) -> float:
 
 
 def queue_of(url: str, after: str = "1h") -> Queue:
-    return Queue(open_broker(resolve("worker", {"fleet": url, "redeliver_after": after}, {}, use_file=False)))
+    return Queue(open_broker(resolve("fleet worker", {"broker": url, "redeliver_after": after}, {}, use_file=False)))
 
 
 def test_messages_that_are_none_are_dropped(url: str, client: redis.Redis) -> None:
@@ -162,7 +162,7 @@ def test_no_message_makes_a_gap(lab: Lab, client: redis.Redis) -> None:
 
 
 def test_attempts_are_counted_by_marks_of_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = Storage(resolve("worker", {}, {}, use_file=False), asyncio.run)
+    storage = Storage(resolve("fleet worker", {}, {}, use_file=False), asyncio.run)
     parts = Parts(storage, str(tmp_path), new_run())
     marks = [parts.note_start(S1, "w") for _ in range(5)]
     for mark in marks[:2]:
@@ -273,13 +273,13 @@ def test_errors_of_a_broker_are_input_errors() -> None:
     ],
 )
 def test_what_a_broker_on_another_machine_lacks_is_told(url: str, says: str) -> None:
-    found = unprotected(resolve("worker", {}, {"TWOLOCKS_WORKER_FLEET": url}, use_file=False))
+    found = unprotected(resolve("fleet worker", {}, {"TWOLOCKS_FLEET_BROKER": url}, use_file=False))
     assert says in found
     assert bool(says) == bool(found)
     assert "hemmelig" not in found
 
 
 def test_a_worker_tells_what_its_broker_lacks(tmp_path: Path) -> None:
-    env = {"TWOLOCKS_WORKER_FLEET": "redis://broker.invalid/0"}
-    ended = twolocks("worker", "--parts", tmp_path / "parts", env=env)
+    env = {"TWOLOCKS_FLEET_BROKER": "redis://broker.invalid/0"}
+    ended = twolocks("fleet", "worker", "--parts", tmp_path / "parts", env=env)
     assert (ended.code, "has no TLS and no password" in ended.err) == (2, True), ended.err

@@ -23,7 +23,7 @@ def server() -> Iterator[Rabbit]:
 
 @pytest.fixture
 def queue(server: Rabbit) -> Iterator[Queue]:
-    made = Queue(open_broker(resolve("worker", {"fleet": server.url}, {}, use_file=False)))
+    made = Queue(open_broker(resolve("fleet worker", {"broker": server.url}, {}, use_file=False)))
     yield made
     made.close()
 

@@ -77,7 +77,7 @@ class Estate:
 
     def __init__(self, sample: Spread, queue: Queue, folder: Path) -> None:
         self.sample, self.folder = sample, folder
-        settings = resolve("worker", {}, {}, use_file=False)
+        settings = resolve("fleet worker", {}, {}, use_file=False)
         self.stop = Stop(lambda code: None)
         run = new_run()
         self.parts = Parts(Storage(settings, self.stop.run), str(folder), run)
@@ -143,7 +143,7 @@ def expected(sample: Spread) -> Whole:
 
 @pytest.fixture(scope="module")
 def queue(url: str) -> Queue:
-    return Queue(open_broker(resolve("worker", {"fleet": url}, {}, use_file=False)))
+    return Queue(open_broker(resolve("fleet worker", {"broker": url}, {}, use_file=False)))
 
 
 @pytest.fixture

@@ -70,7 +70,7 @@ def test_a_history_whose_scheme_is_missing_is_no_file(url: str) -> None:
 @given(PASSWORDS)
 def test_errors_of_the_broker_hold_no_password(password: str) -> None:
     url = f"rediss://:{password}@127.0.0.1:1/0"
-    settings = resolve("worker", {}, {"TWOLOCKS_WORKER_FLEET": url}, use_file=False)
+    settings = resolve("fleet worker", {}, {"TWOLOCKS_FLEET_BROKER": url}, use_file=False)
     found, said = None, ""
     try:
         found = check_broker(settings)

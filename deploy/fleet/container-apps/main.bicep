@@ -260,6 +260,7 @@ resource worker 'Microsoft.App/jobs@2025-01-01' = {
             'twolocks'
           ]
           args: [
+            'fleet'
             'worker'
             '--auth'
             'managed-identity'
@@ -277,7 +278,7 @@ resource worker 'Microsoft.App/jobs@2025-01-01' = {
               value: storage.name
             }
             {
-              name: 'TWOLOCKS_WORKER_FLEET'
+              name: 'TWOLOCKS_FLEET_BROKER'
               secretRef: 'url'
             }
             // Beside the certificates of the system, which are those of Azure.
@@ -388,7 +389,7 @@ resource coordinator 'Microsoft.App/jobs@2025-01-01' = {
               value: storage.name
             }
             {
-              name: 'TWOLOCKS_SCAN_FLEET'
+              name: 'TWOLOCKS_SCAN_BROKER'
               secretRef: 'url'
             }
             // Beside the certificates of the system, which are those of Azure.

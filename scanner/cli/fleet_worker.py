@@ -1,4 +1,4 @@
-"""`twolocks worker`: reads subscriptions, and evaluates ranges of resources, for a scan with `--fleet`."""
+"""`twolocks fleet worker`: reads subscriptions, and evaluates ranges of resources, for a scan with `--broker`."""
 
 import asyncio
 import os
@@ -17,10 +17,10 @@ def run(settings: Settings) -> int:
     """Serve until a signal, or until no shard is left, and return the exit code. Raises InputError."""
     screen = Screen(quiet=settings["quiet"], verbose=settings["verbose"])
     screen.start(f"twolocks {version()}, worker, read-only")
-    for option in ("fleet", "parts"):
+    for option in ("broker", "parts"):
         if not settings[option]:
             raise InputError(
-                f"a worker needs --{option}", do=f"give --{option}, or set TWOLOCKS_WORKER_{option.upper()}"
+                f"a worker needs --{option}", do=f"give --{option}, or set TWOLOCKS_FLEET_{option.upper()}"
             )
     if settings.tenants:
         raise InputError("a worker signs in to one tenant", at="[[tenant]]", do="choose it: --tenant NAME")
