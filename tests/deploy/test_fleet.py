@@ -147,7 +147,7 @@ def asked(env: dict[str, str]) -> str:
     lines = (
         "import os; from scanner.config.settings import resolve; from scanner.errors import InputError\n"
         "from scanner.fleet.queue import Queue, open_broker\n"
-        "try: print(Queue(open_broker(resolve('worker', {}, os.environ, use_file=False))).length())\n"
+        "try: print(Queue(open_broker(resolve('fleet worker', {}, os.environ, use_file=False))).length())\n"
         "except InputError as error: print(error.what)\n"
     )
     done = subprocess.run(
