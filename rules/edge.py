@@ -35,7 +35,7 @@ from scanner.model.verdict import (
 )
 
 from . import network
-from .common import rows
+from .common import NOT_FORWARDING, rows
 
 
 def is_cdn(profile: Resource) -> bool:
@@ -330,9 +330,6 @@ HTTP_ALLOWED = "properties.isHttpAllowed"
 DELIVERY = "properties.deliveryPolicy.rules"
 
 
-STOPPED = "it is stopped"
-
-
 def is_stopped(endpoint: Resource) -> bool:
     """Return whether a CDN endpoint serves no one (azure-mgmt-cdn, EndpointResourceState)."""
     return same(endpoint.get("properties.resourceState"), "Stopped")
@@ -341,7 +338,7 @@ def is_stopped(endpoint: Resource) -> bool:
 def cdn_plain_http(endpoint: Resource, index: Index) -> Verdict:
     """Fail where an endpoint serves HTTP and no delivery rule redirects every such request, or a rule leads to HTTP."""
     if is_stopped(endpoint):
-        return NotApplicable(STOPPED)
+        return NotApplicable(NOT_FORWARDING)
     value, seen = endpoint.get(HTTP_ALLOWED), endpoint.evidence(HTTP_ALLOWED, False)
     delivery = known_objects(endpoint.body, DELIVERY)
     if endpoint.has("properties.deliveryPolicy"):

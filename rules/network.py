@@ -33,7 +33,7 @@ from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
 from . import apim
-from .common import rows
+from .common import NOT_FORWARDING, rows
 from .gateway_tls import main_tls, old_policies, profile_tls
 
 API = "2025-09-01"
@@ -352,8 +352,15 @@ def named_part(gateway: Resource, path: str, name: str) -> Any:
     return found
 
 
+def is_stopped(gateway: Resource) -> bool:
+    """Return whether an application gateway forwards nothing (azure-mgmt-network, ApplicationGatewayOperationalState)."""
+    return same(gateway.get("properties.operationalState"), "Stopped")
+
+
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
     """Fail where a listener for HTTP leads to anything but a redirect to HTTPS. One without a rule serves nothing."""
+    if is_stopped(gateway):
+        return NotApplicable(NOT_FORWARDING)
     rules = rows(gateway, ROUTING)
     path = f"{LISTENERS}[].properties.protocol"
     open_ones, unread, seen = [], [], []

@@ -35,7 +35,7 @@ from scanner.model.verdict import (
 )
 
 from . import network
-from .common import find, rows
+from .common import NOT_FORWARDING, find, rows
 from .edge import classic_live_rules, domains_of, forwards, live_routes
 from .network import LISTENERS, ROUTING, name_in, reference
 from .waf_effect import FRONT_POLICY, GATEWAY_POLICY, corrected, effect
@@ -99,12 +99,15 @@ _MOST = 3
 
 POLICY_ID = "properties.firewallPolicy.id"
 LEGACY = "properties.webApplicationFirewallConfiguration"
+LEGACY_OFF = "the gateway's own configuration is disabled"
 LEGACY_DETECTS = "the gateway's own configuration is in detection mode"
-PREVENT = Cause(
-    "",
-    f"{LEGACY}.firewallMode",
-    value="Prevention",
-    command="az network application-gateway update --ids {cause} --set webApplicationFirewallConfiguration.firewallMode=Prevention",
+PREVENT = (
+    "az network application-gateway update --ids {cause} --set webApplicationFirewallConfiguration.enabled=true "
+    "webApplicationFirewallConfiguration.firewallMode=Prevention"
+)
+CORRECT_LEGACY = (
+    Cause("", f"{LEGACY}.enabled", value=True, command=PREVENT),
+    Cause("", f"{LEGACY}.firewallMode", value="Prevention", command=PREVENT),
 )
 """A policy that differs from the configuration is refused without forceFirewallPolicyAssociation (azure-mgmt-network)."""
 WITH_WAF = ("WAF", "WAF_v2")
@@ -123,6 +126,12 @@ REPLACE = Cause(
         "Replace the gateway by one of the tier WAF_v2: its own tier has no web application firewall, and cannot be changed.",
     ),
 )
+REPLACE_VERSION_1 = Cause(
+    "",
+    "properties.sku",
+    words=("Replace the gateway by one of the tier WAF_v2: the tier WAF takes no WAF policy.",),
+)
+"""web-application-firewall/ag/upgrade-ag-waf-policy: WAF policies need WAF_v2."""
 
 
 def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
@@ -131,6 +140,8 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
     web-application-firewall/ag/policy-overview: the policy of a path comes before that of its listener, and that
     before the gateway's.
     """
+    if network.is_stopped(gateway):
+        return NotApplicable(NOT_FORWARDING)
     public = public_frontends(gateway)
     if not public:
         return NotApplicable("it has no public frontend")
@@ -191,14 +202,18 @@ def _under(gateway: Resource, name: str, policy: str) -> Published:
     if policy:
         return Published(name, policy)
     fault = _legacy(gateway)
-    return Published(name, "", fault, (PREVENT,) if fault == LEGACY_DETECTS else ())
+    if fault in (LEGACY_OFF, LEGACY_DETECTS):
+        return Published(name, "", fault, CORRECT_LEGACY)
+    return Published(name, "", fault, () if same(tier, "WAF_v2") else (REPLACE_VERSION_1,))
 
 
 def _legacy(gateway: Resource) -> str:
     """Return why the configuration of a gateway without a policy blocks nothing. Raises Unread where that is not known."""
     switch, mode = f"{LEGACY}.enabled", f"{LEGACY}.firewallMode"
-    if is_absent(gateway.get(LEGACY)) or same(gateway.get(switch), False):
+    if is_absent(gateway.get(LEGACY)):
         return NO_POLICY
+    if same(gateway.get(switch), False):
+        return LEGACY_OFF
     if not same(gateway.require(switch), True):
         raise unknown_value(switch, gateway.get(switch))
     if same(gateway.get(mode), "Detection"):
