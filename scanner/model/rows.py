@@ -157,6 +157,8 @@ def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
         unpaired=check.unpaired,
         logs=check.logs,
         flows=check.flows,
+        exists=check.exists,
+        switches=check.switches,
         removed=check.removed,
         instead=check.instead,
         most=Severity[row.severity or "medium"],
