@@ -92,4 +92,5 @@ def _region(row: Json) -> Json:
         "id": row["id"],
         "name": row.get("name"),
         "metadata": {**found, "pairedRegion": named},
+        "availabilityZoneMappings": row.get("availabilityZoneMappings"),
     }

@@ -244,7 +244,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         if not found:
             if self.flows and resource.has(self.flows.partition("[]")[0]):
                 return Found(none=f"no flow has a {self.what}")
-            exists = bool(self.exists) and resource.has(self.exists)
+            exists = bool(self.exists) and resource.get(self.exists) not in (None, MISSING, {})
             if self.none and not exists and not resource.why_absent_is_unknown:
                 return Found(none=f"no {self.what}", seen=(Evidence(self.path.partition("[]")[0], ABSENT),))
             raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")

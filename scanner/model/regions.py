@@ -1,6 +1,6 @@
 """Azure regions: geography, place, pair, and whether a geography is in the EEA.
 
-The table is that of Microsoft's lists of regions and of region pairs (MicrosoftDocs/azure-docs,
+The table is that of Microsoft's lists of regions (with their availability zones) and of region pairs (MicrosoftDocs/azure-docs,
 reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan replaces it row by row. A
 region in neither is unknown, never inside.
 """
@@ -34,6 +34,7 @@ class Region(NamedTuple):
     """A region by its ARM name. `pair`: the region that geo-redundant copies go to; "" where there is none.
 
     `source`: where its geography and pair are from. `is_pair_known`: False where Azure returned no list of pairs.
+    `lacks_zones`: whether it is known to have no availability zones.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Region(NamedTuple):
     latitude: float | None = None
     source: str = "Microsoft's list of regions"
     is_pair_known: bool = True
+    lacks_zones: bool = False
 
     @property
     def area(self) -> Area:
@@ -122,10 +124,19 @@ westus3|United States|Phoenix|eastus
 """
 
 
+WITHOUT_ZONES: Final = frozenset(
+    """
+    australiacentral australiacentral2 australiasoutheast brazilsoutheast canadaeast francesouth germanynorth koreasouth
+    northcentralus norwaywest southafricawest southindia switzerlandwest uaecentral ukwest westcentralus westindia westus
+    """.split()
+)
+"""The regions that Microsoft lists without availability zones. Where ARM names zones of one, it has got some since."""
+
+
 def _row(line: str) -> Region:
     name, geography, place, pair, *at = [*line.split("|"), ""]
     longitude, latitude = (float(at[0]), float(at[1])) if len(at) > len(("longitude", "latitude")) else (None, None)
-    return Region(name, geography, place, pair, longitude, latitude)
+    return Region(name, geography, place, pair, longitude, latitude, lacks_zones=name in WITHOUT_ZONES)
 
 
 TABLE: Final[Mapping[str, Region]] = {row.name: row for row in map(_row, filter(None, _ROWS.splitlines()))}
@@ -183,4 +194,5 @@ def _of_arm(row: Mapping[str, Any]) -> Region | None:
         known.latitude if known else None,
         ARM,
         is_returned or known is not None,
+        name in WITHOUT_ZONES and not get_path(row, "availabilityZoneMappings"),
     )

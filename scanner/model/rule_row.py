@@ -28,6 +28,7 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     `flows`, `exists`, `switches`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without such a place; `bad`:
     values with one;
     `absent = ""`: there is none.
+    `region_has`: what the region of the resource must have, so that the rule applies: availability zones, or a pair.
     `key`: where the properties say whose key it is; see `KeyFinder`.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
     variables by name; a list is given as it is.
@@ -56,6 +57,7 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     zones: tuple[Value, ...] = ()
     removed: bool = False
     instead: dict[str, str] = {}
+    region_has: Literal["zones", "pair", ""] = ""
     key: KeyFinder | None = None
     function: str = ""
     arguments: dict[str, str | Names] = {}
