@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.checks import check_value
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
@@ -244,6 +245,19 @@ def peering_evidence(peerings: list[Any], path: str) -> Iterator[Evidence]:
 
 FLOW_LOGS = "Microsoft.Network/networkWatchers/flowLogs"
 LOGS = "properties.flowLogs"
+
+
+def without_ddos_plan(network: Resource, index: Index) -> Verdict:
+    """Fail where a network has no DDoS protection plan, or has one and does not use it."""
+    switch, plan = "properties.enableDdosProtection", "properties.ddosProtectionPlan.id"
+    verdict = check_value(network, switch, good=(True,), bad=(False,), absent=False)
+    if not isinstance(verdict, Pass):
+        return verdict
+    if network.text(plan):
+        return Pass((*verdict.evidence, network.evidence(plan)))
+    if network.api_version_unknown:
+        raise absent_at_unknown_version(plan)
+    return Fail((network.evidence(plan, "a plan"),), "Protection is enabled without a plan.")
 
 
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
