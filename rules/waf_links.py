@@ -50,12 +50,14 @@ class Published(NamedTuple):
     """One thing that forwards requests, and the id of the policy that applies to it ("" without one).
 
     `fault`: why nothing blocks there, "" where something does; None leaves it to the policy. `causes`: of this fault.
+    `doubt`: why it is not known whether the policy applies.
     """
 
     name: str
     policy: str
     fault: str | None = None
     causes: tuple[Cause, ...] = ()
+    doubt: Unread | None = None
 
 
 def protected(found: Iterable[Published], type: str, index: Index, attach: Cause) -> Verdict:
@@ -83,6 +85,8 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
             causes.update((cause.key(), cause) for cause in corrected(policy, verdict.message))
         elif isinstance(verdict, Unknown):
             unclear.append(Unread(f"the WAF policy {policy.name}", verdict.why))
+        elif each.doubt is not None:
+            unclear.append(each.doubt)
     if faults:
         listed = [f"{name}: {fault}" for name, fault in faults.items()]
         told = "; ".join(listed[:_MOST]) + (f"; and {len(listed) - _MOST} more" if len(listed) > _MOST else "")
@@ -279,11 +283,17 @@ ATTACH_TO_DOMAIN = Cause(
 
 
 class Association(NamedTuple):
-    """What a security policy ties together: a WAF policy, domains (ids in lower case) and path patterns."""
+    """What a security policy ties together: a WAF policy, domains (ids in lower case) and path patterns.
+
+    `inactive`: those of the domains for which Azure says that the association is not active. `doubt`: why it is not known
+    whether the policy applies at all.
+    """
 
     policy: str
     domains: frozenset[str]
     patterns: tuple[str, ...]
+    inactive: frozenset[str]
+    doubt: Unread | None
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:
@@ -317,14 +327,28 @@ def _associations(policy: Resource) -> Iterator[Association]:
         raise unknown_value("securityPolicies[].properties.parameters.type", kind)
     waf = policy.text(f"{parameters}.wafPolicy.id")
     policy.require(f"{parameters}.associations")
+    doubt = _not_deployed(policy)
     for each in policy.objects(f"{parameters}.associations"):
         patterns = value_at(each, "patternsToMatch")
         if not is_list_of_texts(patterns):
             raise not_a_list(f"securityPolicies[].{parameters}.associations[].patternsToMatch")
-        domains = [known_text(one, "id") for one in known_objects(each, "domains")]
+        named = known_objects(each, "domains")
+        domains = [known_text(one, "id") for one in named]
         if not all(domains):
             raise malformed(f"securityPolicies[].{parameters}.associations[].domains")
-        yield Association(waf, frozenset(id_key(one) for one in domains), tuple(patterns))
+        inactive = frozenset(id_key(known_text(one, "id")) for one in named if same(value_at(one, "isActive"), False))
+        yield Association(waf, frozenset(id_key(one) for one in domains), tuple(patterns), inactive, doubt)
+
+
+def _not_deployed(policy: Resource) -> Unread | None:
+    """Return that Azure could not apply a security policy (azure-mgmt-cdn, DeploymentStatus, AfdProvisioningState).
+
+    A deployment that is NotStarted says nothing: recorded profiles in use have it.
+    """
+    for path in ("properties.deploymentStatus", "properties.provisioningState"):
+        if same(policy.get(path), "Failed"):
+            return Unread(f"securityPolicies/{policy.name} {path}", "Failed, so whether it applies is not known")
+    return None
 
 
 def _on_domain(route: Resource, domain: str, host: str, found: list[Association]) -> Iterator[Published]:
@@ -340,7 +364,9 @@ def _on_domain(route: Resource, domain: str, host: str, found: list[Association]
             return
     for association in mine:
         if any(covers(one, each) or covers(each, one) for one in association.patterns for each in patterns):
-            yield Published(name, association.policy)
+            inactive = Unread(f"the association of {name}", "Azure says that it is not active")
+            doubt = inactive if domain in association.inactive else association.doubt
+            yield Published(name, association.policy, doubt=doubt)
 
 
 def covers(wide: str, narrow: str) -> bool:
