@@ -238,7 +238,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         found = [
             self._place(path, value, cause, index)
             for path in (self.path, *self.also)
-            if not is_one(resource.get(self.switches.get(path, "")), (False,))
+            if path not in self.switches or not is_one(resource.get(self.switches[path]), (False,))
             for value, cause in self._values(path, resource)
         ]
         if not found:
