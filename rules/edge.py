@@ -191,6 +191,35 @@ def route_plain_http(route: Resource, index: Index) -> Verdict:
     return Pass(seen) if gap is None else unknown(gap, evidence=seen)
 
 
+NAME_CHECK = "properties.enforceCertificateNameCheck"
+
+
+def origin_name_unchecked(origin: Resource, index: Index) -> Verdict:
+    """Fail where Front Door does not check the name of the certificate of an origin that it calls."""
+    if same(origin.get(STATE), "Disabled"):
+        return NotApplicable(DISABLED)
+    verdict = check_value(origin, NAME_CHECK, good=(True,), bad=(False,))
+    if isinstance(verdict, Fail) and not _is_called(origin):
+        return NotApplicable("no enabled route leads to its origin group")
+    return verdict
+
+
+def _is_called(origin: Resource) -> bool:
+    """Return whether a live route may lead to an origin: by its origin group, or by a rule, which may name another."""
+    profile, group = origin.bundle.top, origin.key.rpartition("/origins/")[0]
+    if profile is None:
+        return True
+    try:
+        routes, gap = live_routes(profile)
+    except Unread:
+        return True
+    for _, route in routes:
+        named = known_text(route.body, "properties.originGroup.id")
+        if not named or id_key(named) == group or route.get(SETS) != []:
+            return True
+    return gap is not None
+
+
 OVERRIDE = "parameters.originGroupOverride.forwardingProtocol"
 
 
