@@ -9,8 +9,8 @@ from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.networks import RouteTable, fabric_of, key_of
-from scanner.reach.routes import parsed_addresses
 from scanner.reach.port_ranges import ALL_PORTS, BadPort, merged, ports, protocols
+from scanner.reach.routes import parsed_addresses
 
 from .common import rows
 

@@ -8,6 +8,7 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
+    Unknown,
     Unread,
     Verdict,
     not_returned_or_unknown,
@@ -55,7 +56,7 @@ def workspace_not_assessed(workspace: Resource, index: Index) -> Verdict:
     return unknown(pools.gap, evidence=verdict.evidence) if isinstance(verdict, Fail) and pools.gap else verdict
 
 
-def _classic(settings: list[Resource], index: Index) -> Pass | Fail | Verdict:
+def _classic(settings: list[Resource], index: Index) -> Pass | Fail | Unknown:
     """Return whether a classic configuration scans each week, and the account that gets its results exists."""
     recurring = [each.get(RECURRING) for each in settings]
     seen = Evidence(f"{CLASSIC.path}[].{RECURRING}", recurring, True)

@@ -9,7 +9,17 @@ from scanner.model.json_paths import is_absent, text_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
-from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.sources import source_hop
 
 from .waf_effect import GATEWAY_POLICY

@@ -1,7 +1,7 @@
 """Azure regions: geography, place, pair, and whether a geography is in the EEA.
 
-The table is that of Microsoft's lists of regions (with their availability zones) and of region pairs (MicrosoftDocs/azure-docs,
-reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan replaces it row by row. A
+The table is that of Microsoft's lists of regions, with their availability zones, and of region pairs
+(MicrosoftDocs/azure-docs, reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan replaces it row by row. A
 region in neither is unknown, never inside.
 """
 
@@ -125,10 +125,18 @@ westus3|United States|Phoenix|eastus
 
 
 WITHOUT_ZONES: Final = frozenset(
-    """
-    australiacentral australiacentral2 australiasoutheast brazilsoutheast canadaeast francesouth germanynorth koreasouth
-    northcentralus norwaywest southafricawest southindia switzerlandwest uaecentral ukwest westcentralus westindia westus
-    """.split()
+    {
+        *(
+            "australiacentral",
+            "australiacentral2",
+            "australiasoutheast",
+            "brazilsoutheast",
+            "canadaeast",
+            "francesouth",
+        ),
+        *("germanynorth", "koreasouth", "northcentralus", "norwaywest", "southafricawest", "southindia"),
+        *("switzerlandwest", "uaecentral", "ukwest", "westcentralus", "westindia", "westus"),
+    }
 )
 """The regions that Microsoft lists without availability zones. Where ARM names zones of one, it has got some since."""
 

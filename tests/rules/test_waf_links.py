@@ -24,7 +24,9 @@ def test_the_fix_follows_the_cause(example: str, setting: str) -> None:
 
 
 def test_a_gateway_of_version_1_is_replaced() -> None:
-    case = next(each for each in examples.cases() if each.name == "gateway: a gateway of version 1 without a configuration")
+    case = next(
+        each for each in examples.cases() if each.name == "gateway: a gateway of version 1 without a configuration"
+    )
     (found,) = (each for each in fixed(case) if each.finding.rule == "application-gateway-no-waf")
     assert not fix_of(found).commands
     assert "WAF_v2" in fix_of(found).steps[0]
