@@ -1,8 +1,8 @@
 """Azure regions: geography, place, pair, and whether a geography is in the EEA.
 
 The table is that of Microsoft's lists of regions, with their availability zones, and of region pairs
-(MicrosoftDocs/azure-docs, reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan replaces it row by row. A
-region in neither is unknown, never inside.
+(MicrosoftDocs/azure-docs, reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan
+replaces it row by row. A region in neither is unknown, never inside.
 """
 
 from collections.abc import Iterable, Mapping
