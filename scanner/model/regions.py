@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from scanner.model.json_paths import get_path, member, text_at
+from scanner.model.unread import Unread
 
 Area = Literal["eea", "adequacy", "third", "worldwide", "unknown"]
 """Where a place is in law: in the EEA; in Switzerland or the United Kingdom (third countries with an adequacy
@@ -168,6 +169,7 @@ spaces: recorded answers say `UnitedStates` and `unitedstates`. A geography is a
 """
 
 ARM: Final = "ARM's list of regions"
+ZONES: Final = "availabilityZoneMappings"
 
 
 def of_arm(rows: Iterable[Mapping[str, Any]]) -> dict[str, Region]:
@@ -202,5 +204,13 @@ def _of_arm(row: Mapping[str, Any]) -> Region | None:
         known.latitude if known else None,
         ARM,
         is_returned or known is not None,
-        name in WITHOUT_ZONES and not get_path(row, "availabilityZoneMappings"),
+        name in WITHOUT_ZONES and not _names_zones(row),
     )
+
+
+def _names_zones(row: Mapping[str, Any]) -> bool:
+    """Return whether a row names availability zones. A snapshot of an earlier version has not kept them."""
+    try:
+        return bool(get_path(row, ZONES))
+    except Unread:
+        return False
