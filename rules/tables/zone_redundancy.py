@@ -99,7 +99,9 @@ def api_management(resource: Resource, index: Index) -> Verdict:
         return unknown(unknown_value("sku.name", tier))
     if not same(tier, "Premium"):
         return NotApplicable("zones can be chosen in the Premium tier only")
-    single, spread, unclear = [], [], []
+    single: list[Evidence] = []
+    spread: list[Evidence] = []
+    unclear: list[Unread] = []
     for where, zones, path in _gateways(resource, index):
         if not isinstance(zones, list) or not zones:
             unclear.append(Unread(path, "Azure chooses the zones, and does not return them"))
