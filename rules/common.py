@@ -122,6 +122,8 @@ def perhaps_off(reach: Lock, on: Lock, level: Level, what: str) -> Lock:
 # What is stopped (decision 0048)
 
 STOPPED = "stopped: would be reachable when started, so it is rated one step lower"
+NOT_FORWARDING = "it is stopped, and forwards nothing"
+"""Why a rule on what a gateway or a CDN endpoint forwards does not apply."""
 
 
 def when_started(exposure: Exposure, *seen: Evidence) -> Exposure:

@@ -126,6 +126,7 @@ def _places(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
     elif check.path and check.path != "location":
         absent = "unknown" if check.absent is UNSET else "pass"
         gone = with_value(base, rule, check.of, check.path.partition("[]")[0], GONE)
+        gone = with_value(gone, rule, check.of, check.exists, GONE)
         yield replace(gone, name=f"{rule.id}: {check.path} is absent", expect={rule.id: absent})
 
 

@@ -196,6 +196,8 @@ def closed_between(before: BundleResult, after: BundleResult) -> frozenset[str]:
 
 
 LEFT = {
+    "traffic_controllers: a gateway whose second WAF policy only detects: agc-no-waf": "which routes use a policy is "
+    "in Kubernetes, so with policies that block the rule is inconclusive",
     "apim: an open product whose policy checks a token: apim-api-no-authentication": "operations are not read where a "
     "key is required, and one of them may leave out the policy of the open product",
     "acr: a token with a certificate, and one of an unknown status: acr-token-passwords": "a second token has "

@@ -252,6 +252,7 @@ STEPS = {
     "site-recovery-failing": "the cause is in its errors",
     "site-recovery-outside": "replication is disabled and enabled again in the vault",
     "sql-no-vulnerability-assessment": "Microsoft Defender for SQL is turned on first",
+    "synapse-no-vulnerability-assessment": "Microsoft Defender for SQL is turned on first",
     "sre-agent-acts-alone": "writing an agent back loses the credentials that Azure does not return",
     "sre-agent-network-unrestricted": "an agent has no network settings",
     "static-site-no-password": "the password is the user's choice",
