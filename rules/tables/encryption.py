@@ -43,5 +43,7 @@ def platform_keys_allowed(service: Resource, index: Index) -> Verdict:
     status = check_value(service, COMPLIANCE, good=("Compliant",), bad=("NonCompliant",))
     if isinstance(status, Fail):
         others = Cause("", COMPLIANCE, words=(ENCRYPT,))
-        return Fail((*verdict.evidence, *status.evidence), "Some objects have no customer-managed key.", causes=(others,))
+        return Fail(
+            (*verdict.evidence, *status.evidence), "Some objects have no customer-managed key.", causes=(others,)
+        )
     return status if not isinstance(status, Pass) else Pass((*verdict.evidence, *status.evidence))

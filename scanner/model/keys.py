@@ -42,7 +42,7 @@ _ADDRESSES: Final = {VAULTS: "properties.vaultUri", POOLS: "properties.hsmUri"}
 _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9]*))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
 SAMPLE_VAULT: Final = "vault.example"
-"""The host of the keys that are put into the fields of a fix to try it. They stand for keys that exist; no vault has it."""
+"""The host of the keys that a fix is tried with. They stand for keys that exist; no vault has that host."""
 COPIES: Final = "geo-redundant backups"
 PLATFORM_KEY: Final = "a platform-managed key is used"
 _MOST_NAMED: Final = 3
@@ -129,8 +129,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     reaches the key, whose object id ARM does not return.
     `copy_uri`, `copy_identity`: the same for the key of geo-redundant backups, whose vault must be in their region.
     `more`: properties that are shown beside the key, by name: `double`, `host`, `confidential`.
-    `states`: the properties in which the service reports whether it can use the key; `working`: the patterns (lower case)
-    of the values that say so. Services without such a property, and those that have not tried yet, return none.
+    `states`: the properties in which the service reports whether it can use the key; `working`: the patterns (lower
+    case) of the values that say so. Services without such a property, and those that have not tried yet, return none.
     """
 
     what: str
@@ -327,7 +327,8 @@ def _why_unknown(named: NamedKey, index: "KeyIndex") -> Unread | None:
     try:
         index.keys.vault(named.key, index)
     except Unread as missing:
-        return Unread(f"the vault {named.key.host}", f"{missing.why}, so whether the key exists is not known", missing.gap)
+        why = f"{missing.why}, so whether the key exists is not known"
+        return Unread(f"the vault {named.key.host}", why, missing.gap)
     return None
 
 

@@ -29,8 +29,8 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     values with one;
     `absent = ""`: there is none.
     `key`: where the properties say whose key it is; see `KeyFinder`.
-    `chooses_key`: the property chooses a key of the customer, which the rows with `key` find: a good value passes only where
-    a vault of the scan has that key, and the service does not report that it cannot use it.
+    `chooses_key`: the property chooses a key of the customer, which the rows with `key` find: a good value passes only
+    where a vault of the scan has that key, and the service does not report that it cannot use it.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
     variables by name; a list is given as it is.
     """

@@ -52,9 +52,7 @@ def _passes_absent(check: CheckRow) -> bool:
     return check.absent in check.good
 
 
-def of_rule(
-    rule: Rule, healthy: Callable[[str], Case], finders: Mapping[str, tuple[KeyFinder, ...]]
-) -> Iterator[Case]:
+def of_rule(rule: Rule, healthy: Callable[[str], Case], finders: Mapping[str, tuple[KeyFinder, ...]]) -> Iterator[Case]:
     """Yield the examples of a rule, for each of its types. `finders`: what finds the keys of each type (lower case).
 
     Of a rule that calls a function, they are those that its row names; of one that is no row, there are none.

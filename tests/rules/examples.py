@@ -67,7 +67,11 @@ def healthy(type: str) -> Case:
 
 def of_rule(rule: Rule) -> list[Case]:
     """Return the examples that follow from a rule's row. They are not to be changed."""
-    return _of_rule(rule.id) if rules().rules.get(rule.id) is rule else list(derived.of_rule(rule, healthy, rules().key_finders()))
+    return (
+        _of_rule(rule.id)
+        if rules().rules.get(rule.id) is rule
+        else list(derived.of_rule(rule, healthy, rules().key_finders()))
+    )
 
 
 @cache
