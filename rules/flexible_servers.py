@@ -42,7 +42,9 @@ def in_effect(server: Resource, index: Index, *, read: Read, good: tuple[str, ..
 
     def fact(parameter: Resource) -> Verdict:
         verdict = check_value(parameter, "properties.value", good=good, bad=bad)
-        missing = pending_restart(parameter) if isinstance(verdict, Pass) else None
+        if not isinstance(verdict, Pass):
+            return verdict
+        missing = pending_restart(parameter)
         return verdict if missing is None else unknown(missing, evidence=verdict.evidence)
 
     return check_child(server.child(read), read, fact)
