@@ -171,7 +171,7 @@ class RuleSet(Struct):
         return [
             rule
             for rule in self.rules.values()
-            if rule.keys is not None and rule.keys.ask == "elsewhere" and (not rule.costly or rule.id in self.enabled)
+            if rule.keys is not None and (not rule.costly or rule.id in self.enabled)
         ]
 
     def off(self) -> list[str]:

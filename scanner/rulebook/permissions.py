@@ -115,9 +115,6 @@ def _looked_up(rule: Rule) -> Iterator[str]:
     """Yield the types that a rule names, and those of the keys that its row finds."""
     for each in rule.looks_up:
         yield from _key_users() if each == KEY_USERS else (each,)
-    chooses_key = rule.row is not None and rule.row.check is not None and rule.row.check.chooses_key
-    if chooses_key:
-        yield from (VAULTS, POOLS, KEY_SETS)
     if rule.keys is not None:
         yield from (VAULTS, POOLS, *([KEY_SETS] if rule.keys.sets else []))
 
