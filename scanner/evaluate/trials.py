@@ -9,6 +9,7 @@ from typing import Any, Final
 from scanner.model.ids import id_key, resource_type_of
 from scanner.model.index import is_indexed
 from scanner.model.json_paths import get_path
+from scanner.model.keys import SAMPLE_VAULT
 from scanner.model.remedy import Edit, Step, changed
 from scanner.model.resource import Bundle, Resource
 
@@ -23,7 +24,10 @@ RETURNED_LISTS: Final = {
 SAMPLES: Final = {
     "YOUR_RANGE": "20.31.7.9/32",
     "CLIENT_ID": "00000000-0000-0000-0000-000000000003",
-    "KEY_URI": "https://sample.vault.azure.net/keys/sample",
+    "KEY_URI": f"https://{SAMPLE_VAULT}/keys/sample",
+    "KEY_VERSION_URI": f"https://{SAMPLE_VAULT}/keys/sample/0123456789abcdef0123456789abcdef",
+    "VAULT_URI": f"https://{SAMPLE_VAULT}/",
+    "KEY_NAME": "sample",
     "ORIGIN": "https://portal.contoso.com",
 }
 """What is put into the fields of a fix: one public address is narrow, whatever the settings."""

@@ -47,7 +47,7 @@ _NO_REGIONS: Final = {WORLDWIDE: "any region", ZONE: "the regions of Microsoft's
 
 PARTNERS: Final = frozenset({"microsoft.eventgrid/partnerdestinations"})
 """Types (lower case) that stand for the service of a partner: their own region says nothing of its place."""
-PARTNER_STORES: Final = "a partner gets it, whose place is not in Azure"
+PARTNER_STORES: Final = "a partner stores the data, and Azure does not show where"
 
 SEVERITIES: Final[dict[Area, Severity]] = {
     "eea": Severity.low,

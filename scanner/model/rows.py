@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from scanner.model import checks
 from scanner.model.json_paths import MISSING, is_absent
-from scanner.model.keys import KeyFinder
+from scanner.model.keys import KeyFinder, with_known_key
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
@@ -69,6 +69,8 @@ def _consistent(row: RuleData, check: CheckRow) -> None:
         raise BadRow("a rule with a check needs a severity")
     if (check.absent is not UNSET or check.set) and not row.source:
         raise BadRow("the key source is missing: absent needs a source", "check")
+    if check.chooses_key and not (check.path and (check.good or check.set)):
+        raise BadRow("chooses_key needs a path with good or set", "check", "chooses_key")
     if check.good and not check.bad_values:
         raise BadRow("the key bad is missing", "check", "good")
 
@@ -257,7 +259,8 @@ def _check(
             if condition(resource):
                 return NotApplicable(because)
         if single is None:
-            return fact(resource)
+            verdict = fact(resource)
+            return with_known_key(verdict, row.path, resource, index) if row.chooses_key else verdict
         return checks.check_child(child, single, fact, none=none, named=bool(row.unclear))
 
     return check, [single] if single is not None else []

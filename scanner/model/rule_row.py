@@ -30,6 +30,8 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     `absent = ""`: there is none.
     `region_has`: what the region of the resource must have, so that the rule applies: availability zones, or a pair.
     `key`: where the properties say whose key it is; see `KeyFinder`.
+    `chooses_key`: the property chooses a key of the customer, which the rows with `key` find: a good value passes only
+    where a vault of the scan has that key, and the service does not report that it cannot use it.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
     variables by name; a list is given as it is.
     """
@@ -59,6 +61,7 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     instead: dict[str, str] = {}
     region_has: Literal["zones", "pair", ""] = ""
     key: KeyFinder | None = None
+    chooses_key: bool = False
     function: str = ""
     arguments: dict[str, str | Names] = {}
 

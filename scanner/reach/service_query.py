@@ -225,7 +225,7 @@ def _admits_address(
 ) -> tuple[bool | None, Unread | None]:
     what = f"the outbound address of {name}"
     if direct:
-        return None, Unread(what, "the service endpoint of its subnet replaces it with its private address")
+        return None, Unread(what, "the service sees the private address, because the subnet has a service endpoint")
     own = sender.egress.addresses
     if not own:
         return None, Unread(what, sender.egress.why or "it is not known")

@@ -15,6 +15,7 @@ from scanner.evaluate.run import Evaluation
 from scanner.evaluate.trials import edited
 from scanner.model.ids import is_subscription, root_of, type_of
 from scanner.model.index import is_indexed
+from scanner.model.keys import SAMPLE_VAULT
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
@@ -23,7 +24,10 @@ from tests.rules.examples import Case
 FIELD_VALUES = {
     "YOUR_RANGE": "20.31.7.9/32",
     "ORIGIN": "https://portal.contoso.com",
-    "KEY_URI": "https://contoso.vault.azure.net/keys/main",
+    "KEY_URI": f"https://{SAMPLE_VAULT}/keys/sample",
+    "KEY_VERSION_URI": f"https://{SAMPLE_VAULT}/keys/sample/0123456789abcdef0123456789abcdef",
+    "VAULT_URI": f"https://{SAMPLE_VAULT}/",
+    "KEY_NAME": "sample",
     "RESOURCE_GROUP": "rg-alerts",
     "ACTION_GROUP_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-alerts/providers/"
     "Microsoft.Insights/actionGroups/ag-drift",
@@ -195,6 +199,7 @@ def closed_between(before: BundleResult, after: BundleResult) -> frozenset[str]:
     )
 
 
+COMPLIANCE = "whether objects lack a key is reported once the service asks for it"
 LEFT = {
     "traffic_controllers: a gateway whose second WAF policy only detects: agc-no-waf": "which routes use a policy is "
     "in Kubernetes, so with policies that block the rule is inconclusive",
@@ -204,6 +209,9 @@ LEFT = {
     "an unknown status",
     "appservice: a social login allows anyone: app-no-platform-sign-in": "the social provider stays until the "
     "user removes it",
+    "search: search-platform-key-allowed: never set: search-platform-key-allowed": COMPLIANCE,
+    "locks: *: search-platform-key-allowed": COMPLIANCE,
+    "resource_logs: *: search-platform-key-allowed": COMPLIANCE,
     "governance: a policy that leaves out a group: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose exclusion stays until the user removes it",
     "governance: a policy for some types only: subscription-no-region-policy": "the example has an assignment of the "
