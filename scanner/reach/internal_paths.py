@@ -35,7 +35,8 @@ LINK_SERVICES: Final = "Microsoft.Network/privateLinkServices"
 
 
 class PrivateLinks(Struct):
-    """The private link services by what they lead to: front ends of load balancers (keys), addresses of their own.
+    """The private link services by what they lead to: front ends of load balancers (keys), or an address ("?": one that
+    is not known).
 
     A service shows an address of its own to what is behind it, whoever calls its private endpoints (private-link/
     private-link-service-overview). Callers may be in networks that the scan does not see.
@@ -52,7 +53,7 @@ class PrivateLinks(Struct):
 
     def at_address(self, address: str) -> list[str]:
         """Return the ids of the services that lead to an address without a load balancer."""
-        return self.addresses.get(address, []) if address else []
+        return [*self.addresses.get(address, ()), *self.addresses.get("?", ())] if address else []
 
 
 def private_links(index: Index) -> PrivateLinks:
@@ -64,7 +65,12 @@ def _private_links(index: Index) -> PrivateLinks:
     for each in index.of_type(LINK_SERVICES)[0]:
         for front in objects_at(each.body, "properties.loadBalancerFrontendIpConfigurations"):
             found.front_ends.setdefault(key_of(text_at(front, "id")), []).append(each.id)
-        found.addresses.setdefault(text_at(each.body, "properties.destinationIPAddress"), []).append(each.id)
+        try:
+            address = text_at(each.body, "properties.destinationIPAddress")
+        except Unread:
+            address = "?"  # an older snapshot did not keep it
+        if address:
+            found.addresses.setdefault(address, []).append(each.id)
     return found
 
 

@@ -205,8 +205,9 @@ def _hops(
         hops = _at_firewall(front)
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
-    if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
-        hops = (*hops, Hop("path", "not known", missing.why, allows=None))
+    if verdict == "not known" and all(hop.allows is not None for hop in hops) and missing is not None:
+        passed = (hop for hop in hops if hop.allows)
+        hops = (*passed, Hop("path", "not known", missing.why, allows=None))
     return hops
 
 
