@@ -251,7 +251,9 @@ def _may_be_translated(path: NetworkPath, sender: Sender, found: Topology) -> bo
         found.index, found.fabric.key(sender.place.subnet), found.fabric.key(path.destination.subnet)
     )
     aim = _target_inside(path, found)
-    return linked is not None or (aim is not None and routed(found.index, found.fabric, sender.place, aim).allows is None)
+    return linked is not None or (
+        aim is not None and routed(found.index, found.fabric, sender.place, aim).allows is None
+    )
 
 
 def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:

@@ -126,5 +126,7 @@ def test_what_is_known_elsewhere_is_not_tried() -> None:
     assert not can_try(top, [], Index())
     assert not can_try(top, [Deletion(top.id)], Index())
     assert not can_try(top, [Edit(f"{top.id}x", "properties.x", True)], Index())
-    assert not can_try(top, [Edit(f"{top.id}/providers/Microsoft.Authorization/locks/a", "properties.level", "x")], Index())
+    assert not can_try(
+        top, [Edit(f"{top.id}/providers/Microsoft.Authorization/locks/a", "properties.level", "x")], Index()
+    )
     assert not can_try(top, [Edit(top.id, "properties.x", "<WORKSPACE_ID>")], Index())

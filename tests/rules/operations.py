@@ -11,10 +11,11 @@ import re
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Final
 
 from scanner.model.ids import type_of
 
-FILE = Path(__file__).parent / "operations.json"
+FILE: Final = Path(__file__).parent / "operations.json"
 _ID = re.compile(r'^\s*fmtString := "(/[^"]*/providers/[^"]*)"', re.M)
 _NAME = re.compile(r"^func \(id (\w+)\) ID\(\)", re.M)
 _METHOD = re.compile(r"id ([\w.]+), input (\*?[\w.\[\]]+)[,)]")
