@@ -1,4 +1,4 @@
-"""Where people read commands, the page says which shell they are for: their quotes mean something else in PowerShell."""
+"""Where people read commands, it says which shell they are for: their quotes mean something else in PowerShell."""
 
 from __future__ import annotations
 

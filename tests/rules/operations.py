@@ -1,4 +1,4 @@
-"""`python -m tests.rules.operations GO_SDK COMMON_IDS`: writes which writes Azure's API has of the types that fixes write.
+"""`python -m tests.rules.operations GO_SDK COMMON_IDS`: lists the writes of the types that fixes write.
 
 The source is the folder `resource-manager` of hashicorp/go-azure-sdk, which is made of Azure's REST specifications: a
 package a version and a resource, with a file a method and a model. COMMON_IDS: `commonids` of go-azure-helpers.
@@ -11,11 +11,10 @@ import re
 import sys
 from collections import defaultdict
 from pathlib import Path
-from typing import Final
 
 from scanner.model.ids import type_of
 
-FILE: Final = Path(__file__).parent / "operations.json"
+FILE: Path = Path(__file__).parent / "operations.json"
 _ID = re.compile(r'^\s*fmtString := "(/[^"]*/providers/[^"]*)"', re.M)
 _NAME = re.compile(r"^func \(id (\w+)\) ID\(\)", re.M)
 _METHOD = re.compile(r"id ([\w.]+), input (\*?[\w.\[\]]+)[,)]")
