@@ -66,6 +66,7 @@ class Fixes:
         self._is_plain: bool | None = None
         self._cause_paths: set[str] | None = None
         self._open: list[Exposure] | None = None
+        self._is_indexed = is_indexed(resource_type_of(top.bundle.id))
         self._after_changes: dict[str, list[Exposure] | None] = {}
         """The exposures after changes that were tried, as their text."""
 
@@ -74,7 +75,9 @@ class Fixes:
         ids = {id(each) for each in failing}
         removal = lock_removal(rule, failing, subject, self._top, self._index)
         closed = self._closed(removal)
-        if not can_try(self._top, removal.remedy.changes, self._index):
+        if self._is_indexed:
+            pass  # its body may be in a file, where no change can be tried: what its causes say counts
+        elif not can_try(self._top, removal.remedy.changes, self._index):
             closed = set()
         elif removal.fixes:
             removal, closed = self._tried(rule, failing, subject, removal, closed)
@@ -152,7 +155,7 @@ class Fixes:
         """Return the remedy of a property rule with what its commands leave to do on this resource, in words."""
         if _is_certain(rule) or rule.check is None or not can_try(self._top, remedy.changes, self._index):
             return remedy
-        if is_indexed(resource_type_of(self._top.bundle.id)):
+        if self._is_indexed:
             return remedy  # the rule may read what was made of the index before
         with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as is_changed:
             try:
@@ -178,7 +181,7 @@ class Fixes:
             if not any(each.path.lower() in paths for each in remedy.changes if type(each) is Edit):
                 return []
         closed = self._closed(Removal(self._top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
-        if closed:
+        if closed and not self._is_indexed:
             tried = can_try(self._top, remedy.changes, self._index)
             closed &= self._after_property(remedy) if tried else set()
         return [

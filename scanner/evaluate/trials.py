@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final
 
 from scanner.model.ids import id_key, resource_type_of
-from scanner.model.index import Index
+from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import get_path
 from scanner.model.remedy import Deletion, Edit, Step, changed
 from scanner.model.resource import Bundle, Resource
@@ -81,7 +81,7 @@ def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) ->
     own = f"{id_key(bundle.id)}/"
     within = [each for each in steps if f"{id_key(each.resource)}/".startswith(own)]
     edits = [each for each in within if isinstance(each, Edit)]
-    if len(edits) == len(steps):
+    if len(edits) == len(steps) and not is_indexed(resource_type_of(bundle.id)):
         return _edited(bundle, edits, tenant)  # nearly all of them are such
     return _changed(bundle, steps, within, tenant, index)
 
@@ -91,6 +91,7 @@ def _changed(
     bundle: Bundle, steps: Sequence[Step], within: Sequence[Step], tenant: str, index: Index
 ) -> Iterator[bool]:
     with ExitStack() as stack:
+        stack.enter_context(_own_memo(index))
         is_changed = stack.enter_context(_edited(bundle, [each for each in within if isinstance(each, Edit)], tenant))
         gone = {id_key(each.resource) for each in within if isinstance(each, Deletion)}
         is_changed |= stack.enter_context(_deleted(bundle, gone))
@@ -104,6 +105,17 @@ def _changed(
                 rules[id_key(id)] = change
         is_changed |= stack.enter_context(with_access_rules(index, rules))
         yield is_changed
+
+
+@contextmanager
+def _own_memo(index: Index) -> Iterator[None]:
+    """Forget at the end what was made of the index in between: it may show what was tried."""
+    known = index.memo
+    index.memo = dict(known)
+    try:
+        yield
+    finally:
+        index.memo = known
 
 
 def _body_after(steps: Sequence[Step], tenant: str, body: Any) -> Any:
