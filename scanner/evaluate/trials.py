@@ -13,7 +13,6 @@ from typing import Any, Final
 from scanner.model.ids import id_key, resource_type_of
 from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import get_path
-from scanner.model.keys import SAMPLE_VAULT
 from scanner.model.remedy import Deletion, Edit, Step, changed
 from scanner.model.resource import Bundle, Resource
 from scanner.reach.networks import fabric_of
@@ -30,9 +29,9 @@ RETURNED_LISTS: Final = {
 SAMPLES: Final = {
     "YOUR_RANGE": "20.31.7.9/32",
     "CLIENT_ID": "00000000-0000-0000-0000-000000000003",
-    "KEY_URI": f"https://{SAMPLE_VAULT}/keys/sample",
-    "KEY_VERSION_URI": f"https://{SAMPLE_VAULT}/keys/sample/0123456789abcdef0123456789abcdef",
-    "VAULT_URI": f"https://{SAMPLE_VAULT}/",
+    "KEY_URI": "https://vault.example/keys/sample",
+    "KEY_VERSION_URI": "https://vault.example/keys/sample/0123456789abcdef0123456789abcdef",
+    "VAULT_URI": "https://vault.example/",
     "KEY_NAME": "sample",
     "ORIGIN": "https://portal.contoso.com",
 }

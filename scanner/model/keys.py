@@ -284,10 +284,11 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def with_known_key(verdict: Verdict, path: str, resource: Resource, index: "KeyIndex") -> Verdict:
-    """Return the verdict of a rule that passes because a key of the customer is chosen; Unknown where no vault of the
-    scan has the key, or where the service reports that it cannot use it.
+    """Return the verdict of a rule that passes because a key of the customer is chosen; Unknown where none is named, or
+    where the service reports that it cannot use it.
 
-    `path`: the property that chooses the key. Rules on vaults say what ails a key of a vault that the scan has.
+    `path`: the property that chooses the key. A vault that the scan does not have changes nothing: a service whose key
+    is gone refuses its data, and encrypts nothing with another key. Rules on keys say what ails the key.
     """
     if not isinstance(verdict, Pass):
         return verdict
@@ -310,26 +311,15 @@ def _key_faults(path: str, resource: Resource, index: "KeyIndex") -> Iterator[Un
         yield Unread(path, "no key is named")
     nearest = max((_shared(each.evidence.path, path) for each in named), default=0)
     for each in named:
-        if _shared(each.evidence.path, path) == nearest and (missing := _why_unknown(each, index)) is not None:
-            yield missing
+        # The key of a disk encryption set is always the customer's, also of one that is in no list.
+        if _shared(each.evidence.path, path) == nearest and each.missing is not None and not each.set:
+            yield each.missing
 
 
 def _shared(path: str, other: str) -> int:
     """Return how many steps two paths share."""
     pairs = zip(path.split("."), other.split("."), strict=False)
     return len(list(takewhile(lambda pair: pair[0].lower() == pair[1].lower(), pairs)))
-
-
-def _why_unknown(named: NamedKey, index: "KeyIndex") -> Unread | None:
-    """Return why it is not known that a key exists; None where a vault of the scan is its own."""
-    if named.key is None or named.key.host == SAMPLE_VAULT:
-        return named.missing
-    try:
-        index.keys.vault(named.key, index)
-    except Unread as missing:
-        why = f"{missing.why}, so whether the key exists is not known"
-        return Unread(f"the vault {named.key.host}", why, missing.gap)
-    return None
 
 
 def own_principal(holder: Resource) -> str:

@@ -15,7 +15,6 @@ from scanner.evaluate.run import Evaluation
 from scanner.evaluate.trials import edited
 from scanner.model.ids import is_subscription, root_of, type_of
 from scanner.model.index import is_indexed
-from scanner.model.keys import SAMPLE_VAULT
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
@@ -24,9 +23,9 @@ from tests.rules.examples import Case
 FIELD_VALUES = {
     "YOUR_RANGE": "20.31.7.9/32",
     "ORIGIN": "https://portal.contoso.com",
-    "KEY_URI": f"https://{SAMPLE_VAULT}/keys/sample",
-    "KEY_VERSION_URI": f"https://{SAMPLE_VAULT}/keys/sample/0123456789abcdef0123456789abcdef",
-    "VAULT_URI": f"https://{SAMPLE_VAULT}/",
+    "KEY_URI": "https://vault.example/keys/sample",
+    "KEY_VERSION_URI": "https://vault.example/keys/sample/0123456789abcdef0123456789abcdef",
+    "VAULT_URI": "https://vault.example/",
     "KEY_NAME": "sample",
     "RESOURCE_GROUP": "rg-alerts",
     "ACTION_GROUP_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-alerts/providers/"
