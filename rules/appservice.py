@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
+from scanner.model.origins import is_any_website
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Read, ResourceType
@@ -511,7 +512,7 @@ def cors_any_origin(site: Resource, index: Index) -> Verdict:
     if not isinstance(origins, list):
         return Unknown(str(not_a_list(path)))
     seen = Evidence(path, origins, "the intended origins")
-    if "*" in origins:
+    if any(isinstance(each, str) and is_any_website(each) for each in origins):
         if value_at(cors, "supportCredentials") is not True:
             return Fail((seen,))
         more = Evidence("config/web properties.cors.supportCredentials", True, False)

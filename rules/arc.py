@@ -103,7 +103,7 @@ SOURCES = ("gitRepository", "bucket", "azureBlob", "ociRepository")
 
 
 def plain_source(configuration: Resource, index: Index) -> Verdict:
-    """Fail where a cluster fetches what it runs over HTTP."""
+    """Fail where a cluster pulls GitOps sources over HTTP."""
     found = [(name, configuration.get(f"{SPEC}.{name}")) for name in SOURCES]
     for name, each in found:
         if not is_absent(each) and not isinstance(each, dict):

@@ -6,6 +6,7 @@ from typing import Any
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
+from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
@@ -85,9 +86,10 @@ def insecure_sites(channel: Resource, index: Index) -> Verdict:
         origins = get_path(site, "trustedOrigins")
         if not is_absent(origins) and not is_list_of_texts(origins):
             raise not_a_list(f"{path}[].trustedOrigins")
-        if is_list_of_texts(origins) and any(same(each, "*") for each in origins):
-            seen = Evidence(f"{path}[].trustedOrigins", f"* for {_name(site)}", "the origins of your pages")
-            return Fail((seen,), "The trusted origins have *, which is every origin.")
+        if is_list_of_texts(origins) and any(map(is_any_website, origins)):
+            shown = next(each for each in origins if is_any_website(each))
+            seen = Evidence(f"{path}[].trustedOrigins", f"{shown} for {_name(site)}", "the origins of your pages")
+            return Fail((seen,), "The trusted origins include every website.")
     return Pass((Evidence(where, True),))
 
 

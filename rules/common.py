@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from scanner.model.exposure import Exposure, Hop, Level, Lock, Reach, Switch, grant, possible, replace
+from scanner.model.exposure import Auth, Exposure, Hop, Level, Lock, Reach, Switch, grant, possible, replace
 from scanner.model.ids import subnet_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.remedy import Remedy
-from scanner.model.resource import Resource
+from scanner.model.resource import Children, Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, injection_subnet
@@ -22,6 +22,17 @@ def host(resource: Resource, path: str) -> str:
 def child_evidence(child: Resource, where: str, path: str, expected: object = None) -> Evidence:
     """Return the evidence for the value below a path of a child; `where` is the child's path below its parent."""
     return replace(child.evidence(path, expected), path=f"{where} {path}")
+
+
+def listed_logins(logins: Switch, children: Children, read: Read, path: str) -> Lock | None:
+    """Return the authentication lock of a switch that a list has at `path`; None where the list is empty."""
+    for each in children:
+        seen = child_evidence(each, f"{read.path}/{each.name}", path, True)
+        level = logins.level(seen.value)
+        if level is None:
+            return possible(Auth.shared, unknown_value(seen.path), seen)
+        return grant(level, seen, description=logins.descriptions[Auth.shared] if level is Auth.shared else "")
+    return None
 
 
 def rows(resource: Resource, path: str) -> list[Any]:
@@ -122,6 +133,8 @@ def perhaps_off(reach: Lock, on: Lock, level: Level, what: str) -> Lock:
 # What is stopped (decision 0048)
 
 STOPPED = "stopped: would be reachable when started, so it is rated one step lower"
+NOT_FORWARDING = "it is stopped, and forwards nothing"
+"""Why a rule on what a gateway or a CDN endpoint forwards does not apply."""
 
 
 def when_started(exposure: Exposure, *seen: Evidence) -> Exposure:

@@ -117,6 +117,13 @@ def without_filter(account: Resource) -> str | None:
     return "its virtual network filter is off, so virtual network rules are not used"
 
 
+def periodic_backup(account: Resource, index: Index) -> Verdict:
+    """Fail where an account has periodic backups alone. The API for Cassandra has no others."""
+    if "enablecassandra" in (capabilities(account) or []):
+        return NotApplicable("the API for Cassandra supports no continuous backup")
+    return check_value(account, "properties.backupPolicy.type", good=("Continuous",), bad=("Periodic",))
+
+
 def capabilities(account: Resource) -> list[str] | None:
     """Return the names of the account's capabilities in lower case; None where the response does not include them."""
     value = account.get("properties.capabilities")

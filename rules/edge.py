@@ -35,7 +35,7 @@ from scanner.model.verdict import (
 )
 
 from . import network
-from .common import rows
+from .common import NOT_FORWARDING, rows
 
 
 def is_cdn(profile: Resource) -> bool:
@@ -191,6 +191,35 @@ def route_plain_http(route: Resource, index: Index) -> Verdict:
     return Pass(seen) if gap is None else unknown(gap, evidence=seen)
 
 
+NAME_CHECK = "properties.enforceCertificateNameCheck"
+
+
+def origin_name_unchecked(origin: Resource, index: Index) -> Verdict:
+    """Fail where Front Door does not check the name of the certificate of an origin that it calls."""
+    if same(origin.get(STATE), "Disabled"):
+        return NotApplicable(DISABLED)
+    verdict = check_value(origin, NAME_CHECK, good=(True,), bad=(False,))
+    if isinstance(verdict, Fail) and not _is_called(origin):
+        return NotApplicable("no enabled route leads to its origin group")
+    return verdict
+
+
+def _is_called(origin: Resource) -> bool:
+    """Return whether a live route may lead to an origin: by its origin group, or by a rule, which may name another."""
+    profile, group = origin.bundle.top, origin.key.rpartition("/origins/")[0]
+    if profile is None:
+        return True
+    try:
+        routes, gap = live_routes(profile)
+    except Unread:
+        return True
+    for _, route in routes:
+        named = known_text(route.body, "properties.originGroup.id")
+        if not named or id_key(named) == group or route.get(SETS) != []:
+            return True
+    return gap is not None
+
+
 OVERRIDE = "parameters.originGroupOverride.forwardingProtocol"
 
 
@@ -330,9 +359,6 @@ HTTP_ALLOWED = "properties.isHttpAllowed"
 DELIVERY = "properties.deliveryPolicy.rules"
 
 
-STOPPED = "it is stopped"
-
-
 def is_stopped(endpoint: Resource) -> bool:
     """Return whether a CDN endpoint serves no one (azure-mgmt-cdn, EndpointResourceState)."""
     return same(endpoint.get("properties.resourceState"), "Stopped")
@@ -341,7 +367,7 @@ def is_stopped(endpoint: Resource) -> bool:
 def cdn_plain_http(endpoint: Resource, index: Index) -> Verdict:
     """Fail where an endpoint serves HTTP and no delivery rule redirects every such request, or a rule leads to HTTP."""
     if is_stopped(endpoint):
-        return NotApplicable(STOPPED)
+        return NotApplicable(NOT_FORWARDING)
     value, seen = endpoint.get(HTTP_ALLOWED), endpoint.evidence(HTTP_ALLOWED, False)
     delivery = known_objects(endpoint.body, DELIVERY)
     if endpoint.has("properties.deliveryPolicy"):

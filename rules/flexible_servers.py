@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 
+from scanner.model.checks import check_child, check_value
+from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
+from scanner.model.verdict import Pass, Verdict, unknown
 from scanner.reach.firewall import Firewall, RuleList
 
 from . import common
+from .tables.server_parameters import pending_restart
 
 PUBLIC_NETWORK_ACCESS = "properties.network.publicNetworkAccess"
 # azure-mgmt-postgresqlflexibleservers and azure-mgmt-mysqlflexibleservers ServerState.
@@ -31,6 +35,19 @@ def acl(rules: Read, name: str, source: str) -> Firewall:
         zero=True,
         injected=(SUBNET,),
     )
+
+
+def in_effect(server: Resource, index: Index, *, read: Read, good: tuple[str, ...], bad: tuple[str, ...]) -> Verdict:
+    """Fail where a parameter has a bad value; a good one passes once it is in effect."""
+
+    def fact(parameter: Resource) -> Verdict:
+        verdict = check_value(parameter, "properties.value", good=good, bad=bad)
+        if not isinstance(verdict, Pass):
+            return verdict
+        missing = pending_restart(parameter)
+        return verdict if missing is None else unknown(missing, evidence=verdict.evidence)
+
+    return check_child(server.child(read), read, fact)
 
 
 def named(*names: str) -> Callable[[Resource], bool]:

@@ -8,7 +8,7 @@ from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
 from scanner.model.dates import seconds_of
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same, spelled
+from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, ResourceType
 from scanner.model.verdict import (
@@ -268,6 +268,25 @@ def _routes(hub: Resource) -> list[tuple[str, Any]]:
     return found
 
 
+ROUTES = "properties.routing.routes"
+
+
+def _used(hub: Resource) -> set[str] | None:
+    """Return the names (lower case) of the endpoints that a route which is not disabled sends to; None where all count,
+    because Azure did not return the routes.
+
+    iot-hub/iot-hub-devguide-messages-d2c: an endpoint gets what a route sends to it.
+    """
+    if is_absent(hub.get(ROUTES)):
+        return None
+    fallback = hub.get("properties.routing.fallbackRoute")
+    every = [*hub.objects(ROUTES), *([] if is_absent(fallback) else [fallback])]
+    names = [get_path(each, "endpointNames") for each in every if not same(get_path(each, "isEnabled"), False)]
+    if not all(is_list_of_texts(each) for each in names):
+        return None
+    return {name.lower() for each in names for name in each}
+
+
 def key_based_routes(hub: Resource, index: Index) -> Verdict:
     """Fail where the hub sends messages or files with a connection string: a key that it stores.
 
@@ -303,8 +322,9 @@ def _name(entry: Any) -> str:
 
 
 def routes_outside(hub: Resource, index: Index) -> Verdict:
-    """Fail where a routing endpoint is in an external subscription."""
-    routes = _routes(hub)
+    """Fail where a routing endpoint that a route uses is in an external subscription."""
+    used = _used(hub)
+    routes = [(path, each) for path, each in _routes(hub) if used is None or _name(each).lower() in used]
     if not routes:
         return NotApplicable("it routes messages to its built-in endpoint alone")
     others: list[str] = []

@@ -1,6 +1,6 @@
 """Event Hubs, Service Bus and Relay: namespaces with a rule set, shared access keys, and authorization rules."""
 
-from scanner.model.exposure import Switch
+from scanner.model.exposure import Auth, Switch, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Cause
@@ -11,6 +11,12 @@ from scanner.reach.firewall import Firewall, RuleList
 
 from .common import DISABLE_LOCAL_AUTH, host, in_tier, local_auth
 
+NAMESPACE_KEYS = grant(
+    Auth.shared,
+    Evidence("shared access keys", "cannot be disabled on a namespace"),
+    description="accepts shared access keys, which cannot be disabled on a namespace",
+)
+"""The authentication lock of services whose namespaces have no switch for keys."""
 RIGHTS = "properties.rights"
 ROOT = "RootManageSharedAccessKey"
 TIERS = ("Basic", "Standard", "Premium")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import text_at
+from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
@@ -12,6 +12,7 @@ from scanner.reach.firewall import firewall
 
 from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
+from .tables.server_parameters import pending_restart
 
 SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
@@ -51,7 +52,10 @@ def authentication(server: Resource) -> Lock:
         return possible(Auth.shared, missing)
     if parameter is None:
         return possible(Auth.shared, Unread(ENTRA_ONLY.path, "Azure reports that it does not exist"))
-    return LOGINS.lock(parameter)
+    pending = pending_restart(parameter) if same(parameter.get(LOGINS.path), "ON") else None
+    return (
+        LOGINS.lock(parameter) if pending is None else possible(Auth.shared, pending, parameter.evidence(LOGINS.path))
+    )
 
 
 @SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY), ports={"*": ("tcp/3306",)})
@@ -77,5 +81,6 @@ def old_tls(server: Resource, index: Index) -> Verdict:
     if any(each in ("tlsv1", "tlsv1.0", "tlsv1.1") for each in versions):
         return Fail((seen,))
     if all(each in ("tlsv1.2", "tlsv1.3") for each in versions):
-        return Pass((seen,))
+        pending = pending_restart(parameter)
+        return Pass((seen,)) if pending is None else unknown(pending, evidence=(seen,))
     return unknown(unknown_value(seen.path, value), evidence=(seen,))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.checks import check_value
 from scanner.model.ids import name_of as id_name
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, known_text, same, spelled, value_at
@@ -33,7 +34,7 @@ from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
 from . import apim
-from .common import rows
+from .common import NOT_FORWARDING, rows
 from .gateway_tls import main_tls, old_policies, profile_tls
 
 API = "2025-09-01"
@@ -246,6 +247,19 @@ FLOW_LOGS = "Microsoft.Network/networkWatchers/flowLogs"
 LOGS = "properties.flowLogs"
 
 
+def without_ddos_plan(network: Resource, index: Index) -> Verdict:
+    """Fail where a network has no DDoS protection plan, or has one and does not use it."""
+    switch, plan = "properties.enableDdosProtection", "properties.ddosProtectionPlan.id"
+    verdict = check_value(network, switch, good=(True,), bad=(False,), absent=False)
+    if not isinstance(verdict, Pass):
+        return verdict
+    if network.text(plan):
+        return Pass((*verdict.evidence, network.evidence(plan)))
+    if network.api_version_unknown:
+        raise absent_at_unknown_version(plan)
+    return Fail((network.evidence(plan, "a plan"),), "Protection is enabled without a plan.")
+
+
 def without_flow_logs(network: Resource, index: Index) -> Verdict:
     """Fail where no enabled flow log covers a network: neither one of its own, nor one of every subnet's group."""
     own, own_missing = _enabled_logs(network.objects(LOGS), index)
@@ -352,8 +366,15 @@ def named_part(gateway: Resource, path: str, name: str) -> Any:
     return found
 
 
+def is_stopped(gateway: Resource) -> bool:
+    """Return whether an application gateway forwards nothing (azure-mgmt-network, ApplicationGatewayOperationalState)."""
+    return same(gateway.get("properties.operationalState"), "Stopped")
+
+
 def gateway_plain_http(gateway: Resource, index: Index) -> Verdict:
     """Fail where a listener for HTTP leads to anything but a redirect to HTTPS. One without a rule serves nothing."""
+    if is_stopped(gateway):
+        return NotApplicable(NOT_FORWARDING)
     rules = rows(gateway, ROUTING)
     path = f"{LISTENERS}[].properties.protocol"
     open_ones, unread, seen = [], [], []

@@ -2,14 +2,15 @@
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
+from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, breadth, parse, union
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, known_text, same, text_at, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
-from scanner.reach.networks import fabric_of, key_of
+from scanner.reach.networks import RouteTable, fabric_of, key_of
 from scanner.reach.port_ranges import ALL_PORTS, BadPort, merged, ports, protocols
+from scanner.reach.routes import parsed_addresses
 
 from .common import rows
 
@@ -233,7 +234,9 @@ def _may_call_out(subnet: Any, index: Index) -> bool:
         found = fabric_of(index).tables.get(key_of(table))
         if found is None:
             raise index.missing_in("Microsoft.Network/routeTables", table) or Unread(table, "not collected")
-        if found.default:
+        if not _goes_out(found, index):
+            if found.unclear:
+                raise Unread(table, found.unclear)
             return False
     id = known_text(subnet, "properties.networkSecurityGroup.id")
     if not id:
@@ -246,7 +249,7 @@ def _may_call_out(subnet: Any, index: Index) -> bool:
         if not each.inbound and not each.allow and _denies_internet(each):
             if unread:
                 raise Unread(RULES, f"not understood: {', '.join(unread[:3])}")
-            return _allowed_before(each, found_rules)
+            return _allowed_before(each, found_rules, index)
     return True
 
 
@@ -267,15 +270,30 @@ def _all(side: Side) -> bool:
     )
 
 
-def _allowed_before(deny: Filter, found: list[Filter]) -> bool:
-    """Return whether an earlier rule allows the internet as a whole. One that names addresses or services is a choice."""
-    return any(
-        not each.inbound
-        and each.allow
-        and each.priority < deny.priority
-        and (each.destination.addresses.covers(parse("0.0.0.0/0")) or "internet" in each.destination.names)
-        for each in found
-    )
+def _allowed_before(deny: Filter, found: list[Filter], index: Index) -> bool:
+    """Return whether earlier rules allow the internet as a whole. Those that name addresses or services are a choice."""
+    earlier = [each for each in found if not each.inbound and each.allow and each.priority < deny.priority]
+    if any("internet" in each.destination.names for each in earlier):
+        return True
+    return _is_internet(union(each.destination.addresses for each in earlier), index)
+
+
+EVERYWHERE = parse("0.0.0.0/0")
+
+
+def _goes_out(table: RouteTable, index: Index) -> bool:
+    """Return whether the routes of a table lead to the internet as a whole: the longest prefix decides."""
+    rest, out = EVERYWHERE, NO_ADDRESSES
+    known = ((each, addresses) for each in table.routes for addresses in parsed_addresses(each.prefix))
+    for route, addresses in sorted(known, key=lambda each: each[1].size(4)):
+        if same(route.hop, "Internet"):
+            out |= addresses & rest
+        rest -= addresses
+    return _is_internet(out | rest, index)
+
+
+def _is_internet(addresses: AddressSet, index: Index) -> bool:
+    return breadth(addresses & EVERYWHERE, index.networks, index.wide_ipv4, index.wide_ipv6) == "internet"
 
 
 # DDoS protection of a single address

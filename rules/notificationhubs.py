@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse
-from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant
+from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS_ONLY, ResourceType
-from scanner.model.verdict import Evidence, Unread, not_a_list, unknown_value
+from scanner.model.verdict import Unread, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses
 
 from .common import host
+from .messaging import NAMESPACE_KEYS
 
 # pnsCredentials are secrets: no rule reads them, so no snapshot keeps them.
 NAMESPACE = ResourceType("Microsoft.NotificationHubs/namespaces", api="2023-09-01")
@@ -33,16 +34,11 @@ PUBLIC = f"{ACLS}.publicNetworkRule.rights"
 
 @NAMESPACE.endpoints(data=("hubs",), ports=HTTPS_ONLY)
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
-    keys = grant(
-        Auth.shared,
-        Evidence("shared access keys", "cannot be disabled on a namespace"),
-        description="accepts shared access keys, which cannot be disabled on a namespace",
-    )
     yield Exposure(
         "hubs",
         "data",
         firewall(namespace, index, SWITCH, rights_lock(namespace, index)),
-        keys,
+        NAMESPACE_KEYS,
         display_name="The Notification Hubs namespace",
         address=host(namespace, "properties.serviceBusEndpoint"),
         counts_as_closed_up_to=Reach.selected,

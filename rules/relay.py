@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, grant, replace, unread
+from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, replace, unread
 from scanner.model.index import Index
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS, ResourceType
-from scanner.model.verdict import Evidence
 from scanner.reach.firewall import firewall
 
 from .common import host
-from .messaging import acl, rule_set_of
+from .messaging import NAMESPACE_KEYS, acl, rule_set_of
 
 # Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
 NAMESPACE = ResourceType("Microsoft.Relay/namespaces", api="2026-01-01")
@@ -56,16 +55,11 @@ SUBJECTS = (
 )
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     reach, address = firewall(namespace, index, ACL), host(namespace, "properties.serviceBusEndpoint")
-    keys = grant(
-        Auth.shared,
-        Evidence("shared access keys", "cannot be disabled on a namespace"),
-        description="accepts shared access keys, which cannot be disabled on a namespace",
-    )
     yield Exposure(
         "relay",
         "data",
         reach,
-        keys,
+        NAMESPACE_KEYS,
         display_name="The Relay namespace",
         address=address,
         counts_as_closed_up_to=Reach.selected,

@@ -8,7 +8,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTPS_ONLY, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import by_perimeter, host, local_auth, moved
+from .common import by_perimeter, host, local_auth, moved, unless_running
 
 SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
@@ -43,7 +43,7 @@ MOVE = "The free tier has neither IP rules nor private endpoints: recreate the i
 @SERVICE.endpoints(data=("search",), reads=(PERIMETERS,), ports=HTTPS_ONLY)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(service)
-    yield Exposure(
+    made = Exposure(
         "search",
         "data",
         firewall(service, index, ACL),
@@ -52,3 +52,5 @@ def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
         address=host(service, "properties.endpoint"),
         remedies=moved(service, WITHOUT_FIREWALL, MOVE),
     )
+    # azure-mgmt-search SearchServiceStatus: a stopped service is in a subscription that is disabled.
+    yield unless_running(made, service, "properties.status")

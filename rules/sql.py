@@ -25,7 +25,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.perimeters import perimeters
 
-from .common import by_perimeter, child_evidence, secured_by_perimeter, unless_running
+from .common import by_perimeter, listed_logins, secured_by_perimeter, unless_running
 
 API = "2025-01-01"
 # Azure/azure-rest-api-specs, Servers_List and ManagedInstances_List: $expand, "The child resources to include in the
@@ -114,12 +114,9 @@ def authentication(top: Resource, only: Read) -> Lock:
         return LOGINS.lock(top)
     description = LOGINS.descriptions[Auth.shared]
     children = top.children(only)
-    for each in children:
-        seen = child_evidence(each, f"{only.path}/{each.name}", "properties.azureADOnlyAuthentication", True)
-        level = LOGINS.level(seen.value)
-        if level is None:
-            return possible(Auth.shared, unknown_value(seen.path), seen)
-        return grant(level, seen, description=description if level is Auth.shared else "")
+    listed = listed_logins(LOGINS, children, only, "properties.azureADOnlyAuthentication")
+    if listed is not None:
+        return listed
     if children.gap is not None and (children.gap.gap or top.has("properties.administrators")):
         return possible(Auth.shared, children.gap, top.evidence(ENTRA_ONLY, True))
     # Entra-only needs an Entra administrator: without any sign of one, only passwords remain.

@@ -13,7 +13,7 @@ from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop
 
-from .common import host
+from .common import host, unless_running
 
 AGENT = ResourceType("Microsoft.App/agents", api="2026-01-01")
 MODE = "properties.actionConfiguration.mode"
@@ -30,7 +30,7 @@ ROLES = "Keep the roles on the agent to those who need it, and its run mode at R
 def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
     hop = Hop("switch", "Public network access", "an agent has no network settings", allows=True)
     open_ = grant(Reach.internet, OPEN)
-    yield Exposure(
+    made = Exposure(
         "agent",
         "admin",
         replace(open_, hops=(source_hop(open_), hop)),
@@ -41,6 +41,7 @@ def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
         justification=NO_NETWORK,
         remedies={"network": Remedy(steps=(ROLES,), tier=True)},
     )
+    yield unless_running(made, agent, "properties.powerState")
 
 
 def acts_alone(agent: Resource, index: Index) -> Verdict:

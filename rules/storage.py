@@ -150,13 +150,28 @@ KEYS = ACCOUNT.local_auth(
 )
 
 
+KEYED = ("blob", "file", "queue", "table")
+
+
+def _switch_of(service: str) -> str:
+    """Return the path of the newer switch of account keys, that of one service."""
+    return f"properties.allowSharedKeyAccessForServices.{service}.enabled"
+
+
+def refuses_keys(account: Resource, services: tuple[str, ...] = KEYED) -> bool:
+    """Return whether none of these services accepts account keys. A service whose switch is on may: see `keys`."""
+    off = same(account.get(KEYS.path), False)
+    values = [account.get(_switch_of(each)) for each in services]
+    return all(same(each, False) or (off and is_absent(each)) for each in values)
+
+
 def keys(account: Resource, service: str) -> Lock:
     """Return the authentication lock of a service.
 
     The account's switch sets it; the newer switch of the service can restrict it. Nothing documents which one wins where
     the service's is on and the account's is off."""
     lock = KEYS.lock(account)
-    path = f"properties.allowSharedKeyAccessForServices.{'blob' if service == 'dfs' else service}.enabled"
+    path = _switch_of("blob" if service == "dfs" else service)
     value = account.get(path)
     if is_absent(value):
         return lock
@@ -473,7 +488,7 @@ def unlimited_sas(account: Resource, index: Index) -> Verdict:
 
     azure-mgmt-storage ExpirationAction: Log is for audits, and Block denies a SAS that does not keep to the period.
     """
-    if same(account.get("properties.allowSharedKeyAccess"), False):
+    if refuses_keys(account):
         return NotApplicable("shared keys are disabled, so user delegation SAS alone work, for at most 7 days")
     period, action = account.get(SAS_PERIOD), account.get(SAS_ACTION)
     seen = account.evidence(SAS_PERIOD, "a period such as 7.00:00:00")

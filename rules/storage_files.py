@@ -24,7 +24,6 @@ from scanner.model.verdict import (
 from . import storage
 
 ACCOUNT, FILE_SERVICE = storage.ACCOUNT, storage.FILE_SERVICE
-KEYS = "properties.allowSharedKeyAccess"
 DIRECTORY = "properties.azureFilesIdentityBasedAuthentication.directoryServiceOptions"
 NO_FILES = "the account has no file service"
 
@@ -50,7 +49,7 @@ CHANNEL = SmbSetting(
 
 def accepts_weak(account: Resource, index: Index, *, setting: SmbSetting) -> Verdict:
     """Fail where the file service accepts a weak value of a setting of SMB."""
-    if setting is SIGN_IN and same(account.get(KEYS), False):
+    if setting is SIGN_IN and storage.refuses_keys(account, ("file",)):
         return NotApplicable("account keys are refused, and NTLMv2 signs in with one")
     if setting is TICKETS:
         directory = account.get(DIRECTORY)
@@ -88,7 +87,7 @@ def old_keys(account: Resource, index: Index) -> Verdict:
 
     storage/common/storage-account-keys-manage: a key without a time of creation was not renewed since Azure keeps it.
     """
-    if same(account.get(KEYS), False):
+    if storage.refuses_keys(account):
         return NotApplicable("account keys are refused")
     now, period = seconds_of(index.taken), account.get(PERIOD)
     days = YEAR if is_absent(period) else period

@@ -12,7 +12,7 @@ from scanner.model.resource_type import HTTPS, Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import child_evidence, host
+from .common import child_evidence, host, listed_logins
 from .tables.resource_logs import AUDIT, judged
 
 WORKSPACE = ResourceType("Microsoft.Synapse/workspaces", api="2021-06-01")
@@ -61,12 +61,9 @@ def logins(workspace: Resource) -> Lock:
         return LOGINS.lock(workspace)
     description = LOGINS.descriptions[Auth.shared]
     children = workspace.children(ENTRA_ONLY)
-    for each in children:
-        seen = child_evidence(each, f"{ENTRA_ONLY.path}/{each.name}", ONLY, True)
-        level = LOGINS.level(seen.value)
-        if level is None:
-            return possible(Auth.shared, unknown_value(seen.path), seen)
-        return grant(level, seen, description=description if level is Auth.shared else "")
+    listed = listed_logins(LOGINS, children, ENTRA_ONLY, ONLY)
+    if listed is not None:
+        return listed
     if children.gap is not None:
         return possible(Auth.shared, children.gap, workspace.evidence(ONLY, True))
     return grant(Auth.shared, workspace.evidence(ONLY, True), description=description)

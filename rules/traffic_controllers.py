@@ -9,7 +9,17 @@ from scanner.model.json_paths import is_absent, text_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
-from scanner.model.verdict import Evidence, Fail, Unread, Verdict, not_returned, unknown, unknown_value
+from scanner.model.verdict import (
+    Evidence,
+    Fail,
+    NotApplicable,
+    Pass,
+    Unread,
+    Verdict,
+    not_returned,
+    unknown,
+    unknown_value,
+)
 from scanner.reach.sources import source_hop
 
 from .waf_effect import GATEWAY_POLICY
@@ -45,9 +55,12 @@ def endpoints(controller: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def without_waf(controller: Resource, index: Index) -> Verdict:
-    """Fail where no security policy names a WAF policy, or one names a policy that does not block. Which routes use
-    one is in Kubernetes.
+    """Fail where no security policy names a WAF policy, or one names a policy that does not block. With one that blocks
+    it is not known whether each route uses it, because the routes are in Kubernetes.
     """
+    frontends = controller.children(FRONTENDS)
+    if not list(frontends) and frontends.gap is None:
+        return NotApplicable("it has no frontend")
     found = controller.children(POLICIES)
     values = {each.name: each.get(WAF) for each in found}
     strange = [value for value in values.values() if not is_absent(value) and not isinstance(value, str)]
@@ -61,7 +74,11 @@ def without_waf(controller: Resource, index: Index) -> Verdict:
         return unknown(unknown_value(path, strange[0]))
     if named and len(named) < len(values):
         return unknown(not_returned(path))
-    return verdict if named else Fail((Evidence("securityPolicies", list(values), "one with a WAF policy"),))
+    if not named:
+        return Fail((Evidence("securityPolicies", list(values), "one with a WAF policy"),))
+    if not isinstance(verdict, Pass):
+        return verdict
+    return unknown(Unread("the routes that use the WAF policy", IN_KUBERNETES.why), evidence=verdict.evidence)
 
 
 NOTHING = Cause("")

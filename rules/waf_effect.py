@@ -37,12 +37,15 @@ RULE_SETS = "properties.managedRules.managedRuleSets"
 STANDARD = "Standard_AzureFrontDoor"
 """The tier of Front Door without managed rules: web-application-firewall/afds/afds-overview."""
 ATTACKS = ("owasp", "microsoft_defaultruleset", "defaultruleset")
-"""The types of managed rule sets against attacks; the others are against bots and floods."""
+"""The types of managed rule sets against attacks."""
+OTHERS = ("microsoft_botmanagerruleset", "botprotection", "microsoft_httpddosruleset")
+"""Those against bots and floods alone."""
 
 DISABLED = "is disabled"
 ONLY_DETECTS = "is in detection mode, which logs attacks and allows them"
 ONLY_LOGS = "has a managed rule set whose action is Log"
 NO_RULES = "has no rule that blocks"
+NO_ATTACK_RULES = "has managed rules against bots and floods alone"
 
 
 def is_front(policy: Resource) -> bool:
@@ -91,9 +94,14 @@ def _managed(policy: Resource, has_own: bool, seen: tuple[Evidence, ...]) -> Ver
             return Fail((Evidence(f"{RULE_SETS}[].ruleSetAction", action, "Block"),), ONLY_LOGS)
         if not is_absent(action) and not is_one(action, ("Block", "Redirect", "Log")):
             raise unknown_value(f"{RULE_SETS}[].ruleSetAction", action)
-    if not sets and not has_own:
-        return Fail((Evidence(RULE_SETS, [], "a managed rule set, or a custom rule that blocks"),), NO_RULES)
-    return Pass(seen)
+    kinds = [str(value_at(each, "ruleSetType")) for each in sets]
+    if has_own or any(kind.lower() in ATTACKS for kind in kinds):
+        return Pass(seen)
+    strange = [kind for kind in kinds if kind.lower() not in OTHERS]
+    if strange:
+        raise unknown_value(f"{RULE_SETS}[].ruleSetType", strange[0])
+    expected = "a managed rule set against attacks, or a custom rule that blocks"
+    return Fail((Evidence(RULE_SETS, kinds, expected),), NO_ATTACK_RULES if kinds else NO_RULES)
 
 
 GATEWAY_BLOCKS = ("Block", "JSChallenge")

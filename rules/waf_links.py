@@ -35,7 +35,7 @@ from scanner.model.verdict import (
 )
 
 from . import network
-from .common import find, rows
+from .common import NOT_FORWARDING, find, rows
 from .edge import classic_live_rules, domains_of, forwards, live_routes
 from .network import LISTENERS, ROUTING, name_in, reference
 from .waf_effect import FRONT_POLICY, GATEWAY_POLICY, corrected, effect
@@ -50,12 +50,14 @@ class Published(NamedTuple):
     """One thing that forwards requests, and the id of the policy that applies to it ("" without one).
 
     `fault`: why nothing blocks there, "" where something does; None leaves it to the policy. `causes`: of this fault.
+    `doubt`: why it is not known whether the policy applies.
     """
 
     name: str
     policy: str
     fault: str | None = None
     causes: tuple[Cause, ...] = ()
+    doubt: Unread | None = None
 
 
 def protected(found: Iterable[Published], type: str, index: Index, attach: Cause) -> Verdict:
@@ -83,6 +85,8 @@ def protected(found: Iterable[Published], type: str, index: Index, attach: Cause
             causes.update((cause.key(), cause) for cause in corrected(policy, verdict.message))
         elif isinstance(verdict, Unknown):
             unclear.append(Unread(f"the WAF policy {policy.name}", verdict.why))
+        elif each.doubt is not None:
+            unclear.append(each.doubt)
     if faults:
         listed = [f"{name}: {fault}" for name, fault in faults.items()]
         told = "; ".join(listed[:_MOST]) + (f"; and {len(listed) - _MOST} more" if len(listed) > _MOST else "")
@@ -99,12 +103,15 @@ _MOST = 3
 
 POLICY_ID = "properties.firewallPolicy.id"
 LEGACY = "properties.webApplicationFirewallConfiguration"
+LEGACY_OFF = "the gateway's own configuration is disabled"
 LEGACY_DETECTS = "the gateway's own configuration is in detection mode"
-PREVENT = Cause(
-    "",
-    f"{LEGACY}.firewallMode",
-    value="Prevention",
-    command="az network application-gateway update --ids {cause} --set webApplicationFirewallConfiguration.firewallMode=Prevention",
+PREVENT = (
+    "az network application-gateway update --ids {cause} --set webApplicationFirewallConfiguration.enabled=true "
+    "webApplicationFirewallConfiguration.firewallMode=Prevention"
+)
+CORRECT_LEGACY = (
+    Cause("", f"{LEGACY}.enabled", value=True, command=PREVENT),
+    Cause("", f"{LEGACY}.firewallMode", value="Prevention", command=PREVENT),
 )
 """A policy that differs from the configuration is refused without forceFirewallPolicyAssociation (azure-mgmt-network)."""
 WITH_WAF = ("WAF", "WAF_v2")
@@ -123,6 +130,12 @@ REPLACE = Cause(
         "Replace the gateway by one of the tier WAF_v2: its own tier has no web application firewall, and cannot be changed.",
     ),
 )
+REPLACE_VERSION_1 = Cause(
+    "",
+    "properties.sku",
+    words=("Replace the gateway by one of the tier WAF_v2: the tier WAF takes no WAF policy.",),
+)
+"""web-application-firewall/ag/upgrade-ag-waf-policy: WAF policies need WAF_v2."""
 
 
 def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
@@ -131,6 +144,8 @@ def gateway_without_waf(gateway: Resource, index: Index) -> Verdict:
     web-application-firewall/ag/policy-overview: the policy of a path comes before that of its listener, and that
     before the gateway's.
     """
+    if network.is_stopped(gateway):
+        return NotApplicable(NOT_FORWARDING)
     public = public_frontends(gateway)
     if not public:
         return NotApplicable("it has no public frontend")
@@ -191,14 +206,18 @@ def _under(gateway: Resource, name: str, policy: str) -> Published:
     if policy:
         return Published(name, policy)
     fault = _legacy(gateway)
-    return Published(name, "", fault, (PREVENT,) if fault == LEGACY_DETECTS else ())
+    if fault in (LEGACY_OFF, LEGACY_DETECTS):
+        return Published(name, "", fault, CORRECT_LEGACY)
+    return Published(name, "", fault, () if same(tier, "WAF_v2") else (REPLACE_VERSION_1,))
 
 
 def _legacy(gateway: Resource) -> str:
     """Return why the configuration of a gateway without a policy blocks nothing. Raises Unread where that is not known."""
     switch, mode = f"{LEGACY}.enabled", f"{LEGACY}.firewallMode"
-    if is_absent(gateway.get(LEGACY)) or same(gateway.get(switch), False):
+    if is_absent(gateway.get(LEGACY)):
         return NO_POLICY
+    if same(gateway.get(switch), False):
+        return LEGACY_OFF
     if not same(gateway.require(switch), True):
         raise unknown_value(switch, gateway.get(switch))
     if same(gateway.get(mode), "Detection"):
@@ -264,11 +283,17 @@ ATTACH_TO_DOMAIN = Cause(
 
 
 class Association(NamedTuple):
-    """What a security policy ties together: a WAF policy, domains (ids in lower case) and path patterns."""
+    """What a security policy ties together: a WAF policy, domains (ids in lower case) and path patterns.
+
+    `inactive`: those of the domains for which Azure says that the association is not active. `doubt`: why it is not known
+    whether the policy applies at all.
+    """
 
     policy: str
     domains: frozenset[str]
     patterns: tuple[str, ...]
+    inactive: frozenset[str]
+    doubt: Unread | None
 
 
 def profile_without_waf(profile: Resource, index: Index) -> Verdict:
@@ -302,14 +327,28 @@ def _associations(policy: Resource) -> Iterator[Association]:
         raise unknown_value("securityPolicies[].properties.parameters.type", kind)
     waf = policy.text(f"{parameters}.wafPolicy.id")
     policy.require(f"{parameters}.associations")
+    doubt = _not_deployed(policy)
     for each in policy.objects(f"{parameters}.associations"):
         patterns = value_at(each, "patternsToMatch")
         if not is_list_of_texts(patterns):
             raise not_a_list(f"securityPolicies[].{parameters}.associations[].patternsToMatch")
-        domains = [known_text(one, "id") for one in known_objects(each, "domains")]
+        named = known_objects(each, "domains")
+        domains = [known_text(one, "id") for one in named]
         if not all(domains):
             raise malformed(f"securityPolicies[].{parameters}.associations[].domains")
-        yield Association(waf, frozenset(id_key(one) for one in domains), tuple(patterns))
+        inactive = frozenset(id_key(known_text(one, "id")) for one in named if same(value_at(one, "isActive"), False))
+        yield Association(waf, frozenset(id_key(one) for one in domains), tuple(patterns), inactive, doubt)
+
+
+def _not_deployed(policy: Resource) -> Unread | None:
+    """Return that Azure could not apply a security policy (azure-mgmt-cdn, DeploymentStatus, AfdProvisioningState).
+
+    A deployment that is NotStarted says nothing: recorded profiles in use have it.
+    """
+    for path in ("properties.deploymentStatus", "properties.provisioningState"):
+        if same(policy.get(path), "Failed"):
+            return Unread(f"securityPolicies/{policy.name} {path}", "Failed, so whether it applies is not known")
+    return None
 
 
 def _on_domain(route: Resource, domain: str, host: str, found: list[Association]) -> Iterator[Published]:
@@ -325,7 +364,9 @@ def _on_domain(route: Resource, domain: str, host: str, found: list[Association]
             return
     for association in mine:
         if any(covers(one, each) or covers(each, one) for one in association.patterns for each in patterns):
-            yield Published(name, association.policy)
+            inactive = Unread(f"the association of {name}", "Azure says that it is not active")
+            doubt = inactive if domain in association.inactive else association.doubt
+            yield Published(name, association.policy, doubt=doubt)
 
 
 def covers(wide: str, narrow: str) -> bool:

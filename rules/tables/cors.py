@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from scanner.model.checks import check_child
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
+from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read
 from scanner.model.severity import Severity
@@ -78,7 +79,7 @@ def _list(holder: Resource, origins: Origins) -> Verdict:
     found = _origins(value, is_text=False)
     if found is None:
         return unknown(not_a_list(origins.path), evidence=(seen,))
-    if ANY not in found:
+    if not any(map(is_any_website, found)):
         return Pass((seen,)) if found else NotApplicable(NONE)
     if not origins.credentials or holder.get(origins.credentials) is not True:
         return Fail((seen,))
@@ -96,7 +97,7 @@ def _rules(holder: Resource, origins: Origins) -> Verdict:
     found = [(get_path(each, path), _origins(get_path(each, path), is_text=origins.is_text)) for each in entries]
     named = [origin for _, each in found for origin in each or ()]
     seen = Evidence(origins.path, named, INTENDED)
-    if ANY in named:
+    if any(map(is_any_website, named)):
         return Fail((seen,))
     strange = next((value for value, each in found if each is None), None)
     if any(each is None for _, each in found):

@@ -18,6 +18,17 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
+PENDING = "properties.isConfigPendingRestart"
+
+
+def pending_restart(parameter: Resource) -> Unread | None:
+    """Return that a parameter has its value from the next restart on only; None where it is in effect."""
+    if not same(parameter.get(PENDING), True):
+        return None
+    return Unread(
+        f"configurations/{parameter.name.rsplit('/', 1)[-1]} {PENDING}", "it takes effect at the next restart"
+    )
+
 
 class Parameter(NamedTuple):
     """A server parameter by its name. `good`, `bad`: its values; `has`: what a list with commas must hold one of instead.
@@ -71,12 +82,8 @@ def parameter(server: Resource, index: Index, *, read: Read, wanted: Parameter) 
 
 def _in_effect(verdict: Pass, server: Resource, read: Read, wanted: Parameter, row: Resource) -> Verdict:
     """Return the verdict on a good value: it must be in effect, and for every user."""
-    if same(row.get("properties.isConfigPendingRestart"), True):
-        path, why = (
-            f"{read.path}/{wanted.name} properties.isConfigPendingRestart",
-            "it takes effect at the next restart",
-        )
-        return unknown(Unread(path, why), evidence=verdict.evidence)
+    if (pending := pending_restart(row)) is not None:
+        return unknown(pending, evidence=verdict.evidence)
     if wanted.limits and _row(server, read, wanted.limits) is not None and _value(server, read, wanted.limits)[0]:
         missing = Unread(f"{read.path}/{wanted.limits}", "it names the users that are logged")
         return unknown(missing, evidence=verdict.evidence)

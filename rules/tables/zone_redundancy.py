@@ -1,7 +1,10 @@
 """The checks of availability zones that a row cannot express: a list of regions, of node pools, or two properties."""
 
+from collections.abc import Iterator
+
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, spelled, value_at
+from scanner.model.regions import region_name
 from scanner.model.resource import Resource
 from scanner.model.verdict import (
     Evidence,
@@ -24,10 +27,19 @@ def _rows(resource: Resource, path: str) -> list[object]:
     return value
 
 
+def _lacks_zones(location: object, index: Index) -> bool:
+    """Return whether a region is known to have no availability zones."""
+    known = index.residency.regions.get(region_name(location))
+    return known is not None and known.lacks_zones
+
+
 def cosmos_region(resource: Resource, index: Index) -> Verdict:
     """Fail where a region of a Cosmos DB account is not zone-redundant."""
     path = "properties.locations"
-    found = _rows(resource, path)
+    every = _rows(resource, path)
+    found = [each for each in every if not _lacks_zones(value_at(each, "locationName"), index)]
+    if not found:
+        return NotApplicable("none of its regions has availability zones")
     names = [spelled(value_at(each, "locationName")) for each in found]
     zones = [value_at(each, "isZoneRedundant") for each in found]
     single = [name for name, value in zip(names, zones, strict=True) if same(value, False)]
@@ -79,17 +91,38 @@ def node_pools(resource: Resource, index: Index) -> Verdict:
 
 
 def api_management(resource: Resource, index: Index) -> Verdict:
-    """Fail where an instance of API Management is in one zone. Without zones Azure chooses them by region and platform."""
+    """Fail where a region of an API Management instance is in one zone. Without zones Azure chooses them by region and
+    platform.
+    """
     tier = resource.require("sku.name")
     if not isinstance(tier, str):
         return unknown(unknown_value("sku.name", tier))
     if not same(tier, "Premium"):
         return NotApplicable("zones can be chosen in the Premium tier only")
-    zones = resource.get("zones")
-    seen = (resource.evidence("zones", "two or more"),)
-    if isinstance(zones, list) and zones:
-        return Pass(seen) if len(zones) > 1 else Fail(seen)
-    return unknown(Unread("zones", "Azure chooses the zones, and does not return them"), evidence=seen)
+    single: list[Evidence] = []
+    spread: list[Evidence] = []
+    unclear: list[Unread] = []
+    for where, zones, path in _gateways(resource, index):
+        if not isinstance(zones, list) or not zones:
+            unclear.append(Unread(path, "Azure chooses the zones, and does not return them"))
+            continue
+        seen = Evidence(path, f"{where}: {', '.join(map(spelled, zones))}", "two or more")
+        (single if len(zones) == 1 else spread).append(seen)
+    if single:
+        return Fail(tuple(single))
+    if unclear:
+        return unknown(*unclear, evidence=tuple(spread))
+    return Pass(tuple(spread)) if spread else NotApplicable("none of its regions has availability zones")
+
+
+def _gateways(service: Resource, index: Index) -> Iterator[tuple[str, object, str]]:
+    """Yield region, zones and path of each gateway of an API Management instance, of regions with availability zones."""
+    path = "properties.additionalLocations"
+    own = [(service.location, service.get("zones"), "zones")]
+    more = [(value_at(each, "location"), value_at(each, "zones"), f"{path}[].zones") for each in service.objects(path)]
+    for where, zones, at in (*own, *more):
+        if not _lacks_zones(where, index):
+            yield spelled(where), zones, at
 
 
 def zones_of(resource: Resource, index: Index) -> Verdict:

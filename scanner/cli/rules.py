@@ -167,7 +167,7 @@ def _fix(rule: Rule) -> Iterator[Line]:
     fix = rule.fix
     generated = sample_bicep(rule).replace("'sample'", "'NAME'")
     for label, text in (
-        ("Fix", fix.text),
+        ("Fix in Bash" if fix.text.startswith("az ") else "Fix", fix.text),
         ("Check first", fix.first_step),
         ("Bicep", "" if generated else fix.bicep),
         ("Portal", fix.portal),

@@ -103,7 +103,7 @@ def _chosen(rules: RuleSet, tested: list[Rule], settings: Settings) -> list[Rule
 def _derived(rules: RuleSet, rule: Rule, files: Sequence[CaseFile], result: Result) -> None:
     """Run the examples that follow from a row, and the empty resource, which must not pass without a source."""
     rules.enabled = {rule.id: rule}
-    for case in derived.of_rule(rule, partial(_healthy, files)):
+    for case in derived.of_rule(rule, partial(_healthy, files), rules.key_finders()):
         result.count += 1
         result.faults += _differences(case, rules, of=rule.id)
     safe = derived.safe([rule]).keys() | {key for each in files for key in each.safe}

@@ -79,17 +79,22 @@ def _is_in(row: Json, path: str) -> bool:
     return isinstance(id, str) and segments(id)[:-1] == segments(path)
 
 
+def _objects(value: object) -> list[Json]:
+    """Return the objects of a list; [] for anything else."""
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
 def _region(row: Json) -> Json:
     """Return of a region what is used of it."""
     given = row.get("metadata")
     metadata = given if isinstance(given, dict) else {}
     pairs = metadata.get("pairedRegion")
-    named = (
-        [{"name": each.get("name")} for each in pairs if isinstance(each, dict)] if isinstance(pairs, list) else None
-    )
+    named = [{"name": each.get("name")} for each in _objects(pairs)] if isinstance(pairs, list) else None
+    zones = row.get("availabilityZoneMappings")
     found = {name: metadata.get(name) for name in ("geography", "physicalLocation", "regionType")}
     return {
         "id": row["id"],
         "name": row.get("name"),
         "metadata": {**found, "pairedRegion": named},
+        "availabilityZoneMappings": [{"logicalZone": each.get("logicalZone")} for each in _objects(zones)],
     }

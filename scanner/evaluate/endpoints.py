@@ -16,7 +16,16 @@ from scanner.reach.front_ends import endpoint_keys, publishers
 
 
 def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Exception | None]:
-    """Return the exposures of a resource, and the exception that its exposure function raised.
+    """Return the exposures of a resource, with their hosts and what publishes them, and the exception that its
+    exposure function raised.
+    """
+    found, problem = locks_of(kind, top, index)
+    known: dict[str, Any] = {}
+    return [_published(_with_hosts(each, kind, top, known), top, index) for each in found], problem
+
+
+def locks_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Exception | None]:
+    """Return the exposures of a resource with their locks alone, and the exception that the function raised.
 
     Declared endpoints that the function did not emit, and those that only a pattern names, are unread where it stopped
     early. A function that leaves one out otherwise is a ValueError.
@@ -36,8 +45,7 @@ def exposures_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[
         left += [name for name in kind.endpoint_kinds if "*" in name]
     missing = stop or Unread("endpoints", "the exposure function stopped before it")
     found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
-    known: dict[str, Any] = {}
-    return [_published(_with_hosts(each, kind, top, known), top, index) for each in found], problem
+    return found, problem
 
 
 def _emitted(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Exposure], Unread | None, Exception | None]:

@@ -12,14 +12,15 @@ from msgspec.structs import replace
 from scanner.document.schema import FixRow, PlaceRow
 from scanner.evaluate import locks
 from scanner.evaluate.bicep import Versions, bicep_of, versions_of
-from scanner.evaluate.endpoints import exposures_of
+from scanner.evaluate.endpoints import locks_of
 from scanner.evaluate.fix_commands import below, sample
 from scanner.evaluate.fix_forms import FixForms, PlainId, plain_id
 from scanner.evaluate.fix_rows import fix_row
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
 from scanner.evaluate.trials import applied, can_try
 from scanner.model.exposure import Exposure
-from scanner.model.index import Index
+from scanner.model.ids import resource_type_of
+from scanner.model.index import Index, is_indexed
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
@@ -65,14 +66,23 @@ class Fixes:
         self._is_plain: bool | None = None
         self._cause_paths: set[str] | None = None
         self._open: list[Exposure] | None = None
+        self._is_indexed = is_indexed(resource_type_of(top.bundle.id))
+        self._after_changes: dict[str, list[Exposure] | None] = {}
+        """The exposures after changes that were tried, as their text."""
 
     def row(self, rule: Rule, subject: Resource, failing: Sequence[Exposure]) -> tuple[FixRow, Remedy]:
         """Return the fix of a lock rule that fails on some endpoints, and what it changes."""
         ids = {id(each) for each in failing}
         removal = lock_removal(rule, failing, subject, self._top, self._index)
         closed = self._closed(removal)
-        if removal.fixes and can_try(self._top, removal.remedy.changes):
+        if self._is_indexed:
+            pass  # its body may be in a file, where no change can be tried: what its causes say counts
+        elif not can_try(self._top, removal.remedy.changes, self._index):
+            closed = set()
+        elif removal.fixes:
             removal, closed = self._tried(rule, failing, subject, removal, closed)
+        else:
+            closed &= self._after(rule, failing, removal.remedy) or set()
         closes = sorted(each.endpoint for each in failing if id(each) in closed)
         leaves = sorted(each.endpoint for each in failing if id(each) not in closed)
         also = [
@@ -93,7 +103,7 @@ class Fixes:
         if found is not None:
             return removal, closed & found
         other = lock_removal(replace(rule, category="network"), failing, subject, self._top, self._index)
-        if other.remedy.commands and can_try(self._top, other.remedy.changes):
+        if other.remedy.commands and can_try(self._top, other.remedy.changes, self._index):
             found = self._after(rule, failing, other.remedy)
             if found is not None:
                 return other, self._closed(other) & found
@@ -104,12 +114,8 @@ class Fixes:
         """Return the `id()` of the endpoints that are open, and closed where a remedy has run; None where it does not
         help: it changes nothing, or the rule fails on the same endpoints.
         """
-        assert self._kind is not None
-        with applied(self._top.bundle, remedy.changes, self._tenant) as is_changed:
-            if not is_changed:
-                return None
-            after, problem = exposures_of(self._kind, self._top, self._index)
-        if problem is not None:
+        after = self._exposures_after(remedy)
+        if after is None:
             return None
         left = {_place(each): each for each in after}
         same = [left[_place(each)] for each in failing if _place(each) in left]
@@ -117,6 +123,19 @@ class Fixes:
             return None
         opened = {place for place, each in left.items() if each.severity is not None}
         return {id(each) for each in self._exposures if each.severity is not None and _place(each) not in opened}
+
+    def _exposures_after(self, remedy: Remedy) -> list[Exposure] | None:
+        """Return the exposures where a remedy has run; None where it changes nothing, or they are not known."""
+        key = repr(remedy.changes)
+        if key not in self._after_changes:
+            assert self._kind is not None
+            found: list[Exposure] | None = None
+            with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as is_changed:
+                if is_changed:
+                    found, problem = locks_of(self._kind, self._top, self._index)
+                    found = None if problem is not None else found
+            self._after_changes[key] = found
+        return self._after_changes[key]
 
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
         """Return the fix of a property rule's failure, and what it changes."""
@@ -134,9 +153,11 @@ class Fixes:
 
     def _resolving(self, rule: Rule, remedy: Remedy, subject: Resource) -> Remedy:
         """Return the remedy of a property rule with what its commands leave to do on this resource, in words."""
-        if _is_certain(rule) or rule.check is None or not can_try(self._top, remedy.changes):
+        if _is_certain(rule) or rule.check is None or not can_try(self._top, remedy.changes, self._index):
             return remedy
-        with applied(self._top.bundle, remedy.changes, self._tenant) as is_changed:
+        if self._is_indexed:
+            return remedy  # the rule may read what was made of the index before
+        with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as is_changed:
             try:
                 fails = not is_changed or isinstance(rule.check(subject, self._index), Fail)
             except Unread:
@@ -160,19 +181,18 @@ class Fixes:
             if not any(each.path.lower() in paths for each in remedy.changes if type(each) is Edit):
                 return []
         closed = self._closed(Removal(self._top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
-        if closed and can_try(self._top, remedy.changes):
-            closed &= self._after_property(remedy)
+        if closed and not self._is_indexed:
+            tried = can_try(self._top, remedy.changes, self._index)
+            closed &= self._after_property(remedy) if tried else set()
         return [
             PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if id(each) in closed
         ]
 
     def _after_property(self, remedy: Remedy) -> set[int]:
         """Return the `id()` of the endpoints that are closed where the remedy of a property rule has run."""
-        assert self._kind is not None
-        with applied(self._top.bundle, remedy.changes, self._tenant):
-            after, problem = exposures_of(self._kind, self._top, self._index)
-        opened = {_place(each) for each in after if each.severity is not None}
-        return set() if problem else {id(each) for each in self._exposures if _place(each) not in opened}
+        after = self._exposures_after(remedy)
+        opened = {_place(each) for each in after or () if each.severity is not None}
+        return set() if after is None else {id(each) for each in self._exposures if _place(each) not in opened}
 
     def _paths(self) -> set[str]:
         """Return the paths (lower case) whose change may remove a grant of the endpoints."""

@@ -57,8 +57,6 @@ class StoreKey(NamedTuple):
 
 def store_keys(rule: Rule, finder: KeyFinder, subject: Resource, index: Index, verdict: Verdict) -> list[StoreKey]:
     """Return the keys that a rule finds for a resource; one that is unknown where they could not be read."""
-    if finder.ask != "elsewhere":
-        return []
     try:
         found = finder.find(subject, index)
     except Unread as missing:

@@ -1,16 +1,22 @@
-"""Tries a fix: applies its changes to the bodies of a bundle, so that rules can be asked again, and takes them back."""
+"""Tries a fix: applies its changes to the bodies of a bundle, so that rules can be asked again, and takes them back.
+
+Of what the index knows, network security groups and access rules of perimeters can be changed too.
+"""
 
 import operator
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, Final
 
 from scanner.model.ids import id_key, resource_type_of
-from scanner.model.index import is_indexed
+from scanner.model.index import Index, is_indexed
 from scanner.model.json_paths import get_path
-from scanner.model.remedy import Edit, Step, changed
+from scanner.model.remedy import Deletion, Edit, Step, changed
 from scanner.model.resource import Bundle, Resource
+from scanner.reach.networks import fabric_of
+from scanner.reach.perimeters import with_access_rules
 
 RETURNED_LISTS: Final = {
     "properties.networkAcls": ("ipRules", "ipv6Rules", "virtualNetworkRules"),
@@ -23,22 +29,37 @@ RETURNED_LISTS: Final = {
 SAMPLES: Final = {
     "YOUR_RANGE": "20.31.7.9/32",
     "CLIENT_ID": "00000000-0000-0000-0000-000000000003",
-    "KEY_URI": "https://sample.vault.azure.net/keys/sample",
+    "KEY_URI": "https://vault.example/keys/sample",
+    "KEY_VERSION_URI": "https://vault.example/keys/sample/0123456789abcdef0123456789abcdef",
+    "VAULT_URI": "https://vault.example/",
+    "KEY_NAME": "sample",
     "ORIGIN": "https://portal.contoso.com",
 }
 """What is put into the fields of a fix: one public address is narrow, whatever the settings."""
 _FIELD = re.compile(r"<([A-Z][A-Z0-9_]*)>")
 
 
-def can_try(top: Resource, steps: Sequence[Step]) -> bool:
-    """Return whether changes are all in the bundle of a resource, with values that are known.
+GROUPS: Final = "microsoft.network/networksecuritygroups"
+RULES_OF_PERIMETERS: Final = "microsoft.network/networksecurityperimeters/profiles/accessrules"
 
-    The index has what other rules know of a resource of its types, so that a change of one would not be seen
-    everywhere.
+
+def can_try(top: Resource, steps: Sequence[Step], index: Index) -> bool:
+    """Return whether changes are all in the bundle of a resource, or of what of the index can be changed, with values
+    that are known.
     """
-    if not steps or is_indexed(resource_type_of(top.bundle.id)):
-        return False
-    return all(isinstance(each, Edit) and _is_within(each.resource, top) and _is_known(each.value) for each in steps)
+    return bool(steps) and all(
+        (not isinstance(each, Deletion) or id_key(each.resource) != top.key)
+        and (_is_within(each.resource, top) or _is_of_index(each, index))
+        and (isinstance(each, Deletion) or _is_known(each.value))
+        for each in steps
+    )
+
+
+def _is_of_index(step: Step, index: Index) -> bool:
+    type = resource_type_of(step.resource).lower()
+    if type == RULES_OF_PERIMETERS:
+        return True
+    return type == GROUPS and isinstance(step, Edit) and id_key(step.resource) in index.resources
 
 
 def _is_known(value: Any) -> bool:
@@ -55,17 +76,94 @@ def _is_within(id: str, top: Resource) -> bool:
     return key == top.key or (key.startswith(f"{top.key}/") and "/providers/" not in key[len(top.key) :])
 
 
-@contextmanager
-def applied(bundle: Bundle, steps: Sequence[Step], tenant: str) -> Iterator[bool]:
-    """Apply edits to the bodies of a bundle, and take them back at the end. Yield whether they change anything.
+def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) -> AbstractContextManager[bool]:
+    """Apply changes to a bundle and the index, and take them back at the end. Return whether they change anything.
 
     A resource that an edit makes counts as read. `tenant`: that of the resource.
     """
+    own = f"{id_key(bundle.id)}/"
+    within = [each for each in steps if f"{id_key(each.resource)}/".startswith(own)]
+    edits = [each for each in within if isinstance(each, Edit)]
+    if len(edits) == len(steps) and not is_indexed(resource_type_of(bundle.id)):
+        return _edited(bundle, edits, tenant)  # nearly all of them are such
+    return _changed(bundle, steps, within, tenant, index)
+
+
+@contextmanager
+def _changed(
+    bundle: Bundle, steps: Sequence[Step], within: Sequence[Step], tenant: str, index: Index
+) -> Iterator[bool]:
+    with ExitStack() as stack:
+        stack.enter_context(_own_memo(index))
+        is_changed = stack.enter_context(_edited(bundle, [each for each in within if isinstance(each, Edit)], tenant))
+        gone = {id_key(each.resource) for each in within if isinstance(each, Deletion)}
+        is_changed |= stack.enter_context(_deleted(bundle, gone))
+        elsewhere = [each for each in steps if each not in within]
+        rules: dict[str, Callable[[Any], Any]] = {}
+        for id in dict.fromkeys(each.resource for each in elsewhere):
+            change = partial(_body_after, [each for each in elsewhere if each.resource == id], tenant)
+            if resource_type_of(id).lower() == GROUPS:
+                is_changed |= stack.enter_context(_of_group(index, id, change))
+            else:
+                rules[id_key(id)] = change
+        is_changed |= stack.enter_context(with_access_rules(index, rules))
+        yield is_changed
+
+
+@contextmanager
+def _own_memo(index: Index) -> Iterator[None]:
+    """Forget at the end what was made of the index in between: it may show what was tried."""
+    known = index.memo
+    index.memo = dict(known)
+    try:
+        yield
+    finally:
+        index.memo = known
+
+
+def _body_after(steps: Sequence[Step], tenant: str, body: Any) -> Any:
+    """Return the body of a resource after changes; None where it is deleted."""
+    for each in steps:
+        if isinstance(each, Deletion):
+            return None
+        body = edited(body, each._replace(value=_filled(each.value, tenant)))
+    return body
+
+
+@contextmanager
+def _of_group(index: Index, group: str, change: Callable[[Any], Any]) -> Iterator[bool]:
+    """Change a network security group, whose rules the fabric has in parsed form."""
+    body = index.find(group).body
+    after = change(body)
+    with fabric_of(index).with_group(Resource(after)):
+        yield after != body
+
+
+@contextmanager
+def _deleted(bundle: Bundle, gone: set[str]) -> Iterator[bool]:
+    """Take resources (keys) and what is below them out of a bundle for a while."""
+    lost = [key for key in bundle.resources if any(key == each or key.startswith(f"{each}/") for each in gone)]
+    if not lost:
+        yield False
+        return
+    resources, below, reads, memo = bundle.resources, bundle.below, bundle.reads, bundle.memo
+    lists = [resources[key].list_key for key in lost]
+    bundle.memo = None if memo is None else {}
+    bundle.resources = {key: each for key, each in resources.items() if key not in lost}
+    bundle.below = {key: [each for each in found if each.key not in lost] for key, found in below.items()}
+    bundle.reads = {key: count - lists.count(key) for key, count in reads.items()}
+    try:
+        yield True
+    finally:
+        bundle.resources, bundle.below, bundle.reads, bundle.memo = resources, below, reads, memo
+
+
+@contextmanager
+def _edited(bundle: Bundle, steps: Sequence[Edit], tenant: str) -> Iterator[bool]:
     memo, before, made = bundle.memo, dict[str, Any](), list[tuple[Resource, dict[str, int]]]()
     bundle.memo = None if memo is None else {}
     try:
         for each in steps:
-            assert isinstance(each, Edit)
             resource = bundle.resources.get(id_key(each.resource))
             if resource is None:
                 resource, reads = _new(bundle, each.resource)

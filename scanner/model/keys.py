@@ -6,6 +6,8 @@ Only the management plane is read. It has no key material.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from fnmatch import fnmatchcase
+from itertools import takewhile
 from typing import Any, Final, Literal, NamedTuple, Protocol, TypeVar
 
 from msgspec import Struct, field
@@ -39,6 +41,8 @@ NEWEST: Final = "properties.keyUriWithVersion"
 _ADDRESSES: Final = {VAULTS: "properties.vaultUri", POOLS: "properties.hsmUri"}
 _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9]*))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
+SAMPLE_VAULT: Final = "vault.example"
+"""The host of the keys that a fix is tried with. They stand for keys that exist; no vault has that host."""
 COPIES: Final = "geo-redundant backups"
 PLATFORM_KEY: Final = "a platform-managed key is used"
 _MOST_NAMED: Final = 3
@@ -125,8 +129,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     reaches the key, whose object id ARM does not return.
     `copy_uri`, `copy_identity`: the same for the key of geo-redundant backups, whose vault must be in their region.
     `more`: properties that are shown beside the key, by name: `double`, `host`, `confidential`.
-    `ask`: `elsewhere`, whether the vault is in another region or subscription; `platform`, whether the key is
-    Microsoft's.
+    `states`: the properties in which the service reports whether it can use the key; `working`: the patterns (lower
+    case) of the values that say so. Services without such a property, and those that have not tried yet, return none.
     """
 
     what: str
@@ -144,13 +148,14 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     copy_uri: str = ""
     copy_identity: str = ""
     more: dict[str, str] = {}
-    ask: Literal["elsewhere", "platform"] = "elsewhere"
+    states: tuple[str, ...] = ()
+    working: tuple[str, ...] = ()
 
     @property
     def paths(self) -> tuple[str, ...]:
         """Return the properties that it reads."""
         own = (self.mode, self.uri, self.vault, self.name, self.version, *self.sets, self.identity)
-        own = (*own, self.copy_uri, self.copy_identity)
+        own = (*own, self.copy_uri, self.copy_identity, *self.states)
         return tuple(dict.fromkeys(each for each in (*own, *self.more.values()) if each))
 
     def what_of(self, key: NamedKey) -> str:
@@ -256,10 +261,8 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
     # Verdicts
 
     def check(self, resource: Resource, index: "KeyIndex") -> Verdict:
-        """Fail where a key of the customer is elsewhere; of a rule on platform keys, where the key is Microsoft's."""
+        """Fail where a key of the customer is elsewhere."""
         found = self.find(resource, index)
-        if self.ask == "platform":
-            return self._customer(found)
         if found.holder == "platform":
             return NotApplicable(PLATFORM_KEY)
         places = [_place(each, resource, index) for each in found.keys]
@@ -271,13 +274,52 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
             return Fail(failing, f"The key of the {self.what} is in {where}.", Severity.info)
         return unknown(*missing, evidence=seen) if missing else Pass(seen)
 
-    def _customer(self, found: Keys) -> Verdict:
-        if found.holder == "platform":
-            return Fail(tuple(Evidence(each.path, each.value, "a key in your own vault") for each in found.seen))
-        seen = tuple(each.evidence for each in found.keys)
+    def faults(self, resource: Resource) -> Iterator[Unread]:
+        """Yield what the service reports of a key that it cannot use. Raises Unread."""
+        for path in self.states:
+            value = resource.get(path)
+            is_working = isinstance(value, str) and any(fnmatchcase(value.lower(), each) for each in self.working)
+            if not (is_absent(value) or is_working):
+                yield Unread(path, f"the service reports {value!r} of its key")
+
+
+def with_known_key(verdict: Verdict, path: str, resource: Resource, index: "KeyIndex") -> Verdict:
+    """Return the verdict of a rule that passes because a key of the customer is chosen; Unknown where none is named, or
+    where the service reports that it cannot use it.
+
+    `path`: the property that chooses the key. A vault that the scan does not have changes nothing: a service whose key
+    is gone refuses its data, and encrypts nothing with another key. Rules on keys say what ails the key.
+    """
+    if not isinstance(verdict, Pass):
+        return verdict
+    try:
+        missing = list(_key_faults(path, resource, index))
+    except Unread as unread:
+        missing = [unread]
+    return unknown(*missing, evidence=verdict.evidence) if missing else verdict
+
+
+def _key_faults(path: str, resource: Resource, index: "KeyIndex") -> Iterator[Unread]:
+    """Yield why it is not known that a resource can use the key that a property chooses. Raises Unread."""
+    named: list[NamedKey] = []
+    for finder in index.keys.finders.get(resource.type.lower(), ()):
+        found = finder.find(resource, index).keys
+        named += found
+        if found:
+            yield from finder.faults(resource)
+    if not named:
+        yield Unread(path, "no key is named")
+    nearest = max((_shared(each.evidence.path, path) for each in named), default=0)
+    for each in named:
         # The key of a disk encryption set is always the customer's, also of one that is in no list.
-        missing = [each.missing for each in found.keys if each.missing is not None and not each.set]
-        return unknown(*missing, evidence=seen) if missing else Pass(seen)
+        if _shared(each.evidence.path, path) == nearest and each.missing is not None and not each.set:
+            yield each.missing
+
+
+def _shared(path: str, other: str) -> int:
+    """Return how many steps two paths share."""
+    pairs = zip(path.split("."), other.split("."), strict=False)
+    return len(list(takewhile(lambda pair: pair[0].lower() == pair[1].lower(), pairs)))
 
 
 def own_principal(holder: Resource) -> str:

@@ -1,4 +1,4 @@
-"""The origin of a URL: what of one that is a secret may be kept and shown."""
+"""Origins of URLs: what of a secret URL may be kept and shown, and which ones stand for every website."""
 
 import re
 
@@ -9,3 +9,14 @@ def origin(url: object) -> str:
     """Return scheme and host of a URL, `https://host:8443`; "" where it is none. Path, query and user are secrets."""
     found = _ORIGIN.match(url) if isinstance(url, str) else None
     return f"{found[1]}{found[2]}" if found else ""
+
+
+def is_any_website(origin: str) -> bool:
+    """Return whether an allowed origin of cross-origin requests stands for every website.
+
+    Any page can send the origin `null`, from a sandboxed frame (WHATWG Fetch, the Origin header).
+    """
+    text = origin.strip().lower()
+    name = text.rpartition("://")[2].partition("/")[0].partition(":")[0]
+    # `*`, `https://*`, and every name below a top-level domain
+    return text == "null" or name == "*" or (name.startswith("*.") and "." not in name[2:])

@@ -47,7 +47,7 @@ _NO_REGIONS: Final = {WORLDWIDE: "any region", ZONE: "the regions of Microsoft's
 
 PARTNERS: Final = frozenset({"microsoft.eventgrid/partnerdestinations"})
 """Types (lower case) that stand for the service of a partner: their own region says nothing of its place."""
-PARTNER_STORES: Final = "a partner gets it, whose place is not in Azure"
+PARTNER_STORES: Final = "a partner stores the data, and Azure does not show where"
 
 SEVERITIES: Final[dict[Area, Severity]] = {
     "eea": Severity.low,
@@ -123,6 +123,8 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
     it.
     `absent`: the value that an absent property stands for; `none`: it means that there is no such place.
     `logs`: the resource is a diagnostic setting: its destinations count that exist, where it sends logs.
+    `exists`: a path whose value says that there is such a place, so that one without its region is not known.
+    `switches`: by the path of a value, the path of its switch. A value whose switch is off (false) counts as absent.
     `flows`: LIST[].NAMES. An entry of a target's lists whose `name` none of these has gets nothing.
     `removed`: the fix removes the entry of the list. `instead`: the value that the fix sets, by the value of the path.
     `most`: the highest severity.
@@ -141,6 +143,8 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
     unpaired: tuple[str, ...] = ()
     logs: bool = False
     flows: str = ""
+    exists: str = ""
+    switches: Mapping[str, str] = field(default_factory=dict)
     removed: bool = False
     instead: Mapping[str, str] = field(default_factory=dict)
     most: Severity = Severity.medium
@@ -234,12 +238,14 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         found = [
             self._place(path, value, cause, index)
             for path in (self.path, *self.also)
+            if path not in self.switches or not is_one(resource.get(self.switches[path]), (False,))
             for value, cause in self._values(path, resource)
         ]
         if not found:
             if self.flows and resource.has(self.flows.partition("[]")[0]):
                 return Found(none=f"no flow has a {self.what}")
-            if self.none and not resource.why_absent_is_unknown:
+            exists = bool(self.exists) and resource.get(self.exists) not in (None, MISSING, {})
+            if self.none and not exists and not resource.why_absent_is_unknown:
                 return Found(none=f"no {self.what}", seen=(Evidence(self.path.partition("[]")[0], ABSENT),))
             raise Unread(self.path, resource.why_absent_is_unknown or "Azure did not return it")
         return Found(tuple(found))

@@ -1,14 +1,15 @@
 """Azure regions: geography, place, pair, and whether a geography is in the EEA.
 
-The table is that of Microsoft's lists of regions and of region pairs (MicrosoftDocs/azure-docs,
-reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan replaces it row by row. A
-region in neither is unknown, never inside.
+The table is that of Microsoft's lists of regions, with their availability zones, and of region pairs
+(MicrosoftDocs/azure-docs, reliability/regions-list, 2025-03, and regions-paired, 2025-01). ARM's own list of a scan
+replaces it row by row. A region in neither is unknown, never inside.
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 from scanner.model.json_paths import get_path, member, text_at
+from scanner.model.unread import Unread
 
 Area = Literal["eea", "adequacy", "third", "worldwide", "unknown"]
 """Where a place is in law: in the EEA; in Switzerland or the United Kingdom (third countries with an adequacy
@@ -34,6 +35,7 @@ class Region(NamedTuple):
     """A region by its ARM name. `pair`: the region that geo-redundant copies go to; "" where there is none.
 
     `source`: where its geography and pair are from. `is_pair_known`: False where Azure returned no list of pairs.
+    `lacks_zones`: whether it is known to have no availability zones.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Region(NamedTuple):
     latitude: float | None = None
     source: str = "Microsoft's list of regions"
     is_pair_known: bool = True
+    lacks_zones: bool = False
 
     @property
     def area(self) -> Area:
@@ -122,10 +125,27 @@ westus3|United States|Phoenix|eastus
 """
 
 
+WITHOUT_ZONES: Final = frozenset(
+    {
+        *(
+            "australiacentral",
+            "australiacentral2",
+            "australiasoutheast",
+            "brazilsoutheast",
+            "canadaeast",
+            "francesouth",
+        ),
+        *("germanynorth", "koreasouth", "northcentralus", "norwaywest", "southafricawest", "southindia"),
+        *("switzerlandwest", "uaecentral", "ukwest", "westcentralus", "westindia", "westus"),
+    }
+)
+"""The regions that Microsoft lists without availability zones. Where ARM names zones of one, it has got some since."""
+
+
 def _row(line: str) -> Region:
     name, geography, place, pair, *at = [*line.split("|"), ""]
     longitude, latitude = (float(at[0]), float(at[1])) if len(at) > len(("longitude", "latitude")) else (None, None)
-    return Region(name, geography, place, pair, longitude, latitude)
+    return Region(name, geography, place, pair, longitude, latitude, lacks_zones=name in WITHOUT_ZONES)
 
 
 TABLE: Final[Mapping[str, Region]] = {row.name: row for row in map(_row, filter(None, _ROWS.splitlines()))}
@@ -149,6 +169,7 @@ spaces: recorded answers say `UnitedStates` and `unitedstates`. A geography is a
 """
 
 ARM: Final = "ARM's list of regions"
+ZONES: Final = "availabilityZoneMappings"
 
 
 def of_arm(rows: Iterable[Mapping[str, Any]]) -> dict[str, Region]:
@@ -183,4 +204,13 @@ def _of_arm(row: Mapping[str, Any]) -> Region | None:
         known.latitude if known else None,
         ARM,
         is_returned or known is not None,
+        name in WITHOUT_ZONES and not _names_zones(row),
     )
+
+
+def _names_zones(row: Mapping[str, Any]) -> bool:
+    """Return whether a row names availability zones. A snapshot of an earlier version has not kept them."""
+    try:
+        return bool(get_path(row, ZONES))
+    except Unread:
+        return False

@@ -10,14 +10,14 @@ from msgspec import UNSET
 
 from scanner.model import checks
 from scanner.model.json_paths import MISSING, is_absent
-from scanner.model.keys import KeyFinder
+from scanner.model.keys import KeyFinder, with_known_key
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import LEARN, Check, Controls, Fix, Rule, subject_of
 from scanner.model.rule_row import CheckRow, Names, RuleData, UnlessRow, Value
 from scanner.model.severity import Severity
-from scanner.model.verdict import NotApplicable, Unread, Verdict, malformed
+from scanner.model.verdict import Fail, NotApplicable, Unknown, Unread, Verdict, malformed
 
 if TYPE_CHECKING:
     from scanner.model.index import Index
@@ -69,6 +69,8 @@ def _consistent(row: RuleData, check: CheckRow) -> None:
         raise BadRow("a rule with a check needs a severity")
     if (check.absent is not UNSET or check.set) and not row.source:
         raise BadRow("the key source is missing: absent needs a source", "check")
+    if check.chooses_key and not (check.path and (check.good or check.set)):
+        raise BadRow("chooses_key needs a path with good or set", "check", "chooses_key")
     if check.good and not check.bad_values:
         raise BadRow("the key bad is missing", "check", "good")
 
@@ -110,6 +112,8 @@ def rule_of(
     if row.check is not None:
         finder = _finder(row, row.check) if row.check.place else None
         check, needed = _check(row.check, of, row.unless, lookup, finder)
+        if row.check.region_has:
+            check = partial(_in_region, check, row.check.region_has)
         reads += needed + [_read(lookup, each.of, "unless") for each in row.unless if each.of]
     return Rule(
         id=id,
@@ -157,6 +161,8 @@ def _finder(row: RuleData, check: CheckRow) -> PlaceFinder:
         unpaired=check.unpaired,
         logs=check.logs,
         flows=check.flows,
+        exists=check.exists,
+        switches=check.switches,
         removed=check.removed,
         instead=check.instead,
         most=Severity[row.severity or "medium"],
@@ -253,7 +259,8 @@ def _check(
             if condition(resource):
                 return NotApplicable(because)
         if single is None:
-            return fact(resource)
+            verdict = fact(resource)
+            return with_known_key(verdict, row.path, resource, index) if row.chooses_key else verdict
         return checks.check_child(child, single, fact, none=none, named=bool(row.unclear))
 
     return check, [single] if single is not None else []
@@ -270,6 +277,18 @@ def _conditional(called: Check, conditions: list[tuple[str, Condition]], resourc
         if condition(resource):
             return NotApplicable(because)
     return called(resource, index)
+
+
+def _in_region(check: Check, needed: str, resource: Resource, index: "Index") -> Verdict:
+    """Return the verdict of a check; not applicable where the region of the resource cannot give what it asks for."""
+    verdict = check(resource, index)
+    region = index.residency.regions.get(resource.location)
+    if region is None or not isinstance(verdict, Fail | Unknown):
+        return verdict
+    if needed == "zones":
+        return NotApplicable(f"{region.name} has no availability zones") if region.lacks_zones else verdict
+    lacks = not region.pair and region.is_pair_known
+    return NotApplicable(f"{region.name} has no paired region") if lacks else verdict
 
 
 def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:

@@ -25,10 +25,13 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     `set`: what must stand there, in words; `like`: the pattern that it must fit, in lower case.
     `expected`: what the evidence on a list names as right. `unclear`: the reason where the value is not known.
     `place`: how a place follows from the property, and `what` it is in words; `also`, `copy`, `unpaired`, `logs`,
-    `flows`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without such a place; `bad`:
-    values with one;
+    `flows`, `exists`, `switches`, `zones`, `removed` and `instead` are those of `PlaceFinder`. `good`: values without
+    such a place; `bad`: values with one;
     `absent = ""`: there is none.
+    `region_has`: what the region of the resource must have, so that the rule applies: availability zones, or a pair.
     `key`: where the properties say whose key it is; see `KeyFinder`.
+    `chooses_key`: the property chooses a key of the customer, which the rows with `key` find: a good value passes only
+    where a vault of the scan has that key, and the service does not report that it cannot use it.
     `function`: the Python function (resource, index, **arguments) in the `.py` beside. `arguments`: its Python
     variables by name; a list is given as it is.
     """
@@ -51,10 +54,14 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
     unpaired: Names = ()
     logs: bool = False
     flows: str = ""
+    exists: str = ""
+    switches: dict[str, str] = {}
     zones: tuple[Value, ...] = ()
     removed: bool = False
     instead: dict[str, str] = {}
+    region_has: Literal["zones", "pair", ""] = ""
     key: KeyFinder | None = None
+    chooses_key: bool = False
     function: str = ""
     arguments: dict[str, str | Names] = {}
 
@@ -63,7 +70,13 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
         """Return the properties that it reads, without those of a function."""
         keys = self.key.paths if self.key is not None else ()
         own = self.any_of or (self.path,)
-        return tuple(dict.fromkeys(each for each in (*own, *self.also, self.copy_, self.flows, *keys) if each))
+        return tuple(
+            dict.fromkeys(
+                each
+                for each in (*own, *self.also, self.copy_, self.flows, self.exists, *self.switches.values(), *keys)
+                if each
+            )
+        )
 
     @property
     def bad_values(self) -> tuple[Value, ...]:

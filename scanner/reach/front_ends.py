@@ -252,6 +252,9 @@ class PublisherIndex(Struct):
             apis[self._top(each), key].extend([keyless] if keyless else [])
 
     def _gateway(self, gateway: Resource) -> None:
+        # azure-mgmt-network, ApplicationGatewayOperationalState: a stopped gateway forwards nothing.
+        if same(get_path(gateway.body, "properties.operationalState"), "Stopped"):
+            return
         before = self.publishers((gateway.key,))
         fronts: dict[str, tuple[str, ...]] = {}
         for each in objects_at(gateway.body, "properties.frontendIPConfigurations"):

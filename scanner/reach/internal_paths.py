@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
+from scanner.model.json_paths import objects_at, text_at
 from scanner.model.resource import Children
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.load_balancers import LOAD_BALANCERS
@@ -16,6 +20,7 @@ from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath, configuration
 from scanner.reach.peerings import links_of, peerings_known
 from scanner.reach.routes import PASSES, Passage, inside_route, parsed_addresses, system_length
 from scanner.reach.scale_sets import pools_of, scale_set_ends
+from scanner.reach.sources import cached
 from scanner.reach.topology import Topology
 
 BEYOND_PEERING: Final = Unread(
@@ -25,6 +30,48 @@ BEYOND_PEERING: Final = Unread(
 BALANCED: Final = Unread(
     "the path inside", "paths through an internal load balancer are not evaluated; ask for the port behind it"
 )
+LINKED: Final = Unread("the path inside", "paths through a private link service are not evaluated")
+LINK_SERVICES: Final = "Microsoft.Network/privateLinkServices"
+
+
+class PrivateLinks(Struct):
+    """The private link services by what they lead to: front ends of load balancers (keys), or an address ("?": one that
+    is not known).
+
+    A service shows an address of its own to what is behind it, whoever calls its private endpoints (private-link/
+    private-link-service-overview). Callers may be in networks that the scan does not see.
+    """
+
+    front_ends: dict[str, list[str]] = field(default_factory=dict)
+    addresses: dict[str, list[str]] = field(default_factory=dict)
+    gap: bool = False
+    """Whether there may be more of them."""
+
+    def at_front_end(self, key: str) -> list[str]:
+        """Return the ids of the services before a front end; "" for one that may be."""
+        return [*self.front_ends.get(key, ()), *([""] if self.gap else ())]
+
+    def at_address(self, address: str) -> list[str]:
+        """Return the ids of the services that lead to an address without a load balancer."""
+        return [*self.addresses.get(address, ()), *self.addresses.get("?", ())] if address else []
+
+
+def private_links(index: Index) -> PrivateLinks:
+    return cached(index, "private link services", _private_links)
+
+
+def _private_links(index: Index) -> PrivateLinks:
+    found = PrivateLinks(gap=index.missing.get(LINK_SERVICES.lower()) is not None)
+    for each in index.of_type(LINK_SERVICES)[0]:
+        for front in objects_at(each.body, "properties.loadBalancerFrontendIpConfigurations"):
+            found.front_ends.setdefault(key_of(text_at(front, "id")), []).append(each.id)
+        try:
+            address = text_at(each.body, "properties.destinationIPAddress")
+        except Unread:
+            address = "?"  # an older snapshot did not keep it
+        if address:
+            found.addresses.setdefault(address, []).append(each.id)
+    return found
 
 
 def internal_paths(found: Topology, nics: Iterable[str]) -> list[NetworkPath]:
@@ -73,13 +120,24 @@ def _balanced(
     if gap is not None:
         hop = Hop("load-balancer", "load balancers", "could not be read", "", None)
         yield NetworkPath(FrontEnd("", "inside", EVERY_PORT, end.version, (hop,), True, missing=(gap,)), end, nic)
-    for address, rule in found.load_balancers.inside(pools, configuration):
+    linked = private_links(found.index)
+    for key, address, rule in found.load_balancers.inside(pools, configuration):
         hop = Hop("load-balancer", name_of(rule.balancer), rule.detail, rule.balancer, None)
         port = EVERY_PORT if rule.missing is not None else rule.port
         floating = rule.floating is not False
         kept, missing = address if rule.floating else "", (rule.missing or BALANCED,)
         front = FrontEnd(address, "inside", port, end.version, (hop,), floating, kept, missing=missing)
         yield NetworkPath(front, end, nic)
+        for service in linked.at_front_end(key):
+            reached = replace(front, address="", hops=(_hop_of(service), hop), translates=True, missing=(LINKED,))
+            yield NetworkPath(reached, end, nic)
+    for service in linked.at_address(end.address):
+        front = FrontEnd("", "inside", EVERY_PORT, end.version, (_hop_of(service),), translates=True, missing=(LINKED,))
+        yield NetworkPath(front, end, nic)
+
+
+def _hop_of(service: str) -> Hop:
+    return Hop("private-endpoint", name_of(service) or "private link services", LINKED.why, service, None)
 
 
 def why_not_linked(index: Index, sender: str, target: str) -> Unread | None:
@@ -121,7 +179,7 @@ def return_route(index: Index, fabric: Fabric, target: str, sender: Destination)
         return Passage(
             None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread("the route back", text)
         )
-    found = inside_route(fabric, subnet, addresses[0], system_length(index, target, addresses[0]))
+    found = inside_route(index, fabric, subnet, addresses[0], system_length(index, target, addresses[0]))
     if found.allows is not False or found.hop is None:
         return found
     text = f"packets arrive, but {found.hop.detail.removesuffix(' the packet')} the answers"

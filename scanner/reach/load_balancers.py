@@ -135,15 +135,17 @@ class LoadBalancers(Struct):
                 behind = [port.backend if port.single_backend else port.backend + each - port.first for each in fits]
             yield from ((each, behind) for each in (*rule.pools, *rule.configurations))
 
-    def inside(self, pools: Iterable[str], configuration: str) -> Iterator[tuple[str, LoadBalancerRule]]:
-        """Yield address and rule of the internal front ends that lead to these pools, or to an IP configuration."""
+    def inside(self, pools: Iterable[str], configuration: str) -> Iterator[tuple[str, str, LoadBalancerRule]]:
+        """Yield key, address and rule of the internal front ends that lead to these pools, or to an IP
+        configuration.
+        """
         wanted = {*pools}
         for key, rules in self._rules.items():
             if key not in self._inside:
                 continue
             for rule in rules:
                 if not wanted.isdisjoint(rule.pools) or configuration in rule.configurations:
-                    yield self._addresses.get(key, ""), rule
+                    yield key, self._addresses.get(key, ""), rule
 
     def follow(self, key: str, front: FrontEnd, own: str, depth: int = 0) -> None:
         """Add what a packet reaches that arrives over `front` at a front end (`key`) whose address is `own`.

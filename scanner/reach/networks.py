@@ -6,6 +6,7 @@ A body is read once and not kept. Ids that many records name (subnets, groups) a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import msgspec
@@ -203,6 +204,20 @@ class Fabric(Struct):
             return False
         reader(self, resource)
         return True
+
+    @contextmanager
+    def with_group(self, group: Resource) -> Iterator[None]:
+        """Have another body of a network security group for a while, to ask what it would do."""
+        key, memo = self.key(group.id), self.memo
+        known = self.groups.get(key)
+        self.groups[key], self.memo = security_rules_of(group), {}
+        try:
+            yield
+        finally:
+            self.memo = memo
+            del self.groups[key]
+            if known is not None:
+                self.groups[key] = known
 
     def key(self, identity: object) -> str:
         """Return the key of an id, one object for equal ones; "" for what is no id."""

@@ -115,6 +115,7 @@ class FrontEnd(Struct, frozen=True, eq=False):
     `floating`: the packet keeps its destination address, `kept_address`, "" where that is not known.
     `allowed_sources`: the sources that a firewall on the way allows; None: all of them.
     `translated_addresses`: the addresses of which such a firewall shows one to what is behind it; None: not known.
+    `translates`: a private link service is before it, so that what is behind sees an address of that service.
     `only_subnets`: the subnets (keys) that it leads to; None: all of the network.
     `missing`: what was not read, so that the path may not exist; `sku_unread`: the same for the SKU of the address.
     `dnat`: the rule of a firewall that publishes it.
@@ -129,6 +130,7 @@ class FrontEnd(Struct, frozen=True, eq=False):
     kept_address: str = ""
     allowed_sources: SourceSet | None = None
     translated_addresses: AddressSet | None = None
+    translates: bool = False
     only_subnets: frozenset[str] | None = None
     missing: tuple[Unread, ...] = ()
     sku_unread: Unread | None = None

@@ -7,7 +7,8 @@ they alone decide, whatever the switch says. Audit mode has no documentation and
 work in every mode.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from msgspec import Struct
@@ -288,6 +289,26 @@ def _by_profile(index: Index) -> dict[str, list[Resource]]:
     for rule in index.of_type(ACCESS_RULES)[0]:
         known.setdefault(rule.list_key, []).append(rule)
     return known
+
+
+@contextmanager
+def with_access_rules(index: Index, changed: Mapping[str, Callable[[Any], Any]]) -> Iterator[bool]:
+    """Have other bodies of access rules (keys) of perimeters for a while, to ask what they would do; none where a
+    change returns None. Yield whether they differ.
+    """
+    known = cached(index, ACCESS_RULES, _by_profile) if changed else {}
+    made: dict[str, list[Resource]] = {}
+    for name in {each.rpartition("/")[0] for each in changed} & known.keys():
+        bodies = [(each, changed[each.key](each.body) if each.key in changed else each.body) for each in known[name]]
+        made[name] = [each if body is each.body else Resource(body) for each, body in bodies if body is not None]
+    if not made:
+        yield False
+        return
+    index.memo[ACCESS_RULES] = {**known, **made}
+    try:
+        yield any(made[name] != known[name] for name in made)
+    finally:
+        index.memo[ACCESS_RULES] = known
 
 
 def _profile(index: Index, profile: str) -> tuple[list[Resource], Unread | None]:

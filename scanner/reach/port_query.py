@@ -37,7 +37,7 @@ from scanner.reach.paths import EVERY_PORT, FrontEnd, NetworkPath
 from scanner.reach.port_ranges import ALL_PORTS, CONNECTIONS, Protocol, cut, label
 from scanner.reach.routes import Passage
 from scanner.reach.security_rules import DestinationFields, SecurityRule
-from scanner.reach.senders import PacketTarget, outbound, parsed_addresses
+from scanner.reach.senders import PacketTarget, outbound, parsed_addresses, routed
 from scanner.reach.source_grants import describe_sources, grants_from_sources
 from scanner.reach.source_sets import (
     UNKNOWN_APPLICATION_GROUP,
@@ -149,6 +149,9 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
         for each in path.open_ranges(found.fabric)
         if asked.within(each.protocol, each.first, each.last) or _may_lead_anywhere(front)
     ]
+    if front.translates:
+        # Callers of a private link service may be anywhere, and what is behind it sees the service alone.
+        return SenderAnswer("not known", front.hops, front.missing[0]) if opened else None
     stopped = _stopped(front, caller)
     if stopped is not None and not any(each.missing for each in opened):
         return SenderAnswer("no", stopped)
@@ -156,7 +159,7 @@ def _along(path: NetworkPath, asked: AskedPort, caller: Caller, found: Topology)
     gap = next((each.chain.admin_gap for each in opened if each.chain is not None and each.chain.admin_gap), None)
     if gap is not None and verdict in ("yes", "in part"):
         verdict, missing = "not known", gap
-    if verdict != "no" and sender is not None:
+    if sender is not None and (verdict != "no" or (opened and _may_be_translated(path, sender, found))):
         sent = _answer_of_sender(path, asked, sender, found)
         if sent is not None:
             return sent
@@ -202,8 +205,9 @@ def _hops(
         hops = _at_firewall(front)
     if verdict == "no" and all(hop.allows is not False for hop in hops) and hops:
         hops = (*hops[:-1], replace(hops[-1], allows=False))
-    if verdict == "not known" and all(hop.allows for hop in hops) and missing is not None:
-        hops = (*hops, Hop("path", "not known", missing.why, allows=None))
+    if verdict == "not known" and all(hop.allows is not None for hop in hops) and missing is not None:
+        passed = (hop for hop in hops if hop.allows)
+        hops = (*passed, Hop("path", "not known", missing.why, allows=None))
     return hops
 
 
@@ -236,6 +240,20 @@ def _unclear(path: NetworkPath, sent: Passage, sender: Sender, found: Topology) 
         back = return_route(found.index, found.fabric, target, sender.place)
         return back if back.allows is not True else None
     return sent if sent.allows is None else None
+
+
+def _may_be_translated(path: NetworkPath, sender: Sender, found: Topology) -> bool:
+    """Return whether the target may see another private address than the sender's: what is on the way is not known."""
+    front = path.front_end
+    if not is_inside(front) or sender.place.version != front.version:
+        return False
+    linked = why_not_linked(
+        found.index, found.fabric.key(sender.place.subnet), found.fabric.key(path.destination.subnet)
+    )
+    aim = _target_inside(path, found)
+    return linked is not None or (
+        aim is not None and routed(found.index, found.fabric, sender.place, aim).allows is None
+    )
 
 
 def _stopped(front: FrontEnd, caller: Caller) -> tuple[Hop, ...] | None:
@@ -408,16 +426,26 @@ def _places(rule: SecurityRule) -> str:
 
 def _sent(path: NetworkPath, asked: AskedPort, sender: Sender, found: Topology) -> Passage:
     """Return whether the outbound rules and routes of a sender let its packets onto a path."""
-    front, inside = path.front_end, is_inside(path.front_end)
+    front = path.front_end
+    if is_inside(front):
+        aim = _target_inside(path, found)
+    else:
+        aim = PacketTarget(
+            union(parsed_addresses(front.address)) or PUBLIC_ADDRESSES.of_version(front.version), inside=False
+        )
+    if aim is None:
+        missing = Unread("the private address of the target", "it is not known")
+        return Passage(None, Hop("path", "not known", missing.why, allows=None), missing)
+    return outbound(found.index, found.fabric, sender.place, aim, asked.protocol, asked.number)
+
+
+def _target_inside(path: NetworkPath, found: Topology) -> PacketTarget | None:
+    """Return where a packet inside a network goes: an address, or one of its subnet; None where neither is known."""
+    front = path.front_end
     target = union(parsed_addresses(front.address))
-    if not target and inside:
+    if not target:
         subnet = found.fabric.subnets.get(found.fabric.key(path.destination.subnet))
         prefixes = [each for text in (subnet.prefixes if subnet is not None else ()) for each in parsed_addresses(text)]
         target = union(each.of_version(front.version) for each in prefixes)
-    if not target and inside:
-        missing = Unread("the private address of the target", "it is not known")
-        return Passage(None, Hop("path", "not known", missing.why, allows=None), missing)
-    target = target or PUBLIC_ADDRESSES.of_version(front.version)
-    groups = path.destination.application_groups if inside and front.hops[0].kind == "network" else frozenset[str]()
-    aim = PacketTarget(target, inside, groups)
-    return outbound(found.index, found.fabric, sender.place, aim, asked.protocol, asked.number)
+    groups = path.destination.application_groups if front.hops[0].kind == "network" else frozenset[str]()
+    return PacketTarget(target, True, groups) if target else None

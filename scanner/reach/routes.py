@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from scanner.model.addresses import BITS, AddressSet, BadAddress, Version, parse, union
+from scanner.model.addresses import BITS, PUBLIC_ADDRESSES, AddressSet, BadAddress, Version, parse, union
 from scanner.model.exposure import Hop
 from scanner.model.ids import name_of
 from scanner.model.index import Index
@@ -35,7 +35,7 @@ class Passage(NamedTuple):
 PASSES: Final = Passage(True)
 
 
-def inside_route(fabric: Fabric, subnet: Subnet, target: AddressSet, system: int | None) -> Passage:
+def inside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressSet, system: int | None) -> Passage:
     """Return what the routes of a subnet do with a packet to a private address.
 
     `system`: the length of the prefix of the system route that leads there, None where it is not known.
@@ -49,7 +49,8 @@ def inside_route(fabric: Fabric, subnet: Subnet, target: AddressSet, system: int
     if system is None and every:
         text = f"the address space of the target's network was not collected, and the route {every[0].prefix} may apply"
         return Passage(None, Hop("route", name_of(table.id), text, table.id, None), Unread(_what(table), text))
-    return _decided(table, _chosen(table, target, system or 0), inside=True)
+    near = any(each.covers(target) for each in _spaces(index, subnet.network))
+    return _decided(table, _chosen(table, target, system or 0), "VnetLocal" if near else "")
 
 
 def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressSet, *, direct: bool = False) -> Passage:
@@ -63,7 +64,7 @@ def outside_route(index: Index, fabric: Fabric, subnet: Subnet, target: AddressS
         return _unread(subnet.table)
     if table is not None:
         routes = _chosen(table, target, 1 if direct else 0, tags=True)
-        found = _decided(table, routes, inside=False)
+        found = _decided(table, routes, "Internet")
         if found.allows is not True:
             return found
     why = "" if direct or (table is not None and table.isolated) else why_more_routes(index, fabric, subnet.network)
@@ -104,11 +105,29 @@ def system_length(index: Index, subnet: str, target: AddressSet) -> int | None:
     near = [network, *(peer for peer, link in links_of(index).get(network, {}).items() if link.uncertain is None)]
     lengths: list[int] = []
     for each in near:
-        body = index.resources.get(each)
-        texts = texts_at(body.body, "properties.addressSpace.addressPrefixes") if body is not None else []
-        spaces = [addresses for text in texts for addresses in parsed_addresses(text)]
-        lengths += [_length(each) for each in spaces if each.covers(target)]
+        lengths += [_length(space) for space in _spaces(index, each) if space.covers(target)]
     return max(lengths, default=None)
+
+
+def _spaces(index: Index, network: str) -> list[AddressSet]:
+    """Return the address spaces of a network (its key); [] where it was not read."""
+    body = index.resources.get(network)
+    texts = texts_at(body.body, "properties.addressSpace.addressPrefixes") if body is not None else []
+    return [addresses for text in texts for addresses in parsed_addresses(text)]
+
+
+def detour(index: Index, fabric: Fabric, subnet: Subnet, version: Version) -> str:
+    """Return why packets of a subnet to public addresses may leave over something else than its default route, which
+    may show an address of its own; "" where they do not.
+    """
+    table = fabric.tables.get(subnet.table) if subnet.table else None
+    for each in _chosen(table, PUBLIC_ADDRESSES.of_version(version), 0, tags=True) if table is not None else ():
+        whole = any(found.covers(PUBLIC_ADDRESSES.of_version(version)) for found in parsed_addresses(each.prefix))
+        if not whole and _effect(each, "Internet") is None:
+            return f"the route {each.prefix} of its subnet leads to {each.address or each.hop}"
+    if table is not None and (table.unclear or table.isolated):
+        return table.unclear
+    return why_more_routes(index, fabric, subnet.network)
 
 
 def _chosen(table: RouteTable, target: AddressSet, at_least: int, tags: bool = False) -> list[Route]:
@@ -123,7 +142,10 @@ def _chosen(table: RouteTable, target: AddressSet, at_least: int, tags: bool = F
     found += _of_tags(table) if tags else ()
     if best is not None:
         return [best[0], *found]
-    return [Route("the system route", "Internet" if tags else "VnetLocal"), *found] if found else []
+    return [_SYSTEM_ROUTE, *found] if found else []
+
+
+_SYSTEM_ROUTE: Final = Route("the system route", "")
 
 
 def _of_tags(table: RouteTable) -> list[Route]:
@@ -131,9 +153,12 @@ def _of_tags(table: RouteTable) -> list[Route]:
     return [each for each in table.routes if not parsed_addresses(each.prefix)]
 
 
-def _decided(table: RouteTable, routes: list[Route], *, inside: bool) -> Passage:
-    """Return what these routes do, where it is not known which of them applies."""
-    effects = [_effect(each, inside) for each in routes]
+def _decided(table: RouteTable, routes: list[Route], direct: str) -> Passage:
+    """Return what these routes do, where it is not known which of them applies.
+
+    `direct`: the next hop that leads to the target and nowhere else, "" where only the system route does.
+    """
+    effects = [_effect(each, direct) for each in routes]
     broken = table.unclear or next(
         (f"the route {each.prefix} is not known" for each in _of_tags(table) if not _TAG.fullmatch(each.prefix)), ""
     )
@@ -154,10 +179,10 @@ def _decided(table: RouteTable, routes: list[Route], *, inside: bool) -> Passage
     return Passage(None, hop, Unread(text, "what is allowed there is not known"))
 
 
-def _effect(route: Route, inside: bool) -> bool | None:
+def _effect(route: Route, direct: str) -> bool | None:
     if same(route.hop, "None"):
         return False
-    return True if same(route.hop, "VnetLocal" if inside else "Internet") else None
+    return True if same(route.hop, direct) or route is _SYSTEM_ROUTE else None
 
 
 def _parsed(table: RouteTable) -> Iterator[tuple[Route, AddressSet, int]]:
@@ -193,4 +218,4 @@ def parsed_addresses(text: str) -> list[AddressSet]:
         return []
 
 
-__all__ = ["PASSES", "Passage", "inside_route", "outside_route", "parsed_addresses", "system_length"]
+__all__ = ["PASSES", "Passage", "detour", "inside_route", "outside_route", "parsed_addresses", "system_length"]

@@ -19,7 +19,7 @@ from scanner.reach.networks import Destination, Fabric, Route, Subnet, key_of, n
 from scanner.reach.nsg import SecurityRules, security_rules_of
 from scanner.reach.port_ranges import Protocol, place
 from scanner.reach.public_addresses import public_address
-from scanner.reach.routes import Passage, inside_route, outside_route, parsed_addresses, system_length
+from scanner.reach.routes import Passage, detour, inside_route, outside_route, parsed_addresses, system_length
 from scanner.reach.rule_evaluation import deciding_rules
 from scanner.reach.security_rules import SecurityRule, SourceSide
 from scanner.reach.source_sets import SourceSet, reached_addresses, sources_from_addresses
@@ -107,8 +107,8 @@ def outbound(
         return widened or allowed
     if subnet is None:
         return unread_subnet(sender.subnet)
-    routed = _by_route(index, fabric, subnet, target)
-    return routed if routed.allows is False or allowed.allows else allowed
+    way = _by_route(index, fabric, subnet, target)
+    return way if way.allows is False or allowed.allows else allowed
 
 
 def _widened(
@@ -132,6 +132,15 @@ def _widened(
     return Outbound(None, Hop("route", name_of(subnet.table), text, subnet.table, None), Unread("outbound rules", text))
 
 
+def routed(index: Index, fabric: Fabric, sender: Destination, target: PacketTarget) -> Outbound:
+    """Return what the routes of a sender do with a packet to a target.
+
+    Where that is not known, an appliance on the way may show the target another address than the sender's.
+    """
+    subnet = fabric.subnets.get(fabric.key(sender.subnet))
+    return unread_subnet(sender.subnet) if subnet is None else _by_route(index, fabric, subnet, target)
+
+
 def unread_subnet(subnet: str) -> Outbound:
     """Return the answer for a sender whose subnet was not read, so that its rules and routes are not known."""
     missing = not_listed(subnet) if subnet else Unread("the subnet of the sender", "its id was not returned")
@@ -143,7 +152,7 @@ def _by_route(index: Index, fabric: Fabric, subnet: Subnet, target: PacketTarget
     if not target.inside:
         return outside_route(index, fabric, subnet, target.addresses, direct=target.direct)
     length = BITS[target.version] if target.direct else system_length(index, key_of(subnet.id), target.addresses)
-    return inside_route(fabric, subnet, target.addresses, length)
+    return inside_route(index, fabric, subnet, target.addresses, length)
 
 
 def _by_rules(
@@ -268,18 +277,21 @@ def egress(index: Index, fabric: Fabric, sender: Destination, public: str, *, po
     table = fabric.tables.get(subnet.table) if subnet.table else None
     if subnet.table and table is None:
         return _unknown("the route table of its subnet was not collected")
+    other = detour(index, fabric, subnet, sender.version)
+    if other:
+        return _unknown(other)
     default = "::/0" if sender.version == 6 else "0.0.0.0/0"
     route = next((each for each in table.routes if each.prefix == default), None) if table else None
     if route is not None and not same(route.hop, "Internet"):
-        behind = _addresses_of_appliance(index, route.address)
+        behind = _addresses_of_appliance(index, route.address).of_version(sender.version)
         return Egress(behind) if behind else _unknown(f"the default route of its subnet leads to {_hop_of(route)}")
     gateways = _gateways_of(index, subnet)
     if isinstance(gateways, str):
         return _unknown(gateways)
     if gateways:
-        return _known([id for each in gateways for id in _public_ids(each)], index, "its NAT gateway")
+        return _known([id for each in gateways for id in _public_ids(each)], index, "its NAT gateway", sender.version)
     if public:
-        return _known([public], index, "it")
+        return _known([public], index, "it", sender.version)
     if subnet.outbound and not pooled:
         return Egress(NO_ADDRESSES, "it has no own public address")
     return _unknown("it has no own public address")
@@ -289,11 +301,12 @@ def _unknown(why: str) -> Egress:
     return Egress(NO_ADDRESSES, why, None)
 
 
-def _known(ids: list[str], index: Index, whose: str) -> Egress:
+def _known(ids: list[str], index: Index, whose: str, version: Version) -> Egress:
     """Return the egress over these public addresses (ids); not known where one of them was not read."""
     found = [parsed_addresses(public_address(index, each).address) for each in ids]
     if found and all(found):
-        return Egress(union(addresses for each in found for addresses in each))
+        shown = union(addresses for each in found for addresses in each).of_version(version)
+        return Egress(shown) if shown else _unknown(f"{whose} has no public address of IPv{version}")
     return _unknown(f"a public address of {whose} is not known" if whose != "it" else "its public address is not known")
 
 

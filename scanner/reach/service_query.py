@@ -30,7 +30,7 @@ from scanner.reach.networks import Destination, destination_of, key_of, network_
 from scanner.reach.port_query import AskedPort, port_of_endpoint
 from scanner.reach.port_ranges import place
 from scanner.reach.routes import PASSES, Passage, parsed_addresses
-from scanner.reach.senders import PacketTarget, outbound
+from scanner.reach.senders import PacketTarget, outbound, routed
 from scanner.reach.source_sets import UNKNOWN_APPLICATION_GROUP, reached_addresses
 from scanner.reach.topology import Topology
 
@@ -138,6 +138,9 @@ def _public_side(
 ) -> Side:
     direct = _has_service_endpoint(service.top, sender, found)
     allows, grant, missing = _best_grant(grants, lock, sender, name, direct, found)
+    six = sender.place.version == 6
+    if allows and six:
+        allows, missing = None, Unread(f"the addresses of {service.top.name}", "whether one is an IPv6 address")
     if allows is False:
         return Side(False)
     if direct and _has_policies(service.top, sender, found):
@@ -225,7 +228,7 @@ def _admits_address(
 ) -> tuple[bool | None, Unread | None]:
     what = f"the outbound address of {name}"
     if direct:
-        return None, Unread(what, "the service endpoint of its subnet replaces it with its private address")
+        return None, Unread(what, "the service sees the private address, because the subnet has a service endpoint")
     own = sender.egress.addresses
     if not own:
         return None, Unread(what, sender.egress.why or "it is not known")
@@ -244,6 +247,9 @@ def _admits_subnet(
     if own in keys:
         missing = Unread(f"the service endpoints of {name_of(own)}", "Azure did not return them")
         return direct, missing if direct is None else None
+    way = routed(found.index, found.fabric, sender.place, _outside(sender, direct=bool(direct)))
+    if way.allows is None:
+        return None, way.missing  # an appliance on the way may be in a subnet that the service allows
     if all("/subnets/" in each for each in keys):
         return False, None
     return None, Unread("the subscriptions that it allows", "whether the sender signs in from one of them is not known")
@@ -260,7 +266,7 @@ def _may_admit(possible: PossibleGrant, sender: Sender) -> bool:
 
 def _sent_outside(service: AskedService, sender: Sender, direct: bool, found: Topology) -> Passage:
     """Return whether a sender may send packets to the public address of the service, which is one of all."""
-    target = PacketTarget(PUBLIC_ADDRESSES.of_version(sender.place.version), False, direct=direct)
+    target = _outside(sender, direct=direct)
     return _any_port(
         service,
         [
@@ -268,6 +274,10 @@ def _sent_outside(service: AskedService, sender: Sender, direct: bool, found: To
             for each in service.numbers
         ],
     )
+
+
+def _outside(sender: Sender, *, direct: bool) -> PacketTarget:
+    return PacketTarget(PUBLIC_ADDRESSES.of_version(sender.place.version), False, direct=direct)
 
 
 def _any_port(service: AskedService, found: list[Passage]) -> Passage:
@@ -368,7 +378,7 @@ def _at_address(
                 "the route to the private endpoint", routed.hop.detail if routed.hop else ""
             )
             sent = Passage(None, routed.hop, missing)
-    entered = _enters(service, at, sender, found)
+    entered = _enters(service, at, sender, found, sent)
     if policies in ("disabled", "routetableenabled"):
         governed = subnet is not None and found.fabric.admin_of(subnet) is not None
         entered = entered if governed and entered.allows is not True else PASSES
@@ -402,9 +412,12 @@ def _sent_to(service: AskedService, at: Destination, sender: Sender, found: Topo
     )
 
 
-def _enters(service: AskedService, at: Destination, sender: Sender, found: Topology) -> Passage:
-    """Return whether the inbound rules at a destination allow the sender."""
+def _enters(service: AskedService, at: Destination, sender: Sender, found: Topology, sent: Passage) -> Passage:
+    """Return whether the inbound rules at a destination allow the sender, or what an appliance on its way (`sent`)
+    may show in its place.
+    """
     chain = filter_chain(found.fabric, at, "inside")
+    detour = sent.allows is None and sent.hop is not None and sent.hop.kind in ("route", "subnet")
     results: list[Passage] = []
     for port in service.numbers:
         line = place(port.protocol, port.number)
@@ -418,7 +431,7 @@ def _enters(service: AskedService, at: Destination, sender: Sender, found: Topol
         possible = reached_addresses(piece.possible, sender.addresses, groups)[1]
         if sender.addresses and certain.covers(sender.addresses) and chain.admin_gap is None:
             results.append(PASSES)
-        elif sender.addresses and not possible:
+        elif (sender.addresses and not possible) and not (detour and piece.possible):
             results.append(Passage(False, hop))
         else:
             missing = next(iter(chain.missing), Unread("the inbound rules", "they allow some of its addresses alone"))
@@ -446,7 +459,7 @@ def _injected_side(service: AskedService, id: str, grant: Grant, sender: Sender,
     for prefix in prefixes:
         at = Destination(key, address=prefix, version=sender.place.version)
         sent = _sent_to(service, at, sender, found, direct=False)
-        entered = _enters(service, at, sender, found)
+        entered = _enters(service, at, sender, found, sent)
         if entered.allows is False and service.top.type.lower().startswith(_WITHOUT_RULES):
             text = "whether the rules of its subnet apply to it is not known"
             entered = Passage(None, entered.hop, Unread("the inbound rules", text))

@@ -176,6 +176,8 @@ def _endpoints(document: Document, words: Words) -> Iterator[str]:
     if not groups:
         return
     yield f"## {words('summary.worst')}\n"
+    if any(same[0].fix and same[0].fix.commands for same in list(groups.values())[:ENDPOINTS]):
+        yield f"{words('summary.in_bash')}\n"
     for same in list(groups.values())[:ENDPOINTS]:
         first, more = same[0], len(same) - 1
         others = f" {words('summary.and_more', more)}" if more else ""

@@ -30,7 +30,7 @@ from scanner.model.ids import name_of, subscription_of
 from scanner.model.severity import SEVERITIES
 from scanner.report.gaps import GapGroup, accepted_by, group_gaps
 from scanner.report.headline import left_out
-from scanner.report.text import first_step_label, plain, shortened
+from scanner.report.text import IN_BASH, first_step_label, plain, shortened
 from scanner.report.words import Words
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -166,7 +166,8 @@ def _sentence(text: str) -> str:
 
 def _help(rule: RuleRow) -> str:
     fix = rule.remediation
-    fixes = [("Azure CLI", fix.az), ("Bicep", fix.bicep), ("Terraform", fix.terraform), ("Portal", fix.portal)]
+    label = f"Azure CLI, {IN_BASH}" if fix.az.startswith("az ") else "Azure CLI"
+    fixes = [(label, fix.az), ("Bicep", fix.bicep), ("Terraform", fix.terraform), ("Portal", fix.portal)]
     fixes += [("Impact", fix.breaks), (first_step_label(fix.first_step), fix.first_step)]
     lines = [rule.why, *(_labelled(name, text) for name, text in fixes if text), *rule.references]
     return "\n".join(line for line in lines if line)
@@ -189,7 +190,8 @@ def _code_blocks(fix: Remediation) -> Iterator[str]:
     for text, language in ((fix.az, "sh"), (fix.bicep, "bicep"), (fix.terraform, "hcl")):
         is_sentence = language == "sh" and not text.startswith("az ")
         if text:
-            yield text if is_sentence else f"```{language}\n{text}\n```"
+            shell = f"I{IN_BASH[1:]}:\n\n" if language == "sh" else ""
+            yield text if is_sentence else f"{shell}```{language}\n{text}\n```"
 
 
 # Results

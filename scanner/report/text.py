@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Final
 
 from markupsafe import Markup, escape
 
@@ -16,6 +17,10 @@ INVISIBLE = re.compile(
 
 READS_ONLY = re.compile(r"^az( [a-z][a-z0-9-]*)* (show|list|get|list-versions)(\s|$)")
 """A command that only reads. `templates/report/finding_card.js` has the same pattern."""
+
+IN_BASH: Final = "in Bash, as in Azure Cloud Shell"
+"""Where commands run as they are printed. Elsewhere their quotes mean something else: PowerShell hands JSON in single
+quotes to `az`, which is a batch file on Windows, without its double quotes."""
 
 
 def has_invisible(text: str) -> bool:

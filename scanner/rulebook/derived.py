@@ -5,17 +5,18 @@ rule follows one: it is inconclusive where nothing was returned.
 """
 
 import copy
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
 from scanner.model.rule_row import CheckRow, RuleData, UnlessRow
 from scanner.rulebook.examples import Case, merged, resource_id
-from scanner.rulebook.key_examples import key_examples
+from scanner.rulebook.key_examples import key_examples, with_keys
 
 STRANGE = "a-value-nobody-knows"
 LOCATED = "ARM: every top-level resource has a location, which is not one of its properties"
@@ -33,7 +34,7 @@ def safe(rules: Iterable[Rule]) -> dict[str, str]:
     found: dict[str, str] = {}
     for rule in rules:
         check = rule.row.check if rule.row is not None else None
-        if check is not None and check.key is not None and check.key.ask == "elsewhere":
+        if check is not None and check.key is not None:
             found |= {rule.id: rule.source, **{f"{rule.id}:{path}": rule.source for path in check.key.paths}}
             continue
         if check is not None and check.place and (check.absent is not UNSET or not check.path):
@@ -51,8 +52,8 @@ def _passes_absent(check: CheckRow) -> bool:
     return check.absent in check.good
 
 
-def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
-    """Yield the examples of a rule, for each of its types.
+def of_rule(rule: Rule, healthy: Callable[[str], Case], finders: Mapping[str, tuple[KeyFinder, ...]]) -> Iterator[Case]:
+    """Yield the examples of a rule, for each of its types. `finders`: what finds the keys of each type (lower case).
 
     Of a rule that calls a function, they are those that its row names; of one that is no row, there are none.
     """
@@ -77,6 +78,16 @@ def of_rule(rule: Rule, healthy: Callable[[str], Case]) -> Iterator[Case]:
             yield from _places(base, rule, row.check) if row.check.place else key_examples(base, rule, with_value)
             yield from _conditions(base, rule, row)
             continue
+        if row.check.chooses_key:
+            subject = rule.subject.type if rule.subject is not None else type
+            own = finders.get(subject.lower(), ())
+            base = with_keys(base, rule, own, with_value)
+            # A key that is chosen by its address is the one that the example has.
+            if row.check.path not in [path for each in own for path in each.paths]:
+                chosen = row.check.good[0] if row.check.good else _sample(row.check)
+                base = with_value(base, rule, row.check.of, row.check.path, chosen)
+            nowhere = replace(base, also=[], name=f"{rule.id}: the vault is in no list")
+            yield replace(nowhere, expect={rule.id: "pass"})
         yield from _facts(base, rule, row, row.check)
         yield from _conditions(base, rule, row)
 
@@ -101,7 +112,8 @@ def _facts(base: Case, rule: Rule, row: RuleData, check: CheckRow) -> Iterator[C
             changed = base
             for other in check.any_of:
                 changed = with_value(changed, rule, check.of, other, check.bad_values[0])
-            changed = with_value(changed, rule, check.of, path, value)
+            if not (check.chooses_key and check.set and status == "pass"):
+                changed = with_value(changed, rule, check.of, path, value)
             yield replace(changed, name=f"{rule.id}: {path} {what}", expect={rule.id: status})
 
 
@@ -126,6 +138,7 @@ def _places(base: Case, rule: Rule, check: CheckRow) -> Iterator[Case]:
     elif check.path and check.path != "location":
         absent = "unknown" if check.absent is UNSET else "pass"
         gone = with_value(base, rule, check.of, check.path.partition("[]")[0], GONE)
+        gone = with_value(gone, rule, check.of, check.exists, GONE)
         yield replace(gone, name=f"{rule.id}: {check.path} is absent", expect={rule.id: absent})
 
 
@@ -183,13 +196,18 @@ def _values(row: RuleData, check: CheckRow) -> Iterator[tuple[str, Any, str]]:
     if isinstance(check.at_least, int):
         yield from (("is enough", check.at_least, "pass"), ("is too small", check.at_least - 1, "fail"))
     if check.set:
-        yield "is set", check.like.replace("?*", "x").replace("[0-9]*", "7.00:00:00").replace("*", "x"), "pass"
+        yield "is set", _sample(check), "pass"
         yield "is empty", "", "fail"
     absent = "fail" if check.set else "unknown"
     if check.absent is not UNSET:
         absent = "pass" if _passes_absent(check) else "fail"
     yield from (("is absent", GONE, absent), ("is null", None, absent))
     yield "is strange", 7 if check.set else STRANGE, "unknown"
+
+
+def _sample(check: CheckRow) -> str:
+    """Return a text that fits the pattern of a check."""
+    return check.like.replace("?*", "x").replace("[0-9]*", "7.00:00:00").replace("*", "x")
 
 
 def _outside(row: UnlessRow) -> Any:

@@ -117,7 +117,7 @@ def _expected(case: Case, rules: Mapping[str, Rule]) -> dict[str, str]:
 
 def _file(stem: str, parsed: dict[str, Any]) -> CaseFile:
     parts = {part["name"]: part["body"] for part in parsed.get("part", [])}
-    for raw in parsed.get("case", []):
+    for raw in (*parsed.get("base", []), *parsed.get("case", [])):
         raw["also"] = [*(parts[name] for name in raw.pop("parts", [])), *raw.get("also", [])]
     bases = {base["type"].lower(): base for base in parsed.get("base", [])}
     types = [base["type"] for base in bases.values()]

@@ -21,7 +21,13 @@ from scanner.rulebook.loader import RuleSet
 from scanner.rulebook.pinned_paths import row_reads
 
 FILE = "kept.json"
-CONTAINERS = ("metadata.geography", "metadata.physicalLocation", "metadata.regionType", "metadata.pairedRegion[].name")
+CONTAINERS = (
+    "metadata.geography",
+    "metadata.physicalLocation",
+    "metadata.regionType",
+    "metadata.pairedRegion[].name",
+    "availabilityZoneMappings[].logicalZone",
+)
 """What is kept of regions, which have no type."""
 QUOTAS = tuple(f"properties.quotas[].{each}" for each in ("name", "label", "used", "limit"))
 """What is kept of the quotas of a region, on which there are no rules."""

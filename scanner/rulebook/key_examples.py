@@ -1,6 +1,6 @@
 """Examples that follow from the rows about keys: a vault here, elsewhere and unknown, and a key of Microsoft."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from msgspec.structs import replace
@@ -20,14 +20,13 @@ def key_examples(base: Case, rule: Rule, with_value: With) -> Iterator[Case]:
     finder = rule.keys
     assert finder is not None
     kept = _named(base, rule, finder, with_value)
-    asks = finder.ask == "elsewhere"
-    for what, region, status in (("here", HERE, "pass"), ("elsewhere", ELSEWHERE, "fail" if asks else "pass")):
+    for what, region, status in (("here", HERE, "pass"), ("elsewhere", ELSEWHERE, "fail")):
         yield _expecting(replace(kept, also=[*kept.also, _vault(region)]), rule, f"the vault is {what}", status)
-    yield _expecting(kept, rule, "the vault is in no list", "unknown" if asks else "pass")
+    yield _expecting(kept, rule, "the vault is in no list", "unknown")
     path = finder.uri or finder.name or finder.sets[0]
     strange = _written(kept, rule, path, 7, with_value)
     yield _expecting(replace(strange, also=[*strange.also, _vault(HERE)]), rule, "the key is strange", "unknown")
-    none = "not-applicable" if asks else "fail"
+    none = "not-applicable"
     if finder.mode:
         yield _expecting(with_value(kept, rule, "mode", finder.mode, finder.platform[0]), rule, "a platform key", none)
         yield _expecting(with_value(kept, rule, "mode", finder.mode, _STRANGE), rule, "a strange mode", "unknown")
@@ -40,6 +39,13 @@ def key_examples(base: Case, rule: Rule, with_value: With) -> Iterator[Case]:
         yield _expecting(bare, rule, "no key is named", none)
 
 
+def with_keys(base: Case, rule: Rule, finders: Iterable[KeyFinder], with_value: With) -> Case:
+    """Return an example of a rule whose property chooses a key, with the key in a vault of the scan."""
+    for finder in finders:
+        base = _named(base, rule, finder, with_value)
+    return replace(base, also=[*base.also, _vault(HERE)])
+
+
 def _expecting(case: Case, rule: Rule, name: str, status: str) -> Case:
     return replace(case, name=f"{rule.id}: {name}", expect={rule.id: status})
 
@@ -50,11 +56,15 @@ def _named(base: Case, rule: Rule, finder: KeyFinder, with_value: With) -> Case:
     if finder.mode:
         case = with_value(case, rule, "mode", finder.mode, finder.customer[0])
     if finder.uri:
-        return _written(case, rule, finder.uri, f"https://{HOST}/keys/{KEY}", with_value)
+        case = _written(case, rule, finder.uri, f"https://{HOST}/keys/{KEY}", with_value)
     if finder.name:
         for path, value in ((finder.vault, f"https://{HOST}/"), (finder.name, KEY)):
             case = _written(case, rule, path, value, with_value)
-        return case
+    return _with_set(case, rule, finder, with_value) if finder.sets else case
+
+
+def _with_set(case: Case, rule: Rule, finder: KeyFinder, with_value: With) -> Case:
+    """Return the example with a disk encryption set that has the key."""
     id = resource_id(SETS, "des-example")
     uri = f"https://{HOST}/keys/{KEY}/0a"
     body = {"id": id, "location": HERE, "properties": {"activeKey": {"keyUrl": uri}}}

@@ -107,7 +107,7 @@ class RuleSet(Struct):
         made = self._made = _Tables(self.enabled, counts)
         for rule in self.rules.values():
             made.by_kind.setdefault(id(rule.resource_type), []).append(rule)
-            if rule.keys is not None and rule.keys.ask == "elsewhere":
+            if rule.keys is not None:
                 for type in map(str.lower, rule.types):
                     made.finders[type] = (*made.finders.get(type, ()), rule.keys)
         enabled = {id(self.rules[each].resource_type) for each in self.enabled if each in self.rules}
@@ -171,7 +171,7 @@ class RuleSet(Struct):
         return [
             rule
             for rule in self.rules.values()
-            if rule.keys is not None and rule.keys.ask == "elsewhere" and (not rule.costly or rule.id in self.enabled)
+            if rule.keys is not None and (not rule.costly or rule.id in self.enabled)
         ]
 
     def off(self) -> list[str]:

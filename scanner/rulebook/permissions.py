@@ -115,7 +115,7 @@ def _looked_up(rule: Rule) -> Iterator[str]:
     """Yield the types that a rule names, and those of the keys that its row finds."""
     for each in rule.looks_up:
         yield from _key_users() if each == KEY_USERS else (each,)
-    if rule.keys is not None and rule.keys.ask == "elsewhere":
+    if rule.keys is not None:
         yield from (VAULTS, POOLS, *([KEY_SETS] if rule.keys.sets else []))
 
 

@@ -403,6 +403,10 @@ def passes(node: ServedResource, filter: str) -> bool:
     return isinstance(properties, dict) and str(properties.get(asked[1])).lower() == asked[2].lower()
 
 
+def _zones(name: str) -> list[Json]:
+    return [{"logicalZone": each, "physicalZone": f"{name}-az{each}"} for each in ("1", "2", "3")]
+
+
 def region_json(subscription: str, name: str, display: str, group: str, place: str, paired: str) -> Json:
     """Return a region as the list of locations has it."""
     base = f"/subscriptions/{subscription}/locations"
@@ -422,4 +426,5 @@ def region_json(subscription: str, name: str, display: str, group: str, place: s
         "displayName": display,
         "regionalDisplayName": shown,
         "metadata": metadata,
+        **({} if TABLE[name].lacks_zones else {"availabilityZoneMappings": _zones(name)}),
     }

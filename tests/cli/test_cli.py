@@ -348,7 +348,7 @@ def test_rules_are_listed_and_shown() -> None:
     shown = twolocks("rules", "show", "storage-anonymous-blob-access")
     assert shown.out.splitlines()[0].endswith("(anonymous-access; rated medium to critical by exposure)")
     assert "\nWhy      " in shown.out
-    assert re.search(r"^Fix           az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
+    assert re.search(r"^Fix in Bash   az .* (ID|NAME)( |$)", shown.out, re.MULTILINE)
     before, terraform = shown.out.split("\nTerraform     ")
     assert not re.search(r"\{\w+\}", before)
     assert terraform.startswith('resource "azurerm_storage_account" "example" {\n                # ...\n')

@@ -1,15 +1,20 @@
 """A fix is tried on a bundle and taken back; one that does nothing on a resource is not offered."""
 
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from scanner.evaluate import fixes
 from scanner.evaluate.trials import applied, can_try
-from scanner.model.remedy import Deletion, Edit
+from scanner.model.index import Index, is_indexed
+from scanner.model.remedy import REMOVE, Deletion, Edit
+from scanner.model.resource import Resource
+from scanner.reach.networks import fabric_of
+from scanner.reach.perimeters import ACCESS_RULES, with_access_rules
 from tests.rules import examples
 from tests.rules.examples import Case
-from tests.rules.simulate import fix_of, fixed
+from tests.rules.simulate import everything, fix_of, fixed
 
 SITE = "Microsoft.Web/sites"
 
@@ -59,7 +64,7 @@ def test_what_is_tried_is_taken_back() -> None:
         Edit(f"{bundle.id}/config/new", "properties.x", 1),
         Edit(bundle.id, "properties.y", 2),
     )
-    with applied(bundle, edits, "") as is_changed:
+    with applied(bundle, edits, "", Index()) as is_changed:
         assert is_changed
         assert bundle.top.get("properties.y") == 2
         assert bundle.resources[f"{bundle.top.key}/config/new"].get("properties.x") == 1
@@ -68,12 +73,61 @@ def test_what_is_tried_is_taken_back() -> None:
     assert {key: each for key, each in bundle.below.items() if each} == below
 
 
+NETWORK = f"/subscriptions/{examples.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network"
+GROUP = f"{NETWORK}/networkSecurityGroups/nsg"
+PROFILE = f"{NETWORK}/networkSecurityPerimeters/nsp/profiles/main"
+
+
+def test_what_of_the_index_is_tried_is_taken_back() -> None:
+    """A group, an access rule of a perimeter and a child resource are other ones, or gone, during the trial."""
+    bundle = examples.bundle(next(each for each in examples.cases() if "config/web" in each.children))
+    opened = {"name": "open", "properties": {"priority": 100, "direction": "Inbound", "access": "Allow"}}
+    index = Index()
+    for id, properties in (
+        (GROUP, {"securityRules": [opened]}),
+        (f"{PROFILE}/accessRules/in", {"direction": "Inbound", "addressPrefixes": ["0.0.0.0/0"]}),
+    ):
+        index.add(Resource({"id": id, "name": id.rsplit("/", 1)[-1], "properties": properties}))
+    fabric, key = fabric_of(index), GROUP.lower()
+    with with_access_rules(index, {f"{PROFILE}/accessRules/in".lower(): lambda body: body}) as is_changed:
+        assert not is_changed
+    known, rules, resources = fabric.groups[key], index.memo[ACCESS_RULES], dict(bundle.resources)
+    steps = (
+        Edit(GROUP, "properties.securityRules", REMOVE, opened),
+        Deletion(f"{PROFILE}/accessRules/in"),
+        Deletion(f"{bundle.id}/config/web"),
+    )
+    assert bundle.top is not None
+    assert can_try(bundle.top, steps, index)
+    with applied(bundle, steps, "", index) as is_changed:
+        assert is_changed
+        assert fabric.groups[key] is not known
+        assert not any(cast("dict[str, Any]", index.memo[ACCESS_RULES]).values())
+        assert f"{bundle.top.key}/config/web" not in bundle.resources
+    assert fabric.groups[key] is known
+    assert index.memo[ACCESS_RULES] is rules
+    assert bundle.resources == resources
+
+
+def test_every_endpoint_that_a_fix_claims_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without trials no fix claims an endpoint, but for resources of the index; with them, some do."""
+    kinds = {type(step).__name__ for each in everything() if fix_of(each).closes for step in each.remedy.changes}
+    assert kinds == {"Edit", "Deletion"}
+    monkeypatch.setattr(fixes, "can_try", lambda *_: False)
+    claiming = {each.case.id: each.case for each in everything() if fix_of(each).closes}
+    for each in (case for case in claiming.values() if not is_indexed(case.type)):
+        found = examples.evaluation(each).evaluate(examples.bundle(each))
+        assert not [row.rule for row in found.findings if row.fix and (row.fix.closes or row.fix.also_closes)]
+
+
 def test_what_is_known_elsewhere_is_not_tried() -> None:
     top = examples.bundle(next(each for each in examples.cases() if each.type == SITE)).top
     assert top is not None
-    assert can_try(top, [Edit(f"{top.id}/config/web", "properties.x", True)])
-    assert not can_try(top, [])
-    assert not can_try(top, [Deletion(top.id)])
-    assert not can_try(top, [Edit(f"{top.id}x", "properties.x", True)])
-    assert not can_try(top, [Edit(f"{top.id}/providers/Microsoft.Authorization/locks/a", "properties.level", "x")])
-    assert not can_try(top, [Edit(top.id, "properties.x", "<WORKSPACE_ID>")])
+    assert can_try(top, [Edit(f"{top.id}/config/web", "properties.x", True)], Index())
+    assert not can_try(top, [], Index())
+    assert not can_try(top, [Deletion(top.id)], Index())
+    assert not can_try(top, [Edit(f"{top.id}x", "properties.x", True)], Index())
+    assert not can_try(
+        top, [Edit(f"{top.id}/providers/Microsoft.Authorization/locks/a", "properties.level", "x")], Index()
+    )
+    assert not can_try(top, [Edit(top.id, "properties.x", "<WORKSPACE_ID>")], Index())

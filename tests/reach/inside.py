@@ -62,7 +62,7 @@ def bodies(estate: Estate, whole: Estate) -> list[dict[str, Any]]:
     ids = {name: _id(name, body) for name, body in whole.items()}
     made = []
     for name, body in estate.items():
-        if "network" in body:
+        if "type" not in body:
             continue
         own = {each: value for each, value in body.items() if each not in ("type", "location", "sku", "id")}
         if body["type"].lower().endswith("/virtualnetworks"):
@@ -71,7 +71,7 @@ def bodies(estate: Estate, whole: Estate) -> list[dict[str, Any]]:
                 [
                     {"id": ids[each], "name": each, "properties": {k: v for k, v in one.items() if k != "network"}}
                     for each, one in estate.items()
-                    if one.get("network") == name
+                    if "type" not in one and one.get("network") == name
                 ],
             )
         whole_body = {"id": ids[name], "name": name, "type": body["type"], "properties": own}
@@ -83,7 +83,7 @@ def bodies(estate: Estate, whole: Estate) -> list[dict[str, Any]]:
 def _id(name: str, body: dict[str, Any]) -> str:
     if "id" in body:
         return str(body["id"])
-    if "network" in body:
+    if "type" not in body:
         return f"{GROUP}/Microsoft.Network/virtualNetworks/{body['network']}/subnets/{name}"
     return f"{GROUP}/{body['type']}/{name}"
 

@@ -481,3 +481,16 @@ def test_what_a_classic_cdn_publishes() -> None:
     assert found.publishers(["off.example.net"]) == ()
     stopped = {"id": f"{CDN}/endpoints/site", "properties": {"resourceState": "Stopped", "origins": origins}}
     assert made(profile, stopped).publishers([HOST]) == ()
+
+
+def test_a_stopped_application_gateway_publishes_nothing() -> None:
+    gateway: Body = {
+        "id": f"{CDN.partition('/providers/')[0]}/providers/Microsoft.Network/applicationGateways/agw",
+        "properties": {
+            "frontendIPConfigurations": [{"name": "public", "properties": {"publicIPAddress": {"id": "pip"}}}],
+            "backendAddressPools": [{"name": "app", "properties": {"backendAddresses": [{"fqdn": HOST}]}}],
+        },
+    }
+    assert made(gateway).publishers([HOST]) == ("published through the application gateway agw",)
+    gateway["properties"]["operationalState"] = "Stopped"
+    assert made(gateway).publishers([HOST]) == ()

@@ -67,12 +67,16 @@ def healthy(type: str) -> Case:
 
 def of_rule(rule: Rule) -> list[Case]:
     """Return the examples that follow from a rule's row. They are not to be changed."""
-    return _of_rule(rule.id) if rules().rules.get(rule.id) is rule else list(derived.of_rule(rule, healthy))
+    return (
+        _of_rule(rule.id)
+        if rules().rules.get(rule.id) is rule
+        else list(derived.of_rule(rule, healthy, rules().key_finders()))
+    )
 
 
 @cache
 def _of_rule(id: str) -> list[Case]:
-    return list(derived.of_rule(rules().rules[id], healthy))
+    return list(derived.of_rule(rules().rules[id], healthy, rules().key_finders()))
 
 
 def by_type(name: str) -> dict[str, dict[str, Any]]:

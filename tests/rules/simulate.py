@@ -23,7 +23,10 @@ from tests.rules.examples import Case
 FIELD_VALUES = {
     "YOUR_RANGE": "20.31.7.9/32",
     "ORIGIN": "https://portal.contoso.com",
-    "KEY_URI": "https://contoso.vault.azure.net/keys/main",
+    "KEY_URI": "https://vault.example/keys/sample",
+    "KEY_VERSION_URI": "https://vault.example/keys/sample/0123456789abcdef0123456789abcdef",
+    "VAULT_URI": "https://vault.example/",
+    "KEY_NAME": "sample",
     "RESOURCE_GROUP": "rg-alerts",
     "ACTION_GROUP_ID": "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg-alerts/providers/"
     "Microsoft.Insights/actionGroups/ag-drift",
@@ -195,13 +198,19 @@ def closed_between(before: BundleResult, after: BundleResult) -> frozenset[str]:
     )
 
 
+COMPLIANCE = "whether objects lack a key is reported once the service asks for it"
 LEFT = {
+    "traffic_controllers: a gateway whose second WAF policy only detects: agc-no-waf": "which routes use a policy is "
+    "in Kubernetes, so with policies that block the rule is inconclusive",
     "apim: an open product whose policy checks a token: apim-api-no-authentication": "operations are not read where a "
     "key is required, and one of them may leave out the policy of the open product",
     "acr: a token with a certificate, and one of an unknown status: acr-token-passwords": "a second token has "
     "an unknown status",
     "appservice: a social login allows anyone: app-no-platform-sign-in": "the social provider stays until the "
     "user removes it",
+    "search: search-platform-key-allowed: never set: search-platform-key-allowed": COMPLIANCE,
+    "locks: *: search-platform-key-allowed": COMPLIANCE,
+    "resource_logs: *: search-platform-key-allowed": COMPLIANCE,
     "governance: a policy that leaves out a group: subscription-no-region-policy": "the example has an assignment "
     "of the same name, whose exclusion stays until the user removes it",
     "governance: a policy for some types only: subscription-no-region-policy": "the example has an assignment of the "

@@ -252,6 +252,7 @@ STEPS = {
     "site-recovery-failing": "the cause is in its errors",
     "site-recovery-outside": "replication is disabled and enabled again in the vault",
     "sql-no-vulnerability-assessment": "Microsoft Defender for SQL is turned on first",
+    "synapse-no-vulnerability-assessment": "Microsoft Defender for SQL is turned on first",
     "sre-agent-acts-alone": "writing an agent back loses the credentials that Azure does not return",
     "sre-agent-network-unrestricted": "an agent has no network settings",
     "static-site-no-password": "the password is the user's choice",
@@ -284,11 +285,13 @@ STEPS = {
 """Rules whose fix is steps in words on every example, or changes nothing that Azure shows, and why."""
 REGIONS = {rule.id for rule in examples.all_rules() if rule.finder is not None and rule.finder.kind == "region"}
 """Rules on the region of a resource, which is chosen when it is created."""
-VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None and rule.keys.ask == "elsewhere"}
+VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None}
 """Rules on the place of a vault, which is a resource of its own."""
 LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
 """Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
+    "disk-set-no-rotation": "rotation is enabled, and stopped at an error that the identity or the key causes",
+    "search-platform-key-allowed": "objects without a key are made again by their author",
     "agc-no-waf": "no security policy names a WAF policy: it is a new resource",
     "front-door-classic-no-waf": "a host has no policy: one link for each host, and the service is retired",
     "front-door-no-waf": "a domain has no policy: a security policy is a new resource with the user's domains",

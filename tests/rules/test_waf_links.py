@@ -11,6 +11,8 @@ from tests.rules.simulate import fix_of, fixed
     [
         ("a gateway without a policy", "firewallPolicy.id=<WAF_POLICY_ID>"),
         ("the configuration of an old gateway in the mode Detection", "firewallMode=Prevention"),
+        ("the configuration of an old gateway, switched off", "firewallMode=Prevention"),
+        ("the configuration of an old gateway, switched off in the mode Detection", "firewallMode=Prevention"),
     ],
 )
 def test_the_fix_follows_the_cause(example: str, setting: str) -> None:
@@ -19,3 +21,12 @@ def test_the_fix_follows_the_cause(example: str, setting: str) -> None:
     (command,) = fix_of(found).commands
     assert command.endswith(setting)
     assert found.status == "pass"
+
+
+def test_a_gateway_of_version_1_is_replaced() -> None:
+    case = next(
+        each for each in examples.cases() if each.name == "gateway: a gateway of version 1 without a configuration"
+    )
+    (found,) = (each for each in fixed(case) if each.finding.rule == "application-gateway-no-waf")
+    assert not fix_of(found).commands
+    assert "WAF_v2" in fix_of(found).steps[0]
