@@ -18,7 +18,7 @@ def test_each_fix_that_can_be_applied_closes_what_it_claims() -> None:
         before = evaluation.evaluate(bundle)
         for row in before.findings:
             changes = before.remedies[row.fingerprint].changes if row.status == "fail" else ()
-            if bundle.top is None or row.fix is None or not can_try(bundle.top, changes, snapshot.index):
+            if bundle.top is None or row.fix is None or not can_try(bundle.top, changes, evaluation.index):
                 continue
             applied += 1
             after = evaluation.evaluate(overlaid(bundle, changes))
