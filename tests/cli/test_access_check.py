@@ -9,9 +9,7 @@ from typing import Any
 
 import pytest
 
-from scanner.cli.access import DENIED, assess, missing, wanted
-from scanner.collect.bodies import Role
-from scanner.collect.permissions import SubscriptionPermissions
+from scanner.cli.access import DENIED
 from scanner.model.ids import SUBSCRIPTION
 from scanner.rulebook import loader
 from scanner.rulebook import permissions as access
@@ -310,53 +308,3 @@ def test_names_from_azure_end_no_line_and_no_cell() -> None:
         ended = check(served, "-s", PROD)
         assert ended.out.count("\n") == 1
         assert ended.out.split("\t")[:2] == ["scope", "prod<U+000A><U+0009>x<U+001B>[31m"]
-
-
-# The arithmetic
-
-
-def rights(view: str = "full", **more: Any) -> SubscriptionPermissions:
-    return SubscriptionPermissions(PROD, "prod", view, **more)
-
-
-def test_rights_on_groups_count_only_where_all_groups_have_them() -> None:
-    reader: list[Role] = [(["*/read"], [])]
-    none: list[Role] = [([], [])]
-    assert rights("partial", groups={"a": reader, "b": reader}).allows("x/read") is True
-    assert rights("partial", groups={"a": reader, "b": none}).allows("x/read") is False
-    assert rights("partial", groups={"a": reader, "b": None}).allows("x/read") is None
-    assert rights("partial", groups={"a": none, "b": None}).allows("x/read") is False
-    assert rights("partial").allows("x/read") is None
-    assert rights("partial", roles=none).allows("x/read") is False
-    assert rights("full", roles=reader, groups={"a": None}).allows("x/read") is True
-    assert rights("full", roles=none, groups={"a": reader}).allows("x/read", listed=True) is False
-    assert rights("full", roles=none, groups={"a": reader}).allows("x/read") is True
-    assert rights("full", roles=None, groups={"a": reader}).allows("x/read", listed=True) is True
-    assert rights("full", roles=none, named=("a",), groups={"a": reader}).allows("x/read", listed=True) is True
-
-
-def test_what_one_entry_takes_back_another_may_give() -> None:
-    two = [(["*"], ["Microsoft.Web/*"]), (["microsoft.web/sites/read"], [])]
-    assert rights(roles=two).allows("Microsoft.Web/sites/read") is True
-    assert rights(roles=two).allows("Microsoft.Web/sites/config/read") is False
-
-
-def test_an_action_of_the_index_that_one_subscription_lacks_counts_in_all() -> None:
-    gate = "Microsoft.Network/loadBalancers/read"
-    reader = rights(roles=[(["*/read"], [])])
-    lacks = SubscriptionPermissions(TEST, "test", "full", roles=[(["*/read"], [gate])])
-    places = assess(rules(), [reader, lacks])
-    assert "machine-web-port-anonymous" in places[0].lacking
-    assert "load-balancer-basic-sku" not in places[0].lacking
-    assert "load-balancer-basic-sku" in places[1].lacking
-    rows = missing(rules(), places)
-    assert [(row.action, row.names) for row in rows] == [(gate, ("test",))]
-
-
-def test_what_every_scan_asks_counts_too() -> None:
-    for action in access.ALWAYS:
-        found = [rights(roles=[(["*/read"], [action])], groups={"rg": [(["*/read"], [action])]})]
-        rows = missing(rules(), assess(rules(), found))
-        reported = [row.action for row in rows]
-        assert reported == ([] if "managementGroups" in action else [action])
-    assert access.GRAPH in wanted(rules())

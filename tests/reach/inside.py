@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from scanner.cli.reach import answers
-from scanner.cli.reach_names import Question
+from scanner.evaluate.reach_answers import answers
+from scanner.evaluate.reach_targets import Question
 from scanner.evaluate.run import Evaluation
 from scanner.model.verdict import Unread
 from scanner.reach.answers import ReachAnswer

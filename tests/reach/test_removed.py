@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from scanner.cli.reach import answers
-from scanner.cli.reach_names import Question
 from scanner.errors import InputError
+from scanner.evaluate.reach_answers import answers
+from scanner.evaluate.reach_targets import Question
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import parse
 from scanner.model.ids import type_of

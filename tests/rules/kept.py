@@ -16,12 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from scanner.cli.reach import answers
-from scanner.cli.reach_names import Question
 from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.examples import worst_statuses
 from scanner.evaluate.policy import Policy
+from scanner.evaluate.reach_answers import answers
+from scanner.evaluate.reach_targets import Question
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import resource_type_of, type_of
 from scanner.model.json_paths import MISSING, get_path, text_at, value_at

@@ -19,6 +19,7 @@ from scanner.reach.public_addresses import public_addresses
 from scanner.reach.topology import Topology, topology
 
 MACHINE = "microsoft.compute/virtualmachines"
+SCALE_SET = "microsoft.compute/virtualmachinescalesets"
 
 
 class Question(Struct, frozen=True):
