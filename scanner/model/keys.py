@@ -280,7 +280,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
             value = resource.get(path)
             is_working = isinstance(value, str) and any(fnmatchcase(value.lower(), each) for each in self.working)
             if not (is_absent(value) or is_working):
-                yield Unread(path, f"the service reports {value!r} of its key")
+                yield Unread(path, "the service reports that it cannot use its key")
 
 
 def with_known_key(verdict: Verdict, path: str, resource: Resource, index: "KeyIndex") -> Verdict:
@@ -295,7 +295,7 @@ def with_known_key(verdict: Verdict, path: str, resource: Resource, index: "KeyI
     try:
         missing = list(_key_faults(path, resource, index))
     except Unread as unread:
-        missing = [unread]
+        missing = [unread.again()]
     return unknown(*missing, evidence=verdict.evidence) if missing else verdict
 
 

@@ -247,7 +247,10 @@ def test_what_publishes_is_read_and_its_secrets_are_not_kept(graph: bool) -> Non
     estate = [service, door, other, child(door, "originGroups/g"), origin, backend, api]
     rules = loader.load(packages=False)
     rules.select(only=["front-door-no-waf", "apim-backend-plain-http"])
-    looked_up = {"Microsoft.Compute/capacityReservationGroups"}
+    looked_up = {
+        "Microsoft.Compute/capacityReservationGroups",
+        "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
+    }
     read = {"Microsoft.Cdn/profiles", "Microsoft.ApiManagement/service"}
     assert {kind.type for kind in rules.read()} == {*read, *looked_up}
     kept = kept_paths(rules).listed()

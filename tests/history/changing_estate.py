@@ -190,7 +190,7 @@ def machine(ssh_from: str = "10.0.0.0/8") -> list[Json]:
             "properties": {
                 "networkProfile": {"networkInterfaces": [{"id": nic}]},
                 "osProfile": {"linuxConfiguration": {"disablePasswordAuthentication": True}},
-                "storageProfile": {"osDisk": {"osType": "Linux"}},
+                "storageProfile": {"osDisk": {"osType": "Linux"}, "dataDisks": []},
             },
         },
         {"id": f"{MACHINE}/instanceView", "statuses": [{"code": "PowerState/running"}]},

@@ -10,12 +10,12 @@ from typing import IO
 
 import pytest
 
+from docs.build import site_pages
 from scanner.document.schema import Document
 from scanner.report.html import write_html
 from scanner.report.markdown import write_markdown
 from scanner.report.sarif import write_sarif
 from tests.report import sample
-from tests.rules import examples
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,6 +45,5 @@ def test_each_rule_of_sarif_with_a_command_names_bash() -> None:
 
 
 def test_each_page_of_a_rule_with_a_command_names_bash() -> None:
-    for rule in examples.all_rules():
-        page = (ROOT / f"docs/rules/{rule.id}.md").read_text("utf-8")
-        assert "```sh\n" not in page or "In Bash, as in Azure Cloud Shell:" in page, rule.id
+    for name, page in site_pages():
+        assert "```sh\n" not in page or "In Bash, as in Azure Cloud Shell:" in page, name
