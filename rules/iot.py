@@ -32,7 +32,11 @@ from .common import host, local_auth
 
 # Keys of policies come from listkeys alone, which is never called. Connection strings of routing endpoints and of linked
 # hubs are masked by Azure: no rule reads them, so no snapshot keeps them.
-HUB = ResourceType("Microsoft.Devices/IotHubs", api="2023-06-30")
+HUB = ResourceType(
+    "Microsoft.Devices/IotHubs",
+    api="2023-06-30",
+    keep=("properties.routing.fallbackRoute.isEnabled", "properties.routing.fallbackRoute.endpointNames"),
+)
 HUB_CERTIFICATES = HUB.child("certificates")
 # azure-rest-api-specs has 2026-04-01 too, of which no recording and no reference page is known.
 PROVISIONING = ResourceType("Microsoft.Devices/provisioningServices", api="2022-12-12")

@@ -118,7 +118,7 @@ WITH_WAF = ("WAF", "WAF_v2")
 WITHOUT_WAF = ("Standard", "Standard_v2", "Basic")
 """azure-mgmt-network, ApplicationGatewayTier."""
 ATTACH = Cause("", "properties.firewallPolicy", value={"id": "<WAF_POLICY_ID>"})
-TO_WAF = "az network application-gateway update --ids {cause} --sku WAF_v2 --set firewallPolicy.id=<WAF_POLICY_ID>"
+TO_WAF = "az network application-gateway update --ids {cause} --set sku.name=WAF_v2 sku.tier=WAF_v2 firewallPolicy.id=<WAF_POLICY_ID>"
 LIFT = (
     Cause("", "properties.sku", value={"name": "WAF_v2", "tier": "WAF_v2"}, command=TO_WAF),
     ATTACH._replace(command=TO_WAF),
