@@ -50,7 +50,11 @@ POLICY = ResourceType("Microsoft.Network/firewallPolicies", api=API)
 BASTION = ResourceType("Microsoft.Network/bastionHosts", api=API)
 VPN = ResourceType("Microsoft.Network/virtualNetworkGateways", api=API)
 LINK = ResourceType("Microsoft.Network/privateLinkServices", api=API)
-FRONT = ResourceType("Microsoft.Network/frontDoors", api="2025-10-01")
+FRONT = ResourceType(
+    "Microsoft.Network/frontDoors",
+    api="2025-10-01",
+    keep=("properties.backendPools[].properties.backends[].privateEndpointStatus",),
+)
 PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
 
 

@@ -188,10 +188,16 @@ def why_none(item: Resource, index: Index) -> Evidence | None:
 
 
 def _policy(item: Resource) -> Resource | None:
-    """Return the policy of an item; None where it names none, or the policies of the vault were not read."""
-    vault, id = item.bundle.top, item.get("properties.policyId" if is_item(item) else "properties.policyInfo.policyId")
-    if vault is None or not isinstance(id, str) or not id:
+    """Return the policy of an item; None where it names none, or the policies of the vault were not read.
+
+    Raises Unread where what it names is no text.
+    """
+    path = "properties.policyId" if is_item(item) else "properties.policyInfo.policyId"
+    vault, id = item.bundle.top, item.get(path)
+    if vault is None or is_absent(id) or id == "":
         return None
+    if not isinstance(id, str):
+        raise malformed(path)
     found = vault.children(POLICIES if is_item(item) else INSTANCE_POLICIES)
     return next((each for each in found if same(each.name, name_of(id))), None)
 
