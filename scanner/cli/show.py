@@ -1,6 +1,7 @@
 """`twolocks show`: a view of a findings file: endpoints, findings, what was not assessed, places, keys, capacity."""
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -30,7 +31,8 @@ GAP_HEADS = ("severity up to", "checks", "what", "scope", "missing or answer")
 def endpoints(settings: Settings, file: str) -> int:
     """Print the endpoints of a findings file, the most severe first, and return the exit code. Raises InputError."""
     document, words = read_findings(Path(file), file), Words()
-    known = [row for row in document.exposures if settings["all"] or row.state != "closed"]
+    closed = settings["all"] and not settings["severity"]
+    known = [row for row in document.exposures if closed or row.state != "closed"]
     rows = [row for row in sorted(known, key=_rank_of_endpoint) if _is_shown(row.severity or row.worst, settings)]
 
     def cells(row: ExposureRow) -> tuple[str, ...]:
@@ -38,15 +40,14 @@ def endpoints(settings: Settings, file: str) -> int:
         locks = (words.catalogue[table].get(name, name) for table, name in _locks(row))
         return row.severity or row.worst or "-", row.state, place, *locks, row.fingerprint, row.title
 
-    said = f"{many(len(rows), 'endpoint')}. Details: twolocks report {file} --out report.html."
+    said = f"{many(len(rows), 'endpoint')}. Details: twolocks report {shlex.quote(file)} --out report.html."
     return show(document, rows, cells, ENDPOINT_HEADS, said, settings, name=2)
 
 
 def findings(settings: Settings, file: str) -> int:
-    """Print the findings of a file that did not pass, the most severe first, and return the exit code."""
+    """Print the findings of a file, failures first, and return the exit code. Raises InputError."""
     document = read_findings(Path(file), file)
-    rows = [row for row in document.findings if settings["all"] or row.status != "pass"]
-    rows = [row for row in sorted(rows, key=_rank_of_finding) if _is_shown(row.severity, settings)]
+    rows = [row for row in sorted(document.findings, key=_rank_of_finding) if _is_shown(row.severity, settings)]
 
     def cells(row: FindingRow) -> tuple[str, ...]:
         accepted = "waived" if row.status == "fail" else "accepted"
@@ -99,7 +100,8 @@ def _locks(row: ExposureRow) -> Iterable[tuple[str, str]]:
 
 
 def _is_shown(severity: str | None, settings: Settings) -> bool:
-    return not settings["severity"] or rank(severity) <= rank(settings["severity"])
+    """Return whether a row is at or above `--severity`. One without a severity may be anything, and is shown."""
+    return severity is None or not settings["severity"] or rank(severity) <= rank(settings["severity"])
 
 
 def _rank_of_endpoint(row: ExposureRow) -> tuple[Any, ...]:

@@ -32,7 +32,7 @@ FINDINGS_COMMANDS = (
         "Show what failed or is inconclusive, by severity",
         "show:findings",
         arguments=("FILE",),
-        rows=(_SEVERITY, Option("all", about="Also what passed, where the file has it"), FORMAT),
+        rows=(_SEVERITY, FORMAT),
         intro="Show the findings of a findings file. JSON: as in `findings` there.",
     ),
     Command(

@@ -41,8 +41,6 @@ NEWEST: Final = "properties.keyUriWithVersion"
 _ADDRESSES: Final = {VAULTS: "properties.vaultUri", POOLS: "properties.hsmUri"}
 _URI = re.compile(r"https://([a-z0-9.-]+)(?::443)?/keys/([a-z0-9-]+)(?:/([a-z0-9]*))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(?:https://)?([a-z0-9.-]+)(?::443)?/?", re.IGNORECASE)
-SAMPLE_VAULT: Final = "vault.example"
-"""The host of the keys that a fix is tried with. They stand for keys that exist; no vault has that host."""
 COPIES: Final = "geo-redundant backups"
 PLATFORM_KEY: Final = "a platform-managed key is used"
 _MOST_NAMED: Final = 3

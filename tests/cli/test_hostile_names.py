@@ -101,10 +101,9 @@ def _both(*words: str) -> Iterator[Run]:
     yield Run((*words, "--format", "json"), json=True)
 
 
-for view in ("places", "keys", "capacity", "gaps"):
+for view in ("findings", "gaps", "places", "keys", "capacity"):
     of(f"show {view}")(lambda names: _both("o.json"))
-for view in ("endpoints", "findings"):
-    of(f"show {view}")(lambda names: _both("o.json", "--all"))
+of("show endpoints")(lambda names: _both("o.json", "--all"))
 
 
 @of("show frameworks")

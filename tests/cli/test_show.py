@@ -41,9 +41,9 @@ def test_endpoints_are_those_of_the_document_by_severity(file: Path, document: d
     assert named == {row["fingerprint"] for row in critical}
 
 
-def test_findings_are_those_that_did_not_pass_failures_first(file: Path, document: dict[str, Any]) -> None:
+def test_findings_are_those_of_the_document_failures_first(file: Path, document: dict[str, Any]) -> None:
     shown = rows("show", "findings", file)
-    assert {row[4] for row in shown} == {row["fingerprint"] for row in document["findings"] if row["status"] != "pass"}
+    assert {row[4] for row in shown} == {row["fingerprint"] for row in document["findings"]}
     statuses = [row[1] in ("fail", "waived") for row in shown]
     assert statuses == sorted(statuses, reverse=True)
 
@@ -56,7 +56,8 @@ def test_gaps_are_grouped_and_json_has_each(file: Path, document: dict[str, Any]
 
 @pytest.mark.parametrize("view", ["endpoints", "findings"])
 def test_json_is_as_in_the_document(view: str, file: Path, document: dict[str, Any]) -> None:
-    found = json.loads(twolocks("show", view, file, "--all", "--format", "json").out)
+    every = ("--all",) if view == "endpoints" else ()
+    found = json.loads(twolocks("show", view, file, *every, "--format", "json").out)
     name = {"endpoints": "exposures"}.get(view, view)
     assert {row["fingerprint"] for row in found} == {row["fingerprint"] for row in document[name]}
 
@@ -68,3 +69,16 @@ def test_a_view_of_no_findings_file_is_refused(view: str, tmp_path: Path) -> Non
         ended = twolocks(*view.split(), tmp_path / name)
         assert (ended.code, ended.out) == (2, "")
         assert "hint: " in ended.err
+
+
+def test_what_has_no_severity_is_never_left_out_and_a_command_is_quoted(
+    tmp_path: Path, document: dict[str, Any]
+) -> None:
+    made = json.loads(json.dumps(document))
+    row = made["exposures"][0]
+    row.update(state="unknown", severity=None, worst=None)
+    path = tmp_path / "a; id.json"
+    path.write_text(json.dumps(made), "utf-8")
+    ended = twolocks("show", "endpoints", path, "--severity", "critical")
+    assert row["fingerprint"] in ended.out
+    assert "a; id.json' --out" in " ".join(ended.err.split())
