@@ -89,7 +89,8 @@ def show(
     if settings["format"] == "json":
         print_json([to_builtins(row, enc_hook=str) for row in rows])
         return 0
-    said = " ".join([said, *(f"{each}." for each in left_out(document.scan, Words()))])
+    incomplete = [] if document.scan.complete else ["The scan is incomplete: twolocks show gaps FILE."]
+    said = " ".join([said, *incomplete, *(f"{each}." for each in left_out(document.scan, Words()))])
     if not table([cells(row) for row in rows], sys.stdout, os.environ, name, heads=heads if rows else (), summary=said):
         say(said)
     return 0

@@ -82,3 +82,9 @@ def test_what_has_no_severity_is_never_left_out_and_a_command_is_quoted(
     ended = twolocks("show", "endpoints", path, "--severity", "critical")
     assert row["fingerprint"] in ended.out
     assert "a; id.json' --out" in " ".join(ended.err.split())
+
+
+@pytest.mark.parametrize("view", ["endpoints", "findings", "places", "keys", "capacity"])
+def test_a_view_of_an_incomplete_scan_says_so(view: str, file: Path, document: dict[str, Any]) -> None:
+    assert not document["scan"]["complete"]
+    assert "The scan is incomplete" in " ".join(twolocks("show", view, file).err.split())
