@@ -71,8 +71,13 @@ def folder_held(path: Path) -> int | None:
 def _held(number: int, path: Path) -> int | None:
     if fcntl is None:
         return number
-    with suppress(OSError):
+    try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(number)  # a run that cleans up took the lock first, and is removing it
+        return None
+    except OSError:
+        pass  # a file system without locks
     if _is_at(number, path):
         return number
     os.close(number)

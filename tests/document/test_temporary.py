@@ -1,5 +1,6 @@
 """Temporary files: exclusive, locked, removed by the next run. `python -m tests.output.races` runs many more."""
 
+import fcntl
 import os
 import secrets
 import tempfile
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from scanner.document import temporary
+from scanner.document import locks, temporary
 from scanner.document.temporary import BOOT, DAY, FOLDER, AtomicFile, temporary_folder
 from tests.output.races import kills, races
 
@@ -117,3 +118,22 @@ def test_temporary_folders_that_were_left_are_removed(
 def test_races_and_kills(tmp_path: Path) -> None:
     assert races(tmp_path, 20, seed=1) == (20, 0, 0)
     assert kills(tmp_path, 10, seed=1) == (10, 0, 0)
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_what_a_cleaner_locked_first_is_not_held(folder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its name is still there, but the cleaner is about to remove it: a sandbox lost its certificates so."""
+    opened, cleaners = os.open, list[int]()
+
+    def open_second(path: Path, flags: int, *more: int) -> int:
+        number = opened(path, flags, *more)
+        cleaners.append(opened(path, os.O_RDONLY))
+        fcntl.flock(cleaners[-1], fcntl.LOCK_EX)
+        return number
+
+    path = tmp_path / "made"
+    if folder:
+        path.mkdir()
+    monkeypatch.setattr(os, "open", open_second)
+    assert (locks.folder_held(path) if folder else locks.create_held(path, 0o600)) is None
+    os.close(cleaners[0])
