@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlencode, urljoin, urlsplit
 
 import aiohttp
 import msgspec
+from azure.core.rest import AsyncHttpResponse
 from msgspec import Struct, field
 
 from scanner.azure.answers import LINK_BYTES, LimitReached, ListMeter, decode
@@ -17,18 +18,17 @@ from scanner.azure.clouds import METADATA, Cloud, cloud, described, endpoint, kn
 from scanner.azure.credentials import TokenCache
 from scanner.azure.errors import ReadError, error_inside, read_error, retry_after
 from scanner.azure.limits import DEADLINE, LimitKey, RateLimiters
+from scanner.azure.management_clients import Imports, ManagementClients
 from scanner.azure.pipeline import (
     EFFECTIVE,
     GRAPH,
-    Answer,
     ArmRead,
+    Guards,
     OnRequest,
-    RequestGuards,
     request_slots,
 )
 from scanner.azure.replay import Replay
-from scanner.azure.sender import ArmSender
-from scanner.azure.transport import HttpSession, explain_failure, proxy_of
+from scanner.azure.transport import HttpSession, explain_failure
 from scanner.config.limits import Limits
 from scanner.errors import AccessError, InputError
 from scanner.model.ids import subscription_of, type_of
@@ -70,15 +70,16 @@ class ArmClient(Struct):
     replay: Replay | None = None
     """Answers from the journal of the scan, and writes to it. None: the scan has none."""
     slots: asyncio.Semaphore = field(default_factory=request_slots)
-    _sender: ArmSender | None = None
+    imports: Imports = field(default_factory=Imports)
+    _clients: ManagementClients | None = None
 
     @property
-    def sender(self) -> ArmSender:
+    def clients(self) -> ManagementClients:
         """Return what sends the reads of this login."""
-        if self._sender is None:
-            guards = RequestGuards(self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.effective)
-            self._sender = ArmSender(self.cloud, self.tokens, self.http, guards, self.agent)
-        return self._sender
+        if self._clients is None:
+            guards = Guards(self.cloud, self.tokens, self.limiters, self.slots, self.on_request, self.effective)
+            self._clients = ManagementClients(self.cloud, self.tokens, self.http, guards, self.agent, self.imports)
+        return self._clients
 
     async def get(self, path: str, api: str, *, region: str = "", query: Mapping[str, str] | None = None) -> Json:
         """Return the JSON object at an ARM path. Raises ReadError."""
@@ -180,7 +181,7 @@ class ArmClient(Struct):
         return self.http.limits
 
     async def close(self) -> None:
-        await self.sender.close()
+        await self.clients.close()
         await self.tokens.close()
         await self.http.close()
 
@@ -280,12 +281,12 @@ class ArmClient(Struct):
         if self.foreign and subscription_of(unquote(urlsplit(target).path)) in self.foreign:
             raise ReadError(path, 0, OTHER_TENANT, message="another login of this scan reads this subscription")
 
-    async def _send(self, request: ArmRead, key: LimitKey, path: str) -> Answer:
-        """Return the answer to a GET, or to a POST, which goes through a management client."""
+    async def _send(self, request: ArmRead, key: LimitKey, path: str) -> AsyncHttpResponse:
+        """Return the answer to a read, also one that is an error. Raises ReadError and AccessError."""
         self._refuse_foreign(request.url, path)
         try:
             async with self.limiters.until_deadline(path):
-                answer = await self.sender.send(request, key)
+                answer = await self.clients.send(request, key)
         except AccessError as ended:
             if self.answered:
                 raise ReadError(path, 401, type(ended).__name__, message=ended.what) from ended
@@ -314,7 +315,7 @@ def _joined(base: str, link: str) -> str:
     return whole if is_fine and whole.isprintable() and whole.isascii() else ""
 
 
-def _decoded_effective(path: str, response: Answer, limits: Limits) -> Json:
+def _decoded_effective(path: str, response: AsyncHttpResponse, limits: Limits) -> Json:
     if response.status_code >= 300:
         error = read_error(path, response.status_code, response.content)
         if error.action:
@@ -375,7 +376,7 @@ async def _metadata(arm: str, http: HttpSession, on_request: OnRequest) -> Any:
     sent, status, said = time.perf_counter(), 0, ""
     try:
         async with asyncio.timeout(60):
-            answer = await http.get(url, {}, proxy_of(url))
+            answer = await http.get(url)
         status = answer.status_code
         if status == 200:
             return decode(answer.content, METADATA, http.limits)

@@ -1,8 +1,7 @@
 """The connection of a scan to Azure: login, cloud, trusted certificates, limits and record put together."""
 
-import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,15 @@ from scanner.azure import credentials
 from scanner.azure.answers import DEFAULTS
 from scanner.azure.arm import ArmClient, resolve_cloud
 from scanner.azure.limits import OnWait, RateLimiters, SharedTurn
-from scanner.azure.logins import TenantLogin, import_login_library
+from scanner.azure.logins import TenantLogin
+from scanner.azure.management_clients import LOGIN, Imports
 from scanner.azure.pipeline import OnRequest, RecordFile, request_slots
 from scanner.azure.reader import AzureReader, account_of
 from scanner.azure.replay import Replay
-from scanner.azure.sender import import_query_client
 from scanner.azure.tenants import ConnectedTenant, TenantsReader
 from scanner.azure.transport import HttpSession, tls_context
 from scanner.config.limits import Limits
 from scanner.config.settings import Settings
-from scanner.model.cycle_collector import what_stays
 from scanner.snapshot.journal import Journal
 from scanner.snapshot.spool import Spool
 
@@ -36,8 +34,8 @@ class ConnectionOptions(Struct, frozen=True):
     `ends`: the deadline of the scan, by the monotonic clock.
     `limits`: keep the documented limits of Azure. `answers`: our own limits of answers and lists. `agent`: the user
     agent. `effective`: allow the POSTs of `--effective`. `tenants`: the logins of several tenants, in place of `auth`
-    and `tenant`. `queries`: Resource Graph will be asked, so that its client is imported while the login is under way.
-    `graph_turn`: see `RateLimiters`.
+    and `tenant`. `providers`: those (lower case) whose resources will be read: their clients are imported during the
+    login. `graph_turn`: see `RateLimiters`.
     """
 
     cloud: str = "public"
@@ -52,7 +50,7 @@ class ConnectionOptions(Struct, frozen=True):
     append_record: bool = False
     answers: Limits = DEFAULTS
     tenants: tuple[TenantLogin, ...] = ()
-    queries: bool = False
+    providers: Collection[str] = ()
     ends: float | None = None
     graph_turn: SharedTurn | None = None
 
@@ -70,7 +68,6 @@ class ConnectionOptions(Struct, frozen=True):
             agent=agent.replace(" ", "/"),
             answers=settings.limits,
             tenants=_logins(settings),
-            queries="no-graph" in settings.options and not settings["no-graph"],
             **fields,
         )
 
@@ -98,14 +95,6 @@ def _logins(settings: Settings) -> tuple[TenantLogin, ...]:
     return tuple(found)
 
 
-def _import_libraries(*, queries: bool) -> None:
-    """Import what the first requests do not need, while they are under way."""
-    with what_stays():
-        import_login_library()
-        if queries:
-            import_query_client()
-
-
 @asynccontextmanager
 async def connect(
     options: ConnectionOptions,
@@ -122,7 +111,9 @@ async def connect(
     """
     context = tls_context()
     http = HttpSession(context, limits=options.answers)
-    importing = asyncio.create_task(asyncio.to_thread(_import_libraries, queries=options.queries))
+    imports = Imports()
+    imports.begin(LOGIN)
+    imports.begin_clients(options.providers)
     record = None
     try:
         record = RecordFile(options.record, options.append_record) if options.record else None
@@ -144,7 +135,7 @@ async def connect(
             )
             replay = Replay(journal, own.id if own is not None else "") if journal is not None else None
             made = ArmClient(cloud, tokens, limiters, http, report, options.agent, options.effective, replay=replay)
-            made.spool, made.slots = spool, slots
+            made.spool, made.slots, made.imports = spool, slots, imports
             clients.append(made)
             return made
 
@@ -158,7 +149,7 @@ async def connect(
             for each in clients:
                 await each.close()
     finally:
-        importing.cancel()
+        imports.close()
         if record:
             record.close()
         await http.close()

@@ -72,11 +72,6 @@ class TenantLogin:
     management_groups: tuple[str, ...] = ()
 
 
-def import_login_library() -> None:
-    """Import azure-identity, which takes a fifth of the time of all imports. Nothing needs it before a login."""
-    import azure.identity.aio  # noqa: F401
-
-
 class Credential(Protocol):
     """What azure-identity's asynchronous credentials offer."""
 
@@ -264,7 +259,7 @@ class _ManagedCredential:
         """Return when the service answers, whatever it says: it refuses a request without its header."""
         host = os.environ.get("AZURE_POD_IDENTITY_AUTHORITY_HOST", METADATA_HOST).strip("/")
         with suppress(LimitReached):
-            await self._http.get(host + METADATA_PATH, {}, None)
+            await self._http.get(host + METADATA_PATH)
 
     async def close(self) -> None:
         await self._credential.close()

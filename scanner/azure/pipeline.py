@@ -6,18 +6,19 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import AzureError, ServiceRequestTimeoutError, ServiceResponseTimeoutError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import AsyncHTTPPolicy, RequestIdPolicy, UserAgentPolicy
+from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from scanner.azure.answers import LimitReached
@@ -102,24 +103,12 @@ class ArmRead(NamedTuple):
     content: bytes = b""
 
 
-class Answer(Protocol):
-    """What the guards look at of an answer, of azure-core or of aiohttp."""
-
-    @property
-    def status_code(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def content(self) -> bytes: ...
+SendOnce = Callable[[], Awaitable[Response]]
+"""Sends a request, and returns its answer with its body."""
 
 
-Sent = TypeVar("Sent", bound=Answer)
-SendOnce = Callable[[str], Awaitable[Sent]]
-"""Sends a request with this `Authorization` header, and returns its answer with its body."""
-
-
-class RequestGuards:
-    """What every request to ARM goes through, whoever sends it: limits, retries, token, record, the read-only guard.
+class Guards:
+    """What every request to ARM goes through, with any client: limits, retries, token, record, the read-only guard.
 
     `effective`: allow the POSTs that read effective rules too.
     """
@@ -142,7 +131,7 @@ class RequestGuards:
         self._options: TokenRequestOptions = {}
         self._token: AccessTokenInfo | None = None
 
-    async def send(self, method: str, url: str, key: LimitKey, once: SendOnce[Sent]) -> Sent:
+    async def send(self, request: HttpRequest, key: LimitKey, once: SendOnce) -> Response:
         """Wait for the limiters, send, and try again what may succeed later. It always ends.
 
         Returns also an answer that stays a failure. Raises ReadError where there is no answer (`Timeout`, `Reset`), or
@@ -154,58 +143,61 @@ class RequestGuards:
             ended = limiters[0].ended
             attempts.begin()
             try:
-                answer, authorization = await self._send_once(method, url, once)
+                answer, authorization = await self._send_once(request, once)
             except ReadError as lost:
                 wait = None if isinstance(lost, LimitReached) else attempts.after_no_answer(lost.code)
                 if wait is None:
                     raise
             else:
-                self.limiters.learn(limiters, answer.headers, ended)
-                wait = attempts.after_answer(answer)
+                http = answer.http_response
+                self.limiters.learn(limiters, http.headers, ended)
+                wait = attempts.after_answer(http)
                 if wait is None:
                     return answer
-                if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                if http.status_code == HTTPStatus.UNAUTHORIZED:
                     self._tokens.forget(authorization)
             finally:
                 limiters[0].ended += 1
             await self.limiters.sleep(wait)
-        raise ReadError(urlsplit(url).path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
+        raise ReadError(urlsplit(request.url).path, 429, "TooManyRequests", message=f"gave up: {limiters[-1].name}")
 
-    async def _send_once(self, method: str, url: str, once: SendOnce[Sent]) -> tuple[Sent, str]:
+    async def _send_once(self, request: HttpRequest, once: SendOnce) -> tuple[Response, str]:
         """Return the answer, and the `Authorization` header of its request. A claims challenge is answered once."""
         try:
             async with self._slots, asyncio.timeout(ALL_SECONDS):
-                authorization = await self._authorization()
-                answer = await self._recorded(method, url, once, authorization)
-                if answer.status_code == HTTPStatus.UNAUTHORIZED:
+                answer = await self._authorized(request, once)
+                if answer.http_response.status_code == HTTPStatus.UNAUTHORIZED:
                     self._token = None
-                    claims = challenged_claims(answer.headers.get("WWW-Authenticate", ""))
+                    claims = challenged_claims(answer.http_response.headers.get("WWW-Authenticate", ""))
                     self._options = {"claims": claims} if claims else {}
                     if claims:
-                        authorization = await self._authorization()
-                        answer = await self._recorded(method, url, once, authorization)
-                return answer, authorization
+                        answer = await self._authorized(request, once)
+                return answer, request.headers["Authorization"]
         except (ServiceRequestTimeoutError, ServiceResponseTimeoutError, TimeoutError) as error:
-            raise ReadError(urlsplit(url).path, 0, "Timeout", message=str(error)) from error
+            raise ReadError(urlsplit(request.url).path, 0, "Timeout", message=str(error)) from error
         except (AzureError, aiohttp.ClientError, OSError) as error:
-            raise ReadError(urlsplit(url).path, 0, "Reset", message=str(error)) from error
+            raise ReadError(urlsplit(request.url).path, 0, "Reset", message=str(error)) from error
+
+    async def _authorized(self, request: HttpRequest, once: SendOnce) -> Response:
+        """Send a read with a token, and report it. Its headers and bodies are not reported.
+
+        Raises NotARead before it is sent.
+        """
+        request.headers["Authorization"] = await self._authorization()
+        target = self._checked(request.method, request.url)
+        sent, status = time.perf_counter(), 0
+        try:
+            answer = await once()
+            status = answer.http_response.status_code
+            return answer
+        finally:
+            self._on_request(request.method, target, status, (time.perf_counter() - sent) * 1000)
 
     async def _authorization(self) -> str:
         """Return the header with a token, one for the claims that ARM asked for last."""
         if self._token is None or self._token.expires_on - time.time() < EARLY_SECONDS:
             self._token = await self._tokens.get_token_info(self._cloud.scope, options=self._options)
         return f"Bearer {self._token.token}"
-
-    async def _recorded(self, method: str, url: str, once: SendOnce[Sent], authorization: str) -> Sent:
-        """Send a read, and report it. Its headers and bodies are not reported. Raises NotARead before it is sent."""
-        target = self._checked(method, url)
-        sent, status = time.perf_counter(), 0
-        try:
-            answer = await once(authorization)
-            status = answer.status_code
-            return answer
-        finally:
-            self._on_request(method, target, status, (time.perf_counter() - sent) * 1000)
 
     def _checked(self, method: str, url: str) -> str:
         """Return path and query of a read: a GET or HEAD to ARM over https, or the POST of a Resource Graph query.
@@ -258,7 +250,7 @@ class _Attempts:
         """Return the seconds before the next try after no answer; None: there is none."""
         return self._again(2 if code == "Timeout" else 4)
 
-    def after_answer(self, answer: Answer) -> float | None:
+    def after_answer(self, answer: AsyncHttpResponse) -> float | None:
         """Return the seconds before the next try after an answer; None: the answer is final."""
         if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             return self._after_429(answer)
@@ -272,7 +264,7 @@ class _Attempts:
             return 0.0 if self._renewed else None
         return None
 
-    def _after_429(self, answer: Answer) -> float | None:
+    def _after_429(self, answer: AsyncHttpResponse) -> float | None:
         """Return the seconds before the next try after a 429.
 
         A 429 that says when to come back pauses its limiter. One that does not concerns this request only.
@@ -307,26 +299,13 @@ class _Attempts:
 class GuardPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """The guards as a policy of a management client. The option `limit_key` of a request decides its limiters."""
 
-    def __init__(self, guards: RequestGuards) -> None:
+    def __init__(self, guards: Guards) -> None:
         super().__init__()
         self._guards = guards
 
     async def send(self, request: Request) -> Response:
-        http = request.http_request
-        responses: list[Response] = []
-
-        async def once(authorization: str) -> AsyncHttpResponse:
-            http.headers["Authorization"] = authorization
-            responses.append(await self.next.send(request))
-            return responses[-1].http_response
-
-        await self._guards.send(http.method.upper(), http.url, request.context.options.pop("limit_key"), once)
-        return responses[-1]
-
-
-def policies(guards: RequestGuards, agent: str) -> list[Any]:
-    """Return the policies of a management client, in order. Providers are not registered, redirects not followed."""
-    return [RequestIdPolicy(), UserAgentPolicy(base_user_agent=agent, user_agent_use_env=False), GuardPolicy(guards)]
+        key = request.context.options.pop("limit_key")
+        return await self._guards.send(request.http_request, key, partial(self.next.send, request))
 
 
 def request_slots() -> asyncio.Semaphore:

@@ -114,6 +114,13 @@ class Plan(Struct, frozen=True):
                 first.setdefault(type.lower(), (type, resource_type))
         return first.values()
 
+    def providers(self, *, graph: bool) -> frozenset[str]:
+        """Return the providers (lower case) that ARM is asked for. `graph`: Resource Graph lists most types instead."""
+        types = [type for read in self.reads for type in read.types]
+        if not graph:
+            types += [type for kind in self.resource_types for type in kind.types]
+        return frozenset(type.partition("/")[0].lower() for type in types)
+
     @property
     def subscription(self) -> ResourceType | None:
         """Return the declaration of subscriptions, None where they are not read as resources."""

@@ -221,9 +221,24 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
     )
     if session is not None:
         scope = replace(scope, is_known=session.knows, is_repeated=session.has_selection)
-    way = ConnectionOptions.of(settings, agent=job.tool, limits=limits, effective=settings["effective"], ends=job.ends)
     kept = job.journal if isinstance(job.journal, ScanJournal) else None
     journal = kept.open(store.header, rules) if kept is not None else None
+    plan = Plan(
+        rules.read(),
+        rules.reads(),
+        places=rules.needs_places,
+        quotas=job.policy.residency,
+        joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),
+        resumed=journal is not None and journal.resumed,
+    )
+    way = ConnectionOptions.of(
+        settings,
+        agent=job.tool,
+        limits=limits,
+        effective=settings["effective"],
+        ends=job.ends,
+        providers=plan.providers(graph=scope.graph),
+    )
 
     def heard(method: str, path: str, status: int, milliseconds: float) -> None:
         screen.heard(method, path, status, milliseconds)
@@ -234,14 +249,6 @@ async def _read(context: _Context, store: Store, limits: bool) -> None:
         if kept is not None:
             await kept.freshen(reader)
         _sign_in(context, reader, store)
-        plan = Plan(
-            rules.read(),
-            rules.reads(),
-            places=rules.needs_places,
-            quotas=job.policy.residency,
-            joined=partial(joined, rules, store, graph=scope.graph, excludes=bool(scope.exclusions)),
-            resumed=journal is not None and journal.resumed,
-        )
         store.header.excluded = await collect(reader, scope, plan, store, screen)
         if settings["effective"]:
             from scanner.collect.effective import differences

@@ -14,7 +14,7 @@ from scanner.azure.clients import AzureReader, ConnectionOptions
 from scanner.azure.clouds import CLOUDS
 from scanner.azure.errors import ReadError
 from scanner.azure.limits import LimitKey
-from scanner.azure.pipeline import ArmRead, NotARead, RequestGuards
+from scanner.azure.pipeline import ArmRead, Guards, NotARead
 from scanner.errors import InputError
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
@@ -114,7 +114,7 @@ ARM = "https://management.azure.com"
 
 def checked(method: str, url: str, *, effective: bool = False) -> str:
     none: Any = None
-    return RequestGuards(CLOUDS["public"], none, none, none, none, effective)._checked(method, url)
+    return Guards(CLOUDS["public"], none, none, none, none, effective)._checked(method, url)
 
 
 @pytest.mark.parametrize(

@@ -172,7 +172,7 @@ def test_a_variable_that_names_no_certificates(tmp_path: Path, monkeypatch: pyte
 def test_timeouts_are_10_and_60_seconds() -> None:
     async def main() -> list[tuple[float | None, float | None]]:
         web = HttpSession(tls_context())
-        config, own = web.transport.connection_config, web._timeout
+        config, own = web.transport.connection_config, web.bodies.timeout
         await web.close()
         return [(config.timeout, config.read_timeout), (own.sock_connect, own.sock_read)]
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from azure.core.rest import HttpRequest
+from azure.mgmt.resource.resources.aio import ResourceManagementClient
 
 from scanner.azure.clients import AzureReader
 from scanner.azure.errors import ReadError
@@ -71,13 +72,24 @@ class HeardSandbox(Sandbox):
         f"/subscriptions/{S1}/resourceGroups/r%C3%B8d%20(1)/providers/Microsoft.KeyVault/vaults/a%7eb?api-version=1",
         f"{LIST}?api-version=2024-11-01&$filter=a eq 'b|c'#part",
         f"{LIST}?x=1&&y=&api-version=2024-11-01",
+        f"{LIST}/%7Bendpoint%7D/a%2525b?api-version=1",
     ],
 )
-def test_a_get_is_what_a_management_client_sends(target: str) -> None:
+@pytest.mark.parametrize("provider", ["", "microsoft.storage", "microsoft.network"])
+def test_a_get_is_what_azures_own_pipeline_sends(target: str, provider: str) -> None:
+    """The transport and the headers are ours: method, path, query and headers are those of azure-core."""
+
     async def read(reader: AzureReader) -> None:
         arm = reader._arm
-        url, key = f"{arm.cloud.arm}{target}", LimitKey(S1, "microsoft.keyvault")
-        await arm.sender.client("").send_request(HttpRequest("GET", url), limit_key=key)
+        url, key = f"{arm.cloud.arm}{target}", LimitKey(S1, provider)
+        default = ResourceManagementClient(
+            arm.tokens,
+            S1,
+            base_url=arm.cloud.arm,
+            credential_scopes=[arm.cloud.scope],
+            transport=arm.http.transport,
+        )
+        await default.send_request(HttpRequest("GET", url, headers={"Accept": "application/json"}))
         await arm._send(ArmRead("GET", url), key, LIST)
 
     running = HeardSandbox()
@@ -86,7 +98,7 @@ def test_a_get_is_what_a_management_client_sends(target: str) -> None:
     assert ours[:2] == (method, path)
     assert ours[2].keys() == theirs.keys()
     changed = {name for name in theirs if theirs[name] != ours[2][name]}
-    assert changed == {"accept", "x-ms-client-request-id"}
+    assert changed == {"user-agent", "x-ms-client-request-id"}
     assert ours[2]["accept"] == "application/json", "as the typed operations send it"
     assert (ours[2]["user-agent"], ours[2]["accept-encoding"]) == ("twolocks/1.2.3", "gzip, deflate")
 

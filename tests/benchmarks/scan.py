@@ -146,6 +146,8 @@ async def _client(url: str, paths: list[str]) -> tuple[float, float]:
                 await reader._arm.get(where, named.pop("api-version", ""), query=named)
 
         await reader.subscriptions()
+        for path in {path.split("/providers/")[-1].split("/")[0]: path for path in paths}.values():
+            await get(path)  # imports the management client
         wall, cpu = time.perf_counter(), time.process_time()
         jobs = (partial(get, path) for path in paths)
         await run_some(jobs)
