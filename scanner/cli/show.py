@@ -40,7 +40,8 @@ def endpoints(settings: Settings, file: str) -> int:
         locks = (words.catalogue[table].get(name, name) for table, name in _locks(row))
         return row.severity or row.worst or "-", row.state, place, *locks, row.fingerprint, row.title
 
-    said = f"{many(len(rows), 'endpoint')}. Details: twolocks report {shlex.quote(file)} --out report.html."
+    of = many(len(document.exposures), "endpoint")
+    said = f"{len(rows):,} of {of}. Details: twolocks report {shlex.quote(file)} --out report.html."
     return show(document, rows, cells, ENDPOINT_HEADS, said, settings, name=2)
 
 
@@ -70,9 +71,10 @@ def gaps(settings: Settings, file: str) -> int:
         why = group.accepted_by if group.accepted else ", ".join([*group.errors, *filter(None, [group.action])])
         return group.worst or "-", f"{group.checks:,}", group.what, group.scope, why
 
-    more = f" {many(found.unexplained, 'check')} more inconclusive without a failed read." if found.unexplained else ""
-    said = f"{many(len(document.gaps), 'read')} failed.{more} A role that allows them: twolocks access role."
-    return show(document, found.groups, cells, GAP_HEADS, said, settings, name=2)
+    said = f"{many(len(document.gaps), 'read')} failed. A role that allows them: twolocks access role."
+    if count := found.unexplained:
+        said += f" {many(count, 'more check')} {'is' if count == 1 else 'are'} inconclusive without a failed read."
+    return show(document, found.groups, cells, GAP_HEADS, said, settings, name=2, here=True)
 
 
 def show(
@@ -84,12 +86,16 @@ def show(
     settings: Settings,
     *,
     name: int = -1,
+    here: bool = False,
 ) -> int:
-    """Print rows as a table or as JSON, with what the scan left out, and return the exit code 0."""
+    """Print rows as a table or as JSON, with what the scan left out, and return the exit code 0.
+
+    `name`: the column of names, which wraps after a sign too. `here`: the rows are what was not assessed.
+    """
     if settings["format"] == "json":
         print_json([to_builtins(row, enc_hook=str) for row in rows])
         return 0
-    incomplete = [] if document.scan.complete else ["The scan is incomplete: twolocks show gaps FILE."]
+    incomplete = [] if here or document.scan.complete else ["The scan is incomplete: twolocks show gaps FILE."]
     said = " ".join([said, *incomplete, *(f"{each}." for each in left_out(document.scan, Words()))])
     if not table([cells(row) for row in rows], sys.stdout, os.environ, name, heads=heads if rows else (), summary=said):
         say(said)

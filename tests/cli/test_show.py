@@ -36,6 +36,8 @@ def test_endpoints_are_those_of_the_document_by_severity(file: Path, document: d
     shown = rows("show", "endpoints", file)
     assert {row[5] for row in shown} == {row["fingerprint"] for row in known if row["state"] != "closed"}
     assert [rank(row[0]) for row in shown] == sorted(rank(row[0]) for row in shown)
+    counted = f"{len(shown):,} of {len(known):,} endpoints"
+    assert counted in " ".join(twolocks("show", "endpoints", file).err.split())
     critical = [row for row in known if "critical" in (row["severity"], row["worst"]) and row["state"] == "open"]
     named = {row[5] for row in rows("show", "endpoints", file, "--severity", "critical") if row[1] == "open"}
     assert named == {row["fingerprint"] for row in critical}
@@ -50,6 +52,7 @@ def test_findings_are_those_of_the_document_failures_first(file: Path, document:
 
 def test_gaps_are_grouped_and_json_has_each(file: Path, document: dict[str, Any]) -> None:
     assert rows("show", "gaps", file)
+    assert "twolocks show gaps" not in twolocks("show", "gaps", file).err
     found = json.loads(twolocks("show", "gaps", file, "--format", "json").out)
     assert [row["url"] for row in found] == [row["url"] for row in document["gaps"]]
 

@@ -1,6 +1,6 @@
 """Runs commands in a real terminal of a given size, and prints what a person sees.
 
-`python -m tests.terminal.recordings` runs ten commands on the sample estate, at 80 and 120 columns, and prints what
+`python -m tests.terminal.recordings` runs twenty commands on the sample estate, at 80 and 120 columns, and prints what
 they show: read it when the terminal's output changes.
 """
 
@@ -29,6 +29,13 @@ COMMANDS = (
     "twolocks reach nic-gammel --from twolocks-demo/snapshot.jsonl",
     "twolocks report twolocks-demo/snapshot.jsonl -o report.html",
     "twolocks diff twolocks-demo/snapshot.jsonl twolocks-demo/snapshot.jsonl",
+    *(
+        f"twolocks show {each} twolocks-demo/findings.json"
+        for each in ("endpoints", "findings", "gaps", "places", "keys", "capacity", "frameworks")
+    ),
+    "twolocks show -h",
+    "twolocks fleet -h",
+    "twolocks rules frameworks",
 )
 _ROOT = Path(__file__).parents[2]
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
