@@ -170,8 +170,8 @@ commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI
 	@$(BIN)/python -m tests.commands.recorded_cases | .venv-az/bin/python -W ignore tests/commands/recorded.py
 
 lock: $(RUN)  ## Renew the pins
-	$(COMPILE) pyproject.toml --extra postgres --extra fleet --extra parquet -o requirements.lock
-	$(BIN)/python -m tests.azure.sdks | $(COMPILE) pyproject.toml - --extra postgres --extra fleet --extra parquet --group dev --constraint requirements.lock -o requirements-dev.lock
+	$(COMPILE) pyproject.toml --extra postgres --extra fleet --extra parquet --extra log-analytics -o requirements.lock
+	$(BIN)/python -m tests.azure.sdks | $(COMPILE) pyproject.toml - --extra postgres --extra fleet --extra parquet --extra log-analytics --group dev --constraint requirements.lock -o requirements-dev.lock
 	$(COMPILE) --group setup -o requirements-setup.lock
 	$(COMPILE) --group commands -o tests/commands/requirements.lock
 	$(COMPILE) --group fuzz -o tests/fuzz/requirements.lock

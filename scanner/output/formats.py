@@ -101,7 +101,15 @@ FORMATS = (
 )
 """The formats of `twolocks scan --out` and `twolocks report --out`."""
 
-LOG_ROWS = Format("loganalytics:", "application/x-ndjson", "log_rows:write_log_rows", "a table of Log Analytics", "")
+LOG_ROWS = Format(
+    "loganalytics:",
+    "application/x-ndjson",
+    "log_rows:write_log_rows",
+    "a table of Log Analytics",
+    "",
+    package="azure.monitor.ingestion",
+    extra="log-analytics",
+)
 """What `--out loganalytics://...` sends. Its suffix is that of no file."""
 
 DIFF_FORMATS = (

@@ -49,6 +49,7 @@ def _parse_target(name: str, at: str, formats: Sequence[Format], format: str) ->
     if name == STDOUT:
         return OutputTarget(name, STDOUT)
     if is_log_stream(name) and formats is FORMATS:
+        check_package(LOG_ROWS, at)
         parse_log_stream(name, at)
         return OutputTarget(name, LOG_ROWS.suffix)
     refuse_other_urls(name, at)
@@ -69,7 +70,7 @@ def check_package(format: Format, at: str) -> None:
             import_module(format.package)
     except ImportError:
         raise InputError(
-            f"{format.suffix} needs {format.package}, which is not installed; nothing was read",
+            f"{format.suffix.rstrip(':')} needs {format.package}, which is not installed; nothing was read",
             at=at,
             do=f"pip install 'twolocks[{format.extra}]'",
         ) from None

@@ -268,3 +268,16 @@ def test_parts_are_files_and_the_stream_takes_the_whole(sink: Sink) -> None:
     assert ended.code == 3, ended.err
     assert [row["RecordKind"] for row in sink.rows].count("scan") == 1
     assert len(list(Path().glob("n.*.csv"))) >= 2
+
+
+def test_without_its_extra_nothing_is_read(tmp_path: Path) -> None:
+    code = (
+        "import sys\nsys.modules['azure.monitor.ingestion'] = None\nfrom scanner.cli.app import main\n"
+        f"sys.argv = ['twolocks', 'scan', '--from', 'missing.jsonl', '--out', {STREAM!r}]\nmain()\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code], env=HERE, cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 2
+    assert "loganalytics needs azure.monitor.ingestion, which is not installed; nothing was read" in ran.stderr
+    assert "hint: pip install 'twolocks[log-analytics]'" in ran.stderr
