@@ -98,7 +98,7 @@ def inputs(source: str, recorded: str) -> Path:
     os.environ["TWOLOCKS_RECORDED"] = recorded
     process = started(python, HERE / "inputs.py", tree, folder, *([recorded] if recorded else []))
     if process.wait():
-        raise SystemExit(f"error: no inputs by the helpers of {source}\nhint: make same OLD=COMMIT INPUTS=ce5112d")
+        raise SystemExit(f"error: no inputs by the helpers of {source}\nhint: make same OLD=COMMIT INPUTS=0e3411b8")
     shutil.copy(tree.parent / "sample/demo/snapshot.jsonl", folder / "sample.jsonl")
     (folder / "settings.toml").write_text(SETTINGS, "utf-8")
     jobs = json.loads((folder / "jobs.json").read_text("utf-8"))

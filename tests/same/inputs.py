@@ -1,7 +1,8 @@
 """Write the inputs of the comparison: `python inputs.py TREE FOLDER [RECORDED]`.
 
 Run by the interpreter of TREE. `Tree` is the only part that knows modules of TREE; it fits every commit that has
-`tests/examples.py`, `tests/reach/estates.py` and `tests/real_input/recorded.py` as ce5112d has them. Fixed seeds only.
+`tests/rules/examples.py`, `tests/reach/estates.py` and `tests/real_input/recorded.py` as 0e3411b8 has them. Fixed seeds
+only.
 """
 
 import copy
@@ -50,8 +51,8 @@ class Tree:
 
     def __init__(self, tree: Path) -> None:
         sys.path.insert(0, str(tree))
-        self.examples = import_module("tests.examples")
-        self.index = import_module("scanner.index")
+        self.examples = import_module("tests.rules.examples")
+        self.index = import_module("scanner.model.index")
         self.tree = tree
         self.subscriptions = (self.examples.SUBSCRIPTION, self.examples.OTHER)
         for module in (self.examples, self.index):
@@ -107,12 +108,13 @@ class Tree:
 
     def recorded(self) -> tuple[list[Json], list[str]]:
         """Return the recorded and documented resources as lines, and the reads below them."""
-        found, resource = import_module("tests.real_input.recorded"), import_module("scanner.resource")
+        found, resource = import_module("tests.real_input.recorded"), import_module("scanner.model.resource")
+        root_of = import_module("scanner.model.ids").root_of
         lines = [{"resource": found.bare(each), "api": each["api_version"]} for each in found.recorded()]
         lines += [{"resource": each["body"], "api": each["api_version"]} for each in found.documented()]
         bundles: dict[str, Any] = {}
         for line in lines:
-            if root := resource.root_of(line["resource"]["id"]):
+            if root := root_of(line["resource"]["id"]):
                 bundle = bundles.setdefault(root, resource.Bundle(root))
                 bundle.add(resource.Resource(line["resource"], api=line["api"], by="get", bundle=bundle))
         return lines, sorted({url for bundle in bundles.values() for url in found.reads(bundle)})
