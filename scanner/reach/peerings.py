@@ -22,9 +22,10 @@ NOT_SEEN: Final = f"is not visible to this scan: a firewall there {MAY_PUBLISH}"
 
 
 def is_connected(peering: Any) -> bool:
-    """Return whether traffic flows over a peering: both sides are connected, or the state is not known.
+    """Return whether a side of a peering is connected, or its state is not known.
 
-    "Initiated" is one side alone, "Disconnected" is a peering of which the other side was deleted.
+    "Initiated" is one side alone, "Disconnected" is a peering of which the other side was deleted. Traffic flows where
+    both sides are connected.
     """
     state = get_path(peering, "properties.peeringState")
     return not (same(state, "Initiated") or same(state, "Disconnected"))
@@ -33,8 +34,8 @@ def is_connected(peering: Any) -> bool:
 class Link(NamedTuple):
     """What two peered networks exchange: the subnets (keys) of each side, None for all of them.
 
-    `uncertain`: why no traffic may flow; None where it does. `proven`: both sides were read, or the one that was says
-    that it is connected.
+    `uncertain`: why no traffic may flow; None where it does. `proven`: both sides were read, and say that they are
+    connected.
     """
 
     own: frozenset[str] | None = None
@@ -63,14 +64,29 @@ def _peers(index: Index) -> dict[str, list[str]]:
 
 
 def _sides(index: Index) -> dict[tuple[str, str], Any]:
-    """Return the connected peerings by network and peer (keys)."""
-    found: dict[tuple[str, str], Any] = {}
+    """Return the peerings by network and peer (keys) that are connected on each side that was read."""
+    return cached(index, "sides of peerings", _connected_sides)
+
+
+def _connected_sides(index: Index) -> dict[tuple[str, str], Any]:
+    every: dict[tuple[str, str], Any] = {}
     for network in index.of_type("Microsoft.Network/virtualNetworks")[0]:
         for each in objects_at(network.body, "properties.virtualNetworkPeerings"):
             remote = text_at(each, "properties.remoteVirtualNetwork.id")
-            if remote and is_connected(each):
-                found[network.key, key_of(remote)] = each
-    return found
+            if remote and (is_connected(each) or (network.key, key_of(remote)) not in every):
+                every[network.key, key_of(remote)] = each
+    live = {pair for pair, each in every.items() if is_connected(each)}
+    return {
+        (network, peer): every[network, peer]
+        for network, peer in live
+        if (peer, network) in live or (peer, network) not in every
+    }
+
+
+def is_live(index: Index, network: str, peering: Any) -> bool:
+    """Return whether traffic flows over a peering of a network (its key), as far as both sides were read."""
+    remote = text_at(peering, "properties.remoteVirtualNetwork.id")
+    return is_connected(peering) and (not remote or (network, key_of(remote)) in _sides(index))
 
 
 def _links(index: Index) -> dict[str, dict[str, Link]]:
@@ -104,7 +120,8 @@ def _link(network: str, peer: str, body: Any, back: Any) -> Link | None:
     partial = any(same(get_path(each, "properties.peerCompleteVnets"), False) for each in seen)
     if partial and (own is None or other is None):
         uncertain = uncertain or malformed(f"the subnets of {what}")
-    return Link(own, other, uncertain, back is not None or same(get_path(body, "properties.peeringState"), "Connected"))
+    connected = [same(get_path(each, "properties.peeringState"), "Connected") for each in seen]
+    return Link(own, other, uncertain, len(connected) == 2 and all(connected))
 
 
 def _peered_subnets(peering: Any, local: str, remote: str) -> tuple[frozenset[str] | None, frozenset[str] | None]:

@@ -12,7 +12,7 @@ from scanner.model.resource_type import Read
 from scanner.model.verdict import Unread, absent_at_unknown_version, not_a_list
 from scanner.reach.networks import fabric_of, key_of
 from scanner.reach.paths import parsed_addresses
-from scanner.reach.peerings import is_connected, peers_of
+from scanner.reach.peerings import is_live, peers_of
 from scanner.reach.sources import MAX_LISTED, cached, grants_from_ids, join_with_and
 
 SETTLED: Final = ("Rejected", "Disconnected", "Failed", "Removed", "Timeout")
@@ -216,10 +216,11 @@ def private_endpoint_scope(index: Index, endpoint: str) -> str:
         unseen = f" ({len(peers) - len(seen)} not visible)" if len(seen) < len(peers) else ""
         parts.append(f"{len(peers)} peer{'s' if len(peers) > 1 else ''}{unseen}")
     every = objects_at(network.body, "properties.virtualNetworkPeerings")
-    parts += _carried([each for each in every if is_connected(each)])
+    live = [each for each in every if is_live(index, network.key, each)]
+    parts += _carried(live)
     if f"{network.key}/subnets/gatewaysubnet" in fabric_of(index).subnets:
         parts.append("traffic through its gateway")
-    dead = sum(not is_connected(each) for each in every)
+    dead = len(every) - len(live)
     rest = f"; {dead} peering{'s are' if dead > 1 else ' is'} not connected" if dead else ""
     return f"open to {join_with_and(parts)}: {parsed_addresses(prefixes)[0].size(4):,} addresses{rest}"
 

@@ -378,8 +378,11 @@ class Maker:
         dice = self.walls
         if dice.random() < 0.2:
             return
-        state = dice.choice(("Connected", "Connected", "Connected", "Disconnected"))
-        for one, two in ((hub, network), (network, hub)):
+        states = dice.choice(
+            (("Connected",) * 2,) * 5
+            + (("Disconnected",) * 2, ("Connected", "Initiated"), ("Disconnected", "Connected"))
+        )
+        for (one, two), state in zip(((hub, network), (network, hub)), states, strict=True):
             properties: dict[str, Any] = {"remoteVirtualNetwork": {"id": self._id(two["id"])}, "peeringState": state}
             if dice.random() < 0.6:
                 properties["allowVirtualNetworkAccess"] = dice.choice((True, True, False))

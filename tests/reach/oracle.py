@@ -556,7 +556,7 @@ class Oracle:
             for each in self.bodies[place]["properties"]["virtualNetworkPeerings"]
             if tidy(each["properties"]["remoteVirtualNetwork"]["id"]) == other
         ]
-        if not sides or sides[0][0]["peeringState"] != "Connected":
+        if not sides or any(said["peeringState"] != "Connected" for said, _ in sides):
             return HELD
         for said, of_hub in sides:
             if said.get("peerCompleteVnets") is False:

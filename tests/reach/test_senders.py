@@ -185,6 +185,8 @@ SUBNETS = {"peerCompleteVnets": False, "remoteSubnetNames": ["s"]}
     [
         ({"peer": "two"}, "yes"),
         ({"peer": "two", "peeringState": None}, "not known"),
+        ({"peer": "two", "peeringState": "Initiated"}, "not known"),
+        ({"peer": "two", "peeringState": "Disconnected"}, "not known"),
         ({}, "not known"),
         ({"peer": "three"}, "not known"),
         ({"peer": "two", "allowVirtualNetworkAccess": False}, "not known"),
@@ -196,8 +198,13 @@ SUBNETS = {"peerCompleteVnets": False, "remoteSubnetNames": ["s"]}
     ],
 )
 def test_beyond_direct_peering_the_inside_is_not_known(peering: Body, expected: str) -> None:
-    made = index(network("one", "10.0.0.0/24", **peering), network("two", "10.1.0.0/24"), A, FAR)
+    made = index(network("one", "10.0.0.0/24", **peering), network("two", "10.1.0.0/24", peer="one"), A, FAR)
     assert asked(made)[0] == expected
+
+
+def test_a_peering_of_which_one_side_is_missing_is_not_known() -> None:
+    made = index(network("one", "10.0.0.0/24", peer="two"), network("two", "10.1.0.0/24"), A, FAR)
+    assert asked(made)[0] == "not known"
 
 
 def test_a_target_that_blocks_the_network_is_closed_whatever_the_path_is() -> None:

@@ -766,6 +766,18 @@ def test_a_peering_that_is_not_connected_opens_nothing(peering: Body, said: str)
     assert bool(peers_of(found.index)) == (" 1 peer" in said.partition(":")[0])
 
 
+def test_a_peering_that_the_other_side_says_is_not_connected_opens_nothing() -> None:
+    hub, spoke = (f"{NET}/virtualNetworks/{name}" for name in ("hub", "spoke"))
+    endpoint: Body = {"id": f"{NET}/privateEndpoints/pe", "properties": {"subnet": {"id": f"{hub}/subnets/pe"}}}
+    sides = [
+        {"virtualNetworkPeerings": [{"properties": {"remoteVirtualNetwork": {"id": remote}, "peeringState": state}}]}
+        for remote, state in ((spoke, "Connected"), (hub, "Disconnected"))
+    ]
+    found = made(endpoint, {"id": hub, "properties": sides[0]}, {"id": spoke, "properties": sides[1]})
+    assert private_endpoint_scope(found.index, endpoint["id"]).endswith("1 peering is not connected")
+    assert not peers_of(found.index)
+
+
 def test_groups_on_a_path() -> None:
     nsg = group(rule("ssh", "22"))
     assert groups_on_paths(made(network(), nsg, nic())) == set()
