@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -101,7 +102,7 @@ def ask_port(
 ) -> ReachAnswer:
     """Return the answer for a port of a machine: the best of its paths, hop by hop."""
     place = place_text(asked.label, top)
-    best = combined(caller, lambda one: _best(asked, paths, missing, top, one, found))
+    best = combined(_without_target(caller, paths), lambda one: _best(asked, paths, missing, top, one, found))
     if best.verdict == "yes":
         how = next((authentication_text(each) for each in exposures if endpoint_covers(each.endpoint, asked)), "")
         place = place_text(asked.label, top, opens=True)
@@ -114,6 +115,20 @@ def ask_port(
     return ReachAnswer("no", cannot_open(caller, place) + best.more + unseen_text(exposures, caller), best.hops)
 
 
+ITSELF: Final = Unread(
+    "the path inside", "whether network security groups filter traffic from a machine to itself is not documented"
+)
+
+
+def _without_target(caller: Caller, paths: Sequence[NetworkPath]) -> Caller:
+    """Return the caller without the addresses of the machine that is asked for: packets to oneself leave no machine."""
+    own = {path.destination for path in paths if path.nic and is_inside(path.front_end) and path.destination.address}
+    left = tuple(each for each in caller.senders if each.place not in own)
+    if len(left) == len(caller.senders):
+        return caller
+    return replace(caller, senders=left, missing=caller.missing or (() if left else (ITSELF,)))
+
+
 def _best(
     asked: AskedPort,
     paths: Sequence[NetworkPath],
@@ -122,7 +137,11 @@ def _best(
     caller: Caller,
     found: Topology,
 ) -> SenderAnswer:
-    """Return the best of the paths for one sender."""
+    """Return the best of the paths for one sender, an instance of a scale set among them, to any machine but itself."""
+    own = caller.senders[0].place if caller.senders and caller.senders[0].place.address else None
+    if own is not None and paths and all(each.destination == own for each in paths):
+        return unread_answer(ITSELF)
+    paths = [each for each in paths if own is None or each.destination != own]
     tried = [each for each in (_along(path, asked, caller, found) for path in paths) if each is not None]
     best = min(tried, key=lambda each: ORDER.index(each.verdict), default=None)
     if best is not None and best.verdict != "no":
