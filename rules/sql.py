@@ -16,6 +16,7 @@ from scanner.model.verdict import (
     Fail,
     NotApplicable,
     Pass,
+    Unread,
     Verdict,
     not_returned,
     unknown,
@@ -127,18 +128,26 @@ def lists(server: Resource) -> list[Children]:
     return [server.children(each) for each in RULES]
 
 
-def without_rules(server: Resource, index: Index) -> bool:
-    """Return whether public network access is on, no perimeter is enforced, and no server rule was read."""
+def own_rules_decide(server: Resource, index: Index) -> bool:
+    """Return whether the rules of the server and its databases decide: public network access is on, and no perimeter is
+    enforced."""
     value = server.get(PUBLIC_NETWORK_ACCESS)
     on = is_absent(value) or same(value, "Enabled")
-    around = perimeters(server, index, PERIMETERS)
-    enforced = any(each.decides for each in around.found)
-    return on and not enforced and not any(len(each) for each in lists(server))
+    return on and not any(each.decides for each in perimeters(server, index, PERIMETERS).found)
+
+
+def without_rules(server: Resource, index: Index) -> bool:
+    """Return whether its own rules decide, and no server rule was read."""
+    return own_rules_decide(server, index) and not any(len(each) for each in lists(server))
 
 
 HIDDEN = (
     "no server rule allows a caller, but rules inside the databases are evaluated first, and only T-SQL shows them "
     "(sys.database_firewall_rules)"
+)
+OF_DATABASES = Unread(
+    "the firewall rules of its databases",
+    "they are evaluated before those of the server, and only T-SQL shows them (sys.database_firewall_rules)",
 )
 SYNAPSE = Remedy(
     steps=(
@@ -188,6 +197,7 @@ def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
         hosts=group_hosts(server),
         remedies=dict.fromkeys(("network", "authentication"), SYNAPSE) if synapse else {},
         hidden_rules=HIDDEN if hidden else "",
+        further_rules=OF_DATABASES if own_rules_decide(server, index) else None,
     )
 
 

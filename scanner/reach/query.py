@@ -85,6 +85,8 @@ def _ask_inside(service: AskedService, caller: Caller, index: Index) -> SenderAn
 
 def _ask_outside(exposure: Exposure, caller: Caller) -> SenderAnswer:
     verdict, grant, missing = _decided(exposure.reach, caller)
+    if verdict == "no" and exposure.further_rules is not None:
+        verdict, missing = "not known", exposure.further_rules
     hops = tuple(_hops(exposure.reach, verdict, grant, missing, caller))
     part = union(_common(each, caller) for each in exposure.reach.grants) if verdict == "in part" else NO_ADDRESSES
     return SenderAnswer(verdict, hops, missing, part)

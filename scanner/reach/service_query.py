@@ -138,6 +138,8 @@ def _public_side(
 ) -> Side:
     direct = _has_service_endpoint(service.top, sender, found)
     allows, grant, missing = _best_grant(grants, lock, sender, name, direct, found)
+    if allows is False and service.exposure.further_rules is not None:
+        allows, missing = None, service.exposure.further_rules
     six = sender.place.version == 6
     if allows and six:
         allows, missing = None, Unread(f"the addresses of {service.top.name}", "whether one is an IPv6 address")

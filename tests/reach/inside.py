@@ -19,6 +19,7 @@ from scanner.snapshot.bundles import of_store
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 
+_NO_PROPERTIES = ("type", "location", "sku", "id")
 CASES = Path(__file__).parent / "cases"
 GROUP = "/subscriptions/5a000000-0000-4000-8000-000000000001/resourceGroups/rg/providers"
 Estate = dict[str, dict[str, Any]]
@@ -39,7 +40,10 @@ def rules() -> RuleSet:
 
 
 def changed(estate: Estate, case: dict[str, Any]) -> Estate:
-    """The estate of a case: `set` is laid on properties, `add` are further resources, `drop` are gone."""
+    """The estate of a case: `set` is laid on properties, `add` are further resources, `drop` are gone.
+
+    `lists` of a body are the lists below it that were read, by their path.
+    """
     made = copy.deepcopy(estate)
     made.update(copy.deepcopy(case.get("add", {})))
     for name, properties in case.get("set", {}).items():
@@ -64,7 +68,7 @@ def bodies(estate: Estate, whole: Estate) -> list[dict[str, Any]]:
     for name, body in estate.items():
         if "type" not in body:
             continue
-        own = {each: value for each, value in body.items() if each not in ("type", "location", "sku", "id")}
+        own = {each: value for each, value in body.items() if each not in (*_NO_PROPERTIES, "lists")}
         if body["type"].lower().endswith("/virtualnetworks"):
             own["subnets"] = own.get(
                 "subnets",
@@ -106,6 +110,10 @@ def asked(
     store = Store(Header(taken="2026-12-01T00:00:00Z", live=False))
     for each in bodies(estate, whole):
         store.resource(each, "2025-01-01", "list")
+        for path, rows in estate[each["name"]].get("lists", {}).items():
+            store.read(f"{each['id']}/{path}", len(rows))
+            for name, properties in rows.items():
+                store.resource({"id": f"{each['id']}/{path}/{name}", "properties": properties}, "2025-01-01", "list")
     taken = of_store(store)
     evaluation = Evaluation(taken, rules())
     for type in unread:
