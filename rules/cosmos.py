@@ -81,24 +81,37 @@ KEYS = local_auth(
 KEYS_STAY = ("enablemongo", "enablecassandra")
 
 
+# cosmos-db/how-to-configure-private-endpoints, the sub-resources of each API. Analytical and SqlDedicated are others: of
+# the analytical store, and of a dedicated gateway.
+GROUPS = ("Sql", "MongoDB", "Cassandra", "Gremlin", "Table")
+OTHER_STORE = Unread(
+    "properties.privateEndpointConnections",
+    "whether a private endpoint of the analytical store or of a dedicated gateway closes the public network is not documented",
+)
+
+
 def without_rules(account: Resource, index: Index) -> Lock:
     """Return the network lock of an account without a filter.
 
     With an approved private endpoint and no rule, the private endpoint alone leads in."""
-    lock = firewall(account, index, WITHOUT_FILTER)
+    lock = firewall(account, index, WITHOUT_FILTER, groups=GROUPS)
     if any(account.get(path) != [] for path in ("properties.ipRules", "properties.virtualNetworkRules")):
         return lock
-    private = private_endpoints(account, index, WITHOUT_FILTER.endpoints)
+    private = private_endpoints(account, index, WITHOUT_FILTER.endpoints, GROUPS)
     if private.grants:
-        return firewall(account, index, ONLY_PRIVATE)
-    return as_possible(lock, private.possible_grants[0].missing) if private.possible_grants else lock
+        return firewall(account, index, ONLY_PRIVATE, groups=GROUPS)
+    if private.possible_grants:
+        return as_possible(lock, private.possible_grants[0].missing)
+    others = private_endpoints(account, index, WITHOUT_FILTER.endpoints)
+    open_now = lock.widest is not None and lock.widest.level > Reach.private
+    return as_possible(lock, OTHER_STORE) if others.grants and open_now else lock
 
 
 def reach(account: Resource, index: Index) -> Lock:
     """Return the network lock. Virtual network rules are used only while the filter is on."""
     value = account.get(FILTER)
     if same(value, True):
-        return firewall(account, index, WITH_FILTER)
+        return firewall(account, index, WITH_FILTER, groups=GROUPS)
     lock = without_rules(account, index)
     known = is_absent(value) or same(value, False)
     if known or (lock.widest is not None and lock.widest.level == Reach.none):
