@@ -1,5 +1,6 @@
 """Azure Cosmos DB for PostgreSQL: the coordinator and the worker nodes of a cluster."""
 
+import re
 from collections.abc import Iterator
 
 from scanner.model.exposure import Auth, Exposure, Switch, closed, replace
@@ -11,6 +12,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import unless_running
 
+# cosmos-db/postgresql/concepts-private-access: a private endpoint leads to one node, usually the coordinator.
 # 2022-11-08, the only stable version, has neither authConfig nor dataEncryption.
 CLUSTER = ResourceType("Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview")
 COORDINATOR = "properties.coordinatorEnablePublicIpAccess"
@@ -52,7 +54,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     made = Exposure(
         "coordinator",
         "data",
-        firewall(cluster, index, ACL),
+        firewall(cluster, index, ACL, groups=("coordinator",)),
         PASSWORDS.lock(cluster),
         display_name="The coordinator of the cluster",
         address=_host(cluster, coordinator=True),
@@ -65,7 +67,7 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     nodes = Exposure(
         "nodes",
         "data",
-        firewall(cluster, index, NODE_ACL),
+        firewall(cluster, index, NODE_ACL, groups=("!coordinator",)),
         PASSWORDS.lock(cluster),
         display_name="The worker nodes of the cluster",
         address=_host(cluster, coordinator=False),
@@ -74,10 +76,19 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
 
 
 def _host(cluster: Resource, *, coordinator: bool) -> str:
-    """Return the name of the coordinator (`NAME-c`), or of the first worker; "" where none was returned."""
+    """Return the host name of the coordinator, or of the first worker; "" where none was returned.
+
+    `c-NAME.ID` and `w0-NAME.ID`, of older clusters `c.NAME` and `w0.NAME`: cosmos-db/postgresql/concepts-node-domain-name.
+    The examples of the REST specification have `NAME-c` and `NAME-w0`.
+    """
     servers = cluster.get("properties.serverNames")
+    wanted = _COORDINATOR if coordinator else _WORKER
     for each in servers if isinstance(servers, list) else ():
         host = get_path(each, "fullyQualifiedDomainName")
-        if isinstance(host, str) and host.partition(".")[0].endswith("-c") == coordinator:
+        if isinstance(host, str) and wanted.match(host):
             return host
     return ""
+
+
+_COORDINATOR = re.compile(r"c[-.]|[^.]*-c\.", re.IGNORECASE)
+_WORKER = re.compile(r"w\d+[-.]|[^.]*-w\d+\.", re.IGNORECASE)

@@ -72,7 +72,8 @@ def private_endpoints(
     """Return the lock of approved private endpoints: `private` from own subscriptions, `selected` from others.
 
     `groups`: the sub-resources (group ids) of which one must be the endpoint's, because a private endpoint leads to its
-    own alone (private-link/private-endpoint-overview); () counts all. One whose groups are not known counts.
+    own alone (private-link/private-endpoint-overview); () counts all, "!x" all but x. One whose groups are not known
+    counts.
     """
     if where is None:
         return Lock()
@@ -135,8 +136,10 @@ def _groups_of(endpoint: str, resource: Resource, index: Index) -> list[str]:
 
 def _serves(named: list[str], groups: tuple[str, ...]) -> bool:
     """Return whether one of the group ids is asked for. `blob_secondary` is a host of `blob` too."""
-    wanted = {each.lower() for each in groups}
-    return not named or not wanted or any(each.lower().removesuffix("_secondary") in wanted for each in named)
+    wanted = {each.lower() for each in groups if not each.startswith("!")}
+    others = {each[1:].lower() for each in groups if each.startswith("!")}
+    names = [each.lower().removesuffix("_secondary") for each in named]
+    return not names or not groups or any(each in wanted or (others and each not in others) for each in names)
 
 
 def _endpoint_name(endpoint: str) -> str:
