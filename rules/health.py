@@ -145,16 +145,16 @@ def without_history(service: Resource, index: Index) -> Verdict:
     verdict = check_value(service, f"{VERSIONS}.default", good=KEEPS, bad=KEEPS_NONE, absent="versioned")
     path = f"{VERSIONS}.resourceTypeOverrides"
     own = service.get(path)
+    without = [name for name, value in own.items() if is_one(value, KEEPS_NONE)] if isinstance(own, dict) else []
+    causes = tuple(Cause("", f"{path}.{name}", value="versioned") for name in without)
     if isinstance(verdict, Fail):
-        return replace(verdict, causes=(Cause("", f"{VERSIONS}.default", value="versioned"),))
+        return replace(verdict, causes=(Cause("", f"{VERSIONS}.default", value="versioned"), *causes))
     if not isinstance(verdict, Pass) or is_absent(own):
         hidden = isinstance(verdict, Pass) and service.api_version_unknown
         return unknown(absent_at_unknown_version(path)) if hidden else verdict
     if not isinstance(own, dict):
         return unknown(malformed(path))
-    without = [name for name, value in own.items() if is_one(value, KEEPS_NONE)]
     if without:
-        causes = tuple(Cause("", f"{path}.{name}", value="versioned") for name in without)
         return Fail((Evidence(path, without, "none"),), f"No history is kept of {', '.join(without)}.", causes=causes)
     strange = next((name for name, value in own.items() if not is_one(value, KEEPS)), None)
     return unknown(unknown_value(f"{path}.{strange}", own[strange])) if strange is not None else verdict

@@ -7,7 +7,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same, value_at
+from scanner.model.json_paths import get_path, is_absent, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
 from scanner.model.resource_type import NoPort, ResourceType
@@ -55,15 +55,18 @@ def unsecured(cluster: Resource, index: Index) -> Verdict:
     names = cluster.objects(COMMON_NAMES)
     if cluster.has(CERTIFICATE) and not isinstance(cluster.get(CERTIFICATE), str):
         raise malformed(CERTIFICATE)
-    if (cluster.has(CERTIFICATE) or names) and scheme == "http":
+    if any(not text_at(each, "certificateCommonName") for each in names):
+        raise malformed(f"{COMMON_NAMES}[].certificateCommonName")
+    by_thumbprint = bool(text_at(cluster.body, CERTIFICATE))
+    if (by_thumbprint or names) and scheme == "http":
         raise Unread(MANAGEMENT, "it has no TLS, although the cluster has a certificate")
-    if cluster.has(CERTIFICATE) or names:
-        return Pass((Evidence(CERTIFICATE if cluster.has(CERTIFICATE) else COMMON_NAMES, "set"), seen))
+    if by_thumbprint or names:
+        return Pass((Evidence(CERTIFICATE if by_thumbprint else COMMON_NAMES, "set"), seen))
     if cluster.api_version_unknown:
         raise absent_at_unknown_version(CERTIFICATE)
     if scheme not in ("http", "https"):
         raise Unread(MANAGEMENT, "it is no address of HTTP or HTTPS")
-    return Fail((Evidence(CERTIFICATE, ABSENT, "a certificate"), seen))
+    return Fail((cluster.evidence(CERTIFICATE, "a certificate"), seen))
 
 
 SETTINGS = "properties.fabricSettings"
@@ -132,10 +135,11 @@ def sign_in(cluster: Resource) -> Lock:
     return grant(Auth.identity, seen, cluster.evidence(ENTRA))
 
 
-def reach_of(cluster: Resource, index: Index, port: int) -> Lock:
+def reach_of(cluster: Resource, index: Index, port: int, *, replaced: bool = True) -> Lock:
     """Return the network lock of a port: the cluster's own rules, then the one that Azure adds, which allows all.
 
-    service-fabric/how-to-managed-cluster-networking: Azure adds no rule for a port that a rule of the cluster allows.
+    service-fabric/how-to-managed-cluster-networking: for its gateway ports (`replaced`) Azure adds none where a rule of
+    the cluster has the same access, direction and protocol for the same port. It always adds the one for RDP.
     """
     value = cluster.get(RULES)
     if not is_absent(value) and not isinstance(value, list):
@@ -144,6 +148,7 @@ def reach_of(cluster: Resource, index: Index, port: int) -> Lock:
         return possible(Reach.internet, Unread(RULES, cluster.why_absent_is_unknown))
     try:
         rules, rest = _rules_of(value or (), port)
+        rest = rest if replaced else EVERYWHERE
     except Unread as missing:
         return possible(Reach.internet, missing)
     return port_lock(rules, RULES, index, rest=rest, name="Network security rules")
@@ -166,11 +171,18 @@ def _rules_of(entries: Iterable[Any], port: int) -> tuple[list[PortRule], Addres
             continue
         if same(get_path(each, "access"), "deny") and not any(_is_known(one) and _covers(one, port) for one in ports):
             raise Unread(f"{RULES}[].destinationPortRange", "a rule denies a port that is not known")
+        if same(get_path(each, "access"), "deny") and not _is_for_all_nodes(each):
+            raise Unread(f"{RULES}[].destinationAddressPrefix", "a rule denies some destinations alone")
         sources = listed(each, "sourceAddressPrefix", "sourceAddressPrefixes")
         rules.append(PortRule(get_path(each, "priority"), get_path(each, "access"), sources, _source_ports(each)))
-        if same(get_path(each, "access"), "allow") and str(port) in ports:
+        if same(get_path(each, "access"), "allow") and same(get_path(each, "protocol"), "tcp") and str(port) in ports:
             rest = NO_ADDRESSES
     return rules, rest
+
+
+def _is_for_all_nodes(rule: Any) -> bool:
+    named = listed(rule, "destinationAddressPrefix", "destinationAddressPrefixes")
+    return not named or any(same(each, one) for each in named for one in ("*", "any", "virtualnetwork", "0.0.0.0/0"))
 
 
 def _is_tcp(rule: Any) -> bool:
@@ -241,7 +253,7 @@ def _rdp(cluster: Resource, index: Index, address: str) -> Exposure:
     """Return the endpoint RDP of the nodes. Absent is off: azure-rest-api-specs, allowRdpAccess is false by default."""
     value, title = cluster.get(RDP), "RDP of the nodes"
     if same(value, True):
-        reach = reach_of(cluster, index, 3389)
+        reach = reach_of(cluster, index, 3389, replaced=False)
     elif same(value, False) or (is_absent(value) and not cluster.why_absent_is_unknown):
         return closed("rdp", "admin", NO_RDP, cluster.evidence(RDP), display_name=title)
     else:
