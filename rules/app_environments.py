@@ -1,9 +1,8 @@
 """App Service environments: the address of their apps, old TLS, encryption inside. The apps evaluate their own network."""
 
-from typing import Any
-
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
@@ -12,23 +11,26 @@ ENVIRONMENT = ResourceType("Microsoft.Web/hostingEnvironments", api="2025-03-01"
 SETTINGS = "properties.clusterSettings"
 
 
-def _setting(environment: Resource, name: str) -> Any:
-    """Return the value of a cluster setting, None where it is not set. Raises Unread."""
+def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> Verdict:
+    """Pass where a cluster setting has a good value; an absent one fails: Azure Policy flags it. Raises Unread."""
     if is_absent(environment.get(SETTINGS)) and environment.why_absent_is_unknown:
         raise Unread(SETTINGS, environment.why_absent_is_unknown)
-    return next(
-        (get_path(each, "value") for each in environment.items(SETTINGS) if same(get_path(each, "name"), name)), None
-    )
-
-
-def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[str, ...]) -> Verdict:
-    """Pass where a cluster setting has a good value; an absent one fails: Azure Policy flags it."""
-    value, path = _setting(environment, name), f"{SETTINGS}[{name}]"
-    seen = Evidence(path, ABSENT if value is None else value, good[0])
+    path = f"{SETTINGS}[{name}]"
+    named = [
+        (place, each) for place, each in enumerate(environment.items(SETTINGS)) if same(get_path(each, "name"), name)
+    ]
+    if not named:
+        return Fail((Evidence(path, ABSENT, good[0]),))
+    place, entry = named[0]
+    value = get_path(entry, "value")
+    seen = Evidence(path, value, good[0])
     if any(same(value, each) for each in good):
         return Pass((seen,))
-    if value is None or any(same(value, each) for each in bad):
-        return Fail((seen,))
+    if any(same(value, each) for each in bad):
+        # The other settings stay.
+        command = f"az resource update --ids {{id}} --remove {{path}} {{place}} --add {{path}} name={name} value={good[0]}"
+        wanted = {"name": name, "value": good[0]}
+        return Fail((seen,), causes=(Cause("", SETTINGS, entry, wanted, command, place=place),))
     raise unknown_value(path, value)
 
 
