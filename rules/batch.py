@@ -76,7 +76,9 @@ def sign_in(account: Resource) -> Lock:
             )
     elif not is_absent(value) and value != []:
         return possible(Auth.shared, not_a_list(MODES), seen)
-    cause = Cause("", MODES, value=["AAD"])
+    # A task that signs in with the token of its task keeps doing so.
+    tokens = [each for each in value if same(each, "TaskAuthenticationToken")] if isinstance(value, list) else []
+    cause = Cause("", MODES, value=["AAD", *tokens])
     return grant(Auth.shared, seen, description="accepts the account's shared keys", cause=cause, then=IDENTITY)
 
 

@@ -12,7 +12,7 @@ ORGANIZATIONS = "properties.organizationProfile.organizations"
 
 
 def open_access(pool: Resource, index: Index) -> Verdict:
-    """Fail where every project of an organization may use a pool without being authorized.
+    """Fail where every pipeline of the projects that have a pool may use it without being authorized.
 
     An absent openAccess is false: azure-rest-api-specs, Organization.openAccess.
     """

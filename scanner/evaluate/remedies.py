@@ -55,6 +55,8 @@ def covers(changes: Iterable[Step], cause: Cause) -> bool:
         if each.resource.lower() == cause.resource.lower() and each.path.lower() == cause.path.lower():
             if cause.among:
                 return cause.entry not in each.value
+            if isinstance(cause.value, list) and cause.entry is None:
+                return bool(each.value == cause.value)
             return cause.entry is not None or same(each.value, cause.value) or not isinstance(cause.value, str | bool)
     return False
 
