@@ -28,7 +28,9 @@ def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[
         return Pass((seen,))
     if any(same(value, each) for each in bad):
         # The other settings stay.
-        command = f"az resource update --ids {{id}} --remove {{path}} {{place}} --add {{path}} name={name} value={good[0]}"
+        command = (
+            f"az resource update --ids {{id}} --remove {{path}} {{place}} --add {{path}} name={name} value={good[0]}"
+        )
         wanted = {"name": name, "value": good[0]}
         return Fail((seen,), causes=(Cause("", SETTINGS, entry, wanted, command, place=place),))
     raise unknown_value(path, value)

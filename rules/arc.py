@@ -100,11 +100,15 @@ def incoming_ports(machine: Resource, index: Index) -> Verdict:
 
 SPEC = "properties"
 SOURCES = ("gitRepository", "bucket", "azureBlob", "ociRepository")
+SUSPENDED = NotApplicable("it is suspended")
+"""azure-rest-api-specs, FluxConfigurationProperties.suspend: neither sources nor kustomizations are reconciled."""
 
 
 def plain_source(configuration: Resource, index: Index) -> Verdict:
     """Fail where a cluster pulls GitOps sources over HTTP."""
-    found = [(name, configuration.get(f"{SPEC}.{name}")) for name in SOURCES]
+    kind = configuration.get(f"{SPEC}.sourceKind")
+    used = [name for name in SOURCES if same(kind, name)] or SOURCES
+    found = [(name, configuration.get(f"{SPEC}.{name}")) for name in used]
     for name, each in found:
         if not is_absent(each) and not isinstance(each, dict):
             raise malformed(f"{SPEC}.{name}")
@@ -112,6 +116,8 @@ def plain_source(configuration: Resource, index: Index) -> Verdict:
     if not seen:
         raise Unread(f"{SPEC}.sourceKind", "Azure returned no source")
     plain = tuple(evidence for evidence, is_plain in seen if is_plain)
+    if plain and same(configuration.get(f"{SPEC}.suspend"), True):
+        return SUSPENDED
     return Fail(plain) if plain else Pass(tuple(evidence for evidence, _ in seen))
 
 
@@ -149,5 +155,5 @@ def whole_cluster(configuration: Resource, index: Index) -> Verdict:
     if not same(scope, "cluster"):
         raise unknown_value(f"{SPEC}.scope", scope)
     if same(configuration.get(f"{SPEC}.suspend"), True):
-        return NotApplicable("it is suspended")
+        return SUSPENDED
     return Fail((seen,))

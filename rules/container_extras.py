@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
+from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.remedy import Remedy
@@ -22,6 +22,7 @@ JAVA = ENVIRONMENT.child("javaComponents", api="2026-01-01")
 JOB = ResourceType("Microsoft.App/jobs", api="2026-01-01")
 SESSION_POOL = ResourceType("Microsoft.App/sessionPools", api="2026-01-01")
 BEHIND = "the sign-in of the apps behind it decides: see their own endpoints"
+NO_RULE = "the route has no rule, so it leads to no app"
 FQDN = "properties.fqdn"
 DASHBOARD = "properties.ingress.fqdn"
 
@@ -40,6 +41,10 @@ def endpoints(environment: Resource, index: Index) -> Iterator[Exposure]:
     for route in routes:
         name = route.name.rsplit("/", 1)[-1]
         seen = Evidence(f"httpRouteConfigs/{name} {FQDN}", text_at(route.body, FQDN))
+        if route.get("properties.rules") == []:
+            none = Evidence(f"httpRouteConfigs/{name} properties.rules", "none")
+            yield closed(f"route/{name}", "app", NO_RULE, none, display_name=f"The route {name} of the environment")
+            continue
         yield Exposure(
             f"route/{name}",
             "app",

@@ -229,13 +229,22 @@ def plain_http(app: Resource, index: Index) -> Verdict:
     return check_value(app, f"{INGRESS}.allowInsecure", good=(False,), bad=(True,), absent=False)
 
 
+IMPORT = (
+    "{server} accepts no managed identity: import its images into an Azure Container Registry (`az acr import`), pull them from there with "
+    "an identity, and remove this registry"
+)
+_OF_AZURE = (".azurecr.io", ".azurecr.cn", ".azurecr.us")
+"""container-apps/managed-identity-image-pull: a managed identity signs in to an Azure Container Registry alone."""
+
+
 def _identified(registries: list[Any], weak: list[str]) -> Iterator[Cause]:
     """Yield the registries with a password as the causes of a failure, which a system-assigned identity closes."""
     for place, each in enumerate(registries):
         server = str(value_at(each, "server"))
         if server in weak and value_at(each, "passwordSecretRef"):
             value = {**copied(each), "passwordSecretRef": "", "identity": "system"}
-            yield Cause("", REGISTRIES, each, value, text=server, place=place)
+            words = () if server.lower().endswith(_OF_AZURE) else (IMPORT.replace("{server}", server),)
+            yield Cause("", REGISTRIES, each, value, text=server, place=place, words=words)
 
 
 def registry_password(app: Resource, index: Index) -> Verdict:

@@ -51,7 +51,13 @@ def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     # A cluster always has the ingress `default`.
     if not isinstance(profiles, list) or not profiles:
         why = cluster.why_absent_is_unknown
-        missing = Unread(INGRESS, why) if why else not_returned(INGRESS) if is_absent(profiles) or profiles == [] else not_a_list(INGRESS)
+        missing = (
+            Unread(INGRESS, why)
+            if why
+            else not_returned(INGRESS)
+            if is_absent(profiles) or profiles == []
+            else not_a_list(INGRESS)
+        )
         yield unread("ingress/*", "app", missing, display_name="The ingress of the cluster")
         return
     for profile in profiles:

@@ -290,6 +290,7 @@ VAULTS = {rule.id for rule in examples.all_rules() if rule.keys is not None}
 LOG_TARGETS = {rule.id for rule in examples.all_rules() if rule.id.endswith("-logs-outside")}
 """Rules on where logs go: the destination is the user's choice."""
 SOMETIMES_STEPS = {
+    "container-job-registry-password": "a registry that is none of Azure accepts no identity",
     "disk-set-no-rotation": "rotation is enabled, and stopped at an error that the identity or the key causes",
     "search-platform-key-allowed": "objects without a key are made again by their author",
     "agc-no-waf": "no security policy names a WAF policy: it is a new resource",
