@@ -45,7 +45,8 @@ def endpoints(bot: Resource, index: Index) -> Iterator[Exposure]:
             "bot", "app", "neither Direct Line nor Web Chat is enabled", bot.evidence(ENABLED), display_name=what
         )
         return
-    reach = firewall(bot, index, SWITCH)
+    # bot-service/dl-network-isolation-how-to: the group `Token` leads to the token service alone.
+    reach = firewall(bot, index, SWITCH, groups=("Bot",))
     address = REGIONS.get(bot.location, "") + DIRECT_LINE
     yield Exposure("bot", "app", reach, KEYS.lock(bot), display_name=what, address=address)
 
