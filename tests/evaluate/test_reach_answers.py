@@ -14,7 +14,10 @@ from scanner.snapshot import files as snapshots
 
 
 def test_the_internet_s_answers_agree_with_the_findings(demo_folder: Path) -> None:
-    """For one resource of each type and reach: yes exactly where the exposure's reach is `internet`."""
+    """For one resource of each type and reach: yes exactly where the exposure's reach is `internet`.
+
+    No is not known where rules inside the service may allow more.
+    """
     rows = json.loads((demo_folder / "findings.json").read_bytes())["exposures"]
     taken = snapshots.read(demo_folder / "snapshot.jsonl")
     evaluation, bundles = Evaluation(taken, load(packages=False)), list(taken.bundles())
@@ -29,6 +32,8 @@ def test_the_internet_s_answers_agree_with_the_findings(demo_folder: Path) -> No
         found = answers(question, evaluation, bundles)
         may = (row["may"] or {}).get("reach")
         want = "yes" if row["reach"] == "internet" else "not known" if may == "internet" else "no"
+        if want == "no" and any("sys.database_firewall_rules" in each.sentence for each in found):
+            want = "not known"
         verdicts = {each.verdict for each in found}
         if want not in verdicts:
             wrong.append((row["resource"], row["endpoint"], row["reach"], [each.sentence for each in found]))
