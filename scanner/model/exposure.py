@@ -301,7 +301,7 @@ class Exposure(Struct, frozen=True, dict=True):
     hidden_rules: str = ""
     further_rules: Unread | None = None
     """Rules that only the service itself shows, where these may allow more callers than those that were read: a reach
-    query that finds no way in is then not known."""
+    query that finds no network path is then not known."""
     ports: tuple[str, ...] = ()
     """Its ports, where the resource itself says them: see `ResourceType.endpoints`."""
     stopped: bool = False
