@@ -108,12 +108,14 @@ def asked(
 ) -> list[ReachAnswer]:
     """The answers of `twolocks reach` on an estate. `unread`: types whose list was not read."""
     store = Store(Header(taken="2026-12-01T00:00:00Z", live=False))
+    ids = {name: _id(name, body) for name, body in whole.items()}
     for each in bodies(estate, whole):
         store.resource(each, "2025-01-01", "list")
         for path, rows in estate[each["name"]].get("lists", {}).items():
             store.read(f"{each['id']}/{path}", len(rows))
             for name, properties in rows.items():
-                store.resource({"id": f"{each['id']}/{path}/{name}", "properties": properties}, "2025-01-01", "list")
+                row = {"id": f"{each['id']}/{path}/{name}", "properties": _resolved(properties, ids)}
+                store.resource(row, "2025-01-01", "list")
     taken = of_store(store)
     evaluation = Evaluation(taken, rules())
     for type in unread:
