@@ -84,22 +84,23 @@ KEYS_STAY = ("enablemongo", "enablecassandra")
 # cosmos-db/how-to-configure-private-endpoints, the sub-resources of each API. Analytical and SqlDedicated are others: of
 # the analytical store, and of a dedicated gateway.
 GROUPS = ("Sql", "MongoDB", "Cassandra", "Gremlin", "Table")
+GATEWAY_GROUPS = ("SqlDedicated",)
 OTHER_STORE = Unread(
     "properties.privateEndpointConnections",
     "whether a private endpoint of the analytical store or of a dedicated gateway closes the public network is not documented",
 )
 
 
-def without_rules(account: Resource, index: Index) -> Lock:
+def without_rules(account: Resource, index: Index, groups: tuple[str, ...]) -> Lock:
     """Return the network lock of an account without a filter.
 
     With an approved private endpoint and no rule, the private endpoint alone leads in."""
-    lock = firewall(account, index, WITHOUT_FILTER, groups=GROUPS)
+    lock = firewall(account, index, WITHOUT_FILTER, groups=groups)
     if any(account.get(path) != [] for path in ("properties.ipRules", "properties.virtualNetworkRules")):
         return lock
     private = private_endpoints(account, index, WITHOUT_FILTER.endpoints, GROUPS)
     if private.grants:
-        return firewall(account, index, ONLY_PRIVATE, groups=GROUPS)
+        return firewall(account, index, ONLY_PRIVATE, groups=groups)
     if private.possible_grants:
         return as_possible(lock, private.possible_grants[0].missing)
     others = private_endpoints(account, index, WITHOUT_FILTER.endpoints)
@@ -107,12 +108,14 @@ def without_rules(account: Resource, index: Index) -> Lock:
     return as_possible(lock, OTHER_STORE) if others.grants and open_now else lock
 
 
-def reach(account: Resource, index: Index) -> Lock:
-    """Return the network lock. Virtual network rules are used only while the filter is on."""
+def reach(account: Resource, index: Index, groups: tuple[str, ...] = GROUPS) -> Lock:
+    """Return the network lock. Virtual network rules are used only while the filter is on.
+
+    `groups`: the sub-resources whose private endpoints lead to what is asked for."""
     value = account.get(FILTER)
     if same(value, True):
-        return firewall(account, index, WITH_FILTER, groups=GROUPS)
-    lock = without_rules(account, index)
+        return firewall(account, index, WITH_FILTER, groups=groups)
+    lock = without_rules(account, index, groups)
     known = is_absent(value) or same(value, False)
     if known or (lock.widest is not None and lock.widest.level == Reach.none):
         return lock
@@ -226,7 +229,8 @@ def gateways(account: Resource, index: Index) -> Iterator[Exposure]:
         kind = service.get("properties.serviceType")
         if any(same(kind, each) for each in OTHER_SERVICES):
             continue
-        lock = reach(account, index)
+        # cosmos-db/dedicated-gateway: it needs a private endpoint of its own.
+        lock = reach(account, index, GATEWAY_GROUPS)
         yield Exposure(
             f"gateway/{service.name.rsplit('/', 1)[-1]}",
             "data",
