@@ -11,6 +11,7 @@ import pytest
 
 from scanner.document.schema import ExposureRow, FindingRow, decode_document
 from scanner.document.writer import Writer
+from scanner.evaluate.fixes import NOT_ALONE
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import is_subscription, root_of
@@ -178,6 +179,8 @@ def _wrong(row: FindingRow, after: Evaluated, *, alone: bool) -> list[str]:
     assert row.fix is not None
     now = after.findings.get(row.fingerprint)
     found = [f"is {now.status}"] if now is not None and now.status != "waived" else []
+    if NOT_ALONE in row.fix.steps and not found:
+        found.append("suffices, and says that it does not")
     root = root_of(row.resource)
     # A round with several fixes tells only of the resource itself; a fix that is alone tells of every resource.
     closed = set()
