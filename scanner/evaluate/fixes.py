@@ -19,9 +19,8 @@ from scanner.evaluate.fix_rows import fix_row
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
 from scanner.evaluate.trials import applied, can_try
 from scanner.model.exposure import Exposure
-from scanner.model.ids import resource_type_of
-from scanner.model.index import Index, is_indexed
-from scanner.model.remedy import Edit, Remedy
+from scanner.model.index import Index
+from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
@@ -134,6 +133,11 @@ class Fixes:
             self._after_changes[key] = found
         return self._after_changes[key]
 
+    def closed_without(self, causes: Sequence[Cause]) -> set[int]:
+        """Return the `id()` of the endpoints that are closed once causes are removed."""
+        remedy = Remedy(changes=tuple(step for each in causes for step in each.change()))
+        return self._closed_after(remedy) if can_try(self._top, remedy.changes, self._index) else set()
+
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
         """Return the fix of a property rule's failure, and what it changes."""
         top = self._top
@@ -179,13 +183,13 @@ class Fixes:
         closed = self._closed(Removal(self._top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
         if closed:
             tried = can_try(self._top, remedy.changes, self._index)
-            closed &= self._after_property(remedy) if tried else set()
+            closed &= self._closed_after(remedy) if tried else set()
         return [
             PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if id(each) in closed
         ]
 
-    def _after_property(self, remedy: Remedy) -> set[int]:
-        """Return the `id()` of the endpoints that are closed where the remedy of a property rule has run."""
+    def _closed_after(self, remedy: Remedy) -> set[int]:
+        """Return the `id()` of the endpoints that are closed where a remedy has run."""
         after = self._exposures_after(remedy)
         opened = {_place(each) for each in after or () if each.severity is not None}
         return set() if after is None else {id(each) for each in self._exposures if _place(each) not in opened}

@@ -78,9 +78,7 @@ def _is_within(id: str, top: Resource) -> bool:
     return key == top.key or (key.startswith(f"{top.key}/") and "/providers/" not in key[len(top.key) :])
 
 
-def applied(
-    bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index
-) -> AbstractContextManager[Bundle | None]:
+def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) -> AbstractContextManager[Bundle | None]:
     """Apply changes to a bundle and the index, and take them back at the end. Return the bundle with the changes, a
     copy where it is one of the index; None where they change nothing.
 

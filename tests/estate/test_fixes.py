@@ -168,6 +168,14 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
     assert count > 250
 
 
+def test_no_fix_of_the_estate_claims_what_was_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not on its resource, nor on others that share what it removes."""
+    assert sum(row.fix.others for row in before().findings.values() if row.fix is not None) > 5
+    monkeypatch.setattr("scanner.evaluate.fixes.can_try", lambda *_: False)
+    fixes = [row.fix for row in estate().evaluate().findings.values() if row.fix is not None]
+    assert [each.commands for each in fixes if each.closes or each.others] == []
+
+
 def _name(mark: str) -> str:
     """Return the rule and the name of the resource of a finding."""
     row = before().findings[mark]
