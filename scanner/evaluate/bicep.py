@@ -179,10 +179,10 @@ def _beside(type: str, edits: Sequence[Edit], resource: Resource | None) -> list
     for path in _lacking(type, edits):
         try:
             value = get_path(resource.body, path) if resource is not None else MISSING
-            is_known = _is_known(value)
+            is_known = not isinstance(value, dict) and not is_absent(value) and _is_known(value)
         except Unread:
             return None
-        if is_absent(value) or isinstance(value, dict) or not is_known:
+        if not is_known:
             return None
         found.append(Edit("", path, value))
     return found

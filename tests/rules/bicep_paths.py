@@ -1,11 +1,12 @@
 """What fixes write in Bicep, and what the schema of each type has of it: `bicep_paths.json`.
 
-    .venv/bin/python -m tests.rules.bicep_paths SCHEMA
+    .venv/bin/python -m tests.rules.bicep_paths [SCHEMA]
 
 writes the file. SCHEMA is a file of JSON lines, made of Azure/bicep-types-az: `type`, `api` and `paths`, by path: `t`
 the kind, `v` the values, `open` whether others are allowed, `ro` read-only, `rq` required; of an object of several
-kinds `disc`, the member that says which, and `by`, what each needs besides. Where SCHEMA does not say what is required,
-what the file has of an object stays. What the schema does not have is left out, so that `test_bicep.py` fails.
+kinds `disc`, the member that says which, and `by`, what each needs besides. Without it, it is that of TWOLOCKS_FACTS,
+which does not say what is required: then what the file has of an object and of the entries of a list stays, and that of
+a new one is written by hand. What the schema does not have is left out, so that `test_bicep.py` fails.
 """
 
 import json
@@ -22,7 +23,7 @@ from scanner.model.ids import type_of
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.rulebook.derived import STRANGE
-from tests.rules import examples
+from tests.rules import examples, schema
 from tests.rules.simulate import everything, fix_of
 
 FILE = Path(__file__).parent / "bicep_paths.json"
@@ -214,6 +215,8 @@ def problems(facts: Facts, written: Written) -> Iterator[str]:
             yield f"{path} is read-only"
         elif not isinstance(value, Expression) and not is_of_kind(value, fact["t"]):
             yield f"{path} is {fact['t']}, not {json.dumps(value)}"
+        elif isinstance(value, dict) and "rq" not in fact:
+            yield f"{path}: look up which of its members are required"
         elif isinstance(value, dict) and path != "properties":  # the template has the others
             lacking = needed(fact, value) - {key.lower() for key in value}
             yield from (f"{path} needs {name}" for name in sorted(lacking))
@@ -282,7 +285,9 @@ class Schema:
         place = self.place(path)
         if place is None or place in ("any", "ro"):
             return {"t": "Any"} if place == "any" else {"ro": 1} if place else None
-        found = self.paths.get(place, {"t": "Any"})
+        if place not in self.paths:  # an entry of a list
+            return before or {"t": "Any"}
+        found = self.paths[place]
         kind = "/".join(each for each in found["t"].split("/") if each != "Union") or "String"
         fact: dict[str, Any] = {"t": kind.replace("DiscriminatedObject", "Object").replace("StringLiteral", "String")}
         if found.get("v") and not found.get("open"):
@@ -321,9 +326,15 @@ class Schema:
         return known
 
 
-def main(schema: str) -> int:
-    rows = [json.loads(line) for line in Path(schema).read_text("utf-8").splitlines()]
-    schemas = {(row["type"], row["api"]): row["paths"] or {} for row in rows}
+def main(file: str = "") -> int:
+    if file:
+        rows = [json.loads(line) for line in Path(file).read_text("utf-8").splitlines()]
+        schemas = {(row["type"], row["api"]): row["paths"] or {} for row in rows}
+    else:
+        schemas = dict(schema.whole())
+    if not schemas:
+        print(f"{FILE.name} stays as it is: name the folder of the schema as FACTS", file=sys.stderr)
+        return 0
     for key, more in BY_HAND.items():
         schemas[key] = {**schemas.get(key, {}), **more}
     made = {key: Schema(paths) for key, paths in schemas.items()}
