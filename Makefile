@@ -141,8 +141,9 @@ wheel: $(DEV)  ## Wheel and sdist in dist/
 sbom: $(DEV)  ## What an installed wheel is made of, as CycloneDX: dist/twolocks.cdx.json
 	tests/sbom dist/*.whl dist/twolocks.cdx.json
 
-paths: $(DEV)  ## Pin the paths that rules read, as Azure's schema has them, where FACTS has it; list what a scan keeps
+paths: $(DEV)  ## Pin the paths that rules read and fixes write, as Azure's schema has them, where FACTS has it; list what a scan keeps
 	TWOLOCKS_FACTS="$(abspath $(FACTS))" $(BIN)/python -m tests.rules.schema_paths
+	TWOLOCKS_FACTS="$(abspath $(FACTS))" $(BIN)/python -m tests.rules.bicep_paths
 	$(BIN)/python -m tests.rules.kept
 
 bench: $(DEV)  ## The figures of docs/dev/performance.md

@@ -11,6 +11,7 @@ from scanner.azure.arm import ROWS_LOST, ArmClient, Json
 from scanner.azure.cli_profile import profile
 from scanner.azure.credentials import SignedInAccount
 from scanner.azure.errors import NothingReadable, ReadError, WrongTenant
+from scanner.azure.served_versions import older_version
 from scanner.errors import InputError, nearest
 
 SUBSCRIPTIONS = "2022-12-01"
@@ -78,14 +79,24 @@ async def visible(arm: ArmClient) -> Listing:
     """Return all subscriptions that the identity can see in its tenant. Raises ReadError."""
     listing = Listing("/subscriptions", arm.limits.subscriptions)
     try:
-        async for page in arm.pages(listing.path, SUBSCRIPTIONS):
+        await _list(arm, listing, SUBSCRIPTIONS)
+    except ReadError as error:
+        older = older_version(error, SUBSCRIPTIONS)
+        if not older:
+            raise
+        await _list(arm, listing, older)
+    return listing
+
+
+async def _list(arm: ArmClient, listing: Listing, api: str) -> None:
+    try:
+        async for page in arm.pages(listing.path, api):
             for row in page:
                 _add(listing, row)
     except ReadError as error:
         if error.code != ROWS_LOST:
             raise
         listing.lose(error.code)
-    return listing
 
 
 def _add(listing: Listing, row: Json) -> None:

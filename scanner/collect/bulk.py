@@ -11,6 +11,7 @@ from msgspec import Struct, field
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, graph_body, kusto_list, list_path, quoted_path, texts
 from scanner.collect.shared import SharedTable
+from scanner.collect.versions import rows_served
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.ids import is_subscription, segments, type_of
 from scanner.model.json_paths import get_path, is_absent
@@ -83,7 +84,7 @@ class BulkReads:
         self._tables: dict[str, GraphTable | None] = {}
         self._worth: dict[str, bool] = {}
         self._lists: dict[tuple[str, str], dict[str, Block]] = {}
-        self._denials: dict[str, SpooledRows | ReadError] = {}
+        self._denials: dict[str, tuple[SpooledRows, str] | ReadError] = {}
         self._known: dict[tuple[str, tuple[str, ...]], bool] = {}
         self._parents = {each.parent for each in plan.reads}
         self._hands_on = False
@@ -164,20 +165,23 @@ class BulkReads:
             if view.id not in self._denials:
                 self._denials[view.id] = await self._read_denials(view.id)
         denials = self._denials[view.id]
-        return not isinstance(denials, ReadError) and not any(_denies(row, actions) for row in denials)
+        return not isinstance(denials, ReadError) and not any(_denies(row, actions) for row in denials[0])
 
-    async def _read_denials(self, subscription: str) -> SpooledRows | ReadError:
+    async def _read_denials(self, subscription: str) -> tuple[SpooledRows, str] | ReadError:
+        """Return the deny assignments of a subscription, and the api-version with which they were read."""
         try:
-            return await self._reader.rows(quoted_path(list_path(subscription, DENIALS)), DENIALS_API)
+            return await rows_served(self._reader, quoted_path(list_path(subscription, DENIALS)), DENIALS_API)
         except ReadError as error:
             return error
 
     def _known_denials(self, view: "SubscriptionAccess") -> BulkRows | None:
-        """Return the deny assignments of a subscription where they were read already. Raises ReadError."""
+        """Return the deny assignments of a subscription where they were read already, at the pinned version. Raises
+        ReadError.
+        """
         denials = self._denials.get(view.id)
         if isinstance(denials, ReadError):
             raise denials
-        return None if denials is None else BulkRows(list(denials), "list")
+        return BulkRows(list(denials[0]), "list") if denials is not None and denials[1] == DENIALS_API else None
 
     async def _table(self, name: str) -> GraphTable | None:
         """Return the rows of a table of Resource Graph; None where it refuses."""

@@ -13,6 +13,7 @@ from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, allows, is_group_name
 from scanner.collect.named import GROUPS, hint, names
 from scanner.collect.roles import read_roles
+from scanner.collect.versions import rows_served
 from scanner.errors import InputError
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ async def _read_groups(reader: "AzureReader", place: SubscriptionPermissions) ->
     if not groups:
         try:
             path = f"/subscriptions/{place.id}/resourcegroups"
-            rows = await reader.rows(path, GROUPS)
+            rows, _ = await rows_served(reader, path, GROUPS)
         except ReadError as error:
             place.groups["*"], place.reasons["*"] = None, _why(error)
             return

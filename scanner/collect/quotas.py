@@ -7,10 +7,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from scanner.azure.errors import ReadError
+from scanner.azure.served_versions import served_versions
 from scanner.collect.bodies import quoted_path
 from scanner.collect.plan import Json, Scope
 from scanner.collect.queue import UNREGISTERED, CollectionContext, JobsInWork, SubscriptionView, run_some
-from scanner.collect.versions import by_version, served_versions
+from scanner.collect.versions import by_version
 from scanner.model.ids import QUOTA_TYPES
 from scanner.model.regions import Region
 from scanner.model.residency import ResidencyPolicy

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from scanner.azure.errors import ReadError
 from scanner.collect.bodies import Role, quoted_path, roles
 from scanner.collect.queue import SubscriptionView
+from scanner.collect.versions import rows_served
 
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
@@ -18,7 +19,7 @@ ROLES_BYTES = 1 << 20
 
 async def read_roles(reader: "AzureReader", path: str) -> list[Role]:
     """Return the roles that a list of permissions gives. Raises ReadError."""
-    rows = await reader.rows(quoted_path(path), PERMISSIONS)
+    rows, _ = await rows_served(reader, quoted_path(path), PERMISSIONS)  # versions differ in no member that is used
     if rows.size > ROLES_BYTES:
         raise ReadError(path, 200, "TooManyRoles", message="the list of permissions is larger than roles can be")
     return roles(rows)

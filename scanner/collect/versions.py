@@ -5,16 +5,15 @@ one that is not above the pinned one is read. What it returns says nothing about
 """
 
 import asyncio
-import re
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
-from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct, field
 
 from scanner.azure.errors import ReadError
+from scanner.azure.served_versions import older_version
 from scanner.collect.plan import Json
 from scanner.model.ids import type_of
 from scanner.model.resource import By
@@ -23,16 +22,6 @@ from scanner.snapshot.spool import SpooledRows
 if TYPE_CHECKING:
     from scanner.azure.reader import AzureReader
 
-STATUSES = (400, 404)
-_SERVED = re.compile(
-    r"""(?:supported|available|\bvalid)\ (?:api[-\ ]?)?versions?(?:\ values)?(?:\ (?:are|is|include))?:?\ ?
-    (?:'([^'.]{10,4096})|"([^".]{10,4096})|[\[(]?([0-9][^'".)\]]{9,4096}))""",
-    re.I | re.ASCII | re.X,
-)
-"""What ARM says in NoRegisteredProviderFound, InvalidResourceType and InvalidApiVersionParameter, and services in words
-of their own.
-"""
-_STABLE = re.compile(r"20\d\d-\d\d-\d\d", re.ASCII)
 _FIRST_SECONDS = 1.0
 """The seconds for which the reads of a type wait for the first one, which may be refused for its version."""
 
@@ -52,36 +41,22 @@ class _TypeVersion(Struct):
     is_tried: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-def older_version(error: ReadError, pinned: str) -> str:
-    """Return the newest stable api-version that a refusal names and that is not above a pinned one, "" for none.
-
-    The message is bounded (`scanner.azure.errors.MESSAGE`). What is no date is no version.
-    """
-    named = served_versions(error)
-    if pinned in named:
-        return ""  # it is refused for its region
-    return max((each for each in named if each <= pinned[:10] and each != pinned and _is_stable(each)), default="")
-
-
-def served_versions(error: ReadError) -> list[str]:
-    """Return the api-versions that a refusal names."""
-    found = _SERVED.search(error.message) if error.status in STATUSES else None
-    return [] if found is None else [each.strip() for each in re.split(r"[,;]", found[1] or found[2] or found[3])]
-
-
-def _is_stable(version: str) -> bool:
-    if _STABLE.fullmatch(version) is None:
-        return False
-    try:
-        date.fromisoformat(version)
-    except ValueError:
-        return False
-    return True
-
-
 def by_version(by: By, api: str, pinned: str) -> By:
     """Return how a record was read: `older` at another api-version than the pinned one."""
     return by if api == pinned else "older"
+
+
+async def rows_served(reader: "AzureReader", path: str, pinned: str) -> tuple[SpooledRows, str]:
+    """Return all rows of a list, and the api-version with which they were read: the pinned one, or the newest one below
+    it that a refusal names. Raises ReadError.
+    """
+    try:
+        return await reader.rows(path, pinned), pinned
+    except ReadError as error:
+        older = older_version(error, pinned)
+        if not older:
+            raise
+    return await reader.rows(path, older), older
 
 
 class VersionedReader:

@@ -72,9 +72,10 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
 
     `commands`: they change something, run as they are in this order, and each names its subscription. `steps`: words,
     where no single command exists. `fields`: what only the user knows. `check_first`: a command that only reads.
-    `closes`: endpoints of the finding that the fix closes; `leaves`: those that stay open by their other lock or by
-    something else. `also_closes`: other endpoints that it closes, the first 200; `also_closes_count`: all of them.
-    `tier`: whether the tier of the resource has no such setting, so that only a move to another one closes it.
+    `closes`: endpoints of the finding that a trial of the fix closed; `leaves`: the others, which stay open by their
+    other lock or by something else, or could not be tried. `also_closes`: other endpoints that it closes, the first
+    200; `also_closes_count`: all of them. `tier`: whether the tier of the resource has no such setting, so that only a
+    move to another one closes it.
     `impact`: what may stop working. `bicep`: what the fix changes, as resource blocks for the template that deploys the
     resource; a list is written whole.
     """

@@ -5,12 +5,12 @@ to the default values" (Microsoft Learn, azure-resource-manager/templates/deploy
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from scanner.model.ids import type_of
-from scanner.model.json_paths import MISSING, get_path, same
+from scanner.model.json_paths import MISSING, get_path, is_absent, same
 from scanner.model.kept import NOT_KEPT
 from scanner.model.remedy import ADD, REMOVE, Edit, Remedy, changed
 from scanner.model.resource import Resource
@@ -51,6 +51,23 @@ UNDECLARED = frozenset(
     )
 )
 """Properties of types, in lower case, that the pinned api-version does not declare: no template at it sets them."""
+
+
+NEEDED: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
+    "microsoft.app/jobs": {"properties.configuration": ("replicaTimeout", "triggerType")},
+    "microsoft.batch/batchaccounts": {"properties.autoStorage": ("storageAccountId",)},
+    "microsoft.devices/iothubs": {"properties.networkRuleSets": ("applyToBuiltInEventHubEndpoint", "ipRules")},
+    "microsoft.documentdb/databaseaccounts": {"properties.backupPolicy": ("type",)},
+    "microsoft.insights/privatelinkscopes": {
+        "properties.accessModeSettings": ("ingestionAccessMode", "queryAccessMode")
+    },
+    "microsoft.network/applicationgateways": {
+        "properties.webApplicationFirewallConfiguration": ("enabled", "firewallMode", "ruleSetType", "ruleSetVersion")
+    },
+    "microsoft.storage/storageaccounts": {"properties.networkAcls": ("defaultAction",)},
+}
+"""Members without which Azure refuses an object that fixes change in part (Azure/bicep-types-az marks them as
+required), by type in lower case: they are written as they are."""
 
 
 class Version(NamedTuple):
@@ -118,7 +135,10 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
     edits = [each for each in edits if (type, each.path.lower()) not in READ_ONLY]
     if not edits or any((type, ".".join(each.path.lower().split(".")[:2])) in UNDECLARED for each in edits):
         return ""
-    items = _items_of(edits, resource.body if resource is not None and version.is_whole else None)
+    beside = _beside(type, edits, resource)
+    if beside is None:
+        return ""
+    items = _items_of([*edits, *beside], resource.body if resource is not None and version.is_whole else None)
     if items is None:
         return ""
     names = id.split("/providers/")[-1].split("/")[2::2]
@@ -138,6 +158,34 @@ def _block(place: int, edits: list[Edit], resource: Resource | None, versions: V
         api = versions.get(type.lower(), version).api
         lines.append(f"resource {symbol} '{type}@{api}' {'' if is_last else 'existing '}= {{\n{inner}}}\n")
     return "".join(lines)
+
+
+def needs_more(type: str, edits: Iterable[Edit]) -> bool:
+    """Return whether the block of a type (lower case) has members that the edits do not set."""
+    return any(_lacking(type, list(edits)))
+
+
+def _lacking(type: str, edits: Sequence[Edit]) -> Iterator[str]:
+    """Yield the paths that objects need, beside those that edits set."""
+    paths = {each.path.lower() for each in edits}
+    for above, names in NEEDED.get(type, {}).items():
+        if any(each.startswith(f"{above.lower()}.") for each in paths):
+            yield from (f"{above}.{each}" for each in names if f"{above}.{each}".lower() not in paths)
+
+
+def _beside(type: str, edits: Sequence[Edit], resource: Resource | None) -> list[Edit] | None:
+    """Return what a resource has of the members that the objects of edits need; None where it is not known."""
+    found: list[Edit] = []
+    for path in _lacking(type, edits):
+        try:
+            value = get_path(resource.body, path) if resource is not None else MISSING
+            is_known = not isinstance(value, dict) and not is_absent(value) and _is_known(value)
+        except Unread:
+            return None
+        if not is_known:
+            return None
+        found.append(Edit("", path, value))
+    return found
 
 
 def _symbol(word: str, place: int, depth: int) -> str:

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from scanner.document.schema import order
 from scanner.document.writer import Writer
+from scanner.evaluate import trials
 from scanner.evaluate.bicep import versions_of
 from scanner.evaluate.checks import Context, check_resource, check_unread
 from scanner.evaluate.counts import Counts
@@ -70,6 +71,7 @@ class BundleEvaluation:
         try:
             return self._evaluate(bundle)
         finally:
+            trials.release(bundle)
             bundle.memo = None
 
     def _evaluate(self, bundle: Bundle) -> BundleResult:

@@ -186,8 +186,8 @@ def _check_locks(context: Context, result: BundleResult, kind: ResourceType, top
     if not rules:
         return Fixes(top, context.index, (), (), context.versions, context.forms)
     exposures, problem = exposures_of(kind, top, context.index)
-    context.shared.add(top, context.index, exposures)
     fixes = Fixes(top, context.index, exposures, rules, context.versions, context.forms, kind)
+    context.shared.add(top, context.index, exposures, fixes.closed_without)
     intended = intended_of(exposures, top, context.policy.intended)
     endpoints = _Endpoints(top, fixes, context.disabled_locks(kind), intended)
     for rule in rules:

@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 from msgspec import Struct
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.bicep import Versions, bicep_of, is_of_scalars
+from scanner.evaluate.bicep import Versions, bicep_of, is_of_scalars, needs_more
 from scanner.evaluate.fix_rows import MOST_OTHERS, fix_row
 from scanner.evaluate.remedies import rule_remedy, templates_of
 from scanner.evaluate.set_commands import depends_on_body, first_missing
+from scanner.model.ids import type_of
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.rule import Rule
@@ -124,6 +125,7 @@ class FixForms:
         edits = [each for each in remedy.changes if isinstance(each, Edit)]
         is_said = all(each.resource.lower().count("/providers/") == 1 for each in edits)
         is_scalar = all(each.resource.startswith(structure) for each in edits) and is_of_scalars(edits)
+        is_scalar &= not any(needs_more(type_of(each.resource).lower(), edits) for each in edits)
         form = Form(
             row,
             remedy.narrows,

@@ -19,9 +19,8 @@ from scanner.evaluate.fix_rows import fix_row
 from scanner.evaluate.remedies import Removal, cause_remedy, closes, lock_removal, rule_remedy
 from scanner.evaluate.trials import applied, can_try
 from scanner.model.exposure import Exposure
-from scanner.model.ids import resource_type_of
-from scanner.model.index import Index, is_indexed
-from scanner.model.remedy import Edit, Remedy
+from scanner.model.index import Index
+from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
@@ -66,7 +65,6 @@ class Fixes:
         self._is_plain: bool | None = None
         self._cause_paths: set[str] | None = None
         self._open: list[Exposure] | None = None
-        self._is_indexed = is_indexed(resource_type_of(top.bundle.id))
         self._after_changes: dict[str, list[Exposure] | None] = {}
         """The exposures after changes that were tried, as their text."""
 
@@ -75,9 +73,7 @@ class Fixes:
         ids = {id(each) for each in failing}
         removal = lock_removal(rule, failing, subject, self._top, self._index)
         closed = self._closed(removal)
-        if self._is_indexed:
-            pass  # its body may be in a file, where no change can be tried: what its causes say counts
-        elif not can_try(self._top, removal.remedy.changes, self._index):
+        if not can_try(self._top, removal.remedy.changes, self._index):
             closed = set()
         elif removal.fixes:
             removal, closed = self._tried(rule, failing, subject, removal, closed)
@@ -130,12 +126,17 @@ class Fixes:
         if key not in self._after_changes:
             assert self._kind is not None
             found: list[Exposure] | None = None
-            with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as is_changed:
-                if is_changed:
-                    found, problem = locks_of(self._kind, self._top, self._index)
+            with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as bundle:
+                if bundle is not None and bundle.top is not None:
+                    found, problem = locks_of(self._kind, bundle.top, self._index)
                     found = None if problem is not None else found
             self._after_changes[key] = found
         return self._after_changes[key]
+
+    def closed_without(self, causes: Sequence[Cause]) -> set[int]:
+        """Return the `id()` of the endpoints that are closed once causes are removed."""
+        remedy = Remedy(changes=tuple(step for each in causes for step in each.change()))
+        return self._closed_after(remedy) if can_try(self._top, remedy.changes, self._index) else set()
 
     def property_row(self, rule: Rule, verdict: Fail, subject: Resource) -> tuple[FixRow, Remedy]:
         """Return the fix of a property rule's failure, and what it changes."""
@@ -155,17 +156,16 @@ class Fixes:
         """Return the remedy of a property rule with what its commands leave to do on this resource, in words."""
         if _is_certain(rule) or rule.check is None or not can_try(self._top, remedy.changes, self._index):
             return remedy
-        if self._is_indexed:
-            return remedy  # the rule may read what was made of the index before
-        with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as is_changed:
+        with applied(self._top.bundle, remedy.changes, self._tenant, self._index) as bundle:
+            after = bundle.resources.get(subject.key) if bundle is not None else None
             try:
-                fails = not is_changed or isinstance(rule.check(subject, self._index), Fail)
+                fails = bundle is None or (after is not None and isinstance(rule.check(after, self._index), Fail))
             except Unread:
                 fails = False
         if not fails:
             return remedy
         words = remedy.steps or ((rule.fix.portal,) if rule.fix.portal else ())
-        return replace(remedy, steps=(*remedy.steps, NOT_ALONE)) if is_changed else Remedy(steps=words)
+        return replace(remedy, steps=(*remedy.steps, NOT_ALONE)) if bundle is not None else Remedy(steps=words)
 
     def _id(self) -> PlainId | None:
         """Return the parts of the resource's id, None where it is no plain one."""
@@ -181,15 +181,15 @@ class Fixes:
             if not any(each.path.lower() in paths for each in remedy.changes if type(each) is Edit):
                 return []
         closed = self._closed(Removal(self._top, self._index, {each.key() for each in remedy.closes}, remedy=remedy))
-        if closed and not self._is_indexed:
+        if closed:
             tried = can_try(self._top, remedy.changes, self._index)
-            closed &= self._after_property(remedy) if tried else set()
+            closed &= self._closed_after(remedy) if tried else set()
         return [
             PlaceRow((each.subject or self._top).id, each.endpoint) for each in self._exposures if id(each) in closed
         ]
 
-    def _after_property(self, remedy: Remedy) -> set[int]:
-        """Return the `id()` of the endpoints that are closed where the remedy of a property rule has run."""
+    def _closed_after(self, remedy: Remedy) -> set[int]:
+        """Return the `id()` of the endpoints that are closed where a remedy has run."""
         after = self._exposures_after(remedy)
         opened = {_place(each) for each in after or () if each.severity is not None}
         return set() if after is None else {id(each) for each in self._exposures if _place(each) not in opened}

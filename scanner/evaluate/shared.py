@@ -2,8 +2,8 @@
 
 import re
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import msgspec
@@ -22,6 +22,9 @@ _MARK = re.compile(
     rb'"also_closes_count":(?P<count>\d+),"also_closes":'
     rb'\[\{"resource":"(?P<mark>@[0-9a-f]{16})","endpoint":"(?P<number>\d+)"\}(?P<comma>,?)'
 )
+
+
+Tried = Callable[[Sequence[Cause]], set[int]]
 
 
 class Carried(NamedTuple):
@@ -64,8 +67,11 @@ class SharedCauses:
         self._sets: dict[frozenset[str], frozenset[str]] = {}
         self._closed_by: dict[tuple[frozenset[str], bool], list[PlaceRow]] = {}
 
-    def add(self, top: Resource, index: Index, exposures: Sequence[Exposure]) -> None:
-        """Add the open endpoints of a resource that causes outside it carry."""
+    def add(self, top: Resource, index: Index, exposures: Sequence[Exposure], tried: Tried) -> None:
+        """Add the open endpoints of a resource that causes outside it carry, and that close where these are removed.
+
+        `tried`: returns the `id()` of the endpoints that are closed where the changes of causes were applied.
+        """
         root = root_of(top.id)
         removal = Removal(top, index)
         found: dict[int, list[Cause]] = {}
@@ -76,16 +82,18 @@ class SharedCauses:
             if causes is None:
                 causes = found[id(each.reach)] = list(_foreign(each.reach.grants, root, removal))
             if causes:
-                self._add(top, index, each, self._set(cause.key() for cause in causes))
+                self._add(top, index, each, self._set(cause.key() for cause in causes), partial(tried, causes))
 
     def _set(self, keys: Iterable[str]) -> frozenset[str]:
         """Return keys as a set, the same one for equal keys."""
         found = frozenset(keys)
         return self._sets.setdefault(found, found)
 
-    def _add(self, top: Resource, index: Index, exposure: Exposure, keys: frozenset[str]) -> None:
+    def _add(
+        self, top: Resource, index: Index, exposure: Exposure, keys: frozenset[str], tried: Callable[[], set[int]]
+    ) -> None:
         place = PlaceRow((exposure.subject or top).id, exposure.endpoint)
-        if not closes(exposure, Removal(top, index, set(keys))):
+        if not closes(exposure, Removal(top, index, set(keys))) or id(exposure) not in tried():
             return
         closes_narrowed = closes(exposure, Removal(top, index, set(keys), remedy=Remedy(narrows=True)))
         self._carried.append(Carried(keys, place, closes_narrowed))

@@ -1,6 +1,7 @@
 """Tries a fix: applies its changes to the bodies of a bundle, so that rules can be asked again, and takes them back.
 
-Of what the index knows, network security groups and access rules of perimeters can be changed too.
+A bundle of the index may be in a file, so a copy of it is changed, which the index finds by its ids. Of what else the
+index knows, network security groups and access rules of perimeters can be changed too.
 """
 
 import operator
@@ -41,6 +42,7 @@ _FIELD = re.compile(r"<([A-Z][A-Z0-9_]*)>")
 
 GROUPS: Final = "microsoft.network/networksecuritygroups"
 RULES_OF_PERIMETERS: Final = "microsoft.network/networksecurityperimeters/profiles/accessrules"
+_COPY: Final = ("copy",)
 
 
 def can_try(top: Resource, steps: Sequence[Step], index: Index) -> bool:
@@ -76,8 +78,9 @@ def _is_within(id: str, top: Resource) -> bool:
     return key == top.key or (key.startswith(f"{top.key}/") and "/providers/" not in key[len(top.key) :])
 
 
-def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) -> AbstractContextManager[bool]:
-    """Apply changes to a bundle and the index, and take them back at the end. Return whether they change anything.
+def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) -> AbstractContextManager[Bundle | None]:
+    """Apply changes to a bundle and the index, and take them back at the end. Return the bundle with the changes, a
+    copy where it is one of the index; None where they change nothing.
 
     A resource that an edit makes counts as read. `tenant`: that of the resource.
     """
@@ -92,12 +95,16 @@ def applied(bundle: Bundle, steps: Sequence[Step], tenant: str, index: Index) ->
 @contextmanager
 def _changed(
     bundle: Bundle, steps: Sequence[Step], within: Sequence[Step], tenant: str, index: Index
-) -> Iterator[bool]:
+) -> Iterator[Bundle | None]:
     with ExitStack() as stack:
         stack.enter_context(_own_memo(index))
-        is_changed = stack.enter_context(_edited(bundle, [each for each in within if isinstance(each, Edit)], tenant))
+        after = stack.enter_context(_in_place_of(bundle, index)) if is_indexed(resource_type_of(bundle.id)) else bundle
+        edits = [each for each in within if isinstance(each, Edit)]
+        is_changed = stack.enter_context(_edited(after, edits, tenant)) is not None
         gone = {id_key(each.resource) for each in within if isinstance(each, Deletion)}
-        is_changed |= stack.enter_context(_deleted(bundle, gone))
+        is_changed |= stack.enter_context(_deleted(after, gone))
+        if is_changed and after.top is not None and after.top.type.lower() == GROUPS:
+            stack.enter_context(fabric_of(index).with_group(after.top))
         elsewhere = [each for each in steps if each not in within]
         rules: dict[str, Callable[[Any], Any]] = {}
         for id in dict.fromkeys(each.resource for each in elsewhere):
@@ -107,7 +114,33 @@ def _changed(
             else:
                 rules[id_key(id)] = change
         is_changed |= stack.enter_context(with_access_rules(index, rules))
-        yield is_changed
+        yield after if is_changed else None
+
+
+@contextmanager
+def _in_place_of(bundle: Bundle, index: Index) -> Iterator[Bundle]:
+    """Have a copy of a bundle of the index, in memory, which the index finds in its place. It serves all trials of the
+    bundle, until `release`.
+    """
+    known, memo = index.resources, bundle.memo if bundle.memo is not None else {}
+    copy: Bundle | None = memo.get(_COPY)
+    if copy is None:
+        copy = memo[_COPY] = Bundle(bundle.id, reads=dict(bundle.reads), memo={})
+        copy.skips, copy.gaps = bundle.skips, bundle.gaps
+        for each in bundle.resources.values():
+            copy.add(Resource(each.body, api=each.api, by=each.by, bundle=copy))
+    index.resources = known.with_bundle(copy)
+    try:
+        yield copy
+    finally:
+        index.resources = known
+
+
+def release(bundle: Bundle) -> None:
+    """Forget the copy of a bundle that trials made, after the last one."""
+    copy: Bundle | None = bundle.memo.pop(_COPY, None) if bundle.memo else None
+    if copy is not None:
+        copy.release()
 
 
 @contextmanager
@@ -159,7 +192,7 @@ def _deleted(bundle: Bundle, gone: set[str]) -> Iterator[bool]:
 
 
 @contextmanager
-def _edited(bundle: Bundle, steps: Sequence[Edit], tenant: str) -> Iterator[bool]:
+def _edited(bundle: Bundle, steps: Sequence[Edit], tenant: str) -> Iterator[Bundle | None]:
     memo, before, made = bundle.memo, dict[str, Any](), list[tuple[Resource, dict[str, int]]]()
     bundle.memo = None if memo is None else {}
     try:
@@ -170,7 +203,8 @@ def _edited(bundle: Bundle, steps: Sequence[Edit], tenant: str) -> Iterator[bool
                 made.append((resource, reads))
             before.setdefault(resource.key, resource.body)
             _set_body(resource, edited(resource.body, each._replace(value=_filled(each.value, tenant))))
-        yield bool(made) or any(bundle.resources[key].body != body for key, body in before.items())
+        is_changed = bool(made) or any(bundle.resources[key].body != body for key, body in before.items())
+        yield bundle if is_changed else None
     finally:
         bundle.memo = memo
         for key, body in before.items():

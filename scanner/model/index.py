@@ -12,7 +12,7 @@ from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.ids import SUBSCRIPTION, root_of, segments, subscription_of, type_of
 from scanner.model.keys import KeyRegister
 from scanner.model.residency import Residency
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.model.verdict import Evidence, Unread, not_listed
 
 INDEX_TYPES = (
@@ -165,6 +165,30 @@ class ResourcesByKey(Mapping[str, Resource]):
 
     def __len__(self) -> int:
         return len(self._found) + len(self._packed) + len(self._others)
+
+    def with_bundle(self, bundle: Bundle) -> "ResourcesByKey":
+        """Return these resources with those of a bundle, as it is when one is looked up, in place of the same ones."""
+        return _WithBundle(self, bundle)
+
+
+class _WithBundle(ResourcesByKey):
+    """Resources by their key, those of one bundle in place of others. Nothing is copied."""
+
+    def __init__(self, known: ResourcesByKey, bundle: Bundle) -> None:
+        self._known = known
+        self._bundle = bundle
+        self._replaced = bundle.resources
+
+    def __getitem__(self, key: str) -> Resource:
+        own = self._bundle.resources
+        return own[key] if key in own or key in self._replaced else self._known[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from (key for key in self._known if key not in self._replaced)
+        yield from self._bundle.resources
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 class Index(Struct):

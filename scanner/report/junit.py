@@ -132,7 +132,7 @@ def _finding_test(finding: FindingRow) -> _Test:
         return _skipped(finding.rule, finding.resource, finding.status, finding.waiver, finding.message)
     details = [
         *([f"endpoints: {', '.join(finding.endpoints)}"] if finding.endpoints else []),
-        *([f"fix: {finding.fix.text}"] if finding.fix else []),
+        *([f"fix{' in Bash' if finding.fix.commands else ''}: {finding.fix.text}"] if finding.fix else []),
         *(f"fill in {line}" for line in field_lines(finding.fix)),
         *(f"failed read: {url}" for url in finding.gaps),
         *(["new since the previous scan"] if finding.new else []),

@@ -16,7 +16,7 @@ from scanner.document.scopes import ExcludedRow
 from scanner.model.ids import name_of, subscription_of
 from scanner.report.gaps import answer, waiver_of
 from scanner.report.headline import left_out, limited
-from scanner.report.text import plain, shortened
+from scanner.report.text import IN_BASH, plain, shortened
 from scanner.report.words import Words
 
 VERSION = "1.6.0"
@@ -223,6 +223,8 @@ def _remediation(fix: FixRow | None, rule: RuleRow | None) -> Event:
     text = "\n".join(plain(line) for line in fix.commands or fix.steps) if fix else ""
     if not text:
         return {}
+    if fix and fix.commands:
+        text = f"I{IN_BASH[1:]}:\n{text}"
     references = [each for each in rule.references if each.startswith("https://")] if rule else []
     return {"remediation": {"desc": text} | ({"references": references} if references else {})}
 

@@ -21,7 +21,8 @@
     body.properties.x = 1                                       merged into the base; "ABSENT" takes it away, "NULL"
     [[case.child]]                                              replaces the base's child of the same path
     [[case.also]]                                               resources of the index, with their id
-    parts = ["network"]                                         more of them, by the names of [[part]] tables
+    parts = ["network"]                                         more of them, by the names of [[part]] tables; one with
+                                                                the id of the resource is merged into its body
 
     [safe]                          where a missing or unknown value may pass: "rule" or "rule:path" = source
     [never]                         "rule:status" = why no resource can have it, so that no example shows it
@@ -192,6 +193,8 @@ def bundle(case: Case, kinds: Iterable[ResourceType]) -> Bundle:
     id = resource_id(case.type, name)
     made = Bundle(bundle_of(id))
     top = {"id": id, "name": name, "type": case.type, "location": "norwayeast", **case.body}
+    for own in (each for each in case.also if str(each.get("id")).lower() == id.lower()):
+        top = merged(top, own)
     made.add(Resource(top, api="", by=case.by, bundle=made))  # type: ignore[arg-type]
     for path, body in sorted(case.children.items()):
         child = {"id": f"{id}/{path}", "name": path.rsplit("/", 1)[-1], **body}

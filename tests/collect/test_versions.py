@@ -11,15 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from scanner.azure.errors import MESSAGE, ReadError
+from scanner.azure.errors import MESSAGE, NothingReadable, ReadError
+from scanner.azure.served_versions import older_version
 from scanner.collect.collector import Scope
-from scanner.collect.versions import older_version
 from scanner.model.resource import Resource
 from scanner.sandbox.errors import HttpAnswer, VersionRefusal, arm_error
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox, running
 from tests.azure.requests import PLAN, S1, S2, SITE, SLOT, Result, account, box, scanned
 from tests.collect.journaled import journaled
+from tests.collect.test_bulk import DENIAL, paths, plan
+from tests.collect.test_bulk import ESTATE as DATABASE_ESTATE
 from tests.terminals import SUB, twolocks
 
 PINNED, OLDER = "2025-06-01", "2023-05-01"
@@ -118,6 +120,40 @@ def test_so_are_the_groups_and_regions_of_a_subscription() -> None:
     assert (group["api"], group["by"]) == ("2021-04-01", "older")
     assert result.gaps == {}
     assert lines(result, "locations")
+
+
+PERMISSIONS, DENIALS = (f"Microsoft.Authorization/{each}" for each in ("permissions", "denyAssignments"))
+LINKED = plan()
+
+
+@pytest.mark.parametrize("denied", [False, True])
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_so_are_the_permissions_and_deny_assignments_that_say_what_graph_shows(
+    refusal: VersionRefusal, denied: bool
+) -> None:
+    """Without them no row of Resource Graph is believed, and each list is read."""
+    older = {PERMISSIONS: ["2018-07-01"], DENIALS: ["2021-05-01"]}
+    served = box([*DATABASE_ESTATE, *([DENIAL] if denied else [])], api_versions=older, version_refusal=refusal)
+    scanned(served, plan=LINKED)
+    assert paths(served, "databases") == (["sql0", "sql1", "sql2"] if denied else ["sql1"])
+    permissions = asked(served, f"/subscriptions/{S1}/providers/{PERMISSIONS}")
+    assert [api for _, api in permissions] == ["2022-04-01", "2018-07-01"]
+    assert permissions[1][0] == 200
+    assert (200, "2021-05-01") in asked(served, f"/subscriptions/{S1}/providers/{DENIALS}")
+
+
+def test_so_is_the_list_of_subscriptions() -> None:
+    message = "The api-version '2022-12-01' is invalid. The supported versions are '2021-01-01,2016-06-01'."
+    fault = Fault("status", "/subscriptions", status=400, code="InvalidApiVersionParameter", message=message, times=1)
+    served = box([*ST0], faults=[fault])
+    assert ST0[0]["id"] in scanned(served).resources
+    assert asked(served, "/subscriptions") == [(400, "2022-12-01"), (200, "2021-01-01")]
+
+
+def test_a_list_of_subscriptions_that_names_no_version_stays_unread() -> None:
+    fault = Fault("status", "/subscriptions", status=400, code="InvalidApiVersionParameter", message="It is invalid.")
+    with pytest.raises(NothingReadable):
+        scanned(box([*ST0], faults=[fault]))
 
 
 def test_the_read_says_the_version_too() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from scanner.document.schema import ExposureRow, FindingRow, decode_document
 from scanner.document.writer import Writer
+from scanner.evaluate.fixes import NOT_ALONE
 from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import is_subscription, root_of
@@ -167,6 +168,14 @@ def test_every_fix_of_the_estate_closes_exactly_what_it_claims(monkeypatch: pyte
     assert count > 250
 
 
+def test_no_fix_of_the_estate_claims_what_was_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not on its resource, nor on others that share what it removes."""
+    assert sum(row.fix.others for row in before().findings.values() if row.fix is not None) > 5
+    monkeypatch.setattr("scanner.evaluate.fixes.can_try", lambda *_: False)
+    fixes = [row.fix for row in estate().evaluate().findings.values() if row.fix is not None]
+    assert [each.commands for each in fixes if each.closes or each.others] == []
+
+
 def _name(mark: str) -> str:
     """Return the rule and the name of the resource of a finding."""
     row = before().findings[mark]
@@ -178,6 +187,8 @@ def _wrong(row: FindingRow, after: Evaluated, *, alone: bool) -> list[str]:
     assert row.fix is not None
     now = after.findings.get(row.fingerprint)
     found = [f"is {now.status}"] if now is not None and now.status != "waived" else []
+    if NOT_ALONE in row.fix.steps and not found:
+        found.append("suffices, and says that it does not")
     root = root_of(row.resource)
     # A round with several fixes tells only of the resource itself; a fix that is alone tells of every resource.
     closed = set()

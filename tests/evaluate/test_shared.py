@@ -1,5 +1,8 @@
 """Causes that many resources share: a fix counts every endpoint that it closes elsewhere, and names 200 of them."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 import pytest
 
@@ -16,15 +19,22 @@ RULE = Cause(f"{GROUP}/securityRules/any")
 OWN = PlaceRow(GROUP, "own")
 
 
-def collected(others: int) -> SharedCauses:
-    """Return the endpoints of so many machines that one rule opens."""
+def collected(others: int, closes: bool = True) -> SharedCauses:
+    """Return the endpoints of so many machines that one rule opens. `closes`: what a trial says of them."""
     found = SharedCauses()
     reach = grant(Reach.internet)
     reach = replace(reach, grants=(replace(reach.grants[0], cause=RULE),))
     for place in range(others):
         machine = Resource({"id": f"/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/vm/{place:04}"})
-        found.add(machine, Index(), [Exposure("port/22", "admin", reach, ANONYMOUS)])
+        exposure = Exposure("port/22", "admin", reach, ANONYMOUS)
+        found.add(machine, Index(), [exposure], partial(answered, {id(exposure)} if closes else set()))
     return found
+
+
+def answered(closed: set[int], causes: Sequence[Cause]) -> set[int]:
+    """Return what a trial of the rule said."""
+    assert causes == [RULE]
+    return closed
 
 
 def filled(found: SharedCauses, own: int = 0) -> FixRow:
@@ -44,6 +54,11 @@ def test_a_fix_counts_every_endpoint_and_names_the_first(others: int, own: int) 
     shared = [each for each in fix.also_closes if each != OWN]
     assert shared == sorted(shared, key=lambda place: place.resource)
     assert len(shared) == min(others, max(0, MOST_OTHERS - own))
+
+
+def test_what_a_trial_does_not_close_is_not_counted() -> None:
+    fix = filled(collected(3, closes=False), own=1)
+    assert (fix.also_closes_count, fix.also_closes) == (1, [OWN])
 
 
 def test_a_fix_of_nothing_shared_stays() -> None:

@@ -5,13 +5,14 @@ from typing import Any, cast
 
 import pytest
 
-from scanner.evaluate import fixes
+from scanner.evaluate import fixes, trials
 from scanner.evaluate.trials import applied, can_try
 from scanner.model.index import Index, is_indexed
 from scanner.model.remedy import REMOVE, Deletion, Edit
-from scanner.model.resource import Resource
+from scanner.model.resource import Bundle, Resource
 from scanner.reach.networks import fabric_of
 from scanner.reach.perimeters import ACCESS_RULES, with_access_rules
+from scanner.snapshot.stored import BundleFile, StoredBundle
 from tests.rules import examples
 from tests.rules.examples import Case
 from tests.rules.simulate import everything, fix_of, fixed
@@ -64,13 +65,61 @@ def test_what_is_tried_is_taken_back() -> None:
         Edit(f"{bundle.id}/config/new", "properties.x", 1),
         Edit(bundle.id, "properties.y", 2),
     )
-    with applied(bundle, edits, "", Index()) as is_changed:
-        assert is_changed
+    with applied(bundle, edits, "", Index()) as after:
+        assert after is bundle
         assert bundle.top.get("properties.y") == 2
         assert bundle.resources[f"{bundle.top.key}/config/new"].get("properties.x") == 1
     assert {key: each.body for key, each in bundle.resources.items()} == before
     assert bundle.reads == reads
     assert {key: each for key, each in bundle.below.items() if each} == below
+
+
+VAULT = f"/subscriptions/{examples.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv"
+
+
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_a_bundle_of_the_index_is_tried_as_a_copy(is_stored: bool) -> None:
+    """It may be in a file. During the trial the index finds the copy by its ids, and not what is gone."""
+    memory = Bundle(VAULT.lower(), memo={})
+    for id in (VAULT, f"{VAULT}/keys/a", f"{VAULT}/keys/b"):
+        memory.add(Resource({"id": id, "properties": {"state": "before"}}, by="get", bundle=memory))
+    bundle, index = BundleFile(None).put(memory) if is_stored else memory, Index()
+    bundle.memo = {}
+    for each in bundle.stored if isinstance(bundle, StoredBundle) else bundle.resources.values():
+        index.add(each)
+    steps = (Edit(VAULT, "properties.state", "after"), Deletion(f"{VAULT}/keys/a"))
+    first, second = VAULT.lower(), f"{VAULT.lower()}/keys/b"
+    for _ in range(2):
+        with applied(bundle, steps, "", index) as after:
+            assert after is not None
+            assert after.top is index.find(VAULT)
+            assert after.top is not None
+            assert after.top.get("properties.state") == "after"
+            assert after.resources[second].bundle.top is after.top
+            assert list(after.resources) == list(index.resources) == [first, second]
+            assert len(index.resources) == 2
+            assert f"{VAULT.lower()}/keys/a" not in index.resources
+        assert index.find(VAULT).get("properties.state") == "before"
+        assert len(index.resources) == len(bundle.resources) == 3
+    with applied(bundle, [Edit(VAULT, "properties.state", "before")], "", index) as after:
+        assert after is None
+    trials.release(bundle)
+    assert not bundle.memo
+
+
+def test_a_finding_about_a_resource_that_its_fix_deletes_is_resolved() -> None:
+    deleted = [
+        each
+        for each in everything()
+        if each.remedy.changes == (Deletion(each.finding.resource),) and each.status == "gone"
+    ]
+    assert len({each.finding.rule for each in deleted}) > 10
+    assert {each.id for each in deleted if fixes.NOT_ALONE in fix_of(each).steps} == set()
+
+
+def test_what_is_said_not_to_suffice_does_not() -> None:
+    said = [each for each in everything() if fixes.NOT_ALONE in fix_of(each).steps]
+    assert {each.id: each.status for each in said if each.status not in ("fail", "unknown")} == {}
 
 
 NETWORK = f"/subscriptions/{examples.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Network"
@@ -99,8 +148,8 @@ def test_what_of_the_index_is_tried_is_taken_back() -> None:
     )
     assert bundle.top is not None
     assert can_try(bundle.top, steps, index)
-    with applied(bundle, steps, "", index) as is_changed:
-        assert is_changed
+    with applied(bundle, steps, "", index) as after:
+        assert after is bundle
         assert fabric.groups[key] is not known
         assert not any(cast("dict[str, Any]", index.memo[ACCESS_RULES]).values())
         assert f"{bundle.top.key}/config/web" not in bundle.resources
@@ -110,12 +159,13 @@ def test_what_of_the_index_is_tried_is_taken_back() -> None:
 
 
 def test_every_endpoint_that_a_fix_claims_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without trials no fix claims an endpoint, but for resources of the index; with them, some do."""
+    """Without trials no fix claims an endpoint; with them, some do."""
     kinds = {type(step).__name__ for each in everything() if fix_of(each).closes for step in each.remedy.changes}
     assert kinds == {"Edit", "Deletion"}
     monkeypatch.setattr(fixes, "can_try", lambda *_: False)
-    claiming = {each.case.id: each.case for each in everything() if fix_of(each).closes}
-    for each in (case for case in claiming.values() if not is_indexed(case.type)):
+    claiming = {each.case.id: each.case for each in everything() if fix_of(each).closes or fix_of(each).also_closes}
+    assert any(is_indexed(each.type) for each in claiming.values())
+    for each in claiming.values():
         found = examples.evaluation(each).evaluate(examples.bundle(each))
         assert not [row.rule for row in found.findings if row.fix and (row.fix.closes or row.fix.also_closes)]
 

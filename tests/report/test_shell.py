@@ -13,8 +13,11 @@ import pytest
 from docs.build import site_pages
 from scanner.document.schema import Document
 from scanner.report.html import write_html
+from scanner.report.junit import write_junit
 from scanner.report.markdown import write_markdown
+from scanner.report.ocsf import write_ocsf
 from scanner.report.sarif import write_sarif
+from scanner.report.xlsx import SHEETS
 from tests.report import sample
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +27,7 @@ def html(document: Document, out: IO[bytes]) -> None:
     write_html(document, out)
 
 
-@pytest.mark.parametrize("write", [html, write_markdown, write_sarif])
+@pytest.mark.parametrize("write", [html, write_markdown, write_sarif, write_ocsf, write_junit])
 def test_an_output_with_commands_names_bash(write: Callable[[Document, IO[bytes]], None]) -> None:
     out = io.BytesIO()
     write(sample.typed(sample.document()), out)
@@ -42,6 +45,22 @@ def test_each_rule_of_sarif_with_a_command_names_bash() -> None:
     for each in helps:
         assert "Azure CLI, in Bash" in each["text"]
         assert "In Bash, as in Azure Cloud Shell:\n\n```sh\naz " in each["markdown"]
+
+
+def test_each_event_of_ocsf_with_a_command_names_bash() -> None:
+    document = sample.typed(sample.document(hostile=False))
+    out = io.BytesIO()
+    write_ocsf(document, out)
+    said = [json.loads(line).get("remediation", {}).get("desc", "") for line in out.getvalue().splitlines()]
+    commands = [each for each in said if "\naz " in f"\n{each}"]
+    assert len(commands) == sum(bool(row.fix and row.fix.commands) for row in document.findings) > 0
+    assert all(each.startswith("In Bash, as in Azure Cloud Shell:\naz ") for each in commands)
+
+
+@pytest.mark.parametrize("sheet", ["Endpoints", "Findings"])
+def test_the_column_of_commands_in_a_workbook_names_bash(sheet: str) -> None:
+    (found,) = (each for each in SHEETS if each.name == sheet)
+    assert [each.head for each in found.columns if each.cell == "fix"] == ["Fix (commands: in Bash)"]
 
 
 def test_each_page_of_a_rule_with_a_command_names_bash() -> None:

@@ -1,70 +1,27 @@
 """The Bicep of fixes: what a reader of our own reads back from it is what the overlay sets, whatever Azure's texts."""
 
-import json
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from scanner.evaluate.bicep import NOTE, bicep_of, text, versions_of
+from scanner.evaluate.bicep import NEEDED, NOTE, bicep_of, text, versions_of
 from scanner.model.kept import KeptPaths
 from scanner.model.remedy import ADD, REMOVE, Deletion, Edit, Remedy, changed
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
+from tests.rules.bicep_paths import Reader, all_written, is_known, known, of_blocks, of_row, problems
 from tests.rules.kept import kept_resource
 
-TOKEN = re.compile(
-    r"'(?:[^'\\\n]|\\(?:[\\'nrt$]|u\{[0-9a-f]+\}))*'|json\('[^']*'\)|-?\d+|true|false|null|[A-Za-z_]\w*|[{}\[\]:\n]"
-)
-ESCAPE = re.compile(r"\\(u\{([0-9a-f]+)\}|.)")
-PLAIN = {"n": "\n", "r": "\r", "t": "\t"}
 ACCOUNT = Resource(
     {
         "id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a",
-        "properties": {"networkAcls": {"ipRules": [{"value": "20.31.7.1"}]}},
+        "properties": {"networkAcls": {"defaultAction": "Deny", "ipRules": [{"value": "20.31.7.1"}]}},
     }
 )
 VERSIONS = versions_of(examples.rules().kinds)
-
-
-class Reader:
-    """Reads an expression as `text` writes it."""
-
-    def __init__(self, written: str) -> None:
-        self.tokens = [each for each in TOKEN.findall(written) if each != "\n"]
-
-    def value(self) -> Any:
-        token = self.tokens.pop(0)
-        if token == "{":
-            return dict(self.members())
-        if token == "[":
-            return list(self.items())
-        if token.startswith("json("):
-            return float(token[6:-2])
-        known = {"true": True, "false": False, "null": None}
-        if token in known:
-            return known[token]
-        return string(token) if token.startswith("'") else int(token)
-
-    def members(self) -> Any:
-        while self.tokens[0] != "}":
-            key = self.tokens.pop(0)
-            assert self.tokens.pop(0) == ":"
-            yield string(key) if key.startswith("'") else key, self.value()
-        self.tokens.pop(0)
-
-    def items(self) -> Any:
-        while self.tokens[0] != "]":
-            yield self.value()
-        self.tokens.pop(0)
-
-
-def string(token: str) -> str:
-    assert "${" not in re.sub(r"\\.", "", token), "an interpolation runs what Azure returned"
-    return ESCAPE.sub(lambda hit: chr(int(hit[2], 16)) if hit[2] else PLAIN.get(hit[1], hit[1]), token[1:-1])
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
@@ -129,25 +86,61 @@ def test_a_list_of_which_only_parts_were_kept_is_not_written() -> None:
             assert bool(bicep_of(Remedy(changes=(each,)), top, VERSIONS)) is is_said
 
 
-FACTS: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "bicep_paths.json").read_text("utf-8"))
-
-
 def test_what_fixes_write_is_what_the_schema_of_the_type_lets_them_write() -> None:
-    from tests.rules.bicep_paths import all_written
+    """Its paths, the kind and the values of each, and what an object needs."""
+    wrong: dict[str, set[str]] = {}
+    for each in all_written(is_known):
+        for problem in problems(known(), each):
+            wrong.setdefault(f"{each.type}@{each.api} {problem}", set()).add(each.where)
+    assert wrong == {}
 
-    wrong = []
-    for (type, api, path), values in all_written().items():
-        fact = FACTS.get(f"{type}@{api}", {}).get(path)
-        if fact is None:
-            wrong.append(f"{type}@{api} has no {path}: see tests.rules.bicep_paths")
-        elif fact.get("ro"):
-            wrong.append(f"{type}@{api} {path} is read-only")
-        elif fact.get("v"):
-            known = {str(each).lower() for each in fact["v"]}
-            wrong += [
-                f"{type}@{api} {path}: {each}" for each in values if each.lower() not in known and "<" not in each
-            ]
-    assert wrong == []
+
+RULES = Edit(ACCOUNT.id, "properties.networkAcls.ipRules", [])
+
+
+@pytest.mark.parametrize(
+    ("acls", "has"),
+    [
+        ({"defaultAction": "Deny", "bypass": "None"}, True),
+        ({"bypass": "None"}, False),
+        ({"defaultAction": None}, False),
+        (None, False),
+    ],
+)
+def test_what_an_object_needs_besides_is_written_as_it_is(acls: Any, has: bool) -> None:
+    """Azure refuses network rules without their default action; where it is not known, there is no block."""
+    top = Resource({"id": ACCOUNT.id, "properties": {"networkAcls": acls}})
+    written = bicep_of(Remedy(changes=(RULES,)), top, VERSIONS)
+    assert bool(written) is has
+    if has:
+        (found,) = of_blocks("", written)
+        assert found.body == {"properties": {"networkAcls": {"ipRules": [], "defaultAction": "Deny"}}}
+
+
+def test_what_an_object_needs_is_what_the_schema_says() -> None:
+    """Each row is one that some fix writes, and names what the schema requires."""
+    for type, objects in NEEDED.items():
+        (facts,) = (each for key, each in known().items() if key.startswith(f"{type}@"))
+        assert {place: set(map(str.lower, names)) for place, names in objects.items()} == {
+            place: {*facts[place.lower()]["rq"], *filter(None, [facts[place.lower()].get("disc")])} for place in objects
+        }
+
+
+@pytest.mark.parametrize(
+    ("bicep", "problem"),
+    [
+        ("networkAcls: { ipRules: [] }", "properties.networkacls needs defaultaction"),
+        ("networkAcls: { defaultAction: 'Closed' }", "properties.networkacls.defaultaction: Closed"),
+        ("allowSharedKeyAccess: 'false'", 'properties.allowsharedkeyaccess is Boolean, not "false"'),
+        ("provisioningState: 'Succeeded'", "has no properties.provisioningstate: see tests.rules.bicep_paths"),
+        ("encryption: { services: { queue: { keyType: 'Account' } } }", ""),
+        ("allowSharedKeyAccess: switch", ""),
+    ],
+)
+def test_a_wrong_row_is_found(bicep: str, problem: str) -> None:
+    rule = examples.rules().rules["storage-shared-key-enabled"]
+    (found,) = of_row(replace(rule, fix=replace(rule.fix, bicep=bicep)), is_known)
+    assert list(problems(known(), found)) == ([problem] if problem else [])
 
 
 def test_a_property_that_azure_reports_is_left_out() -> None:
