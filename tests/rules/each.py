@@ -32,7 +32,7 @@ def all_hold(each: Iterable[T], check: Callable[[T], None]) -> None:
 
 
 def each_case(check: Callable[[Case], None]) -> Callable[..., None]:
-    """Make a test of each file of examples from a check of one example."""
+    """Make a test of each file of examples from a check of one example, which it keeps as `check`."""
     files = sorted(examples.CASES.glob("*.toml"))
     return _by({path.stem: examples.read(path.name).cases for path in files}, check)
 
@@ -50,5 +50,6 @@ def _by(groups: Mapping[str, Sequence[T]], check: Callable[[T], None]) -> Callab
         all_hold(group, check)
 
     test.__name__, test.__doc__ = check.__name__, check.__doc__
+    test.check = check  # type: ignore[attr-defined]
     made: Callable[..., None] = pytest.mark.parametrize("group", groups.values(), ids=groups.keys())(test)
     return made
