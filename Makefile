@@ -22,7 +22,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test test-all rewritten lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test test-all lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -101,15 +101,11 @@ site: $(SITE)  ## The pages as a web site with search, and a sample report, in b
 machine:
 	@tests/machine
 
-# Bytecode of the tests, with pytest's assertions: each worker would write all of it, at the same time.
-rewritten: $(DEV)
-	@$(BIN)/python -m pytest -qq --collect-only --ignore tests/real_input >/dev/null 2>&1 || true
-
 # Tests start hundreds of programs, which would compile their modules again each time.
 test: export PYTHONDONTWRITEBYTECODE =
 test: machine $(DEV) $(NODE)  ## All checks; the test runner's closing line comes last
-	@$(MAKE) --jobs=3 --output-sync=target lint docs-check rewritten
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/real_input
+	@$(MAKE) --jobs=2 --output-sync=target lint docs-check
+	$(BIN)/python -m pytest -q -p tests.forks --forks $(WORKERS) --ignore tests/real_input
 
 test-all: export TWOLOCKS_TEST_ALL = 1
 test-all: test  ## The same, with all of what `make test` tries a part of
@@ -123,7 +119,7 @@ oldest: $(DEV)  ## What differs by version of Python, on the oldest one that is 
 	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --require-hashes -r requirements.lock -r requirements-dev.lock
 	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --no-deps --no-build-isolation --editable .
 	.venv-oldest/bin/python -m scanner demo --quiet --dir .venv-oldest/demo --fail-on never || [ $$? -eq 3 ]
-	.venv-oldest/bin/python -m pytest -q -n 2 --dist loadfile tests/snapshot tests/document tests/history tests/config/test_settings.py tests/test_platforms.py
+	.venv-oldest/bin/python -m pytest -q -p tests.forks --forks 2 tests/snapshot tests/document tests/history tests/config/test_settings.py tests/test_platforms.py
 
 FORCE:
 

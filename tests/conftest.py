@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from scanner.model.cycle_collector import without_cycle_collector
+from tests.forks import shared_folder
 from tests.terminals import twolocks
 
 # A busy machine is slow, and a test that is timed fails there without a cause.
@@ -83,21 +84,20 @@ LONG = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # They begin first, so that no worker ends long after the others: see `--no-loadscope-reorder` in the Makefile.
+    # They begin first, so that no process ends long after the others.
     places = {f"tests/{name}.py": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture(scope="session")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `twolocks demo` writes, made once for all workers. Only to be read."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "the-demo"
+def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `twolocks demo` writes, made once for all processes. Only to be read."""
+    folder = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
     try:
         folder.mkdir()
     except FileExistsError:
         while not (folder / "made").exists():
-            assert not (folder / "failed").exists(), "twolocks demo failed in another worker"
+            assert not (folder / "failed").exists(), "twolocks demo failed in another process"
             time.sleep(0.1)
     else:
         code = -1
