@@ -159,11 +159,18 @@ same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT
 	@test -n "$(OLD)" || { echo "Name the commit to compare with: make same OLD=COMMIT" >&2; exit 1; }
 	@$(BIN)/python -m tests.same "$(OLD)" --recorded "$(RECORDED)" $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(ACCEPT),--accept-wording)
 
+# What the judgment of commands depends on. A new .venv-az has not passed.
+JUDGED := .venv-az/printed .venv-az/recorded scanner/azure/az_parser.py $(addprefix tests/commands/,recorded.py recorded.json requirements.lock)
+
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI; fixes run against a stand-in
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
-	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
-	  | .venv-az/bin/python -W ignore scanner/azure/az_parser.py
-	@$(BIN)/python -m tests.commands.recorded_cases | .venv-az/bin/python -W ignore tests/commands/recorded.py
+	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } >.venv-az/printed
+	@$(BIN)/python -m tests.commands.recorded_cases >.venv-az/recorded
+	@now=$$(sha256sum $(JUDGED)); \
+	if [ "$$now" = "$$(cat .venv-az/passed 2>/dev/null)" ]; then echo "The same commands passed before, by the same Azure CLI"; exit; fi; \
+	.venv-az/bin/python -W ignore scanner/azure/az_parser.py <.venv-az/printed; \
+	.venv-az/bin/python -W ignore tests/commands/recorded.py <.venv-az/recorded; \
+	echo "$$now" >.venv-az/passed
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml --extra postgres --extra fleet --extra parquet --extra log-analytics -o requirements.lock

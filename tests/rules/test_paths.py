@@ -5,6 +5,7 @@ The oracle is Azure's schema (`schema.py`), which others write. What it does not
 
 import pytest
 
+from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.pinned_paths import pattern
 from tests.rules import compared, examples, pinned, schema
 from tests.rules.compared import Comparison, Undecided
@@ -19,6 +20,23 @@ def test_rules_look_only_at_what_is_returned() -> None:
         if not pinned.known(read, path)
     ]
     assert unknown == [], "not at this version: run `make paths`, correct the path, or list it by hand with its source"
+
+
+def test_what_rules_look_at_is_kept() -> None:
+    """The whole list is held to what is read by `test_kept`, in `make test-all`."""
+    kept = kept_paths(examples.rules()).paths
+    lost = []
+    for read, seen in pinned.looked_at().items():
+        if read not in pinned.by_name():
+            continue
+        own = {each.lower() for each in kept.get(pinned.by_name()[read].type.lower(), ())}
+        for path, where in seen.items():
+            steps = path.lower().removesuffix(".**").removesuffix("[]").split(".")
+            above = {".".join(steps[:size]).removesuffix("[]") for size in range(1, len(steps) + 1)}
+            below = f"{'.'.join(steps)}"
+            if steps[0] == "properties" and not above & own and not any(each.startswith(below) for each in own):
+                lost.append((read, path, where))
+    assert lost == [], "run `make paths`"
 
 
 def test_rules_look_at_nothing_that_is_only_written() -> None:
