@@ -1,7 +1,8 @@
 """Runs tests side by side: `pytest -p tests.forks --forks 4`. What was collected once is there in each process.
 
 Each process runs the tests of one file after another, in the order of the collection, and asks for the next file when
-it begins the last test of one. So fixtures of a module are made once, and those of the session once a process.
+it begins the last test of one. So fixtures of a module are made once, and those of the session once a process. Files
+with the same `TOGETHER` run in one process, because they use something that takes long to make.
 """
 
 import os
@@ -47,7 +48,9 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
 def _by_file(items: Items) -> Iterator[Items]:
     files: dict[str, Items] = {}
     for item in items:
-        files.setdefault(item.nodeid.partition("::")[0], []).append(item)
+        file = item.nodeid.partition("::")[0]
+        module = item.getparent(pytest.Module)
+        files.setdefault(getattr(module and module.obj, "TOGETHER", file), []).append(item)
     yield from files.values()
 
 

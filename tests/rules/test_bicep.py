@@ -16,6 +16,8 @@ from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
 from tests.rules.kept import kept_resource
 
+TOGETHER = "all fixes of all examples"
+
 TOKEN = re.compile(
     r"'(?:[^'\\\n]|\\(?:[\\'nrt$]|u\{[0-9a-f]+\}))*'|json\('[^']*'\)|-?\d+|true|false|null|[A-Za-z_]\w*|[{}\[\]:\n]"
 )
