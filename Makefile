@@ -22,7 +22,7 @@ NODE := tests/output/node_modules/.package-lock.json
 INSTALL := $(BIN)/python -m uv pip install --quiet --require-hashes --compile-bytecode
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url
 
-.PHONY: help setup demo test test-all rewritten lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check clean
+.PHONY: help setup demo test test-all lint format docs docs-check locale site machine bench real-input noise mutants same commands fuzz oldest zizmor wheel sbom lock release-check clean
 
 help:  ## What the targets do
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -101,15 +101,11 @@ site: $(SITE)  ## The pages as a web site with search, and a sample report, in b
 machine:
 	@tests/machine
 
-# Bytecode of the tests, with pytest's assertions: each worker would write all of it, at the same time.
-rewritten: $(DEV)
-	@$(BIN)/python -m pytest -qq --collect-only --ignore tests/real_input >/dev/null 2>&1 || true
-
 # Tests start hundreds of programs, which would compile their modules again each time.
 test: export PYTHONDONTWRITEBYTECODE =
 test: machine $(DEV) $(NODE)  ## All checks; the test runner's closing line comes last
-	@$(MAKE) --jobs=3 --output-sync=target lint docs-check rewritten
-	$(BIN)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder --ignore tests/real_input
+	@$(MAKE) --jobs=2 --output-sync=target lint docs-check
+	$(BIN)/python -m pytest -q -p tests.forks --forks $(WORKERS) --ignore tests/real_input
 
 test-all: export TWOLOCKS_TEST_ALL = 1
 test-all: test  ## The same, with all of what `make test` tries a part of
@@ -123,7 +119,7 @@ oldest: $(DEV)  ## What differs by version of Python, on the oldest one that is 
 	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --require-hashes -r requirements.lock -r requirements-dev.lock
 	$(BIN)/python -m uv pip install --quiet --python .venv-oldest --no-deps --no-build-isolation --editable .
 	.venv-oldest/bin/python -m scanner demo --quiet --dir .venv-oldest/demo --fail-on never || [ $$? -eq 3 ]
-	.venv-oldest/bin/python -m pytest -q -n 2 --dist loadfile tests/snapshot tests/document tests/history tests/config/test_settings.py tests/test_platforms.py
+	.venv-oldest/bin/python -m pytest -q -p tests.forks --forks 2 tests/snapshot tests/document tests/history tests/config/test_settings.py tests/test_platforms.py
 
 FORCE:
 
@@ -164,11 +160,18 @@ same: $(DEV)  ## No verdict differs from an earlier commit: make same OLD=COMMIT
 	@test -n "$(OLD)" || { echo "Name the commit to compare with: make same OLD=COMMIT" >&2; exit 1; }
 	@$(BIN)/python -m tests.same "$(OLD)" --recorded "$(RECORDED)" $(if $(INPUTS),--inputs "$(INPUTS)") $(if $(ACCEPT),--accept-wording)
 
+# What the judgment of commands depends on. A new .venv-az has not passed.
+JUDGED := .venv-az/printed .venv-az/recorded scanner/azure/az_parser.py $(addprefix tests/commands/,recorded.py recorded.json requirements.lock)
+
 commands: $(AZ)  ## Every az command that we print, parsed by the real Azure CLI; fixes run against a stand-in
 	@rm -rf .venv-az/demo && $(BIN)/twolocks demo --dir .venv-az/demo 2>.venv-az/demo.log || { cat .venv-az/demo.log >&2; exit 1; }
-	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } \
-	  | .venv-az/bin/python -W ignore scanner/azure/az_parser.py
-	@$(BIN)/python -m tests.commands.recorded_cases | .venv-az/bin/python -W ignore tests/commands/recorded.py
+	@{ $(BIN)/python -m tests.commands.printed .venv-az/demo/findings.json; $(BIN)/python -m tests.deploy.commands; } >.venv-az/printed
+	@$(BIN)/python -m tests.commands.recorded_cases >.venv-az/recorded
+	@now=$$(sha256sum $(JUDGED)); \
+	if [ "$$now" = "$$(cat .venv-az/passed 2>/dev/null)" ]; then echo "The same commands passed before, by the same Azure CLI"; exit; fi; \
+	.venv-az/bin/python -W ignore scanner/azure/az_parser.py <.venv-az/printed; \
+	.venv-az/bin/python -W ignore tests/commands/recorded.py <.venv-az/recorded; \
+	echo "$$now" >.venv-az/passed
 
 lock: $(RUN)  ## Renew the pins
 	$(COMPILE) pyproject.toml --extra postgres --extra fleet --extra parquet --extra log-analytics -o requirements.lock

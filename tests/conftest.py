@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from scanner.model.cycle_collector import without_cycle_collector
+from tests.forks import shared_folder
 from tests.terminals import twolocks
 
 # A busy machine is slow, and a test that is timed fails there without a cause.
@@ -39,65 +40,62 @@ def pytest_configure() -> None:
 
 
 LONG = (
-    "deploy/test_container",
-    "attacks/test_attacks",
-    "config/test_hostile_folder",
-    "cli/test_hostile_names",
+    "rules/test_simulated",
     "report/test_browser",
+    "config/test_hostile_folder",
+    "notify/test_scheduled_runs",
+    "rules/test_kept",
     "test_packaging",
+    "rules/test_paths",
+    "deploy/test_external_checks",
     "scan/test_narrowing",
     "estate/test_faults",
-    "report/test_changes",
-    "deploy/test_external_checks",
-    "report/test_cards",
-    "report/test_numbers",
-    "rules/test_kept",
-    "cli/test_access_scan",
-    "output/test_redact",
-    "rules/test_simulated",
     "rules/test_cases",
-    "estate/test_fixes",
-    "notify/test_scheduled_runs",
-    "config/test_waiver_editor",
+    "attacks/test_attacks",
     "history/test_nightly_audit",
-    "history/test_kill",
-    "reach/test_oracle",
-    "rules/test_hostile",
     "terminal/test_streams",
-    "output/test_storage",
-    "report/test_slices",
-    "report/test_first_page",
-    "azure/test_hostile_memory",
-    "azure/test_hostile_lists",
-    "fleet/test_fleet",
+    "cli/test_access_scan",
     "fleet/test_evaluation",
-    "report/test_map",
-    "cli/test_reach",
-    "rules/test_mutated",
-    "report/test_facts",
-    "test_quickstart",
-    "test_contributing",
+    "fleet/test_spreading",
+    "history/test_migrations",
+    "azure/test_hostile_lists",
+    "report/test_numbers",
+    "output/test_redact",
+    "cli/test_hostile_names",
+    "evaluate/test_parts",
+    "report/test_cards",
+    "rules/test_sentinels",
+    "estate/test_fixes",
+    "history/test_store",
+    "config/test_waiver_editor",
     "test_platforms",
+    "test_quickstart",
+    "report/test_changes",
+    "output/test_part_blobs",
+    "output/test_storage",
+    "deploy/test_steps",
+    "history/test_ten_scans",
+    "fleet/test_fleet",
+    "test_contributing",
 )
 """The files that take longest."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # They begin first, so that no worker ends long after the others: see `--no-loadscope-reorder` in the Makefile.
+    # They begin first, so that no process ends long after the others.
     places = {f"tests/{name}.py": place for place, name in enumerate(LONG)}
     items.sort(key=lambda item: places.get(item.nodeid.partition("::")[0], len(places)))
 
 
 @pytest.fixture(scope="session")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What `twolocks demo` writes, made once for all workers. Only to be read."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "the-demo"
+def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `twolocks demo` writes, made once for all processes. Only to be read."""
+    folder = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
     try:
         folder.mkdir()
     except FileExistsError:
         while not (folder / "made").exists():
-            assert not (folder / "failed").exists(), "twolocks demo failed in another worker"
+            assert not (folder / "failed").exists(), "twolocks demo failed in another process"
             time.sleep(0.1)
     else:
         code = -1

@@ -62,16 +62,11 @@ def names_with_several_meanings(found: Shape) -> dict[str, list[str]]:
     return {name: where for name, where in places.items() if len(where) > 1}
 
 
-def top_files() -> list[str]:
-    """Return the Python files of `scanner/` itself."""
-    return sorted(path.name for path in (ROOT / "scanner").glob("*.py"))
-
-
 def main() -> None:
     """Print the longest of each kind, and what the tests hold the package to."""
     found = shape()
     packages = {each.file.rsplit("/", 1)[0] for each in found.modules}
-    print(f"{len(packages)} folders, {len(found.modules)} modules; files in scanner/: {', '.join(top_files())}")
+    print(f"{len(packages)} folders, {len(found.modules)} modules")
     for kind, parts in (("module", found.modules), ("class", found.classes), ("function", found.functions)):
         longest = ", ".join(f"{each.name} {each.lines} ({each.file})" for each in sorted(parts, reverse=True)[:3])
         print(f"longest {kind}: {longest}; median {statistics.median(each.lines for each in parts):.0f}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.sampled import only_all
 from tests.terminals import account, snapshot
 
 ROOT = Path(__file__).parent.parent
@@ -176,6 +177,7 @@ def test_the_wheel_runs_in_a_clean_environment(programs: Path, tmp_path: Path) -
     assert json.loads((tmp_path / "findings.json").read_bytes())["findings"]
 
 
+@only_all("`make sbom` validates it before a release, and it lists the packages of the lock file")
 def test_the_list_of_contents_names_every_locked_package(wheel: Path, tmp_path: Path) -> None:
     """`tests/sbom` validates it against the schema of CycloneDX."""
     file = tmp_path / "twolocks.cdx.json"

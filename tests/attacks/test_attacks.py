@@ -1,4 +1,8 @@
-"""The attacks of docs/dev/attacks.md against this checkout; those that take longer run by `python -m tests.attacks`."""
+"""The attacks of docs/dev/attacks.md against this checkout; those that take longer run by `python -m tests.attacks`.
+
+Each starts processes. `make test` tries one in four, because each names a test that fails where it is not held, and
+that test runs there.
+"""
 
 from pathlib import Path
 
@@ -7,6 +11,7 @@ import pytest
 from tests.attacks import folders
 from tests.attacks.__main__ import ROOT, chosen
 from tests.attacks.lab import Attack, Lab
+from tests.sampled import some
 
 STUB = """
 import sys
@@ -21,7 +26,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return Lab(ROOT, tmp_path_factory.mktemp("attacks"))
 
 
-@pytest.mark.parametrize("attack", [each for each in chosen() if not each.slow], ids=lambda attack: attack.name)
+QUICK = [each for each in chosen() if not each.slow]
+
+
+@pytest.mark.parametrize("attack", some(QUICK, len(QUICK) // 4), ids=lambda attack: attack.name)
 def test_this_checkout_holds(attack: Attack, lab: Lab) -> None:
     outcome = attack.run(lab)
     assert not outcome.fell, outcome

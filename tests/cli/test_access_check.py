@@ -36,9 +36,9 @@ def estate() -> Estate:
 
 
 @contextmanager
-def box(*grants: RoleGrant, **more: Any) -> Iterator[Sandbox]:
-    """The sample estate, without its refused read, for a login with these roles."""
-    with running(Sandbox.from_estate(estate(), refusals=[], grants=grants, **more)) as found:
+def box(*grants: RoleGrant, of: Estate | None = None, **more: Any) -> Iterator[Sandbox]:
+    """An estate, the sample unless told, without its refused read, for a login with these roles."""
+    with running(Sandbox.from_estate(of or estate(), refusals=[], grants=grants, **more)) as found:
         yield found
 
 

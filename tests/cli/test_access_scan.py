@@ -18,6 +18,7 @@ from scanner.scan.joined import joined
 from scanner.snapshot.format import GapLine, Header, SnapshotLine, url_of
 from scanner.snapshot.store import Store
 from tests.cli.test_access_check import CONTAINERS, PROD, READER, TEST, answer, box, estate, group, rules
+from tests.estate.parts import one_of_each_type
 from tests.evaluate.test_run import run
 from tests.sampled import some
 from tests.terminals import twolocks
@@ -39,9 +40,9 @@ async def read(url: str) -> list[SnapshotLine]:
 
 
 def scanned(*grants: RoleGrant) -> tuple[list[SnapshotLine], dict[str, Any]]:
-    """What a scan of the sample estate writes for a login with these roles, and what `access check` says of it."""
+    """What a scan writes for a login with these roles, and what `access check` says of it."""
 
-    with box(*grants) as served, pytest.MonkeyPatch.context() as patch:
+    with box(*grants, of=one_of_each_type()) as served, pytest.MonkeyPatch.context() as patch:
         for name, value in served.environment().items():
             patch.setenv(name, value)
         return asyncio.run(read(served.url)), answer(served)

@@ -25,6 +25,7 @@ from scanner.sandbox.server import Sandbox, running
 from scanner.terminal.text import hides
 from tests.cli.hostile_names import NAMES, PIECES, Names, bodies, turn, write_snapshot
 from tests.notify.receivers import Web, web
+from tests.sampled import is_all, some
 from tests.terminals import SUB, Ended, twolocks
 
 LATER = (datetime.now(UTC).date() + timedelta(days=90)).isoformat()
@@ -279,13 +280,19 @@ def on_files(names: Names, folder: Path) -> None:
         check_files(names, server)
 
 
-@pytest.mark.parametrize("place", range(0, len(PIECES), 12))
+@pytest.mark.parametrize("place", some(range(0, len(PIECES), 12), 2))
 def test_no_name_at_the_start_is_a_command(place: int, folder: Path) -> None:
     on_files(turn(place), folder)
 
 
 @given(NAMES)
-@effort(max_examples=3, deadline=None, derandomize=True, phases=[Phase.generate], suppress_health_check=SLOW)
+@effort(
+    max_examples=3 if is_all() else 1,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate],
+    suppress_health_check=SLOW,
+)
 def test_no_name_is_a_command(folder: Path, names: Names) -> None:
     on_files(names, folder)
 
@@ -319,6 +326,6 @@ def on_azure(names: Names, folder: Path) -> None:
     assert {each["url"].rpartition("/")[2] for each in document["gaps"]} == {"default", "containers"}
 
 
-@pytest.mark.parametrize("place", range(4, len(PIECES), 23))
+@pytest.mark.parametrize("place", some(range(4, len(PIECES), 23), 1))
 def test_no_name_of_azure_is_a_command(place: int, folder: Path) -> None:
     on_azure(turn(place), folder)

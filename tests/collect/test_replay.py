@@ -11,13 +11,13 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.rulebook import loader
 from scanner.rulebook.kept import kept_paths
-from scanner.sandbox.estate import load_estate
 from scanner.sandbox.faults import Fault, FaultPlan
 from scanner.sandbox.server import Sandbox
 from scanner.snapshot import changes
 from scanner.snapshot.journal_lines import parsed
 from tests.azure.requests import ESTATE, S1, SITE, SLOT, box, child, resource
 from tests.collect.journaled import cut, journaled
+from tests.estate.parts import one_of_each_type
 
 ST0 = ESTATE[0]["id"]
 
@@ -30,7 +30,7 @@ def test_the_sample_estate_is_collected_from_its_journal_without_a_request(tmp_p
     rules = loader.load(packages=False)
     plan = Plan(rules.read(), rules.reads(), places=rules.needs_places)
     kept = kept_paths(rules).listed()
-    running = Sandbox.from_estate(load_estate())
+    running = Sandbox.from_estate(one_of_each_type())
     first = journaled(running, tmp_path / "a", plan=plan, kept=kept)
     succeeded = {(method, url, body) for method, url, body, status in first.reads if status == 200}
     assert len(answers(tmp_path / "a")) >= len(succeeded), "each answer is in the journal"

@@ -11,12 +11,12 @@ from scanner.collect.shared import SharedAnswers
 from scanner.model.residency import ResidencyPolicy
 from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import RuleSet, load
-from scanner.sandbox.estate import load_estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import RecordedRequest, Sandbox, sandbox
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.azure.requests import RecordedProgress, box, reading
+from tests.estate.parts import one_of_each_type
 
 GRAPH = "/providers/Microsoft.ResourceGraph/resources"
 RULES = load(packages=False)
@@ -30,7 +30,7 @@ def new_store(rules: RuleSet) -> Store:
 @pytest.mark.parametrize(
     ("made", "graph"),
     [
-        (lambda: sandbox(load_estate()), True),
+        (lambda: sandbox(one_of_each_type()), True),
         (lambda: box(faults=[Fault("refuse", GRAPH)]), True),
         (box, False),
     ],
@@ -71,5 +71,5 @@ def test_a_collection_in_small_pieces_gives_the_same_lines(monkeypatch: pytest.M
         monkeypatch.setattr("scanner.collect.queue.MOST_WAITING", 3)
         await collect(reader, Scope(), plan, pieces, RecordedProgress())
 
-    reading(sandbox(load_estate(), page_size=2), read)
+    reading(sandbox(one_of_each_type(), page_size=2), read)
     assert list(pieces.lines()) == list(whole.lines())

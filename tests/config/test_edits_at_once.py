@@ -38,13 +38,13 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def test_fifty_waivers() -> None:
-    names = [f"st{number:02}" for number in range(50)]
+def test_waivers() -> None:
+    names = [f"st{number:02}" for number in range(20)]
     snapshot(Path("night.jsonl"), *(account(name, supportsHttpsTrafficOnly=False) for name in names))
     assert twolocks("scan", "--from", "night.jsonl", "--only", "storage-plain-http", "--out", "f.json").code == 1
     rows = json.loads(Path("f.json").read_text())["findings"]
     shared = ("--in", "f.json", "--reason", "Closed in March", "--owner", "kari", "--expires", LATER)
-    assert at_once([("waive", each["fingerprint"], *shared) for each in rows]) == [0] * 50
+    assert at_once([("waive", each["fingerprint"], *shared) for each in rows]) == [0] * len(names)
     entries = tomllib.loads(Path("waivers.toml").read_text())["waiver"]
     assert sorted(each["resource"].rpartition("/")[2] for each in entries) == names
     assert sorted(path.name for path in Path().iterdir()) == ["f.json", "night.jsonl", "waivers.toml"]

@@ -23,6 +23,7 @@ from scanner.rulebook import loader
 from scanner.snapshot import files as taken
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
+from tests.sampled import is_all
 from tests.terminals import STORAGE, SUB, TAKEN, account, files, listed, snapshot, twolocks
 
 NOW = datetime.now(UTC).date()
@@ -264,7 +265,7 @@ def evaluated(folder: Path, file: Path) -> dict[str, Any]:
     return document
 
 
-@effort(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=4 if is_all() else 2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_exactly_the_findings_that_were_accepted_are_waived(data: st.DataObject, estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())
@@ -279,7 +280,7 @@ def test_exactly_the_findings_that_were_accepted_are_waived(data: st.DataObject,
     assert after["coverage"]["notes"] == []
 
 
-@effort(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@effort(max_examples=4 if is_all() else 2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_exactly_the_endpoints_that_were_accepted_are_waived(data: st.DataObject, estate: Path) -> None:
     before = json.loads((estate / "findings.json").read_text())

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from docs.build import schema
+from tests.estate.parts import one_of_each_type
 from tests.estate.test_expected import Scanned
 from tests.history.changing_estate import scheduled_run
 from tests.history.test_changing_estate import EXPORT, PRIVATE, estate
@@ -29,7 +30,7 @@ def validator() -> Any:
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return Scanned().document
+    return Scanned(estate=one_of_each_type()).document
 
 
 def test_it_is_a_schema_and_lies_in_docs() -> None:

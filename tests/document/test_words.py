@@ -30,6 +30,7 @@ def document(demo_folder: Path) -> Any:
     kinds = {each["kind"]: each for each in found["capacity"]}
     found["capacity"] = [kinds["quota"], kinds["reservation"], kinds["spread"]]
     found["frameworks"] = found["frameworks"][:1]
+    found["rules"] = {name: found["rules"][name] for name in (found["findings"][0]["rule"],)}
     return found
 
 

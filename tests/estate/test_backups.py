@@ -7,11 +7,19 @@ from msgspec.structs import replace
 
 from scanner.sandbox.estate import Estate
 from scanner.sandbox.faults import Fault
-from tests.estate import test_expected
-from tests.estate.test_expected import Scanned, sample_estate
+from tests.estate.parts import of_types
+from tests.estate.test_expected import Scanned
 
 IN_NONE = {"vm-bygg01", "vm-db01", "vm-gammel", "vm-hindret", "vm-kort"}
 """The machines that fail where every vault was read."""
+
+
+def machines_and_vaults() -> Estate:
+    return of_types(
+        "Microsoft.Compute/virtualMachines",
+        "Microsoft.RecoveryServices/vaults",
+        "Microsoft.DataProtection/backupVaults",
+    )
 
 
 def statuses(scan: Scanned) -> dict[str, str]:
@@ -31,24 +39,21 @@ def statuses(scan: Scanned) -> dict[str, str]:
     ],
 )
 def test_a_vault_that_was_not_read_makes_machines_in_no_other_vault_unknown(refused: str, of_it: set[str]) -> None:
-    assert statuses(Scanned(Fault("refuse", refused))) == dict.fromkeys(IN_NONE | of_it, "unknown")
+    assert statuses(Scanned(Fault("refuse", refused), estate=machines_and_vaults())) == dict.fromkeys(
+        IN_NONE | of_it, "unknown"
+    )
 
 
-def test_a_role_that_cannot_read_vaults_makes_machines_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_role_that_cannot_read_vaults_makes_machines_unknown() -> None:
     """Resource Graph hides vaults from such a role, as if there were none."""
     hidden = "Microsoft.RecoveryServices/vaults/read"
-    estate = sample_estate()
+    estate = machines_and_vaults()
     grants: list[Any] = [
         {**each, "not_actions": [*each["not_actions"], hidden]}
         if isinstance(each, dict) and "not_actions" in each
         else each
         for each in estate.grants
     ]
-
-    def limited() -> Estate:
-        return replace(estate, grants=grants)
-
-    monkeypatch.setattr(test_expected, "sample_estate", limited)
-    found = statuses(Scanned())
+    found = statuses(Scanned(estate=replace(estate, grants=grants)))
     assert set(found.values()) == {"unknown"}
     assert found.keys() > IN_NONE

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from functools import lru_cache, partial
+from functools import partial
 from io import BytesIO
 from typing import Any
 
@@ -16,7 +16,7 @@ from scanner.document.writer import Writer
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.rulebook import loader
-from scanner.sandbox.estate import Estate, load_estate
+from scanner.sandbox.estate import Estate
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.server import Sandbox
 from scanner.scan.joined import joined
@@ -25,6 +25,7 @@ from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.azure.requests import RecordedProgress, environment
 from tests.estate.compare import EXPECTED, differences, published
+from tests.estate.parts import sample_estate
 
 TYPES = {
     "storage": ("Microsoft.Storage/storageAccounts",),
@@ -173,18 +174,12 @@ TYPES = {
 }
 
 
-@lru_cache
-def sample_estate() -> Estate:
-    """Return the sample estate, made once for all scans. It is not to be changed."""
-    return load_estate()
-
-
 class Scanned:
-    """A scan of the sample estate, with faults: the findings document, and the requests that it took."""
+    """A scan of an estate, the whole sample unless told, with faults: the findings document, and its requests."""
 
-    def __init__(self, *faults: Fault, seed: int = 1) -> None:
+    def __init__(self, *faults: Fault, seed: int = 1, estate: Estate | None = None) -> None:
         self.faults, self.seed = faults, seed
-        self.estate: Estate = sample_estate()
+        self.estate: Estate = estate or sample_estate()
         self.rules = loader.load(packages=False)
         self.rules.enabled = dict(self.rules.rules)
         self.store = Store(Header(taken=now()))

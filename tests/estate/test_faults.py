@@ -7,6 +7,7 @@ import pytest
 from scanner.exit_codes import INCOMPLETE, decide
 from scanner.model.levels import Auth, Reach, cell
 from scanner.sandbox.faults import Fault
+from tests.estate.parts import one_of_each_type
 from tests.estate.test_expected import Scanned
 
 LISTS = "/subscriptions/*/providers"
@@ -22,9 +23,13 @@ def verdicts(document: dict[str, Any]) -> Verdicts:
     return found
 
 
+def scanned(*faults: Fault, seed: int = 1) -> Scanned:
+    return Scanned(*faults, seed=seed, estate=one_of_each_type("stgammelarkiv", "stplankart"))
+
+
 @pytest.fixture(scope="module")
 def whole() -> Scanned:
-    return Scanned()
+    return scanned()
 
 
 def changed_verdicts(whole: Scanned, faulty: Scanned) -> Verdicts:
@@ -74,7 +79,7 @@ def _is_closed_at(level: str, row: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("status", [403, 500])
 def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: int) -> None:
     path = f"{LISTS}/Microsoft.Storage/storageAccounts"
-    faulty = Scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
+    faulty = scanned(Fault("refuse", path) if status == 403 else Fault("status", path, status=status))
     changed = changed_verdicts(whole, faulty)
     storage = {rule.id for rule in faulty.rules.rules.values() if rule.resource_type.type.endswith("storageAccounts")}
     assert {rule for resource, rule in changed if resource.count("/") == 2} == storage, (
@@ -95,7 +100,7 @@ def test_the_list_of_storage_accounts_is_not_to_be_had(whole: Scanned, status: i
 
 
 def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
-    faulty = Scanned(Fault("refuse", "*/resourcegroups/*/providers/*/*/*/*", chance=0.1, method="GET"), seed=7)
+    faulty = scanned(Fault("refuse", "*/resourcegroups/*/providers/*/*/*/*", chance=0.1, method="GET"), seed=7)
     refused = len(faulty.document["gaps"]) - len(whole.document["gaps"])
     assert 0.03 < refused / len(faulty.requests) < 0.12
     assert len(changed_verdicts(whole, faulty)) >= refused / 3
@@ -105,24 +110,24 @@ def test_a_tenth_of_the_child_reads_is_refused(whole: Scanned) -> None:
 @pytest.mark.parametrize("kind", ["truncate", "cut", "reset"])
 def test_one_list_of_containers_breaks_off(whole: Scanned, kind: str) -> None:
     account = whole.estate.ids["stplankart"]
-    faulty = Scanned(Fault(kind, f"{account}{CONTAINERS[1:]}"))  # type: ignore[arg-type]
+    faulty = scanned(Fault(kind, f"{account}{CONTAINERS[1:]}"))  # type: ignore[arg-type]
     assert changed_verdicts(whole, faulty) == {(account.lower(), "storage-anonymous-blob-access"): "unknown"}
 
 
 def test_an_answer_that_breaks_off_once_is_read_once_more(whole: Scanned) -> None:
-    faulty = Scanned(Fault("truncate", CONTAINERS, times=1, each=True))
+    faulty = scanned(Fault("truncate", CONTAINERS, times=1, each=True))
     assert changed_verdicts(whole, faulty) == {}
 
 
 def test_random_429_change_nothing_in_the_end(whole: Scanned) -> None:
-    faulty = Scanned(Fault("throttle", "*/providers/*", chance=0.1, retry_after=0.01), seed=3)
+    faulty = scanned(Fault("throttle", "*/providers/*", chance=0.1, retry_after=0.01), seed=3)
     assert sum(request.status == 429 for request in faulty.requests) > 10
     assert changed_verdicts(whole, faulty) == {}
     assert verdicts(faulty.document) == verdicts(whole.document)
 
 
 def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scanned) -> None:
-    faulty = Scanned(Fault("status", f"{LISTS}/Microsoft.Web/sites", status=500))
+    faulty = scanned(Fault("status", f"{LISTS}/Microsoft.Web/sites", status=500))
     changed = changed_verdicts(whole, faulty)
     assert changed
     # The place of the app to which events are delivered is not known either.
@@ -134,8 +139,8 @@ def test_a_list_that_answers_500_for_ever_leaves_the_rest_as_it_was(whole: Scann
 
 def test_traffic_manager_that_may_not_be_read_costs_its_names_and_nothing_else() -> None:
     alone = Fault("refuse", "/providers/Microsoft.ResourceGraph/resources")  # so that its profiles are listed
-    listed = Scanned(alone)
-    faulty = Scanned(alone, Fault("refuse", f"{LISTS}/Microsoft.Network/trafficManagerProfiles"))
+    listed = scanned(alone)
+    faulty = scanned(alone, Fault("refuse", f"{LISTS}/Microsoft.Network/trafficManagerProfiles"))
     before, after = verdicts(listed.document), verdicts(faulty.document)
     own = {key for key in before | after if key[1] == "traffic-manager-target-missing"}
     assert {after.get(key) for key in own} == {None, "unknown"}

@@ -17,6 +17,8 @@ from tests.rules import examples
 from tests.rules.examples import Case
 from tests.rules.simulate import everything, fix_of, fixed
 
+TOGETHER = "all fixes of all examples"
+
 SITE = "Microsoft.Web/sites"
 
 

@@ -1,12 +1,12 @@
 """An evaluation by workers gives the document of one process, whatever is with the files that they exchange."""
 
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from datetime import date
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -180,12 +180,19 @@ def test_an_interrupted_evaluation_goes_on_with_the_parts_that_are_there(estate:
 
 def test_without_workers_the_scan_waits_once(estate: Estate, expected: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its own parts are no sign of a worker. The next scan of the same goes on with them."""
-    for name in ("ALONE_SECONDS", "PATIENCE"):
-        monkeypatch.setattr(f"scanner.fleet.spreading.{name}", 2.0)
-    found, began = estate.begin(), time.monotonic()
+    now = 1000.0
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    monkeypatch.setattr("scanner.fleet.spreading.ALONE_SECONDS", 20.0)
+    monkeypatch.setattr("scanner.fleet.spreading.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("scanner.fleet.spreading.asyncio", SimpleNamespace(sleep=sleep))
+    found = estate.begin()
     ranges = len(estate.files(found, "ranges"))
     assert estate.end(found) == expected
-    assert time.monotonic() - began < ranges
+    assert 20 <= now - 1000 < 22
     assert found.own == ranges > 20
     again = estate.begin()
     assert estate.end(again) == expected

@@ -14,7 +14,7 @@ from scanner.history.store import History
 from tests.history.runs import SUB, after, comparison_of, scan, standing
 from tests.sampled import some
 
-POINTS = len(some(range(50), 20))
+POINTS = len(some(range(50), 10))
 SIZE = 100
 
 

@@ -78,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = found.next()
         self.close_connection = True
         if answer.hang:
-            found.ended.wait(20)
+            found.ended.wait()
         elif answer.drip:
             self._drip()
         else:

@@ -175,7 +175,7 @@ def survives(mutant: Mutant, folder: Path) -> str:
         raise SystemExit(f"{mutant.name}: its text stands {whole.count(mutant.old)} times in {mutant.file}")
     path.write_text(whole.replace(mutant.old, mutant.new), "utf-8")
     code = f"from tests.reach.oracle import first; print(first({PACKETS}) or '')"
-    tests = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", mutant.test)
+    tests = ("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-o", "addopts=", mutant.test)
     environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, *(tests if mutant.test else ("-c", code))],

@@ -41,6 +41,7 @@ from scanner.rulebook.loader import RuleSet
 from scanner.scan.last_screen import LastScreen
 from tests.notify.sample import reported, target
 from tests.report import numbers, sample
+from tests.sampled import is_all
 
 SUBSCRIPTIONS = ("5b1d7c1e-0d2a-4c6b-9f53-2f6a1c0e7a10", "c4e0f7d2-7a31-4b8e-8d0c-91b6f2a3e5d4")
 REACHES = ("internet", "azure", "wide", "selected", "private", "none", "unknown")
@@ -188,7 +189,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(tmp_path_factory.mktemp("history") / "history.db")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40 if is_all() else 15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=documents())
 def test_every_output_shows_the_numbers_of_the_rows(url: str, made: Document) -> None:
     counts = count(made)

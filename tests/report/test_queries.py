@@ -18,8 +18,8 @@ from scanner.evaluate.counts import count
 from scanner.history.documents import LISTS, difference
 from scanner.report.parquet import write_parquet
 from scanner.rulebook.loader import load
-from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import serve
+from tests.estate.parts import one_of_each_type
 from tests.history.changing_estate import Json, scheduled_run
 from tests.history.test_changing_estate import NIGHTS, REFUSED, accepted
 from tests.terminals import STORAGE, SUB, account, snapshot, twolocks
@@ -230,7 +230,7 @@ def test_the_newest_scan_is_that_of_each_subscription(tmp_path: Path) -> None:
 
 def test_a_live_scan_of_each_subscription_writes_one_file(tmp_path: Path) -> None:
     scans, documents = Scans(tmp_path), list[Document]()
-    with serve(load_estate()) as box:
+    with serve(one_of_each_type()) as box:
         for name in ("prod-journal", "test-journal"):
             outs = ("--out", tmp_path / f"{name}.json", "--out", tmp_path / "scans" / f"{name}.parquet")
             ended = twolocks("scan", "-s", name, *outs, "--fail-on", "never", env=box.environment())

@@ -5,7 +5,7 @@ As tests of their own they were 18,000, which each process of the suite collecte
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import pytest
 
@@ -13,7 +13,15 @@ from scanner.model.rule import Rule
 from tests.rules import examples
 from tests.rules.examples import Case
 
-T = TypeVar("T", Case, Rule)
+
+class Named(Protocol):
+    """What has an id that people know it by."""
+
+    @property
+    def id(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
 
 
 def all_hold(each: Iterable[T], check: Callable[[T], None]) -> None:
@@ -32,9 +40,9 @@ def all_hold(each: Iterable[T], check: Callable[[T], None]) -> None:
 
 
 def each_case(check: Callable[[Case], None]) -> Callable[..., None]:
-    """Make a test of each file of examples from a check of one example."""
+    """Make a test of each file of examples from a check of one example, which it keeps as `check`."""
     files = sorted(examples.CASES.glob("*.toml"))
-    return _by({path.stem: examples.read(path.name).cases for path in files}, check)
+    return each_in({path.stem: examples.read(path.name).cases for path in files}, check)
 
 
 def each_rule(check: Callable[[Rule], None]) -> Callable[..., None]:
@@ -42,13 +50,16 @@ def each_rule(check: Callable[[Rule], None]) -> Callable[..., None]:
     services: dict[str, list[Rule]] = defaultdict(list)
     for rule in examples.all_rules():
         services[rule.id.partition("-")[0]].append(rule)
-    return _by(services, check)
+    return each_in(services, check)
 
 
-def _by(groups: Mapping[str, Sequence[T]], check: Callable[[T], None]) -> Callable[..., None]:
+def each_in(groups: Mapping[str, Sequence[T]], check: Callable[[T], None]) -> Callable[..., None]:
+    """Make a test of each group from a check of one of its members."""
+
     def test(group: Sequence[T]) -> None:
         all_hold(group, check)
 
     test.__name__, test.__doc__ = check.__name__, check.__doc__
+    test.check = check  # type: ignore[attr-defined]
     made: Callable[..., None] = pytest.mark.parametrize("group", groups.values(), ids=groups.keys())(test)
     return made

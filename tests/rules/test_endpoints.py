@@ -1,7 +1,8 @@
 """Each endpoint of the contract can fail on each of its locks, or it stands here why it cannot."""
 
+from collections.abc import Callable
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -9,17 +10,33 @@ from scanner.model.exposure import IDENTITY, LOCKS, NO_GRANT, Exposure
 from scanner.model.resource_type import NoPort, ResourceType
 from scanner.reach.port_query import port_of_endpoint
 from tests.rules import examples
-from tests.rules.each import each_case
+from tests.rules.each import each_case, each_in
 from tests.rules.examples import Case
 
 CONTRACT: dict[str, dict[str, Any]] = examples.by_type("endpoints")
 KINDS = {kind.type: kind for kind in examples.rules().kinds if kind.endpoint_function is not None}
-PLACES = [
-    (type, name)
+
+
+class Place(NamedTuple):
+    """An endpoint of a type."""
+
+    type: str
+    endpoint: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.endpoint} of {self.type}"
+
+
+PLACES = {
+    type: [Place(type, name) for part in ("data", "admin", "app") for name in entry.get(part, ())]
     for type, entry in CONTRACT.items()
-    for part in ("data", "admin", "app")
-    for name in entry.get(part, ())
-]
+}
+
+
+def each_place(check: Callable[[Place], None]) -> Callable[..., None]:
+    """Make a test of each type from a check of one endpoint."""
+    return each_in(PLACES, check)
 
 
 def read_by(kind: ResourceType, lock: str, endpoint: str) -> list[str]:
@@ -40,14 +57,14 @@ def test_the_endpoints_and_their_kinds_are_those_of_the_contract(type: str) -> N
     assert KINDS[type].endpoint_kinds == expected
 
 
-@pytest.mark.parametrize("lock", LOCKS)
-@pytest.mark.parametrize(("type", "endpoint"), PLACES)
-def test_an_endpoint_can_fail_on_a_lock_or_it_says_why_not(type: str, endpoint: str, lock: str) -> None:
-    found, entry = read_by(KINDS[type], lock, endpoint), CONTRACT[type]
-    reason = entry.get(f"{lock} {endpoint}") or entry.get(f"{lock} *")
-    if lock == "network" and endpoint in entry.get("app", ()):
-        reason = "docs/decisions/0007-web-applications-have-no-network-rule.md"
-    assert bool(found) != bool(reason), f"rules {found}, reason {reason!r}"
+@each_place
+def test_an_endpoint_can_fail_on_each_lock_or_it_says_why_not(place: Place) -> None:
+    for lock in LOCKS:
+        found, entry = read_by(KINDS[place.type], lock, place.endpoint), CONTRACT[place.type]
+        reason = entry.get(f"{lock} {place.endpoint}") or entry.get(f"{lock} *")
+        if lock == "network" and place.endpoint in entry.get("app", ()):
+            reason = "docs/decisions/0007-web-applications-have-no-network-rule.md"
+        assert bool(found) != bool(reason), f"{lock}: rules {found}, reason {reason!r}"
 
 
 @each_case
@@ -71,17 +88,16 @@ def test_no_reason_is_about_something_that_is_not_there() -> None:
             assert endpoint in {*names, "*"}, (type, key)
 
 
-@pytest.mark.parametrize(("type", "endpoint"), PLACES)
-def test_an_example_shows_the_endpoint(type: str, endpoint: str) -> None:
-    shown = (
-        name for case in examples.cases() if KINDS[type] in examples.kinds_of(case.type) for name in case.exposures
-    )
-    assert any(fnmatchcase(name, endpoint) for name in shown)
+@each_place
+def test_an_example_shows_the_endpoint(place: Place) -> None:
+    kind = KINDS[place.type]
+    shown = (name for case in examples.cases() if kind in examples.kinds_of(case.type) for name in case.exposures)
+    assert any(fnmatchcase(name, place.endpoint) for name in shown)
 
 
-@pytest.mark.parametrize(("type", "endpoint"), PLACES)
-def test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none(type: str, endpoint: str) -> None:
-    kind = KINDS[type]
+@each_place
+def test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none(place: Place) -> None:
+    kind, endpoint = KINDS[place.type], place.endpoint
     found = kind.ports_of(Exposure(endpoint, kind.endpoint_kinds[endpoint], NO_GRANT, IDENTITY))
     if isinstance(found, NoPort):
         assert found.why in {each.why for each in kind.endpoint_ports.values() if isinstance(each, NoPort)}

@@ -18,7 +18,7 @@ from tests.rules import examples, kept
 from tests.rules.each import each_case
 from tests.rules.examples import Case
 from tests.rules.mutated import statuses
-from tests.sampled import some
+from tests.sampled import only_all, some
 
 CASES = list(examples.cases())
 
@@ -28,6 +28,7 @@ def paths() -> KeptPaths:
     return kept_paths(examples.rules())
 
 
+@only_all("each kept body gives the verdicts of its whole one, and `test_paths` that what is looked at is kept")
 def test_the_list_is_current() -> None:
     assert kept.KEPT.read_text("utf-8") == kept.written(), "run `make paths`"
 

@@ -14,6 +14,8 @@ from scanner.model.ids import type_of
 from tests.rules import operations
 from tests.rules.simulate import everything, fix_of
 
+TOGETHER = "all fixes of all examples"
+
 BY_HAND: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "operations.toml").read_text("utf-8"))
 
 

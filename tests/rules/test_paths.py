@@ -5,6 +5,7 @@ The oracle is Azure's schema (`schema.py`), which others write. What it does not
 
 import pytest
 
+from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.pinned_paths import pattern
 from tests.rules import compared, examples, pinned, schema
 from tests.rules.compared import Comparison, Undecided
@@ -19,6 +20,26 @@ def test_rules_look_only_at_what_is_returned() -> None:
         if not pinned.known(read, path)
     ]
     assert unknown == [], "not at this version: run `make paths`, correct the path, or list it by hand with its source"
+
+
+def test_what_rules_look_at_is_kept() -> None:
+    """`test_kept` holds the whole list to all that is read, in `make test-all`."""
+    kept = kept_paths(examples.rules()).paths
+    lost = []
+    for read, seen in pinned.looked_at().items():
+        if read not in pinned.by_name():
+            continue
+        own = [_steps(each) for each in kept.get(pinned.by_name()[read].type.lower(), ())]
+        for path, where in seen.items():
+            steps = _steps(path)
+            is_kept = any(steps[: len(each)] == each[: len(steps)] for each in own)
+            if steps[0] == "properties" and len(steps) > 1 and not is_kept:
+                lost.append((read, path, where))
+    assert lost == [], "run `make paths`"
+
+
+def _steps(path: str) -> list[str]:
+    return path.lower().removesuffix(".**").replace("[]", "").split(".")
 
 
 def test_rules_look_at_nothing_that_is_only_written() -> None:

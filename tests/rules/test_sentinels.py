@@ -19,8 +19,8 @@ SENTINEL = re.compile(
     r"\b(MISSING|REMOVE|UNSET)\b|<\w+ object|\{(cause|entry|path|place|id|name|group|subscription|top|top_id)\}"
 )
 NONE = re.compile(r"\bNone\b")
-MOST = 3
-"""How many places of each example are taken away, and set to null."""
+MOST = 1
+"""How many places of each example are taken away, and set to null: all examples of a rule together have each place."""
 
 
 def test_evidence_has_a_word_for_what_is_missing() -> None:

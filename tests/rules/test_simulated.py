@@ -20,6 +20,8 @@ from tests.rules.each import each_rule
 from tests.rules.proof import proof
 from tests.rules.simulate import LEFT, READS, by_rule, everything, fix_of, left, problems
 
+TOGETHER = "all fixes of all examples"
+
 STEPS = {
     "acr-platform-key": "chosen when a registry is created",
     "acr-single-region": "which region is the user's choice",

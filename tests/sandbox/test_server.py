@@ -9,7 +9,6 @@ import socket
 import ssl
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,13 +68,6 @@ def whole(box: Sandbox, path: str) -> list[Any]:
         link = urlsplit(page.get("nextLink") or "")
         path = f"{link.path}?{link.query}" if link.path else ""
     return rows
-
-
-def test_starts_in_less_than_300_ms() -> None:
-    began = time.perf_counter()
-    with serve(RESOURCES) as box:
-        assert time.perf_counter() - began < 0.3
-        assert ask(box, f"/subscriptions{API}").status == 200
 
 
 def test_lists_page_and_lead_on() -> None:
@@ -391,10 +383,8 @@ def test_each_path_fails_once() -> None:
 
 def test_latency_counts_and_calls_run_side_by_side() -> None:
     with serve(RESOURCES, latency=0.1) as box, ThreadPoolExecutor(64) as pool:
-        began = time.perf_counter()
         statuses = list(pool.map(lambda a: ask(box, a["id"] + API).status, ACCOUNTS * 2))
         assert statuses == [200] * 50
-        assert time.perf_counter() - began < 3
         assert all(r.ms >= 99 for r in box.requests)
 
 
