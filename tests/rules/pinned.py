@@ -16,6 +16,7 @@ no_sdk = "..."                              why no SDK has an operation for it o
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -24,11 +25,12 @@ from scanner.collect.collector import INDEX_APIS
 from scanner.model.index import INDEX_TYPES, MANAGER_TYPES
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import Read, ResourceType
+from scanner.reach.networks import Fabric
 from scanner.rulebook import pinned_paths
 from scanner.rulebook.pinned_paths import ENVELOPE, pattern
 from tests.rules import examples, schema
 from tests.rules.examples import Case
-from tests.rules.traced import Compared, Log, plain, traced
+from tests.rules.traced import Compared, Log, plain, traced, untraced
 
 
 @lru_cache
@@ -168,7 +170,8 @@ def _traced() -> tuple[dict[str, dict[str, str]], dict[str, dict[tuple[str, str]
         for each in run.index.resources.values():
             logs.append((each, set(), set()))
             each.body = traced(each.body, *logs[-1][1:])
-        run.evaluate(made)
+        with _groups_untraced():
+            run.evaluate(made)
         for each, log, compared in logs:
             read = read_of(each) if log or compared else ""
             for path in plain(log):
@@ -176,6 +179,21 @@ def _traced() -> tuple[dict[str, dict[str, str]], dict[str, dict[tuple[str, str]
             for pair in compared:
                 texts[read].setdefault(pair, case.id)
     return paths, texts
+
+
+@contextmanager
+def _groups_untraced() -> Iterator[None]:
+    """Give the network security groups that fixes are tried on without notes: only plain texts can be packed."""
+    with_group = Fabric.with_group
+
+    def untraced_group(fabric: Fabric, group: Resource) -> AbstractContextManager[None]:
+        return with_group(fabric, Resource(untraced(group.body), api=group.api, by=group.by, bundle=Bundle(group.id)))
+
+    Fabric.with_group = untraced_group  # type: ignore[method-assign,assignment]
+    try:
+        yield
+    finally:
+        Fabric.with_group = with_group  # type: ignore[method-assign]
 
 
 def _of_functions() -> Iterator[Case]:

@@ -164,6 +164,15 @@ def traced(value: Any, log: Log, compared: Compared | None = None, at: str = "")
     return TracedText(value, at, compared) if compared is not None and isinstance(value, str) else value
 
 
+def untraced(value: Any) -> Any:
+    """Return the same value without notes, and note nothing."""
+    if isinstance(value, dict):
+        return {str(key): untraced(each) for key, each in dict.items(value)}
+    if isinstance(value, list):
+        return [untraced(each) for each in list.__iter__(value)]
+    return str(value) if isinstance(value, str) else value
+
+
 def plain(log: Log) -> set[str]:
     """The paths that were looked up, without those that only lead to others."""
     paths = {path for path, _ in log}
