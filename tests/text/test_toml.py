@@ -50,7 +50,7 @@ def test_a_file_that_is_nested_without_end(
     assert ended.code == 2 or (ended.code == 0 and "90" in form and "cases" in file), ended.err
 
 
-def test_each_line_of_a_long_array_is_as_much_work(tmp_path: Path) -> None:
+def test_an_array_of_many_lines_takes_no_time(tmp_path: Path) -> None:
     """Each line was parsed with all before it: 8 kB took 16 seconds."""
     file = tmp_path / "named.toml"
 
