@@ -47,10 +47,11 @@ class PlannedRead:
 
     def fits(self, operation: Operation) -> bool:
         """Whether an operation reads the same path; a name that it takes may be a word of ours (`default`)."""
-        if ("providers", ANY) in pairwise(operation.path):
-            return False  # the generic client reads anything
-        pairs = zip(self.path, operation.path, strict=False)
-        return len(self.path) == len(operation.path) and all(b in (a, ANY) for a, b in pairs)
+        if len(self.path) != len(operation.path):
+            return False
+        if not all(b in (a, ANY) for a, b in zip(self.path, operation.path, strict=True)):
+            return False
+        return ("providers", ANY) not in pairwise(operation.path)  # the generic client reads anything
 
 
 @lru_cache(maxsize=1)

@@ -56,11 +56,13 @@ HELPERS = {
     "hosting": ("appservice", "storage"),
     "messaging": ("eventhub", "servicebus"),
 }
+BESIDE = {"ml_endpoints": "machine_learning", "openshift": "desktops", "staticsites": "apps_beside"}
+"""Rule files whose examples lie in the file of another one."""
 
 
 def services(mutant: Mutant) -> tuple[str, ...]:
     stem = Path(mutant.file).stem
-    return HELPERS.get(stem, (stem,))
+    return HELPERS.get(stem, (BESIDE.get(stem, stem),))
 
 
 def caught(mutant: Mutant) -> str:

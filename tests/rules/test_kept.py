@@ -98,7 +98,7 @@ def test_a_newer_rule_on_an_older_snapshot_never_passes_on_what_was_not_kept(typ
     own = _cases_of().get(type, [])
     listed = paths().paths[type] if own else ()
     now: dict[str, set[tuple[str, str]]] = {}
-    for path in some(listed, 1 + len(listed) // 3):
+    for path in some(listed, 1 + len(listed) // 6):
         case = chance.choice(own)
         older = KeptPaths({**paths().paths, type: [each for each in paths().paths[type] if each != path]})
         if case.id not in now:
