@@ -179,3 +179,21 @@ def test_quotes_in_a_text_do_not_end_it() -> None:
     found = hcl2.loads(access.role(['say "no"/read'], [HERE], "terraform") + "\n")
     role = plain(found["resource"][0])["azurerm_role_definition"]["twolocks"]
     assert role["permissions"][0]["actions"] == ['say "no"/read']
+
+
+LOG_DESTINATIONS = {
+    "Microsoft.Storage/storageAccounts/read",
+    "Microsoft.OperationalInsights/workspaces/read",
+    "Microsoft.EventHub/namespaces/read",
+    "Microsoft.ServiceBus/namespaces/read",
+}
+
+
+@each_rule
+def test_a_rule_on_logs_needs_their_destinations(rule: Rule) -> None:
+    """With `--only activity-log-not-exported`, no workspace was read, so that a scan without Resource Graph did not
+    decide.
+    """
+    sends = any(child.type.lower() == "microsoft.insights/diagnosticsettings" for child in loader.reads_of(rule))
+    if rule.category == "logging" and sends:
+        assert access.needs(rule) >= LOG_DESTINATIONS
