@@ -1,7 +1,7 @@
 """App Service environments: the address of their apps, old TLS, encryption inside. The apps evaluate their own network."""
 
 from scanner.model.index import Index
-from scanner.model.json_paths import get_path, is_absent, same
+from scanner.model.json_paths import copied, get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
@@ -27,11 +27,9 @@ def _is_set(environment: Resource, name: str, good: tuple[str, ...], bad: tuple[
     if any(same(value, each) for each in good):
         return Pass((seen,))
     if any(same(value, each) for each in bad):
-        # The other settings stay.
-        command = (
-            f"az resource update --ids {{id}} --remove {{path}} {{place}} --add {{path}} name={name} value={good[0]}"
-        )
-        wanted = {"name": name, "value": good[0]}
+        # The other settings stay, in their order.
+        command = f"az resource update --ids {{id}} --set '{SETTINGS}[{{place}}].value={good[0]}' --force-string"
+        wanted = {**copied(entry), "value": good[0]}
         return Fail((seen,), causes=(Cause("", SETTINGS, entry, wanted, command, place=place),))
     raise unknown_value(path, value)
 
