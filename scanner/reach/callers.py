@@ -109,6 +109,7 @@ def caller_of_resource(
     if area or _is_network(found.index, key):
         senders += _of_subnets(found, area)
         missing += _why_more_interfaces(found.index, key)
+        missing += _unlisted_subnets(found, key)
     own = public_addresses(found.index).get(key)
     public = parsed_addresses(own.address) if own is not None else []
     if not senders and not missing and not public:
@@ -162,6 +163,14 @@ def _prefixes(fabric: Fabric, place: Destination) -> Iterator[AddressSet]:
     for prefix in subnet.prefixes if subnet is not None else ():
         for addresses in parsed_addresses(prefix):
             yield addresses & family
+
+
+def _unlisted_subnets(found: Topology, key: str) -> Iterator[Unread]:
+    """Yield the subnets of a network that an interface is in, and that the network does not list."""
+    known = {each.subnet for nic in found.fabric.nics.values() for each in nic.configurations}
+    for subnet in sorted(known - found.fabric.subnets.keys()):
+        if subnet and network_of(subnet) == key:
+            yield Unread(subnet, "an interface is in it, and its network does not list it")
 
 
 def _of_subnets(found: Topology, subnets: list[str]) -> Iterator[Sender]:
