@@ -95,7 +95,9 @@ class ManagementClients:
         headers = {**self._headers, "x-ms-client-request-id": f"{self._id}{next(self._numbers):012x}"}
         if request.content:
             headers["Content-Type"] = "application/json"
-        sent = HttpRequest(request.method, request.url, headers=headers, content=request.content or None)
+        # The clients fill fields of a URL (`{endpoint}`): a brace in a link of Azure's is none.
+        url = request.url.replace("{", "%7B").replace("}", "%7D")
+        sent = HttpRequest(request.method, url, headers=headers, content=request.content or None)
         answer: AsyncHttpResponse = await client.send_request(sent, limit_key=key)
         return answer
 

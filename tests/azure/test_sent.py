@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from aiohttp import web
@@ -101,6 +102,19 @@ def test_a_get_is_what_azures_own_pipeline_sends(target: str, provider: str) -> 
     assert changed == {"user-agent", "x-ms-client-request-id"}
     assert ours[2]["accept"] == "application/json", "as the typed operations send it"
     assert (ours[2]["user-agent"], ours[2]["accept-encoding"]) == ("twolocks/1.2.3", "gzip, deflate")
+
+
+@pytest.mark.parametrize("braces", ["{a}", "{endpoint}", "{", "}{0}", '{"page":2}'])
+def test_braces_of_a_link_are_sent_as_they_are(braces: str) -> None:
+    """The clients of the SDKs fill fields in braces, and leave out parts of a URL whose fields they do not know."""
+
+    async def read(reader: AzureReader) -> None:
+        url = f"{reader._arm.cloud.arm}{LIST}?api-version=2024-11-01&$skiptoken={braces}"
+        await reader._arm._send(ArmRead("GET", url), LimitKey(S1, "microsoft.keyvault"), LIST)
+
+    running = HeardSandbox()
+    reading(running, read)
+    assert unquote(running.heard[-1][1]) == f"{LIST}?api-version=2024-11-01&$skiptoken={braces}"
 
 
 def test_each_request_has_an_id_of_its_own() -> None:
