@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
+from weakref import WeakSet
 
 import aiohttp
 import certifi
@@ -31,6 +33,8 @@ MAX_REQUESTS = 120
 """The requests that may be under way at once, each over a connection of its own. App Service begins with 128 outbound
 ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
 """
+_CLOSING_STEPS = 20
+"""The turns of the event loop that a connection whose socket was shut down may take to close it: it takes three."""
 _PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """Variables that name certificates to trust besides the system's. The Azure CLI and OpenSSL read them too."""
@@ -182,9 +186,11 @@ class HttpSession:
 
     def __init__(self, context: ssl.SSLContext, *, proxies: bool = True, limits: Limits = DEFAULTS) -> None:
         self.limits = limits
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 ssl=context,
+                socket_factory=self._socket,
                 limit=MAX_REQUESTS,
                 keepalive_timeout=60,
                 # This Python leaves connections open whose peer does not answer the end of TLS: python/cpython 118960.
@@ -207,8 +213,22 @@ class HttpSession:
         return await self.bodies.send(HttpRequest("GET", url))
 
     async def close(self) -> None:
+        """Close all connections, also those that were given up while TLS began: asyncio waits for their peers."""
         await self.session.close()
         await asyncio.sleep(0)
+        for each in list(self._sockets):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for _ in range(_CLOSING_STEPS):
+            if all(each.fileno() < 0 for each in list(self._sockets)):
+                break
+            await asyncio.sleep(0)
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, *_ = address
+        made = socket.socket(family, kind, protocol)
+        self._sockets.add(made)
+        return made
 
 
 def proxy_of(url: str) -> str | None:

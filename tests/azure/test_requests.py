@@ -6,6 +6,9 @@ import shutil
 import socket
 import ssl
 import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from scanner.azure.clients import ConnectionOptions, connect
 from scanner.azure.errors import ProxyRefused, Unreachable, UntrustedCertificate
 from scanner.azure.transport import CONNECT_SECONDS, READ_SECONDS, HttpSession, tls_context
 from scanner.errors import InputError
+from scanner.sandbox import certificates
 from scanner.sandbox.faults import Fault
 from tests.azure.proxies import CA_NAME, Proxy, inspection_ca
 from tests.azure.requests import ESTATE, Result, account, box, environment, scan, scanned
@@ -208,4 +212,50 @@ def test_connections_that_have_just_begun_are_closed_with_a_proxy(steps: int) ->
 
     for each in asyncio.run(main()):
         each.close()
+    gc.collect()  # pytest fails the test for each socket that is left
+
+
+@contextmanager
+def no_end_of_tls(folder: Path) -> Iterator[int]:
+    """A server, by its port, that begins TLS and then says nothing: it does not answer the end of TLS either."""
+    certificates.make(folder)
+    context, begun = certificates.server_context(folder), list[ssl.SSLSocket]()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                begun.append(context.wrap_socket(connection, server_side=True))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for each in begun:
+                each.close()
+
+
+def test_a_connection_that_is_given_up_as_tls_begins_is_closed_with_the_session(tmp_path: Path) -> None:
+    async def main(port: int) -> None:
+        loop = asyncio.get_running_loop()
+
+        class Begun(ssl.SSLObject):
+            def do_handshake(self) -> None:
+                super().do_handshake()
+                loop.call_soon(read.cancel)  # before the client hears of it
+
+        context = ssl.create_default_context(cafile=tmp_path / "ca.pem")
+        context.sslobject_class = Begun
+        session = HttpSession(context, proxies=False)
+        read = asyncio.create_task(session.get(f"https://127.0.0.1:{port}/"))
+        with pytest.raises(asyncio.CancelledError):
+            await read
+        await session.close()
+
+    with no_end_of_tls(tmp_path) as port:
+        asyncio.run(main(port))
     gc.collect()  # pytest fails the test for each socket that is left
