@@ -34,7 +34,7 @@ MAX_REQUESTS = 120
 ports to one address (app-service/troubleshoot-intermittent-outbound-connection-errors).
 """
 _CLOSING_STEPS = 20
-"""The turns of the event loop that a connection whose socket was shut down may take to close it: it takes three."""
+"""The turns of the event loop in which a connection ends once its socket was shut down: it takes three."""
 _PROXY_SETTINGS = ("HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy", "HTTP_PROXY", "http_proxy")
 TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 """Variables that name certificates to trust besides the system's. The Azure CLI and OpenSSL read them too."""
