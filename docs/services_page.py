@@ -39,7 +39,7 @@ def services(rules: RuleSet) -> str:
     for rule in rules.rules.values():
         for type in rule.types:
             counts[type][rule.category] += 1
-    endpoints = {type: kind.endpoint_kinds for kind in rules.kinds for type in kind.types if kind.endpoint_kinds}
+    endpoints = {type: kind.endpoint_names for kind in rules.kinds for type in kind.types if kind.endpoint_names}
     for type in endpoints:
         counts.setdefault(type, Counter())
     shown = [each for each in CATEGORIES if any(found[each] for found in counts.values())]

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
@@ -48,7 +49,16 @@ def authentication(account: Resource) -> Lock:
     return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
 
 
-@ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,), hosts={"ai": ("properties.endpoints.*",)}, ports=HTTPS_ONLY)
+@ACCOUNT.endpoints(
+    Endpoint(
+        "ai",
+        "data",
+        ports=HTTPS,
+        hosts=("properties.endpoints.*",),
+        no_rule={"anonymous-access": "every request requires a key or a token"},
+    ),
+    reads=(PERIMETERS,),
+)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     address = host(account, "properties.endpoint")
     yield Exposure(

@@ -5,19 +5,19 @@ from typing import Any
 
 from msgspec import Struct
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, NoPort, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall, injection_subnet
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import as_possible, grant_from_addresses
 
-from .apim_hosts import HOSTS
 from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
 from .common import host, in_tier, private_only
 
@@ -564,9 +564,54 @@ def least_required(served: list[Exposure]) -> Lock:
 
 
 @SERVICE.endpoints(
-    admin=("management", "scm", "configuration"),
-    app=("api/*", "portal", "self-hosted/*"),
-    hosts=HOSTS,
+    Endpoint(
+        "management",
+        "admin",
+        ports=HTTPS,
+        hosts=("properties.hostnameConfigurations[type=Management].hostName",),
+        no_rule={"anonymous-access": "the direct management API always requires a token that is made with its key"},
+    ),
+    Endpoint(
+        "scm",
+        "admin",
+        ports=HTTPS,
+        hosts=("properties.hostnameConfigurations[type=Scm].hostName",),
+        no_rule={"anonymous-access": "Git always requires a password"},
+    ),
+    Endpoint(
+        "configuration",
+        "admin",
+        ports=HTTPS,
+        hosts=("properties.hostnameConfigurations[type=ConfigurationApi].hostName",),
+        no_rule={
+            "anonymous-access": "a self-hosted gateway always presents its token",
+            "authentication": "each self-hosted gateway has a token of its own, which expires; its severity is low",
+        },
+    ),
+    Endpoint(
+        "api/*",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=(
+            "properties.hostnameConfigurations[type=Proxy].hostName",
+            "properties.gatewayRegionalUrl",
+            "properties.additionalLocations[].gatewayRegionalUrl",
+        ),
+    ),
+    Endpoint(
+        "portal",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostnameConfigurations[type=DeveloperPortal].hostName",),
+        no_rule={
+            "authentication": "the portal's own keys are those of its users; apim-portal-open-sign-up says who may sign in"
+        },
+    ),
+    Endpoint(
+        "self-hosted/*",
+        "app",
+        ports=NoPort("the gateway runs on machines of the customer, at ports that no setting shows"),
+    ),
     reads=(
         APIS,
         GLOBAL_POLICY,
@@ -585,12 +630,6 @@ def least_required(served: list[Exposure]) -> Lock:
         DIRECT,
         GIT,
     ),
-    ports={
-        "api/*": HTTP_AND_HTTPS,
-        "portal": HTTP_AND_HTTPS,
-        "self-hosted/*": NoPort("the gateway runs on machines of the customer, at ports that no setting shows"),
-        "*": HTTPS,
-    },
 )
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     served = list(apis(service, index))

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Hop, Lock, Reach, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import injection_subnet
 from scanner.reach.sources import source_hop
@@ -42,10 +43,20 @@ def network(gateway: Resource, index: Index) -> Lock:
 
 
 @GATEWAY.endpoints(
-    app=("apis",),
-    hosts={"apis": ((CONNECTIONS, "properties.defaultHostname"), (CONNECTIONS, "properties.hostnames[]"))},
+    Endpoint(
+        "apis",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=(
+            (CONNECTIONS, "properties.defaultHostname"),
+            (CONNECTIONS, "properties.hostnames[]"),
+        ),
+        no_rule={
+            "authentication": "what a call needs is decided by policies of workspaces, which are not read: apim-workspace-gateway-no-sign-in is inconclusive",
+            "network": "an app, as the APIs of the service",
+        },
+    ),
     reads=(CONNECTIONS,),
-    ports={"*": HTTP_AND_HTTPS},
 )
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     """Yield the one endpoint of a gateway: all APIs of the workspaces that its connections name."""

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
 from scanner.model.origins import is_any_website
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     ABSENT,
@@ -228,13 +229,33 @@ def scm_host(site: Resource) -> str:
 
 
 @SITE.endpoints(
-    admin=("scm", "ftp"),
-    app=("app", "function/*", "host-keys", "trigger/*"),
-    reads=(WEB, LOGIN, POLICIES, CONNECTIONS, FUNCTIONS, WORKFLOWS),
-    hosts=dict.fromkeys(
-        ("app", "function/*", "host-keys", "trigger/*"), ("properties.hostNameSslStates[hostType=Standard].name",)
+    Endpoint("scm", "admin", ports=HTTPS, no_rule={"anonymous-access": "the deployment site always asks for a login"}),
+    Endpoint("ftp", "admin", ports=("tcp/21", "tcp/990"), no_rule={"anonymous-access": "FTP always asks for a login"}),
+    Endpoint(
+        "app",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostNameSslStates[hostType=Standard].name",),
+        no_rule={"authentication": "in front of an app stands Easy Auth or nothing"},
     ),
-    ports={"ftp": ("tcp/21", "tcp/990"), "scm": HTTPS, "*": HTTP_AND_HTTPS},
+    Endpoint(
+        "function/*", "app", ports=HTTP_AND_HTTPS, hosts=("properties.hostNameSslStates[hostType=Standard].name",)
+    ),
+    Endpoint(
+        "host-keys",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostNameSslStates[hostType=Standard].name",),
+        no_rule={"anonymous-access": "/admin and /runtime/webhooks ask for a key"},
+    ),
+    Endpoint(
+        "trigger/*",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostNameSslStates[hostType=Standard].name",),
+        no_rule={"anonymous-access": "the address carries a signature"},
+    ),
+    reads=(WEB, LOGIN, POLICIES, CONNECTIONS, FUNCTIONS, WORKFLOWS),
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.dates import seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.firewall import Firewall, firewall
 
@@ -69,12 +70,15 @@ def expired(webhook: Resource, index: Index) -> bool:
     return ends is not None and now is not None and ends <= now
 
 
+NO_RULE = {
+    "anonymous-access": "workers and nodes sign in with a key or a token of Microsoft Entra ID, and the URL of a webhook holds a token"
+}
+
+
 @ACCOUNT.endpoints(
-    data=("agent",),
-    app=("webhook/*",),
-    hosts={"agent": ("properties.RegistrationUrl",)},
+    Endpoint("agent", "data", ports=HTTPS, hosts=("properties.RegistrationUrl",), no_rule=NO_RULE),
+    Endpoint("webhook/*", "app", ports=HTTPS, no_rule=NO_RULE),
     reads=(WEBHOOKS,),
-    ports=HTTPS_ONLY,
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     # automation/how-to/private-link-security: the group ids of private endpoints.

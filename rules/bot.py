@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
@@ -36,7 +37,14 @@ REGIONS = {"westeurope": "europe.", "centralindia": "india."}
 CLIENTS = ("directline", "webchat")
 
 
-@BOT.endpoints(app=("bot",), ports=HTTPS_ONLY)
+@BOT.endpoints(
+    Endpoint(
+        "bot",
+        "app",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "a conversation is opened with a secret or a token made with it"},
+    ),
+)
 def endpoints(bot: Resource, index: Index) -> Iterator[Exposure]:
     what = "The bot's Direct Line"
     enabled = bot.get(ENABLED)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, closed, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
@@ -38,7 +39,18 @@ def reach(cluster: Resource, index: Index) -> Lock | None:
     return Lock(lock.grants, lock.possible_grants, (source_hop(lock), *lock.hops))
 
 
-@CLUSTER.endpoints(data=("cassandra",), reads=(DATA_CENTERS,), ports={"*": ("tcp/9042",)})
+@CLUSTER.endpoints(
+    Endpoint(
+        "cassandra",
+        "data",
+        ports=("tcp/9042",),
+        no_rule={
+            "authentication": "Cassandra knows passwords alone, of its own users or of a directory over LDAP",
+            "network": "nodes have addresses in delegated subnets alone, and no setting gives them others",
+        },
+    ),
+    reads=(DATA_CENTERS,),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     what, lock = "The Cassandra cluster", reach(cluster, index)
     if lock is None:

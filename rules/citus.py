@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Switch, closed, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
@@ -48,7 +49,14 @@ PASSWORDS = Switch(
 )
 
 
-@CLUSTER.endpoints(data=("coordinator", "nodes"), reads=(FIREWALL,), ports={"*": ("tcp/5432", "tcp/6432")})
+NO_RULE = {"anonymous-access": "every PostgreSQL session signs in"}
+
+
+@CLUSTER.endpoints(
+    Endpoint("coordinator", "data", ports=("tcp/5432", "tcp/6432"), no_rule=NO_RULE),
+    Endpoint("nodes", "data", ports=("tcp/5432", "tcp/6432"), no_rule=NO_RULE),
+    reads=(FIREWALL,),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     state = "properties.state"
     made = Exposure(

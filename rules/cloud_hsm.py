@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path
@@ -24,7 +25,17 @@ PASSWORDS_ONLY = (
 )
 
 
-@CLUSTER.endpoints(data=("hsm/*",), ports={"*": ("tcp/443", "tcp/2224", "tcp/2225")})
+@CLUSTER.endpoints(
+    Endpoint(
+        "hsm/*",
+        "data",
+        ports=("tcp/443", "tcp/2224", "tcp/2225"),
+        no_rule={
+            "anonymous-access": "a cluster has users of its own, with passwords or certificates",
+            "authentication": "no setting asks for Microsoft Entra ID; its network rule reports the cell",
+        },
+    ),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     modules = cluster.get(MODULES)
     if not isinstance(modules, list):

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
@@ -34,7 +35,14 @@ KEYS = local_auth(
 
 # The SMTP server (smtp.azurecomm.net) is no endpoint of the resource: all customers share it, no setting closes it, and a
 # login is an application of Microsoft Entra ID (communication-services/quickstarts/email/send-email-smtp/smtp-authentication).
-@SERVICE.endpoints(data=("api",), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint(
+        "api",
+        "data",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "every call carries a key, a token of a user or a token of Microsoft Entra ID"},
+    ),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "api",

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall
@@ -45,7 +46,14 @@ MOVE = (
 
 
 # azure-monitor/logs/logs-ingestion-api-overview, azure-monitor-agent: every call carries a token of Microsoft Entra ID.
-@ENDPOINT.endpoints(data=tuple(HOSTS), ports=HTTPS_ONLY)
+ALWAYS = "every call carries a token of Microsoft Entra ID"
+
+
+@ENDPOINT.endpoints(
+    Endpoint("configuration", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("logs", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("metrics", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def endpoints(endpoint: Resource, index: Index) -> Iterator[Exposure]:
     network = scoped_firewall(endpoint, index, ACL, SCOPED)
     for name, (path, why, title) in HOSTS.items():
@@ -75,7 +83,9 @@ def public(rule: Resource, path: str) -> Lock | None:
 
 
 # azure-monitor/logs/logs-ingestion-api-overview: rules of the kind Direct have endpoints of their own.
-@RULE.endpoints(data=("direct/*",), ports=HTTPS_ONLY)
+@RULE.endpoints(
+    Endpoint("direct/*", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def rule_endpoints(rule: Resource, index: Index) -> Iterator[Exposure]:
     for name, (path, title) in DIRECT.items():
         network = public(rule, path)

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, firewall
 
@@ -25,7 +26,9 @@ HIDDEN_TOKENS = (
 )
 
 
-@WORKSPACE.endpoints(data=("workspace",), ports=HTTPS_ONLY)
+@WORKSPACE.endpoints(
+    Endpoint("workspace", "data", ports=HTTPS, no_rule={"anonymous-access": "every call carries a token"}),
+)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     tokens = possible(Auth.shared, Unread(TOKENS, HIDDEN_TOKENS), Evidence(TOKENS, "not visible", "disabled"))
     yield Exposure(

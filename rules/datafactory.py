@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -50,7 +51,18 @@ def is_self_hosted(runtime: Resource) -> bool:
 
 
 # Authoring and monitoring (adf.azure.com) go through Azure Resource Manager, so they are no endpoint of a factory.
-@FACTORY.endpoints(data=("runtime/*",), reads=(RUNTIMES, CONNECTIONS), ports=HTTPS_ONLY)
+@FACTORY.endpoints(
+    Endpoint(
+        "runtime/*",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "machines register with a key",
+            "authentication": "the keys of a self-hosted runtime cannot be disabled",
+        },
+    ),
+    reads=(RUNTIMES, CONNECTIONS),
+)
 def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
     runtimes = factory.children(RUNTIMES)
     if runtimes.gap is not None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
@@ -20,7 +21,9 @@ ACL = Firewall(
 
 
 # healthcare-apis/deidentification/manage-access-rbac: every call carries a token of Microsoft Entra ID.
-@SERVICE.endpoints(data=("deid",), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint("deid", "data", ports=HTTPS, no_rule="every call carries a token of Microsoft Entra ID"),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "deid",

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
@@ -26,13 +27,20 @@ GATEWAY = "rdweb.wvd.microsoft.com"
 
 
 # virtual-desktop/authentication: users sign in to the service with Microsoft Entra ID before they reach a session host.
-@HOST_POOL.endpoints(data=("desktops",), ports=HTTPS_ONLY)
+ALWAYS = "users sign in with Microsoft Entra ID"
+
+
+@HOST_POOL.endpoints(
+    Endpoint("desktops", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def desktops(pool: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(pool, index, DESKTOPS, groups=("connection",))
     yield Exposure("desktops", "data", reach, IDENTITY, display_name="The desktops of the host pool", address=GATEWAY)
 
 
-@WORKSPACE.endpoints(data=("feed",), ports=HTTPS_ONLY)
+@WORKSPACE.endpoints(
+    Endpoint("feed", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def feed(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "feed",

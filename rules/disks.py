@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -98,12 +99,19 @@ def _export(disk: Resource, index: Index, what: str) -> Iterator[Exposure]:
     yield Exposure("export/url", "data", reach, SIGN_IN.lock(disk), display_name=what, address=HOST)
 
 
-@DISK.endpoints(data=("export/*",), ports=HTTPS_ONLY)
+NO_RULE = {"anonymous-access": "without a signed URL nothing is answered"}
+
+
+@DISK.endpoints(
+    Endpoint("export/*", "data", ports=HTTPS, no_rule=NO_RULE),
+)
 def disk_export(disk: Resource, index: Index) -> Iterator[Exposure]:
     yield from _export(disk, index, "The export of the disk")
 
 
-@SNAPSHOT.endpoints(data=("export/*",), ports=HTTPS_ONLY)
+@SNAPSHOT.endpoints(
+    Endpoint("export/*", "data", ports=HTTPS, no_rule=NO_RULE),
+)
 def snapshot_export(snapshot: Resource, index: Index) -> Iterator[Exposure]:
     yield from _export(snapshot, index, "The export of the snapshot")
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
@@ -23,7 +24,9 @@ ACL = Firewall(
 
 
 # durable-task/scheduler/durable-task-scheduler-identity: managed identities and roles alone; there are no keys.
-@SCHEDULER.endpoints(data=("scheduler",), ports=HTTPS_ONLY)
+@SCHEDULER.endpoints(
+    Endpoint("scheduler", "data", ports=HTTPS, no_rule="every call carries a token of Microsoft Entra ID"),
+)
 def endpoints(scheduler: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "scheduler",

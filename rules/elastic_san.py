@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
@@ -42,7 +43,18 @@ def rules_of(group: Resource, index: Index) -> Lock:
     return Lock(inner.grants, inner.possible_grants, inner.hops[1:])
 
 
-@SAN.endpoints(data=("group/*",), reads=(GROUPS,), ports={"*": ("tcp/3260",)})
+@SAN.endpoints(
+    Endpoint(
+        "group/*",
+        "data",
+        ports=("tcp/3260",),
+        no_rule={
+            "authentication": "no setting of ARM asks for a sign-in over iSCSI",
+            "network": "chosen subnets and private endpoints alone reach it; the rule on anonymous access tells whose",
+        },
+    ),
+    reads=(GROUPS,),
+)
 def endpoints(san: Resource, index: Index) -> Iterator[Exposure]:
     groups = san.children(GROUPS)
     if groups.gap is not None:

@@ -4,11 +4,12 @@ system topics deliver events.
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
@@ -63,7 +64,15 @@ NAMES = {
 }
 
 
-@TOPIC.endpoints(data=("publish",), reads=(PERIMETERS,), ports=HTTPS_ONLY)
+@TOPIC.endpoints(
+    Endpoint(
+        "publish",
+        "data",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "every publisher shows a key, a certificate or a token"},
+    ),
+    reads=(PERIMETERS,),
+)
 def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     what = NAMES[topic.type.lower().rsplit("/", 1)[-1]]
     # Azure Policy 1adadefe excludes topics of this kind: they run in the customer's Kubernetes cluster.
@@ -82,7 +91,18 @@ KEYS_STAY = (
 )
 
 
-@NAMESPACE.endpoints(data=("publish", "mqtt"), ports={"mqtt": ("tcp/8883", "tcp/443"), "*": HTTPS})
+@NAMESPACE.endpoints(
+    Endpoint(
+        "publish",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every publisher shows a key or a token",
+            "authentication": "keys of a namespace cannot be disabled in the pinned version; its network rule reports the cell",
+        },
+    ),
+    Endpoint("mqtt", "data", ports=("tcp/8883", "tcp/443"), no_rule="clients are named, by certificate or token"),
+)
 def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(namespace, index, ACL, groups=("topic",))
     keys = grant(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -37,7 +38,13 @@ MOVE = (
 
 
 @NAMESPACE.endpoints(
-    data=("events",), reads=(RULE_SET, PERIMETERS), ports={"*": ("tcp/5671", "tcp/5672", "tcp/9093", "tcp/443")}
+    Endpoint(
+        "events",
+        "data",
+        ports=("tcp/5671", "tcp/5672", "tcp/9093", "tcp/443"),
+        no_rule={"anonymous-access": "every call carries a signature or a token"},
+    ),
+    reads=(RULE_SET, PERIMETERS),
 )
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(namespace)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
@@ -34,7 +35,9 @@ def reach(share: Resource, index: Index) -> Lock:
     return lock | possible(Reach.internet, not_a_list(SUBNETS), share.evidence(SUBNETS))
 
 
-@SHARE.endpoints(data=("share",), ports={"*": ("tcp/2049",)})
+@SHARE.endpoints(
+    Endpoint("share", "data", ports=("tcp/2049",), no_rule={"authentication": "NFS has no sign-in to ask for"}),
+)
 def endpoints(share: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "share",

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
@@ -30,7 +31,16 @@ TOKENS = GRAFANA.local_auth(
 )
 
 
-@GRAFANA.endpoints(data=("grafana",), ports=HTTPS_ONLY)
+@GRAFANA.endpoints(
+    Endpoint(
+        "grafana",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "a user signs in with Microsoft Entra ID, a program with a token: anonymous access cannot be enabled"
+        },
+    ),
+)
 def endpoints(grafana: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "grafana",

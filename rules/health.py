@@ -6,12 +6,13 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -56,7 +57,17 @@ def network(service: Resource, workspace: Resource, index: Index) -> Lock:
     return replace(own, grants=grants) | private
 
 
-@WORKSPACE.endpoints(data=("fhir/*", "dicom/*"), reads=(FHIR, DICOM), ports=HTTPS_ONLY)
+NO_RULE = {
+    "anonymous-access": "every call carries a token",
+    "authentication": "every call carries a token of Microsoft Entra ID, or of a provider that fhir-other-identity-provider names",
+}
+
+
+@WORKSPACE.endpoints(
+    Endpoint("fhir/*", "data", ports=HTTPS, no_rule=NO_RULE),
+    Endpoint("dicom/*", "data", ports=HTTPS, no_rule=NO_RULE),
+    reads=(FHIR, DICOM),
+)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield from _of(workspace, index, FHIR, "fhir", ("FHIR service", "The FHIR services"))
     yield from _of(workspace, index, DICOM, "dicom", ("DICOM service", "The DICOM services"))

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.dates import date_of, seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -64,13 +65,20 @@ EVERY = {
 }
 
 
-@VAULT.endpoints(data=("vault",), ports=HTTPS_ONLY)
+ALWAYS = "every request requires a Microsoft Entra ID token"
+
+
+@VAULT.endpoints(
+    Endpoint("vault", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     address = host(vault, "properties.vaultUri")
     yield Exposure("vault", "data", firewall(vault, index, VAULT_ACL), TOKEN, display_name="The vault", address=address)
 
 
-@HSM.endpoints(data=("hsm",), ports=HTTPS_ONLY)
+@HSM.endpoints(
+    Endpoint("hsm", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
     address = host(hsm, "properties.hsmUri")
     yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name="The managed HSM", address=address)

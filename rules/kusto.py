@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -69,7 +70,13 @@ def network(cluster: Resource, index: Index) -> Lock:
     return inside | private_endpoints(cluster, index, ACL.endpoints)
 
 
-@CLUSTER.endpoints(data=tuple(NAMES), ports=HTTPS_ONLY)
+ALWAYS = "every call carries a token of Microsoft Entra ID"
+
+
+@CLUSTER.endpoints(
+    Endpoint("query", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("ingest", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     reach = network(cluster, index)
     for name, (title, path) in NAMES.items():

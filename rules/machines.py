@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from scanner.model.bulk_reads import SubscriptionRows
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import (
     ANONYMOUS,
     SHARED,
@@ -21,7 +22,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import OWN_PORTS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.rule import word
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -321,7 +322,12 @@ def not_assessed(missing: Unread) -> Exposure:
 
 
 # An address without any certain grant is one row for all its ports.
-@MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES), ports=OWN_PORTS)
+@MACHINE.endpoints(
+    Endpoint("tcp/*", "admin", may_be_app=True),
+    Endpoint("udp/*", "admin", may_be_app=True),
+    Endpoint("*/*", "admin"),
+    reads=(VIEW, NICS, ADDRESSES),
+)
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     yield from with_names(_endpoints(machine, index), index)
 
@@ -391,7 +397,11 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
     return found
 
 
-@GROUP.endpoints(admin=PORTS, ports=OWN_PORTS)
+@GROUP.endpoints(
+    Endpoint("tcp/*", "admin", may_be_app=True),
+    Endpoint("udp/*", "admin", may_be_app=True),
+    Endpoint("*/*", "admin"),
+)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     if not isinstance(group.get("properties"), dict):
         yield not_assessed(not_returned("properties", "them"))

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, same, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -36,7 +37,15 @@ ACL = Firewall(
 )
 
 
-@REGISTRY.endpoints(data=("registry",), hosts={"registry": ("properties.discoveryUrl",)}, ports=HTTPS_ONLY)
+@REGISTRY.endpoints(
+    Endpoint(
+        "registry",
+        "data",
+        ports=HTTPS,
+        hosts=("properties.discoveryUrl",),
+        no_rule="every call carries a token of Microsoft Entra ID",
+    ),
+)
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "registry",

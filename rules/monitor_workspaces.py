@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
@@ -21,7 +22,9 @@ ACL = Firewall(
 
 
 # azure-monitor/metrics/prometheus-api-promql: every query carries a token of Microsoft Entra ID.
-@WORKSPACE.endpoints(data=("query",), ports=HTTPS_ONLY)
+@WORKSPACE.endpoints(
+    Endpoint("query", "data", ports=HTTPS, no_rule="every query carries a token of Microsoft Entra ID"),
+)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "query",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
@@ -58,7 +59,10 @@ def authentication(server: Resource) -> Lock:
     )
 
 
-@SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY), ports={"*": ("tcp/3306",)})
+@SERVER.endpoints(
+    Endpoint("mysql", "data", ports=("tcp/3306",), no_rule={"anonymous-access": "MySQL always requires a login"}),
+    reads=(FIREWALL, ENTRA_ONLY),
+)
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     exposure = Exposure(
         "mysql",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, possible, replace
 from scanner.model.ids import name_of
 from scanner.model.index import Index
@@ -26,9 +27,13 @@ FORWARDED = Unread("the translation rules of the appliance", "they are in the ap
 
 
 @APPLIANCE.endpoints(
-    admin=("nic/*",),
-    app=("ingress/*",),
-    ports={"*": ("*/*",)},
+    Endpoint("nic/*", "admin", ports=("*/*",), no_rule={"anonymous-access": "whoever manages an appliance signs in"}),
+    Endpoint(
+        "ingress/*",
+        "app",
+        ports=("*/*",),
+        no_rule={"authentication": "credentials are checked by the application behind the appliance"},
+    ),
 )
 def endpoints(appliance: Resource, index: Index) -> Iterator[Exposure]:
     yield from _nics(appliance)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import SHARED, Exposure, Lock, Reach, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, text_at
@@ -40,7 +41,17 @@ def reach(database: Resource, index: Index) -> Lock:
     return lock | possible(Reach.internet, not_a_list(ALLOWED), database.evidence(ALLOWED))
 
 
-@DATABASE.endpoints(data=("database",), ports={"*": ("tcp/1521", "tcp/1522", "tcp/443")})
+@DATABASE.endpoints(
+    Endpoint(
+        "database",
+        "data",
+        ports=("tcp/1521", "tcp/1522", "tcp/443"),
+        no_rule={
+            "anonymous-access": "every session signs in",
+            "authentication": "no setting of Azure refuses passwords of database users",
+        },
+    ),
+)
 def endpoints(database: Resource, index: Index) -> Iterator[Exposure]:
     made = Exposure(
         "database",

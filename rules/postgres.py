@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
@@ -42,7 +43,15 @@ PASSWORDS = Switch(
 )
 
 
-@SERVER.endpoints(data=("postgres",), reads=(FIREWALL,), ports={"*": ("tcp/5432", "tcp/6432")})
+@SERVER.endpoints(
+    Endpoint(
+        "postgres",
+        "data",
+        ports=("tcp/5432", "tcp/6432"),
+        no_rule={"anonymous-access": "PostgreSQL always requires a login"},
+    ),
+    reads=(FIREWALL,),
+)
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     exposure = Exposure(
         "postgres",

@@ -7,12 +7,13 @@ from msgspec import Struct, field
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.dates import seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -92,7 +93,17 @@ ACL = Firewall(
 
 # Agents register with a certificate that the vault issues for ten days (backup/backup-azure-backup-faq). Machines, shares
 # and databases of Azure are backed up by identities.
-@VAULT.endpoints(data=("backup",), ports=HTTPS_ONLY)
+@VAULT.endpoints(
+    Endpoint(
+        "backup",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "machines of Azure are backed up by identities, agents by a certificate that the vault issued",
+            "authentication": "the certificate of an agent is valid for ten days, and no setting of the vault refuses it",
+        },
+    ),
+)
 def endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "backup",

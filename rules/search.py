@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved, unless_running
@@ -40,7 +41,10 @@ KEYS = local_auth(
 MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
 
 
-@SERVICE.endpoints(data=("search",), reads=(PERIMETERS,), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint("search", "data", ports=HTTPS, no_rule={"anonymous-access": "every query requires a key or a token"}),
+    reads=(PERIMETERS,),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(service)
     made = Exposure(

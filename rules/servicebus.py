@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -39,7 +40,15 @@ MOVE = (
 )
 
 
-@NAMESPACE.endpoints(data=("messages",), reads=(RULE_SET, PERIMETERS), ports={"*": ("tcp/5671", "tcp/5672", "tcp/443")})
+@NAMESPACE.endpoints(
+    Endpoint(
+        "messages",
+        "data",
+        ports=("tcp/5671", "tcp/5672", "tcp/443"),
+        no_rule={"anonymous-access": "every call carries a signature or a token"},
+    ),
+    reads=(RULE_SET, PERIMETERS),
+)
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(namespace)
     yield Exposure(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
@@ -66,11 +67,15 @@ def _by_mode(password: Resource, environment: str) -> Lock:
     return possible(Auth.anonymous, not_returned(MODE) if is_absent(mode) else unknown_value(MODE, mode), seen)
 
 
-HOSTS = {"site": ("properties.customDomains[]",)}
+NO_RULE = {
+    "authentication": "a site with a password counts as protected: what it shows is for everyone who was told it"
+}
 
 
 @SITE.endpoints(
-    app=("site", "preview/*"), reads=(CONNECTIONS, PASSWORD, BUILDS), hosts=HOSTS, ports={"*": HTTP_AND_HTTPS}
+    Endpoint("site", "app", ports=HTTP_AND_HTTPS, hosts=("properties.customDomains[]",), no_rule=NO_RULE),
+    Endpoint("preview/*", "app", ports=HTTP_AND_HTTPS, no_rule=NO_RULE),
+    reads=(CONNECTIONS, PASSWORD, BUILDS),
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(site, index, ACL)

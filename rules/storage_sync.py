@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
@@ -27,7 +28,17 @@ SERVERS_ONLY = (
 )
 
 
-@SERVICE.endpoints(data=("sync",), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint(
+        "sync",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "registered servers alone are answered",
+            "authentication": "each registered server has an identity or a certificate of its own",
+        },
+    ),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "sync",

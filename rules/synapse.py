@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_child, check_value
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
@@ -100,8 +101,22 @@ def not_audited(workspace: Resource, index: Index, *, logs: Read) -> Verdict:
 STORAGE, MONITOR = "properties.storageEndpoint", "properties.isAzureMonitorTargetEnabled"
 
 
+NO_RULE = {"anonymous-access": "every call carries a token of Microsoft Entra ID or a SQL login"}
+
+
 @WORKSPACE.endpoints(
-    data=(*SQL, "development"), reads=(FIREWALL, ENTRA_ONLY), ports={"development": HTTPS, "*": ("tcp/1433",)}
+    Endpoint("sql", "data", ports=("tcp/1433",), no_rule=NO_RULE),
+    Endpoint("sql-on-demand", "data", ports=("tcp/1433",), no_rule=NO_RULE),
+    Endpoint(
+        "development",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every call carries a token of Microsoft Entra ID or a SQL login",
+            "authentication": "every call carries a token of Microsoft Entra ID",
+        },
+    ),
+    reads=(FIREWALL, ENTRA_ONLY),
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     sign_in = logins(workspace)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
@@ -73,7 +74,17 @@ def methods(configuration: Resource) -> Lock:
 
 
 # virtual-wan/point-to-site-concepts: clients reach the gateway at addresses of Azure, which ARM does not return.
-@USERS.endpoints(admin=("vpn",), ports={"*": ("tcp/443", "udp/500", "udp/4500")})
+@USERS.endpoints(
+    Endpoint(
+        "vpn",
+        "admin",
+        ports=("tcp/443", "udp/500", "udp/4500"),
+        no_rule={
+            "anonymous-access": "every client signs in with a certificate, RADIUS or Microsoft Entra ID",
+            "network": "it is there for people on the internet",
+        },
+    ),
+)
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     lock = sign_in(gateway, index)
     reach = grant(Reach.internet, Evidence("network", "no setting of the gateway limits it"))
