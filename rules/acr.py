@@ -17,7 +17,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host, in_tier
 
-REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01")
+REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01", product="Container registry")
 CONNECTIONS = "properties.privateEndpointConnections"
 
 

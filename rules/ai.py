@@ -13,7 +13,7 @@ from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
 
-ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01")
+ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01", product="AI services account")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 WITHOUT_DEPLOYMENTS = (
     *("ComputerVision", "ContentSafety", "CustomVision.Prediction", "CustomVision.Training", "Face", "FormRecognizer"),

@@ -35,10 +35,7 @@ from scanner.reach.sources import (
 
 from .common import perhaps_private, private_only, unless_running
 
-CLUSTER = ResourceType(
-    "Microsoft.ContainerService/managedClusters",
-    api="2025-10-01",
-)
+CLUSTER = ResourceType("Microsoft.ContainerService/managedClusters", api="2025-10-01", product="AKS cluster")
 
 POWER = "properties.powerState.code"
 START_FIRST = Remedy(

@@ -29,6 +29,7 @@ SERVICE = ResourceType(
         "properties.customProperties.*",
         "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
     ),
+    product="API Management",
 )
 KEYED = "properties.subscriptionRequired"
 SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"
@@ -93,8 +94,8 @@ def policy(of: ResourceType | Read) -> Read:
     return of.child("policies/policy", one=True, none=NO_POLICY_CODES, reduce=reduced)
 
 
-BACKENDS = SERVICE.child("backends", always=True)
-APIS = SERVICE.child("apis", always=True)
+BACKENDS = SERVICE.child("backends", always=True, product="API back end")
+APIS = SERVICE.child("apis", always=True, product="API")
 GLOBAL_POLICY = policy(SERVICE)
 FRAGMENTS = SERVICE.child("policyFragments", reduce=reduced)
 API_POLICY = policy(APIS)
@@ -110,7 +111,7 @@ PORTAL = SERVICE.child("portalconfigs", when=has_portal)
 PROVIDERS = SERVICE.child("identityProviders", when=has_portal, reduce=kind_of_provider)
 DIRECT = SERVICE.child("tenant/access", one=True, when=is_classic)
 GIT = SERVICE.child("tenant/gitAccess", one=True, when=is_classic)
-SUBSCRIPTIONS = SERVICE.child("subscriptions")
+SUBSCRIPTIONS = SERVICE.child("subscriptions", product="API subscription")
 NAMED_VALUES = SERVICE.child("namedValues")
 
 ACL = Firewall(

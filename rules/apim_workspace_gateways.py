@@ -15,7 +15,7 @@ from scanner.reach.sources import source_hop
 from .apim import undecided
 from .common import in_subnet, perhaps_private, private_only
 
-GATEWAY = ResourceType("Microsoft.ApiManagement/gateways", api="2024-05-01")
+GATEWAY = ResourceType("Microsoft.ApiManagement/gateways", api="2024-05-01", product="Workspace gateway")
 CONNECTIONS = GATEWAY.child("configConnections")
 TYPE, SUBNET = "properties.virtualNetworkType", "properties.backend.subnet.id"
 OPEN = ("None", "External")

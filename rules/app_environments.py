@@ -7,7 +7,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-ENVIRONMENT = ResourceType("Microsoft.Web/hostingEnvironments", api="2025-03-01")
+ENVIRONMENT = ResourceType("Microsoft.Web/hostingEnvironments", api="2025-03-01", product="App Service environment")
 SETTINGS = "properties.clusterSettings"
 
 

@@ -41,7 +41,15 @@ from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
 from .hosting import CONTAINERS, admits_no_one, container_environment, environment_switch, limited, remote_debugging
 
-SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
+SITE = ResourceType(
+    "Microsoft.Web/sites",
+    "Microsoft.Web/sites/slots",
+    api="2025-03-01",
+    product=(
+        "App Service app",
+        "App Service slot",
+    ),
+)
 
 
 def runs(site: Resource) -> str:
@@ -93,7 +101,7 @@ LOGIN = SITE.child(
 POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide, also_after=(WEB, admits_no_one))
 # The app's host serves these two reads, and a stopped app has no host.
-FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site))
+FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site), product="Function")
 WORKFLOWS = SITE.child(
     "workflows",
     each=True,

@@ -23,8 +23,8 @@ from scanner.model.verdict import (
 
 from . import aks
 
-MACHINE = ResourceType("Microsoft.HybridCompute/machines", api="2025-01-13")
-CLUSTER = ResourceType("Microsoft.Kubernetes/connectedClusters", api="2026-05-01")
+MACHINE = ResourceType("Microsoft.HybridCompute/machines", api="2025-01-13", product="Arc machine")
+CLUSTER = ResourceType("Microsoft.Kubernetes/connectedClusters", api="2026-05-01", product="Arc cluster")
 FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
 # One request for each cluster; Resource Graph has them in a table of their own, which a scan does not read.
 FLUX_ROWS = GraphRows("kubernetesconfigurationresources")

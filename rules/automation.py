@@ -15,7 +15,7 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth
 
-ACCOUNT = ResourceType("Microsoft.Automation/automationAccounts", api="2024-10-23")
+ACCOUNT = ResourceType("Microsoft.Automation/automationAccounts", api="2024-10-23", product="Automation account")
 
 
 def only(*names: str) -> Any:

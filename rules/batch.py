@@ -20,7 +20,7 @@ from scanner.reach.known_ports import known
 from .common import by_perimeter, host
 from .port_rules import EVERYWHERE, PortRule, port_lock
 
-ACCOUNT = ResourceType("Microsoft.Batch/batchAccounts", api="2025-06-01")
+ACCOUNT = ResourceType("Microsoft.Batch/batchAccounts", api="2025-06-01", product="Batch account")
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 POOLS = ACCOUNT.child("pools", graph=GraphRows("batchresources"))
 MODES = "properties.allowedAuthenticationModes"

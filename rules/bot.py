@@ -15,7 +15,7 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth, rows
 
-BOT = ResourceType("Microsoft.BotService/botServices", api="2022-09-15")
+BOT = ResourceType("Microsoft.BotService/botServices", api="2022-09-15", product="Azure Bot")
 # Never listChannelWithKeys. Recorded answers of a channel have extension keys: no rule reads them, so no snapshot keeps
 # them.
 CHANNELS = BOT.child("channels")

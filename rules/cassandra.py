@@ -13,7 +13,7 @@ from scanner.reach.sources import source_hop
 
 from .common import in_subnet, when_started
 
-CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15")
+CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15", product="Cassandra cluster")
 DATA_CENTERS = CLUSTER.child("dataCenters")
 METHOD = Switch(
     "properties.authenticationMethod",

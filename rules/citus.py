@@ -15,7 +15,9 @@ from .common import unless_running
 
 # cosmos-db/postgresql/concepts-private-access: a private endpoint leads to one node, usually the coordinator.
 # 2022-11-08, the only stable version, has neither authConfig nor dataEncryption.
-CLUSTER = ResourceType("Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview")
+CLUSTER = ResourceType(
+    "Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview", product="PostgreSQL cluster"
+)
 COORDINATOR = "properties.coordinatorEnablePublicIpAccess"
 NODES = "properties.nodeEnablePublicIpAccess"
 

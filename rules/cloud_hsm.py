@@ -11,7 +11,9 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.firewall import Firewall, firewall
 
-CLUSTER = ResourceType("Microsoft.HardwareSecurityModules/cloudHsmClusters", api="2025-03-31")
+CLUSTER = ResourceType(
+    "Microsoft.HardwareSecurityModules/cloudHsmClusters", api="2025-03-31", product="Cloud HSM cluster"
+)
 SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HardwareSecurityModules 2025-03-31 PublicNetworkAccess: the one known value is "

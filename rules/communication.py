@@ -14,9 +14,9 @@ from .common import host, local_auth
 
 # The first stable version with publicNetworkAccess, eight months old.
 API = "2026-03-18"
-SERVICE = ResourceType("Microsoft.Communication/communicationServices", api=API)
+SERVICE = ResourceType("Microsoft.Communication/communicationServices", api=API, product="Communication Services")
 SMTP_USERS = SERVICE.child("smtpUsernames")
-EMAIL = ResourceType("Microsoft.Communication/emailServices", api=API)
+EMAIL = ResourceType("Microsoft.Communication/emailServices", api=API, product="E-mail service")
 ACL = Firewall(
     empty="open",
     source="bicep-types-az Microsoft.Communication 2026-03-18: the value of publicNetworkAccess is optional. Versions before "

@@ -21,7 +21,7 @@ from .containerapps import ENVIRONMENT
 ROUTES = ENVIRONMENT.child("httpRouteConfigs", api="2026-01-01")
 JAVA = ENVIRONMENT.child("javaComponents", api="2026-01-01")
 JOB = ResourceType("Microsoft.App/jobs", api="2026-01-01")
-SESSION_POOL = ResourceType("Microsoft.App/sessionPools", api="2026-01-01")
+SESSION_POOL = ResourceType("Microsoft.App/sessionPools", api="2026-01-01", product="Session pool")
 BEHIND = "the sign-in of the apps behind it decides: see their own endpoints"
 NO_RULE = "the route has no rule, so it leads to no app"
 FQDN = "properties.fqdn"

@@ -39,14 +39,12 @@ RUNNING = "properties.runningStatus"
 REGISTRIES = "properties.configuration.registries"
 
 # The bodies hold environment variables of containers and keys of log workspaces in plain text.
-APP = ResourceType(
-    "Microsoft.App/containerApps",
-    api="2025-07-01",
-)
+APP = ResourceType("Microsoft.App/containerApps", api="2025-07-01", product="Container app")
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
     names=("properties.appLogsConfiguration.logAnalyticsConfiguration.customerId",),
+    product="Container Apps environment",
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.

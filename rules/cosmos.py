@@ -16,8 +16,8 @@ from scanner.reach.sources import as_possible
 
 from .common import by_perimeter, host, local_auth, unless_running
 
-ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
-CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
+ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15", product="Cosmos DB account")
+CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01", product="Cosmos DB cluster (vCore)")
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"
 

@@ -11,7 +11,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, firewall
 
-WORKSPACE = ResourceType("Microsoft.Databricks/workspaces", api="2026-01-01")
+WORKSPACE = ResourceType("Microsoft.Databricks/workspaces", api="2026-01-01", product="Databricks workspace")
 ACL = Firewall(
     empty="open",
     source="Azure Policy 0e7849de: everything but Disabled is non-compliant; databricks/security/network/classic/private-link: a "

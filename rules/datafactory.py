@@ -20,7 +20,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, firewall
 
-FACTORY = ResourceType("Microsoft.DataFactory/factories", api="2018-06-01")
+FACTORY = ResourceType("Microsoft.DataFactory/factories", api="2018-06-01", product="Data factory")
 RUNTIMES = FACTORY.child("integrationRuntimes")
 CONNECTIONS = FACTORY.child("privateEndPointConnections")
 # What a factory connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.

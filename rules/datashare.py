@@ -6,7 +6,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Verdict, unknown, unknown_value
 
-ACCOUNT = ResourceType("Microsoft.DataShare/accounts", api="2021-08-01")
+ACCOUNT = ResourceType("Microsoft.DataShare/accounts", api="2021-08-01", product="Data Share account")
 SHARES = ACCOUNT.child("shares")
 RECEIVERS = SHARES.child("providerShareSubscriptions")
 STATUS = "properties.shareSubscriptionStatus"

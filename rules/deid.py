@@ -11,7 +11,9 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
 
-SERVICE = ResourceType("Microsoft.HealthDataAIServices/deidServices", api="2024-09-20")
+SERVICE = ResourceType(
+    "Microsoft.HealthDataAIServices/deidServices", api="2024-09-20", product="De-identification service"
+)
 ACL = Firewall(
     empty="open",
     source="Azure Policy c5f34731: an absent switch is non-compliant, as everything but Disabled",

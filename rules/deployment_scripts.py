@@ -6,7 +6,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-SCRIPT = ResourceType("Microsoft.Resources/deploymentScripts", api="2023-08-01")
+SCRIPT = ResourceType("Microsoft.Resources/deploymentScripts", api="2023-08-01", product="Deployment script")
 SUBNETS = "properties.containerSettings.subnetIds"
 
 

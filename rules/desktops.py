@@ -10,8 +10,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-HOST_POOL = ResourceType("Microsoft.DesktopVirtualization/hostPools", api="2025-10-10")
-WORKSPACE = ResourceType("Microsoft.DesktopVirtualization/workspaces", api="2025-10-10")
+HOST_POOL = ResourceType("Microsoft.DesktopVirtualization/hostPools", api="2025-10-10", product="Host pool")
+WORKSPACE = ResourceType("Microsoft.DesktopVirtualization/workspaces", api="2025-10-10", product="Desktop workspace")
 SOURCE = "Azure Policy c25dcf31, 87ac3038: everything but Disabled is non-compliant, an absent value too; virtual-desktop/private-link-overview"
 DESKTOPS = Firewall(
     empty="open",

@@ -6,7 +6,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown_value
 
-POOL = ResourceType("Microsoft.DevOpsInfrastructure/pools", api="2025-09-20")
+POOL = ResourceType("Microsoft.DevOpsInfrastructure/pools", api="2025-09-20", product="DevOps pool")
 KIND = "properties.organizationProfile.kind"
 ORGANIZATIONS = "properties.organizationProfile.organizations"
 

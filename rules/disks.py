@@ -25,15 +25,17 @@ from scanner.reach.private_endpoints import private_endpoints
 
 from .common import find
 
-DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02")
+DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02", product="Managed disk")
 SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
 ACCESSES = "Microsoft.Compute/diskAccesses"
-ACCESS = ResourceType(ACCESSES, api="2025-01-02")
-GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-12-03")
+ACCESS = ResourceType(ACCESSES, api="2025-01-02", product="Disk access")
+GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-12-03", product="Compute gallery")
 IMAGES = GALLERY.child("images", graph=GraphRows(holds=()))
 # azure-mgmt-compute: versions are tracked resources, with the regions that each is published to.
 VERSIONS = IMAGES.child("versions", graph=GraphRows(holds=("properties.publishingProfile.targetRegions",)))
-RESTORE_POINTS = ResourceType("Microsoft.Compute/restorePointCollections", api="2025-11-01")
+RESTORE_POINTS = ResourceType(
+    "Microsoft.Compute/restorePointCollections", api="2025-11-01", product="Restore point collection"
+)
 
 STATE = "properties.diskState"
 POLICY = "properties.networkAccessPolicy"

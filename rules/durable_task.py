@@ -11,7 +11,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
 
-SCHEDULER = ResourceType("Microsoft.DurableTask/schedulers", api="2026-02-01")
+SCHEDULER = ResourceType("Microsoft.DurableTask/schedulers", api="2026-02-01", product="Durable Task scheduler")
 ACL = Firewall(
     empty="open",
     source="durable-task/scheduler/durable-task-scheduler-private-endpoints: apps connect over a public address by default, and "

@@ -12,7 +12,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .file_shares import NO_SIGN_IN
 
-SAN = ResourceType("Microsoft.ElasticSan/elasticSans", api="2025-09-01")
+SAN = ResourceType("Microsoft.ElasticSan/elasticSans", api="2025-09-01", product="Elastic SAN")
 GROUPS = SAN.child(
     "volumegroups", alone="settings decide that only some groups have, and what a row lacks is not taken as absent"
 )

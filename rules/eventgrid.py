@@ -20,11 +20,20 @@ from .common import by_perimeter, host, local_auth, perhaps_off
 API = "2025-02-15"
 TOPICS = ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains")
 PARTNER = "Microsoft.EventGrid/partnerNamespaces"
-TOPIC = ResourceType(*TOPICS, PARTNER, api=API)
+TOPIC = ResourceType(
+    *TOPICS,
+    PARTNER,
+    api=API,
+    product=(
+        "Event Grid topic",
+        "Event Grid domain",
+        "Event Grid partner namespace",
+    ),
+)
 # Namespaces need no rule on TLS: azure-mgmt-eventgrid Namespace.minimum_tls_version_allowed, "Only TLS version 1.2 is supported".
-NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
+NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API, product="Event Grid namespace")
 # System topics have no endpoint: Azure services publish to them.
-SYSTEM_TOPIC = ResourceType("Microsoft.EventGrid/systemTopics", api=API)
+SYSTEM_TOPIC = ResourceType("Microsoft.EventGrid/systemTopics", api=API, product="Event Grid system topic")
 SUBSCRIPTIONS = SYSTEM_TOPIC.child(
     "eventSubscriptions",
     alone="the list of a region has ids of another form, and nothing documents that it has those of each kind of topic",

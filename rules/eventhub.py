@@ -12,7 +12,7 @@ from scanner.reach.firewall import firewall
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
-NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2026-01-01")
+NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2026-01-01", product="Event Hubs namespace")
 # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
 WITHOUT_FIREWALL = ("Basic",)
 

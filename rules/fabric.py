@@ -2,4 +2,4 @@
 
 from scanner.model.resource_type import ResourceType
 
-CAPACITY = ResourceType("Microsoft.Fabric/capacities", api="2023-11-01")
+CAPACITY = ResourceType("Microsoft.Fabric/capacities", api="2023-11-01", product="Fabric capacity")

@@ -12,7 +12,7 @@ from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 # 2026-06-01 is the first stable version, and younger than six months.
-SHARE = ResourceType("Microsoft.FileShares/fileShares", api="2026-06-01")
+SHARE = ResourceType("Microsoft.FileShares/fileShares", api="2026-06-01", product="File share")
 SUBNETS = "properties.publicAccessProperties.allowedSubnets"
 ACL = Firewall(
     empty="open",

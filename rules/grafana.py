@@ -11,7 +11,7 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
 
-GRAFANA = ResourceType("Microsoft.Dashboard/grafana", api="2025-08-01")
+GRAFANA = ResourceType("Microsoft.Dashboard/grafana", api="2025-08-01", product="Grafana workspace")
 # What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = GRAFANA.child(
     "managedPrivateEndpoints",

@@ -32,9 +32,11 @@ from scanner.reach.sources import in_own_tenant
 
 from .common import host
 
-WORKSPACE = ResourceType("Microsoft.HealthcareApis/workspaces", api="2024-03-31")
-FHIR = WORKSPACE.child("fhirservices", graph=GraphRows())
-DICOM = WORKSPACE.child("dicomservices", graph=GraphRows())
+WORKSPACE = ResourceType(
+    "Microsoft.HealthcareApis/workspaces", api="2024-03-31", product="Health Data Services workspace"
+)
+FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(), product="FHIR service")
+DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(), product="DICOM service")
 SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HealthcareApis 2024-03-31 FhirServiceProperties: publicNetworkAccess is optional; "

@@ -37,10 +37,11 @@ HUB = ResourceType(
     "Microsoft.Devices/IotHubs",
     api="2023-06-30",
     keep=("properties.routing.fallbackRoute.isEnabled", "properties.routing.fallbackRoute.endpointNames"),
+    product="IoT hub",
 )
 HUB_CERTIFICATES = HUB.child("certificates")
 # azure-rest-api-specs has 2026-04-01 too, of which no recording and no reference page is known.
-PROVISIONING = ResourceType("Microsoft.Devices/provisioningServices", api="2022-12-12")
+PROVISIONING = ResourceType("Microsoft.Devices/provisioningServices", api="2022-12-12", product="Provisioning service")
 PROVISIONING_CERTIFICATES = PROVISIONING.child("certificates")
 
 HUB_SWITCH = Firewall(

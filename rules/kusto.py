@@ -27,7 +27,7 @@ from scanner.reach.open_ports import subnet_port_lock
 
 from .common import host, unless_running
 
-CLUSTER = ResourceType("Microsoft.Kusto/clusters", api="2025-02-14")
+CLUSTER = ResourceType("Microsoft.Kusto/clusters", api="2025-02-14", product="Data Explorer cluster")
 PRINCIPALS = CLUSTER.child("principalAssignments")
 # What a cluster connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = CLUSTER.child("managedPrivateEndpoints", always=True, keep=("properties.privateLinkResourceId",))

@@ -47,6 +47,7 @@ WORKFLOW = ResourceType(
         f"{POLICIES}.*.type",
         f"{POLICIES}.*.claims[].name",
     ),
+    product="Logic app",
 )
 
 # logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list": of the first a caller has the URL.

@@ -33,7 +33,9 @@ from scanner.reach.sources import grant_from_addresses, in_own_tenant
 from .common import find
 from .connections import without_credentials
 
-WORKSPACE = ResourceType("Microsoft.MachineLearningServices/workspaces", api="2026-05-01")
+WORKSPACE = ResourceType(
+    "Microsoft.MachineLearningServices/workspaces", api="2026-05-01", product="Machine Learning workspace"
+)
 HUB = "properties.hubResourceId"
 PUBLIC = "properties.publicNetworkAccess"
 LEGACY = "properties.allowPublicAccessWhenBehindVnet"

@@ -17,7 +17,7 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-APPLICATION = ResourceType("Microsoft.Solutions/applications", api="2021-07-01")
+APPLICATION = ResourceType("Microsoft.Solutions/applications", api="2021-07-01", product="Managed application")
 MODE = "properties.managementMode"
 RIGHTS = "properties.authorizations"
 JIT = "properties.jitAccessPolicy.jitAccessEnabled"

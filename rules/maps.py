@@ -11,7 +11,7 @@ from scanner.model.verdict import Evidence
 
 from .common import local_auth
 
-ACCOUNT = ResourceType("Microsoft.Maps/accounts", api="2023-06-01")
+ACCOUNT = ResourceType("Microsoft.Maps/accounts", api="2023-06-01", product="Azure Maps account")
 KEYS = local_auth(
     ACCOUNT,
     source="azure-mgmt-maps 2.1.0 MapsAccountProperties: disableLocalAuth is false by default",

@@ -24,7 +24,7 @@ from scanner.reach.private_endpoints import OF_REGISTRY
 
 from .common import host
 
-REGISTRY = ResourceType("Microsoft.MachineLearningServices/registries", api="2026-05-01")
+REGISTRY = ResourceType("Microsoft.MachineLearningServices/registries", api="2026-05-01", product="ML registry")
 REGIONS = "properties.regionDetails"
 STORES = "storageAccountDetails"
 ANONYMOUS = "systemCreatedStorageAccount.allowBlobPublicAccess"

@@ -11,7 +11,7 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
 
-WORKSPACE = ResourceType("Microsoft.Monitor/accounts", api="2025-10-03")
+WORKSPACE = ResourceType("Microsoft.Monitor/accounts", api="2025-10-03", product="Monitor workspace")
 ACL = Firewall(
     empty="open",
     source="azurerm_monitor_workspace: public_network_access_enabled is true by default, and all recorded answers have the property; "

@@ -15,7 +15,7 @@ from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 from .tables.server_parameters import pending_restart
 
-SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
+SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30", product="MySQL server")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(
     "configurations",

@@ -31,10 +31,13 @@ from scanner.reach.sources import cached
 from . import network
 from .edge import CDN_ENDPOINTS
 
-ZONE = ResourceType("Microsoft.Network/dnsZones", api="2018-05-01")
+ZONE = ResourceType("Microsoft.Network/dnsZones", api="2018-05-01", product="DNS zone")
 ALIASES = ZONE.child("CNAME", graph=GraphRows("dnsresources"))
 MANAGER = ResourceType(
-    "Microsoft.Network/trafficManagerProfiles", api="2022-04-01", keep=("properties.dnsConfig.fqdn",)
+    "Microsoft.Network/trafficManagerProfiles",
+    api="2022-04-01",
+    keep=("properties.dnsConfig.fqdn",),
+    product="Traffic Manager profile",
 )
 
 SITES = "Microsoft.Web/sites"

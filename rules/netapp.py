@@ -30,7 +30,7 @@ from scanner.model.verdict import (
 
 from .common import in_subnet
 
-ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01")
+ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01", product="NetApp account")
 POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(holds=()))
 VOLUMES = POOLS.child("volumes", graph=GraphRows())
 SNAPSHOT_POLICIES = ACCOUNT.child("snapshotPolicies")

@@ -40,7 +40,7 @@ from .gateway_tls import main_tls, old_policies, profile_tls
 API = "2025-09-01"
 GROUP = ResourceType("Microsoft.Network/networkSecurityGroups", api=API)
 VNET = ResourceType("Microsoft.Network/virtualNetworks", api=API)
-ADDRESS = ResourceType("Microsoft.Network/publicIPAddresses", api=API)
+ADDRESS = ResourceType("Microsoft.Network/publicIPAddresses", api=API, product="Public IP address")
 BALANCER = ResourceType("Microsoft.Network/loadBalancers", api=API)
 GATEWAY = ResourceType("Microsoft.Network/applicationGateways", api=API)
 WAF = ResourceType("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies", api=API)
@@ -54,8 +54,9 @@ FRONT = ResourceType(
     "Microsoft.Network/frontDoors",
     api="2025-10-01",
     keep=("properties.backendPools[].properties.backends[].privateEndpointStatus",),
+    product="Front Door (classic)",
 )
-PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
+PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01", product="Front Door profile")
 
 
 def gone(resource: Resource, path: str) -> bool:

@@ -12,7 +12,9 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned
 
-APPLIANCE = ResourceType("Microsoft.Network/networkVirtualAppliances", api="2025-09-01")
+APPLIANCE = ResourceType(
+    "Microsoft.Network/networkVirtualAppliances", api="2025-09-01", product="Network virtual appliance"
+)
 NICS = "properties.virtualApplianceNics"
 INGRESS = "properties.internetIngressPublicIps"
 RULES = "properties.inboundSecurityRules"

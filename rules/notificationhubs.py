@@ -17,7 +17,9 @@ from .common import host
 from .messaging import NAMESPACE_KEYS
 
 # pnsCredentials are secrets: no rule reads them, so no snapshot keeps them.
-NAMESPACE = ResourceType("Microsoft.NotificationHubs/namespaces", api="2023-09-01")
+NAMESPACE = ResourceType(
+    "Microsoft.NotificationHubs/namespaces", api="2023-09-01", product="Notification Hubs namespace"
+)
 RULES = NAMESPACE.child("authorizationRules")
 SWITCH = Firewall(
     empty="open",

@@ -14,7 +14,7 @@ from scanner.reach.sources import source_hop
 
 from .common import host, private_only
 
-CLUSTER = ResourceType("Microsoft.RedHatOpenShift/openShiftClusters", api="2025-07-25")
+CLUSTER = ResourceType("Microsoft.RedHatOpenShift/openShiftClusters", api="2025-07-25", product="OpenShift cluster")
 API = "properties.apiserverProfile.visibility"
 INGRESS = "properties.ingressProfiles"
 KUBEADMIN = "whether kubeadmin was removed is not visible, and a private address is all that a cluster can have, so it counts as closed"

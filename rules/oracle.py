@@ -13,8 +13,8 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 
 from .common import host, unless_running
 
-DATABASE = ResourceType("Oracle.Database/autonomousDatabases", api="2025-09-01")
-VM_CLUSTER = ResourceType("Oracle.Database/cloudVmClusters", api="2025-09-01")
+DATABASE = ResourceType("Oracle.Database/autonomousDatabases", api="2025-09-01", product="Oracle database")
+VM_CLUSTER = ResourceType("Oracle.Database/cloudVmClusters", api="2025-09-01", product="Exadata VM cluster")
 SUBNET = "properties.subnetId"
 ALLOWED = "properties.whitelistedIps"
 ACL = Firewall(

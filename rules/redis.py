@@ -15,8 +15,8 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoin
 
 from .common import host, perhaps_off, rules_count
 
-CACHE = ResourceType("Microsoft.Cache/redis", api="2024-11-01")
-CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01")
+CACHE = ResourceType("Microsoft.Cache/redis", api="2024-11-01", product="Redis cache")
+CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01", product="Managed Redis")
 
 
 RULES = CACHE.child("firewallRules", when=lambda cache: rules_count(cache, "properties.subnetId"))

@@ -13,7 +13,7 @@ from .common import host
 from .messaging import NAMESPACE_KEYS, acl, rule_set_of
 
 # Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
-NAMESPACE = ResourceType("Microsoft.Relay/namespaces", api="2026-01-01")
+NAMESPACE = ResourceType("Microsoft.Relay/namespaces", api="2026-01-01", product="Relay namespace")
 RULE_SET = rule_set_of(NAMESPACE, ())
 RULES = NAMESPACE.child("authorizationRules")
 HYBRID = NAMESPACE.child("hybridConnections")

@@ -11,7 +11,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved, unless_running
 
-SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
+SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01", product="AI Search service")
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 # What a service connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 LINKS = SERVICE.child(

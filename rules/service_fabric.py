@@ -29,8 +29,10 @@ from scanner.model.verdict import (
 from .common import host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
 
-CLUSTER = ResourceType("Microsoft.ServiceFabric/clusters", api="2021-06-01")
-MANAGED = ResourceType("Microsoft.ServiceFabric/managedClusters", api="2026-02-01")
+CLUSTER = ResourceType("Microsoft.ServiceFabric/clusters", api="2021-06-01", product="Service Fabric cluster")
+MANAGED = ResourceType(
+    "Microsoft.ServiceFabric/managedClusters", api="2026-02-01", product="Service Fabric cluster (managed)"
+)
 NODE_TYPES = MANAGED.child(
     "nodeTypes", graph=GraphRows("servicefabricresources", holds=("properties.enableNodePublicIP",))
 )

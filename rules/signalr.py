@@ -39,7 +39,15 @@ from scanner.reach.sources import grant_from_addresses, grant_from_tag
 
 from .common import host, in_tier, local_auth, moved, when_started
 
-SERVICE = ResourceType("Microsoft.SignalRService/signalR", "Microsoft.SignalRService/webPubSub", api="2024-03-01")
+SERVICE = ResourceType(
+    "Microsoft.SignalRService/signalR",
+    "Microsoft.SignalRService/webPubSub",
+    api="2024-03-01",
+    product=(
+        "SignalR service",
+        "Web PubSub service",
+    ),
+)
 WITHOUT_PRIVATE_LINK = ("Free_F1",)
 # azure-signalr/howto-enable-geo-replication: replicas are a feature of the Premium tier.
 REPLICAS = SERVICE.child(

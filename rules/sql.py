@@ -32,8 +32,10 @@ from .common import by_perimeter, listed_logins, secured_by_perimeter, unless_ru
 API = "2025-01-01"
 # Azure/azure-rest-api-specs, Servers_List and ManagedInstances_List: $expand, "The child resources to include in the
 # response."
-SERVER = ResourceType("Microsoft.Sql/servers", api=API, expand="administrators/activedirectory")
-INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API, expand="administrators/activedirectory")
+SERVER = ResourceType("Microsoft.Sql/servers", api=API, expand="administrators/activedirectory", product="SQL server")
+INSTANCE = ResourceType(
+    "Microsoft.Sql/managedInstances", api=API, expand="administrators/activedirectory", product="SQL managed instance"
+)
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
@@ -66,6 +68,7 @@ DATABASES = SERVER.child(
         holds=("sku.tier", "location", "properties.requestedBackupStorageRedundancy", "properties.zoneRedundant"),
         includes=("master",),
     ),
+    product="SQL database",
 )
 FAILOVER_GROUPS = SERVER.child("failoverGroups")
 INSTANCE_ONLY = INSTANCE.child("azureADOnlyAuthentications", when=entra_only_not_inline)

@@ -16,7 +16,7 @@ from scanner.reach.sources import source_hop
 
 from .common import host, unless_running
 
-AGENT = ResourceType("Microsoft.App/agents", api="2026-01-01")
+AGENT = ResourceType("Microsoft.App/agents", api="2026-01-01", product="SRE agent")
 MODE = "properties.actionConfiguration.mode"
 ACCESS = "properties.actionConfiguration.accessLevel"
 NO_NETWORK = (

@@ -11,7 +11,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-SITE = ResourceType("Microsoft.Web/staticSites", api="2025-03-01")
+SITE = ResourceType("Microsoft.Web/staticSites", api="2025-03-01", product="Static web app")
 
 
 def has_connections(site: Resource) -> bool:

@@ -110,6 +110,7 @@ CONTAINERS = ACCOUNT.child(
     when=anonymous_possible,
     off=("FeatureNotSupportedForAccount",),
     alone="a perimeter may admit callers where public access is disabled, and its list is read at the same time",
+    product="Blob container",
 )
 FILE_SERVICE = ACCOUNT.child(
     "fileServices/default",
@@ -118,12 +119,15 @@ FILE_SERVICE = ACCOUNT.child(
     off=("FeatureNotSupportedForAccount",),
     alone="nothing of the account says how long its shares are kept, and who may call it from a browser",
 )
-SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
+SHARES = ACCOUNT.child(
+    "fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",), product="File share"
+)
 STANDARD_SHARES = ACCOUNT.child(
     "fileServices/default/shares",
     when=lambda account: has_files(account) and not premium_files(account),
     off=("FeatureNotSupportedForAccount",),
     costly=True,
+    product="File share",
 )
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
 REPLICATIONS = ACCOUNT.child("objectReplicationPolicies", when=has_blobs, costly=True)

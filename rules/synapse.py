@@ -16,7 +16,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 from .common import child_evidence, host, listed_logins
 from .tables.resource_logs import AUDIT, judged
 
-WORKSPACE = ResourceType("Microsoft.Synapse/workspaces", api="2021-06-01")
+WORKSPACE = ResourceType("Microsoft.Synapse/workspaces", api="2021-06-01", product="Synapse workspace")
 ONLY = "properties.azureADOnlyAuthentication"
 
 

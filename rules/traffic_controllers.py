@@ -26,7 +26,9 @@ from scanner.reach.sources import source_hop
 from .waf_effect import GATEWAY_POLICY
 from .waf_links import Published, protected
 
-CONTROLLER = ResourceType("Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01")
+CONTROLLER = ResourceType(
+    "Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01", product="Application Gateway for Containers"
+)
 FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(holds=("properties.fqdn",)))
 POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(holds=("properties.wafPolicy.id",)))
 

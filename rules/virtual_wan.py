@@ -27,10 +27,10 @@ from scanner.reach.sources import source_hop
 from .common import find, rows
 
 API = "2025-09-01"
-WAN = ResourceType("Microsoft.Network/virtualWans", api=API)
-CONFIGURATION = ResourceType("Microsoft.Network/vpnServerConfigurations", api=API)
-USERS = ResourceType("Microsoft.Network/p2svpnGateways", api=API)
-SITES = ResourceType("Microsoft.Network/vpnGateways", api=API)
+WAN = ResourceType("Microsoft.Network/virtualWans", api=API, product="Virtual WAN")
+CONFIGURATION = ResourceType("Microsoft.Network/vpnServerConfigurations", api=API, product="VPN server configuration")
+USERS = ResourceType("Microsoft.Network/p2svpnGateways", api=API, product="VPN of a virtual hub (people)")
+SITES = ResourceType("Microsoft.Network/vpnGateways", api=API, product="VPN of a virtual hub (sites)")
 
 # Point-to-site: gateways for people
 

@@ -48,6 +48,7 @@ class Read:
     `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
     `names`: the paths at which a row names other resources, whose existence, place or settings verdicts look up. Those
     that are outside of what is read are looked up in Resource Graph.
+    `product`: what people call such a resource, where the last segment of its type does not say it.
     """
 
     def __init__(
@@ -77,8 +78,9 @@ class Read:
         also_after: "After | None" = None,
         alone: str = "",
         names: tuple[str, ...] = (),
+        product: str = "",
     ) -> None:
-        self.names = names
+        self.names, self.product = names, product
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
         self.key = f"/{self.path.lower()}"
@@ -173,6 +175,8 @@ class ResourceType:
     `each`: read each resource by GET too, because its row in the list says too little.
     `expand`: the `$expand` of the list, which saves reads below each resource.
     `names`: see `Read`.
+    `product`: what people call such a resource, where the last segment of the type does not say it; of several types
+    one each.
     """
 
     def __init__(
@@ -184,10 +188,12 @@ class ResourceType:
         each: bool = False,
         expand: str = "",
         names: tuple[str, ...] = (),
+        product: str | tuple[str, ...] = (),
     ) -> None:
         self.type = type
         self.names = names
         self.types = (type, *also)
+        self.products = (product,) if isinstance(product, str) else product
         self.api = api
         self.query: dict[str, str] | None = {"$expand": expand} if expand else None
         self.keep = keep
@@ -224,6 +230,11 @@ class ResourceType:
             return function
 
         return register
+
+    def product_names(self) -> dict[str, str]:
+        """Return what people call its types and those below them, by type, where the last segment does not say it."""
+        found = dict(zip(self.types, self.products, strict=False))
+        return found | {type: read.product for read in self.children if read.product for type in read.types}
 
     @property
     def endpoint_names(self) -> tuple[str, ...]:
