@@ -1,13 +1,12 @@
 """The page of services: each ARM type with its endpoints and its rules by category, and what is not evaluated."""
 
-import tomllib
 from collections import Counter, defaultdict
-from pathlib import Path
+from runpy import run_path
 
+from scanner.content import content
 from scanner.model.rule import CATEGORIES
 from scanner.rulebook.loader import RuleSet
 
-NOT_EVALUATED = Path(__file__).parent / "not_evaluated.toml"
 INTRODUCTION = """# Services
 
 What is evaluated of each type: its endpoints, each with both locks, and the number of rules in each category. An
@@ -28,7 +27,8 @@ that it is not evaluated; it never counts as closed.
 """
 UNREAD_SETTINGS = """## Settings that no rule reads
 
-Settings of evaluated types that look as if they decided something. [limits.md](limits.md) says how what is read is
+Settings of evaluated types, and types below them, that look as if they decided something. [limits.md](limits.md)
+says how what is read is
 understood where Azure's documentation is silent.
 """
 
@@ -61,24 +61,18 @@ def services(rules: RuleSet) -> str:
         LEFT,
         "\n".join(["| type | why |", "| --- | --- |", *left]) + "\n",
         UNREAD_SETTINGS,
-        "\n".join(["| type | setting | why |", "| --- | --- | --- |", *_settings()]) + "\n",
+        "\n".join(["| type | setting | why |", "| --- | --- | --- |", *_settings(rules)]) + "\n",
     ]
     return "\n".join(parts)
 
 
-def _settings() -> list[str]:
+def _settings(rules: RuleSet) -> list[str]:
     """Return the rows of settings that no rule reads."""
-    found = sorted(unread_settings().items(), key=lambda row: row[0].lower())
-    return [f"| `{type}` | {name} | {why} |" for type, settings in found for name, why in sorted(settings.items())]
+    kinds = sorted((kind for kind in rules.kinds if kind.unread), key=lambda kind: kind.type.lower())
+    return [f"| `{kind.type}` | {name} | {why} |" for kind in kinds for name, why in sorted(kind.unread.items())]
 
 
 def not_evaluated() -> dict[str, str]:
     """Return why types have no rule, by type."""
-    found: dict[str, str] = tomllib.loads(NOT_EVALUATED.read_text("utf-8"))["types"]
-    return found
-
-
-def unread_settings() -> dict[str, dict[str, str]]:
-    """Return why no rule reads settings, by type and name."""
-    found: dict[str, dict[str, str]] = tomllib.loads(NOT_EVALUATED.read_text("utf-8"))["settings"]
+    found: dict[str, str] = run_path(str(content("rules") / "not_evaluated.py"))["NOT_EVALUATED"]
     return found

@@ -13,7 +13,17 @@ from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
 
-ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01", product="AI services account")
+ACCOUNT = ResourceType(
+    "Microsoft.CognitiveServices/accounts",
+    api="2025-09-01",
+    product="AI services account",
+    unread={
+        "capabilityHosts, managedNetworks": "Stable for less than six months. networkInjections tells where agents run.",
+        "dates on which models retire": "A list of hundreds of models for each account. foundry-deployment-no-upgrade tells which deployments would stop.",
+        "defenderForAISettings": "The Defender plan is evaluated for the subscription.",
+        "dynamicThrottlingEnabled": "A question of cost and quota.",
+    },
+)
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 WITHOUT_DEPLOYMENTS = (
     *("ComputerVision", "ContentSafety", "CustomVision.Prediction", "CustomVision.Training", "Face", "FormRecognizer"),

@@ -15,7 +15,14 @@ from scanner.reach.sources import source_hop
 from .apim import undecided
 from .common import in_subnet, perhaps_private, private_only
 
-GATEWAY = ResourceType("Microsoft.ApiManagement/gateways", api="2024-05-01", product="Workspace gateway")
+GATEWAY = ResourceType(
+    "Microsoft.ApiManagement/gateways",
+    api="2024-05-01",
+    product="Workspace gateway",
+    unread={
+        "configurationApi.hostname": "A host of Microsoft for gateways of the SKU Standard. No setting closes it.",
+    },
+)
 CONNECTIONS = GATEWAY.child("configConnections")
 TYPE, SUBNET = "properties.virtualNetworkType", "properties.backend.subnet.id"
 OPEN = ("None", "External")

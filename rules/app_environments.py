@@ -7,7 +7,15 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-ENVIRONMENT = ResourceType("Microsoft.Web/hostingEnvironments", api="2025-03-01", product="App Service environment")
+ENVIRONMENT = ResourceType(
+    "Microsoft.Web/hostingEnvironments",
+    api="2025-03-01",
+    product="App Service environment",
+    unread={
+        "configurations/networking": "It allows FTP and remote debugging for apps. Each app says whether it uses them.",
+        "multiRoleFrontEnds, cipher suites": "TLS 1.0 and 1.1 are off, so the order of suites is a matter of taste.",
+    },
+)
 SETTINGS = "properties.clusterSettings"
 
 

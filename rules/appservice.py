@@ -49,6 +49,11 @@ SITE = ResourceType(
         "App Service app",
         "App Service slot",
     ),
+    unread={
+        "client certificates that are not asked for": "A rule would fail on nearly all apps. app-client-certificate-optional has those that are asked for and not required.",
+        "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
+        "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
+    },
 )
 
 

@@ -15,7 +15,16 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth
 
-ACCOUNT = ResourceType("Microsoft.Automation/automationAccounts", api="2024-10-23", product="Automation account")
+ACCOUNT = ResourceType(
+    "Microsoft.Automation/automationAccounts",
+    api="2024-10-23",
+    product="Automation account",
+    unread={
+        "connections, credentials": "Run-as accounts were retired on 30 September 2023. A connection names an application, whose roles are role assignments.",
+        "hybridRunbookWorkerGroups": "A list says which machines are workers, not whether one may be.",
+        "runbooks, jobs": "Content. What a runbook may do are the roles of the identity of the account.",
+    },
+)
 
 
 def only(*names: str) -> Any:

@@ -12,7 +12,13 @@ from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.firewall import Firewall, firewall
 
 CLUSTER = ResourceType(
-    "Microsoft.HardwareSecurityModules/cloudHsmClusters", api="2025-03-31", product="Cloud HSM cluster"
+    "Microsoft.HardwareSecurityModules/cloudHsmClusters",
+    api="2025-03-31",
+    product="Cloud HSM cluster",
+    unread={
+        "activationState": "A cluster that is not activated holds no keys.",
+        "backups": "Listed by a POST only.",
+    },
 )
 SWITCH = Firewall(
     empty="open",

@@ -16,7 +16,14 @@ from .common import host, local_auth
 API = "2026-03-18"
 SERVICE = ResourceType("Microsoft.Communication/communicationServices", api=API, product="Communication Services")
 SMTP_USERS = SERVICE.child("smtpUsernames")
-EMAIL = ResourceType("Microsoft.Communication/emailServices", api=API, product="E-mail service")
+EMAIL = ResourceType(
+    "Microsoft.Communication/emailServices",
+    api=API,
+    product="E-mail service",
+    unread={
+        "domains": "No endpoint; its geography is that of the service. Tracking of recipients is a question of privacy.",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="bicep-types-az Microsoft.Communication 2026-03-18: the value of publicNetworkAccess is optional. Versions before "

@@ -11,7 +11,16 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, firewall
 
-WORKSPACE = ResourceType("Microsoft.Databricks/workspaces", api="2026-01-01", product="Databricks workspace")
+WORKSPACE = ResourceType(
+    "Microsoft.Databricks/workspaces",
+    api="2026-01-01",
+    product="Databricks workspace",
+    unread={
+        "IP access lists, tokens, cluster policies": "Inside the workspace, with another API and login.",
+        "requiredNsgRules, enhancedSecurityCompliance": "Rules that Databricks asks for, and an add-on that costs extra.",
+        "virtualNetworkPeerings": "A peering of the managed network opens no endpoint.",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="Azure Policy 0e7849de: everything but Disabled is non-compliant; databricks/security/network/classic/private-link: a "

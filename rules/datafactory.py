@@ -20,7 +20,15 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, firewall
 
-FACTORY = ResourceType("Microsoft.DataFactory/factories", api="2018-06-01", product="Data factory")
+FACTORY = ResourceType(
+    "Microsoft.DataFactory/factories",
+    api="2018-06-01",
+    product="Data factory",
+    unread={
+        "linkedservices, globalParameters": "They hold credentials, masked or not. No rule reads them, so no snapshot keeps them.",
+        "repoConfiguration": "Whether pipelines are in Git is a choice of development.",
+    },
+)
 RUNTIMES = FACTORY.child("integrationRuntimes")
 CONNECTIONS = FACTORY.child("privateEndPointConnections")
 # What a factory connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.

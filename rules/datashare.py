@@ -6,7 +6,14 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Verdict, unknown, unknown_value
 
-ACCOUNT = ResourceType("Microsoft.DataShare/accounts", api="2021-08-01", product="Data Share account")
+ACCOUNT = ResourceType(
+    "Microsoft.DataShare/accounts",
+    api="2021-08-01",
+    product="Data Share account",
+    unread={
+        "shares/invitations": "It gives nothing until it is accepted, and it has e-mail addresses of people.",
+    },
+)
 SHARES = ACCOUNT.child("shares")
 RECEIVERS = SHARES.child("providerShareSubscriptions")
 STATUS = "properties.shareSubscriptionStatus"

@@ -6,7 +6,14 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-SCRIPT = ResourceType("Microsoft.Resources/deploymentScripts", api="2023-08-01", product="Deployment script")
+SCRIPT = ResourceType(
+    "Microsoft.Resources/deploymentScripts",
+    api="2023-08-01",
+    product="Deployment script",
+    unread={
+        "outputs, environment variables": "They may hold secrets. No rule reads them, so no snapshot keeps them.",
+    },
+)
 SUBNETS = "properties.containerSettings.subnetIds"
 
 

@@ -10,7 +10,15 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-HOST_POOL = ResourceType("Microsoft.DesktopVirtualization/hostPools", api="2025-10-10", product="Host pool")
+HOST_POOL = ResourceType(
+    "Microsoft.DesktopVirtualization/hostPools",
+    api="2025-10-10",
+    product="Host pool",
+    unread={
+        "customRdpProperty": "What is redirected by default is decided by the client and the session host.",
+        "session hosts": "They are machines, and evaluated as such.",
+    },
+)
 WORKSPACE = ResourceType("Microsoft.DesktopVirtualization/workspaces", api="2025-10-10", product="Desktop workspace")
 SOURCE = "Azure Policy c25dcf31, 87ac3038: everything but Disabled is non-compliant, an absent value too; virtual-desktop/private-link-overview"
 DESKTOPS = Firewall(

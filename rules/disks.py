@@ -29,12 +29,24 @@ DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02", product="Manage
 SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
 ACCESSES = "Microsoft.Compute/diskAccesses"
 ACCESS = ResourceType(ACCESSES, api="2025-01-02", product="Disk access")
-GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-12-03", product="Compute gallery")
+GALLERY = ResourceType(
+    "Microsoft.Compute/galleries",
+    api="2025-12-03",
+    product="Compute gallery",
+    unread={
+        "sharingProfile.groups": "A list does not return them: the rule says that it may be shared, and its first command shows with whom.",
+    },
+)
 IMAGES = GALLERY.child("images", graph=GraphRows(holds=()))
 # azure-mgmt-compute: versions are tracked resources, with the regions that each is published to.
 VERSIONS = IMAGES.child("versions", graph=GraphRows(holds=("properties.publishingProfile.targetRegions",)))
 RESTORE_POINTS = ResourceType(
-    "Microsoft.Compute/restorePointCollections", api="2025-11-01", product="Restore point collection"
+    "Microsoft.Compute/restorePointCollections",
+    api="2025-11-01",
+    product="Restore point collection",
+    unread={
+        "restorePoints": "One request for each restore point. A running export is a state of a disk or snapshot, which is evaluated.",
+    },
 )
 
 STATE = "properties.diskState"

@@ -11,7 +11,14 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host
 
-SCHEDULER = ResourceType("Microsoft.DurableTask/schedulers", api="2026-02-01", product="Durable Task scheduler")
+SCHEDULER = ResourceType(
+    "Microsoft.DurableTask/schedulers",
+    api="2026-02-01",
+    product="Durable Task scheduler",
+    unread={
+        "taskHubs, retentionPolicies": "Hubs have the locks of their scheduler. Retention is a choice of the application.",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="durable-task/scheduler/durable-task-scheduler-private-endpoints: apps connect over a public address by default, and "

@@ -12,7 +12,14 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .file_shares import NO_SIGN_IN
 
-SAN = ResourceType("Microsoft.ElasticSan/elasticSans", api="2025-09-01", product="Elastic SAN")
+SAN = ResourceType(
+    "Microsoft.ElasticSan/elasticSans",
+    api="2025-09-01",
+    product="Elastic SAN",
+    unread={
+        "volumegroups/volumes": "The locks are those of the group; CHAP secrets are not in ARM.",
+    },
+)
 GROUPS = SAN.child(
     "volumegroups", alone="settings decide that only some groups have, and what a row lacks is not taken as absent"
 )

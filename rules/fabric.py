@@ -2,4 +2,11 @@
 
 from scanner.model.resource_type import ResourceType
 
-CAPACITY = ResourceType("Microsoft.Fabric/capacities", api="2023-11-01", product="Fabric capacity")
+CAPACITY = ResourceType(
+    "Microsoft.Fabric/capacities",
+    api="2023-11-01",
+    product="Fabric capacity",
+    unread={
+        "administration.members": "Who administers a capacity is a question of rights. Networks and sign-in are settings of the Fabric tenant, which are not in ARM.",
+    },
+)

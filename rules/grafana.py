@@ -11,7 +11,15 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
 
-GRAFANA = ResourceType("Microsoft.Dashboard/grafana", api="2025-08-01", product="Grafana workspace")
+GRAFANA = ResourceType(
+    "Microsoft.Dashboard/grafana",
+    api="2025-08-01",
+    product="Grafana workspace",
+    unread={
+        "deterministicOutboundIP": "A choice of the data source, whose firewall can name Grafana where it is enabled.",
+        "viewersCanEdit, editorsCanAdmin, csrfAlwaysCheck": "Off by default, and within the rights of someone who signed in.",
+    },
+)
 # What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = GRAFANA.child(
     "managedPrivateEndpoints",

@@ -20,7 +20,14 @@ from scanner.reach.sources import source_hop
 
 from .common import private_only
 
-CLUSTER = ResourceType("Microsoft.HDInsight/clusters", api="2021-06-01", product="HDInsight cluster")
+CLUSTER = ResourceType(
+    "Microsoft.HDInsight/clusters",
+    api="2021-06-01",
+    product="HDInsight cluster",
+    unread={
+        "gateway settings, configurations": "A POST that returns the password.",
+    },
+)
 APPLICATIONS = CLUSTER.child("applications")
 DIRECTION = "properties.networkProperties.resourceProviderConnection"
 ROLES = "properties.computeProfile.roles"

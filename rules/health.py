@@ -33,7 +33,16 @@ from scanner.reach.sources import in_own_tenant
 from .common import host
 
 WORKSPACE = ResourceType(
-    "Microsoft.HealthcareApis/workspaces", api="2024-03-31", product="Health Data Services workspace"
+    "Microsoft.HealthcareApis/workspaces",
+    api="2024-03-31",
+    product="Health Data Services workspace",
+    unread={
+        "acrConfiguration of FHIR": "Outbound: registries that hold templates.",
+        "audiences of FHIR and DICOM": "For whom a token is made. Who makes it is evaluated (authority).",
+        "exportConfiguration, importConfiguration of FHIR": "The name of a storage account, which does not say whose it is. The identity of the service needs a role there.",
+        "iotconnectors": "No endpoint: it reads from an event hub and writes to a FHIR service, which are evaluated.",
+        "smartProxyEnabled": "Retired on 21 September 2026.",
+    },
 )
 FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(), product="FHIR service")
 DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(), product="DICOM service")

@@ -38,10 +38,25 @@ HUB = ResourceType(
     api="2023-06-30",
     keep=("properties.routing.fallbackRoute.isEnabled", "properties.routing.fallbackRoute.endpointNames"),
     product="IoT hub",
+    unread={
+        "cloudToDevice, retentionTimeInDays": "How long a message waits.",
+        "encryption": "In preview versions alone.",
+        "isVerified of certificates": "Azure ignores a certificate that is not verified.",
+        "rights of authorizationPolicies": "The list returns none, and listkeys is a POST with keys.",
+    },
 )
 HUB_CERTIFICATES = HUB.child("certificates")
 # azure-rest-api-specs has 2026-04-01 too, of which no recording and no reference page is known.
-PROVISIONING = ResourceType("Microsoft.Devices/provisioningServices", api="2022-12-12", product="Provisioning service")
+PROVISIONING = ResourceType(
+    "Microsoft.Devices/provisioningServices",
+    api="2022-12-12",
+    product="Provisioning service",
+    unread={
+        "allocationPolicy": "Which hub a device gets is a choice. Where the hubs are is evaluated.",
+        "encryption": "In preview versions alone.",
+        "enrollments": "Not in ARM, so the device endpoint counts as closed.",
+    },
+)
 PROVISIONING_CERTIFICATES = PROVISIONING.child("certificates")
 
 HUB_SWITCH = Firewall(

@@ -27,7 +27,16 @@ from scanner.reach.open_ports import subnet_port_lock
 
 from .common import host, unless_running
 
-CLUSTER = ResourceType("Microsoft.Kusto/clusters", api="2025-02-14", product="Data Explorer cluster")
+CLUSTER = ResourceType(
+    "Microsoft.Kusto/clusters",
+    api="2025-02-14",
+    product="Data Explorer cluster",
+    unread={
+        "attachedDatabaseConfigurations": "They name the leader of a follower. Who follows is listed by a POST.",
+        "databases": "One list for each cluster. Rights in the whole cluster are evaluated.",
+        "enablePurge": "A purge is asked for by someone who may administer the database.",
+    },
+)
 PRINCIPALS = CLUSTER.child("principalAssignments")
 # What a cluster connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = CLUSTER.child("managedPrivateEndpoints", always=True, keep=("properties.privateLinkResourceId",))

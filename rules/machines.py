@@ -55,6 +55,10 @@ MACHINE = ResourceType(
     VM,
     SET,
     api="2025-11-01",
+    unread={
+        "agents in the machine": "Not in ARM.",
+        "just-in-time access that is absent": "A rule would fail on nearly all machines. Open management ports are evaluated.",
+    },
 )
 
 DISK_SETS = ResourceType("Microsoft.Compute/diskEncryptionSets", api="2025-01-02")

@@ -76,11 +76,25 @@ SETTINGS_API = "2021-05-01-preview"
 """The newest version, with category groups; the last stable one, 2016-09-01, knows a single setting."""
 
 
-WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-07-01")
+WORKSPACE = ResourceType(
+    "Microsoft.OperationalInsights/workspaces",
+    api="2025-07-01",
+    unread={
+        "features.enableLogAccessUsingOnlyResourcePermissions": "Who may read which logs is a question of rights.",
+        "features.immediatePurgeDataOn30Days": "It ends the grace of a day. The retention itself is evaluated.",
+    },
+)
 EXPORTS = WORKSPACE.child("dataExports")
 TABLES = WORKSPACE.child("tables", costly=True)
 """Costly, although it is one request a workspace: the answer has each of several hundred tables with all its columns."""
-COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02", names=("properties.WorkspaceResourceId",))
+COMPONENT = ResourceType(
+    "Microsoft.Insights/components",
+    api="2020-02-02",
+    names=("properties.WorkspaceResourceId",),
+    unread={
+        "ApiKeys": "Retired for queries on 31 March 2026.",
+    },
+)
 WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
 FLOWS = WATCHER.child(
     "flowLogs",

@@ -38,6 +38,9 @@ MANAGER = ResourceType(
     api="2022-04-01",
     keep=("properties.dnsConfig.fqdn",),
     product="Traffic Manager profile",
+    unread={
+        "monitorConfig.protocol": "A probe carries no data.",
+    },
 )
 
 SITES = "Microsoft.Web/sites"

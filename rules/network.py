@@ -43,12 +43,24 @@ VNET = ResourceType("Microsoft.Network/virtualNetworks", api=API)
 ADDRESS = ResourceType("Microsoft.Network/publicIPAddresses", api=API, product="Public IP address")
 BALANCER = ResourceType("Microsoft.Network/loadBalancers", api=API)
 GATEWAY = ResourceType("Microsoft.Network/applicationGateways", api=API)
-WAF = ResourceType("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies", api=API)
+WAF = ResourceType(
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
+    api=API,
+    unread={
+        "rate limits": "The right number depends on the site.",
+    },
+)
 FRONT_WAF = ResourceType("Microsoft.Network/FrontDoorWebApplicationFirewallPolicies", api="2024-02-01")
 FIREWALL = ResourceType("Microsoft.Network/azureFirewalls", api=API)
 POLICY = ResourceType("Microsoft.Network/firewallPolicies", api=API)
 BASTION = ResourceType("Microsoft.Network/bastionHosts", api=API)
-VPN = ResourceType("Microsoft.Network/virtualNetworkGateways", api=API)
+VPN = ResourceType(
+    "Microsoft.Network/virtualNetworkGateways",
+    api=API,
+    unread={
+        "VPN protocols": "SSTP, OpenVPN and IKEv2 are all encrypted. Who signs in decides.",
+    },
+)
 LINK = ResourceType("Microsoft.Network/privateLinkServices", api=API)
 FRONT = ResourceType(
     "Microsoft.Network/frontDoors",
@@ -56,7 +68,15 @@ FRONT = ResourceType(
     keep=("properties.backendPools[].properties.backends[].privateEndpointStatus",),
     product="Front Door (classic)",
 )
-PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01", product="Front Door profile")
+PROFILE = ResourceType(
+    "Microsoft.Cdn/profiles",
+    api="2025-12-01",
+    product="Front Door profile",
+    unread={
+        "customDomains minimumTlsVersion": "Front Door and CDN serve no TLS below 1.2 since 1 March 2025.",
+        "urlSigningKeys": "A feature of retired Verizon tiers.",
+    },
+)
 
 
 def gone(resource: Resource, path: str) -> bool:

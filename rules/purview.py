@@ -11,7 +11,14 @@ from scanner.reach.firewall import Firewall, firewall
 
 from .common import host
 
-ACCOUNT = ResourceType("Microsoft.Purview/accounts", api="2021-12-01", product="Purview account")
+ACCOUNT = ResourceType(
+    "Microsoft.Purview/accounts",
+    api="2021-12-01",
+    product="Purview account",
+    unread={
+        "kafkaConfigurations, listkeys": "Outbound, and a POST with keys. What Purview scans is in its data plane.",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="azure-mgmt-purview Account.publicNetworkAccess: Enabled by default; an account has no address rules. What NotSpecified "

@@ -11,7 +11,14 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved, unless_running
 
-SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01", product="AI Search service")
+SERVICE = ResourceType(
+    "Microsoft.Search/searchServices",
+    api="2025-05-01",
+    product="AI Search service",
+    unread={
+        "CORS, customer-managed keys of indexes": "They are set on each index, in the data plane.",
+    },
+)
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 # What a service connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 LINKS = SERVICE.child(

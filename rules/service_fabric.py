@@ -29,7 +29,14 @@ from scanner.model.verdict import (
 from .common import host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
 
-CLUSTER = ResourceType("Microsoft.ServiceFabric/clusters", api="2021-06-01", product="Service Fabric cluster")
+CLUSTER = ResourceType(
+    "Microsoft.ServiceFabric/clusters",
+    api="2021-06-01",
+    product="Service Fabric cluster",
+    unread={
+        "applications": "Their ports are ports of the scale sets, which are evaluated.",
+    },
+)
 MANAGED = ResourceType(
     "Microsoft.ServiceFabric/managedClusters", api="2026-02-01", product="Service Fabric cluster (managed)"
 )

@@ -12,7 +12,14 @@ from scanner.reach.firewall import firewall
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
-NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2026-01-01", product="Service Bus namespace")
+NAMESPACE = ResourceType(
+    "Microsoft.ServiceBus/namespaces",
+    api="2026-01-01",
+    product="Service Bus namespace",
+    unread={
+        "rights on hybrid connections and relays": "relay-additional-manage-rule has those of the namespace.",
+    },
+)
 # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
 # The documentation of IP rules below it is contradictory (service-bus-ip-filtering, 2020 and 2023), so they do not count.
 WITHOUT_FIREWALL = ("Basic", "Standard")

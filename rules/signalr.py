@@ -47,6 +47,9 @@ SERVICE = ResourceType(
         "SignalR service",
         "Web PubSub service",
     ),
+    unread={
+        "custom domains as hosts": "A list for each service, which no rule needs.",
+    },
 )
 WITHOUT_PRIVATE_LINK = ("Free_F1",)
 # azure-signalr/howto-enable-geo-replication: replicas are a feature of the Premium tier.

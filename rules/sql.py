@@ -32,9 +32,23 @@ from .common import by_perimeter, listed_logins, secured_by_perimeter, unless_ru
 API = "2025-01-01"
 # Azure/azure-rest-api-specs, Servers_List and ManagedInstances_List: $expand, "The child resources to include in the
 # response."
-SERVER = ResourceType("Microsoft.Sql/servers", api=API, expand="administrators/activedirectory", product="SQL server")
+SERVER = ResourceType(
+    "Microsoft.Sql/servers",
+    api=API,
+    expand="administrators/activedirectory",
+    product="SQL server",
+    unread={
+        "ledger of databases": "Whether a table is a ledger is chosen when it is created. A database without one is no fault.",
+    },
+)
 INSTANCE = ResourceType(
-    "Microsoft.Sql/managedInstances", api=API, expand="administrators/activedirectory", product="SQL managed instance"
+    "Microsoft.Sql/managedInstances",
+    api=API,
+    expand="administrators/activedirectory",
+    product="SQL managed instance",
+    unread={
+        "failover groups as hosts": "They are a list for each region, which is not read.",
+    },
 )
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"

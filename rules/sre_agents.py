@@ -16,7 +16,14 @@ from scanner.reach.sources import source_hop
 
 from .common import host, unless_running
 
-AGENT = ResourceType("Microsoft.App/agents", api="2026-01-01", product="SRE agent")
+AGENT = ResourceType(
+    "Microsoft.App/agents",
+    api="2026-01-01",
+    product="SRE agent",
+    unread={
+        "connectors": "Endpoints and keys of tools, in a form of their own for each kind.",
+    },
+)
 MODE = "properties.actionConfiguration.mode"
 ACCESS = "properties.actionConfiguration.accessLevel"
 NO_NETWORK = (

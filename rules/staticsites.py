@@ -11,7 +11,14 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-SITE = ResourceType("Microsoft.Web/staticSites", api="2025-03-01", product="Static web app")
+SITE = ResourceType(
+    "Microsoft.Web/staticSites",
+    api="2025-03-01",
+    product="Static web app",
+    unread={
+        "linkedBackends, userProvidedFunctionApps": "The apps behind are evaluated as apps.",
+    },
+)
 
 
 def has_connections(site: Resource) -> bool:

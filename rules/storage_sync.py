@@ -10,7 +10,14 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-SERVICE = ResourceType("Microsoft.StorageSync/storageSyncServices", api="2025-12-01", product="Storage Sync Service")
+SERVICE = ResourceType(
+    "Microsoft.StorageSync/storageSyncServices",
+    api="2025-12-01",
+    product="Storage Sync Service",
+    unread={
+        "syncGroups": "Outbound: its endpoints name storage accounts, which are evaluated.",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="storage/file-sync/file-sync-networking-endpoints: the public endpoint is enabled or disabled, and has no rules; Azure Policy "

@@ -16,7 +16,16 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 from .common import child_evidence, host, listed_logins
 from .tables.resource_logs import AUDIT, judged
 
-WORKSPACE = ResourceType("Microsoft.Synapse/workspaces", api="2021-06-01", product="Synapse workspace")
+WORKSPACE = ResourceType(
+    "Microsoft.Synapse/workspaces",
+    api="2021-06-01",
+    product="Synapse workspace",
+    unread={
+        "dedicatedSQLminimalTlsSettings": "All endpoints take TLS 1.2 only since 31 March 2025.",
+        "geo-backup, vulnerability assessment, threat detection of pools": "One read for each pool.",
+        "kustoPools": "In preview versions alone.",
+    },
+)
 ONLY = "properties.azureADOnlyAuthentication"
 
 

@@ -27,7 +27,14 @@ from scanner.reach.sources import source_hop
 from .common import find, rows
 
 API = "2025-09-01"
-WAN = ResourceType("Microsoft.Network/virtualWans", api=API, product="Virtual WAN")
+WAN = ResourceType(
+    "Microsoft.Network/virtualWans",
+    api=API,
+    product="Virtual WAN",
+    unread={
+        "allowBranchToBranchTraffic": "A design, and true by default.",
+    },
+)
 CONFIGURATION = ResourceType("Microsoft.Network/vpnServerConfigurations", api=API, product="VPN server configuration")
 USERS = ResourceType("Microsoft.Network/p2svpnGateways", api=API, product="VPN of a virtual hub (people)")
 SITES = ResourceType("Microsoft.Network/vpnGateways", api=API, product="VPN of a virtual hub (sites)")

@@ -1,6 +1,6 @@
 """The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
@@ -177,6 +177,8 @@ class ResourceType:
     `names`: see `Read`.
     `product`: what people call such a resource, where the last segment of the type does not say it; of several types
     one each.
+    `unread`: settings, and types below it, that look as if they decided something and that no rule reads, with the
+    reason.
     """
 
     def __init__(
@@ -189,11 +191,13 @@ class ResourceType:
         expand: str = "",
         names: tuple[str, ...] = (),
         product: str | tuple[str, ...] = (),
+        unread: Mapping[str, str] | None = None,
     ) -> None:
         self.type = type
         self.names = names
         self.types = (type, *also)
         self.products = (product,) if isinstance(product, str) else product
+        self.unread = unread or {}
         self.api = api
         self.query: dict[str, str] | None = {"$expand": expand} if expand else None
         self.keep = keep
