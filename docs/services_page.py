@@ -1,10 +1,13 @@
 """The page of services: each ARM type with its endpoints and its rules by category, and what is not evaluated."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from runpy import run_path
 
 from scanner.content import content
-from scanner.model.rule import CATEGORIES
+from scanner.model.exposure import LOCKS
+from scanner.model.resource_type import Topic
+from scanner.model.rule import CATEGORIES, Rule
 from scanner.rulebook.loader import RuleSet
 
 INTRODUCTION = """# Services
@@ -20,6 +23,15 @@ The pages of four topics have a table of types: [residency](residency.md#by-type
 is none. `a-`, `b-rest` stands for `a-rest` and `b-rest`. *costly*: off unless `--only` names it, because it needs
 requests for each resource. A dash: the question does not arise.
 """
+UNASKED_LOCKS = """## Locks without a rule
+
+Locks of endpoints that no rule can find open, because the service leaves no choice, or because another rule names it.
+"""
+UNASKED = """## Topics without a rule
+
+Each type is asked where its data is (region), whose key encrypts it (key), whether its log is kept (log), and whether a
+lock refuses its deletion (lock). What has no rule on one of these, and why:
+"""
 LEFT = """## Not evaluated
 
 Types that hold data or take calls, or look as if they did, and have no rule. A scan says of a resource of such a type
@@ -27,9 +39,8 @@ that it is not evaluated; it never counts as closed.
 """
 UNREAD_SETTINGS = """## Settings that no rule reads
 
-Settings of evaluated types, and types below them, that look as if they decided something. [limits.md](limits.md)
-says how what is read is
-understood where Azure's documentation is silent.
+Settings of evaluated types, and types below them, that look as if they decided something. [limits.md](limits.md) says
+how what is read is understood where Azure's documentation is silent.
 """
 
 
@@ -52,18 +63,47 @@ def services(rules: RuleSet) -> str:
         rows.append(f"| `{type}` | {names} | {' | '.join(cells)} | {counts[type].total()} |")
     sums = [str(sum(found[each] for found in counts.values())) for each in shown]
     rows.append(f"| {len(counts)} types | | {' | '.join(sums)} | {total} |")
+    unasked = [
+        f"| `{kind.type}` | {topic} | {why} |"
+        for kind in sorted(rules.kinds, key=lambda each: each.type.lower())
+        for topic, why in kind.no_rule.items()
+    ]
+    locks = [
+        f"| `{kind.type}` | `{each.name}` | {lock} | {why} |"
+        for kind in sorted(rules.kinds, key=lambda each: each.type.lower())
+        for each in kind.endpoint_list
+        for lock in LOCKS
+        if (why := each.why_no_rule(lock))
+    ]
     left = [f"| `{type}` | {why} |" for type, why in sorted(not_evaluated().items(), key=lambda row: row[0].lower())]
     parts = [
         INTRODUCTION,
         head,
         "\n".join(rows) + "\n",
         TOPICS,
+        UNASKED_LOCKS,
+        "\n".join(["| type | endpoint | lock | why |", "| --- | --- | --- | --- |", *locks]) + "\n",
+        UNASKED,
+        "\n".join(["| type | topic | why |", "| --- | --- | --- |", *unasked]) + "\n",
         LEFT,
         "\n".join(["| type | why |", "| --- | --- |", *left]) + "\n",
         UNREAD_SETTINGS,
         "\n".join(["| type | setting | why |", "| --- | --- | --- |", *_settings(rules)]) + "\n",
     ]
     return "\n".join(parts)
+
+
+def topics_of(rule: Rule) -> Iterator[Topic]:
+    """Yield the topics that a rule is about."""
+    check = rule.row.check if rule.row else None
+    if rule.category == "residency":
+        yield "region"
+    if rule.category == "encryption" and (rule.keys is not None or (check and check.chooses_key)):
+        yield "key"
+    if rule.category == "logging":
+        yield "log"
+    if check and check.function == "delete_lock":
+        yield "lock"
 
 
 def _settings(rules: RuleSet) -> list[str]:

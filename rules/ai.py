@@ -23,6 +23,7 @@ ACCOUNT = ResourceType(
         "defenderForAISettings": "The Defender plan is evaluated for the subscription.",
         "dynamicThrottlingEnabled": "A question of cost and quota.",
     },
+    no_rule={"lock": "what it computes on is stored elsewhere, where that is evaluated"},
 )
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 WITHOUT_DEPLOYMENTS = (

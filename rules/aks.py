@@ -33,9 +33,14 @@ from scanner.reach.sources import (
     private_range_evidence,
 )
 
-from .common import perhaps_private, private_only, unless_running
+from .common import LOCK_STOPS_SCALING, perhaps_private, private_only, unless_running
 
-CLUSTER = ResourceType("Microsoft.ContainerService/managedClusters", api="2025-10-01", product="AKS cluster")
+CLUSTER = ResourceType(
+    "Microsoft.ContainerService/managedClusters",
+    api="2025-10-01",
+    product="AKS cluster",
+    no_rule={"lock": LOCK_STOPS_SCALING},
+)
 
 POWER = "properties.powerState.code"
 START_FIRST = Remedy(

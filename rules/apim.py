@@ -19,7 +19,7 @@ from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import as_possible, grant_from_addresses
 
 from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
-from .common import host, in_tier, private_only
+from .common import NO_CUSTOMER_KEY, host, in_tier, private_only
 
 # MCP servers and agents are not in the lists of this version: only previews have them (azure-rest-api-specs pull 44170).
 SERVICE = ResourceType(
@@ -30,6 +30,7 @@ SERVICE = ResourceType(
         "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
     ),
     product="API Management",
+    no_rule={"key": NO_CUSTOMER_KEY},
 )
 KEYED = "properties.subscriptionRequired"
 SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"

@@ -13,7 +13,7 @@ from scanner.reach.firewall import injection_subnet
 from scanner.reach.sources import source_hop
 
 from .apim import undecided
-from .common import in_subnet, perhaps_private, private_only
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, in_subnet, perhaps_private, private_only
 
 GATEWAY = ResourceType(
     "Microsoft.ApiManagement/gateways",
@@ -22,6 +22,7 @@ GATEWAY = ResourceType(
     unread={
         "configurationApi.hostname": "A host of Microsoft for gateways of the SKU Standard. No setting closes it.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "calls of workspaces are in the log of the service", "lock": FROM_TEMPLATE},
 )
 CONNECTIONS = GATEWAY.child("configConnections")
 TYPE, SUBNET = "properties.virtualNetworkType", "properties.backend.subnet.id"

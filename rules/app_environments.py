@@ -7,6 +7,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+
 ENVIRONMENT = ResourceType(
     "Microsoft.Web/hostingEnvironments",
     api="2025-03-01",
@@ -15,6 +17,7 @@ ENVIRONMENT = ResourceType(
         "configurations/networking": "It allows FTP and remote debugging for apps. Each app says whether it uses them.",
         "multiRoleFrontEnds, cipher suites": "TLS 1.0 and 1.1 are off, so the order of suites is a matter of taste.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
 SETTINGS = "properties.clusterSettings"
 

@@ -35,7 +35,7 @@ from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules
 from scanner.reach.front_ends import publishers
 from scanner.reach.sources import as_possible
 
-from .common import child_evidence, find, perhaps_private, private_only, unless_running
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, child_evidence, find, perhaps_private, private_only, unless_running
 from .container_environments import environment_lock
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
@@ -54,6 +54,7 @@ SITE = ResourceType(
         "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
         "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 
 

@@ -30,6 +30,11 @@ MACHINE = ResourceType(
     unread={
         "extensions": "One request for each machine. What may be installed is evaluated.",
     },
+    no_rule={
+        "key": "the disks are not in Azure",
+        "log": "the log is inside the cluster or the machine",
+        "lock": "the machine is not in Azure",
+    },
 )
 CLUSTER = ResourceType(
     "Microsoft.Kubernetes/connectedClusters",
@@ -37,6 +42,11 @@ CLUSTER = ResourceType(
     product="Arc cluster",
     unread={
         "privateLinkState": "The path of agents to Azure, outbound.",
+    },
+    no_rule={
+        "key": "the disks are not in Azure",
+        "log": "the log is inside the cluster or the machine",
+        "lock": "the machine is not in Azure",
     },
 )
 FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"

@@ -13,9 +13,11 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host, local_auth, rows
+from .common import FROM_TEMPLATE, host, local_auth, rows
 
-BOT = ResourceType("Microsoft.BotService/botServices", api="2022-09-15", product="Azure Bot")
+BOT = ResourceType(
+    "Microsoft.BotService/botServices", api="2022-09-15", product="Azure Bot", no_rule={"lock": FROM_TEMPLATE}
+)
 # Never listChannelWithKeys. Recorded answers of a channel have extension keys: no rule reads them, so no snapshot keeps
 # them.
 CHANNELS = BOT.child("channels")

@@ -19,6 +19,7 @@ CLUSTER = ResourceType(
         "activationState": "A cluster that is not activated holds no keys.",
         "backups": "Listed by a POST only.",
     },
+    no_rule={"key": "it is itself a store of keys"},
 )
 SWITCH = Firewall(
     empty="open",

@@ -10,11 +10,16 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host, local_auth
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host, local_auth
 
 # The first stable version with publicNetworkAccess, eight months old.
 API = "2026-03-18"
-SERVICE = ResourceType("Microsoft.Communication/communicationServices", api=API, product="Communication Services")
+SERVICE = ResourceType(
+    "Microsoft.Communication/communicationServices",
+    api=API,
+    product="Communication Services",
+    no_rule={"key": NO_CUSTOMER_KEY},
+)
 SMTP_USERS = SERVICE.child("smtpUsernames")
 EMAIL = ResourceType(
     "Microsoft.Communication/emailServices",
@@ -23,6 +28,7 @@ EMAIL = ResourceType(
     unread={
         "domains": "No endpoint; its geography is that of the service. Tracking of recipients is a question of privacy.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
 ACL = Firewall(
     empty="open",

@@ -13,15 +13,24 @@ from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import source_hop
 
-from .common import host
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host
 from .container_environments import lock_in
 from .containerapps import ENVIRONMENT
 
 # azure-mgmt-appcontainers 5.1.0, 2026-01-01: the stable version that has both reads.
 ROUTES = ENVIRONMENT.child("httpRouteConfigs", api="2026-01-01")
 JAVA = ENVIRONMENT.child("javaComponents", api="2026-01-01")
-JOB = ResourceType("Microsoft.App/jobs", api="2026-01-01")
-SESSION_POOL = ResourceType("Microsoft.App/sessionPools", api="2026-01-01", product="Session pool")
+JOB = ResourceType(
+    "Microsoft.App/jobs",
+    api="2026-01-01",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
+)
+SESSION_POOL = ResourceType(
+    "Microsoft.App/sessionPools",
+    api="2026-01-01",
+    product="Session pool",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 BEHIND = "the sign-in of the apps behind it decides: see their own endpoints"
 NO_RULE = "the route has no rule, so it leads to no app"
 FQDN = "properties.fqdn"

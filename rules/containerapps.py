@@ -29,7 +29,7 @@ from scanner.model.verdict import (
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.sources import as_possible
 
-from .common import unless_running
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, unless_running
 from .container_environments import environment_lock, named_environment, without_environment
 from .easy_auth import NO_LOGIN, easy_auth
 
@@ -39,12 +39,18 @@ RUNNING = "properties.runningStatus"
 REGISTRIES = "properties.configuration.registries"
 
 # The bodies hold environment variables of containers and keys of log workspaces in plain text.
-APP = ResourceType("Microsoft.App/containerApps", api="2025-07-01", product="Container app")
+APP = ResourceType(
+    "Microsoft.App/containerApps",
+    api="2025-07-01",
+    product="Container app",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
+)
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
     names=("properties.appLogsConfiguration.logAnalyticsConfiguration.customerId",),
     product="Container Apps environment",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.

@@ -15,11 +15,19 @@ from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
 from scanner.reach.sources import source_hop
 
-from .common import host
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST, host
 from .telemetry import SCOPED, WRITE_ONLY
 
-ENDPOINT = ResourceType("Microsoft.Insights/dataCollectionEndpoints", api="2024-03-11")
-RULE = ResourceType("Microsoft.Insights/dataCollectionRules", api="2024-03-11")
+ENDPOINT = ResourceType(
+    "Microsoft.Insights/dataCollectionEndpoints",
+    api="2024-03-11",
+    no_rule={"key": NO_DATA_AT_REST, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
+RULE = ResourceType(
+    "Microsoft.Insights/dataCollectionRules",
+    api="2024-03-11",
+    no_rule={"key": NO_DATA_AT_REST, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 CONFIGURATION_ONLY = "a caller reads which logs its own machine is to send, and no logs, so low at most"
 HOSTS = {
     "configuration": ("properties.configurationAccess.endpoint", CONFIGURATION_ONLY, "The configuration of agents"),

@@ -9,10 +9,17 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CALLER_LOG, NO_CUSTOMER_KEY, host
 
 SERVICE = ResourceType(
-    "Microsoft.HealthDataAIServices/deidServices", api="2024-09-20", product="De-identification service"
+    "Microsoft.HealthDataAIServices/deidServices",
+    api="2024-09-20",
+    product="De-identification service",
+    no_rule={
+        "key": NO_CUSTOMER_KEY,
+        "log": NO_CALLER_LOG,
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
+    },
 )
 ACL = Firewall(
     empty="open",

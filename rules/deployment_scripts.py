@@ -6,6 +6,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+
 SCRIPT = ResourceType(
     "Microsoft.Resources/deploymentScripts",
     api="2023-08-01",
@@ -13,6 +15,7 @@ SCRIPT = ResourceType(
     unread={
         "outputs, environment variables": "They may hold secrets. No rule reads them, so no snapshot keeps them.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
 SUBNETS = "properties.containerSettings.subnetIds"
 

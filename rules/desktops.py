@@ -10,6 +10,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_DATA_AT_REST
+
 HOST_POOL = ResourceType(
     "Microsoft.DesktopVirtualization/hostPools",
     api="2025-10-10",
@@ -18,8 +20,19 @@ HOST_POOL = ResourceType(
         "customRdpProperty": "What is redirected by default is decided by the client and the session host.",
         "session hosts": "They are machines, and evaluated as such.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
-WORKSPACE = ResourceType("Microsoft.DesktopVirtualization/workspaces", api="2025-10-10", product="Desktop workspace")
+WORKSPACE = ResourceType(
+    "Microsoft.DesktopVirtualization/workspaces",
+    api="2025-10-10",
+    product="Desktop workspace",
+    no_rule={
+        "region": "it is a list of applications; the host pools behind it are evaluated",
+        "key": NO_DATA_AT_REST,
+        "log": "users are in the log of the host pool",
+        "lock": FROM_TEMPLATE,
+    },
+)
 SOURCE = "Azure Policy c25dcf31, 87ac3038: everything but Disabled is non-compliant, an absent value too; virtual-desktop/private-link-overview"
 DESKTOPS = Firewall(
     empty="open",

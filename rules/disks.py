@@ -23,18 +23,42 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import private_endpoints
 
-from .common import find
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST, find
 
-DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02", product="Managed disk")
-SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
+DISK = ResourceType(
+    "Microsoft.Compute/disks",
+    api="2025-01-02",
+    product="Managed disk",
+    no_rule={"log": NO_CALLER_LOG, "lock": "a backup vault protects it, or it is a copy itself"},
+)
+SNAPSHOT = ResourceType(
+    "Microsoft.Compute/snapshots",
+    api="2025-01-02",
+    no_rule={"log": NO_CALLER_LOG, "lock": "a backup vault protects it, or it is a copy itself"},
+)
 ACCESSES = "Microsoft.Compute/diskAccesses"
-ACCESS = ResourceType(ACCESSES, api="2025-01-02", product="Disk access")
+ACCESS = ResourceType(
+    ACCESSES,
+    api="2025-01-02",
+    product="Disk access",
+    no_rule={
+        "region": "it is a way to disks, whose region is evaluated",
+        "key": NO_DATA_AT_REST,
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
+    },
+)
 GALLERY = ResourceType(
     "Microsoft.Compute/galleries",
     api="2025-12-03",
     product="Compute gallery",
     unread={
         "sharingProfile.groups": "A list does not return them: the rule says that it may be shared, and its first command shows with whom.",
+    },
+    no_rule={
+        "key": "its images and restore points are encrypted as the disks that they are made from, which are evaluated",
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
     },
 )
 IMAGES = GALLERY.child("images", graph=GraphRows(holds=()))
@@ -46,6 +70,11 @@ RESTORE_POINTS = ResourceType(
     product="Restore point collection",
     unread={
         "restorePoints": "One request for each restore point. A running export is a state of a disk or snapshot, which is evaluated.",
+    },
+    no_rule={
+        "key": "its images and restore points are encrypted as the disks that they are made from, which are evaluated",
+        "log": NO_CALLER_LOG,
+        "lock": "a backup vault protects it, or it is a copy itself",
     },
 )
 

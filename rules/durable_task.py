@@ -9,7 +9,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY, host
 
 SCHEDULER = ResourceType(
     "Microsoft.DurableTask/schedulers",
@@ -18,6 +18,7 @@ SCHEDULER = ResourceType(
     unread={
         "taskHubs, retentionPolicies": "Hubs have the locks of their scheduler. Retention is a choice of the application.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY},
 )
 ACL = Firewall(
     empty="open",

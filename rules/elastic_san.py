@@ -10,6 +10,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
+from .common import NO_LOG_CATEGORY
 from .file_shares import NO_SIGN_IN
 
 SAN = ResourceType(
@@ -19,6 +20,7 @@ SAN = ResourceType(
     unread={
         "volumegroups/volumes": "The locks are those of the group; CHAP secrets are not in ARM.",
     },
+    no_rule={"log": NO_LOG_CATEGORY},
 )
 GROUPS = SAN.child(
     "volumegroups", alone="settings decide that only some groups have, and what a row lacks is not taken as absent"

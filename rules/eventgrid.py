@@ -15,7 +15,7 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
-from .common import by_perimeter, host, local_auth, perhaps_off
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, by_perimeter, host, local_auth, perhaps_off
 
 API = "2025-02-15"
 TOPICS = ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains")
@@ -29,11 +29,26 @@ TOPIC = ResourceType(
         "Event Grid domain",
         "Event Grid partner namespace",
     ),
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 # Namespaces need no rule on TLS: azure-mgmt-eventgrid Namespace.minimum_tls_version_allowed, "Only TLS version 1.2 is supported".
-NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API, product="Event Grid namespace")
+NAMESPACE = ResourceType(
+    "Microsoft.EventGrid/namespaces",
+    api=API,
+    product="Event Grid namespace",
+    no_rule={
+        "key": NO_CUSTOMER_KEY,
+        "log": "categories are those of a protocol, and none is an audit trail",
+        "lock": FROM_TEMPLATE,
+    },
+)
 # System topics have no endpoint: Azure services publish to them.
-SYSTEM_TOPIC = ResourceType("Microsoft.EventGrid/systemTopics", api=API, product="Event Grid system topic")
+SYSTEM_TOPIC = ResourceType(
+    "Microsoft.EventGrid/systemTopics",
+    api=API,
+    product="Event Grid system topic",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "deliveries that fail are its only log", "lock": FROM_TEMPLATE},
+)
 SUBSCRIPTIONS = SYSTEM_TOPIC.child(
     "eventSubscriptions",
     alone="the list of a region has ids of another form, and nothing documents that it has those of each kind of topic",

@@ -2,6 +2,8 @@
 
 from scanner.model.resource_type import ResourceType
 
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+
 CAPACITY = ResourceType(
     "Microsoft.Fabric/capacities",
     api="2023-11-01",
@@ -9,4 +11,5 @@ CAPACITY = ResourceType(
     unread={
         "administration.members": "Who administers a capacity is a question of rights. Networks and sign-in are settings of the Fabric tenant, which are not in ARM.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY, "lock": FROM_TEMPLATE},
 )

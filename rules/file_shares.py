@@ -11,8 +11,15 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
+from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+
 # 2026-06-01 is the first stable version, and younger than six months.
-SHARE = ResourceType("Microsoft.FileShares/fileShares", api="2026-06-01", product="File share")
+SHARE = ResourceType(
+    "Microsoft.FileShares/fileShares",
+    api="2026-06-01",
+    product="File share",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY},
+)
 SUBNETS = "properties.publicAccessProperties.allowedSubnets"
 ACL = Firewall(
     empty="open",

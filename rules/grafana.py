@@ -9,7 +9,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 
 GRAFANA = ResourceType(
     "Microsoft.Dashboard/grafana",
@@ -19,6 +19,7 @@ GRAFANA = ResourceType(
         "deterministicOutboundIP": "A choice of the data source, whose firewall can name Grafana where it is enabled.",
         "viewersCanEdit, editorsCanAdmin, csrfAlwaysCheck": "Off by default, and within the rights of someone who signed in.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY},
 )
 # What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = GRAFANA.child(

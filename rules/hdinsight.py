@@ -27,6 +27,10 @@ CLUSTER = ResourceType(
     unread={
         "gateway settings, configurations": "A POST that returns the password.",
     },
+    no_rule={
+        "log": "an agent sends the logs of a cluster",
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
+    },
 )
 APPLICATIONS = CLUSTER.child("applications")
 DIRECTION = "properties.networkProperties.resourceProviderConnection"

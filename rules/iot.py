@@ -44,6 +44,7 @@ HUB = ResourceType(
         "isVerified of certificates": "Azure ignores a certificate that is not verified.",
         "rights of authorizationPolicies": "The list returns none, and listkeys is a POST with keys.",
     },
+    no_rule={"key": "customer-managed keys are in preview versions only"},
 )
 HUB_CERTIFICATES = HUB.child("certificates")
 # azure-rest-api-specs has 2026-04-01 too, of which no recording and no reference page is known.
@@ -56,6 +57,7 @@ PROVISIONING = ResourceType(
         "encryption": "In preview versions alone.",
         "enrollments": "Not in ARM, so the device endpoint counts as closed.",
     },
+    no_rule={"key": "customer-managed keys are in preview versions only"},
 )
 PROVISIONING_CERTIFICATES = PROVISIONING.child("certificates")
 

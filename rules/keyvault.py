@@ -28,14 +28,21 @@ from scanner.reach.firewall import firewall
 
 from .common import host, network_acls
 
-VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01", product="Key vault")
+VAULT = ResourceType(
+    "Microsoft.KeyVault/vaults", api="2026-02-01", product="Key vault", no_rule={"key": "it is itself a store of keys"}
+)
 # Each key is read by itself too: the list has neither the version nor the rotation policy (Azure/azure-rest-api-specs,
 # example listKeys of Microsoft.KeyVault).
 KEYS = VAULT.child(
     "keys", each=True, alone="a vault has the only list of its keys, and that list has no rotation policy"
 )
 SECRETS = VAULT.child("secrets", costly=True)
-HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01", product="Managed HSM")
+HSM = ResourceType(
+    "Microsoft.KeyVault/managedHSMs",
+    api="2026-02-01",
+    product="Managed HSM",
+    no_rule={"key": "it is itself a store of keys"},
+)
 HSM_KEYS = HSM.child("keys", each=True, alone=KEYS.alone)
 # Of keys with an older version in use alone. Rows of this list have attributes (Azure/azure-rest-api-specs, example
 # listKeyVersions).

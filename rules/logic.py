@@ -24,7 +24,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import host, when_started
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host, when_started
 
 TRIGGERS = "properties.definition.triggers"
 CONTROL = "properties.accessControl"
@@ -48,6 +48,7 @@ WORKFLOW = ResourceType(
         f"{POLICIES}.*.claims[].name",
     ),
     product="Logic app",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 
 # logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list": of the first a caller has the URL.

@@ -45,7 +45,7 @@ from scanner.reach.topology import Topology, topology
 if TYPE_CHECKING:
     from scanner.model.exposure import Chain
 
-from .common import rows, when_started
+from .common import FROM_TEMPLATE, LOCK_STOPS_SCALING, NO_CALLER_LOG, rows, when_started
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -59,10 +59,21 @@ MACHINE = ResourceType(
         "agents in the machine": "Not in ARM.",
         "just-in-time access that is absent": "A rule would fail on nearly all machines. Open management ports are evaluated.",
     },
+    no_rule={"log": "agents and data collection rules send its logs, which are not read", "lock": LOCK_STOPS_SCALING},
 )
 
-DISK_SETS = ResourceType("Microsoft.Compute/diskEncryptionSets", api="2025-01-02")
-IMAGE = ResourceType("Microsoft.Compute/images", api="2025-11-01")
+DISK_SETS = ResourceType(
+    "Microsoft.Compute/diskEncryptionSets",
+    api="2025-01-02",
+    no_rule={
+        "region": "it names a key; the disks that use it are evaluated, and where its vault is",
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
+    },
+)
+IMAGE = ResourceType(
+    "Microsoft.Compute/images", api="2025-11-01", no_rule={"log": NO_CALLER_LOG, "lock": FROM_TEMPLATE}
+)
 
 
 def is_vm(machine: Resource) -> bool:
@@ -383,6 +394,7 @@ PORTS = ("tcp/*", "udp/*", "*/*")
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
     api="2023-05-01",
+    no_rule={"log": "agents and data collection rules send its logs, which are not read", "lock": FROM_TEMPLATE},
 )
 AT_REST = ("Stopped", "Succeeded", "Failed")
 ADDRESS = "properties.ipAddress"

@@ -9,7 +9,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence
 
-from .common import local_auth
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, local_auth
 
 ACCOUNT = ResourceType(
     "Microsoft.Maps/accounts",
@@ -18,6 +18,7 @@ ACCOUNT = ResourceType(
     unread={
         "CORS": "What an absent list means is documented nowhere, and no recorded account has one.",
     },
+    no_rule={"log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
 KEYS = local_auth(
     ACCOUNT,

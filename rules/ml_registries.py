@@ -22,9 +22,14 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import OF_REGISTRY
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 
-REGISTRY = ResourceType("Microsoft.MachineLearningServices/registries", api="2026-05-01", product="ML registry")
+REGISTRY = ResourceType(
+    "Microsoft.MachineLearningServices/registries",
+    api="2026-05-01",
+    product="ML registry",
+    no_rule={"key": NO_CUSTOMER_KEY},
+)
 REGIONS = "properties.regionDetails"
 STORES = "storageAccountDetails"
 ANONYMOUS = "systemCreatedStorageAccount.allowBlobPublicAccess"

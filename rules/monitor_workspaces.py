@@ -9,9 +9,14 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CALLER_LOG, NO_CUSTOMER_KEY, host
 
-WORKSPACE = ResourceType("Microsoft.Monitor/accounts", api="2025-10-03", product="Monitor workspace")
+WORKSPACE = ResourceType(
+    "Microsoft.Monitor/accounts",
+    api="2025-10-03",
+    product="Monitor workspace",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG},
+)
 ACL = Firewall(
     empty="open",
     source="azurerm_monitor_workspace: public_network_access_enabled is true by default, and all recorded answers have the property; "

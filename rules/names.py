@@ -29,9 +29,15 @@ from scanner.model.verdict import (
 from scanner.reach.sources import cached
 
 from . import network
+from .common import FROM_TEMPLATE, METRICS_ONLY, NO_DATA_AT_REST
 from .edge import CDN_ENDPOINTS
 
-ZONE = ResourceType("Microsoft.Network/dnsZones", api="2018-05-01", product="DNS zone")
+ZONE = ResourceType(
+    "Microsoft.Network/dnsZones",
+    api="2018-05-01",
+    product="DNS zone",
+    no_rule={"region": "names are global, and hold no customer data", "key": NO_DATA_AT_REST, "log": METRICS_ONLY},
+)
 ALIASES = ZONE.child("CNAME", graph=GraphRows("dnsresources"))
 MANAGER = ResourceType(
     "Microsoft.Network/trafficManagerProfiles",
@@ -40,6 +46,12 @@ MANAGER = ResourceType(
     product="Traffic Manager profile",
     unread={
         "monitorConfig.protocol": "A probe carries no data.",
+    },
+    no_rule={
+        "region": "names are global, and hold no customer data",
+        "key": NO_DATA_AT_REST,
+        "log": METRICS_ONLY,
+        "lock": FROM_TEMPLATE,
     },
 )
 

@@ -28,9 +28,11 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import in_subnet
+from .common import NO_LOG_CATEGORY, in_subnet
 
-ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01", product="NetApp account")
+ACCOUNT = ResourceType(
+    "Microsoft.NetApp/netAppAccounts", api="2025-12-01", product="NetApp account", no_rule={"log": NO_LOG_CATEGORY}
+)
 POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(holds=()))
 VOLUMES = POOLS.child("volumes", graph=GraphRows())
 SNAPSHOT_POLICIES = ACCOUNT.child("snapshotPolicies")

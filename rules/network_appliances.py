@@ -12,8 +12,13 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned
 
+from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
+
 APPLIANCE = ResourceType(
-    "Microsoft.Network/networkVirtualAppliances", api="2025-09-01", product="Network virtual appliance"
+    "Microsoft.Network/networkVirtualAppliances",
+    api="2025-09-01",
+    product="Network virtual appliance",
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
 )
 NICS = "properties.virtualApplianceNics"
 INGRESS = "properties.internetIngressPublicIps"

@@ -13,12 +13,15 @@ from scanner.model.verdict import Unread, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 from .messaging import NAMESPACE_KEYS
 
 # pnsCredentials are secrets: no rule reads them, so no snapshot keeps them.
 NAMESPACE = ResourceType(
-    "Microsoft.NotificationHubs/namespaces", api="2023-09-01", product="Notification Hubs namespace"
+    "Microsoft.NotificationHubs/namespaces",
+    api="2023-09-01",
+    product="Notification Hubs namespace",
+    no_rule={"key": NO_CUSTOMER_KEY},
 )
 RULES = NAMESPACE.child("authorizationRules")
 SWITCH = Firewall(

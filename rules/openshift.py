@@ -12,9 +12,14 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.sources import source_hop
 
-from .common import host, private_only
+from .common import LOCK_STOPS_SCALING, host, private_only
 
-CLUSTER = ResourceType("Microsoft.RedHatOpenShift/openShiftClusters", api="2025-07-25", product="OpenShift cluster")
+CLUSTER = ResourceType(
+    "Microsoft.RedHatOpenShift/openShiftClusters",
+    api="2025-07-25",
+    product="OpenShift cluster",
+    no_rule={"log": "the log is inside the cluster or the machine", "lock": LOCK_STOPS_SCALING},
+)
 API = "properties.apiserverProfile.visibility"
 INGRESS = "properties.ingressProfiles"
 KUBEADMIN = "whether kubeadmin was removed is not visible, and a private address is all that a cluster can have, so it counts as closed"

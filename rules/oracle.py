@@ -13,8 +13,18 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 
 from .common import host, unless_running
 
-DATABASE = ResourceType("Oracle.Database/autonomousDatabases", api="2025-09-01", product="Oracle database")
-VM_CLUSTER = ResourceType("Oracle.Database/cloudVmClusters", api="2025-09-01", product="Exadata VM cluster")
+DATABASE = ResourceType(
+    "Oracle.Database/autonomousDatabases",
+    api="2025-09-01",
+    product="Oracle database",
+    no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
+)
+VM_CLUSTER = ResourceType(
+    "Oracle.Database/cloudVmClusters",
+    api="2025-09-01",
+    product="Exadata VM cluster",
+    no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
+)
 SUBNET = "properties.subnetId"
 ALLOWED = "properties.whitelistedIps"
 ACL = Firewall(

@@ -9,7 +9,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 
 ACCOUNT = ResourceType(
     "Microsoft.Purview/accounts",
@@ -18,6 +18,7 @@ ACCOUNT = ResourceType(
     unread={
         "kafkaConfigurations, listkeys": "Outbound, and a POST with keys. What Purview scans is in its data plane.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY},
 )
 ACL = Firewall(
     empty="open",

@@ -34,7 +34,16 @@ from .common import rows
 from .subscription import LOCKS
 
 # Listed vaults lack securitySettings (23 of 23 recorded vaults, 2023-02-01); those that GET returned have it (17 of 17).
-VAULT = ResourceType("Microsoft.RecoveryServices/vaults", api="2025-08-01", each=True)
+VAULT = ResourceType(
+    "Microsoft.RecoveryServices/vaults",
+    api="2025-08-01",
+    each=True,
+    no_rule={
+        "key": "its customer-managed key is not evaluated",
+        "log": "its resource logs are about backup jobs",
+        "lock": "Azure refuses to delete a vault that holds backups; soft delete keeps them",
+    },
+)
 ITEMS = VAULT.child(
     "backupProtectedItems",
     always=True,
@@ -44,7 +53,15 @@ ITEMS = VAULT.child(
     ),
 )
 REPLICATIONS = VAULT.child("replicationProtectedItems", api="2025-08-01", costly=True)
-BACKUP_VAULT = ResourceType("Microsoft.DataProtection/backupVaults", api="2025-09-01")
+BACKUP_VAULT = ResourceType(
+    "Microsoft.DataProtection/backupVaults",
+    api="2025-09-01",
+    no_rule={
+        "key": "its customer-managed key is not evaluated",
+        "log": "its resource logs are about backup jobs",
+        "lock": "Azure refuses to delete a vault that holds backups; soft delete keeps them",
+    },
+)
 PARAMETERS = "properties.policyInfo.policyParameters.backupDatasourceParametersList"
 
 

@@ -13,9 +13,14 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 
-from .common import host, perhaps_off, rules_count
+from .common import NO_CUSTOMER_KEY, host, perhaps_off, rules_count
 
-CACHE = ResourceType("Microsoft.Cache/redis", api="2024-11-01", product="Redis cache")
+CACHE = ResourceType(
+    "Microsoft.Cache/redis",
+    api="2024-11-01",
+    product="Redis cache",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": "a cache: what it holds is stored elsewhere"},
+)
 CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01", product="Managed Redis")
 
 

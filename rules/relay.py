@@ -9,11 +9,16 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import host
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host
 from .messaging import NAMESPACE_KEYS, acl, rule_set_of
 
 # Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
-NAMESPACE = ResourceType("Microsoft.Relay/namespaces", api="2026-01-01", product="Relay namespace")
+NAMESPACE = ResourceType(
+    "Microsoft.Relay/namespaces",
+    api="2026-01-01",
+    product="Relay namespace",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+)
 RULE_SET = rule_set_of(NAMESPACE, ())
 RULES = NAMESPACE.child("authorizationRules")
 HYBRID = NAMESPACE.child("hybridConnections")

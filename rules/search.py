@@ -18,6 +18,9 @@ SERVICE = ResourceType(
     unread={
         "CORS, customer-managed keys of indexes": "They are set on each index, in the data plane.",
     },
+    no_rule={
+        "key": "the keys of indexes are in the data plane; search-platform-key-allowed says whether an index may do without one"
+    },
 )
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 # What a service connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.

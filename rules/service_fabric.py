@@ -26,7 +26,7 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import host
+from .common import LOCK_STOPS_SCALING, host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
 
 CLUSTER = ResourceType(
@@ -36,9 +36,21 @@ CLUSTER = ResourceType(
     unread={
         "applications": "Their ports are ports of the scale sets, which are evaluated.",
     },
+    no_rule={
+        "key": "the disks are those of the scale sets, which are evaluated",
+        "log": "the log is inside the cluster or the machine",
+        "lock": LOCK_STOPS_SCALING,
+    },
 )
 MANAGED = ResourceType(
-    "Microsoft.ServiceFabric/managedClusters", api="2026-02-01", product="Service Fabric cluster (managed)"
+    "Microsoft.ServiceFabric/managedClusters",
+    api="2026-02-01",
+    product="Service Fabric cluster (managed)",
+    no_rule={
+        "key": "the disks are those of the scale sets, which are evaluated",
+        "log": "the log is inside the cluster or the machine",
+        "lock": LOCK_STOPS_SCALING,
+    },
 )
 NODE_TYPES = MANAGED.child(
     "nodeTypes", graph=GraphRows("servicefabricresources", holds=("properties.enableNodePublicIP",))

@@ -37,7 +37,7 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses, grant_from_tag
 
-from .common import host, in_tier, local_auth, moved, when_started
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host, in_tier, local_auth, moved, when_started
 
 SERVICE = ResourceType(
     "Microsoft.SignalRService/signalR",
@@ -50,6 +50,7 @@ SERVICE = ResourceType(
     unread={
         "custom domains as hosts": "A list for each service, which no rule needs.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 WITHOUT_PRIVATE_LINK = ("Free_F1",)
 # azure-signalr/howto-enable-geo-replication: replicas are a feature of the Premium tier.

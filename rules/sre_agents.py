@@ -14,7 +14,7 @@ from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop
 
-from .common import host, unless_running
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host, unless_running
 
 AGENT = ResourceType(
     "Microsoft.App/agents",
@@ -23,6 +23,7 @@ AGENT = ResourceType(
     unread={
         "connectors": "Endpoints and keys of tools, in a form of their own for each kind.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
 MODE = "properties.actionConfiguration.mode"
 ACCESS = "properties.actionConfiguration.accessLevel"

@@ -11,6 +11,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+
 SITE = ResourceType(
     "Microsoft.Web/staticSites",
     api="2025-03-01",
@@ -18,6 +20,7 @@ SITE = ResourceType(
     unread={
         "linkedBackends, userProvidedFunctionApps": "The apps behind are evaluated as apps.",
     },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
 )
 
 

@@ -10,12 +10,19 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
+from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+
 SERVICE = ResourceType(
     "Microsoft.StorageSync/storageSyncServices",
     api="2025-12-01",
     product="Storage Sync Service",
     unread={
         "syncGroups": "Outbound: its endpoints name storage accounts, which are evaluated.",
+    },
+    no_rule={
+        "key": NO_CUSTOMER_KEY,
+        "log": NO_LOG_CATEGORY,
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
     },
 )
 ACL = Firewall(

@@ -23,11 +23,15 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
+from .common import FROM_TEMPLATE, NO_DATA_AT_REST
 from .waf_effect import GATEWAY_POLICY
 from .waf_links import Published, protected
 
 CONTROLLER = ResourceType(
-    "Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01", product="Application Gateway for Containers"
+    "Microsoft.ServiceNetworking/trafficControllers",
+    api="2025-01-01",
+    product="Application Gateway for Containers",
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
 )
 FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(holds=("properties.fqdn",)))
 POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(holds=("properties.wafPolicy.id",)))

@@ -24,7 +24,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
-from .common import find, rows
+from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, find, rows
 
 API = "2025-09-01"
 WAN = ResourceType(
@@ -34,10 +34,31 @@ WAN = ResourceType(
     unread={
         "allowBranchToBranchTraffic": "A design, and true by default.",
     },
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
 )
-CONFIGURATION = ResourceType("Microsoft.Network/vpnServerConfigurations", api=API, product="VPN server configuration")
-USERS = ResourceType("Microsoft.Network/p2svpnGateways", api=API, product="VPN of a virtual hub (people)")
-SITES = ResourceType("Microsoft.Network/vpnGateways", api=API, product="VPN of a virtual hub (sites)")
+CONFIGURATION = ResourceType(
+    "Microsoft.Network/vpnServerConfigurations",
+    api=API,
+    product="VPN server configuration",
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
+USERS = ResourceType(
+    "Microsoft.Network/p2svpnGateways",
+    api=API,
+    product="VPN of a virtual hub (people)",
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+)
+SITES = ResourceType(
+    "Microsoft.Network/vpnGateways",
+    api=API,
+    product="VPN of a virtual hub (sites)",
+    no_rule={
+        "region": NETWORK_KEEPS_NO_DATA,
+        "key": NO_DATA_AT_REST,
+        "log": "no category says who signed in",
+        "lock": FROM_TEMPLATE,
+    },
+)
 
 # Point-to-site: gateways for people
 

@@ -1,7 +1,7 @@
 """The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.endpoints import NO_PORT, Endpoint, Ports
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
 _MOST_NAMES = 4096
 """For how many endpoints a type remembers which of its own they are: containers give endpoints their names."""
+Topic = Literal["region", "key", "log", "lock"]
+"""What each type is asked about: where its data is, whose key encrypts it, whether its log is kept, whether a lock
+refuses its deletion.
+"""
+TOPICS: tuple[Topic, ...] = get_args(Topic)
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
 
 
@@ -179,6 +184,7 @@ class ResourceType:
     one each.
     `unread`: settings, and types below it, that look as if they decided something and that no rule reads, with the
     reason.
+    `no_rule`: why it has no rule on a topic (`TOPICS`) that each type is asked about.
     """
 
     def __init__(
@@ -192,12 +198,14 @@ class ResourceType:
         names: tuple[str, ...] = (),
         product: str | tuple[str, ...] = (),
         unread: Mapping[str, str] | None = None,
+        no_rule: Mapping[Topic, str] | None = None,
     ) -> None:
         self.type = type
         self.names = names
         self.types = (type, *also)
         self.products = (product,) if isinstance(product, str) else product
         self.unread = unread or {}
+        self.no_rule = no_rule or {}
         self.api = api
         self.query: dict[str, str] | None = {"$expand": expand} if expand else None
         self.keep = keep
