@@ -78,7 +78,7 @@ def _by_mode(password: Resource, environment: str) -> Lock:
 
 
 NO_RULE = {
-    "authentication": "a site with a password counts as protected: what it shows is for everyone who was told it"
+    "authentication": "a site with a password counts as protected: what it shows is for everyone who has the password"
 }
 
 
