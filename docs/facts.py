@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.content import content
-from scanner.report.naming import TYPE_NAMES, type_name
+from scanner.report.naming import type_name
 from scanner.report.words import source
 from scanner.rulebook.loader import load
 
@@ -109,7 +109,7 @@ def texts() -> Iterator[tuple[str, list[str]]]:
         for text in (*_in_rows("", rows), *_things(rows, path.name)):
             found[text].add(path.name)
     for name in _type_names():
-        found[name].add("naming.py")
+        found[name].add("product names")
     known = {text for table in source("endpoint").values() for text in table.values()}
     for text, files in found.items():
         if text not in known:
@@ -119,8 +119,10 @@ def texts() -> Iterator[tuple[str, list[str]]]:
 
 def _type_names() -> Iterator[str]:
     """Yield the names of the types that rules evaluate, and of those that have one by hand."""
-    yield from (type_name(type) for kind in load(packages=False).kinds for type in kind.types)
-    yield from TYPE_NAMES.values()
+    for kind in load(packages=False).kinds:
+        products = {type.lower(): name for type, name in kind.product_names().items()}
+        yield from (type_name(type, products) for type in kind.types)
+        yield from products.values()
 
 
 def _modules() -> Iterator[Path]:

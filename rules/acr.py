@@ -5,18 +5,19 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.dates import seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, spelled, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import host, in_tier
 
-REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01")
+REGISTRY = ResourceType("Microsoft.ContainerRegistry/registries", api="2025-11-01", product="Container registry")
 CONNECTIONS = "properties.privateEndpointConnections"
 
 
@@ -137,10 +138,10 @@ def _open(reach: Lock) -> bool:
 
 
 # container-registry/container-registry-dedicated-data-endpoints: layers are pulled from there, with the registry's tokens.
-HOSTS = {"registry": ("properties.dataEndpointHostNames[]",)}
-
-
-@REGISTRY.endpoints(data=("registry",), reads=(TOKENS,), hosts=HOSTS, ports=HTTPS_ONLY)
+@REGISTRY.endpoints(
+    Endpoint("registry", "data", ports=HTTPS, hosts=("properties.dataEndpointHostNames[]",)),
+    reads=(TOKENS,),
+)
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(registry, index, ACL)
     pull, admin = ANONYMOUS_PULL.lock(registry), ADMIN.lock(registry)

@@ -26,7 +26,17 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-GROUP = ResourceType("Microsoft.Insights/actionGroups", api="2023-01-01")
+from .common import FROM_TEMPLATE, NO_DATA_AT_REST
+
+GROUP = ResourceType(
+    "Microsoft.Insights/actionGroups",
+    api="2023-01-01",
+    no_rule={
+        "region": "it holds no customer data: those it notifies are named in it",
+        "key": NO_DATA_AT_REST,
+        "lock": FROM_TEMPLATE,
+    },
+)
 ENABLED = "properties.enabled"
 RECEIVERS = "receivers"
 WITH_STATUS = ("emailReceivers", "smsReceivers")

@@ -3,16 +3,28 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls
 
-ACCOUNT = ResourceType("Microsoft.CognitiveServices/accounts", api="2025-09-01")
+ACCOUNT = ResourceType(
+    "Microsoft.CognitiveServices/accounts",
+    api="2025-09-01",
+    product="AI services account",
+    unread={
+        "capabilityHosts, managedNetworks": "Stable for less than six months. networkInjections tells where agents run.",
+        "dates on which models retire": "A list of hundreds of models for each account. foundry-deployment-no-upgrade tells which deployments would stop.",
+        "defenderForAISettings": "The Defender plan is evaluated for the subscription.",
+        "dynamicThrottlingEnabled": "A question of cost and quota.",
+    },
+    no_rule={"lock": "what it computes on is stored elsewhere, where that is evaluated"},
+)
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 WITHOUT_DEPLOYMENTS = (
     *("ComputerVision", "ContentSafety", "CustomVision.Prediction", "CustomVision.Training", "Face", "FormRecognizer"),
@@ -48,7 +60,16 @@ def authentication(account: Resource) -> Lock:
     return lock | grant(Auth.shared, seen, description="accepts only keys, because it has no custom subdomain")
 
 
-@ACCOUNT.endpoints(data=("ai",), reads=(PERIMETERS,), hosts={"ai": ("properties.endpoints.*",)}, ports=HTTPS_ONLY)
+@ACCOUNT.endpoints(
+    Endpoint(
+        "ai",
+        "data",
+        ports=HTTPS,
+        hosts=("properties.endpoints.*",),
+        no_rule={"anonymous-access": "every request requires a key or a token"},
+    ),
+    reads=(PERIMETERS,),
+)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     address = host(account, "properties.endpoint")
     yield Exposure(

@@ -5,12 +5,13 @@ from typing import Any
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.checks import check_value
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -32,11 +33,13 @@ from scanner.reach.sources import (
     private_range_evidence,
 )
 
-from .common import perhaps_private, private_only, unless_running
+from .common import LOCK_STOPS_SCALING, perhaps_private, private_only, unless_running
 
 CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",
     api="2025-10-01",
+    product="AKS cluster",
+    no_rule={"lock": LOCK_STOPS_SCALING},
 )
 
 POWER = "properties.powerState.code"
@@ -122,7 +125,14 @@ def address(cluster: Resource) -> str:
     return next((name for name in names if isinstance(name, str) and name), "")
 
 
-@CLUSTER.endpoints(admin=("api-server",), ports=HTTPS_ONLY)
+@CLUSTER.endpoints(
+    Endpoint(
+        "api-server",
+        "admin",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "the API server always asks for a certificate or a token"},
+    ),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     stopped = same(cluster.get(POWER), "Stopped")
     exposure = Exposure(

@@ -5,21 +5,21 @@ from typing import Any
 
 from msgspec import Struct
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, NoPort, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall, injection_subnet
 from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import as_possible, grant_from_addresses
 
-from .apim_hosts import HOSTS
 from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
-from .common import host, in_tier, private_only
+from .common import NO_CUSTOMER_KEY, host, in_tier, private_only
 
 # MCP servers and agents are not in the lists of this version: only previews have them (azure-rest-api-specs pull 44170).
 SERVICE = ResourceType(
@@ -29,6 +29,8 @@ SERVICE = ResourceType(
         "properties.customProperties.*",
         "properties.additionalLocations[].virtualNetworkConfiguration.subnetResourceId",
     ),
+    product="API Management",
+    no_rule={"key": NO_CUSTOMER_KEY},
 )
 KEYED = "properties.subscriptionRequired"
 SUBNET = "properties.virtualNetworkConfiguration.subnetResourceId"
@@ -93,8 +95,8 @@ def policy(of: ResourceType | Read) -> Read:
     return of.child("policies/policy", one=True, none=NO_POLICY_CODES, reduce=reduced)
 
 
-BACKENDS = SERVICE.child("backends", always=True)
-APIS = SERVICE.child("apis", always=True)
+BACKENDS = SERVICE.child("backends", always=True, product="API back end")
+APIS = SERVICE.child("apis", always=True, product="API")
 GLOBAL_POLICY = policy(SERVICE)
 FRAGMENTS = SERVICE.child("policyFragments", reduce=reduced)
 API_POLICY = policy(APIS)
@@ -110,7 +112,7 @@ PORTAL = SERVICE.child("portalconfigs", when=has_portal)
 PROVIDERS = SERVICE.child("identityProviders", when=has_portal, reduce=kind_of_provider)
 DIRECT = SERVICE.child("tenant/access", one=True, when=is_classic)
 GIT = SERVICE.child("tenant/gitAccess", one=True, when=is_classic)
-SUBSCRIPTIONS = SERVICE.child("subscriptions")
+SUBSCRIPTIONS = SERVICE.child("subscriptions", product="API subscription")
 NAMED_VALUES = SERVICE.child("namedValues")
 
 ACL = Firewall(
@@ -564,9 +566,54 @@ def least_required(served: list[Exposure]) -> Lock:
 
 
 @SERVICE.endpoints(
-    admin=("management", "scm", "configuration"),
-    app=("api/*", "portal", "self-hosted/*"),
-    hosts=HOSTS,
+    Endpoint(
+        "management",
+        "admin",
+        ports=HTTPS,
+        hosts=("properties.hostnameConfigurations[type=Management].hostName",),
+        no_rule={"anonymous-access": "the direct management API always requires a token that is made with its key"},
+    ),
+    Endpoint(
+        "scm",
+        "admin",
+        ports=HTTPS,
+        hosts=("properties.hostnameConfigurations[type=Scm].hostName",),
+        no_rule={"anonymous-access": "Git always requires a password"},
+    ),
+    Endpoint(
+        "configuration",
+        "admin",
+        ports=HTTPS,
+        hosts=("properties.hostnameConfigurations[type=ConfigurationApi].hostName",),
+        no_rule={
+            "anonymous-access": "a self-hosted gateway always presents its token",
+            "authentication": "each self-hosted gateway has a token of its own, which expires; its severity is low",
+        },
+    ),
+    Endpoint(
+        "api/*",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=(
+            "properties.hostnameConfigurations[type=Proxy].hostName",
+            "properties.gatewayRegionalUrl",
+            "properties.additionalLocations[].gatewayRegionalUrl",
+        ),
+    ),
+    Endpoint(
+        "portal",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostnameConfigurations[type=DeveloperPortal].hostName",),
+        no_rule={
+            "authentication": "the portal's own keys are those of its users; apim-portal-open-sign-up says who may sign in"
+        },
+    ),
+    Endpoint(
+        "self-hosted/*",
+        "app",
+        ports=NoPort("the gateway runs on machines of the customer, at ports that no setting shows"),
+    ),
     reads=(
         APIS,
         GLOBAL_POLICY,
@@ -585,12 +632,6 @@ def least_required(served: list[Exposure]) -> Lock:
         DIRECT,
         GIT,
     ),
-    ports={
-        "api/*": HTTP_AND_HTTPS,
-        "portal": HTTP_AND_HTTPS,
-        "self-hosted/*": NoPort("the gateway runs on machines of the customer, at ports that no setting shows"),
-        "*": HTTPS,
-    },
 )
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     served = list(apis(service, index))

@@ -2,19 +2,28 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Hop, Lock, Reach, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import injection_subnet
 from scanner.reach.sources import source_hop
 
 from .apim import undecided
-from .common import in_subnet, perhaps_private, private_only
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, in_subnet, perhaps_private, private_only
 
-GATEWAY = ResourceType("Microsoft.ApiManagement/gateways", api="2024-05-01")
+GATEWAY = ResourceType(
+    "Microsoft.ApiManagement/gateways",
+    api="2024-05-01",
+    product="Workspace gateway",
+    unread={
+        "configurationApi.hostname": "A host of Microsoft for gateways of the SKU Standard. No setting closes it.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "calls of workspaces are in the log of the service", "lock": FROM_TEMPLATE},
+)
 CONNECTIONS = GATEWAY.child("configConnections")
 TYPE, SUBNET = "properties.virtualNetworkType", "properties.backend.subnet.id"
 OPEN = ("None", "External")
@@ -42,10 +51,20 @@ def network(gateway: Resource, index: Index) -> Lock:
 
 
 @GATEWAY.endpoints(
-    app=("apis",),
-    hosts={"apis": ((CONNECTIONS, "properties.defaultHostname"), (CONNECTIONS, "properties.hostnames[]"))},
+    Endpoint(
+        "apis",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=(
+            (CONNECTIONS, "properties.defaultHostname"),
+            (CONNECTIONS, "properties.hostnames[]"),
+        ),
+        no_rule={
+            "authentication": "what a call needs is decided by policies of workspaces, which are not read: apim-workspace-gateway-no-sign-in is inconclusive",
+            "network": "an app, as the APIs of the service",
+        },
+    ),
     reads=(CONNECTIONS,),
-    ports={"*": HTTP_AND_HTTPS},
 )
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     """Yield the one endpoint of a gateway: all APIs of the workspaces that its connections name."""

@@ -7,7 +7,18 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-ENVIRONMENT = ResourceType("Microsoft.Web/hostingEnvironments", api="2025-03-01")
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+
+ENVIRONMENT = ResourceType(
+    "Microsoft.Web/hostingEnvironments",
+    api="2025-03-01",
+    product="App Service environment",
+    unread={
+        "configurations/networking": "It allows FTP and remote debugging for apps. Each app says whether it uses them.",
+        "multiRoleFrontEnds, cipher suites": "TLS 1.0 and 1.1 are off, so the order of suites is a matter of taste.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 SETTINGS = "properties.clusterSettings"
 
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import by_perimeter, host, in_tier, local_auth, moved
@@ -32,7 +33,14 @@ MOVE = "The free tier has no private endpoints: move the store to a paid tier, a
 
 
 @STORE.endpoints(
-    data=("config",), reads=(PERIMETERS,), hosts={"config": ((REPLICAS, "properties.endpoint"),)}, ports=HTTPS_ONLY
+    Endpoint(
+        "config",
+        "data",
+        ports=HTTPS,
+        hosts=((REPLICAS, "properties.endpoint"),),
+        no_rule={"anonymous-access": "every request requires a key or a token"},
+    ),
+    reads=(PERIMETERS,),
 )
 def endpoints(store: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(store)

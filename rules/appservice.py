@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Grant, Hop, Lock, Reach, closed, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, is_list_of_texts, member, same, text_at, value_at
 from scanner.model.origins import is_any_website
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     ABSENT,
@@ -34,13 +35,27 @@ from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules
 from scanner.reach.front_ends import publishers
 from scanner.reach.sources import as_possible
 
-from .common import child_evidence, find, perhaps_private, private_only, unless_running
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, child_evidence, find, perhaps_private, private_only, unless_running
 from .container_environments import environment_lock
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
 from .hosting import CONTAINERS, admits_no_one, container_environment, environment_switch, limited, remote_debugging
 
-SITE = ResourceType("Microsoft.Web/sites", "Microsoft.Web/sites/slots", api="2025-03-01")
+SITE = ResourceType(
+    "Microsoft.Web/sites",
+    "Microsoft.Web/sites/slots",
+    api="2025-03-01",
+    product=(
+        "App Service app",
+        "App Service slot",
+    ),
+    unread={
+        "client certificates that are not asked for": "A rule would fail on nearly all apps. app-client-certificate-optional has those that are asked for and not required.",
+        "hybridConnectionNamespaces/relays": "An outbound path of an app. The relay at its other end is evaluated.",
+        "network integration that is absent": "An app needs none. app-outbound-beside-network has those that are integrated and call the internet directly.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+)
 
 
 def runs(site: Resource) -> str:
@@ -92,7 +107,7 @@ LOGIN = SITE.child(
 POLICIES = SITE.child("basicPublishingCredentialsPolicies", alone=LOGIN.alone)
 CONNECTIONS = SITE.child("privateEndpointConnections", when=endpoints_decide, also_after=(WEB, admits_no_one))
 # The app's host serves these two reads, and a stopped app has no host.
-FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site))
+FUNCTIONS = SITE.child("functions", when=lambda site: has_functions(site) and not stopped(site), product="Function")
 WORKFLOWS = SITE.child(
     "workflows",
     each=True,
@@ -228,13 +243,33 @@ def scm_host(site: Resource) -> str:
 
 
 @SITE.endpoints(
-    admin=("scm", "ftp"),
-    app=("app", "function/*", "host-keys", "trigger/*"),
-    reads=(WEB, LOGIN, POLICIES, CONNECTIONS, FUNCTIONS, WORKFLOWS),
-    hosts=dict.fromkeys(
-        ("app", "function/*", "host-keys", "trigger/*"), ("properties.hostNameSslStates[hostType=Standard].name",)
+    Endpoint("scm", "admin", ports=HTTPS, no_rule={"anonymous-access": "the deployment site always asks for a login"}),
+    Endpoint("ftp", "admin", ports=("tcp/21", "tcp/990"), no_rule={"anonymous-access": "FTP always asks for a login"}),
+    Endpoint(
+        "app",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostNameSslStates[hostType=Standard].name",),
+        no_rule={"authentication": "in front of an app stands Easy Auth or nothing"},
     ),
-    ports={"ftp": ("tcp/21", "tcp/990"), "scm": HTTPS, "*": HTTP_AND_HTTPS},
+    Endpoint(
+        "function/*", "app", ports=HTTP_AND_HTTPS, hosts=("properties.hostNameSslStates[hostType=Standard].name",)
+    ),
+    Endpoint(
+        "host-keys",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostNameSslStates[hostType=Standard].name",),
+        no_rule={"anonymous-access": "/admin and /runtime/webhooks ask for a key"},
+    ),
+    Endpoint(
+        "trigger/*",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=("properties.hostNameSslStates[hostType=Standard].name",),
+        no_rule={"anonymous-access": "the address carries a signature"},
+    ),
+    reads=(WEB, LOGIN, POLICIES, CONNECTIONS, FUNCTIONS, WORKFLOWS),
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = reach_of(site, index)

@@ -23,8 +23,32 @@ from scanner.model.verdict import (
 
 from . import aks
 
-MACHINE = ResourceType("Microsoft.HybridCompute/machines", api="2025-01-13")
-CLUSTER = ResourceType("Microsoft.Kubernetes/connectedClusters", api="2026-05-01")
+MACHINE = ResourceType(
+    "Microsoft.HybridCompute/machines",
+    api="2025-01-13",
+    product="Arc machine",
+    unread={
+        "extensions": "One request for each machine. What may be installed is evaluated.",
+    },
+    no_rule={
+        "key": "the disks are not in Azure",
+        "log": "the log is inside the cluster or the machine",
+        "lock": "the machine is not in Azure",
+    },
+)
+CLUSTER = ResourceType(
+    "Microsoft.Kubernetes/connectedClusters",
+    api="2026-05-01",
+    product="Arc cluster",
+    unread={
+        "privateLinkState": "The path of agents to Azure, outbound.",
+    },
+    no_rule={
+        "key": "the disks are not in Azure",
+        "log": "the log is inside the cluster or the machine",
+        "lock": "the machine is not in Azure",
+    },
+)
 FLUX = "providers/Microsoft.KubernetesConfiguration/fluxConfigurations"
 # One request for each cluster; Resource Graph has them in a table of their own, which a scan does not read.
 FLUX_ROWS = GraphRows("kubernetesconfigurationresources")

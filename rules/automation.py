@@ -4,17 +4,27 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.dates import seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.firewall import Firewall, firewall
 
 from .common import host, local_auth
 
-ACCOUNT = ResourceType("Microsoft.Automation/automationAccounts", api="2024-10-23")
+ACCOUNT = ResourceType(
+    "Microsoft.Automation/automationAccounts",
+    api="2024-10-23",
+    product="Automation account",
+    unread={
+        "connections, credentials": "Run-as accounts were retired on 30 September 2023. A connection names an application, whose roles are role assignments.",
+        "hybridRunbookWorkerGroups": "A list says which machines are workers, not whether one may be.",
+        "runbooks, jobs": "Content. What a runbook may do are the roles of the identity of the account.",
+    },
+)
 
 
 def only(*names: str) -> Any:
@@ -69,12 +79,15 @@ def expired(webhook: Resource, index: Index) -> bool:
     return ends is not None and now is not None and ends <= now
 
 
+NO_RULE = {
+    "anonymous-access": "workers and nodes sign in with a key or a token of Microsoft Entra ID, and the URL of a webhook holds a token"
+}
+
+
 @ACCOUNT.endpoints(
-    data=("agent",),
-    app=("webhook/*",),
-    hosts={"agent": ("properties.RegistrationUrl",)},
+    Endpoint("agent", "data", ports=HTTPS, hosts=("properties.RegistrationUrl",), no_rule=NO_RULE),
+    Endpoint("webhook/*", "app", ports=HTTPS, no_rule=NO_RULE),
     reads=(WEBHOOKS,),
-    ports=HTTPS_ONLY,
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     # automation/how-to/private-link-security: the group ids of private endpoints.

@@ -5,21 +5,24 @@ from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.endpoints import HTTPS, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, NoPort, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import ABSENT, Evidence, Unread, absent_at_unknown_version, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.known_ports import known
 
-from .common import by_perimeter, host
+from .common import FROM_TEMPLATE, by_perimeter, host
 from .port_rules import EVERYWHERE, PortRule, port_lock
 
-ACCOUNT = ResourceType("Microsoft.Batch/batchAccounts", api="2025-06-01")
+ACCOUNT = ResourceType(
+    "Microsoft.Batch/batchAccounts", api="2025-06-01", product="Batch account", no_rule={"lock": FROM_TEMPLATE}
+)
 PERIMETERS = ACCOUNT.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 POOLS = ACCOUNT.child("pools", graph=GraphRows("batchresources"))
 MODES = "properties.allowedAuthenticationModes"
@@ -83,10 +86,33 @@ def sign_in(account: Resource) -> Lock:
 
 
 @ACCOUNT.endpoints(
-    data=("account", "nodes"),
-    admin=("pool/*",),
+    Endpoint(
+        "account",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every call carries a key, a token of Microsoft Entra ID or a credential of a node"
+        },
+    ),
+    Endpoint(
+        "nodes",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every call carries a key, a token of Microsoft Entra ID or a credential of a node",
+            "authentication": "nodes sign in with a credential of each node, which Batch gives them",
+        },
+    ),
+    Endpoint(
+        "pool/*",
+        "admin",
+        ports=NoPort("the ports that a pool forwards to are those of its endpoint configuration"),
+        no_rule={
+            "anonymous-access": "every call carries a key, a token of Microsoft Entra ID or a credential of a node",
+            "authentication": "users of nodes are made in the data plane: no setting of ARM refuses their passwords",
+        },
+    ),
     reads=(PERIMETERS, POOLS),
-    ports={"pool/*": NoPort("the ports that a pool forwards to are those of its endpoint configuration"), "*": HTTPS},
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(

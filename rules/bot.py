@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host, local_auth, rows
+from .common import FROM_TEMPLATE, host, local_auth, rows
 
-BOT = ResourceType("Microsoft.BotService/botServices", api="2022-09-15")
+BOT = ResourceType(
+    "Microsoft.BotService/botServices", api="2022-09-15", product="Azure Bot", no_rule={"lock": FROM_TEMPLATE}
+)
 # Never listChannelWithKeys. Recorded answers of a channel have extension keys: no rule reads them, so no snapshot keeps
 # them.
 CHANNELS = BOT.child("channels")
@@ -36,7 +39,14 @@ REGIONS = {"westeurope": "europe.", "centralindia": "india."}
 CLIENTS = ("directline", "webchat")
 
 
-@BOT.endpoints(app=("bot",), ports=HTTPS_ONLY)
+@BOT.endpoints(
+    Endpoint(
+        "bot",
+        "app",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "a conversation is opened with a secret or a token made with it"},
+    ),
+)
 def endpoints(bot: Resource, index: Index) -> Iterator[Exposure]:
     what = "The bot's Direct Line"
     enabled = bot.get(ENABLED)

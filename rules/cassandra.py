@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, closed, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
@@ -12,7 +13,7 @@ from scanner.reach.sources import source_hop
 
 from .common import in_subnet, when_started
 
-CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15")
+CLUSTER = ResourceType("Microsoft.DocumentDB/cassandraClusters", api="2026-03-15", product="Cassandra cluster")
 DATA_CENTERS = CLUSTER.child("dataCenters")
 METHOD = Switch(
     "properties.authenticationMethod",
@@ -38,7 +39,18 @@ def reach(cluster: Resource, index: Index) -> Lock | None:
     return Lock(lock.grants, lock.possible_grants, (source_hop(lock), *lock.hops))
 
 
-@CLUSTER.endpoints(data=("cassandra",), reads=(DATA_CENTERS,), ports={"*": ("tcp/9042",)})
+@CLUSTER.endpoints(
+    Endpoint(
+        "cassandra",
+        "data",
+        ports=("tcp/9042",),
+        no_rule={
+            "authentication": "Cassandra knows passwords alone, of its own users or of a directory over LDAP",
+            "network": "nodes have addresses in delegated subnets alone, and no setting gives them others",
+        },
+    ),
+    reads=(DATA_CENTERS,),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     what, lock = "The Cassandra cluster", reach(cluster, index)
     if lock is None:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Switch, closed, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
@@ -14,7 +15,9 @@ from .common import unless_running
 
 # cosmos-db/postgresql/concepts-private-access: a private endpoint leads to one node, usually the coordinator.
 # 2022-11-08, the only stable version, has neither authConfig nor dataEncryption.
-CLUSTER = ResourceType("Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview")
+CLUSTER = ResourceType(
+    "Microsoft.DBforPostgreSQL/serverGroupsv2", api="2023-03-02-preview", product="PostgreSQL cluster"
+)
 COORDINATOR = "properties.coordinatorEnablePublicIpAccess"
 NODES = "properties.nodeEnablePublicIpAccess"
 
@@ -48,7 +51,14 @@ PASSWORDS = Switch(
 )
 
 
-@CLUSTER.endpoints(data=("coordinator", "nodes"), reads=(FIREWALL,), ports={"*": ("tcp/5432", "tcp/6432")})
+NO_RULE = {"anonymous-access": "every PostgreSQL session signs in"}
+
+
+@CLUSTER.endpoints(
+    Endpoint("coordinator", "data", ports=("tcp/5432", "tcp/6432"), no_rule=NO_RULE),
+    Endpoint("nodes", "data", ports=("tcp/5432", "tcp/6432"), no_rule=NO_RULE),
+    reads=(FIREWALL,),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     state = "properties.state"
     made = Exposure(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path
@@ -10,7 +11,16 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.firewall import Firewall, firewall
 
-CLUSTER = ResourceType("Microsoft.HardwareSecurityModules/cloudHsmClusters", api="2025-03-31")
+CLUSTER = ResourceType(
+    "Microsoft.HardwareSecurityModules/cloudHsmClusters",
+    api="2025-03-31",
+    product="Cloud HSM cluster",
+    unread={
+        "activationState": "A cluster that is not activated holds no keys.",
+        "backups": "Listed by a POST only.",
+    },
+    no_rule={"key": "it is itself a store of keys"},
+)
 SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HardwareSecurityModules 2025-03-31 PublicNetworkAccess: the one known value is "
@@ -24,7 +34,17 @@ PASSWORDS_ONLY = (
 )
 
 
-@CLUSTER.endpoints(data=("hsm/*",), ports={"*": ("tcp/443", "tcp/2224", "tcp/2225")})
+@CLUSTER.endpoints(
+    Endpoint(
+        "hsm/*",
+        "data",
+        ports=("tcp/443", "tcp/2224", "tcp/2225"),
+        no_rule={
+            "anonymous-access": "a cluster has users of its own, with passwords or certificates",
+            "authentication": "no setting asks for Microsoft Entra ID; its network rule reports the cell",
+        },
+    ),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     modules = cluster.get(MODULES)
     if not isinstance(modules, list):

@@ -2,20 +2,34 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host, local_auth
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host, local_auth
 
 # The first stable version with publicNetworkAccess, eight months old.
 API = "2026-03-18"
-SERVICE = ResourceType("Microsoft.Communication/communicationServices", api=API)
+SERVICE = ResourceType(
+    "Microsoft.Communication/communicationServices",
+    api=API,
+    product="Communication Services",
+    no_rule={"key": NO_CUSTOMER_KEY},
+)
 SMTP_USERS = SERVICE.child("smtpUsernames")
-EMAIL = ResourceType("Microsoft.Communication/emailServices", api=API)
+EMAIL = ResourceType(
+    "Microsoft.Communication/emailServices",
+    api=API,
+    product="E-mail service",
+    unread={
+        "domains": "No endpoint; its geography is that of the service. Tracking of recipients is a question of privacy.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 ACL = Firewall(
     empty="open",
     source="bicep-types-az Microsoft.Communication 2026-03-18: the value of publicNetworkAccess is optional. Versions before "
@@ -34,7 +48,14 @@ KEYS = local_auth(
 
 # The SMTP server (smtp.azurecomm.net) is no endpoint of the resource: all customers share it, no setting closes it, and a
 # login is an application of Microsoft Entra ID (communication-services/quickstarts/email/send-email-smtp/smtp-authentication).
-@SERVICE.endpoints(data=("api",), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint(
+        "api",
+        "data",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "every call carries a key, a token of a user or a token of Microsoft Entra ID"},
+    ),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "api",

@@ -2,25 +2,35 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import source_hop
 
-from .common import host
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host
 from .container_environments import lock_in
 from .containerapps import ENVIRONMENT
 
 # azure-mgmt-appcontainers 5.1.0, 2026-01-01: the stable version that has both reads.
 ROUTES = ENVIRONMENT.child("httpRouteConfigs", api="2026-01-01")
 JAVA = ENVIRONMENT.child("javaComponents", api="2026-01-01")
-JOB = ResourceType("Microsoft.App/jobs", api="2026-01-01")
-SESSION_POOL = ResourceType("Microsoft.App/sessionPools", api="2026-01-01")
+JOB = ResourceType(
+    "Microsoft.App/jobs",
+    api="2026-01-01",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
+)
+SESSION_POOL = ResourceType(
+    "Microsoft.App/sessionPools",
+    api="2026-01-01",
+    product="Session pool",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 BEHIND = "the sign-in of the apps behind it decides: see their own endpoints"
 NO_RULE = "the route has no rule, so it leads to no app"
 FQDN = "properties.fqdn"
@@ -32,7 +42,24 @@ def _open(environment: Resource, index: Index, seen: Evidence) -> Lock:
 
 
 @ENVIRONMENT.endpoints(
-    app=("route/*",), admin=("java/*",), reads=(ROUTES, JAVA), ports={"route/*": HTTP_AND_HTTPS, "*": HTTPS}
+    Endpoint(
+        "java/*",
+        "admin",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "a dashboard asks for a token of Microsoft Entra ID",
+            "authentication": "a route has no credential of its own, and a dashboard asks for a token of Microsoft Entra ID",
+        },
+    ),
+    Endpoint(
+        "route/*",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        no_rule={
+            "authentication": "a route has no credential of its own, and a dashboard asks for a token of Microsoft Entra ID"
+        },
+    ),
+    reads=(ROUTES, JAVA),
 )
 def endpoints(environment: Resource, index: Index) -> Iterator[Exposure]:
     routes = environment.children(ROUTES)
@@ -86,7 +113,9 @@ MOVE = (
 
 
 # container-apps/sessions: calls to the management endpoint carry a token of Microsoft Entra ID.
-@SESSION_POOL.endpoints(data=("sessions",), ports=HTTPS_ONLY)
+@SESSION_POOL.endpoints(
+    Endpoint("sessions", "data", ports=HTTPS, no_rule="every call carries a token of Microsoft Entra ID"),
+)
 def session_endpoints(pool: Resource, index: Index) -> Iterator[Exposure]:
     path = "properties.poolManagementEndpoint"
     reach = grant(Reach.internet, pool.evidence(path))

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.checks import check_value
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint, NoPort
 from scanner.model.exposure import Auth, Exposure, Lock, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, NoPort, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,
@@ -28,7 +29,7 @@ from scanner.model.verdict import (
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.sources import as_possible
 
-from .common import unless_running
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, unless_running
 from .container_environments import environment_lock, named_environment, without_environment
 from .easy_auth import NO_LOGIN, easy_auth
 
@@ -41,11 +42,15 @@ REGISTRIES = "properties.configuration.registries"
 APP = ResourceType(
     "Microsoft.App/containerApps",
     api="2025-07-01",
+    product="Container app",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "its logs are those of its environment", "lock": FROM_TEMPLATE},
 )
 ENVIRONMENT = ResourceType(
     "Microsoft.App/managedEnvironments",
     api="2025-07-01",
     names=("properties.appLogsConfiguration.logAnalyticsConfiguration.customerId",),
+    product="Container Apps environment",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 
 # container-apps/ingress-how-to: without ingress the app is not reachable from outside; `external` is false by default.
@@ -122,14 +127,22 @@ def login(app: Resource, index: Index) -> Lock:
     return grant(Auth.anonymous, Evidence("authConfigs", "none", "current"), description=NO_LOGIN)
 
 
-HOSTS = {"ingress": (f"{INGRESS}.customDomains[].name", "properties.latestRevisionFqdn")}
+NO_RULE = {"authentication": "in front of a container app stands Easy Auth or nothing"}
 
 
 @APP.endpoints(
-    app=("ingress", "ingress/*"),
+    Endpoint(
+        "ingress",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=(
+            "properties.configuration.ingress.customDomains[].name",
+            "properties.latestRevisionFqdn",
+        ),
+        no_rule=NO_RULE,
+    ),
+    Endpoint("ingress/*", "app", ports=NoPort("the number of the port is not known"), no_rule=NO_RULE),
     reads=(LOGIN,),
-    hosts=HOSTS,
-    ports={"ingress": HTTP_AND_HTTPS, "*": NoPort("the number of the port is not known")},
 )
 def endpoints(app: Resource, index: Index) -> Iterator[Exposure]:
     ingress = ingress_of(app)

@@ -3,20 +3,21 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import check_value
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible
 
 from .common import by_perimeter, host, local_auth, unless_running
 
-ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15")
-CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01")
+ACCOUNT = ResourceType("Microsoft.DocumentDB/databaseAccounts", api="2025-10-15", product="Cosmos DB account")
+CLUSTER = ResourceType("Microsoft.DocumentDB/mongoClusters", api="2026-06-01", product="Cosmos DB cluster (vCore)")
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 FILTER = "properties.isVirtualNetworkFilterEnabled"
 
@@ -178,25 +179,34 @@ WITHOUT_PUBLIC_ACCESS = Remedy(
 """What is left where an API always accepts keys."""
 
 
-HOSTS = {
-    "cosmos": (
-        *(f"properties.{api}Endpoint" for api in ("sql", "mongo", "cassandra", "gremlin", "table")),
-        *(f"properties.{part}[].documentEndpoint" for part in ("locations", "readLocations", "writeLocations")),
-    )
-}
-
-
 OTHER_SERVICES = ("DataTransfer", "MaterializedViewsBuilder")
 """Services of an account that answer no caller of their own: azure-mgmt-cosmosdb ServiceType."""
 WITHOUT_GATEWAY = "Move the clients of the gateway to the account's own address, and delete the gateway: `az resource delete --ids {id}`."
 NOT_DOCUMENTED = "whether the network rules of the account hold for its dedicated gateway is not documented"
 
 
+NO_RULE = {"anonymous-access": "every request requires a key, a resource token or a Microsoft Entra ID token"}
+
+
 @ACCOUNT.endpoints(
-    data=("cosmos", "gateway/*"),
+    Endpoint(
+        "cosmos",
+        "data",
+        ports=("tcp/443", "tcp/10000-20000"),
+        hosts=(
+            "properties.sqlEndpoint",
+            "properties.mongoEndpoint",
+            "properties.cassandraEndpoint",
+            "properties.gremlinEndpoint",
+            "properties.tableEndpoint",
+            "properties.locations[].documentEndpoint",
+            "properties.readLocations[].documentEndpoint",
+            "properties.writeLocations[].documentEndpoint",
+        ),
+        no_rule=NO_RULE,
+    ),
+    Endpoint("gateway/*", "data", ports=HTTPS, no_rule=NO_RULE),
     reads=(PERIMETERS, SERVICES),
-    hosts=HOSTS,
-    ports={"cosmos": ("tcp/443", "tcp/10000-20000"), "*": HTTPS},
 )
 def account_endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
@@ -264,7 +274,12 @@ def cluster_authentication(cluster: Resource) -> Lock:
     return possible(Auth.shared, unknown_value(path, value), seen)
 
 
-@CLUSTER.endpoints(data=("mongo",), reads=(CLUSTER_RULES,), ports={"*": ("tcp/10260",)})
+@CLUSTER.endpoints(
+    Endpoint(
+        "mongo", "data", ports=("tcp/10260",), no_rule={"anonymous-access": "the cluster always requires a login"}
+    ),
+    reads=(CLUSTER_RULES,),
+)
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     lock = firewall(cluster, index, CLUSTER_ACL)
     exposure = Exposure("mongo", "data", lock, cluster_authentication(cluster), display_name="The MongoDB cluster")

@@ -2,23 +2,32 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
 from scanner.reach.sources import source_hop
 
-from .common import host
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST, host
 from .telemetry import SCOPED, WRITE_ONLY
 
-ENDPOINT = ResourceType("Microsoft.Insights/dataCollectionEndpoints", api="2024-03-11")
-RULE = ResourceType("Microsoft.Insights/dataCollectionRules", api="2024-03-11")
+ENDPOINT = ResourceType(
+    "Microsoft.Insights/dataCollectionEndpoints",
+    api="2024-03-11",
+    no_rule={"key": NO_DATA_AT_REST, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
+RULE = ResourceType(
+    "Microsoft.Insights/dataCollectionRules",
+    api="2024-03-11",
+    no_rule={"key": NO_DATA_AT_REST, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 CONFIGURATION_ONLY = "a caller reads which logs its own machine is to send, and no logs, so low at most"
 HOSTS = {
     "configuration": ("properties.configurationAccess.endpoint", CONFIGURATION_ONLY, "The configuration of agents"),
@@ -45,7 +54,14 @@ MOVE = (
 
 
 # azure-monitor/logs/logs-ingestion-api-overview, azure-monitor-agent: every call carries a token of Microsoft Entra ID.
-@ENDPOINT.endpoints(data=tuple(HOSTS), ports=HTTPS_ONLY)
+ALWAYS = "every call carries a token of Microsoft Entra ID"
+
+
+@ENDPOINT.endpoints(
+    Endpoint("configuration", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("logs", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("metrics", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def endpoints(endpoint: Resource, index: Index) -> Iterator[Exposure]:
     network = scoped_firewall(endpoint, index, ACL, SCOPED)
     for name, (path, why, title) in HOSTS.items():
@@ -75,7 +91,9 @@ def public(rule: Resource, path: str) -> Lock | None:
 
 
 # azure-monitor/logs/logs-ingestion-api-overview: rules of the kind Direct have endpoints of their own.
-@RULE.endpoints(data=("direct/*",), ports=HTTPS_ONLY)
+@RULE.endpoints(
+    Endpoint("direct/*", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def rule_endpoints(rule: Resource, index: Index) -> Iterator[Exposure]:
     for name, (path, title) in DIRECT.items():
         network = public(rule, path)

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.firewall import Firewall, firewall
 
-WORKSPACE = ResourceType("Microsoft.Databricks/workspaces", api="2026-01-01")
+WORKSPACE = ResourceType(
+    "Microsoft.Databricks/workspaces",
+    api="2026-01-01",
+    product="Databricks workspace",
+    unread={
+        "IP access lists, tokens, cluster policies": "Inside the workspace, with another API and login.",
+        "requiredNsgRules, enhancedSecurityCompliance": "Rules that Databricks asks for, and an add-on that costs extra.",
+        "virtualNetworkPeerings": "A peering of the managed network opens no endpoint.",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="Azure Policy 0e7849de: everything but Disabled is non-compliant; databricks/security/network/classic/private-link: a "
@@ -25,7 +35,9 @@ HIDDEN_TOKENS = (
 )
 
 
-@WORKSPACE.endpoints(data=("workspace",), ports=HTTPS_ONLY)
+@WORKSPACE.endpoints(
+    Endpoint("workspace", "data", ports=HTTPS, no_rule={"anonymous-access": "every call carries a token"}),
+)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     tokens = possible(Auth.shared, Unread(TOKENS, HIDDEN_TOKENS), Evidence(TOKENS, "not visible", "disabled"))
     yield Exposure(

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -19,7 +20,15 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, firewall
 
-FACTORY = ResourceType("Microsoft.DataFactory/factories", api="2018-06-01")
+FACTORY = ResourceType(
+    "Microsoft.DataFactory/factories",
+    api="2018-06-01",
+    product="Data factory",
+    unread={
+        "linkedservices, globalParameters": "They hold credentials, masked or not. No rule reads them, so no snapshot keeps them.",
+        "repoConfiguration": "Whether pipelines are in Git is a choice of development.",
+    },
+)
 RUNTIMES = FACTORY.child("integrationRuntimes")
 CONNECTIONS = FACTORY.child("privateEndPointConnections")
 # What a factory connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
@@ -50,7 +59,18 @@ def is_self_hosted(runtime: Resource) -> bool:
 
 
 # Authoring and monitoring (adf.azure.com) go through Azure Resource Manager, so they are no endpoint of a factory.
-@FACTORY.endpoints(data=("runtime/*",), reads=(RUNTIMES, CONNECTIONS), ports=HTTPS_ONLY)
+@FACTORY.endpoints(
+    Endpoint(
+        "runtime/*",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "machines register with a key",
+            "authentication": "the keys of a self-hosted runtime cannot be disabled",
+        },
+    ),
+    reads=(RUNTIMES, CONNECTIONS),
+)
 def endpoints(factory: Resource, index: Index) -> Iterator[Exposure]:
     runtimes = factory.children(RUNTIMES)
     if runtimes.gap is not None:

@@ -6,7 +6,21 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Verdict, unknown, unknown_value
 
-ACCOUNT = ResourceType("Microsoft.DataShare/accounts", api="2021-08-01")
+from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+
+ACCOUNT = ResourceType(
+    "Microsoft.DataShare/accounts",
+    api="2021-08-01",
+    product="Data Share account",
+    unread={
+        "shares/invitations": "It gives nothing until it is accepted, and it has e-mail addresses of people.",
+    },
+    no_rule={
+        "key": NO_CUSTOMER_KEY,
+        "log": NO_LOG_CATEGORY,
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
+    },
+)
 SHARES = ACCOUNT.child("shares")
 RECEIVERS = SHARES.child("providerShareSubscriptions")
 STATUS = "properties.shareSubscriptionStatus"

@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CALLER_LOG, NO_CUSTOMER_KEY, host
 
-SERVICE = ResourceType("Microsoft.HealthDataAIServices/deidServices", api="2024-09-20")
+SERVICE = ResourceType(
+    "Microsoft.HealthDataAIServices/deidServices",
+    api="2024-09-20",
+    product="De-identification service",
+    no_rule={
+        "key": NO_CUSTOMER_KEY,
+        "log": NO_CALLER_LOG,
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="Azure Policy c5f34731: an absent switch is non-compliant, as everything but Disabled",
@@ -20,7 +30,9 @@ ACL = Firewall(
 
 
 # healthcare-apis/deidentification/manage-access-rbac: every call carries a token of Microsoft Entra ID.
-@SERVICE.endpoints(data=("deid",), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint("deid", "data", ports=HTTPS, no_rule="every call carries a token of Microsoft Entra ID"),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "deid",

@@ -6,7 +6,17 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-SCRIPT = ResourceType("Microsoft.Resources/deploymentScripts", api="2023-08-01")
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+
+SCRIPT = ResourceType(
+    "Microsoft.Resources/deploymentScripts",
+    api="2023-08-01",
+    product="Deployment script",
+    unread={
+        "outputs, environment variables": "They may hold secrets. No rule reads them, so no snapshot keeps them.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 SUBNETS = "properties.containerSettings.subnetIds"
 
 

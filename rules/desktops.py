@@ -2,15 +2,37 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-HOST_POOL = ResourceType("Microsoft.DesktopVirtualization/hostPools", api="2025-10-10")
-WORKSPACE = ResourceType("Microsoft.DesktopVirtualization/workspaces", api="2025-10-10")
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_DATA_AT_REST
+
+HOST_POOL = ResourceType(
+    "Microsoft.DesktopVirtualization/hostPools",
+    api="2025-10-10",
+    product="Host pool",
+    unread={
+        "customRdpProperty": "What is redirected by default is decided by the client and the session host.",
+        "session hosts": "They are machines, and evaluated as such.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+)
+WORKSPACE = ResourceType(
+    "Microsoft.DesktopVirtualization/workspaces",
+    api="2025-10-10",
+    product="Desktop workspace",
+    no_rule={
+        "region": "it is a list of applications; the host pools behind it are evaluated",
+        "key": NO_DATA_AT_REST,
+        "log": "users are in the log of the host pool",
+        "lock": FROM_TEMPLATE,
+    },
+)
 SOURCE = "Azure Policy c25dcf31, 87ac3038: everything but Disabled is non-compliant, an absent value too; virtual-desktop/private-link-overview"
 DESKTOPS = Firewall(
     empty="open",
@@ -26,13 +48,20 @@ GATEWAY = "rdweb.wvd.microsoft.com"
 
 
 # virtual-desktop/authentication: users sign in to the service with Microsoft Entra ID before they reach a session host.
-@HOST_POOL.endpoints(data=("desktops",), ports=HTTPS_ONLY)
+ALWAYS = "users sign in with Microsoft Entra ID"
+
+
+@HOST_POOL.endpoints(
+    Endpoint("desktops", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def desktops(pool: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(pool, index, DESKTOPS, groups=("connection",))
     yield Exposure("desktops", "data", reach, IDENTITY, display_name="The desktops of the host pool", address=GATEWAY)
 
 
-@WORKSPACE.endpoints(data=("feed",), ports=HTTPS_ONLY)
+@WORKSPACE.endpoints(
+    Endpoint("feed", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def feed(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "feed",

@@ -6,7 +6,14 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown_value
 
-POOL = ResourceType("Microsoft.DevOpsInfrastructure/pools", api="2025-09-20")
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+
+POOL = ResourceType(
+    "Microsoft.DevOpsInfrastructure/pools",
+    api="2025-09-20",
+    product="DevOps pool",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 KIND = "properties.organizationProfile.kind"
 ORGANIZATIONS = "properties.organizationProfile.organizations"
 

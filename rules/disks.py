@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -22,17 +23,60 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import private_endpoints
 
-from .common import find
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST, find
 
-DISK = ResourceType("Microsoft.Compute/disks", api="2025-01-02")
-SNAPSHOT = ResourceType("Microsoft.Compute/snapshots", api="2025-01-02")
+DISK = ResourceType(
+    "Microsoft.Compute/disks",
+    api="2025-01-02",
+    product="Managed disk",
+    no_rule={"log": NO_CALLER_LOG, "lock": "a backup vault protects it, or it is a copy itself"},
+)
+SNAPSHOT = ResourceType(
+    "Microsoft.Compute/snapshots",
+    api="2025-01-02",
+    no_rule={"log": NO_CALLER_LOG, "lock": "a backup vault protects it, or it is a copy itself"},
+)
 ACCESSES = "Microsoft.Compute/diskAccesses"
-ACCESS = ResourceType(ACCESSES, api="2025-01-02")
-GALLERY = ResourceType("Microsoft.Compute/galleries", api="2025-12-03")
+ACCESS = ResourceType(
+    ACCESSES,
+    api="2025-01-02",
+    product="Disk access",
+    no_rule={
+        "region": "it is a way to disks, whose region is evaluated",
+        "key": NO_DATA_AT_REST,
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
+    },
+)
+GALLERY = ResourceType(
+    "Microsoft.Compute/galleries",
+    api="2025-12-03",
+    product="Compute gallery",
+    unread={
+        "sharingProfile.groups": "A list does not return them: the rule says that it may be shared, and its first command shows with whom.",
+    },
+    no_rule={
+        "key": "its images and restore points are encrypted as the disks that they are made from, which are evaluated",
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
+    },
+)
 IMAGES = GALLERY.child("images", graph=GraphRows(holds=()))
 # azure-mgmt-compute: versions are tracked resources, with the regions that each is published to.
 VERSIONS = IMAGES.child("versions", graph=GraphRows(holds=("properties.publishingProfile.targetRegions",)))
-RESTORE_POINTS = ResourceType("Microsoft.Compute/restorePointCollections", api="2025-11-01")
+RESTORE_POINTS = ResourceType(
+    "Microsoft.Compute/restorePointCollections",
+    api="2025-11-01",
+    product="Restore point collection",
+    unread={
+        "restorePoints": "One request for each restore point. A running export is a state of a disk or snapshot, which is evaluated.",
+    },
+    no_rule={
+        "key": "its images and restore points are encrypted as the disks that they are made from, which are evaluated",
+        "log": NO_CALLER_LOG,
+        "lock": "a backup vault protects it, or it is a copy itself",
+    },
+)
 
 STATE = "properties.diskState"
 POLICY = "properties.networkAccessPolicy"
@@ -98,12 +142,19 @@ def _export(disk: Resource, index: Index, what: str) -> Iterator[Exposure]:
     yield Exposure("export/url", "data", reach, SIGN_IN.lock(disk), display_name=what, address=HOST)
 
 
-@DISK.endpoints(data=("export/*",), ports=HTTPS_ONLY)
+NO_RULE = {"anonymous-access": "without a signed URL nothing is answered"}
+
+
+@DISK.endpoints(
+    Endpoint("export/*", "data", ports=HTTPS, no_rule=NO_RULE),
+)
 def disk_export(disk: Resource, index: Index) -> Iterator[Exposure]:
     yield from _export(disk, index, "The export of the disk")
 
 
-@SNAPSHOT.endpoints(data=("export/*",), ports=HTTPS_ONLY)
+@SNAPSHOT.endpoints(
+    Endpoint("export/*", "data", ports=HTTPS, no_rule=NO_RULE),
+)
 def snapshot_export(snapshot: Resource, index: Index) -> Iterator[Exposure]:
     yield from _export(snapshot, index, "The export of the snapshot")
 

@@ -2,15 +2,24 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY, host
 
-SCHEDULER = ResourceType("Microsoft.DurableTask/schedulers", api="2026-02-01")
+SCHEDULER = ResourceType(
+    "Microsoft.DurableTask/schedulers",
+    api="2026-02-01",
+    product="Durable Task scheduler",
+    unread={
+        "taskHubs, retentionPolicies": "Hubs have the locks of their scheduler. Retention is a choice of the application.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY},
+)
 ACL = Firewall(
     empty="open",
     source="durable-task/scheduler/durable-task-scheduler-private-endpoints: apps connect over a public address by default, and "
@@ -23,7 +32,9 @@ ACL = Firewall(
 
 
 # durable-task/scheduler/durable-task-scheduler-identity: managed identities and roles alone; there are no keys.
-@SCHEDULER.endpoints(data=("scheduler",), ports=HTTPS_ONLY)
+@SCHEDULER.endpoints(
+    Endpoint("scheduler", "data", ports=HTTPS, no_rule="every call carries a token of Microsoft Entra ID"),
+)
 def endpoints(scheduler: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "scheduler",

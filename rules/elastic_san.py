@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
@@ -9,9 +10,18 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
+from .common import NO_LOG_CATEGORY
 from .file_shares import NO_SIGN_IN
 
-SAN = ResourceType("Microsoft.ElasticSan/elasticSans", api="2025-09-01")
+SAN = ResourceType(
+    "Microsoft.ElasticSan/elasticSans",
+    api="2025-09-01",
+    product="Elastic SAN",
+    unread={
+        "volumegroups/volumes": "The locks are those of the group; CHAP secrets are not in ARM.",
+    },
+    no_rule={"log": NO_LOG_CATEGORY},
+)
 GROUPS = SAN.child(
     "volumegroups", alone="settings decide that only some groups have, and what a row lacks is not taken as absent"
 )
@@ -42,7 +52,18 @@ def rules_of(group: Resource, index: Index) -> Lock:
     return Lock(inner.grants, inner.possible_grants, inner.hops[1:])
 
 
-@SAN.endpoints(data=("group/*",), reads=(GROUPS,), ports={"*": ("tcp/3260",)})
+@SAN.endpoints(
+    Endpoint(
+        "group/*",
+        "data",
+        ports=("tcp/3260",),
+        no_rule={
+            "authentication": "no setting of ARM asks for a sign-in over iSCSI",
+            "network": "chosen subnets and private endpoints alone reach it; the rule on anonymous access tells whose",
+        },
+    ),
+    reads=(GROUPS,),
+)
 def endpoints(san: Resource, index: Index) -> Iterator[Exposure]:
     groups = san.children(GROUPS)
     if groups.gap is not None:

@@ -4,26 +4,51 @@ system topics deliver events.
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
-from .common import by_perimeter, host, local_auth, perhaps_off
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, by_perimeter, host, local_auth, perhaps_off
 
 API = "2025-02-15"
 TOPICS = ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains")
 PARTNER = "Microsoft.EventGrid/partnerNamespaces"
-TOPIC = ResourceType(*TOPICS, PARTNER, api=API)
+TOPIC = ResourceType(
+    *TOPICS,
+    PARTNER,
+    api=API,
+    product=(
+        "Event Grid topic",
+        "Event Grid domain",
+        "Event Grid partner namespace",
+    ),
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+)
 # Namespaces need no rule on TLS: azure-mgmt-eventgrid Namespace.minimum_tls_version_allowed, "Only TLS version 1.2 is supported".
-NAMESPACE = ResourceType("Microsoft.EventGrid/namespaces", api=API)
+NAMESPACE = ResourceType(
+    "Microsoft.EventGrid/namespaces",
+    api=API,
+    product="Event Grid namespace",
+    no_rule={
+        "key": NO_CUSTOMER_KEY,
+        "log": "categories are those of a protocol, and none is an audit trail",
+        "lock": FROM_TEMPLATE,
+    },
+)
 # System topics have no endpoint: Azure services publish to them.
-SYSTEM_TOPIC = ResourceType("Microsoft.EventGrid/systemTopics", api=API)
+SYSTEM_TOPIC = ResourceType(
+    "Microsoft.EventGrid/systemTopics",
+    api=API,
+    product="Event Grid system topic",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": "deliveries that fail are its only log", "lock": FROM_TEMPLATE},
+)
 SUBSCRIPTIONS = SYSTEM_TOPIC.child(
     "eventSubscriptions",
     alone="the list of a region has ids of another form, and nothing documents that it has those of each kind of topic",
@@ -63,7 +88,15 @@ NAMES = {
 }
 
 
-@TOPIC.endpoints(data=("publish",), reads=(PERIMETERS,), ports=HTTPS_ONLY)
+@TOPIC.endpoints(
+    Endpoint(
+        "publish",
+        "data",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "every publisher shows a key, a certificate or a token"},
+    ),
+    reads=(PERIMETERS,),
+)
 def topic_endpoints(topic: Resource, index: Index) -> Iterator[Exposure]:
     what = NAMES[topic.type.lower().rsplit("/", 1)[-1]]
     # Azure Policy 1adadefe excludes topics of this kind: they run in the customer's Kubernetes cluster.
@@ -82,7 +115,18 @@ KEYS_STAY = (
 )
 
 
-@NAMESPACE.endpoints(data=("publish", "mqtt"), ports={"mqtt": ("tcp/8883", "tcp/443"), "*": HTTPS})
+@NAMESPACE.endpoints(
+    Endpoint(
+        "publish",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every publisher shows a key or a token",
+            "authentication": "keys of a namespace cannot be disabled in the pinned version; its network rule reports the cell",
+        },
+    ),
+    Endpoint("mqtt", "data", ports=("tcp/8883", "tcp/443"), no_rule="clients are named, by certificate or token"),
+)
 def namespace_endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(namespace, index, ACL, groups=("topic",))
     keys = grant(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -11,7 +12,7 @@ from scanner.reach.firewall import firewall
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
-NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2026-01-01")
+NAMESPACE = ResourceType("Microsoft.EventHub/namespaces", api="2026-01-01", product="Event Hubs namespace")
 # event-hubs/event-hubs-ip-filtering: "This feature isn't supported in the basic tier."
 WITHOUT_FIREWALL = ("Basic",)
 
@@ -37,7 +38,13 @@ MOVE = (
 
 
 @NAMESPACE.endpoints(
-    data=("events",), reads=(RULE_SET, PERIMETERS), ports={"*": ("tcp/5671", "tcp/5672", "tcp/9093", "tcp/443")}
+    Endpoint(
+        "events",
+        "data",
+        ports=("tcp/5671", "tcp/5672", "tcp/9093", "tcp/443"),
+        no_rule={"anonymous-access": "every call carries a signature or a token"},
+    ),
+    reads=(RULE_SET, PERIMETERS),
 )
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(namespace)

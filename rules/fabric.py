@@ -2,4 +2,14 @@
 
 from scanner.model.resource_type import ResourceType
 
-CAPACITY = ResourceType("Microsoft.Fabric/capacities", api="2023-11-01")
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+
+CAPACITY = ResourceType(
+    "Microsoft.Fabric/capacities",
+    api="2023-11-01",
+    product="Fabric capacity",
+    unread={
+        "administration.members": "Who administers a capacity is a question of rights. Networks and sign-in are settings of the Fabric tenant, which are not in ARM.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY, "lock": FROM_TEMPLATE},
+)

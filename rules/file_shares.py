@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
@@ -10,8 +11,15 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
+from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+
 # 2026-06-01 is the first stable version, and younger than six months.
-SHARE = ResourceType("Microsoft.FileShares/fileShares", api="2026-06-01")
+SHARE = ResourceType(
+    "Microsoft.FileShares/fileShares",
+    api="2026-06-01",
+    product="File share",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_LOG_CATEGORY},
+)
 SUBNETS = "properties.publicAccessProperties.allowedSubnets"
 ACL = Firewall(
     empty="open",
@@ -34,7 +42,9 @@ def reach(share: Resource, index: Index) -> Lock:
     return lock | possible(Reach.internet, not_a_list(SUBNETS), share.evidence(SUBNETS))
 
 
-@SHARE.endpoints(data=("share",), ports={"*": ("tcp/2049",)})
+@SHARE.endpoints(
+    Endpoint("share", "data", ports=("tcp/2049",), no_rule={"authentication": "NFS has no sign-in to ask for"}),
+)
 def endpoints(share: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "share",

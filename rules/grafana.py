@@ -2,15 +2,25 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 
-GRAFANA = ResourceType("Microsoft.Dashboard/grafana", api="2025-08-01")
+GRAFANA = ResourceType(
+    "Microsoft.Dashboard/grafana",
+    api="2025-08-01",
+    product="Grafana workspace",
+    unread={
+        "deterministicOutboundIP": "A choice of the data source, whose firewall can name Grafana where it is enabled.",
+        "viewersCanEdit, editorsCanAdmin, csrfAlwaysCheck": "Off by default, and within the rights of someone who signed in.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY},
+)
 # What a workspace connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = GRAFANA.child(
     "managedPrivateEndpoints",
@@ -30,7 +40,16 @@ TOKENS = GRAFANA.local_auth(
 )
 
 
-@GRAFANA.endpoints(data=("grafana",), ports=HTTPS_ONLY)
+@GRAFANA.endpoints(
+    Endpoint(
+        "grafana",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "a user signs in with Microsoft Entra ID, a program with a token: anonymous access cannot be enabled"
+        },
+    ),
+)
 def endpoints(grafana: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "grafana",

@@ -7,11 +7,12 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall import private_endpoints
 from scanner.reach.open_ports import subnet_port_lock
@@ -19,7 +20,18 @@ from scanner.reach.sources import source_hop
 
 from .common import private_only
 
-CLUSTER = ResourceType("Microsoft.HDInsight/clusters", api="2021-06-01")
+CLUSTER = ResourceType(
+    "Microsoft.HDInsight/clusters",
+    api="2021-06-01",
+    product="HDInsight cluster",
+    unread={
+        "gateway settings, configurations": "A POST that returns the password.",
+    },
+    no_rule={
+        "log": "an agent sends the logs of a cluster",
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
+    },
+)
 APPLICATIONS = CLUSTER.child("applications")
 DIRECTION = "properties.networkProperties.resourceProviderConnection"
 ROLES = "properties.computeProfile.roles"
@@ -96,12 +108,33 @@ def _address(cluster: Resource, name: str, suffix: str) -> str:
     return next((each for each in named if each), f"{cluster.name}{suffix}.azurehdinsight.net".lower())
 
 
+NO_GATEWAY_RULE = {
+    "anonymous-access": "the gateway asks for a password",
+    "authentication": "no setting of ARM refuses the passwords of a cluster",
+}
+
+
+NO_SSH_RULE = {
+    "anonymous-access": "SSH asks for a password or key",
+    "authentication": "no setting of ARM refuses the passwords of a cluster",
+}
+
+
 @CLUSTER.endpoints(
-    data=("gateway", "more/*"),
-    admin=("ssh", "shell/*"),
-    app=("application/*",),
+    Endpoint("gateway", "data", ports=HTTPS, no_rule=NO_GATEWAY_RULE),
+    Endpoint("more/*", "data", ports=HTTPS, no_rule=NO_GATEWAY_RULE),
+    Endpoint("ssh", "admin", ports=("tcp/22", "tcp/23"), no_rule=NO_SSH_RULE),
+    Endpoint("shell/*", "admin", ports=("tcp/22",), no_rule=NO_SSH_RULE),
+    Endpoint(
+        "application/*",
+        "app",
+        ports=HTTPS,
+        no_rule={
+            "authentication": "no setting of ARM refuses the passwords of a cluster",
+            "network": "its network is that of the gateway, which hdinsight-network-unrestricted evaluates",
+        },
+    ),
     reads=(APPLICATIONS,),
-    ports={"ssh": ("tcp/22", "tcp/23"), "shell/*": ("tcp/22",), "*": HTTPS},
 )
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     gateway, shell = network(cluster, index, 443), network(cluster, index, 22)

@@ -6,12 +6,13 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Lock, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -31,9 +32,20 @@ from scanner.reach.sources import in_own_tenant
 
 from .common import host
 
-WORKSPACE = ResourceType("Microsoft.HealthcareApis/workspaces", api="2024-03-31")
-FHIR = WORKSPACE.child("fhirservices", graph=GraphRows())
-DICOM = WORKSPACE.child("dicomservices", graph=GraphRows())
+WORKSPACE = ResourceType(
+    "Microsoft.HealthcareApis/workspaces",
+    api="2024-03-31",
+    product="Health Data Services workspace",
+    unread={
+        "acrConfiguration of FHIR": "Outbound: registries that hold templates.",
+        "audiences of FHIR and DICOM": "For whom a token is made. Who makes it is evaluated (authority).",
+        "exportConfiguration, importConfiguration of FHIR": "The name of a storage account, which does not say whose it is. The identity of the service needs a role there.",
+        "iotconnectors": "No endpoint: it reads from an event hub and writes to a FHIR service, which are evaluated.",
+        "smartProxyEnabled": "Retired on 21 September 2026.",
+    },
+)
+FHIR = WORKSPACE.child("fhirservices", graph=GraphRows(), product="FHIR service")
+DICOM = WORKSPACE.child("dicomservices", graph=GraphRows(), product="DICOM service")
 SWITCH = Firewall(
     empty="open",
     source="azure-rest-api-specs, Microsoft.HealthcareApis 2024-03-31 FhirServiceProperties: publicNetworkAccess is optional; "
@@ -56,7 +68,17 @@ def network(service: Resource, workspace: Resource, index: Index) -> Lock:
     return replace(own, grants=grants) | private
 
 
-@WORKSPACE.endpoints(data=("fhir/*", "dicom/*"), reads=(FHIR, DICOM), ports=HTTPS_ONLY)
+NO_RULE = {
+    "anonymous-access": "every call carries a token",
+    "authentication": "every call carries a token of Microsoft Entra ID, or of a provider that fhir-other-identity-provider names",
+}
+
+
+@WORKSPACE.endpoints(
+    Endpoint("fhir/*", "data", ports=HTTPS, no_rule=NO_RULE),
+    Endpoint("dicom/*", "data", ports=HTTPS, no_rule=NO_RULE),
+    reads=(FHIR, DICOM),
+)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield from _of(workspace, index, FHIR, "fhir", ("FHIR service", "The FHIR services"))
     yield from _of(workspace, index, DICOM, "dicom", ("DICOM service", "The DICOM services"))

@@ -6,11 +6,12 @@ from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
 from scanner.model.dates import seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -36,10 +37,28 @@ HUB = ResourceType(
     "Microsoft.Devices/IotHubs",
     api="2023-06-30",
     keep=("properties.routing.fallbackRoute.isEnabled", "properties.routing.fallbackRoute.endpointNames"),
+    product="IoT hub",
+    unread={
+        "cloudToDevice, retentionTimeInDays": "How long a message waits.",
+        "encryption": "In preview versions alone.",
+        "isVerified of certificates": "Azure ignores a certificate that is not verified.",
+        "rights of authorizationPolicies": "The list returns none, and listkeys is a POST with keys.",
+    },
+    no_rule={"key": "customer-managed keys are in preview versions only"},
 )
 HUB_CERTIFICATES = HUB.child("certificates")
 # azure-rest-api-specs has 2026-04-01 too, of which no recording and no reference page is known.
-PROVISIONING = ResourceType("Microsoft.Devices/provisioningServices", api="2022-12-12")
+PROVISIONING = ResourceType(
+    "Microsoft.Devices/provisioningServices",
+    api="2022-12-12",
+    product="Provisioning service",
+    unread={
+        "allocationPolicy": "Which hub a device gets is a choice. Where the hubs are is evaluated.",
+        "encryption": "In preview versions alone.",
+        "enrollments": "Not in ARM, so the device endpoint counts as closed.",
+    },
+    no_rule={"key": "customer-managed keys are in preview versions only"},
+)
 PROVISIONING_CERTIFICATES = PROVISIONING.child("certificates")
 
 HUB_SWITCH = Firewall(
@@ -79,10 +98,13 @@ MODULES = HUB.local_auth(
 )
 
 
+NO_RULE = {"anonymous-access": "every caller signs in: with a key, a certificate or a token"}
+
+
 @HUB.endpoints(
-    data=("service", "events"),
-    app=("device",),
-    ports={"device": ("tcp/8883", "tcp/5671", "tcp/443"), "*": ("tcp/443", "tcp/5671")},
+    Endpoint("service", "data", ports=("tcp/443", "tcp/5671"), no_rule=NO_RULE),
+    Endpoint("events", "data", ports=("tcp/443", "tcp/5671"), no_rule=NO_RULE),
+    Endpoint("device", "app", ports=("tcp/8883", "tcp/5671", "tcp/443"), no_rule=NO_RULE),
 )
 def hub_endpoints(hub: Resource, index: Index) -> Iterator[Exposure]:
     reach, address = hub_network(hub, index), host(hub, "properties.hostName")
@@ -206,7 +228,24 @@ ENROLLED = (
 
 
 @PROVISIONING.endpoints(
-    data=("service",), app=("device",), ports={"device": ("tcp/8883", "tcp/5671", "tcp/443"), "*": HTTPS}
+    Endpoint(
+        "service",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every caller signs in: with a key, a certificate or a token",
+            "authentication": "the keys of the policies cannot be disabled in the pinned version; its network rule reports the cell",
+        },
+    ),
+    Endpoint(
+        "device",
+        "app",
+        ports=("tcp/8883", "tcp/5671", "tcp/443"),
+        no_rule={
+            "anonymous-access": "every caller signs in: with a key, a certificate or a token",
+            "authentication": "no setting refuses the keys of enrollments, which ARM does not show",
+        },
+    ),
 )
 def provisioning_endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.dates import date_of, seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -27,14 +28,21 @@ from scanner.reach.firewall import firewall
 
 from .common import host, network_acls
 
-VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2026-02-01")
+VAULT = ResourceType(
+    "Microsoft.KeyVault/vaults", api="2026-02-01", product="Key vault", no_rule={"key": "it is itself a store of keys"}
+)
 # Each key is read by itself too: the list has neither the version nor the rotation policy (Azure/azure-rest-api-specs,
 # example listKeys of Microsoft.KeyVault).
 KEYS = VAULT.child(
     "keys", each=True, alone="a vault has the only list of its keys, and that list has no rotation policy"
 )
 SECRETS = VAULT.child("secrets", costly=True)
-HSM = ResourceType("Microsoft.KeyVault/managedHSMs", api="2026-02-01")
+HSM = ResourceType(
+    "Microsoft.KeyVault/managedHSMs",
+    api="2026-02-01",
+    product="Managed HSM",
+    no_rule={"key": "it is itself a store of keys"},
+)
 HSM_KEYS = HSM.child("keys", each=True, alone=KEYS.alone)
 # Of keys with an older version in use alone. Rows of this list have attributes (Azure/azure-rest-api-specs, example
 # listKeyVersions).
@@ -64,13 +72,20 @@ EVERY = {
 }
 
 
-@VAULT.endpoints(data=("vault",), ports=HTTPS_ONLY)
+ALWAYS = "every request requires a Microsoft Entra ID token"
+
+
+@VAULT.endpoints(
+    Endpoint("vault", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def vault_endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     address = host(vault, "properties.vaultUri")
     yield Exposure("vault", "data", firewall(vault, index, VAULT_ACL), TOKEN, display_name="The vault", address=address)
 
 
-@HSM.endpoints(data=("hsm",), ports=HTTPS_ONLY)
+@HSM.endpoints(
+    Endpoint("hsm", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def hsm_endpoints(hsm: Resource, index: Index) -> Iterator[Exposure]:
     address = host(hsm, "properties.hsmUri")
     yield Exposure("hsm", "data", firewall(hsm, index, HSM_ACL), TOKEN, display_name="The managed HSM", address=address)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -26,7 +27,16 @@ from scanner.reach.open_ports import subnet_port_lock
 
 from .common import host, unless_running
 
-CLUSTER = ResourceType("Microsoft.Kusto/clusters", api="2025-02-14")
+CLUSTER = ResourceType(
+    "Microsoft.Kusto/clusters",
+    api="2025-02-14",
+    product="Data Explorer cluster",
+    unread={
+        "attachedDatabaseConfigurations": "They name the leader of a follower. Who follows is listed by a POST.",
+        "databases": "One list for each cluster. Rights in the whole cluster are evaluated.",
+        "enablePurge": "A purge is asked for by someone who may administer the database.",
+    },
+)
 PRINCIPALS = CLUSTER.child("principalAssignments")
 # What a cluster connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 MANAGED = CLUSTER.child("managedPrivateEndpoints", always=True, keep=("properties.privateLinkResourceId",))
@@ -69,7 +79,13 @@ def network(cluster: Resource, index: Index) -> Lock:
     return inside | private_endpoints(cluster, index, ACL.endpoints)
 
 
-@CLUSTER.endpoints(data=tuple(NAMES), ports=HTTPS_ONLY)
+ALWAYS = "every call carries a token of Microsoft Entra ID"
+
+
+@CLUSTER.endpoints(
+    Endpoint("query", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("ingest", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     reach = network(cluster, index)
     for name, (title, path) in NAMES.items():

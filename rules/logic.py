@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_one, known_text, same
 from scanner.model.remedy import Cause, Edit
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -23,7 +24,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import host, when_started
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host, when_started
 
 TRIGGERS = "properties.definition.triggers"
 CONTROL = "properties.accessControl"
@@ -46,6 +47,8 @@ WORKFLOW = ResourceType(
         f"{POLICIES}.*.type",
         f"{POLICIES}.*.claims[].name",
     ),
+    product="Logic app",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
 )
 
 # logic-apps/logic-apps-workflow-actions-triggers, "Trigger types list": of the first a caller has the URL.
@@ -136,7 +139,20 @@ LINKS = (
 )
 
 
-@WORKFLOW.endpoints(data=("contents",), app=("trigger/*",), ports=HTTPS_ONLY)
+@WORKFLOW.endpoints(
+    Endpoint(
+        "contents",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every call carries a signature or a token",
+            "authentication": "a link to inputs and outputs is made for whoever may read the run",
+        },
+    ),
+    Endpoint(
+        "trigger/*", "app", ports=HTTPS, no_rule={"anonymous-access": "every call carries a signature or a token"}
+    ),
+)
 def endpoints(workflow: Resource, index: Index) -> Iterator[Exposure]:
     state = "properties.state"
     for each in callable_triggers(workflow, index):

@@ -33,7 +33,17 @@ from scanner.reach.sources import grant_from_addresses, in_own_tenant
 from .common import find
 from .connections import without_credentials
 
-WORKSPACE = ResourceType("Microsoft.MachineLearningServices/workspaces", api="2026-05-01")
+WORKSPACE = ResourceType(
+    "Microsoft.MachineLearningServices/workspaces",
+    api="2026-05-01",
+    product="Machine Learning workspace",
+    unread={
+        "computes of the type AKS": "Version 1, retired. Clusters are evaluated as such.",
+        "enableRootAccess of compute instances": "In preview versions alone.",
+        "jobs, models, environments, featurestore settings": "What users make: no lock and no secret in ARM.",
+        "v1LegacyMode": "A choice between two APIs. With it on, the newer one is not isolated, and Azure Policy asks for either.",
+    },
+)
 HUB = "properties.hubResourceId"
 PUBLIC = "properties.publicNetworkAccess"
 LEGACY = "properties.allowPublicAccessWhenBehindVnet"

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from scanner.model.bulk_reads import SubscriptionRows
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import (
     ANONYMOUS,
     SHARED,
@@ -21,7 +22,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import OWN_PORTS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.rule import word
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
@@ -44,7 +45,7 @@ from scanner.reach.topology import Topology, topology
 if TYPE_CHECKING:
     from scanner.model.exposure import Chain
 
-from .common import rows, when_started
+from .common import FROM_TEMPLATE, LOCK_STOPS_SCALING, NO_CALLER_LOG, rows, when_started
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"
@@ -54,10 +55,25 @@ MACHINE = ResourceType(
     VM,
     SET,
     api="2025-11-01",
+    unread={
+        "agents in the machine": "Not in ARM.",
+        "just-in-time access that is absent": "A rule would fail on nearly all machines. Open management ports are evaluated.",
+    },
+    no_rule={"log": "agents and data collection rules send its logs, which are not read", "lock": LOCK_STOPS_SCALING},
 )
 
-DISK_SETS = ResourceType("Microsoft.Compute/diskEncryptionSets", api="2025-01-02")
-IMAGE = ResourceType("Microsoft.Compute/images", api="2025-11-01")
+DISK_SETS = ResourceType(
+    "Microsoft.Compute/diskEncryptionSets",
+    api="2025-01-02",
+    no_rule={
+        "region": "it names a key; the disks that use it are evaluated, and where its vault is",
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
+    },
+)
+IMAGE = ResourceType(
+    "Microsoft.Compute/images", api="2025-11-01", no_rule={"log": NO_CALLER_LOG, "lock": FROM_TEMPLATE}
+)
 
 
 def is_vm(machine: Resource) -> bool:
@@ -321,7 +337,12 @@ def not_assessed(missing: Unread) -> Exposure:
 
 
 # An address without any certain grant is one row for all its ports.
-@MACHINE.endpoints(admin=("tcp/*", "udp/*", "*/*"), reads=(VIEW, NICS, ADDRESSES), ports=OWN_PORTS)
+@MACHINE.endpoints(
+    Endpoint("tcp/*", "admin", may_be_app=True),
+    Endpoint("udp/*", "admin", may_be_app=True),
+    Endpoint("*/*", "admin"),
+    reads=(VIEW, NICS, ADDRESSES),
+)
 def endpoints(machine: Resource, index: Index) -> Iterator[Exposure]:
     yield from with_names(_endpoints(machine, index), index)
 
@@ -373,6 +394,7 @@ PORTS = ("tcp/*", "udp/*", "*/*")
 GROUP = ResourceType(
     "Microsoft.ContainerInstance/containerGroups",
     api="2023-05-01",
+    no_rule={"log": "agents and data collection rules send its logs, which are not read", "lock": FROM_TEMPLATE},
 )
 AT_REST = ("Stopped", "Succeeded", "Failed")
 ADDRESS = "properties.ipAddress"
@@ -391,7 +413,11 @@ def group_ports(group: Resource) -> list[tuple[str, int]]:
     return found
 
 
-@GROUP.endpoints(admin=PORTS, ports=OWN_PORTS)
+@GROUP.endpoints(
+    Endpoint("tcp/*", "admin", may_be_app=True),
+    Endpoint("udp/*", "admin", may_be_app=True),
+    Endpoint("*/*", "admin"),
+)
 def group_endpoints(group: Resource, index: Index) -> Iterator[Exposure]:
     if not isinstance(group.get("properties"), dict):
         yield not_assessed(not_returned("properties", "them"))

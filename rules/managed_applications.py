@@ -17,7 +17,19 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-APPLICATION = ResourceType("Microsoft.Solutions/applications", api="2021-07-01")
+from .common import FROM_TEMPLATE, NO_CALLER_LOG
+
+APPLICATION = ResourceType(
+    "Microsoft.Solutions/applications",
+    api="2021-07-01",
+    product="Managed application",
+    no_rule={
+        "region": "what it made are resources of their own",
+        "key": "what it made are resources of their own",
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
+    },
+)
 MODE = "properties.managementMode"
 RIGHTS = "properties.authorizations"
 JIT = "properties.jitAccessPolicy.jitAccessEnabled"

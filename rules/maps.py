@@ -2,15 +2,24 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Reach, grant
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence
 
-from .common import local_auth
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, local_auth
 
-ACCOUNT = ResourceType("Microsoft.Maps/accounts", api="2023-06-01")
+ACCOUNT = ResourceType(
+    "Microsoft.Maps/accounts",
+    api="2023-06-01",
+    product="Azure Maps account",
+    unread={
+        "CORS": "What an absent list means is documented nowhere, and no recorded account has one.",
+    },
+    no_rule={"log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 KEYS = local_auth(
     ACCOUNT,
     source="azure-mgmt-maps 2.1.0 MapsAccountProperties: disableLocalAuth is false by default",
@@ -22,7 +31,11 @@ OPEN = Evidence("network", "no setting of the account limits it", None)
 
 # Maps serve reference data to browsers, where keys are visible: an app. Uploaded data was a feature of Maps Creator,
 # which is retired.
-@ACCOUNT.endpoints(app=("maps",), ports=HTTPS_ONLY)
+@ACCOUNT.endpoints(
+    Endpoint(
+        "maps", "app", ports=HTTPS, no_rule={"anonymous-access": "every request carries a key, a signature or a token"}
+    ),
+)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     keys = KEYS.lock(account)
     yield Exposure("maps", "app", grant(Reach.internet, OPEN), keys, display_name="The Maps account", address=HOST)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, NoPort
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall, firewall, private_endpoints
 
@@ -134,16 +134,39 @@ def _serverless(workspace: Resource, reach: Lock) -> Iterator[Exposure]:
         )
 
 
+NO_RULE = {
+    "anonymous-access": "every call carries a token, a key or a credential of a user of the node",
+    "authentication": "every call carries a token of Microsoft Entra ID",
+}
+
+
+BY_CALLERS = {"anonymous-access": "every call carries a token, a key or a credential of a user of the node"}
+
+
+BY_USERS_OF_NODES = {
+    "anonymous-access": "every call carries a token, a key or a credential of a user of the node",
+    "authentication": "users of nodes have keys and passwords of their own: no setting adds Microsoft Entra ID",
+}
+
+
 @WORKSPACE.endpoints(
-    data=("workspace", "online/*", "batch/*", "serverless/*", "apps/*"),
-    admin=("ssh/*", "nodes/*"),
+    Endpoint(
+        "workspace",
+        "data",
+        ports=HTTPS,
+        hosts=(
+            "properties.notebookInfo.fqdn",
+            "properties.mlFlowTrackingUri",
+        ),
+        no_rule=NO_RULE,
+    ),
+    Endpoint("online/*", "data", ports=HTTPS, no_rule=BY_CALLERS),
+    Endpoint("batch/*", "data", ports=HTTPS, no_rule=BY_CALLERS),
+    Endpoint("serverless/*", "data", ports=HTTPS, no_rule=BY_CALLERS),
+    Endpoint("apps/*", "data", ports=HTTPS, no_rule=NO_RULE),
+    Endpoint("ssh/*", "admin", ports=NoPort("the SSH port of the compute was not returned"), no_rule=BY_USERS_OF_NODES),
+    Endpoint("nodes/*", "admin", ports=NoPort("each node has its own port in front of SSH"), no_rule=BY_USERS_OF_NODES),
     reads=(ONLINE, BATCH, SERVERLESS, COMPUTES),
-    hosts={"workspace": ("properties.notebookInfo.fqdn", "properties.mlFlowTrackingUri")},
-    ports={
-        "ssh/*": NoPort("the SSH port of the compute was not returned"),
-        "nodes/*": NoPort("each node has its own port in front of SSH"),
-        "*": HTTPS,
-    },
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     reach = network(workspace, index)

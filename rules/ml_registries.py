@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, same, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -21,9 +22,14 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import OF_REGISTRY
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 
-REGISTRY = ResourceType("Microsoft.MachineLearningServices/registries", api="2026-05-01")
+REGISTRY = ResourceType(
+    "Microsoft.MachineLearningServices/registries",
+    api="2026-05-01",
+    product="ML registry",
+    no_rule={"key": NO_CUSTOMER_KEY},
+)
 REGIONS = "properties.regionDetails"
 STORES = "storageAccountDetails"
 ANONYMOUS = "systemCreatedStorageAccount.allowBlobPublicAccess"
@@ -36,7 +42,15 @@ ACL = Firewall(
 )
 
 
-@REGISTRY.endpoints(data=("registry",), hosts={"registry": ("properties.discoveryUrl",)}, ports=HTTPS_ONLY)
+@REGISTRY.endpoints(
+    Endpoint(
+        "registry",
+        "data",
+        ports=HTTPS,
+        hosts=("properties.discoveryUrl",),
+        no_rule="every call carries a token of Microsoft Entra ID",
+    ),
+)
 def endpoints(registry: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "registry",

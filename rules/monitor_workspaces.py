@@ -2,15 +2,21 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CALLER_LOG, NO_CUSTOMER_KEY, host
 
-WORKSPACE = ResourceType("Microsoft.Monitor/accounts", api="2025-10-03")
+WORKSPACE = ResourceType(
+    "Microsoft.Monitor/accounts",
+    api="2025-10-03",
+    product="Monitor workspace",
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG},
+)
 ACL = Firewall(
     empty="open",
     source="azurerm_monitor_workspace: public_network_access_enabled is true by default, and all recorded answers have the property; "
@@ -21,7 +27,9 @@ ACL = Firewall(
 
 
 # azure-monitor/metrics/prometheus-api-promql: every query carries a token of Microsoft Entra ID.
-@WORKSPACE.endpoints(data=("query",), ports=HTTPS_ONLY)
+@WORKSPACE.endpoints(
+    Endpoint("query", "data", ports=HTTPS, no_rule="every query carries a token of Microsoft Entra ID"),
+)
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "query",

@@ -59,7 +59,7 @@ from . import (
     virtual_wan,
     waf_links,
 )
-from .common import in_tier
+from .common import FROM_TEMPLATE, NO_DATA_AT_REST, in_tier
 from .subscription import SUBSCRIPTION
 from .tables.resource_logs import Further
 
@@ -76,12 +76,35 @@ SETTINGS_API = "2021-05-01-preview"
 """The newest version, with category groups; the last stable one, 2016-09-01, knows a single setting."""
 
 
-WORKSPACE = ResourceType("Microsoft.OperationalInsights/workspaces", api="2025-07-01")
+WORKSPACE = ResourceType(
+    "Microsoft.OperationalInsights/workspaces",
+    api="2025-07-01",
+    unread={
+        "features.enableLogAccessUsingOnlyResourcePermissions": "Who may read which logs is a question of rights.",
+        "features.immediatePurgeDataOn30Days": "It ends the grace of a day. The retention itself is evaluated.",
+    },
+    no_rule={
+        "key": "a customer-managed key needs a dedicated cluster, from 100 GB a day on, so that a rule would fail on nearly every workspace"
+    },
+)
 EXPORTS = WORKSPACE.child("dataExports")
 TABLES = WORKSPACE.child("tables", costly=True)
 """Costly, although it is one request a workspace: the answer has each of several hundred tables with all its columns."""
-COMPONENT = ResourceType("Microsoft.Insights/components", api="2020-02-02", names=("properties.WorkspaceResourceId",))
-WATCHER = ResourceType("Microsoft.Network/networkWatchers", api=network.API)
+COMPONENT = ResourceType(
+    "Microsoft.Insights/components",
+    api="2020-02-02",
+    names=("properties.WorkspaceResourceId",),
+    unread={
+        "ApiKeys": "Retired for queries on 31 March 2026.",
+    },
+    no_rule={
+        "key": "a customer-managed key needs a dedicated cluster, from 100 GB a day on, so that a rule would fail on nearly every workspace",
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
+    },
+)
+WATCHER = ResourceType(
+    "Microsoft.Network/networkWatchers", api=network.API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+)
 FLOWS = WATCHER.child(
     "flowLogs",
     always=True,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
@@ -14,7 +15,7 @@ from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 from .tables.server_parameters import pending_restart
 
-SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30")
+SERVER = ResourceType("Microsoft.DBforMySQL/flexibleServers", api="2024-12-30", product="MySQL server")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(
     "configurations",
@@ -58,7 +59,10 @@ def authentication(server: Resource) -> Lock:
     )
 
 
-@SERVER.endpoints(data=("mysql",), reads=(FIREWALL, ENTRA_ONLY), ports={"*": ("tcp/3306",)})
+@SERVER.endpoints(
+    Endpoint("mysql", "data", ports=("tcp/3306",), no_rule={"anonymous-access": "MySQL always requires a login"}),
+    reads=(FIREWALL, ENTRA_ONLY),
+)
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     exposure = Exposure(
         "mysql",

@@ -29,12 +29,30 @@ from scanner.model.verdict import (
 from scanner.reach.sources import cached
 
 from . import network
+from .common import FROM_TEMPLATE, METRICS_ONLY, NO_DATA_AT_REST
 from .edge import CDN_ENDPOINTS
 
-ZONE = ResourceType("Microsoft.Network/dnsZones", api="2018-05-01")
+ZONE = ResourceType(
+    "Microsoft.Network/dnsZones",
+    api="2018-05-01",
+    product="DNS zone",
+    no_rule={"region": "names are global, and hold no customer data", "key": NO_DATA_AT_REST, "log": METRICS_ONLY},
+)
 ALIASES = ZONE.child("CNAME", graph=GraphRows("dnsresources"))
 MANAGER = ResourceType(
-    "Microsoft.Network/trafficManagerProfiles", api="2022-04-01", keep=("properties.dnsConfig.fqdn",)
+    "Microsoft.Network/trafficManagerProfiles",
+    api="2022-04-01",
+    keep=("properties.dnsConfig.fqdn",),
+    product="Traffic Manager profile",
+    unread={
+        "monitorConfig.protocol": "A probe carries no data.",
+    },
+    no_rule={
+        "region": "names are global, and hold no customer data",
+        "key": NO_DATA_AT_REST,
+        "log": METRICS_ONLY,
+        "lock": FROM_TEMPLATE,
+    },
 )
 
 SITES = "Microsoft.Web/sites"

@@ -6,6 +6,7 @@ from typing import Any
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same
@@ -27,9 +28,11 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import in_subnet
+from .common import NO_LOG_CATEGORY, in_subnet
 
-ACCOUNT = ResourceType("Microsoft.NetApp/netAppAccounts", api="2025-12-01")
+ACCOUNT = ResourceType(
+    "Microsoft.NetApp/netAppAccounts", api="2025-12-01", product="NetApp account", no_rule={"log": NO_LOG_CATEGORY}
+)
 POOLS = ACCOUNT.child("capacityPools", graph=GraphRows(holds=()))
 VOLUMES = POOLS.child("volumes", graph=GraphRows())
 SNAPSHOT_POLICIES = ACCOUNT.child("snapshotPolicies")
@@ -117,7 +120,18 @@ def sign_in(volume: Resource) -> Lock:
     return open_to_all if is_absent(value) else possible(Auth.anonymous, unknown_value(KERBEROS, value), *seen)
 
 
-@ACCOUNT.endpoints(data=("volume/*",), reads=(POOLS, VOLUMES), ports={"*": ("tcp/2049", "tcp/445", "tcp/111")})
+@ACCOUNT.endpoints(
+    Endpoint(
+        "volume/*",
+        "data",
+        ports=("tcp/2049", "tcp/445", "tcp/111"),
+        no_rule={
+            "authentication": "accounts of the domain sign in, or no one does, which the rule on anonymous access tells",
+            "network": "a volume has an address in a delegated subnet alone, and no setting gives it another",
+        },
+    ),
+    reads=(POOLS, VOLUMES),
+)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     pools = account.children(POOLS)
     if pools.gap is not None:

@@ -34,28 +34,86 @@ from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
 from . import apim
-from .common import NOT_FORWARDING, rows
+from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, NOT_FORWARDING, rows
 from .gateway_tls import main_tls, old_policies, profile_tls
 
 API = "2025-09-01"
-GROUP = ResourceType("Microsoft.Network/networkSecurityGroups", api=API)
-VNET = ResourceType("Microsoft.Network/virtualNetworks", api=API)
-ADDRESS = ResourceType("Microsoft.Network/publicIPAddresses", api=API)
-BALANCER = ResourceType("Microsoft.Network/loadBalancers", api=API)
-GATEWAY = ResourceType("Microsoft.Network/applicationGateways", api=API)
-WAF = ResourceType("Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies", api=API)
-FRONT_WAF = ResourceType("Microsoft.Network/FrontDoorWebApplicationFirewallPolicies", api="2024-02-01")
-FIREWALL = ResourceType("Microsoft.Network/azureFirewalls", api=API)
-POLICY = ResourceType("Microsoft.Network/firewallPolicies", api=API)
-BASTION = ResourceType("Microsoft.Network/bastionHosts", api=API)
-VPN = ResourceType("Microsoft.Network/virtualNetworkGateways", api=API)
-LINK = ResourceType("Microsoft.Network/privateLinkServices", api=API)
+GROUP = ResourceType(
+    "Microsoft.Network/networkSecurityGroups", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+)
+VNET = ResourceType(
+    "Microsoft.Network/virtualNetworks",
+    api=API,
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+)
+ADDRESS = ResourceType(
+    "Microsoft.Network/publicIPAddresses",
+    api=API,
+    product="Public IP address",
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+)
+BALANCER = ResourceType(
+    "Microsoft.Network/loadBalancers",
+    api=API,
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
+GATEWAY = ResourceType(
+    "Microsoft.Network/applicationGateways", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+)
+WAF = ResourceType(
+    "Microsoft.Network/ApplicationGatewayWebApplicationFirewallPolicies",
+    api=API,
+    unread={
+        "rate limits": "The right number depends on the site.",
+    },
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
+FRONT_WAF = ResourceType(
+    "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
+    api="2024-02-01",
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
+FIREWALL = ResourceType(
+    "Microsoft.Network/azureFirewalls", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+)
+POLICY = ResourceType(
+    "Microsoft.Network/firewallPolicies",
+    api=API,
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
+BASTION = ResourceType(
+    "Microsoft.Network/bastionHosts", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
+)
+VPN = ResourceType(
+    "Microsoft.Network/virtualNetworkGateways",
+    api=API,
+    unread={
+        "VPN protocols": "SSTP, OpenVPN and IKEv2 are all encrypted. Who signs in decides.",
+    },
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+)
+LINK = ResourceType(
+    "Microsoft.Network/privateLinkServices",
+    api=API,
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
 FRONT = ResourceType(
     "Microsoft.Network/frontDoors",
     api="2025-10-01",
     keep=("properties.backendPools[].properties.backends[].privateEndpointStatus",),
+    product="Front Door (classic)",
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
 )
-PROFILE = ResourceType("Microsoft.Cdn/profiles", api="2025-12-01")
+PROFILE = ResourceType(
+    "Microsoft.Cdn/profiles",
+    api="2025-12-01",
+    product="Front Door profile",
+    unread={
+        "customDomains minimumTlsVersion": "Front Door and CDN serve no TLS below 1.2 since 1 March 2025.",
+        "urlSigningKeys": "A feature of retired Verizon tiers.",
+    },
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+)
 
 
 def gone(resource: Resource, path: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, possible, replace
 from scanner.model.ids import name_of
 from scanner.model.index import Index
@@ -11,7 +12,14 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned
 
-APPLIANCE = ResourceType("Microsoft.Network/networkVirtualAppliances", api="2025-09-01")
+from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
+
+APPLIANCE = ResourceType(
+    "Microsoft.Network/networkVirtualAppliances",
+    api="2025-09-01",
+    product="Network virtual appliance",
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
 NICS = "properties.virtualApplianceNics"
 INGRESS = "properties.internetIngressPublicIps"
 RULES = "properties.inboundSecurityRules"
@@ -26,9 +34,13 @@ FORWARDED = Unread("the translation rules of the appliance", "they are in the ap
 
 
 @APPLIANCE.endpoints(
-    admin=("nic/*",),
-    app=("ingress/*",),
-    ports={"*": ("*/*",)},
+    Endpoint("nic/*", "admin", ports=("*/*",), no_rule={"anonymous-access": "whoever manages an appliance signs in"}),
+    Endpoint(
+        "ingress/*",
+        "app",
+        ports=("*/*",),
+        no_rule={"authentication": "credentials are checked by the application behind the appliance"},
+    ),
 )
 def endpoints(appliance: Resource, index: Index) -> Iterator[Exposure]:
     yield from _nics(appliance)

@@ -3,20 +3,26 @@
 from collections.abc import Iterator
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 from .messaging import NAMESPACE_KEYS
 
 # pnsCredentials are secrets: no rule reads them, so no snapshot keeps them.
-NAMESPACE = ResourceType("Microsoft.NotificationHubs/namespaces", api="2023-09-01")
+NAMESPACE = ResourceType(
+    "Microsoft.NotificationHubs/namespaces",
+    api="2023-09-01",
+    product="Notification Hubs namespace",
+    no_rule={"key": NO_CUSTOMER_KEY},
+)
 RULES = NAMESPACE.child("authorizationRules")
 SWITCH = Firewall(
     empty="open",
@@ -32,7 +38,17 @@ ACLS = "properties.networkAcls"
 PUBLIC = f"{ACLS}.publicNetworkRule.rights"
 
 
-@NAMESPACE.endpoints(data=("hubs",), ports=HTTPS_ONLY)
+@NAMESPACE.endpoints(
+    Endpoint(
+        "hubs",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every call carries a signature made with a key",
+            "authentication": "the keys of a namespace cannot be disabled in the pinned version; its network rule reports the cell",
+        },
+    ),
+)
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "hubs",

@@ -3,17 +3,23 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import ANONYMOUS, SHARED, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.sources import source_hop
 
-from .common import host, private_only
+from .common import LOCK_STOPS_SCALING, host, private_only
 
-CLUSTER = ResourceType("Microsoft.RedHatOpenShift/openShiftClusters", api="2025-07-25")
+CLUSTER = ResourceType(
+    "Microsoft.RedHatOpenShift/openShiftClusters",
+    api="2025-07-25",
+    product="OpenShift cluster",
+    no_rule={"log": "the log is inside the cluster or the machine", "lock": LOCK_STOPS_SCALING},
+)
 API = "properties.apiserverProfile.visibility"
 INGRESS = "properties.ingressProfiles"
 KUBEADMIN = "whether kubeadmin was removed is not visible, and a private address is all that a cluster can have, so it counts as closed"
@@ -35,7 +41,25 @@ def visible(path: str, value: Any) -> Lock:
 
 # openshift/howto-create-private-cluster-4x: every cluster has the user kubeadmin with a password until someone removes
 # it inside the cluster, which ARM does not show.
-@CLUSTER.endpoints(admin=("api-server",), app=("ingress/*",), ports={"api-server": ("tcp/6443",), "*": HTTP_AND_HTTPS})
+@CLUSTER.endpoints(
+    Endpoint(
+        "api-server",
+        "admin",
+        ports=("tcp/6443",),
+        no_rule={
+            "anonymous-access": "the API server asks for a token or a password",
+            "authentication": "the user kubeadmin is removed inside the cluster, and applications decide about themselves: no setting of ARM does",
+        },
+    ),
+    Endpoint(
+        "ingress/*",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        no_rule={
+            "authentication": "the user kubeadmin is removed inside the cluster, and applications decide about themselves: no setting of ARM does"
+        },
+    ),
+)
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "api-server",

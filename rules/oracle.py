@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import SHARED, Exposure, Lock, Reach, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, text_at
@@ -12,8 +13,18 @@ from scanner.reach.firewall import Firewall, RuleList, firewall, injection_subne
 
 from .common import host, unless_running
 
-DATABASE = ResourceType("Oracle.Database/autonomousDatabases", api="2025-09-01")
-VM_CLUSTER = ResourceType("Oracle.Database/cloudVmClusters", api="2025-09-01")
+DATABASE = ResourceType(
+    "Oracle.Database/autonomousDatabases",
+    api="2025-09-01",
+    product="Oracle database",
+    no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
+)
+VM_CLUSTER = ResourceType(
+    "Oracle.Database/cloudVmClusters",
+    api="2025-09-01",
+    product="Exadata VM cluster",
+    no_rule={"key": "the keys are in Oracle's cloud, not in ARM", "log": "the logs are in Oracle's cloud, not in ARM"},
+)
 SUBNET = "properties.subnetId"
 ALLOWED = "properties.whitelistedIps"
 ACL = Firewall(
@@ -40,7 +51,17 @@ def reach(database: Resource, index: Index) -> Lock:
     return lock | possible(Reach.internet, not_a_list(ALLOWED), database.evidence(ALLOWED))
 
 
-@DATABASE.endpoints(data=("database",), ports={"*": ("tcp/1521", "tcp/1522", "tcp/443")})
+@DATABASE.endpoints(
+    Endpoint(
+        "database",
+        "data",
+        ports=("tcp/1521", "tcp/1522", "tcp/443"),
+        no_rule={
+            "anonymous-access": "every session signs in",
+            "authentication": "no setting of Azure refuses passwords of database users",
+        },
+    ),
+)
 def endpoints(database: Resource, index: Index) -> Iterator[Exposure]:
     made = Exposure(
         "database",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Switch
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
@@ -12,7 +13,7 @@ from scanner.reach.firewall import firewall
 from .common import unless_running
 from .flexible_servers import STATE, acl, named, rules_count
 
-SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01")
+SERVER = ResourceType("Microsoft.DBforPostgreSQL/flexibleServers", api="2025-08-01", product="PostgreSQL server")
 FIREWALL = SERVER.child("firewallRules", when=rules_count)
 PARAMETERS = SERVER.child(
     "configurations",
@@ -42,7 +43,15 @@ PASSWORDS = Switch(
 )
 
 
-@SERVER.endpoints(data=("postgres",), reads=(FIREWALL,), ports={"*": ("tcp/5432", "tcp/6432")})
+@SERVER.endpoints(
+    Endpoint(
+        "postgres",
+        "data",
+        ports=("tcp/5432", "tcp/6432"),
+        no_rule={"anonymous-access": "PostgreSQL always requires a login"},
+    ),
+    reads=(FIREWALL,),
+)
 def endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     exposure = Exposure(
         "postgres",

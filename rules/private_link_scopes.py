@@ -20,7 +20,18 @@ from scanner.model.verdict import (
 )
 from scanner.reach.private_link_scopes import SCOPES
 
-SCOPE = ResourceType(SCOPES, api="2021-09-01")
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
+
+SCOPE = ResourceType(
+    SCOPES,
+    api="2021-09-01",
+    no_rule={
+        "region": "it is a way to workspaces, whose region is evaluated",
+        "key": NO_DATA_AT_REST,
+        "log": NO_CALLER_LOG,
+        "lock": FROM_TEMPLATE,
+    },
+)
 SETTINGS = "properties.accessModeSettings"
 EXCLUSIONS = f"{SETTINGS}.exclusions"
 CONNECTION = "privateEndpointConnectionName"

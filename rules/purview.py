@@ -2,15 +2,24 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import host
+from .common import NO_CUSTOMER_KEY, host
 
-ACCOUNT = ResourceType("Microsoft.Purview/accounts", api="2021-12-01")
+ACCOUNT = ResourceType(
+    "Microsoft.Purview/accounts",
+    api="2021-12-01",
+    product="Purview account",
+    unread={
+        "kafkaConfigurations, listkeys": "Outbound, and a POST with keys. What Purview scans is in its data plane.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY},
+)
 ACL = Firewall(
     empty="open",
     source="azure-mgmt-purview Account.publicNetworkAccess: Enabled by default; an account has no address rules. What NotSpecified "
@@ -22,7 +31,14 @@ ACL = Firewall(
 NAMES = {"catalog": "The Purview catalog", "scan": "The Purview scans", "guardian": "The Purview access policies"}
 
 
-@ACCOUNT.endpoints(data=tuple(NAMES), ports=HTTPS_ONLY)
+ALWAYS = "every call carries a token of Microsoft Entra ID"
+
+
+@ACCOUNT.endpoints(
+    Endpoint("catalog", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("scan", "data", ports=HTTPS, no_rule=ALWAYS),
+    Endpoint("guardian", "data", ports=HTTPS, no_rule=ALWAYS),
+)
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     # `portal` is the group of the web page alone: purview/catalog-private-link.
     reach = firewall(account, index, ACL, groups=("account", "platform"))

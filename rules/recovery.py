@@ -7,12 +7,13 @@ from msgspec import Struct, field
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.dates import seconds_of
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -33,7 +34,16 @@ from .common import rows
 from .subscription import LOCKS
 
 # Listed vaults lack securitySettings (23 of 23 recorded vaults, 2023-02-01); those that GET returned have it (17 of 17).
-VAULT = ResourceType("Microsoft.RecoveryServices/vaults", api="2025-08-01", each=True)
+VAULT = ResourceType(
+    "Microsoft.RecoveryServices/vaults",
+    api="2025-08-01",
+    each=True,
+    no_rule={
+        "key": "its customer-managed key is not evaluated",
+        "log": "its resource logs are about backup jobs",
+        "lock": "Azure refuses to delete a vault that holds backups; soft delete keeps them",
+    },
+)
 ITEMS = VAULT.child(
     "backupProtectedItems",
     always=True,
@@ -43,7 +53,15 @@ ITEMS = VAULT.child(
     ),
 )
 REPLICATIONS = VAULT.child("replicationProtectedItems", api="2025-08-01", costly=True)
-BACKUP_VAULT = ResourceType("Microsoft.DataProtection/backupVaults", api="2025-09-01")
+BACKUP_VAULT = ResourceType(
+    "Microsoft.DataProtection/backupVaults",
+    api="2025-09-01",
+    no_rule={
+        "key": "its customer-managed key is not evaluated",
+        "log": "its resource logs are about backup jobs",
+        "lock": "Azure refuses to delete a vault that holds backups; soft delete keeps them",
+    },
+)
 PARAMETERS = "properties.policyInfo.policyParameters.backupDatasourceParametersList"
 
 
@@ -92,7 +110,17 @@ ACL = Firewall(
 
 # Agents register with a certificate that the vault issues for ten days (backup/backup-azure-backup-faq). Machines, shares
 # and databases of Azure are backed up by identities.
-@VAULT.endpoints(data=("backup",), ports=HTTPS_ONLY)
+@VAULT.endpoints(
+    Endpoint(
+        "backup",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "machines of Azure are backed up by identities, agents by a certificate that the vault issued",
+            "authentication": "the certificate of an agent is valid for ten days, and no setting of the vault refuses it",
+        },
+    ),
+)
 def endpoints(vault: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "backup",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
@@ -12,10 +13,15 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 
-from .common import host, perhaps_off, rules_count
+from .common import NO_CUSTOMER_KEY, host, perhaps_off, rules_count
 
-CACHE = ResourceType("Microsoft.Cache/redis", api="2024-11-01")
-CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01")
+CACHE = ResourceType(
+    "Microsoft.Cache/redis",
+    api="2024-11-01",
+    product="Redis cache",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": "a cache: what it holds is stored elsewhere"},
+)
+CLUSTER = ResourceType("Microsoft.Cache/redisEnterprise", api="2025-07-01", product="Managed Redis")
 
 
 RULES = CACHE.child("firewallRules", when=lambda cache: rules_count(cache, "properties.subnetId"))
@@ -71,7 +77,9 @@ def without_password(cache: Resource) -> Lock:
 
 
 @CACHE.endpoints(
-    data=("redis", "redis-plain"), reads=(RULES,), ports={"redis": ("tcp/6380",), "redis-plain": ("tcp/6379",)}
+    Endpoint("redis", "data", ports=("tcp/6380",)),
+    Endpoint("redis-plain", "data", ports=("tcp/6379",)),
+    reads=(RULES,),
 )
 def cache_endpoints(cache: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(cache, index, ACL)
@@ -117,7 +125,15 @@ def _ports(value: object) -> tuple[str, ...]:
     return (f"tcp/{value}",) if isinstance(value, int) and not isinstance(value, bool) else ()
 
 
-@CLUSTER.endpoints(data=("redis/*",), reads=(DATABASES,), ports={"*": ("tcp/10000",)})
+@CLUSTER.endpoints(
+    Endpoint(
+        "redis/*",
+        "data",
+        ports=("tcp/10000",),
+        no_rule={"anonymous-access": "a Redis Enterprise database always requires a key or a token"},
+    ),
+    reads=(DATABASES,),
+)
 def cluster_endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     private = private_endpoints(cluster, index, WITH_ENDPOINT.endpoints)
     row = WITH_ENDPOINT if private.grants or private.possible_grants else NEW_OR_PUBLIC

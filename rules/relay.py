@@ -2,17 +2,23 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, replace, unread
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import host
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host
 from .messaging import NAMESPACE_KEYS, acl, rule_set_of
 
 # Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
-NAMESPACE = ResourceType("Microsoft.Relay/namespaces", api="2026-01-01")
+NAMESPACE = ResourceType(
+    "Microsoft.Relay/namespaces",
+    api="2026-01-01",
+    product="Relay namespace",
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+)
 RULE_SET = rule_set_of(NAMESPACE, ())
 RULES = NAMESPACE.child("authorizationRules")
 HYBRID = NAMESPACE.child("hybridConnections")
@@ -43,15 +49,24 @@ SUBJECTS = (
 )
 
 
+NO_RULE = {
+    "authentication": "the keys are those of the namespace and cannot be disabled; its own endpoint reports the cell"
+}
+
+
 @NAMESPACE.endpoints(
-    data=("relay",),
-    app=("hybrid/*", "wcf/*"),
+    Endpoint(
+        "relay",
+        "data",
+        ports=("tcp/443", "tcp/5671", "tcp/9350-9354"),
+        no_rule={
+            "anonymous-access": "a listener always signs in; relays for anonymous senders are endpoints of their own",
+            "authentication": "the keys of a namespace cannot be disabled in the pinned version; its network rule reports the cell",
+        },
+    ),
+    Endpoint("hybrid/*", "app", ports=HTTPS, no_rule=NO_RULE),
+    Endpoint("wcf/*", "app", ports=("tcp/443", "tcp/5671", "tcp/9350-9354"), no_rule=NO_RULE),
     reads=(RULE_SET, HYBRID, WCF),
-    ports={
-        "wcf/*": ("tcp/443", "tcp/5671", "tcp/9350-9354"),
-        "relay": ("tcp/443", "tcp/5671", "tcp/9350-9354"),
-        "*": HTTPS,
-    },
 )
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     reach, address = firewall(namespace, index, ACL), host(namespace, "properties.serviceBusEndpoint")

@@ -2,15 +2,26 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved, unless_running
 
-SERVICE = ResourceType("Microsoft.Search/searchServices", api="2025-05-01")
+SERVICE = ResourceType(
+    "Microsoft.Search/searchServices",
+    api="2025-05-01",
+    product="AI Search service",
+    unread={
+        "CORS, customer-managed keys of indexes": "They are set on each index, in the data plane.",
+    },
+    no_rule={
+        "key": "the keys of indexes are in the data plane; search-platform-key-allowed says whether an index may do without one"
+    },
+)
 PERIMETERS = SERVICE.child("networkSecurityPerimeterConfigurations", when=by_perimeter)
 # What a service connects to is looked up where another resource has the connection: scanner/reach/managed_endpoints.py.
 LINKS = SERVICE.child(
@@ -40,7 +51,10 @@ KEYS = local_auth(
 MOVE = "The free tier has neither IP rules nor private endpoints: recreate the index in a service of the Basic tier"
 
 
-@SERVICE.endpoints(data=("search",), reads=(PERIMETERS,), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint("search", "data", ports=HTTPS, no_rule={"anonymous-access": "every query requires a key or a token"}),
+    reads=(PERIMETERS,),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(service)
     made = Exposure(

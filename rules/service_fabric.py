@@ -5,12 +5,13 @@ from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.endpoints import Endpoint, NoPort
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import NoPort, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.unread import malformed
 from scanner.model.verdict import (
     ABSENT,
@@ -25,11 +26,32 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import host
+from .common import LOCK_STOPS_SCALING, host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
 
-CLUSTER = ResourceType("Microsoft.ServiceFabric/clusters", api="2021-06-01")
-MANAGED = ResourceType("Microsoft.ServiceFabric/managedClusters", api="2026-02-01")
+CLUSTER = ResourceType(
+    "Microsoft.ServiceFabric/clusters",
+    api="2021-06-01",
+    product="Service Fabric cluster",
+    unread={
+        "applications": "Their ports are ports of the scale sets, which are evaluated.",
+    },
+    no_rule={
+        "key": "the disks are those of the scale sets, which are evaluated",
+        "log": "the log is inside the cluster or the machine",
+        "lock": LOCK_STOPS_SCALING,
+    },
+)
+MANAGED = ResourceType(
+    "Microsoft.ServiceFabric/managedClusters",
+    api="2026-02-01",
+    product="Service Fabric cluster (managed)",
+    no_rule={
+        "key": "the disks are those of the scale sets, which are evaluated",
+        "log": "the log is inside the cluster or the machine",
+        "lock": LOCK_STOPS_SCALING,
+    },
+)
 NODE_TYPES = MANAGED.child(
     "nodeTypes", graph=GraphRows("servicefabricresources", holds=("properties.enableNodePublicIP",))
 )
@@ -212,12 +234,23 @@ def _is_known(text: str) -> bool:
     return text == "*" or (first.isdecimal() and (last or first).isdecimal())
 
 
+NO_RULE = {
+    "anonymous-access": "a managed cluster always has a certificate, and asks its clients for one or for a token"
+}
+
+
 @MANAGED.endpoints(
-    admin=("client", "http", "rdp"),
-    ports={
-        "rdp": NoPort("each node has its own port in front of RDP"),
-        "*": NoPort("the port of the cluster is not known"),
-    },
+    Endpoint("client", "admin", ports=NoPort("the port of the cluster is not known"), no_rule=NO_RULE),
+    Endpoint("http", "admin", ports=NoPort("the port of the cluster is not known"), no_rule=NO_RULE),
+    Endpoint(
+        "rdp",
+        "admin",
+        ports=NoPort("each node has its own port in front of RDP"),
+        no_rule={
+            "anonymous-access": "a managed cluster always has a certificate, and asks its clients for one or for a token",
+            "authentication": "the nodes have a local administrator with a password, which no setting refuses",
+        },
+    ),
 )
 def endpoints(cluster: Resource, index: Index) -> Iterator[Exposure]:
     address = host(cluster, "properties.fqdn")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
@@ -11,7 +12,14 @@ from scanner.reach.firewall import firewall
 from .common import by_perimeter, host, in_tier, moved
 from .messaging import acl, alias_hosts, keys, keys_on, rule_set_of
 
-NAMESPACE = ResourceType("Microsoft.ServiceBus/namespaces", api="2026-01-01")
+NAMESPACE = ResourceType(
+    "Microsoft.ServiceBus/namespaces",
+    api="2026-01-01",
+    product="Service Bus namespace",
+    unread={
+        "rights on hybrid connections and relays": "relay-additional-manage-rule has those of the namespace.",
+    },
+)
 # service-bus-messaging/service-bus-service-endpoints: rules for virtual networks are a feature of the Premium tier.
 # The documentation of IP rules below it is contradictory (service-bus-ip-filtering, 2020 and 2023), so they do not count.
 WITHOUT_FIREWALL = ("Basic", "Standard")
@@ -39,7 +47,15 @@ MOVE = (
 )
 
 
-@NAMESPACE.endpoints(data=("messages",), reads=(RULE_SET, PERIMETERS), ports={"*": ("tcp/5671", "tcp/5672", "tcp/443")})
+@NAMESPACE.endpoints(
+    Endpoint(
+        "messages",
+        "data",
+        ports=("tcp/5671", "tcp/5672", "tcp/443"),
+        no_rule={"anonymous-access": "every call carries a signature or a token"},
+    ),
+    reads=(RULE_SET, PERIMETERS),
+)
 def endpoints(namespace: Resource, index: Index) -> Iterator[Exposure]:
     authentication = KEYS.lock(namespace)
     yield Exposure(

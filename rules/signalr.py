@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import (
     Auth,
     Exposure,
@@ -21,7 +22,7 @@ from scanner.model.exposure import (
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -36,9 +37,21 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses, grant_from_tag
 
-from .common import host, in_tier, local_auth, moved, when_started
+from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host, in_tier, local_auth, moved, when_started
 
-SERVICE = ResourceType("Microsoft.SignalRService/signalR", "Microsoft.SignalRService/webPubSub", api="2024-03-01")
+SERVICE = ResourceType(
+    "Microsoft.SignalRService/signalR",
+    "Microsoft.SignalRService/webPubSub",
+    api="2024-03-01",
+    product=(
+        "SignalR service",
+        "Web PubSub service",
+    ),
+    unread={
+        "custom domains as hosts": "A list for each service, which no rule needs.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "lock": FROM_TEMPLATE},
+)
 WITHOUT_PRIVATE_LINK = ("Free_F1",)
 # azure-signalr/howto-enable-geo-replication: replicas are a feature of the Premium tier.
 REPLICAS = SERVICE.child(
@@ -81,7 +94,28 @@ NAMES = {
 }
 
 
-@SERVICE.endpoints(data=("server", "rest", "trace"), app=("client", "hub/*"), reads=(HUBS,), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint(
+        "server", "data", ports=HTTPS, no_rule={"anonymous-access": "every app server signs in with a key or a token"}
+    ),
+    Endpoint("rest", "data", ports=HTTPS, no_rule={"anonymous-access": "every request carries a token"}),
+    Endpoint("trace", "data", ports=HTTPS, no_rule={"anonymous-access": "the tool signs in with a key or a token"}),
+    Endpoint(
+        "client",
+        "app",
+        ports=HTTPS,
+        no_rule={"anonymous-access": "a client needs an access token; hubs that need none are endpoints of their own"},
+    ),
+    Endpoint(
+        "hub/*",
+        "app",
+        ports=HTTPS,
+        no_rule={
+            "authentication": "the keys are those of the client endpoint, which signalr-access-keys-enabled reads"
+        },
+    ),
+    reads=(HUBS,),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     address, keys = host(service, "properties.hostName"), KEYS.lock(service)
     client = reach_of(service, index, "ClientConnection")

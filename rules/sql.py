@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
@@ -31,8 +32,24 @@ from .common import by_perimeter, listed_logins, secured_by_perimeter, unless_ru
 API = "2025-01-01"
 # Azure/azure-rest-api-specs, Servers_List and ManagedInstances_List: $expand, "The child resources to include in the
 # response."
-SERVER = ResourceType("Microsoft.Sql/servers", api=API, expand="administrators/activedirectory")
-INSTANCE = ResourceType("Microsoft.Sql/managedInstances", api=API, expand="administrators/activedirectory")
+SERVER = ResourceType(
+    "Microsoft.Sql/servers",
+    api=API,
+    expand="administrators/activedirectory",
+    product="SQL server",
+    unread={
+        "ledger of databases": "Whether a table is a ledger is chosen when it is created. A database without one is no fault.",
+    },
+)
+INSTANCE = ResourceType(
+    "Microsoft.Sql/managedInstances",
+    api=API,
+    expand="administrators/activedirectory",
+    product="SQL managed instance",
+    unread={
+        "failover groups as hosts": "They are a list for each region, which is not read.",
+    },
+)
 PUBLIC_NETWORK_ACCESS = "properties.publicNetworkAccess"
 ENTRA_ONLY = "properties.administrators.azureADOnlyAuthentication"
 
@@ -65,6 +82,7 @@ DATABASES = SERVER.child(
         holds=("sku.tier", "location", "properties.requestedBackupStorageRedundancy", "properties.zoneRedundant"),
         includes=("master",),
     ),
+    product="SQL database",
 )
 FAILOVER_GROUPS = SERVER.child("failoverGroups")
 INSTANCE_ONLY = INSTANCE.child("azureADOnlyAuthentications", when=entra_only_not_inline)
@@ -182,7 +200,13 @@ def group_hosts(server: Resource) -> tuple[str, ...]:
     return tuple(found)
 
 
-@SERVER.endpoints(data=("tds",), reads=(*RULES, PERIMETERS, SERVER_ONLY), ports={"*": ("tcp/1433", "tcp/11000-11999")})
+NO_RULE = {"anonymous-access": "TDS always requires a login"}
+
+
+@SERVER.endpoints(
+    Endpoint("tds", "data", ports=("tcp/1433", "tcp/11000-11999"), no_rule=NO_RULE),
+    reads=(*RULES, PERIMETERS, SERVER_ONLY),
+)
 def server_endpoints(server: Resource, index: Index) -> Iterator[Exposure]:
     synapse = of_synapse(server)
     hidden = without_rules(server, index)
@@ -231,9 +255,17 @@ def outside(instance: Resource, index: Index) -> Lock:
 
 
 @INSTANCE.endpoints(
-    data=("tds", "tds-public"),
+    Endpoint(
+        "tds",
+        "data",
+        ports=("tcp/1433", "tcp/11000-11999"),
+        no_rule={
+            "anonymous-access": "TDS always requires a login",
+            "network": "it is reachable inside the instance's subnet only",
+        },
+    ),
+    Endpoint("tds-public", "data", ports=("tcp/3342",), no_rule=NO_RULE),
     reads=(INSTANCE_ONLY,),
-    ports={"tds": ("tcp/1433", "tcp/11000-11999"), "tds-public": ("tcp/3342",)},
 )
 def instance_endpoints(instance: Resource, index: Index) -> Iterator[Exposure]:
     lock = authentication(instance, INSTANCE_ONLY)

@@ -3,19 +3,28 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Reach, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop
 
-from .common import host, unless_running
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host, unless_running
 
-AGENT = ResourceType("Microsoft.App/agents", api="2026-01-01")
+AGENT = ResourceType(
+    "Microsoft.App/agents",
+    api="2026-01-01",
+    product="SRE agent",
+    unread={
+        "connectors": "Endpoints and keys of tools, in a form of their own for each kind.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 MODE = "properties.actionConfiguration.mode"
 ACCESS = "properties.actionConfiguration.accessLevel"
 NO_NETWORK = (
@@ -26,7 +35,9 @@ OPEN = Evidence("network", "no setting of the agent limits it", None)
 ROLES = "Keep the roles on the agent to those who need it, and its run mode at Review: an agent has no network settings"
 
 
-@AGENT.endpoints(admin=("agent",), ports=HTTPS_ONLY)
+@AGENT.endpoints(
+    Endpoint("agent", "admin", ports=HTTPS, no_rule="every call carries a token of Microsoft Entra ID"),
+)
 def endpoints(agent: Resource, index: Index) -> Iterator[Exposure]:
     hop = Hop("switch", "Public network access", "an agent has no network settings", allows=True)
     open_ = grant(Reach.internet, OPEN)

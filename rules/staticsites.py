@@ -2,15 +2,26 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-SITE = ResourceType("Microsoft.Web/staticSites", api="2025-03-01")
+from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+
+SITE = ResourceType(
+    "Microsoft.Web/staticSites",
+    api="2025-03-01",
+    product="Static web app",
+    unread={
+        "linkedBackends, userProvidedFunctionApps": "The apps behind are evaluated as apps.",
+    },
+    no_rule={"key": NO_CUSTOMER_KEY, "log": NO_CALLER_LOG, "lock": FROM_TEMPLATE},
+)
 
 
 def has_connections(site: Resource) -> bool:
@@ -66,11 +77,15 @@ def _by_mode(password: Resource, environment: str) -> Lock:
     return possible(Auth.anonymous, not_returned(MODE) if is_absent(mode) else unknown_value(MODE, mode), seen)
 
 
-HOSTS = {"site": ("properties.customDomains[]",)}
+NO_RULE = {
+    "authentication": "a site with a password counts as protected: what it shows is for everyone who has the password"
+}
 
 
 @SITE.endpoints(
-    app=("site", "preview/*"), reads=(CONNECTIONS, PASSWORD, BUILDS), hosts=HOSTS, ports={"*": HTTP_AND_HTTPS}
+    Endpoint("site", "app", ports=HTTP_AND_HTTPS, hosts=("properties.customDomains[]",), no_rule=NO_RULE),
+    Endpoint("preview/*", "app", ports=HTTP_AND_HTTPS, no_rule=NO_RULE),
+    reads=(CONNECTIONS, PASSWORD, BUILDS),
 )
 def endpoints(site: Resource, index: Index) -> Iterator[Exposure]:
     reach = firewall(site, index, ACL)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import (
     IDENTITY,
     NO_GRANT,
@@ -21,7 +22,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,
@@ -109,6 +110,7 @@ CONTAINERS = ACCOUNT.child(
     when=anonymous_possible,
     off=("FeatureNotSupportedForAccount",),
     alone="a perimeter may admit callers where public access is disabled, and its list is read at the same time",
+    product="Blob container",
 )
 FILE_SERVICE = ACCOUNT.child(
     "fileServices/default",
@@ -117,12 +119,15 @@ FILE_SERVICE = ACCOUNT.child(
     off=("FeatureNotSupportedForAccount",),
     alone="nothing of the account says how long its shares are kept, and who may call it from a browser",
 )
-SHARES = ACCOUNT.child("fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",))
+SHARES = ACCOUNT.child(
+    "fileServices/default/shares", when=premium_files, off=("FeatureNotSupportedForAccount",), product="File share"
+)
 STANDARD_SHARES = ACCOUNT.child(
     "fileServices/default/shares",
     when=lambda account: has_files(account) and not premium_files(account),
     off=("FeatureNotSupportedForAccount",),
     costly=True,
+    product="File share",
 )
 USERS = ACCOUNT.child("localUsers", when=sftp_may_have_users)
 REPLICATIONS = ACCOUNT.child("objectReplicationPolicies", when=has_blobs, costly=True)
@@ -417,24 +422,79 @@ def _hosts(service: str) -> tuple[str, ...]:
 
 
 PARTS = ("primary", "secondary")
-HOSTS = {
-    pattern: _hosts(service)
-    for service in ("blob", "dfs", "file", "queue", "table", "web")
-    for pattern in ((service, "blob/*") if service == "blob" else (service,))
-}
 
 
 @ACCOUNT.endpoints(
-    data=("blob", "blob/*", "dfs", "file", "queue", "table", "exception/*", "sftp", "nfs"),
-    app=("web",),
+    Endpoint(
+        "blob",
+        "data",
+        ports=HTTP_AND_HTTPS,
+        hosts=_hosts("blob"),
+    ),
+    Endpoint(
+        "blob/*",
+        "data",
+        ports=HTTP_AND_HTTPS,
+        hosts=_hosts("blob"),
+        no_rule={"authentication": "an anonymous container requires no key"},
+    ),
+    Endpoint(
+        "dfs",
+        "data",
+        ports=HTTP_AND_HTTPS,
+        hosts=_hosts("dfs"),
+        no_rule={"anonymous-access": "Data Lake always requires a key, a SAS or a token"},
+    ),
+    Endpoint(
+        "file",
+        "data",
+        ports=("tcp/445", "tcp/443"),
+        hosts=_hosts("file"),
+        no_rule={"anonymous-access": "the file service always requires a key, a SAS or a token"},
+    ),
+    Endpoint(
+        "queue",
+        "data",
+        ports=HTTP_AND_HTTPS,
+        hosts=_hosts("queue"),
+        no_rule={"anonymous-access": "the queue service always requires a key, a SAS or a token"},
+    ),
+    Endpoint(
+        "table",
+        "data",
+        ports=HTTP_AND_HTTPS,
+        hosts=_hosts("table"),
+        no_rule={"anonymous-access": "the table service always requires a key, a SAS or a token"},
+    ),
+    Endpoint(
+        "exception/*",
+        "data",
+        ports=HTTP_AND_HTTPS,
+        no_rule={"anonymous-access": "logs and metrics always require a key, a SAS or a token"},
+    ),
+    Endpoint(
+        "sftp",
+        "data",
+        ports=("tcp/22",),
+        no_rule={"anonymous-access": "SFTP requires a local user or a Microsoft Entra ID identity"},
+    ),
+    Endpoint(
+        "nfs",
+        "data",
+        ports=("tcp/2049", "tcp/111", "tcp/2048"),
+        no_rule={
+            "authentication": "NFS requires no authentication",
+            "network": "NFS accepts traffic from virtual networks only; storage-nfs-no-authentication names its reach",
+        },
+    ),
+    Endpoint(
+        "web",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        hosts=_hosts("web"),
+        no_rule={"authentication": "a static website requires no authentication"},
+    ),
     reads=(BLOB_SERVICE, CONTAINERS, SHARES, USERS, PERIMETERS),
-    hosts=HOSTS,
-    ports={
-        "sftp": ("tcp/22",),
-        "nfs": ("tcp/2049", "tcp/111", "tcp/2048"),
-        "file": ("tcp/445", "tcp/443"),
-        "*": HTTP_AND_HTTPS,
-    },
 )
 def endpoints(account: Resource, index: Index) -> Iterator[Exposure]:
     served, reach = services(account), by_service(account, index)

@@ -2,14 +2,29 @@
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-SERVICE = ResourceType("Microsoft.StorageSync/storageSyncServices", api="2025-12-01")
+from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+
+SERVICE = ResourceType(
+    "Microsoft.StorageSync/storageSyncServices",
+    api="2025-12-01",
+    product="Storage Sync Service",
+    unread={
+        "syncGroups": "Outbound: its endpoints name storage accounts, which are evaluated.",
+    },
+    no_rule={
+        "key": NO_CUSTOMER_KEY,
+        "log": NO_LOG_CATEGORY,
+        "lock": "what it computes on is stored elsewhere, where that is evaluated",
+    },
+)
 ACL = Firewall(
     empty="open",
     source="storage/file-sync/file-sync-networking-endpoints: the public endpoint is enabled or disabled, and has no rules; Azure Policy "
@@ -27,7 +42,17 @@ SERVERS_ONLY = (
 )
 
 
-@SERVICE.endpoints(data=("sync",), ports=HTTPS_ONLY)
+@SERVICE.endpoints(
+    Endpoint(
+        "sync",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "registered servers alone are answered",
+            "authentication": "each registered server has an identity or a certificate of its own",
+        },
+    ),
+)
 def endpoints(service: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "sync",

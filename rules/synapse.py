@@ -4,18 +4,28 @@ from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_child, check_value
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS, Read, ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import child_evidence, host, listed_logins
 from .tables.resource_logs import AUDIT, judged
 
-WORKSPACE = ResourceType("Microsoft.Synapse/workspaces", api="2021-06-01")
+WORKSPACE = ResourceType(
+    "Microsoft.Synapse/workspaces",
+    api="2021-06-01",
+    product="Synapse workspace",
+    unread={
+        "dedicatedSQLminimalTlsSettings": "All endpoints take TLS 1.2 only since 31 March 2025.",
+        "geo-backup, vulnerability assessment, threat detection of pools": "One read for each pool.",
+        "kustoPools": "In preview versions alone.",
+    },
+)
 ONLY = "properties.azureADOnlyAuthentication"
 
 
@@ -100,8 +110,22 @@ def not_audited(workspace: Resource, index: Index, *, logs: Read) -> Verdict:
 STORAGE, MONITOR = "properties.storageEndpoint", "properties.isAzureMonitorTargetEnabled"
 
 
+NO_RULE = {"anonymous-access": "every call carries a token of Microsoft Entra ID or a SQL login"}
+
+
 @WORKSPACE.endpoints(
-    data=(*SQL, "development"), reads=(FIREWALL, ENTRA_ONLY), ports={"development": HTTPS, "*": ("tcp/1433",)}
+    Endpoint("sql", "data", ports=("tcp/1433",), no_rule=NO_RULE),
+    Endpoint("sql-on-demand", "data", ports=("tcp/1433",), no_rule=NO_RULE),
+    Endpoint(
+        "development",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "every call carries a token of Microsoft Entra ID or a SQL login",
+            "authentication": "every call carries a token of Microsoft Entra ID",
+        },
+    ),
+    reads=(FIREWALL, ENTRA_ONLY),
 )
 def endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     sign_in = logins(workspace)

@@ -6,11 +6,11 @@ agents a data collection endpoint (rules/data_collection.py).
 
 from collections.abc import Iterator
 
+from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTPS_ONLY
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
@@ -103,7 +103,26 @@ def ingestion_hosts(workspace: Resource) -> list[str]:
 
 # Ingestion has hosts of the workspace (ods, oms, agentsvc); queries of all workspaces go to one host
 # (azure-monitor/fundamentals/azure-monitor-network-access). A query always carries a token.
-@WORKSPACE.endpoints(data=("ingestion", "query"), reads=(PERIMETERS,), ports=HTTPS_ONLY)
+@WORKSPACE.endpoints(
+    Endpoint(
+        "ingestion",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "logs are sent with a key or a token, and queried with a token of Microsoft Entra ID"
+        },
+    ),
+    Endpoint(
+        "query",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "logs are sent with a key or a token, and queried with a token of Microsoft Entra ID",
+            "authentication": "every query carries a token of Microsoft Entra ID",
+        },
+    ),
+    reads=(PERIMETERS,),
+)
 def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "ingestion",
@@ -129,7 +148,25 @@ def workspace_endpoints(workspace: Resource, index: Index) -> Iterator[Exposure]
 # Live metrics, the profiler and the debugger send by the lock of ingestion; live metrics are watched by that of queries
 # (azure-monitor/fundamentals/private-link-design). The host is in the connection string, which is a credential: it is not
 # read. API keys of components no longer query since 2026-03-31.
-@COMPONENT.endpoints(data=("ingestion", "query"), ports=HTTPS_ONLY)
+@COMPONENT.endpoints(
+    Endpoint(
+        "ingestion",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "telemetry carries the instrumentation key or a token, a query a token of Microsoft Entra ID"
+        },
+    ),
+    Endpoint(
+        "query",
+        "data",
+        ports=HTTPS,
+        no_rule={
+            "anonymous-access": "telemetry carries the instrumentation key or a token, a query a token of Microsoft Entra ID",
+            "authentication": "every query carries a token of Microsoft Entra ID: API keys were retired on 2026-03-31",
+        },
+    ),
+)
 def component_endpoints(component: Resource, index: Index) -> Iterator[Exposure]:
     yield Exposure(
         "ingestion",

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
+from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, text_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import HTTP_AND_HTTPS, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,
@@ -22,10 +23,16 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
+from .common import FROM_TEMPLATE, NO_DATA_AT_REST
 from .waf_effect import GATEWAY_POLICY
 from .waf_links import Published, protected
 
-CONTROLLER = ResourceType("Microsoft.ServiceNetworking/trafficControllers", api="2025-01-01")
+CONTROLLER = ResourceType(
+    "Microsoft.ServiceNetworking/trafficControllers",
+    api="2025-01-01",
+    product="Application Gateway for Containers",
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+)
 FRONTENDS = CONTROLLER.child("frontends", graph=GraphRows(holds=("properties.fqdn",)))
 POLICIES = CONTROLLER.child("securityPolicies", graph=GraphRows(holds=("properties.wafPolicy.id",)))
 
@@ -36,7 +43,15 @@ WAF = "properties.wafPolicy.id"
 
 # application-gateway/for-containers/overview: a frontend has a public name; gateways, listeners and routes are resources
 # of Kubernetes. Address rules are in preview versions of the API alone, and Kubernetes says what they apply to.
-@CONTROLLER.endpoints(app=("frontend/*",), reads=(FRONTENDS,), ports={"*": HTTP_AND_HTTPS})
+@CONTROLLER.endpoints(
+    Endpoint(
+        "frontend/*",
+        "app",
+        ports=HTTP_AND_HTTPS,
+        no_rule={"authentication": "credentials are checked behind the frontend, in Kubernetes"},
+    ),
+    reads=(FRONTENDS,),
+)
 def endpoints(controller: Resource, index: Index) -> Iterator[Exposure]:
     frontends = controller.children(FRONTENDS)
     for each in frontends:

@@ -7,9 +7,13 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, malformed, unknown_value
 
 from . import network
-from .common import rows
+from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, rows
 
-NAT = ResourceType("Microsoft.Network/natGateways", api="2025-09-01")
+NAT = ResourceType(
+    "Microsoft.Network/natGateways",
+    api="2025-09-01",
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
 POOLS = "properties.backendAddressPools"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
@@ -23,13 +24,41 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
-from .common import find, rows
+from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, find, rows
 
 API = "2025-09-01"
-WAN = ResourceType("Microsoft.Network/virtualWans", api=API)
-CONFIGURATION = ResourceType("Microsoft.Network/vpnServerConfigurations", api=API)
-USERS = ResourceType("Microsoft.Network/p2svpnGateways", api=API)
-SITES = ResourceType("Microsoft.Network/vpnGateways", api=API)
+WAN = ResourceType(
+    "Microsoft.Network/virtualWans",
+    api=API,
+    product="Virtual WAN",
+    unread={
+        "allowBranchToBranchTraffic": "A design, and true by default.",
+    },
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
+CONFIGURATION = ResourceType(
+    "Microsoft.Network/vpnServerConfigurations",
+    api=API,
+    product="VPN server configuration",
+    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+)
+USERS = ResourceType(
+    "Microsoft.Network/p2svpnGateways",
+    api=API,
+    product="VPN of a virtual hub (people)",
+    no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE},
+)
+SITES = ResourceType(
+    "Microsoft.Network/vpnGateways",
+    api=API,
+    product="VPN of a virtual hub (sites)",
+    no_rule={
+        "region": NETWORK_KEEPS_NO_DATA,
+        "key": NO_DATA_AT_REST,
+        "log": "no category says who signed in",
+        "lock": FROM_TEMPLATE,
+    },
+)
 
 # Point-to-site: gateways for people
 
@@ -73,7 +102,17 @@ def methods(configuration: Resource) -> Lock:
 
 
 # virtual-wan/point-to-site-concepts: clients reach the gateway at addresses of Azure, which ARM does not return.
-@USERS.endpoints(admin=("vpn",), ports={"*": ("tcp/443", "udp/500", "udp/4500")})
+@USERS.endpoints(
+    Endpoint(
+        "vpn",
+        "admin",
+        ports=("tcp/443", "udp/500", "udp/4500"),
+        no_rule={
+            "anonymous-access": "every client signs in with a certificate, RADIUS or Microsoft Entra ID",
+            "network": "it is there for people on the internet",
+        },
+    ),
+)
 def endpoints(gateway: Resource, index: Index) -> Iterator[Exposure]:
     lock = sign_in(gateway, index)
     reach = grant(Reach.internet, Evidence("network", "no setting of the gateway limits it"))

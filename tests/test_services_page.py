@@ -1,8 +1,10 @@
 """The page of services: what it counts, and that no type is both evaluated and not."""
 
 import re
+from collections import defaultdict
 
-from docs.services_page import not_evaluated, services, unread_settings
+from docs.services_page import not_evaluated, services, topics_of
+from scanner.model.resource_type import TOPICS
 from scanner.rulebook.loader import load
 
 RULES = load(packages=False)
@@ -14,9 +16,25 @@ def test_no_type_that_has_a_rule_is_said_to_have_none() -> None:
     assert all(reason.endswith(".") for reason in not_evaluated().values())
 
 
-def test_settings_that_no_rule_reads_are_of_types_that_are_evaluated() -> None:
-    assert sorted(type for type in unread_settings() if type.lower() not in EVALUATED) == []
-    assert all(reason.endswith(".") for found in unread_settings().values() for reason in found.values())
+def test_reasons_are_sentences() -> None:
+    assert all(reason.endswith(".") for kind in RULES.kinds for reason in kind.unread.values())
+
+
+def test_every_type_has_a_rule_on_each_topic_or_says_why_not() -> None:
+    """A type without either has to say it: `ResourceType(no_rule={"key": "no customer-managed key"})`."""
+    asked: dict[str, set[str]] = defaultdict(set)
+    for rule in RULES.rules.values():
+        asked[rule.resource_type.type].update(topics_of(rule))
+    # A subscription is no resource.
+    kinds = [kind for kind in RULES.kinds if kind.type != "Microsoft.Resources/subscriptions"]
+    unsaid = [
+        f"{kind.type}: {topic}?"
+        for kind in kinds
+        for topic in TOPICS
+        if topic not in asked[kind.type] | {*kind.no_rule}
+    ]
+    assert unsaid == []
+    assert [kind.type for kind in kinds if asked[kind.type] & {*kind.no_rule}] == []
 
 
 def test_the_sums_are_those_of_the_rows() -> None:

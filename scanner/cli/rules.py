@@ -144,9 +144,7 @@ def _range(rule: Rule) -> str:
 
     auths = {"anonymous-access": [Auth.anonymous], "authentication": [Auth.shared]}.get(rule.category, list(Auth))
     kinds = {
-        rule.resource_type.endpoint_kinds[name]
-        for name in rule.resource_type.endpoint_kinds
-        if rule.names(name) or name in rule.endpoints
+        each.kind for each in rule.resource_type.endpoint_list if rule.names(each.name) or each.name in rule.endpoints
     }
     wide = [Reach.wide, Reach.azure, Reach.internet] if rule.category == "network" else list(Reach)
     found = [cell(kind, auth, reach) for kind in kinds for auth in auths for reach in wide]

@@ -247,13 +247,15 @@ class TypeRow(msgspec.Struct, kw_only=True, frozen=True):
     """A type that was found or could not be listed. `judged`: whether a rule evaluated a resource of it.
 
     `complete`: whether all its resources were read. Where they were not, `resources` counts also those that are known
-    and were not read, and there may be more.
+    and were not read, and there may be more. `names`: what people call it and the types below it, by type, where the
+    last segment does not say it.
     """
 
     type: str
     resources: int
     judged: bool
     complete: bool = True
+    names: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Coverage(msgspec.Struct, kw_only=True, frozen=True):

@@ -38,13 +38,13 @@ def locks_of(kind: ResourceType, top: Resource, index: Index) -> tuple[list[Expo
         for one in (*each.reach.possible_grants, *each.authentication.possible_grants):
             one.missing.__traceback__ = None  # its frames hold these exposures: what is no cycle is freed at once
     names, has_stopped = {each.endpoint for each in found}, stop is not None or problem is not None
-    left = [name for name in kind.endpoint_kinds if "*" not in name and name not in names]
+    left = [each for each in kind.endpoint_list if "*" not in each.name and each.name not in names]
     if left and not has_stopped:
-        problem = ValueError(f"the exposure function of {kind.type} omitted {', '.join(left)}")
+        problem = ValueError(f"the exposure function of {kind.type} omitted {', '.join(each.name for each in left)}")
     if has_stopped:  # more endpoints that only a pattern names may come after it
-        left += [name for name in kind.endpoint_kinds if "*" in name]
+        left += [each for each in kind.endpoint_list if "*" in each.name]
     missing = stop or Unread("endpoints", "the exposure function stopped before it")
-    found += [unread(name, kind.endpoint_kinds[name], missing) for name in left]
+    found += [unread(each.name, each.kind, missing) for each in left]
     return found, problem
 
 
@@ -73,7 +73,7 @@ def _unproven(exposure: Exposure, missing: Unread) -> Exposure:
 
 
 def _with_hosts(exposure: Exposure, kind: ResourceType, top: Resource, known: dict[str, Any]) -> Exposure:
-    found = hosts_of(kind, top, exposure, known) if kind.hosts or exposure.hosts else ()
+    found = hosts_of(kind, top, exposure, known)
     return replace(exposure, hosts=found) if found != exposure.hosts else exposure
 
 

@@ -29,7 +29,7 @@ def host_of(text: str) -> str:
 def hosts_of(
     kind: ResourceType, top: Resource, exposure: Exposure, known: dict[str, Any] | None = None
 ) -> tuple[str, ...]:
-    """Return the further hosts of an endpoint, as the exposure names them and as `kind.hosts` finds them.
+    """Return the further hosts of an endpoint, as the exposure names them and as `Endpoint.hosts` finds them.
 
     `known`: takes the objects of the resource that paths lead through, for its other endpoints.
     What was not read or not kept has no host here: the locks of the endpoint do not depend on it.
@@ -41,7 +41,8 @@ def hosts_of(
     for text in exposure.hosts:
         if host := host_of(text):
             found[host] = None
-    for place in kind.host_places(exposure.endpoint):
+    known_as = kind.endpoint_of(exposure.endpoint)
+    for place in known_as.hosts if known_as else ():
         for text in _texts_at(place, top, known):
             if host := host_of(text):
                 found[host] = None

@@ -99,9 +99,16 @@ class TypeCounts:
                 resources=self._counts[type],
                 judged=type.lower() in evaluated,
                 complete=type not in self._incomplete,
+                names=self._names(type) or msgspec.UNSET,
             )
             for type in sorted({*self._counts, *self._incomplete})
         ]
+
+    def _names(self, type: str) -> dict[str, str]:
+        own = (type, f"{type}/")
+        kinds = self._kinds.get(type.lower(), ())
+        named = (pair for kind in kinds for pair in kind.product_names().items())
+        return {name: product for name, product in named if name == own[0] or name.startswith(own[1])}
 
     def _spelling(self, type: str) -> str:
         lower = type.lower()

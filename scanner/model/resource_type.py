@@ -1,13 +1,11 @@
 """The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
 
 from collections.abc import Callable, Iterable, Mapping
-from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
-
-from msgspec import Struct
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
-from scanner.model.exposure import Auth, EndpointKind, Exposure, Level, Switch
+from scanner.model.endpoints import NO_PORT, Endpoint, Ports
+from scanner.model.exposure import Auth, Exposure, Level, Switch
 from scanner.model.ids import type_of
 from scanner.model.json_paths import MISSING
 from scanner.model.resource import Resource
@@ -17,23 +15,13 @@ if TYPE_CHECKING:
     from scanner.model.index import Index
 
 
-class NoPort(Struct, frozen=True):
-    """Why no port of an endpoint is known."""
-
-    why: str
-
-
-Ports = tuple[str, ...] | NoPort
-"""The ports of an endpoint, each as `tcp/443`, `udp/500-600` or `*/*`; or why none is known."""
-HTTPS: Ports = ("tcp/443",)
-HTTP_AND_HTTPS: Ports = ("tcp/443", "tcp/80")
-"""A web server that answers plain HTTP too, if only to redirect."""
-HTTPS_ONLY: Mapping[str, Ports] = {"*": HTTPS}
-OWN_PORTS: Mapping[str, Ports] = {}
-"""The ports of endpoints whose names are their ports: `tcp/22`."""
-NO_PORT = NoPort("its type does not say at which port it answers")
 _MOST_NAMES = 4096
-"""For how many endpoints a type remembers where their host names are: containers give endpoints their names."""
+"""For how many endpoints a type remembers which of its own they are: containers give endpoints their names."""
+Topic = Literal["region", "key", "log", "lock"]
+"""What each type is asked about: where its data is, whose key encrypts it, whether its log is kept, whether a lock
+refuses its deletion.
+"""
+TOPICS: tuple[Topic, ...] = get_args(Topic)
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
 
 
@@ -65,6 +53,7 @@ class Read:
     `alone`: why nothing stands for it, where it is not that its provider has no list above the parent.
     `names`: the paths at which a row names other resources, whose existence, place or settings verdicts look up. Those
     that are outside of what is read are looked up in Resource Graph.
+    `product`: what people call such a resource, where the last segment of its type does not say it.
     """
 
     def __init__(
@@ -94,8 +83,9 @@ class Read:
         also_after: "After | None" = None,
         alone: str = "",
         names: tuple[str, ...] = (),
+        product: str = "",
     ) -> None:
-        self.names = names
+        self.names, self.product = names, product
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
         self.key = f"/{self.path.lower()}"
@@ -190,6 +180,11 @@ class ResourceType:
     `each`: read each resource by GET too, because its row in the list says too little.
     `expand`: the `$expand` of the list, which saves reads below each resource.
     `names`: see `Read`.
+    `product`: what people call such a resource, where the last segment of the type does not say it; of several types
+    one each.
+    `unread`: settings, and types below it, that look as if they decided something and that no rule reads, with the
+    reason.
+    `no_rule`: why it has no rule on a topic (`TOPICS`) that each type is asked about.
     """
 
     def __init__(
@@ -201,19 +196,23 @@ class ResourceType:
         each: bool = False,
         expand: str = "",
         names: tuple[str, ...] = (),
+        product: str | tuple[str, ...] = (),
+        unread: Mapping[str, str] | None = None,
+        no_rule: Mapping[Topic, str] | None = None,
     ) -> None:
         self.type = type
         self.names = names
         self.types = (type, *also)
+        self.products = (product,) if isinstance(product, str) else product
+        self.unread = unread or {}
+        self.no_rule = no_rule or {}
         self.api = api
         self.query: dict[str, str] | None = {"$expand": expand} if expand else None
         self.keep = keep
         self.each = each
         self.children: list[Read] = []
-        self.endpoint_kinds: dict[str, EndpointKind] = {}
-        self.endpoint_ports: Mapping[str, Ports] = {}
-        self.hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] = {}
-        self._host_places: dict[str, tuple[str | tuple[Read, str], ...]] = {}
+        self.endpoint_list: tuple[Endpoint, ...] = ()
+        self._named: dict[str, Endpoint | None] = {}
         self.endpoint_reads: tuple[Read, ...] = ()
         self.endpoint_function: EndpointFunction | None = None
         self.path_function: Callable[..., Any] | None = None
@@ -228,49 +227,41 @@ class ResourceType:
         return Read(self, path, api or self.api, **more)
 
     def endpoints(
-        self,
-        *,
-        data: tuple[str, ...] = (),
-        admin: tuple[str, ...] = (),
-        app: tuple[str, ...] = (),
-        reads: tuple[Read, ...] = (),
-        hosts: Mapping[str, tuple[str | tuple[Read, str], ...]] | None = None,
-        ports: Mapping[str, Ports] | None = None,
+        self, *endpoints: Endpoint, reads: tuple[Read, ...] = ()
     ) -> Callable[[EndpointFunction], EndpointFunction]:
         """Make the decorated function (resource, index) -> exposures the exposure function of this type.
 
-        Its endpoints by kind are a fixed list: plain names are emitted always, patterns (`blob/*`) any number of times.
-        `hosts`: where the further host names of endpoints are, which have the same locks: by name or pattern the paths
-        of URLs or names, of the resource or, in a pair, of what a read returns. `[]` is each entry of a list,
-        `[name=value]` each one with a value, `*` each member of an object.
-        `ports`: the ports of endpoints by name or pattern, the first that fits; `Exposure.ports` overrides them where
-        the resource itself says its ports.
+        Its endpoints are a fixed list: plain names are emitted always, patterns (`blob/*`) any number of times.
         """
-        kinds: dict[str, EndpointKind] = {}
-        kinds.update(dict.fromkeys(data, "data"))
-        kinds.update(dict.fromkeys(admin, "admin"))
-        kinds.update(dict.fromkeys(app, "app"))
 
         def register(function: EndpointFunction) -> EndpointFunction:
             if self.endpoint_function is not None:
                 raise ValueError(f"{self.type} has two exposure functions")
-            self.endpoint_kinds, self.endpoint_reads, self.endpoint_function = kinds, reads, function
-            self.hosts, self.endpoint_ports = hosts or {}, ports or {}
-            self._host_places.clear()
+            self.endpoint_list, self.endpoint_reads, self.endpoint_function = endpoints, reads, function
+            self._named.clear()
             return function
 
         return register
 
-    def host_places(self, endpoint: str) -> tuple[str | tuple[Read, str], ...]:
-        """Return where the further host names of an endpoint are."""
-        found = self._host_places.get(endpoint)
-        if found is None:
-            found = tuple(
-                place for name, places in self.hosts.items() if fnmatchcase(endpoint, name) for place in places
-            )
-            if len(self._host_places) < _MOST_NAMES:
-                self._host_places[endpoint] = found
-        return found
+    def product_names(self) -> dict[str, str]:
+        """Return what people call its types and those below them, by type, where the last segment does not say it."""
+        found = dict(zip(self.types, self.products, strict=False))
+        return found | {type: read.product for read in self.children if read.product for type in read.types}
+
+    @property
+    def endpoint_names(self) -> tuple[str, ...]:
+        """Return the names of its endpoints, and the patterns."""
+        return tuple(each.name for each in self.endpoint_list)
+
+    def endpoint_of(self, name: str) -> Endpoint | None:
+        """Return the endpoint, or the pattern, that an exposure's endpoint is; None where the type has none."""
+        try:
+            return self._named[name]
+        except KeyError:
+            found = next((each for each in self.endpoint_list if each.fits(name)), None)
+            if len(self._named) < _MOST_NAMES:
+                self._named[name] = found
+            return found
 
     def ports_of(self, exposure: Exposure) -> Ports:
         """Return the ports of an endpoint, or why none is known."""
@@ -279,7 +270,8 @@ class ResourceType:
         name = exposure.endpoint
         if name.startswith(("tcp/", "udp/", "*/")):
             return (name,)
-        return next((ports for each, ports in self.endpoint_ports.items() if fnmatchcase(name, each)), NO_PORT)
+        found = self.endpoint_of(name)
+        return NO_PORT if found is None else found.ports
 
     def paths(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Make the decorated function return the network paths to a resource whose endpoints are ports.

@@ -131,7 +131,7 @@ def vocabulary() -> Vocabulary:
     for type in _types(found):
         segments.update({each.lower(): each for each in type.split("/")})
     paths = {path for each in built_in().values() for text in each for path in _prefixes(text)}
-    endpoints = {name.partition("/")[0] for kind in found.kinds for name in kind.endpoint_kinds} - {"*"}
+    endpoints = {name.partition("/")[0] for kind in found.kinds for name in kind.endpoint_names} - {"*"}
     return Vocabulary(
         rules={id: rule_row(rule) for id, rule in found.rules.items()},
         types=segments,

@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
+from scanner.model.endpoints import NO_PORT
 from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import NO_PORT, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
     ReachAnswer,
@@ -58,7 +59,7 @@ def ask_endpoint(
         )
     if caller.in_network:
         ports = kind.ports_of(exposure) if kind is not None else NO_PORT
-        names = frozenset(each.partition("/")[0].lower() for each in kind.endpoint_kinds) if kind else frozenset[str]()
+        names = frozenset(each.partition("/")[0].lower() for each in kind.endpoint_names) if kind else frozenset[str]()
         service = AskedService(exposure, top, ports, names, asked)
         found = combined(caller, lambda one: _ask_inside(service, one, index))
     else:

@@ -1,7 +1,7 @@
 """The view of keys: a drawing of resources, keys and vaults, a table of the keys, and what a key does not protect."""
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from scanner.document.schema import Document
 from scanner.report.cards import ResourceNames
 from scanner.report.keys import HOLDERS, name, place, resources, types, worst
 from scanner.report.localized import named
-from scanner.report.naming import type_name
+from scanner.report.naming import product_names, type_name
 from scanner.report.summary import Ordered
 from scanner.report.text import plain
 from scanner.report.words import Words
@@ -43,7 +43,7 @@ def keys_view(document: Document, words: Words, names: ResourceNames) -> dict[st
     return {
         "encryption_keys": {
             "lead": _lead(found, words),
-            "drawing": _drawing(found, words),
+            "drawing": _drawing(found, words, product_names(document.coverage)),
             "rows": [_line(row, words, names) for row in own[:SHOWN]],
             "more": max(0, len(own) - SHOWN),
             "platform": [{"type": plain(type), "resources": count} for type, count in found.platform],
@@ -121,7 +121,7 @@ def _risk(risk: KeyRiskRow, words: Words) -> dict[str, str]:
 # The drawing
 
 
-def _drawing(found: _Keys, words: Words) -> dict[str, Any]:
+def _drawing(found: _Keys, words: Words, products: Mapping[str, str]) -> dict[str, Any]:
     """Return nodes and edges: resources, their keys, and the vaults of these; the keys of Microsoft are one node."""
     drawn = found.customers[:MOST_KEYS]
     first: dict[str, int] = {}
@@ -133,7 +133,7 @@ def _drawing(found: _Keys, words: Words) -> dict[str, Any]:
     places: dict[str, list[float]] = {}
     for at, row in enumerate(drawn):
         y = 34.0 + at * STEP
-        nodes += [_resources_node(row, y, words), _key_node(row, y, words)]
+        nodes += [_resources_node(row, y, words, products), _key_node(row, y, words)]
         edges.append(_edge(0, y, 1, y, len(resources(row)), worst(row) or "info"))
         places.setdefault(row.host, []).append(y)
     for host, ys in places.items():
@@ -171,9 +171,9 @@ def _drawing(found: _Keys, words: Words) -> dict[str, Any]:
     }
 
 
-def _resources_node(row: KeyRow, y: float, words: Words) -> dict[str, Any]:
+def _resources_node(row: KeyRow, y: float, words: Words, products: Mapping[str, str]) -> dict[str, Any]:
     count = words("count.resources", len(resources(row)))
-    said = [f"{plain(named(type_name(type), words))} {n:,}" for type, n in types(row)]
+    said = [f"{plain(named(type_name(type, products), words))} {n:,}" for type, n in types(row)]
     shown = list(said)
     while len(", ".join(shown)) > MOST_LETTERS and len(shown) > 1:
         shown = [*shown[: -2 if shown[-1] == "…" else -1], "…"]

@@ -10,7 +10,7 @@ from scanner.model.ids import group_of, subscription_of, type_of
 from scanner.report.gaps import scope_names
 from scanner.report.index_tables import HashedNumbers, IndexTable, StoredTexts, TextTable
 from scanner.report.localized import named
-from scanner.report.naming import path_name, type_name
+from scanner.report.naming import path_name, product_names, type_name
 from scanner.report.packing import Columns
 from scanner.report.stored_columns import BlockStore, TextColumn
 from scanner.report.words import Words
@@ -40,6 +40,7 @@ class ResourceTable:
         self._names = scope_names(document)
         self._tenants = {scope.subscription.lower(): scope.tenant for scope in document.coverage.scopes}
         self._labels = tenant_labels(document.coverage.scopes, document.scan)
+        self._products = product_names(document.coverage)
         self._owner_tag = (document.scan.owner_tag or "").lower()
         self._marks: dict[int, list[tuple[str, str]]] = {}
         """For a resource, pairs of a text and the mark that stands for it, the longest text first."""
@@ -171,7 +172,7 @@ class ResourceTable:
             ],
             "groups": list(self.groups),
             "types": list(self.types),
-            "typeNames": [named(type_name(each), words) for each in self.types],
+            "typeNames": [named(type_name(each, self._products), words) for each in self.types],
             "regions": list(self.regions),
             "owners": list(self.owners),
         }

@@ -167,10 +167,10 @@ def uses(rules: RuleSet) -> dict[str, ReadUse]:
 
 def _add_endpoints(found: dict[str, ReadUse], kind: ResourceType) -> None:
     for type in kind.types:
-        found[type].endpoints += kind.endpoint_kinds
+        found[type].endpoints += kind.endpoint_names
     for read in kind.endpoint_reads:
         for _, name in _labels(read):
-            found[name].endpoints += [each for each in kind.endpoint_kinds if each not in found[name].endpoints]
+            found[name].endpoints += [each for each in kind.endpoint_names if each not in found[name].endpoints]
 
 
 def explained(log: ReadLog, rules: RuleSet) -> Iterator[Line]:

@@ -41,6 +41,7 @@ INDEX = (
     "Microsoft.Network/frontDoors",
 )
 RULES = """
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule, rule
@@ -49,7 +50,7 @@ from scanner.model.verdict import Fail, Pass, Unread
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 FIX = Fix(az="az thing close --ids {id}", impact="x")
 
-@STORE.endpoints(data=("one", "two"))
+@STORE.endpoints(Endpoint("one", "data"), Endpoint("two", "data"))
 def endpoints(resource, index):
     yield Exposure("one", "data", grant(Reach.internet), grant(Auth.identity))
     BODY
@@ -111,7 +112,7 @@ def test_a_rule_that_crashes_is_an_error_that_names_it_and_the_others_go_on(tmp_
     document, evaluation = run(store({"id": ACCOUNT, "properties": {}}), rules(tmp_path))
     assert statuses(document) == {"mine-network": "fail", "mine-crash": "error"}
     assert document["passed"] == {ACCOUNT: ["mine-fine"]}
-    assert evaluation.result.crashes == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 23)]
+    assert evaluation.result.crashes == [Crash("mine-crash", ACCOUNT, "KeyError: 'x'", 24)]
 
 
 def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path: Path) -> None:
@@ -125,7 +126,9 @@ def test_an_exposure_function_that_crashes_makes_its_lock_rules_errors(tmp_path:
 
 @pytest.mark.parametrize("stop", ["raise Unread('parts', '403 Forbidden')", "raise RuntimeError('broken')"])
 def test_endpoints_that_only_a_pattern_names_are_not_lost_behind_a_stop(tmp_path: Path, stop: str) -> None:
-    text = RULES.replace("BODY", stop).replace('data=("one", "two")', 'data=("one", "two", "part/*")')
+    text = RULES.replace("BODY", stop).replace(
+        'Endpoint("two", "data")', 'Endpoint("two", "data"), Endpoint("part/*", "data")'
+    )
     (tmp_path / "mine.py").write_text(text.replace('endpoints=("one", "two")', 'endpoints=("part/*",)'))
     made = loader.load(code=[tmp_path], built_in=False, packages=False)
     document, _ = run(store({"id": ACCOUNT, "properties": {}}), made)
@@ -144,11 +147,12 @@ def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(t
 
 
 def test_an_exposure_function_that_stops_before_the_first_port_leaves_its_locks_undecided(tmp_path: Path) -> None:
-    body = """from scanner.model.resource_type import ResourceType
+    body = """from scanner.model.endpoints import Endpoint
+from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Unread
 PORTS = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-@PORTS.endpoints(admin=("tcp/*", "*/*"))
+@PORTS.endpoints(Endpoint("tcp/*", "admin"), Endpoint("*/*", "admin"))
 def endpoints(machine, index):
     raise Unread("ports", "not a list")
     yield

@@ -13,6 +13,7 @@ from tests.evaluate.test_run import ACCOUNT, run, store
 
 TODAY = date(2026, 11, 25)
 RULES = """
+from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, possible, grant
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule, rule
@@ -21,7 +22,7 @@ from scanner.model.verdict import Fail, Pass, Unread
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
 FIX = Fix(az="az thing close --ids {id}", impact="x")
 
-@STORE.endpoints(data=("one", "two"))
+@STORE.endpoints(Endpoint("one", "data"), Endpoint("two", "data"))
 def endpoints(resource, index):
     yield Exposure("one", "data", REACH, grant(Auth.shared))
     yield Exposure("two", "data", grant(Reach.internet), grant(Auth.shared))

@@ -17,6 +17,7 @@ from scanner.history.compare import compare
 from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import ScanCoverage
 from scanner.history.reverify import Reverification
+from scanner.model.endpoints import Endpoint
 from scanner.model.ids import root_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.resource_type import ResourceType
@@ -50,9 +51,9 @@ NETWORKS = f"/subscriptions/{SUB}/providers/Microsoft.Network/virtualNetworks"
 
 
 STORE = ResourceType("Microsoft.Storage/storageAccounts", api="2025-08-01")
-STORE.endpoints(data=("blob",))(lambda resource, index: iter(()))
+STORE.endpoints(Endpoint("blob", "data"))(lambda resource, index: iter(()))
 VAULT = ResourceType("Microsoft.KeyVault/vaults", api="2025-08-01")
-VAULT.endpoints(data=("vault",))(lambda resource, index: iter(()))
+VAULT.endpoints(Endpoint("vault", "data"))(lambda resource, index: iter(()))
 SERVER = ResourceType("Microsoft.Sql/servers", api="2025-08-01")
 
 

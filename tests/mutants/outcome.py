@@ -126,12 +126,16 @@ def _more(services: Sequence[str]) -> str:
             test_cases.test_an_empty_resource_never_passes.check(rule)  # type: ignore[attr-defined]
         except Exception:  # noqa: BLE001
             return f"an empty resource never passes: {rule.id}"
-    for kind in examples.rules().kinds:
-        if kind.type in test_endpoints.CONTRACT and kind.endpoint_function is not None:
-            expected = test_endpoints.CONTRACT[kind.type]
-            wanted = {name: part for part in ("data", "admin", "app") for name in expected.get(part, ())}
-            if kind.endpoint_kinds != wanted:
-                return f"the endpoints of the contract: {kind.type}"
+    for place in (place for places in test_endpoints.PLACES.values() for place in places):
+        for test in (
+            test_endpoints.test_an_endpoint_can_fail_on_each_lock_or_it_says_why_not,
+            test_endpoints.test_an_example_shows_the_endpoint,
+            test_endpoints.test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none,
+        ):
+            try:
+                test.check(place)  # type: ignore[attr-defined]
+            except Exception:  # noqa: BLE001
+                return f"the endpoints of a type: {place.id}"
     for service in services:
         for case in examples.load(f"{service}.toml")[0]:
             try:

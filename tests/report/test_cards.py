@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from scanner.document.schema import Coverage, TypeRow
 from scanner.report.html import write_html
-from scanner.report.naming import PORTALS, type_name
+from scanner.report.naming import PORTALS, product_names, type_name
+from scanner.rulebook.loader import load
 from tests.report import sample
 from tests.report.conftest import ALLOWED, Reader, accessible, outside_links, show
 from tests.sampled import only_all
@@ -198,7 +200,11 @@ def test_the_drawing_never_cuts_a_value(reader: Reader, make: Make) -> None:
     ],
 )
 def test_types_in_words(type: str, name: str) -> None:
-    assert type_name(type) == name
+    kinds = load(packages=False).kinds
+    names = {each: product for kind in kinds for each, product in kind.product_names().items()}
+    row = TypeRow(type="Microsoft.Storage/storageAccounts", resources=1, judged=True, names=names)
+    products = product_names(Coverage(scopes=[], types=[row], rules_off=[]))
+    assert type_name(type, products) == name
 
 
 def test_axe_finds_nothing_in_dialogs_and_open_facets(reader: Reader, report: Path) -> None:

@@ -109,7 +109,7 @@ def _listed() -> Iterator[tuple[str, list[str]]]:
 def _hosts() -> Iterator[tuple[str, list[str]]]:
     """Yield the paths of further host names, by ARM type: examples need not show each of them."""
     for kind in examples.rules().kinds:
-        for place in (place for places in kind.hosts.values() for place in places):
+        for place in (place for each in kind.endpoint_list for place in each.hosts):
             read, path = (kind, place) if isinstance(place, str) else place
             condition = re.search(r"^(.*)\[(\w+)=\w+\]", path)
             paths = [re.sub(r"\[\w+=\w+\]", "[]", path)] + ([f"{condition[1]}[].{condition[2]}"] if condition else [])

@@ -1,19 +1,18 @@
-"""Each endpoint of the contract can fail on each of its locks, or it stands here why it cannot."""
+"""Each endpoint can fail on each of its locks, or its type says why it cannot."""
 
 from collections.abc import Callable
-from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
+from scanner.model.endpoints import NO_PORT, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, LOCKS, NO_GRANT, Exposure
-from scanner.model.resource_type import NoPort, ResourceType
+from scanner.model.resource_type import ResourceType
 from scanner.reach.port_query import port_of_endpoint
 from tests.rules import examples
 from tests.rules.each import each_case, each_in
 from tests.rules.examples import Case
 
-CONTRACT: dict[str, dict[str, Any]] = examples.by_type("endpoints")
 KINDS = {kind.type: kind for kind in examples.rules().kinds if kind.endpoint_function is not None}
 
 
@@ -21,17 +20,14 @@ class Place(NamedTuple):
     """An endpoint of a type."""
 
     type: str
-    endpoint: str
+    endpoint: Endpoint
 
     @property
     def id(self) -> str:
-        return f"{self.endpoint} of {self.type}"
+        return f"{self.endpoint.name} of {self.type}"
 
 
-PLACES = {
-    type: [Place(type, name) for part in ("data", "admin", "app") for name in entry.get(part, ())]
-    for type, entry in CONTRACT.items()
-}
+PLACES = {type: [Place(type, each) for each in kind.endpoint_list] for type, kind in KINDS.items()}
 
 
 def each_place(check: Callable[[Place], None]) -> Callable[..., None]:
@@ -47,24 +43,23 @@ def read_by(kind: ResourceType, lock: str, endpoint: str) -> list[str]:
     ]
 
 
-def test_every_type_with_endpoints_stands_in_the_contract() -> None:
-    assert set(KINDS) == set(CONTRACT)
-
-
-@pytest.mark.parametrize("type", CONTRACT)
-def test_the_endpoints_and_their_kinds_are_those_of_the_contract(type: str) -> None:
-    expected = {name: part for part in ("data", "admin", "app") for name in CONTRACT[type].get(part, ())}
-    assert KINDS[type].endpoint_kinds == expected
-
-
 @each_place
 def test_an_endpoint_can_fail_on_each_lock_or_it_says_why_not(place: Place) -> None:
     for lock in LOCKS:
-        found, entry = read_by(KINDS[place.type], lock, place.endpoint), CONTRACT[place.type]
-        reason = entry.get(f"{lock} {place.endpoint}") or entry.get(f"{lock} *")
-        if lock == "network" and place.endpoint in entry.get("app", ()):
-            reason = "docs/decisions/0007-web-applications-have-no-network-rule.md"
+        found = read_by(KINDS[place.type], lock, place.endpoint.name)
+        reason = place.endpoint.why_no_rule(lock)
         assert bool(found) != bool(reason), f"{lock}: rules {found}, reason {reason!r}"
+    if not isinstance(place.endpoint.no_rule, str):
+        assert set(place.endpoint.no_rule) <= set(LOCKS)
+
+
+@pytest.mark.parametrize("type", KINDS)
+def test_no_endpoint_is_there_twice(type: str) -> None:
+    names = KINDS[type].endpoint_names
+    assert len(names) == len(set(names))
+    for place, name in enumerate(names):
+        # The first that fits is the endpoint of an exposure.
+        assert not any(earlier.fits(name) for earlier in KINDS[type].endpoint_list[:place])
 
 
 @each_case
@@ -73,47 +68,26 @@ def test_exposures_are_of_the_kinds_that_their_type_declares(case: Case) -> None
         top = examples.bundle(case).top
         assert top is not None
         for exposure in examples.evaluation(case).exposures(kind, top)[0]:
-            declared = [part for name, part in kind.endpoint_kinds.items() if fnmatchcase(exposure.endpoint, name)]
-            ports = CONTRACT[kind.type].get("also-app", ())
-            declared += ["app" for name in ports if fnmatchcase(exposure.endpoint, name)]
-            assert exposure.kind in declared, exposure.endpoint
-
-
-def test_no_reason_is_about_something_that_is_not_there() -> None:
-    for type, entry in CONTRACT.items():
-        names = {name for part in ("data", "admin", "app") for name in entry.get(part, ())}
-        for key in entry.keys() - {"data", "admin", "app", "also-app"}:
-            lock, _, endpoint = key.partition(" ")
-            assert lock in LOCKS, (type, key)
-            assert endpoint in {*names, "*"}, (type, key)
+            known = kind.endpoint_of(exposure.endpoint)
+            assert known is not None, exposure.endpoint
+            assert exposure.kind == known.kind or (exposure.kind == "app" and known.may_be_app), exposure.endpoint
 
 
 @each_place
 def test_an_example_shows_the_endpoint(place: Place) -> None:
     kind = KINDS[place.type]
     shown = (name for case in examples.cases() if kind in examples.kinds_of(case.type) for name in case.exposures)
-    assert any(fnmatchcase(name, place.endpoint) for name in shown)
+    assert any(place.endpoint.fits(name) for name in shown)
 
 
 @each_place
 def test_an_endpoint_has_a_port_or_its_type_says_why_it_has_none(place: Place) -> None:
-    kind, endpoint = KINDS[place.type], place.endpoint
-    found = kind.ports_of(Exposure(endpoint, kind.endpoint_kinds[endpoint], NO_GRANT, IDENTITY))
-    if isinstance(found, NoPort):
-        assert found.why in {each.why for each in kind.endpoint_ports.values() if isinstance(each, NoPort)}
-        return
+    name = place.endpoint.name
+    found = KINDS[place.type].ports_of(Exposure(name, place.endpoint.kind, NO_GRANT, IDENTITY))
     assert found
-    assert "*/*" in found or endpoint.endswith("p/*") or all(port_of_endpoint(each) for each in found), found
-
-
-@pytest.mark.parametrize("type", CONTRACT)
-def test_the_ports_of_a_type_are_of_its_endpoints(type: str) -> None:
-    kind = KINDS[type]
-    left = list(kind.endpoint_kinds)
-    for pattern in kind.endpoint_ports:
-        fits = [each for each in left if fnmatchcase(each, pattern)]
-        assert fits, pattern
-        left = [each for each in left if each not in fits]
+    assert found is not NO_PORT
+    if not isinstance(found, NoPort):
+        assert "*/*" in found or name.endswith("p/*") or all(port_of_endpoint(each) for each in found), found
 
 
 @each_case
