@@ -55,6 +55,8 @@ _CODE = {
 """The folders whose texts are in reports, and the modules of each; () is every module but those of `_SPOKEN`."""
 _SPOKEN = ("answers", "callers", "effective_rules", "port_query", "query", "port_ranges")
 """The modules of `scanner/reach` whose texts only the terminal shows."""
+_REASONS = ("not_evaluated", "reasons")
+"""The modules of `rules` whose texts only the page of services shows."""
 _NOTES = {
     "scanner/azure/tenants.py": ("__init__", "_assign", "_said"),
     "scanner/collect/quotas.py": ("TOO_MANY", "IN_PART", "NO_REGION", "_add_failure"),
@@ -84,7 +86,9 @@ _WORDS = (
 """Texts that are not told apart from values, or from the texts of `templates/endpoint`."""
 _NO_TEXTS = frozenset({"TypeError", "ValueError", "KeyError", "RuntimeError", "LookupError", "BadRow", "InputError"})
 _NO_CALLS = _NO_TEXTS | {"compile", "cached", "startswith", "endswith", "partition", "split", "get", "once"}
-_NO_KEYWORDS = frozenset({"source", "commands", "az", "says", "values", "paths", "filter", "alone"})
+_NO_KEYWORDS = frozenset(
+    {"source", "commands", "az", "says", "values", "paths", "filter", "alone", "no_rule", "unread"}
+)
 _PROSE = re.compile(r"(?<!\S)[(\"']?[A-Za-z][A-Za-z'-]*[,.;:)\"']*(?!\S)")
 _NO_PROSE = re.compile(
     r"az |--|//|Microsoft (Learn|Download)|resource \{|[a-z-]+/[a-z-]+: |.* \| |azure-mgmt"
@@ -128,7 +132,7 @@ def _type_names() -> Iterator[str]:
 def _modules() -> Iterator[Path]:
     for folder, names in _CODE.items():
         for path in sorted((content(folder) if folder == "rules" else content("rules").parent / folder).rglob("*.py")):
-            if path.stem in names or (not names and path.stem not in _SPOKEN):
+            if path.stem in names or (not names and path.stem not in (*_SPOKEN, *_REASONS)):
                 yield path
 
 
@@ -161,7 +165,8 @@ def in_code(code: str, parts: Collection[str] = ()) -> list[str]:
 
     `parts`: the functions and constants to read, () for all.
     """
-    visitor, module = _Visitor(), ast.parse(code)
+    module = ast.parse(code)
+    visitor = _Visitor(_reasons(module))
     for node in [each for each in ast.walk(module) if _defined(each) in parts] if parts else [module]:
         visitor.visit(node)
     return list(dict.fromkeys(visitor.found))
@@ -174,9 +179,24 @@ def _defined(node: ast.AST) -> str:
     return node.name if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) else ""
 
 
+def _reasons(module: ast.AST) -> frozenset[str]:
+    """Return the constants that say why there is no rule: only the page of services shows them."""
+    given = (
+        k.value for node in ast.walk(module) if isinstance(node, ast.Call) for k in node.keywords if k.arg == "no_rule"
+    )
+    return frozenset(each.id for value in given for each in ast.walk(value) if isinstance(each, ast.Name))
+
+
 class _Visitor(ast.NodeVisitor):
-    def __init__(self) -> None:
+    """Finds texts. `unsaid`: the constants whose texts no report shows."""
+
+    def __init__(self, unsaid: Collection[str] = ()) -> None:
         self.found: list[str] = []
+        self._unsaid = unsaid
+
+    def visit_Assign(self, node: ast.Assign) -> None:
+        if _name(node.targets[0]) not in self._unsaid:
+            self.generic_visit(node)
 
     def visit_Call(self, node: ast.Call) -> None:
         if _name(node.func) not in _NO_CALLS:

@@ -25,7 +25,8 @@ requests for each resource. A dash: the question does not arise.
 """
 UNASKED_LOCKS = """## Locks without a rule
 
-Locks of endpoints that no rule can find open, because the service leaves no choice, or because another rule names it.
+Locks of endpoints that no rule reads, because the service leaves no choice, or because another rule says it. The
+network of a web application has none either ([0007](decisions/0007-web-applications-have-no-network-rule.md)).
 """
 UNASKED = """## Topics without a rule
 
@@ -73,7 +74,7 @@ def services(rules: RuleSet) -> str:
         for kind in sorted(rules.kinds, key=lambda each: each.type.lower())
         for each in kind.endpoint_list
         for lock in LOCKS
-        if (why := each.why_no_rule(lock))
+        if (why := each.why_no_rule(lock)) and not (lock == "network" and each.kind == "app")
     ]
     left = [f"| `{type}` | {why} |" for type, why in sorted(not_evaluated().items(), key=lambda row: row[0].lower())]
     parts = [

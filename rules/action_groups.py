@@ -26,7 +26,7 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import FROM_TEMPLATE, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST
 
 GROUP = ResourceType(
     "Microsoft.Insights/actionGroups",

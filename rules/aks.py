@@ -33,7 +33,8 @@ from scanner.reach.sources import (
     private_range_evidence,
 )
 
-from .common import LOCK_STOPS_SCALING, perhaps_private, private_only, unless_running
+from .common import perhaps_private, private_only, unless_running
+from .reasons import LOCK_STOPS_SCALING
 
 CLUSTER = ResourceType(
     "Microsoft.ContainerService/managedClusters",

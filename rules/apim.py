@@ -19,7 +19,8 @@ from scanner.reach.open_ports import subnet_port_lock
 from scanner.reach.sources import as_possible, grant_from_addresses
 
 from .apim_policies import NO_POLICY, Demands, Policies, reduced, unread_policy
-from .common import NO_CUSTOMER_KEY, host, in_tier, private_only
+from .common import host, in_tier, private_only
+from .reasons import NO_CUSTOMER_KEY
 
 # MCP servers and agents are not in the lists of this version: only previews have them (azure-rest-api-specs pull 44170).
 SERVICE = ResourceType(

@@ -13,7 +13,8 @@ from scanner.reach.firewall import injection_subnet
 from scanner.reach.sources import source_hop
 
 from .apim import undecided
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, in_subnet, perhaps_private, private_only
+from .common import in_subnet, perhaps_private, private_only
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 GATEWAY = ResourceType(
     "Microsoft.ApiManagement/gateways",

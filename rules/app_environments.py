@@ -7,7 +7,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import ABSENT, Evidence, Fail, Pass, Unread, Verdict, unknown_value
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 
 ENVIRONMENT = ResourceType(
     "Microsoft.Web/hostingEnvironments",

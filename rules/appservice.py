@@ -35,11 +35,12 @@ from scanner.reach.firewall import AllowedSubnets, Firewall, firewall, why_rules
 from scanner.reach.front_ends import publishers
 from scanner.reach.sources import as_possible
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, child_evidence, find, perhaps_private, private_only, unless_running
+from .common import child_evidence, find, perhaps_private, private_only, unless_running
 from .container_environments import environment_lock
 from .easy_auth import NO_LOGIN, easy_auth
 from .function_bindings import function_lock
 from .hosting import CONTAINERS, admits_no_one, container_environment, environment_switch, limited, remote_debugging
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 SITE = ResourceType(
     "Microsoft.Web/sites",

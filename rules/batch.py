@@ -17,8 +17,9 @@ from scanner.model.verdict import ABSENT, Evidence, Unread, absent_at_unknown_ve
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.known_ports import known
 
-from .common import FROM_TEMPLATE, by_perimeter, host
+from .common import by_perimeter, host
 from .port_rules import EVERYWHERE, PortRule, port_lock
+from .reasons import FROM_TEMPLATE
 
 ACCOUNT = ResourceType(
     "Microsoft.Batch/batchAccounts", api="2025-06-01", product="Batch account", no_rule={"lock": FROM_TEMPLATE}

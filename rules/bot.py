@@ -13,7 +13,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import FROM_TEMPLATE, host, local_auth, rows
+from .common import host, local_auth, rows
+from .reasons import FROM_TEMPLATE
 
 BOT = ResourceType(
     "Microsoft.BotService/botServices", api="2022-09-15", product="Azure Bot", no_rule={"lock": FROM_TEMPLATE}

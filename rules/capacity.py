@@ -3,7 +3,7 @@
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.resource_type import ResourceType
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
 
 GROUP = ResourceType(
     "Microsoft.Compute/capacityReservationGroups",

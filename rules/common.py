@@ -13,15 +13,6 @@ from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, un
 from scanner.reach.firewall import Firewall, RuleList, injection_subnet
 from scanner.reach.sources import as_possible, grants_from_ids, source_hop
 
-NO_DATA_AT_REST = "it holds no customer data at rest"
-NETWORK_KEEPS_NO_DATA = "a network keeps no customer data"
-NO_CUSTOMER_KEY = "no customer-managed key in the version that is read"
-NO_CALLER_LOG = "no resource log of callers in Azure Monitor"
-METRICS_ONLY = "it has only metrics, or its log is that of the gateway that uses it"
-NO_LOG_CATEGORY = "no category is documented"
-FROM_TEMPLATE = "it holds no data of its own, and is made again from a template"
-LOCK_STOPS_SCALING = "a lock on it stops scaling"
-
 
 def host(resource: Resource, path: str) -> str:
     """Return the host of the URL at a path; "" without one."""

@@ -10,7 +10,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host, local_auth
+from .common import host, local_auth
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 
 # The first stable version with publicNetworkAccess, eight months old.
 API = "2026-03-18"

@@ -13,9 +13,10 @@ from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import source_hop
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host
+from .common import host
 from .container_environments import lock_in
 from .containerapps import ENVIRONMENT
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 
 # azure-mgmt-appcontainers 5.1.0, 2026-01-01: the stable version that has both reads.
 ROUTES = ENVIRONMENT.child("httpRouteConfigs", api="2026-01-01")

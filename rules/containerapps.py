@@ -29,9 +29,10 @@ from scanner.model.verdict import (
 from scanner.reach.access_restrictions import address_list
 from scanner.reach.sources import as_possible
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, unless_running
+from .common import unless_running
 from .container_environments import environment_lock, named_environment, without_environment
 from .easy_auth import NO_LOGIN, easy_auth
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 INGRESS = "properties.configuration.ingress"
 # azure-mgmt-appcontainers ContainerAppRunningStatus.

@@ -15,7 +15,8 @@ from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall
 from scanner.reach.sources import source_hop
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST, host
+from .common import host
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
 from .telemetry import SCOPED, WRITE_ONLY
 
 ENDPOINT = ResourceType(

@@ -6,7 +6,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Verdict, unknown, unknown_value
 
-from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 
 ACCOUNT = ResourceType(
     "Microsoft.DataShare/accounts",

@@ -10,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_DATA_AT_REST
 
 HOST_POOL = ResourceType(
     "Microsoft.DesktopVirtualization/hostPools",

@@ -23,7 +23,8 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import private_endpoints
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST, find
+from .common import find
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
 
 DISK = ResourceType(
     "Microsoft.Compute/disks",

@@ -10,8 +10,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import NO_LOG_CATEGORY
 from .file_shares import NO_SIGN_IN
+from .reasons import NO_LOG_CATEGORY
 
 SAN = ResourceType(
     "Microsoft.ElasticSan/elasticSans",

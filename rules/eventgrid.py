@@ -15,7 +15,8 @@ from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated
 from scanner.reach.sources import in_own_tenant
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, by_perimeter, host, local_auth, perhaps_off
+from .common import by_perimeter, host, local_auth, perhaps_off
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 API = "2025-02-15"
 TOPICS = ("Microsoft.EventGrid/topics", "Microsoft.EventGrid/domains")

@@ -2,7 +2,7 @@
 
 from scanner.model.resource_type import ResourceType
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 
 CAPACITY = ResourceType(
     "Microsoft.Fabric/capacities",

@@ -11,7 +11,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 
 # 2026-06-01 is the first stable version, and younger than six months.
 SHARE = ResourceType(

@@ -24,7 +24,8 @@ from scanner.model.verdict import (
 )
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host, when_started
+from .common import host, when_started
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 TRIGGERS = "properties.definition.triggers"
 CONTROL = "properties.accessControl"

@@ -45,7 +45,8 @@ from scanner.reach.topology import Topology, topology
 if TYPE_CHECKING:
     from scanner.model.exposure import Chain
 
-from .common import FROM_TEMPLATE, LOCK_STOPS_SCALING, NO_CALLER_LOG, rows, when_started
+from .common import rows, when_started
+from .reasons import FROM_TEMPLATE, LOCK_STOPS_SCALING, NO_CALLER_LOG
 
 VM = "Microsoft.Compute/virtualMachines"
 SET = "Microsoft.Compute/virtualMachineScaleSets"

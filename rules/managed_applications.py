@@ -17,7 +17,7 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 
 APPLICATION = ResourceType(
     "Microsoft.Solutions/applications",

@@ -9,7 +9,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, local_auth
+from .common import local_auth
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG
 
 ACCOUNT = ResourceType(
     "Microsoft.Maps/accounts",

@@ -22,7 +22,8 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.private_endpoints import OF_REGISTRY
 
-from .common import NO_CUSTOMER_KEY, host
+from .common import host
+from .reasons import NO_CUSTOMER_KEY
 
 REGISTRY = ResourceType(
     "Microsoft.MachineLearningServices/registries",

@@ -9,7 +9,8 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import NO_CALLER_LOG, NO_CUSTOMER_KEY, host
+from .common import host
+from .reasons import NO_CALLER_LOG, NO_CUSTOMER_KEY
 
 WORKSPACE = ResourceType(
     "Microsoft.Monitor/accounts",

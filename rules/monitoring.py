@@ -59,7 +59,8 @@ from . import (
     virtual_wan,
     waf_links,
 )
-from .common import FROM_TEMPLATE, NO_DATA_AT_REST, in_tier
+from .common import in_tier
+from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST
 from .subscription import SUBSCRIPTION
 from .tables.resource_logs import Further
 

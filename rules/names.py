@@ -29,8 +29,8 @@ from scanner.model.verdict import (
 from scanner.reach.sources import cached
 
 from . import network
-from .common import FROM_TEMPLATE, METRICS_ONLY, NO_DATA_AT_REST
 from .edge import CDN_ENDPOINTS
+from .reasons import FROM_TEMPLATE, METRICS_ONLY, NO_DATA_AT_REST
 
 ZONE = ResourceType(
     "Microsoft.Network/dnsZones",

@@ -28,7 +28,8 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import NO_LOG_CATEGORY, in_subnet
+from .common import in_subnet
+from .reasons import NO_LOG_CATEGORY
 
 ACCOUNT = ResourceType(
     "Microsoft.NetApp/netAppAccounts", api="2025-12-01", product="NetApp account", no_rule={"log": NO_LOG_CATEGORY}

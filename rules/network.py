@@ -34,8 +34,9 @@ from scanner.reach.sources import cached, in_own_tenant
 from scanner.reach.topology import groups_on_paths, topology
 
 from . import apim
-from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, NOT_FORWARDING, rows
+from .common import NOT_FORWARDING, rows
 from .gateway_tls import main_tls, old_policies, profile_tls
+from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
 
 API = "2025-09-01"
 GROUP = ResourceType(

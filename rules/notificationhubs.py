@@ -13,8 +13,9 @@ from scanner.model.verdict import Unread, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses
 
-from .common import NO_CUSTOMER_KEY, host
+from .common import host
 from .messaging import NAMESPACE_KEYS
+from .reasons import NO_CUSTOMER_KEY
 
 # pnsCredentials are secrets: no rule reads them, so no snapshot keeps them.
 NAMESPACE = ResourceType(

@@ -12,7 +12,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.sources import source_hop
 
-from .common import LOCK_STOPS_SCALING, host, private_only
+from .common import host, private_only
+from .reasons import LOCK_STOPS_SCALING
 
 CLUSTER = ResourceType(
     "Microsoft.RedHatOpenShift/openShiftClusters",

@@ -6,7 +6,7 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Fail, NotApplicable, Pass, Verdict, unknown_value
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
 
 PLAN = ResourceType(
     "Microsoft.Web/serverfarms",

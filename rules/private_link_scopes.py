@@ -20,7 +20,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.private_link_scopes import SCOPES
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_DATA_AT_REST
 
 SCOPE = ResourceType(
     SCOPES,

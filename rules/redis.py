@@ -13,7 +13,8 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 
-from .common import NO_CUSTOMER_KEY, host, perhaps_off, rules_count
+from .common import host, perhaps_off, rules_count
+from .reasons import NO_CUSTOMER_KEY
 
 CACHE = ResourceType(
     "Microsoft.Cache/redis",

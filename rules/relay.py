@@ -9,8 +9,9 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import ResourceType
 from scanner.reach.firewall import firewall
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host
+from .common import host
 from .messaging import NAMESPACE_KEYS, acl, rule_set_of
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 # Namespaces need no rule on TLS: bicep-types-az RelayNamespaceProperties.minimumTlsVersion knows 1.2 and 1.3 alone.
 NAMESPACE = ResourceType(

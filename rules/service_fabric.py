@@ -26,8 +26,9 @@ from scanner.model.verdict import (
     unknown_value,
 )
 
-from .common import LOCK_STOPS_SCALING, host
+from .common import host
 from .port_rules import EVERYWHERE, PortRule, listed, port_lock
+from .reasons import LOCK_STOPS_SCALING
 
 CLUSTER = ResourceType(
     "Microsoft.ServiceFabric/clusters",

@@ -37,7 +37,8 @@ from scanner.model.verdict import (
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses, grant_from_tag
 
-from .common import FROM_TEMPLATE, NO_CUSTOMER_KEY, host, in_tier, local_auth, moved, when_started
+from .common import host, in_tier, local_auth, moved, when_started
+from .reasons import FROM_TEMPLATE, NO_CUSTOMER_KEY
 
 SERVICE = ResourceType(
     "Microsoft.SignalRService/signalR",

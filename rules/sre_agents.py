@@ -14,7 +14,8 @@ from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY, host, unless_running
+from .common import host, unless_running
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 
 AGENT = ResourceType(
     "Microsoft.App/agents",

@@ -11,7 +11,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
+from .reasons import FROM_TEMPLATE, NO_CALLER_LOG, NO_CUSTOMER_KEY
 
 SITE = ResourceType(
     "Microsoft.Web/staticSites",

@@ -10,7 +10,7 @@ from scanner.model.resource_type import ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 
-from .common import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
+from .reasons import NO_CUSTOMER_KEY, NO_LOG_CATEGORY
 
 SERVICE = ResourceType(
     "Microsoft.StorageSync/storageSyncServices",

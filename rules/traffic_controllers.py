@@ -23,7 +23,7 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
-from .common import FROM_TEMPLATE, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NO_DATA_AT_REST
 from .waf_effect import GATEWAY_POLICY
 from .waf_links import Published, protected
 

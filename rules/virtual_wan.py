@@ -24,7 +24,8 @@ from scanner.model.verdict import (
 )
 from scanner.reach.sources import source_hop
 
-from .common import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, find, rows
+from .common import find, rows
+from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
 
 API = "2025-09-01"
 WAN = ResourceType(
