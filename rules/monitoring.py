@@ -1,6 +1,6 @@
 """Azure Monitor: diagnostic settings of resources and of the activity log."""
 
-from typing import Any
+from typing import Unpack
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_value
@@ -10,7 +10,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import Read, ReadOptions, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, unknown, unknown_value
 
 from . import (
@@ -126,15 +126,13 @@ INSTANCE_THREATS = sql.INSTANCE.child("advancedThreatProtectionSettings/Default"
 POSTGRES_THREATS = postgres.SERVER.child("advancedThreatProtectionSettings/Default", one=True)
 
 
-def settings(of: ResourceType | Read, **more: Any) -> Read:
+def settings(of: ResourceType | Read, **options: Unpack[ReadOptions]) -> Read:
     """Return the read of the diagnostic settings of each resource of a type: one request a resource."""
-    return of.child(
-        SETTINGS,
-        api=SETTINGS_API,
-        names=tuple(f"properties.{each}" for each in DESTINATIONS),
-        alone="the list of a subscription has those of its activity log alone, and Resource Graph has no such type",
-        **more,
+    options["names"] = tuple(f"properties.{each}" for each in DESTINATIONS)
+    options["alone"] = (
+        "the list of a subscription has those of its activity log alone, and Resource Graph has no such type"
     )
+    return of.child(SETTINGS, api=SETTINGS_API, **options)
 
 
 def has_queues(account: Resource) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from scanner.model.cycle_collector import without_cycle_collector
+from scanner.cycle_collector import without_cycle_collector
 from tests.forks import shared_folder
 from tests.terminals import twolocks
 

@@ -17,7 +17,7 @@ from scanner.cli import completion, help
 from scanner.config.command import Command
 from scanner.config.commands import COMMANDS
 from scanner.config.options import Option
-from scanner.model.cycle_collector import command_starts, program_starts
+from scanner.cycle_collector import command_starts, program_starts
 from scanner.terminal import streams
 
 

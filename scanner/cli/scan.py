@@ -3,7 +3,7 @@
 from scanner import version
 from scanner.cli.common import stopping
 from scanner.config.settings import Settings
-from scanner.model.cycle_collector import what_stays
+from scanner.cycle_collector import what_stays
 from scanner.terminal.screen import Screen
 
 

@@ -43,39 +43,37 @@ class Context(Struct, frozen=True):
     shared: SharedCauses = field(default_factory=SharedCauses)
     versions: Versions = field(default_factory=dict)
     forms: FixForms | None = None
-    _enabled: dict[int, list[Rule]] = field(default_factory=dict)
-    _locks: dict[int, list[Rule]] = field(default_factory=dict)
-    _others: dict[int, list[Rule]] = field(default_factory=dict)
-    _disabled: dict[int, list[Rule]] = field(default_factory=dict)
+    _enabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
+    _locks: dict[ResourceType, list[Rule]] = field(default_factory=dict)
+    _others: dict[ResourceType, list[Rule]] = field(default_factory=dict)
+    _disabled: dict[ResourceType, list[Rule]] = field(default_factory=dict)
 
     def enabled(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled rules of a type."""
-        found = self._enabled.get(id(kind))
+        found = self._enabled.get(kind)
         if found is None:
-            found = self._enabled[id(kind)] = [
-                rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled
-            ]
+            found = self._enabled[kind] = [rule for rule in self.rules.rules_of(kind) if rule.id in self.rules.enabled]
         return found
 
     def locks(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled lock rules of a type."""
-        found = self._locks.get(id(kind))
+        found = self._locks.get(kind)
         if found is None:
-            found = self._locks[id(kind)] = [rule for rule in self.enabled(kind) if rule.lock]
+            found = self._locks[kind] = [rule for rule in self.enabled(kind) if rule.lock]
         return found
 
     def others(self, kind: ResourceType) -> list[Rule]:
         """Return the enabled rules of a type that are no lock rules."""
-        found = self._others.get(id(kind))
+        found = self._others.get(kind)
         if found is None:
-            found = self._others[id(kind)] = [rule for rule in self.enabled(kind) if not rule.lock]
+            found = self._others[kind] = [rule for rule in self.enabled(kind) if not rule.lock]
         return found
 
     def disabled_locks(self, kind: ResourceType) -> list[Rule]:
         """Return the lock rules of a type that are not enabled."""
-        found = self._disabled.get(id(kind))
+        found = self._disabled.get(kind)
         if found is None:
-            found = self._disabled[id(kind)] = [
+            found = self._disabled[kind] = [
                 rule for rule in self.rules.rules_of(kind) if rule.lock and rule.id not in self.rules.enabled
             ]
         return found

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeVar, cast
 
-from scanner.model.cycle_collector import existing_objects_not_walked
+from scanner.cycle_collector import existing_objects_not_walked
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -8,6 +8,7 @@ from pathlib import PurePath
 
 from msgspec import UNSET
 
+from scanner.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.schema import Coverage, GapRow, RuleRow, ScanRow, fingerprint, order
 from scanner.document.tenants import tenant_of
@@ -26,7 +27,6 @@ from scanner.evaluate.processes import Processes, can_fork
 from scanner.evaluate.results import BundleResult, EvaluationResult
 from scanner.evaluate.rows import rule_row
 from scanner.evaluate.types import TypeCounts
-from scanner.model.cycle_collector import existing_objects_not_walked, without_cycle_collector
 from scanner.model.index import Index
 from scanner.rulebook.loader import RuleSet
 from scanner.snapshot.batches import Batch, Batches

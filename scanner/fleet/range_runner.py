@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from scanner.cycle_collector import existing_objects_not_walked
 from scanner.document.temporary import temporary_folder
 from scanner.document.writer import Writer
 from scanner.errors import InputError
@@ -17,7 +18,6 @@ from scanner.fleet.inputs import policy_of, snapshot_of, writer_of
 from scanner.fleet.messages import RunPlan
 from scanner.fleet.parts import Parts
 from scanner.fleet.shard import why
-from scanner.model.cycle_collector import existing_objects_not_walked
 from scanner.rulebook.loader import RuleSet
 
 MOST_STARTS: Final = 3

@@ -15,6 +15,7 @@ import msgspec
 import zstandard
 from msgspec import Struct, field
 
+from scanner.cycle_collector import existing_objects_not_walked
 from scanner.document.writer import Writer
 from scanner.errors import UserError
 from scanner.evaluate.ledgers import DocumentPart
@@ -24,7 +25,6 @@ from scanner.fleet.inputs import input_of
 from scanner.fleet.parts import Parts
 from scanner.fleet.queue import Queue
 from scanner.fleet.shard import why
-from scanner.model.cycle_collector import existing_objects_not_walked
 from scanner.snapshot.batches import Batches
 from scanner.snapshot.needed import needed_lines
 from scanner.snapshot.spool import Block, Spool

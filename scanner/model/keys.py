@@ -117,7 +117,7 @@ class KeyIndex(Protocol):
     def find(self, resource_id: str) -> Resource: ...
 
 
-class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
+class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True, eq=False):
     """What a row says of the keys of one type. A path with LIST[] asks each entry.
 
     `what`: what the key encrypts, in words. `uri`: the path of the key's URI; or `vault`, `name` and `version`. `sets`:
@@ -167,7 +167,7 @@ class KeyFinder(Struct, frozen=True, forbid_unknown_fields=True):
         memo = resource.bundle.memo
         if memo is None:
             return self._find(resource, index)
-        key = id(self), resource.key
+        key = self, resource.key
         found: Keys | None = memo.get(key)
         if found is None:
             found = memo[key] = self._find(resource, index)

@@ -110,7 +110,7 @@ class Found(NamedTuple):
     seen: tuple[Evidence, ...] = ()
 
 
-class PlaceFinder(Struct, frozen=True, kw_only=True):
+class PlaceFinder(Struct, frozen=True, kw_only=True, eq=False):
     """What a row says of one mechanism of one type.
 
     `kind`: how the place follows. `region`: the region of the resource. `pair`: the paired region, where a value at
@@ -321,7 +321,7 @@ class PlaceFinder(Struct, frozen=True, kw_only=True):
         memo = resource.bundle.memo
         if memo is None:
             return self._judge(resource, index)
-        key = id(self), resource.key
+        key = self, resource.key
         judged: tuple[Found, list[JudgedPlace]] | None = memo.get(key)
         if judged is None:
             judged = memo[key] = self._judge(resource, index)

@@ -92,8 +92,8 @@ class Bundle:
     skips: dict[str, str] = field(default_factory=dict)
     gaps: dict[str, Gap] = field(default_factory=dict)
     below: dict[str, list["Resource"]] = field(default_factory=dict)
-    memo: dict[tuple[int | str, ...], Any] | None = None
-    """What was computed of its resources, by the `id()` of what computes it and the key of the resource; None while
+    memo: dict[tuple[object, ...], Any] | None = None
+    """What was computed of its resources, by what computes it and the key of the resource; None while
     more may be read."""
 
     def add(self, resource: "Resource") -> None:
@@ -207,7 +207,7 @@ class Resource:
         memo = self.bundle.memo
         if memo is None:
             return make()
-        key = name, id(of), self.key
+        key = name, of, self.key
         if key in memo:
             found: T = memo[key]
             return found

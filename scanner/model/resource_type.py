@@ -1,7 +1,7 @@
 """The vocabulary of what is read: ARM types at a pinned api-version, and the reads below their resources."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, get_args
 
 from scanner.model.bulk_reads import GraphRows, SubscriptionRows
 from scanner.model.endpoints import NO_PORT, Endpoint, Ports
@@ -25,11 +25,10 @@ TOPICS: tuple[Topic, ...] = get_args(Topic)
 EndpointFunction = Callable[[Resource, "Index"], Iterable[Exposure]]
 
 
-class Read:
-    """A read below each resource of its parent: `GET {parent id}/{path}`, a list, or one resource (`one`).
+class ReadOptions(TypedDict, total=False):
+    """What a read below a resource may say about itself.
 
-    A path that begins with `providers/` reads an extension, whose type is its own.
-
+    `one`: it is one resource, not a list.
     `when(parent)`: whether the read is needed. A condition on a SKU or kind names its source in a comment.
     `none`: error codes that mean "there is none". `off`: error codes that mean "not on this SKU or kind".
     `keep`: paths to keep in a snapshot that neither a row nor a text in Python code names.
@@ -56,56 +55,66 @@ class Read:
     `product`: what people call such a resource, where the last segment of its type does not say it.
     """
 
-    def __init__(
-        self,
-        parent: "ResourceType | Read",
-        path: str,
-        api: str,
-        *,
-        one: bool = False,
-        when: Callable[[Resource], bool] | None = None,
-        none: Iterable[str] = (),
-        off: Iterable[str] = (),
-        keep: tuple[str, ...] = (),
-        costly: bool = False,
-        action: str = "",
-        each: bool = False,
-        only: tuple[str, ...] = (),
-        always: bool = False,
-        matters: Callable[[Resource], bool] | None = None,
-        joined: bool = False,
-        reduce: Callable[[dict[str, Any]], dict[str, Any]] | None = None,
-        filter: str = "",
-        graph: GraphRows | None = None,
-        together: SubscriptionRows | None = None,
-        within: "Read | None" = None,
-        after: "After | None" = None,
-        also_after: "After | None" = None,
-        alone: str = "",
-        names: tuple[str, ...] = (),
-        product: str = "",
-    ) -> None:
-        self.names, self.product = names, product
+    one: bool
+    when: Callable[[Resource], bool]
+    none: Iterable[str]
+    off: Iterable[str]
+    keep: tuple[str, ...]
+    costly: bool
+    action: str
+    each: bool
+    only: tuple[str, ...]
+    always: bool
+    matters: Callable[[Resource], bool]
+    joined: bool
+    reduce: Callable[[dict[str, Any]], dict[str, Any]]
+    filter: str
+    graph: GraphRows
+    together: SubscriptionRows
+    within: "Read"
+    after: "After"
+    also_after: "After"
+    alone: str
+    names: tuple[str, ...]
+    product: str
+
+
+class Read:
+    """A read below each resource of its parent: `GET {parent id}/{path}`, a list, or one resource (`one`).
+
+    A path that begins with `providers/` reads an extension, whose type is its own.
+    """
+
+    def __init__(self, parent: "ResourceType | Read", path: str, api: str, **options: Unpack[ReadOptions]) -> None:
         self.parent: ResourceType | Read = parent
         self.path = path.strip("/")
         self.key = f"/{self.path.lower()}"
         self.api = api
-        self.one = one
-        self.when = when
-        self.none = frozenset(none)
-        self.off = frozenset(off)
-        self.keep, self.matters, self.reduce = keep, matters, reduce
-        self.costly, self.each, self.always, self.joined = costly, each, always, joined
-        self.query: dict[str, str] | None = {"$filter": filter} if filter else None
-        self.graph, self.together, self.within = graph, together, within
-        self.after, self.also_after, self.alone = after, also_after, alone
+        self.one = options.get("one", False)
+        self.when = options.get("when")
+        self.none = frozenset(options.get("none", ()))
+        self.off = frozenset(options.get("off", ()))
+        self.keep = options.get("keep", ())
+        self.matters, self.reduce = options.get("matters"), options.get("reduce")
+        self.costly, self.each = options.get("costly", False), options.get("each", False)
+        self.always, self.joined = options.get("always", False), options.get("joined", False)
+        wanted = options.get("filter", "")
+        self.query: dict[str, str] | None = {"$filter": wanted} if wanted else None
+        self.graph, self.together, self.within = options.get("graph"), options.get("together"), options.get("within")
+        self.after, self.also_after = options.get("after"), options.get("also_after")
+        self.alone, self.names, self.product = (
+            options.get("alone", ""),
+            options.get("names", ()),
+            options.get("product", ""),
+        )
         self.is_extension: bool = self.key.startswith("/providers/") or (
             isinstance(parent, Read) and parent.is_extension
         )
         own = self.key.startswith("/providers/")
         self.type: str = type_of(f"/{self.path}") if own else "/".join([parent.type, *self.path.split("/")[::2]])
-        self.action = action or f"{self.type}/read"
+        self.action = options.get("action") or f"{self.type}/read"
         self.resource_type: ResourceType = parent if isinstance(parent, ResourceType) else parent.resource_type
+        only = options.get("only", ())
         self.tops: tuple[str, ...] = only or (parent.types if isinstance(parent, ResourceType) else parent.tops)
         """The types of its resource type below which it is read."""
         below = self.type[len(self.resource_type.type) :]
@@ -125,9 +134,9 @@ class Read:
         usual = self.action == f"{self.type}/read"
         return tuple(f"{each}/read" for each in self.types) if usual else (self.action,)
 
-    def child(self, path: str, *, api: str | None = None, **more: Any) -> "Read":
+    def child(self, path: str, *, api: str | None = None, **options: Unpack[ReadOptions]) -> "Read":
         """Return a new read below each of these resources."""
-        return Read(self, path, api or self.api, **more)
+        return Read(self, path, api or self.api, **options)
 
     def needed(self, parent: Resource) -> bool:
         """Return whether a verdict depends on this read. A condition that is inconclusive needs it."""
@@ -136,7 +145,7 @@ class Read:
         memo = parent.bundle.memo
         if memo is None:
             return self._needed(parent)
-        key = id(self), parent.key
+        key = self, parent.key
         found: bool | None = memo.get(key)
         if found is None:
             found = memo[key] = self._needed(parent)
@@ -179,7 +188,7 @@ class ResourceType:
     is a bundle of its own.
     `each`: read each resource by GET too, because its row in the list says too little.
     `expand`: the `$expand` of the list, which saves reads below each resource.
-    `names`: see `Read`.
+    `names`: see `ReadOptions`.
     `product`: what people call such a resource, where the last segment of the type does not say it; of several types
     one each.
     `unread`: settings, and types below it, that look as if they decided something and that no rule reads, with the
@@ -222,9 +231,9 @@ class ResourceType:
     def __repr__(self) -> str:
         return f"ResourceType({self.type})"
 
-    def child(self, path: str, *, api: str | None = None, **more: Any) -> Read:
-        """Return a new read below each resource of this type. See `Read`."""
-        return Read(self, path, api or self.api, **more)
+    def child(self, path: str, *, api: str | None = None, **options: Unpack[ReadOptions]) -> Read:
+        """Return a new read below each resource of this type."""
+        return Read(self, path, api or self.api, **options)
 
     def endpoints(
         self, *endpoints: Endpoint, reads: tuple[Read, ...] = ()

@@ -12,11 +12,11 @@ from typing import IO, TYPE_CHECKING, Any
 
 import msgspec
 
+from scanner.cycle_collector import without_cycle_collector
 from scanner.document.reader import open_document
 from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
 from scanner.document.writer import write_document
 from scanner.errors import InputError
-from scanner.model.cycle_collector import without_cycle_collector
 from scanner.output.formats import DIFF_FORMATS, FORMATS, LOG_ROWS, writer
 from scanner.output.part_files import INDEX, PartFiles, certain_names, require_tag
 from scanner.output.parts import SplitBy

@@ -19,9 +19,9 @@ from jinja2.bccache import Bucket
 from markupsafe import Markup
 
 from scanner.content import content
+from scanner.cycle_collector import without_cycle_collector
 from scanner.document.schema import Document
 from scanner.document.temporary import AtomicFile
-from scanner.model.cycle_collector import without_cycle_collector
 from scanner.report.cards import rating_word
 from scanner.report.concepts import marked
 from scanner.report.data_block import DataBlock

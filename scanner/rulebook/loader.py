@@ -24,8 +24,8 @@ from msgspec import Struct, field
 from msgspec.structs import fields, replace
 
 from scanner.content import content
+from scanner.cycle_collector import what_stays
 from scanner.errors import InputError, nearest
-from scanner.model.cycle_collector import what_stays
 from scanner.model.framework import Framework
 from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import Read, ResourceType
@@ -64,7 +64,7 @@ class _Tables(Struct, frozen=True):
 
     of: dict[str, Rule]
     counts: tuple[int, int, int]
-    by_kind: dict[int, list[Rule]] = field(default_factory=dict)
+    by_kind: dict[ResourceType, list[Rule]] = field(default_factory=dict)
     by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
     declared: dict[str, list[ResourceType]] = field(default_factory=dict)
     finders: dict[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
@@ -89,10 +89,10 @@ class RuleSet(Struct):
 
     def rules_of(self, resource_type: ResourceType) -> list[Rule]:
         """Return the rules of a resource type, enabled or not."""
-        return self.by_kind().get(id(resource_type), [])
+        return self.by_kind().get(resource_type, [])
 
-    def by_kind(self) -> dict[int, list[Rule]]:
-        """Return the rules of each resource type that has rules, by the identity of the type. Not to be changed."""
+    def by_kind(self) -> dict[ResourceType, list[Rule]]:
+        """Return the rules of each resource type that has rules. Not to be changed."""
         return self._tables().by_kind
 
     def by_type(self) -> dict[str, list[ResourceType]]:
@@ -106,15 +106,15 @@ class RuleSet(Struct):
             return made
         made = self._made = _Tables(self.enabled, counts)
         for rule in self.rules.values():
-            made.by_kind.setdefault(id(rule.resource_type), []).append(rule)
+            made.by_kind.setdefault(rule.resource_type, []).append(rule)
             if rule.keys is not None:
                 for type in map(str.lower, rule.types):
                     made.finders[type] = (*made.finders.get(type, ()), rule.keys)
-        enabled = {id(self.rules[each].resource_type) for each in self.enabled if each in self.rules}
+        enabled = {self.rules[each].resource_type for each in self.enabled if each in self.rules}
         for kind in self.kinds:
             for type in dict.fromkeys(map(str.lower, kind.types)):
                 made.declared.setdefault(type, []).append(kind)
-                if id(kind) in enabled:
+                if kind in enabled:
                     made.by_type.setdefault(type, []).append(kind)
         return made
 
@@ -129,9 +129,9 @@ class RuleSet(Struct):
     def read(self) -> list[ResourceType]:
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
         rules = self.by_kind()
-        needed = {id(read.resource_type) for rule in self.enabled.values() for read in rule.reads}
-        needed |= {id(kind) for kind in self._looked_up_kinds()}
-        return [kind for kind in self.kinds if id(kind) in needed or self._is_read(kind, rules.get(id(kind), ()))]
+        needed = {read.resource_type for rule in self.enabled.values() for read in rule.reads}
+        needed.update(self._looked_up_kinds())
+        return [kind for kind in self.kinds if kind in needed or self._is_read(kind, rules.get(kind, ()))]
 
     def _is_read(self, kind: ResourceType, rules: Sequence[Rule]) -> bool:
         if any(each.id in self.enabled for each in rules):
@@ -144,7 +144,7 @@ class RuleSet(Struct):
         users = self._key_users()
         rules = (*self.enabled.values(), *users)
         wanted = [*self.looked_up(), *(child for rule in rules for child in reads_of(rule))]
-        return list({id(child): child for child in wanted}.values())
+        return list(dict.fromkeys(wanted))
 
     @property
     def needs_places(self) -> bool:

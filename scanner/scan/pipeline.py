@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from scanner.config import waivers
 from scanner.config.durations import seconds_of
+from scanner.cycle_collector import what_stays
 from scanner.document.schema import ScanRow, now
 from scanner.document.writer import Writer
 from scanner.errors import UserError
@@ -21,7 +22,6 @@ from scanner.evaluate.processes import can_fork, usable_cores
 from scanner.evaluate.results import EvaluationResult
 from scanner.evaluate.run import Evaluation
 from scanner.exit_codes import Exit, decide
-from scanner.model.cycle_collector import what_stays
 from scanner.output.part_files import INDEX
 from scanner.output.storage import Storage, is_blob
 from scanner.scan.answer_lines import again

@@ -77,15 +77,15 @@ def _fronts(rules: RuleSet) -> list[ResourceType]:
 
 def _reads(kinds: Sequence[ResourceType]) -> Iterator[Read]:
     """Yield what exposures read, parents first."""
-    seen: set[int] = set()
+    seen: set[Read] = set()
     for kind in kinds:
         for child in kind.endpoint_reads:
             line = [child]
             while isinstance(line[-1].parent, Read):
                 line.append(line[-1].parent)
             for each in reversed(line):
-                if id(each) not in seen:
-                    seen.add(id(each))
+                if each not in seen:
+                    seen.add(each)
                     yield each
 
 

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scanner.model.cycle_collector import without_cycle_collector
+from scanner.cycle_collector import without_cycle_collector
 from scanner.sandbox.errors import HttpAnswer, answer
 from scanner.sandbox.server import TENANT, endpoints, running
 from tests.azure.hostile import HostileSandbox, Made, MadeBy, bomb, lazily, text

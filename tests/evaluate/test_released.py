@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
+from scanner.cycle_collector import without_cycle_collector
 from scanner.document.writer import Writer
 from scanner.evaluate.run import Evaluation
-from scanner.model.cycle_collector import without_cycle_collector
 from scanner.model.resource import Bundle, Resource
 from scanner.model.unread import Unread
 from scanner.snapshot.bundles import of_store
