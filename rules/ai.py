@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, local_auth, network_acls

@@ -5,13 +5,12 @@ from typing import Any
 
 from scanner.model.addresses import AddressSet, BadAddress, parse, union
 from scanner.model.checks import check_value
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

@@ -5,13 +5,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from scanner.model.endpoints import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, NoPort, Read, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, not_returned_or_unknown, unknown_value
 from scanner.reach.firewall import Firewall, firewall, injection_subnet

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Hop, Lock, Reach, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value
 from scanner.reach.firewall import injection_subnet
 from scanner.reach.sources import source_hop

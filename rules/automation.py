@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.dates import seconds_of
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.firewall import Firewall, firewall
 

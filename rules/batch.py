@@ -5,13 +5,12 @@ from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES
 from scanner.model.bulk_reads import GraphRows
-from scanner.model.endpoints import HTTPS, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, SHARED, Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, NoPort, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import ABSENT, Evidence, Unread, absent_at_unknown_version, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, closed
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.origins import is_any_website
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, Verdict, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Reach, Switch, closed, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, not_returned_or_unknown, unknown
 from scanner.reach.sources import source_hop
 

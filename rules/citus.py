@@ -3,12 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Switch, closed, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import unless_running

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_returned
 from scanner.reach.firewall import Firewall, firewall
 

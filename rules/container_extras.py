@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTP_AND_HTTPS, HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, closed, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread
 from scanner.reach.sources import source_hop

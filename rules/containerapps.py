@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.checks import check_value
-from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint, NoPort
 from scanner.model.exposure import Auth, Exposure, Lock, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, copied, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, NoPort, ResourceType
 from scanner.model.verdict import (
     ABSENT,
     Evidence,

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import check_value
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import NotApplicable, Unread, Verdict, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 from scanner.reach.sources import as_possible

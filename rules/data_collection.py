@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

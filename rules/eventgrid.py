@@ -4,12 +4,11 @@ system topics deliver events.
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, Switch, closed, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Verdict, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 from scanner.reach.owners import rated

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.reach.firewall import firewall
 
 from .common import by_perimeter, host, in_tier, moved

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import not_a_list
 from scanner.reach.firewall import Firewall, RuleList, firewall
 

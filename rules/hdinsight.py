@@ -7,12 +7,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.firewall import private_endpoints
 from scanner.reach.open_ports import subnet_port_lock

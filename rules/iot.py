@@ -6,12 +6,11 @@ from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES, BadAddress, parse
 from scanner.model.dates import seconds_of
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Grant, Hop, Lock, PossibleGrant, Reach, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from scanner.model.dates import date_of, seconds_of
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, grant
 from scanner.model.index import Index
 from scanner.model.json_paths import copied, is_absent, same, value_at
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

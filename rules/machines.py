@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from scanner.model.bulk_reads import SubscriptionRows
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import (
     ANONYMOUS,
     SHARED,
@@ -22,7 +21,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, objects_at, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.rule import word
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Unread, not_returned, unknown_value

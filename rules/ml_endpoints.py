@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTPS, Endpoint, NoPort
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Hop, Lock, Reach, Switch, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
+from scanner.model.resource_type import HTTPS, Endpoint, NoPort
 from scanner.model.verdict import Unread
 from scanner.reach.firewall import Firewall, firewall, private_endpoints
 

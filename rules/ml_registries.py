@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, known_objects, same, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, Switch, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Fail, Pass, Unread, Verdict, unknown, unknown_value
 from scanner.reach.firewall import firewall
 

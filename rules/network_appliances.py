@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import SHARED, Auth, Exposure, Hop, Reach, closed, possible, replace
 from scanner.model.ids import name_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, member, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned
 
 from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, BadAddress, parse
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Unread, not_a_list, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 from scanner.reach.sources import grant_from_addresses

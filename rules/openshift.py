@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import ANONYMOUS, SHARED, Exposure, Hop, Lock, Reach, grant, possible, replace, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, not_a_list, not_returned, unknown_value
 from scanner.reach.sources import source_hop
 

@@ -7,13 +7,12 @@ from msgspec import Struct, field
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.dates import seconds_of
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.ids import name_of, subscription_of
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, is_one, objects_at, same, text_at, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import IDENTITY, NO_GRANT, Auth, Exposure, Lock, Reach, Switch, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same
 from scanner.model.remedy import Cause
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import not_returned, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall, private_endpoints
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.reach.firewall import Firewall, RuleList, firewall
 
 from .common import by_perimeter, host, local_auth, moved, unless_running

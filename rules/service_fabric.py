@@ -5,13 +5,12 @@ from typing import Any
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet
 from scanner.model.bulk_reads import GraphRows
-from scanner.model.endpoints import Endpoint, NoPort
 from scanner.model.exposure import SHARED, Auth, Exposure, Lock, Reach, closed, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, same, text_at, value_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, NoPort, ResourceType
 from scanner.model.unread import malformed
 from scanner.model.verdict import (
     ABSENT,

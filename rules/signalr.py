@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from scanner.model.addresses import ALL_ADDRESSES, NO_ADDRESSES, AddressSet, BadAddress, parse
 from scanner.model.bulk_reads import GraphRows
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import (
     Auth,
     Exposure,
@@ -22,7 +21,7 @@ from scanner.model.exposure import (
 from scanner.model.index import Index
 from scanner.model.json_paths import get_path, is_absent, is_list_of_texts, same, spelled
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from scanner.model.bulk_reads import GraphRows
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Children, Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import Endpoint, Read, ResourceType
 from scanner.model.verdict import (
     Evidence,
     Fail,

@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 
 from scanner.model.checks import is_one
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure, Hop, Reach, grant, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.remedy import Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import Evidence, Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.sources import source_hop

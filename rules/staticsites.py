@@ -2,12 +2,11 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import Auth, Exposure, Lock, grant, possible, unread
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, is_list_of_texts, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.verdict import Evidence, not_returned, unknown_value
 from scanner.reach.firewall import Firewall, firewall
 

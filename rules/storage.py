@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTP_AND_HTTPS, Endpoint
 from scanner.model.exposure import (
     IDENTITY,
     NO_GRANT,
@@ -22,7 +21,7 @@ from scanner.model.index import Index
 from scanner.model.json_paths import MISSING, is_absent, same, value_at
 from scanner.model.remedy import Cause, Edit, Remedy
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTP_AND_HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, ResourceType
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall, firewall
 

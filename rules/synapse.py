@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from scanner.model.bulk_reads import GraphRows
 from scanner.model.checks import check_child, check_value
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Auth, Exposure, Lock, Switch, grant, possible
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, same, text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import Read, ResourceType
+from scanner.model.resource_type import HTTPS, Endpoint, Read, ResourceType
 from scanner.model.verdict import Fail, Pass, Verdict, unknown, unknown_value
 from scanner.reach.firewall import Firewall, RuleList, firewall
 

@@ -6,11 +6,11 @@ agents a data collection endpoint (rules/data_collection.py).
 
 from collections.abc import Iterator
 
-from scanner.model.endpoints import HTTPS, Endpoint
 from scanner.model.exposure import IDENTITY, Exposure
 from scanner.model.index import Index
 from scanner.model.json_paths import same
 from scanner.model.resource import Resource
+from scanner.model.resource_type import HTTPS, Endpoint
 from scanner.model.severity import Severity
 from scanner.reach.firewall import Firewall
 from scanner.reach.private_link_scopes import scoped_firewall

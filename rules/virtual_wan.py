@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scanner.model.endpoints import Endpoint
 from scanner.model.exposure import Auth, Exposure, Hop, Lock, Reach, grant, possible, replace
 from scanner.model.index import Index
 from scanner.model.json_paths import is_absent, known_objects, same, spelled, value_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.severity import Severity
 from scanner.model.verdict import (
     Evidence,

@@ -12,12 +12,11 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from scanner.model.addresses import NO_ADDRESSES, AddressSet, union
-from scanner.model.endpoints import NO_PORT
 from scanner.model.exposure import REACH_DESCRIPTIONS, Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.index import Index
 from scanner.model.json_paths import text_at
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import NO_PORT, ResourceType
 from scanner.model.verdict import Unread
 from scanner.reach.answers import (
     ReachAnswer,

@@ -16,11 +16,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from scanner.model.addresses import PUBLIC_ADDRESSES, AddressSet, union
-from scanner.model.endpoints import NoPort, Ports
 from scanner.model.exposure import Exposure, Grant, Hop, Lock, PossibleGrant, Reach
 from scanner.model.ids import name_of, type_of
 from scanner.model.json_paths import get_path, objects_at, same, text_at, texts_at
 from scanner.model.resource import Resource
+from scanner.model.resource_type import NoPort, Ports
 from scanner.model.verdict import Unread, not_listed
 from scanner.reach.answers import ORDER, SenderAnswer, unread_answer
 from scanner.reach.callers import Caller, Sender

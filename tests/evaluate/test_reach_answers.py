@@ -6,8 +6,8 @@ from pathlib import Path
 from scanner.evaluate.reach_answers import answers
 from scanner.evaluate.reach_targets import Question
 from scanner.evaluate.run import Evaluation
-from scanner.model.endpoints import NoPort
 from scanner.model.json_paths import same
+from scanner.model.resource_type import NoPort
 from scanner.reach.port_query import port_of_endpoint
 from scanner.rulebook.loader import load
 from scanner.snapshot import files as snapshots

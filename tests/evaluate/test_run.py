@@ -41,7 +41,7 @@ INDEX = (
     "Microsoft.Network/frontDoors",
 )
 RULES = """
-from scanner.model.endpoints import Endpoint
+from scanner.model.resource_type import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, grant
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule, rule
@@ -147,7 +147,7 @@ def test_an_exposure_function_that_stops_at_something_unread_loses_no_endpoint(t
 
 
 def test_an_exposure_function_that_stops_before_the_first_port_leaves_its_locks_undecided(tmp_path: Path) -> None:
-    body = """from scanner.model.endpoints import Endpoint
+    body = """from scanner.model.resource_type import Endpoint
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Unread

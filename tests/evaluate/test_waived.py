@@ -13,7 +13,7 @@ from tests.evaluate.test_run import ACCOUNT, run, store
 
 TODAY = date(2026, 11, 25)
 RULES = """
-from scanner.model.endpoints import Endpoint
+from scanner.model.resource_type import Endpoint
 from scanner.model.exposure import Auth, Exposure, Reach, possible, grant
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Fix, Rule, rule

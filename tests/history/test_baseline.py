@@ -17,10 +17,9 @@ from scanner.history.compare import compare
 from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import ScanCoverage
 from scanner.history.reverify import Reverification
-from scanner.model.endpoints import Endpoint
 from scanner.model.ids import root_of
 from scanner.model.resource import LOST, Gap
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.rule import Fix, Rule
 from scanner.model.verdict import Pass
 from scanner.rulebook.loader import RuleSet
