@@ -79,8 +79,7 @@ def trend(settings: Settings, scan: str) -> int:
     if settings["format"] == "json":
         return _json(found)
     names = ("taken", *SEVERITIES, "undecided", "unknown")
-    values = [[getattr(row, name) for name in names] for row in found]
-    rows = [tuple("-" if value is None else str(value) for value in row) for row in values]
+    rows = [tuple(str(getattr(row, name)) for name in names) for row in found]
     said = f"{many(len(found), 'scan')} with the selection of scan {asked.number}"
     said += ": open findings by severity, inconclusive checks, endpoints not assessed"
     return _table(rows, said, ("taken", *SEVERITIES, "inconclusive", "not assessed"))

@@ -55,7 +55,6 @@ def show(settings: Settings, id: str) -> int:
     rules = load_rules(settings, Screen())
     rule = rules.rules.get(id) or next((each for each in rules.rules.values() if id in each.aliases), None)
     if rule is None:
-        rules.check_renamed(id, at="", rewrite="twolocks rules show {}")
         near = nearest(id, rules.rules)
         hint = f"nearest: {', '.join(near)}; " if near else ""
         raise InputError(f'unknown rule "{id}"', do=f"{hint}all: twolocks rules list")

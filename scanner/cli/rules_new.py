@@ -2,7 +2,6 @@
 
 import re
 import sys
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,6 @@ ARM_TYPE = re.compile(r"[A-Za-z][A-Za-z0-9.]*(/[A-Za-z0-9]+)+")
 PATH = re.compile(r"([A-Za-z0-9/]+ )?[A-Za-z0-9]+(\.[A-Za-z0-9]+)*")
 """A property of the resource, or of a single child, named before it."""
 API = re.compile(r"\d{4}-\d\d-\d\d(-preview)?")
-RENAMED = Path(loader.__file__).with_name("renamed.toml")
 
 
 def run(settings: Settings, id: str) -> int:
@@ -111,11 +109,10 @@ def _folder(into: str) -> tuple[Path, bool]:
 
 
 def _new_id(id: str, rules: RuleSet) -> None:
-    renamed: dict[str, str] = tomllib.loads(RENAMED.read_text("utf-8"))
     aliases = {alias: rule.id for rule in rules.rules.values() for alias in rule.aliases}
     if id in rules.rules:
         raise InputError(f"the rule {id} exists", at=rules.files[id], do="choose another id")
-    if now := renamed.get(id) or aliases.get(id):
+    if now := aliases.get(id):
         raise InputError(f"the id {id} is taken: it was an id of {now}", do="ids are never reused; choose another one")
 
 

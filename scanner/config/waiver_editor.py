@@ -162,7 +162,6 @@ def _covers(known: WaiverFile, new: NewEntry, rules: RuleSet) -> bool:
     """Return whether a waiver file accepts everything that an entry covers."""
     rule = rules.rules.get(new.rule)
     if rule is None:
-        rules.check_renamed(new.rule, at="", rewrite="scan again; a new findings file has the new id, {}")
         raise InputError(f'unknown rule "{new.rule}"', do="give the --rules of the scan, or scan again")
     if new.table == "gap":
         return known.accepted_check(rule, new.resource) is not None

@@ -13,7 +13,7 @@ from msgspec import Struct
 from scanner.config import waiver_reader
 from scanner.config.keys import MAX_DAYS
 from scanner.document import schema as rows
-from scanner.document.schema import Document, ExposureRow, FindingRow
+from scanner.document.schema import Document, ExposureRow, FindingRow, OtherSchema
 from scanner.document.states import state_word
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import Failure
@@ -78,6 +78,8 @@ def read_findings(path: Path, at: str) -> Document:
     except OSError as error:
         make = "create it with: twolocks scan --out findings.json"
         raise InputError(f"{path} cannot be read: {error.strerror}", at=at, do=make) from None
+    except OtherSchema as error:
+        raise error.in_file(path) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         if _is_snapshot(path):
             hint = f"evaluate it first: twolocks scan --from {path} --out findings.json"

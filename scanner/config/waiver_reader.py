@@ -196,7 +196,7 @@ def _expires(limits: _Limits, table: str, place: int, entry: Mapping[str, Any]) 
 def _check_rule(limits: _Limits, table: str, place: int, pattern: str) -> bool:
     """Return whether a pattern matches a rule; collect the fault if it does not."""
     try:
-        limits.rules.check(pattern, f"{table} of", 'write rule = "{}"')
+        limits.rules.check(pattern, f"{table} of")
     except InputError as error:
         limits.file.fault(error.what, table, place, "rule", do=error.do)
         return False

@@ -11,19 +11,17 @@ import msgspec
 from msgspec.structs import force_setattr
 
 from scanner.document.capacity_rows import CapacityRow
-from scanner.document.first_schema import convert_first_schema
 from scanner.document.framework_rows import FrameworkRow
 from scanner.document.key_rows import KeyRow
 from scanner.document.numbers import NumbersRow
 from scanner.document.scopes import ExcludedRow, LimitRow
 from scanner.document.states import State
 from scanner.document.words import check_all
+from scanner.errors import InputError
 from scanner.model.exposure import LOCKS
 from scanner.text.times import checked_time
 
 SCHEMA = "twolocks/2"
-FIRST_SCHEMA = "twolocks/1"
-"""The schema before: a fix is one text, and there is no state `unknown`. Documents of it are read."""
 
 
 class EvidenceRow(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -359,8 +357,8 @@ class ChangeRow(msgspec.Struct, kw_only=True, frozen=True):
 class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     """One scan of the same selection: its time, the open items by severity, and the inconclusive checks.
 
-    `unknown`: the endpoints that were not assessed; null where they were not counted. `opened`: the items that were new
-    or reopened in the scan; `closed`: those that were fixed.
+    `unknown`: the endpoints that were not assessed. `opened`: the items that were new or reopened in the scan;
+    `closed`: those that were fixed.
     """
 
     taken: str
@@ -370,7 +368,7 @@ class TrendRow(msgspec.Struct, kw_only=True, frozen=True):
     low: int
     info: int
     undecided: int
-    unknown: int | None = None
+    unknown: int = 0
     opened: int | None = None
     closed: int | None = None
 
@@ -464,21 +462,36 @@ def read_document(path: Path) -> Document:
     return decode_document(path.read_bytes())
 
 
+class OtherSchema(msgspec.ValidationError):
+    """A document names another schema than this version's."""
+
+    def __init__(self, schema: object) -> None:
+        super().__init__(f"the file has schema {schema}; this version supports {SCHEMA}")
+        is_earlier = schema in [f"twolocks/{number}" for number in range(int(SCHEMA.partition("/")[2]))]
+        make = "make it again with this version: twolocks scan --from SNAPSHOT --out findings.json"
+        self.do = make if is_earlier else "upgrade twolocks"
+
+    def in_file(self, file: Path) -> InputError:
+        """Return the error that names the file."""
+        return InputError(str(self), at=str(file), do=self.do)
+
+
 class _Head(msgspec.Struct):
     schema: Any = ""
 
 
 def decode_document(text: bytes | bytearray | memoryview) -> Document:
-    """Return a findings document of this schema, or of the one before. Raises as `read_document`."""
-    if msgspec.json.decode(text, type=_Head).schema != FIRST_SCHEMA:
-        return with_known_words(msgspec.json.decode(text, type=Document))
-    raw = msgspec.json.decode(text)
-    for name in ("exposures", "findings"):
-        rows = raw.get(name)
-        for row in rows if isinstance(rows, list) else ():
-            if isinstance(row, dict):
-                convert_first_schema(row, is_exposure=name == "exposures")
-    return with_known_words(msgspec.convert({**raw, "schema": SCHEMA}, Document))
+    """Return a findings document. Raises OtherSchema, else as `read_document`."""
+    try:
+        document = msgspec.json.decode(text, type=Document)
+    except msgspec.ValidationError:
+        schema = msgspec.json.decode(text, type=_Head).schema
+        if schema not in ("", SCHEMA):
+            raise OtherSchema(schema) from None
+        raise
+    if document.schema != SCHEMA:
+        raise OtherSchema(document.schema)
+    return with_known_words(document)
 
 
 def with_known_words(document: Document) -> Document:

@@ -1,6 +1,6 @@
 """The states of an endpoint, their order, and the words that people read for them."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 State = Literal["open", "unknown", "waived", "intended", "closed"]
 """`unknown`: nothing proves that it is open, and a part that was not read may open it."""
@@ -21,9 +21,3 @@ def proven_state(severity: object, worst: object) -> Literal["open", "unknown", 
     if severity is not None:
         return "open"
     return "closed" if worst is None else "unknown"
-
-
-def set_state_of_first_schema(row: dict[str, Any]) -> None:
-    """Set the state of an exposure of `twolocks/1`, which called endpoints closed that were not assessed."""
-    if row.get("state") == "closed" and row.get("severity") is None and row.get("worst") is not None:
-        row["state"] = "unknown"

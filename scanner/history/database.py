@@ -271,11 +271,29 @@ def schema_state(connection: Connection, database: Database) -> SchemaState:
     if row is None or row.application != MARK or VERSION_TABLE not in names:
         raise database.error("the history is damaged", "restore it from a backup, or start a new one")
     revision = connection.execute(select(column("version_num")).select_from(table(VERSION_TABLE))).scalar() or ""
-    known = revisions()
-    if revision not in known:
-        what = f"the history has schema {revision.lstrip('0')}; this version supports up to {known[-1].lstrip('0')}"
-        raise database.error(what, "upgrade twolocks")
+    if revision not in revisions():
+        raise _unknown_revision(revision, database)
     return SchemaState(row.id, revision)
+
+
+def _unknown_revision(revision: str, database: Database) -> HistoryError:
+    """Return the error for a revision that this version has no migration from."""
+    known = [int(each) for each in revisions()]
+    if not revision.isdecimal():
+        return database.error(
+            f'the history has an unknown schema "{revision}"', "restore it from a backup, or start a new one"
+        )
+    number = int(revision)
+    if number > known[-1]:
+        return database.error(
+            f"the history has schema {number}; this version supports up to {known[-1]}", "upgrade twolocks"
+        )
+    place = "move this file away" if database.path is not None else "give another database"
+    return database.error(
+        f"the history has schema {number}, of a version before the first release; this version supports "
+        f"{known[0]} and later",
+        f"start a new history: {place}, then scan; nothing is new in its first scan",
+    )
 
 
 def _refuse_foreign(names: set[str], application: int, database: Database) -> None:

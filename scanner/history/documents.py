@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from msgspec.structs import replace
 
-from scanner.document.schema import SCHEMA, ChangeRow, Document, ResourceRow, finding_fingerprint, order, read_document
+from scanner.document.schema import ChangeRow, Document, OtherSchema, ResourceRow, order, read_document
 from scanner.document.scopes import LimitRow
 from scanner.document.states import State
 from scanner.document.writer import Writer
@@ -22,7 +22,6 @@ from scanner.history.items import Change, ChangeKind, Changes, Difference, Item,
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of
 from scanner.rulebook.loader import RuleSet
-from scanner.rulebook.renamed import renamed
 from scanner.snapshot import files as snapshot
 
 LISTS = {
@@ -273,17 +272,11 @@ def document_of(path: Path, rules: RuleSet, tool: str, *, accept_version_1: bool
     """Return a findings file, or the findings of a snapshot evaluated now. Raises InputError for any other file."""
     if _is_findings(path):
         try:
-            document = read_document(path)
+            return read_document(path)
+        except OtherSchema as error:
+            raise error.in_file(path) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"the file is not a findings file: {error}", at=str(path), do=_GIVE) from None
-        if document.schema != SCHEMA:
-            raise InputError(
-                f"the file has schema {document.schema}; this version supports {SCHEMA}",
-                at=str(path),
-                do="upgrade twolocks",
-            )
-        _rename_rules(document, rules)
-        return document
     taken = snapshot.read(path, accept_version_1=accept_version_1)
     evaluation, writer, out = Evaluation(taken, rules), Writer(), BytesIO()
     try:
@@ -293,28 +286,6 @@ def document_of(path: Path, rules: RuleSet, tool: str, *, accept_version_1: bool
     finally:
         writer.close()
     return msgspec.json.decode(out.getbuffer(), type=Document)
-
-
-def _rename_rules(document: Document, rules: RuleSet) -> None:
-    """Give the findings of a file that was written before the renaming of rules the new ids and fingerprints.
-
-    A rule of one's own may have an old id: it keeps it where it is loaded, or where the file has the new id too.
-    """
-    new = {old: id for old, id in renamed().items() if id not in document.rules and old not in rules.rules}
-    if not new.keys() & document.rules.keys():
-        return
-    document.rules = {new.get(id, id): row for id, row in document.rules.items()}
-    document.findings = [
-        msgspec.structs.replace(row, rule=new[row.rule], fingerprint=finding_fingerprint(new[row.rule], row.resource))
-        if row.rule in new
-        else row
-        for row in document.findings
-    ]
-    document.passed = {id: [new.get(rule, rule) for rule in passed] for id, passed in document.passed.items()}
-    document.not_applicable = {
-        id: {new.get(rule, rule): why for rule, why in reasons.items()}
-        for id, reasons in document.not_applicable.items()
-    }
 
 
 _GIVE = "give a file written by twolocks scan --out findings.json or --snapshot"

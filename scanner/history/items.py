@@ -158,8 +158,7 @@ class ScanRecord(Struct, frozen=True):
     case: `/subscriptions/x`, an id below it, or `/subscriptions/x?tag=a=b`) and `rules_and_types` (first ids of rules,
     types in lower case) say what it evaluated. The history keeps these two in a table of their own, so that a record
     read from it has neither. `standing` counts open items by severity, `undecided` the inconclusive verdicts,
-    `unknown` the endpoints that were not assessed (None: an earlier version did not count them). `number` counts scans
-    from 1.
+    `unknown` the endpoints that were not assessed. `number` counts scans from 1.
     """
 
     id: str
@@ -175,7 +174,7 @@ class ScanRecord(Struct, frozen=True):
     confirmed: bool = False
     standing: Mapping[str, int] = field(default_factory=dict)
     undecided: int = 0
-    unknown: int | None = None
+    unknown: int = 0
     number: int = 0
 
 

@@ -26,8 +26,9 @@ FILL_FACTOR = 45
 """The percentage of a page that PostgreSQL fills, because each scan rewrites every item and needs room beside it."""
 VERSION_TABLE = "twolocks_schema"
 """Alembic's table, which holds the revision of the tables."""
-REVISION = "0005"
-"""The revision of the tables below: that of the newest migration."""
+REVISION = "0006"
+"""The revision of the tables below: that of the newest migration. The first is 0006; lower ones are from before the
+first release."""
 
 metadata = MetaData()
 
@@ -63,8 +64,8 @@ scans = Table(
     Column("low", Integer, nullable=False),
     Column("info", Integer, nullable=False),
     Column("undecided", Integer, nullable=False),
-    # The endpoints that were not assessed. Null: stored before they were counted.
-    Column("unknown", Integer, nullable=True),
+    # The endpoints that were not assessed.
+    Column("unknown", Integer, nullable=False),
 )
 subscriptions = Table(
     "scan_subscriptions",

@@ -14,7 +14,7 @@ import msgspec
 
 from scanner.cycle_collector import without_cycle_collector
 from scanner.document.reader import open_document
-from scanner.document.schema import FIRST_SCHEMA, SCHEMA, Document, decode_document, with_known_words
+from scanner.document.schema import SCHEMA, Document, OtherSchema, decode_document, with_known_words
 from scanner.document.writer import write_document
 from scanner.errors import InputError
 from scanner.output.formats import DIFF_FORMATS, FORMATS, LOG_ROWS, writer
@@ -168,12 +168,9 @@ def _copy(source: IO[bytes], out: IO[bytes]) -> None:
 
 def _decode(file: Path, text: bytes) -> Document:
     try:
-        document = decode_document(text)
+        return decode_document(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        document = _decode_in_steps(file, text)
-    if document.schema != SCHEMA:
-        raise _other_schema(file, document.schema)
-    return document
+        return _decode_in_steps(file, text)
 
 
 def _decode_in_steps(file: Path, text: bytes) -> Document:
@@ -189,8 +186,8 @@ def _decode_in_steps(file: Path, text: bytes) -> Document:
         raise _snapshot(file)
     if not isinstance(document, dict) or "findings" not in document:
         raise InputError("the JSON contains no findings", at=str(file), do=make)
-    if document.get("schema") not in (SCHEMA, FIRST_SCHEMA):
-        raise _other_schema(file, document.get("schema"))
+    if document.get("schema") != SCHEMA:
+        raise OtherSchema(document.get("schema")).in_file(file)
     try:
         return with_known_words(msgspec.convert(document, Document))
     except msgspec.ValidationError as error:
@@ -206,10 +203,4 @@ def _snapshot(file: Path) -> InputError:
         "the file is a snapshot, which holds resources and no findings",
         at=str(file),
         do=f"evaluate it: twolocks scan --from {shlex.quote(str(file))} --out report.html",
-    )
-
-
-def _other_schema(file: Path, schema: object) -> InputError:
-    return InputError(
-        f"the file has schema {schema}; this version supports {SCHEMA}", at=str(file), do="upgrade twolocks"
     )

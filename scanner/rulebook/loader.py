@@ -34,7 +34,6 @@ from scanner.model.rows import BadRow
 from scanner.model.rule import CATEGORIES, Rule
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
-from scanner.rulebook.renamed import new_id, new_ids
 from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
 
 __all__ = ["Broken", "RulePackage", "RuleSet", "forget", "installed", "load", "matches", "python_files", "reads_of"]
@@ -191,11 +190,8 @@ class RuleSet(Struct):
             and (not rule.costly or id in named or any(_names(rule, each) for each in only))
         }
 
-    def check(self, pattern: str, option: str = "--only/--skip", rewrite: str = 'write "{}"') -> None:
-        """Raise InputError with the nearest names where a pattern matches no rule, or names no category or severity.
-
-        For the old id of a renamed rule the error gives the new id; `rewrite` says how to write it.
-        """
+    def check(self, pattern: str, option: str = "--only/--skip") -> None:
+        """Raise InputError with the nearest names where a pattern matches no rule, or names no category or severity."""
         key, colon, value = pattern.partition(":")
         if colon and key not in _KEYS:
             raise InputError(f'{option} "{pattern}": unknown key', do=f"known: {', '.join(_KEYS)}")
@@ -207,19 +203,10 @@ class RuleSet(Struct):
                 do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(known)}",
             )
         if not any(matches(rule, pattern) for rule in self.rules.values()) and known is None:
-            self.check_renamed(pattern, at=f"{option} {pattern}", rewrite=rewrite)
             names = [*self.rules, *(alias for rule in self.rules.values() for alias in rule.aliases)]
             near = nearest(pattern, names) if not colon else []
             hint = f"nearest: {', '.join(near)}; " if near else ""
-            if now := [id for id in new_ids(pattern) if id in self.rules]:
-                hint = f"the rules that it matched are now {', '.join(now)}; "
             raise InputError(f'{option} "{pattern}" matches no rule', do=f"{hint}all: twolocks rules list")
-
-    def check_renamed(self, name: str, *, at: str, rewrite: str) -> None:
-        """Raise InputError with the new id where a name is the old id of a renamed rule."""
-        new = new_id(name)
-        if new in self.rules:
-            raise InputError(f'the rule "{name}" is now "{new}"', at=at, do=rewrite.format(new))
 
 
 def _is_on_logs(rule: Rule) -> bool:

@@ -267,7 +267,6 @@ def _severities(settings: Settings, rules: RuleSet) -> None:
     for rule in settings.severities:
         if rule not in rules.rules:
             at = settings.sources.get(f"severity.{rule}", settings.file)
-            rules.check_renamed(rule, at=at, rewrite="write [severity.{}]")
             near = nearest(rule, rules.rules, 1)
             raise InputError(
                 f'unknown rule "{rule}"',

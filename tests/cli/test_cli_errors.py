@@ -121,46 +121,6 @@ def test_an_unknown_rule(snapshot_file: str) -> None:
     assert "; all: twolocks rules list\nexit 2\n" in ended.err
 
 
-OLD, NEW = "storage-shared-key", "storage-shared-key-enabled"
-NAMED = ["--config", "twolocks.toml"]
-
-
-@pytest.mark.parametrize(
-    ("words", "settings", "at", "do"),
-    [
-        (["--only", OLD], "", f"--only {OLD}", f'write "{NEW}"'),
-        (["--skip", OLD.upper()], "", f"--skip {OLD.upper()}", f'write "{NEW}"'),
-        (NAMED, f'[scan]\nskip = ["{OLD}"]\n', "twolocks.toml:2", f'write "{NEW}"'),
-        (NAMED, f'[severity.{OLD}]\nto = "low"\nreason = "r"\n', "twolocks.toml:1", f"write [severity.{NEW}]"),
-    ],
-)
-def test_the_old_id_of_a_rule(snapshot_file: str, words: list[str], settings: str, at: str, do: str) -> None:
-    if settings:
-        Path("twolocks.toml").write_text(settings)
-    ended = twolocks("scan", "--from", snapshot_file, *words)
-    assert ended.code == 2
-    name = OLD.upper() if OLD.upper() in words else OLD
-    assert ended.err.endswith(error(f'error: the rule "{name}" is now "{NEW}"', f"--> {at}", f"hint: {do}", "exit 2"))
-
-
-def test_the_old_id_of_a_rule_in_a_waiver(snapshot_file: str) -> None:
-    Path("waivers.toml").write_text(
-        f"[[waiver]]\nrule = '{OLD}'\nresource = '*'\nreason = 'r'\nowner = 'o'\nexpires = 2026-12-31\n"
-    )
-    ended = twolocks("scan", "--from", snapshot_file, "--waivers", "waivers.toml")
-    assert ended.code == 2
-    assert f'error: the rule "{OLD}" is now "{NEW}"' in ended.err
-    assert f'--> waivers.toml:2\nhint: write rule = "{NEW}"\nexit 2\n' in ended.err
-
-
-def test_the_old_id_of_a_rule_to_show() -> None:
-    ended = twolocks("rules", "show", OLD)
-    assert (ended.code, ended.out) == (2, "")
-    assert ended.err.endswith(
-        error(f'error: the rule "{OLD}" is now "{NEW}"', f"hint: twolocks rules show {NEW}", "exit 2")
-    )
-
-
 def test_an_unknown_category(snapshot_file: str) -> None:
     ended = twolocks("scan", "--from", snapshot_file, "--skip", "category:networks")
     assert ended.code == 2
@@ -407,7 +367,7 @@ def test_a_findings_file_that_is_none(snapshot_file: str) -> None:
         2,
         True,
     )
-    Path("cut.json").write_text('{"schema": "twolocks/1", "findings": [], "exposures": [{}]}')
+    Path("cut.json").write_text('{"schema": "twolocks/2", "findings": [], "exposures": [{}]}')
     assert twolocks("report", "cut.json", "--out", "report.html").code == 2
     assert twolocks("report", "none.json", "--out", "report.html").code == 2
     ended = twolocks("report", "cut.json")

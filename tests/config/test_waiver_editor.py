@@ -501,14 +501,3 @@ def test_quotes_and_backslashes_in_a_reason_come_back() -> None:
     accepted(row["fingerprint"], "--in", "findings.json", *WORDS[2:], "--reason", text)
     again = finding(scanned(containers(supportsHttpsTrafficOnly=False), *WITH), "storage-plain-http")
     assert again["waiver"]["reason"] == text
-
-
-def test_findings_of_a_renamed_rule_are_not_accepted_under_the_old_id() -> None:
-    old, new = "storage-shared-key", "storage-shared-key-enabled"
-    row = finding(scanned(containers(allowSharedKeyAccess=True)), new)
-    Path("findings.json").write_text(Path("findings.json").read_text().replace(new, old))
-    ended = twolocks("waive", row["fingerprint"], "--in", "findings.json", *WORDS)
-    assert ended.code == 2
-    assert f'error: the rule "{old}" is now "{new}"' in ended.err
-    assert f"hint: scan again; a new findings file has the new id, {new}\n" in ended.err
-    assert not Path("waivers.toml").exists()

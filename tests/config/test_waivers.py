@@ -246,7 +246,6 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (entry(rule=""), "a waiver requires rule", 1),
         (entry(resource=""), "a waiver requires resource", 1),
         (entry(rule='"storage-plane-http"'), 'waiver of "storage-plane-http" matches no rule', 2),
-        (entry(rule='"storage-shared-key"'), 'the rule "storage-shared-key" is now "storage-shared-key-enabled"', 2),
         (entry(expires="2027-11-27"), "2027-11-27 is more than 365 days ahead", 6),
         (entry(expires="7"), '"7" is not a date', 6),
         (entry(endpoints='"blob"'), "endpoints must be a list of names", 7),
@@ -276,7 +275,6 @@ def test_brackets_in_a_pattern_are_brackets(tmp_path: Path, rules: RuleSet) -> N
         (accepts(rule='""'), "a gap requires rule", 2),
         (accepts(resource='""'), "a gap requires resource", 3),
         (accepts(rule='"storage-plane-http"'), 'gap of "storage-plane-http" matches no rule', 2),
-        (accepts(rule='"sql-auditing-off"'), 'the rule "sql-auditing-off" is now "sql-auditing-disabled"', 2),
         (
             accepts(rule='"storage-*"', resource='"/subscriptions/*"'),
             f"this gap is too broad: it accepts {OF_STORAGE} rules on every resource, including future findings",
@@ -294,12 +292,6 @@ def test_what_is_wrong_is_reported_with_its_line(
         file(text, tmp_path, rules)
     first = raised.value.all[0]
     assert (first.what, first.at.rpartition(":")[2]) == (what, str(line))
-
-
-def test_an_old_id_is_an_error_that_gives_the_new_id(tmp_path: Path, rules: RuleSet) -> None:
-    with pytest.raises(Faults) as raised:
-        file(entry(rule='"storage-shared-key"'), tmp_path, rules)
-    assert raised.value.do == 'write rule = "storage-shared-key-enabled"'
 
 
 def test_a_file_that_is_not_there(tmp_path: Path, rules: RuleSet) -> None:

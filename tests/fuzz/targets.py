@@ -255,7 +255,7 @@ TARGETS = (
     Target("rows-lines", toml_words(rule_rows, "rows")),
     Target("controls", control_sets, _TOML),
     Target("controls-lines", toml_words(control_sets, "controls")),
-    Target("findings", findings_file, (*_JSON, "twolocks/2", "twolocks/1", "findings", "exposures")),
+    Target("findings", findings_file, (*_JSON, "twolocks/2", "findings", "exposures")),
     Target("findings-rows", findings_rows),
     Target("kql", kql, ("resources", "|", "where", "project", "summarize", "order by", "=~", "in~", " and ", "asc")),
     Target("bodies", bodies.evaluated),

@@ -60,7 +60,7 @@ def test_list_as_json() -> None:
         "confirmed": False,
         "standing": {"critical": 0, "high": 3, "medium": 0, "low": 0, "info": 0},
         "undecided": 0,
-        "unknown": None,
+        "unknown": 0,
     }
 
 
@@ -171,10 +171,10 @@ def test_diff() -> None:
 def test_trend() -> None:
     ended = twolocks("history", "trend", "--history", DB)
     assert ended.out.splitlines() == [
-        f"{taken(each)}\t0\t{high}\t0\t0\t0\t0\t-" for each, high in ((1, 3), (2, 3), (3, 2))
+        f"{taken(each)}\t0\t{high}\t0\t0\t0\t0\t0" for each, high in ((1, 3), (2, 3), (3, 2))
     ]
     found = json.loads(twolocks("history", "trend", "1", "--history", DB, "--format", "json").out)
-    counts = {"critical": 0, "high": 2, "medium": 0, "low": 0, "info": 0, "undecided": 0, "unknown": None}
+    counts = {"critical": 0, "high": 2, "medium": 0, "low": 0, "info": 0, "undecided": 0, "unknown": 0}
     counts |= {"opened": 0, "closed": 0}
     assert found[2] == {"taken": taken(3), **counts}
 
@@ -185,7 +185,7 @@ def test_a_terminal_gets_columns_and_the_trend_a_heading() -> None:
     assert summary.startswith("3 scans with the selection of scan 3")
     lines = table.splitlines()
     assert lines[0].split() == ["TAKEN", "CRITICAL", "HIGH", "MEDIUM", "LOW", "INFO", "INCONCLUSIVE", "NOT", "ASSESSED"]
-    assert lines[1].split() == [taken(1), "0", "3", "0", "0", "0", "0", "-"]
+    assert lines[1].split() == [taken(1), "0", "3", "0", "0", "0", "0", "0"]
 
 
 @pytest.mark.usefixtures("runs")

@@ -1,16 +1,12 @@
 """`twolocks diff`: each kind of difference, and what is never called fixed."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scanner.document.schema import finding_fingerprint
-from scanner.history.documents import LISTS
 from scanner.model.index import INDEX_TYPES
-from scanner.rulebook.renamed import renamed
 from scanner.snapshot.format import Header
 from scanner.snapshot.store import Store
 from tests.history.changing_estate import Json, container, public, server, storage
@@ -103,21 +99,9 @@ def test_what_cannot_be_decided_any_more_is_unknown_now() -> None:
     assert {row["why"] for row in back["new"] if row["endpoint"] == "blob/scans"} == {"it was inconclusive before"}
 
 
-def first_schema(snapshot: str) -> str:
-    """Return a findings file of a snapshot as `twolocks/1` has it: what was not assessed is closed."""
-    name = snapshot.replace(".jsonl", ".json")
-    twolocks("scan", "--from", snapshot, "--out", name)
-    document = json.loads(Path(name).read_text())
-    for row in document["exposures"]:
-        row["state"] = "closed" if row["state"] == "unknown" else row["state"]
-    Path(name).write_text(json.dumps(document | {"schema": "twolocks/1"}))
-    return name
-
-
-@pytest.mark.parametrize("file", [str, first_schema])
-def test_an_endpoint_that_was_open_and_was_not_assessed_now_is_no_longer_visible(file: Callable[[str], str]) -> None:
-    old = file(taken("old.jsonl", keyed("stto")))
-    new = file(taken("new.jsonl", keyed("stto", publicNetworkAccess="Sometimes")))
+def test_an_endpoint_that_was_open_and_was_not_assessed_now_is_no_longer_visible() -> None:
+    old = taken("old.jsonl", keyed("stto"))
+    new = taken("new.jsonl", keyed("stto", publicNetworkAccess="Sometimes"))
     found, _ = compare(old, new)
     assert {"stto: blob", "stto: file"} <= endpoints(found["unknown"])
     assert found["fixed"] == []
@@ -125,13 +109,6 @@ def test_an_endpoint_that_was_open_and_was_not_assessed_now_is_no_longer_visible
     assert {"stto: blob", "stto: file"} <= endpoints(back["new"])
     twolocks("scan", "--from", "new.jsonl", "--out", "now.json")
     assert "unknown" in {row["state"] for row in json.loads(Path("now.json").read_text())["exposures"]}
-
-
-def test_a_report_of_the_first_schema_counts_what_was_not_assessed() -> None:
-    old = first_schema(taken("old.jsonl", keyed("stto", publicNetworkAccess="Sometimes")))
-    assert twolocks("report", old, "--out", "again.csv", "--out", "again.md").code == 0
-    assert '"exposure","unknown"' in Path("again.csv").read_text()
-    assert "Not fully assessed" in Path("again.md").read_text().splitlines()[0]
 
 
 def test_a_rule_that_was_not_evaluated_before_is_not_new() -> None:
@@ -164,30 +141,6 @@ def test_another_subscription_is_no_fix() -> None:
     assert found["first_judged"]
 
 
-def test_a_findings_file_from_before_the_renaming_of_rules() -> None:
-    """Findings of a renamed rule were new, and those under its old id no longer visible."""
-    night = taken("night.jsonl", keyed("stjournal"), closed("starkiv"))
-    assert twolocks("scan", "--from", night, "--out", "new.json", "--fail-on", "never").code in (0, 3)
-    old = json.loads(Path("new.json").read_bytes())
-    before = {new: old for old, new in renamed().items()}
-    old["rules"] = {before.get(rule, rule): row for rule, row in old["rules"].items()}
-    for row in old["findings"]:
-        row["rule"] = before.get(row["rule"], row["rule"])
-        row["fingerprint"] = finding_fingerprint(row["rule"], row["resource"])
-    old["passed"] = {id: [before.get(rule, rule) for rule in rules] for id, rules in old["passed"].items()}
-    old["not_applicable"] = {
-        id: {before.get(rule, rule): why for rule, why in rules.items()} for id, rules in old["not_applicable"].items()
-    }
-    assert set(renamed()) & {row["rule"] for row in old["findings"]}
-    Path("old.json").write_text(json.dumps(old), "utf-8")
-    same, _ = compare("new.json", "new.json")
-    for old_file, new_file in (("old.json", "new.json"), ("new.json", "old.json"), ("old.json", "old.json")):
-        found, _ = compare(old_file, new_file)
-        assert not any(found[name] for name in LISTS)
-        assert found["same"] == same["same"]
-    assert same["same"]
-
-
 def test_the_table_and_the_files() -> None:
     old, new = taken("old.jsonl", closed(EVIL)), taken("new.jsonl", keyed(EVIL))
     ended = twolocks("diff", old, new, "--out", "d.html", "--out", "d.md", "--out", "d.json")
@@ -212,6 +165,38 @@ def test_what_is_neither_findings_nor_a_snapshot(text: str) -> None:
     ended = twolocks("diff", "bad.json", taken("new.jsonl", closed("stx")))
     assert ended.code == 2
     assert "--> bad.json" in ended.err
+
+
+EARLIER = "hint: make it again with this version: twolocks scan --from SNAPSHOT --out findings.json"
+
+
+@pytest.mark.parametrize(
+    ("schema", "hint"), [("twolocks/1", EARLIER), ("twolocks/9", "hint: upgrade twolocks"), ("twolocks/x", "hint: up")]
+)
+@pytest.mark.parametrize("form", ["findings", "old findings", "no findings"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "diff bad.json bad.json",
+        "report bad.json --out report.html",
+        "waive 0123456789ab --in bad.json --reason x --owner kari --expires 2027-01-01",
+    ],
+)
+def test_a_findings_file_of_another_schema_is_refused_and_its_schema_named(
+    schema: str, hint: str, form: str, command: str
+) -> None:
+    """Fixes were texts in `twolocks/1`: the file does not fit this version's document."""
+    twolocks("scan", "--from", taken("new.jsonl", keyed("stto")), "--out", "bad.json", "--fail-on", "never")
+    document = json.loads(Path("bad.json").read_text())
+    if form == "old findings":
+        document["exposures"] = [row | {"fix": "az x"} for row in document["exposures"]]
+    if form == "no findings":
+        document = {"findings": []}
+    Path("bad.json").write_text(json.dumps(document | {"schema": schema}))
+    ended = twolocks(*command.split())
+    assert ended.code == 2
+    assert f"error: the file has schema {schema}; this version supports twolocks/2\n--> bad.json\n{hint}" in ended.err
+    assert not Path("report.html").exists()
 
 
 def test_a_file_that_is_not_there() -> None:

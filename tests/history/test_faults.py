@@ -227,13 +227,13 @@ def test_an_empty_file_becomes_a_history(file: Path) -> None:
 
 def test_newer_than_this_version(url: str, server: Server) -> None:
     if "://" in url:
-        server.run("UPDATE twolocks_schema SET version_num = '0007'", url.rsplit("/", 1)[1])
+        server.run("UPDATE twolocks_schema SET version_num = '0099'", url.rsplit("/", 1)[1])
     else:
         with closing(sqlite3.connect(url)) as raw:
             History.open(url).close()
-            raw.executescript("UPDATE twolocks_schema SET version_num = '0007'")
+            raw.executescript("UPDATE twolocks_schema SET version_num = '0099'")
     for ask in (History.open, upgrade):
-        with refused(f"the history has schema 7; this version supports up to {NEWEST}", do="upgrade twolocks"):
+        with refused(f"the history has schema 99; this version supports up to {NEWEST}", do="upgrade twolocks"):
             ask(url)
 
 

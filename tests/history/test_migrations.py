@@ -8,31 +8,23 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from msgspec.structs import replace
 from sqlalchemy import Boolean, Connection, Integer, MetaData, Table, inspect, select, text
 
-from scanner.document.schema import finding_fingerprint
 from scanner.errors import HistoryError
 from scanner.history import database as schema
-from scanner.history import notified
-from scanner.history.compare import EvaluatedBefore, compare
 from scanner.history.database import Database, database_at
-from scanner.history.items import Changes, Item, ItemKey, ScanRecord
-from scanner.history.observation import Observation, ScanCoverage
 from scanner.history.queries import upgrade
 from scanner.history.store import History
 from scanner.history.tables import REVISION, TABLES, VERSION_TABLE, marker, metadata
-from scanner.rulebook.renamed import renamed
-from tests.history.runs import SUB, expected, item, scan, scheduled_run, taken
+from tests.history.runs import SUB, expected, scheduled_run
 from tests.history.server import Server
 
 NEXT = """
@@ -49,7 +41,6 @@ def upgrade() -> None:
         items.alter_column("title", new_column_name="name")
     {more}
 """
-EARLIER = ["", *schema.revisions()[:-1]]
 TODAY = int(schema.revisions()[-1])
 
 
@@ -90,170 +81,11 @@ def content(connection: Connection) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-@pytest.mark.parametrize("revision", EARLIER, ids=lambda revision: revision or "nothing")
-def test_up_from_every_earlier_version_with_data_in_it(empty: str, revision: str) -> None:
-    before: dict[str, list[dict[str, Any]]] = {}
+def test_an_empty_database_gets_the_tables_of_the_migrations(empty: str) -> None:
     with opened(empty) as (where, connection):
-        if revision:
-            schema.upgrade_schema(connection, where, revision)
-            fill(connection)
-            before = content(connection)
-    with opened(empty) as (where, connection):
-        assert schema.upgrade_schema(connection, where).revision == schema.revisions()[-1]
-        there = content(connection)
-    for name, rows in before.items():
-        for old, new in zip(rows, there.get(name, rows), strict=True):
-            assert {key: new.get(key, value) for key, value in old.items()} == old
+        assert schema.upgrade_schema(connection, where, schema.revisions()[-1]).revision == REVISION
     with History.open(empty) as history:
-        scheduled_run(history, 1)
-
-
-# Revision 3: new ids of rules
-
-RULES = [*renamed().items(), ("storage-plain-http", "storage-plain-http")]
-OLD, NEW = [old for old, _ in RULES], [new for _, new in RULES]
-FILTER = "all only=storage-shared-key only=aks-no-entra skip=category:logging skip=sql-auditing-off"
-FILTER_NOW = (
-    "all only=aks-entra-disabled only=storage-shared-key-enabled skip=category:logging skip=sql-auditing-disabled"
-)
-
-
-def findings(rules: Iterable[str], number: int) -> list[Item]:
-    """Return a finding of each rule, each on a resource of its own, and an exposure."""
-    found = [item(0, number)]
-    for place, rule in enumerate(rules):
-        one = item(2 * place + 1, number, rule=rule)
-        found.append(msgspec.structs.replace(one, fingerprint=finding_fingerprint(rule, one.resource)))
-    return found
-
-
-def scanned(history: History, number: int, rules: list[str], items: list[Item], selection: str = "all") -> Changes:
-    """Record a scan that evaluated rules on everything that is known, and saw these items."""
-
-    def comparison_of(known: Mapping[ItemKey, Item], before: EvaluatedBefore, last: ScanRecord | None) -> Changes:
-        observation = Observation(known, taken(number))
-        observation.items = {each.key: each for each in items}
-        for each in known.values():
-            if each.rule:
-                observation.resource(each.resource)
-                observation.passed(each.resource, rules)
-        return compare(known, observation, ScanCoverage({SUB}, set(rules), set()), before)
-
-    words = frozenset({*rules, "microsoft.storage/storageaccounts"})
-    return history.record(replace(scan(number), rules_and_types=words, selection=selection), comparison_of)
-
-
-@contextmanager
-def under_old_ids(url: str, revision: str) -> Iterator[History]:
-    """A history of a revision, as the version of it had it open. It has the columns that today's code writes."""
-    with opened(url) as (where, connection):
-        state = schema.upgrade_schema(connection, where, revision)
-        connection.execute(text("ALTER TABLE scans ADD COLUMN unknown INTEGER"))
-    with History(database_at(url), state) as history:
-        yield history
-    with opened(url) as (_, connection):
-        connection.execute(text("ALTER TABLE scans DROP COLUMN unknown"))
-
-
-BEFORE = [revision for revision in EARLIER if "" < revision < "0003"]
-
-
-@pytest.mark.parametrize("revision", BEFORE)
-def test_findings_of_renamed_rules_are_neither_new_nor_fixed(empty: str, revision: str) -> None:
-    with under_old_ids(empty, revision) as history:
-        scanned(history, 1, OLD, findings(OLD, 1))
-        if revision >= "0002":
-            notified.start(history, ["ops"], "all")
-        scanned(history, 2, OLD, [each for each in findings(OLD, 2) if each.rule not in OLD[:3]])
-        late = [each for each in findings(OLD, 3) if each.rule != OLD[1]]
-        scanned(history, 3, OLD, late)
-        if revision >= "0002":
-            notified.mark_reported(history, "ops", "all", scan(3).id, [each.key for each in late[1:2]])
-        scanned(history, 4, OLD, late, FILTER)
-        known = history.known({SUB})
-    with opened(empty) as (_, connection):
-        before = content(connection)
-    upgrade(empty)
-    with opened(empty) as (_, connection):
-        after = content(connection)
-    names = before.keys() & after.keys()
-    assert {name: len(before[name]) for name in names} == {name: len(after[name]) for name in names}
-    assert {name for name in names if before[name] != after[name]} == {"items", "looks", "scans"}
-    assert not [old for old in renamed() if f"'{old}'" in repr(after)]
-    with History.open(empty) as history:
-        now = history.known({SUB})
-        assert len(now) == len(known)
-        assert {each.fingerprint for each in now.values() if each.rule} == {
-            finding_fingerprint(each.rule, each.resource) for each in now.values() if each.rule
-        }
-        assert history.evaluated_before()(now[findings(NEW, 1)[1].key].resource, NEW[0])
-        assert [row.taken for row in history.trend(FILTER_NOW)] == [taken(4)]
-        seen = [each for each in findings(NEW, 5) if each.rule != NEW[1]]
-        same = scanned(history, 5, NEW, seen, FILTER_NOW)
-        assert (same.changed, len(same.unchanged)) == ([], len(seen))
-        changes = scanned(history, 6, NEW, findings(NEW[:-1], 6))
-        assert [(each.kind.value, each.item.rule) for each in changes.changed] == [
-            (kind, rule) for _, kind, rule in sorted(
-                (each.key, "reopened" if each.rule == NEW[1] else "fixed", each.rule)
-                for each in findings(NEW, 6) if each.rule in (NEW[1], NEW[-1])
-            )
-        ]  # fmt: skip
-        assert {each.since for each in history.known({SUB}).values()} == {taken(1)}
-
-
-def test_what_was_reported_under_an_old_id_is_not_reported_again(empty: str) -> None:
-    one, two = findings(OLD[:2], 2)[1:]
-    with under_old_ids(empty, "0002") as history:
-        scanned(history, 1, OLD, [])
-        notified.start(history, ["ops"], FILTER)
-        scanned(history, 2, OLD, [one, two])
-        notified.mark_reported(history, "ops", "all", scan(2).id, [one.key])
-    upgrade(empty)
-    with History.open(empty) as history:
-        last = scanned(history, 3, NEW, findings(NEW[:2], 3)[1:], FILTER_NOW)
-        assert last.changed == []
-        missed = notified.reported(history, "ops", FILTER_NOW, scan(3).id, {SUB}).missed
-    assert [(each.kind.value, each.item.rule) for each in missed] == [("new", NEW[1])]
-
-
-def test_a_finding_that_is_stored_under_both_ids_becomes_one(empty: str) -> None:
-    old, new = findings(OLD[:2], 1), findings(NEW[:2], 3)
-    with under_old_ids(empty, "0002") as history:
-        scanned(history, 1, OLD, old)
-        scanned(history, 2, OLD, old[:2])
-        scanned(history, 3, NEW, new[:2])
-        for name, key in (("ops", old[1].key), ("ops", new[1].key), ("mail", old[1].key)):
-            notified.mark_reported(history, name, "all", scan(3).id, [key])
-    upgrade(empty)
-    with opened(empty) as (_, connection):
-        there = content(connection)
-    with History.open(empty) as history:
-        known = history.known({SUB})
-        assert sorted((each.rule, each.since, each.state) for each in known.values()) == [
-            ("", taken(1), "open"), (NEW[0], taken(1), "open"), (NEW[1], taken(1), "fixed"),
-        ]  # fmt: skip
-        number = next(row["number"] for row in there["items"] if row["rule"] == NEW[0])
-        assert [row["scan"] for row in there["events"] if row["item"] == number] == [1, 3]
-        assert [(row["name"], row["item"]) for row in there["told"]] == [("mail", number), ("ops", number)]
-        assert {row["scan"] for row in there["looks"]} == {1}
-        assert scanned(history, 4, NEW, new[:2]).changed == []
-
-
-def test_a_lock_finding_of_an_earlier_version_is_not_counted_before_it_is_seen_again(empty: str) -> None:
-    """It may name an endpoint, which is counted in its place."""
-    locks = [item(1, 1, rule="subnet-no-nsg", category="network"), item(3, 1, rule="sql-shared", category="network")]
-    with under_old_ids(empty, "0003") as history:
-        scanned(history, 1, ["subnet-no-nsg", "sql-shared"], [item(0, 1), *locks])
-    upgrade(empty)
-    with History.open(empty) as history:
-        assert [each.is_counted for each in history.known({SUB}).values()] == [True, False, False]
-        seen = [
-            item(0, 2),
-            item(1, 2, rule="subnet-no-nsg", category="network"),
-            msgspec.structs.replace(locks[1], endpoint="tds"),
-        ]
-        assert scanned(history, 2, ["subnet-no-nsg", "sql-shared"], seen).changed == []
-        assert [each.is_counted for each in history.known({SUB}).values()] == [True, True, False]
+        assert scheduled_run(history, 1) == expected(1)[1]
 
 
 def test_the_migrations_make_what_the_code_expects(url: str) -> None:
@@ -306,7 +138,49 @@ print("alembic" in sys.modules)
 
 def test_revisions_follow_each_other() -> None:
     found = schema.revisions()
-    assert found == [f"{number:04}" for number in range(1, len(found) + 1)]
+    assert found == [f"{number:04}" for number in range(6, len(found) + 6)]
+
+
+@pytest.mark.parametrize("revision", ["0001", "0005", "0000"])
+def test_a_history_from_before_the_first_release_is_refused(url: str, server: Server, revision: str) -> None:
+    """Its tables may look like those of the first release: its version alone decides."""
+    with History.open(url) as history:
+        scheduled_run(history, 1)
+    give_revision(url, server, revision)
+    for ask in (History.open, upgrade):
+        with pytest.raises(HistoryError) as caught:
+            ask(url)
+        number = int(revision)
+        assert caught.value.what == (
+            f"the history has schema {number}, of a version before the first release; this version supports "
+            f"{schema.revisions()[0].lstrip('0')} and later"
+        )
+        place = "give another database" if "://" in url else "move this file away"
+        assert caught.value.do == f"start a new history: {place}, then scan; nothing is new in its first scan"
+    give_revision(url, server, schema.revisions()[0])
+    with History.open(url) as history:
+        assert history.known({SUB}) == expected(1)[0]
+
+
+@pytest.mark.parametrize("revision", ["", "head", "a1b2c3d4"])
+def test_a_history_of_an_unknown_schema_is_refused(url: str, server: Server, revision: str) -> None:
+    History.open(url).close()
+    give_revision(url, server, revision)
+    for ask in (History.open, upgrade):
+        with pytest.raises(HistoryError) as caught:
+            ask(url)
+        assert caught.value.what == f'the history has an unknown schema "{revision}"'
+        assert caught.value.do == "restore it from a backup, or start a new one"
+
+
+def give_revision(url: str, server: Server, revision: str) -> None:
+    """Write a revision into a history."""
+    statement = f"UPDATE twolocks_schema SET version_num = '{revision}'"
+    if "://" in url:
+        server.run(statement, url.rsplit("/", 1)[1])
+        return
+    with closing(sqlite3.connect(url)) as raw:
+        raw.executescript(statement)
 
 
 # A version to come
@@ -334,6 +208,21 @@ def start(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
             upgrade(url)
         with History.open(url) as history:
             scheduled_run(history, 1)
+
+
+def test_up_from_the_version_before_with_data_in_it(url: str, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as today:
+        today.setattr(schema, "MIGRATIONS", Path(schema.__file__).parent / "migrations")
+        History.open(url).close()
+    with opened(url) as (_, connection):
+        fill(connection)
+        before = content(connection)
+    assert upgrade(url) == (TODAY, TODAY + 1)
+    with opened(url) as (_, connection):
+        after = content(connection)
+    for row in before["items"]:
+        row["name"] = row.pop("title")
+    assert after == {**before, "items": [row | {"colour": "red"} for row in before["items"]]}
 
 
 def test_a_file_is_upgraded_by_opening_it(file: Path, newer: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -309,6 +309,6 @@ def test_a_file_that_is_nested_too_deeply_is_wrong_input(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     deep = "[" * 200_000 + "]" * 200_000
-    (tmp_path / "deep.json").write_text(f'{{"schema": "twolocks/1", "findings": {deep}}}')
+    (tmp_path / "deep.json").write_text(f'{{"schema": "twolocks/2", "findings": {deep}}}')
     ended = twolocks(*words)
     assert (ended.code, "exit 2" in ended.err) == (2, True)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.same.compare import Comparison, Names, Result, Wording, renamed
+from tests.same.compare import Comparison, Names, Result, Wording, old_ids
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -155,7 +155,9 @@ def demos(names: Names, old: Path, new: Path) -> Result:
 def purpose() -> Names:
     """Read which rules were renamed, and what may differ."""
     found = tomllib.loads((HERE / "accepted.toml").read_text("utf-8"))
-    return Names(renamed(ROOT / "docs/dev/renamed.md"), frozenset(found["controls"]), frozenset(found["fields"]))
+    command = [sys.executable, "-m", "scanner", "rules", "list", "--no-rule-packages", "--format", "json"]
+    rules = json.loads(subprocess.run(command, cwd=ROOT, check=True, capture_output=True).stdout)
+    return Names(old_ids(rules), frozenset(found["controls"]), frozenset(found["fields"]))
 
 
 def told(result: Result, wording: Wording) -> int:

@@ -1,10 +1,9 @@
 """Compare findings documents: everything but wording strictly, wording by an explicit map. Pure."""
 
-import hashlib
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -75,17 +74,9 @@ class Result:
             self.on_purpose.setdefault(kind, set()).update(names)
 
 
-def renamed(page: Path) -> dict[str, str]:
-    """Read the table `| old | new |` of a Markdown page; no page, no names."""
-    if not page.exists():
-        return {}
-    rows = (re.findall(r"[a-z0-9][a-z0-9-]*", line) for line in page.read_text("utf-8").splitlines() if "|" in line)
-    return {row[0]: row[1] for row in rows if len(row) == 2 and row[0] != row[1] and row != ["old", "new"]}
-
-
-def fingerprint(rule: str, resource: str) -> str:
-    """Return the fingerprint of a finding, by the contract."""
-    return hashlib.sha256(f"1\n{rule}\n{resource.lower()}".encode()).hexdigest()[:16]
+def old_ids(rules: Iterable[Json]) -> dict[str, str]:
+    """Return the present ids by the old ones, of rules as `twolocks rules list --format json` lists them."""
+    return {old: rule["id"] for rule in rules for old in rule["aliases"]}
 
 
 def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], Any]]:
@@ -98,7 +89,7 @@ def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], A
     for row in document["exposures"]:
         yield "exposure", (row["resource"], row["endpoint"], row["address"]), row
     for row in document["findings"]:
-        yield "verdict", (row["resource"], names.new(row["rule"])), _finding(row, names)
+        yield "verdict", (row["resource"], names.new(row["rule"])), {**row, "rule": names.new(row["rule"])}
     for id, passed in document["passed"].items():
         yield from (("verdict", (id, names.new(rule)), {"status": "pass"}) for rule in passed)
     for id, reasons in document["not_applicable"].items():
@@ -111,14 +102,6 @@ def rows(document: Json, names: Names) -> Iterator[tuple[str, tuple[str, ...], A
     known = {"schema", "scan", "rules", "resources", "exposures", "findings", "passed", "not_applicable", "gaps"}
     for name in document.keys() - known - {"coverage"}:
         yield "document", (name,), document[name]
-
-
-def _finding(row: Json, names: Names) -> Json:
-    """Return a finding under its rule's new id; a fingerprint that follows the contract follows the new id."""
-    new = names.new(row["rule"])
-    if new == row["rule"] or row["fingerprint"] != fingerprint(row["rule"], row["resource"]):
-        return {**row, "rule": new}
-    return {**row, "rule": new, "fingerprint": fingerprint(new, row["resource"])}
 
 
 def keyed(document: Json, names: Names) -> dict[tuple[str, ...], Any]:

@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-NOT_FOR_PEOPLE = ("docs/dev/renamed.md",)
-"""Pages that quote what was: old ids."""
 
 
 COMMANDS = (".az", ".terraform", ".bicep", ".check_first")
@@ -70,9 +68,7 @@ def texts(root: Path = ROOT) -> Iterator[Text]:
     for path in sorted([*root.glob("scanner/**/*.py"), *root.glob("rules/**/*.py"), *root.glob("docs/*.py")]):
         yield from _of_python(path, path.relative_to(root).as_posix())
     for path in sorted([*root.glob("*.md"), *root.glob("docs/**/*.md"), *root.glob("deploy/**/*.md")]):
-        name = path.relative_to(root).as_posix()
-        if name not in NOT_FOR_PEOPLE:
-            yield from _lines("docs", name, prose(path.read_text("utf-8")))
+        yield from _lines("docs", path.relative_to(root).as_posix(), prose(path.read_text("utf-8")))
 
     for path in sorted(path for path in root.glob("deploy/**/*") if path.suffix not in (".md", "") and path.is_file()):
         name = path.relative_to(root).as_posix()

@@ -1,9 +1,9 @@
-"""The first schema."""
+"""The first schema. 0001 to 0005 were schemas before the first release; a history of theirs is refused."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0001"
+revision = "0006"
 down_revision = None
 
 
@@ -15,7 +15,7 @@ def upgrade() -> None:
         sa.Column("selection", sa.Text, nullable=False),
         *(sa.Column(name, sa.Boolean, nullable=False) for name in ("complete", "confirmed")),
         *(sa.Column(name, sa.Integer, nullable=False) for name in ("critical", "high", "medium", "low", "info")),
-        sa.Column("undecided", sa.Integer, nullable=False),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in ("undecided", "unknown")),
     )
     op.create_index("scans_selection", "scans", ["selection"])
     op.create_table(
@@ -52,3 +52,17 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("events_scan", "events", ["scan"])
+    op.create_table(
+        "notices",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("selection", sa.Text, primary_key=True),
+        sa.Column("scan", sa.Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
+        "told",
+        sa.Column("name", sa.Text, primary_key=True),
+        sa.Column("item", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("scan", sa.Integer, nullable=False),
+        sqlite_with_rowid=False,
+    )
