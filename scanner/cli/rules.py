@@ -14,7 +14,7 @@ from scanner.model.exposure import LOCKS
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
-from scanner.rulebook.loader import RuleSet, matches
+from scanner.rulebook.loader import RuleSet, match_whole, matches
 from scanner.scan.job import chosen, load_rules
 from scanner.terminal.lines import Line, coloured, width_of
 from scanner.terminal.screen import Screen
@@ -53,7 +53,7 @@ def list_rules(settings: Settings) -> int:
 def show(settings: Settings, id: str) -> int:
     """Print one rule, and return the exit code. Raises InputError."""
     rules = load_rules(settings, Screen())
-    rule = rules.rules.get(id) or next((each for each in rules.rules.values() if id in each.aliases), None)
+    rule = rules.named(id)
     if rule is None:
         near = nearest(id, rules.rules)
         hint = f"nearest: {', '.join(near)}; " if near else ""
@@ -73,7 +73,7 @@ def wanted(rules: RuleSet, settings: Settings) -> list[Rule]:
         rule
         for rule in rules.rules.values()
         if (not settings["only"] or any(matches(rule, each) for each in settings["only"]))
-        and not any(matches(rule, each) for each in settings["skip"])
+        and not match_whole(rule, settings["skip"])
     ]
     return sorted(found, key=lambda rule: rule.id)
 
@@ -104,7 +104,7 @@ def facts(rule: Rule) -> dict[str, Any]:
         "why": rule.why,
         "endpoints": list(rule.endpoints),
         "costly": rule.costly,
-        "aliases": list(rule.aliases),
+        "aliases": list(rule.old_ids),
     }
 
 
@@ -132,6 +132,8 @@ def page(rule: Rule) -> Iterator[Line]:
         said = "; ".join(f"{framework} {', '.join(ids)}" for framework, ids in rule.controls.items())
         yield Line(said, "Controls", _COLUMN)
     yield Line(_RESPONSIBILITY[rule.responsibility], "Whose job", _COLUMN)
+    if rule.old_ids:
+        yield Line(", ".join(rule.old_ids), "Old ids", _COLUMN)
     for place, reference in enumerate(rule.references):
         yield Line(reference, "" if place else "References", _COLUMN, whole=True)
     if rule.costly:

@@ -109,7 +109,7 @@ def _folder(into: str) -> tuple[Path, bool]:
 
 
 def _new_id(id: str, rules: RuleSet) -> None:
-    aliases = {alias: rule.id for rule in rules.rules.values() for alias in rule.aliases}
+    aliases = {old: rule.id for rule in rules.rules.values() for old in rule.old_ids}
     if id in rules.rules:
         raise InputError(f"the rule {id} exists", at=rules.files[id], do="choose another id")
     if now := aliases.get(id):

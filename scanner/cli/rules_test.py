@@ -19,7 +19,7 @@ from scanner.evaluate.fix_commands import commands_of
 from scanner.model.rule import Rule
 from scanner.rulebook import derived
 from scanner.rulebook.examples import Case, CaseFile, read_cases, with_rules
-from scanner.rulebook.loader import PATHS, RuleSet, load, matches
+from scanner.rulebook.loader import PATHS, RuleSet, load, match_whole, matches
 from scanner.rulebook.pinned_paths import not_returned, read_pins
 from scanner.terminal.tables import table
 from scanner.terminal.text import many
@@ -93,7 +93,7 @@ def _chosen(rules: RuleSet, tested: list[Rule], settings: Settings) -> list[Rule
         rule
         for rule in tested
         if (not settings["only"] or any(matches(rule, each) for each in settings["only"]))
-        and not any(matches(rule, each) for each in settings["skip"])
+        and not match_whole(rule, settings["skip"])
     ]
 
 

@@ -17,7 +17,9 @@ from scanner.config.waivers import WaiverFile, literal, utc_today
 from scanner.document.locks import edit_lock
 from scanner.document.temporary import AtomicFile
 from scanner.errors import InputError, UserError
-from scanner.rulebook.loader import RuleSet
+from scanner.model.ids import type_of
+from scanner.model.rule import Rule
+from scanner.rulebook.loader import RuleSet, match_whole
 from scanner.terminal.lines import Line
 
 FILE = "waivers.toml"
@@ -160,12 +162,24 @@ def _before(path: Path) -> str:
 
 def _covers(known: WaiverFile, new: NewEntry, rules: RuleSet) -> bool:
     """Return whether a waiver file accepts everything that an entry covers."""
-    rule = rules.rules.get(new.rule)
-    if rule is None:
-        raise InputError(f'unknown rule "{new.rule}"', do="give the --rules of the scan, or scan again")
+    rule = _rule(new, rules)
     if new.table == "gap":
         return known.accepted_check(rule, new.resource) is not None
     return all(known.waived(rule, new.resource, {}, failure) for failure in new.failures)
+
+
+def _rule(new: NewEntry, rules: RuleSet) -> Rule:
+    """Return the rule of an entry. Raise InputError for an unknown one, and for a part of a merged one, which accepts
+    nothing by itself.
+    """
+    rule = rules.named(new.rule)
+    if rule is None:
+        raise InputError(f'unknown rule "{new.rule}"', do="give the --rules of the scan, or scan again")
+    if not match_whole(rule, (new.rule,), type_of(new.resource)):
+        raise InputError(
+            f'the rule "{new.rule}" is now a part of "{rule.id}"', do="scan again; a new findings file has the new id"
+        )
+    return rule
 
 
 def _expired(known: WaiverFile, new: Sequence[NewEntry], rules: RuleSet) -> tuple[str, ...]:
@@ -173,10 +187,10 @@ def _expired(known: WaiverFile, new: Sequence[NewEntry], rules: RuleSet) -> tupl
     known.begin()
     for each in new:
         if each.table == "gap":
-            known.accepted_check(rules.rules[each.rule], each.resource)
+            known.accepted_check(_rule(each, rules), each.resource)
             continue
         for failure in each.failures:
-            known.past(rules.rules[each.rule], each.resource, {}, failure)
+            known.past(_rule(each, rules), each.resource, {}, failure)
     return tuple(sorted({entry.at for entry in known.lapsed if known.used[entry]}))
 
 

@@ -13,13 +13,14 @@ import msgspec
 from msgspec import Struct
 
 from scanner.document.schema import WaiverRow
+from scanner.evaluate.gaps import ends
 from scanner.evaluate.policy import Failure, WaiverUse
 from scanner.model.exposure import Auth, EndpointKind, Reach
 from scanner.model.ids import name_of, subscription_of, type_of
 from scanner.model.resource import LOST, Gap
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
-from scanner.rulebook.loader import matches
+from scanner.rulebook.loader import match_whole, matches, names_part, parts_of
 
 EXPIRING_DAYS = 14
 NOTES = 20
@@ -110,6 +111,21 @@ def row_of(entries: Iterable[Entry]) -> WaiverRow | None:
     return None if last is None else WaiverRow(last.reason, last.owner, last.expires.isoformat(), last.ticket)
 
 
+def _row_of_rule(rule: Rule, resource: str, entries: Sequence[Entry]) -> WaiverRow | None:
+    """Return the row of the entries that accept all of a rule on a resource: of several the one that expires last.
+
+    Where each of them accepts a part of a merged rule, they accept it together, until the first of them expires.
+    """
+    if not rule.merged:
+        return row_of(entries)
+    type = type_of(resource)
+    whole = row_of(each for each in entries if match_whole(rule, (each.rule,), type))
+    if whole is not None:
+        return whole
+    rows = [row_of(each for each in entries if names_part(part, each.rule)) for part in parts_of(rule, type)]
+    return min(filter(None, rows), key=ends) if rows and all(rows) else None
+
+
 class _ByRule(Struct, Generic[E]):
     """Entries by rule: those of one resource by its id, and the others."""
 
@@ -177,8 +193,10 @@ class WaiverFile:
     def waived(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """Return the waiver that covers an endpoint of a failed finding: of several the one that expires last."""
         live = [each for each in self._covering(rule, resource, tags, failure) if each not in self._gone]
-        self.used.update(live)
-        return row_of(live)
+        row = _row_of_rule(rule, resource, live)
+        if row is not None:
+            self.used.update(live)
+        return row
 
     def past(self, rule: Rule, resource: str, tags: Mapping[str, str], failure: Failure) -> WaiverRow | None:
         """Return the waiver that covered it and has expired: of several the one that expired last."""
@@ -201,7 +219,7 @@ class WaiverFile:
         """Return the entry that accepts that the rule is Unknown on this resource: the one that expires last."""
         found = self._checks.about(rule, resource, {})
         self.used.update(found)
-        return row_of(each for each in found if each not in self._gone)
+        return _row_of_rule(rule, resource, [each for each in found if each not in self._gone])
 
     def begin(self) -> None:
         """Discard the records of an earlier evaluation."""
@@ -254,7 +272,7 @@ class WaiverFile:
             if each in self._gone and (asked or self.used[each]):
                 notes.append(self._expired_note(each))
             elif each not in self._gone and asked and not self.used[each]:
-                notes.append(self._needless_note(each))
+                notes.append(self._needless_note(each, rules))
         more = len(notes) - NOTES
         return [*notes[:NOTES], *([f"and {more:,} more notes on waivers"] if more > 0 else [])]
 
@@ -268,9 +286,12 @@ class WaiverFile:
         count = self.used[each]
         return f"{gone}; what it covered ({count:,}) counts again" if count else f"{gone}; it covered nothing"
 
-    def _needless_note(self, each: Entry) -> str:
+    def _needless_note(self, each: Entry, rules: Iterable[Rule]) -> str:
         if each not in self.met:
             return f"{each.at}: {each.says()} matches nothing; delete it if this is fixed"
+        for rule in rules:
+            if rule.merged and matches(rule, each.rule) and not match_whole(rule, (each.rule,)):
+                return f"{each.at}: {each.says()} is not covered: that rule is now a part of {rule.id}; name {rule.id}"
         if isinstance(each, Waiver):
             why = "inconclusive, above the accepted severity, or at other endpoints"
             return f"{each.at}: {each.says()} is not covered: {why}"

@@ -8,8 +8,9 @@ import msgspec
 from scanner.config.waivers import Entry, GapEntry, Waiver, WaiverFile
 from scanner.document.writer import Writer
 from scanner.evaluate.policy import Intended, NoWaivers, Policy
-from scanner.history.baseline import Baseline, HistoryWriter, first_ids
+from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.evaluated import EvaluatedScopes
+from scanner.history.first_ids import first_ids
 from scanner.history.items import Item, ItemKind
 from scanner.model.addresses import AddressSet, Intervals
 from scanner.model.residency import ResidencyPolicy

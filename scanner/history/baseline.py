@@ -12,6 +12,7 @@ from scanner.config.tenants import TenantSettings
 from scanner.document import schema as rows
 from scanner.document.writer import RowsPart, Writer
 from scanner.history.compare import EvaluatedBefore, compare
+from scanner.history.first_ids import first_ids
 from scanner.history.items import WITHOUT, Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import Observation, ObservationPart, ScanCoverage
 from scanner.history.reverify import Reverification
@@ -152,12 +153,6 @@ class HistoryWriter(Writer):
 # What a scan evaluates
 
 
-def first_ids(rules: RuleSet) -> Callable[[str], str]:
-    """Return a function that gives the first id of a rule by any of its ids."""
-    first = {id: rule.first_id for rule in rules.rules.values() for id in (rule.id, *rule.aliases)}
-    return lambda id: first.get(id, id)
-
-
 def rules_and_types(rules: RuleSet) -> frozenset[str]:
     """Return the first ids of the enabled rules, and the types (lower case) whose endpoints they evaluate."""
     return _enabled(rules) | _types(rules)
@@ -181,8 +176,10 @@ def _types(rules: RuleSet) -> frozenset[str]:
     return frozenset(type.lower() for kind in kinds if kind.endpoint_function is not None for type in kind.types)
 
 
-def selection(settings: Settings, snapshot: Snapshot) -> str:
-    """Return what was asked for as one line. Scans with the same line are compared, and form one trend."""
+def selection(settings: Settings, snapshot: Snapshot, first_id: Callable[[str], str]) -> str:
+    """Return what was asked for as one line, with the first ids of rules. Scans with the same line are compared, and
+    form one trend.
+    """
     head = snapshot.header
     if settings["from"]:
         parts = ["from", *sorted({scope.subscription.lower() for scope in snapshot.evaluated_scopes})]
@@ -193,11 +190,11 @@ def selection(settings: Settings, snapshot: Snapshot) -> str:
             ("excluded", head.excluded),
         )
         parts += [each for name, values in named for each in sorted(f"{name}={value.lower()}" for value in values)]
-        return _with_filters(parts, settings)
-    return live_selection(settings)
+        return _with_filters(parts, settings, first_id)
+    return live_selection(settings, first_id)
 
 
-def live_selection(settings: Settings) -> str:
+def live_selection(settings: Settings, first_id: Callable[[str], str]) -> str:
     """Return the selection of a scan of Azure."""
     above = (f"{name}={each.lower()}" for name in ("management-group", "subscription") for each in settings[name])
     parts = sorted(above) or ["all"]
@@ -206,7 +203,7 @@ def live_selection(settings: Settings) -> str:
         parts += sorted(_selected_in(each, whole=not parts) for each in settings.tenants)
     elif settings["tenant"]:
         parts += [f"tenant={settings['tenant']}"]
-    return _with_filters(parts, settings)
+    return _with_filters(parts, settings, first_id)
 
 
 def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
@@ -217,9 +214,11 @@ def _selected_in(tenant: TenantSettings, *, whole: bool) -> str:
     return f"tenant={tenant.id}" + (f"({own})" if own else "")
 
 
-def _with_filters(parts: list[str], settings: Settings) -> str:
-    for name in ("resource", "resource-group", "tag", "exclude", "only", "skip"):
+def _with_filters(parts: list[str], settings: Settings, first_id: Callable[[str], str]) -> str:
+    for name in ("resource", "resource-group", "tag", "exclude"):
         parts += sorted(f"{name}={each.lower()}" for each in settings[name])
+    for name in ("only", "skip"):
+        parts += sorted(f"{name}={first_id(each.lower())}" for each in settings[name])
     return " ".join(dict.fromkeys(parts))
 
 

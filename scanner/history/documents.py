@@ -16,8 +16,9 @@ from scanner.document.writer import Writer
 from scanner.errors import InputError
 from scanner.evaluate.counts import count
 from scanner.evaluate.run import Evaluation
-from scanner.history.baseline import change_row, endpoint_types, first_ids
+from scanner.history.baseline import change_row, endpoint_types
 from scanner.history.compare import EvaluatedBefore, compare
+from scanner.history.first_ids import first_ids
 from scanner.history.items import Change, ChangeKind, Changes, Difference, Item, ItemKey, lineage, top_of, worst_first
 from scanner.history.observation import Observation, ScanCoverage, observe
 from scanner.model.ids import subscription_of
@@ -272,11 +273,13 @@ def document_of(path: Path, rules: RuleSet, tool: str, *, accept_version_1: bool
     """Return a findings file, or the findings of a snapshot evaluated now. Raises InputError for any other file."""
     if _is_findings(path):
         try:
-            return read_document(path)
+            document = read_document(path)
         except OtherSchema as error:
             raise error.in_file(path) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise InputError(f"the file is not a findings file: {error}", at=str(path), do=_GIVE) from None
+        first_ids(rules).update(document)
+        return document
     taken = snapshot.read(path, accept_version_1=accept_version_1)
     evaluation, writer, out = Evaluation(taken, rules), Writer(), BytesIO()
     try:

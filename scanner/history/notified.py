@@ -4,8 +4,9 @@ from collections.abc import Iterable, Set
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
+from scanner.history.item_rows import COLUMNS, chunks, item_of
 from scanner.history.items import ALERTS, Change, ChangeKind, ItemKey, Reported
-from scanner.history.store import COLUMNS, History, chunks, item_of, records
+from scanner.history.store import History, records
 from scanner.history.tables import events, items, reported_items, reported_scans, scans
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, bindparam, del
 from scanner.errors import InputError
 from scanner.history.compare import change_between
 from scanner.history.database import database_at, schema_state, upgrade_schema
+from scanner.history.item_rows import COLUMNS, EVENT_COLUMNS, chunks, item_of
 from scanner.history.items import Change, ChangeKind, Difference, Item, ScanRecord, rank, worst_first
-from scanner.history.store import COLUMNS, EVENT_COLUMNS, History, chunks, item_of, latest, records
+from scanner.history.store import History, latest, records
 from scanner.history.tables import TABLES, events, items, reported_items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of

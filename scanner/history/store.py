@@ -3,13 +3,12 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Select, Table, and_, bindparam, case, func, insert, not_, select, update
 
 from scanner.document.schema import TrendRow
-from scanner.document.words import KNOWN
 from scanner.history.compare import EvaluatedBefore
 from scanner.history.database import (
     Database,
@@ -21,30 +20,18 @@ from scanner.history.database import (
     upgrade_schema,
 )
 from scanner.history.evaluated import EvaluatedScopes
-from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ItemKind, ItemState, ScanRecord
+from scanner.history.first_ids import FirstIds, joined
+from scanner.history.item_rows import CHUNK, COLUMNS, EVENT_COLUMNS, check_times, chunks, item_of, item_row
+from scanner.history.items import Change, ChangeKind, Changes, Item, ItemKey, ScanRecord
+from scanner.history.renamed_items import follow
 from scanner.history.tables import evaluated, events, items, scans, subscriptions
 from scanner.model.exposure import LOCKS
 from scanner.model.ids import subscription_of
 from scanner.model.severity import SEVERITIES
-from scanner.text.times import BadTime, checked_time
 
 T = TypeVar("T")
 Comparison = Callable[[Mapping[ItemKey, Item], EvaluatedBefore, ScanRecord | None], Changes]
 """(known items, evaluated_before, the last scan of the selection) -> what changed."""
-
-CHUNK = 1000
-"""Values in one `IN (...)`."""
-FIELDS = Item.__struct_fields__
-COLUMNS = Item.__struct_encode_fields__
-"""The columns of an item, in the order of its fields."""
-_WORDS = (
-    ("kind", frozenset(get_args(ItemKind))),
-    ("state", frozenset(get_args(ItemState))),
-    *KNOWN["ChangeRow"].items(),
-)
-"""The words that an item has: those that a document takes."""
-EVENT_COLUMNS = ("severity", "reach", "authentication", "state", "sighted")
-"""The columns of an item that each of its events holds, too."""
 
 
 class History:
@@ -53,19 +40,36 @@ class History:
     Every call raises HistoryError. `notes` say what is unfavourable about the place of the history.
     """
 
-    def __init__(self, database: Database, schema: SchemaState, notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: SchemaState,
+        notes: tuple[str, ...] = (),
+        first_ids: FirstIds = FirstIds(),  # noqa: B008 - it does not change
+    ) -> None:
         self.database = database
         self.schema = schema
         self.notes = notes
+        self.first_ids = first_ids
 
     @classmethod
-    def open(cls, url: str, *, at: str = "", create: bool = True, token_hosts: Collection[str] = ()) -> "History":
+    def open(
+        cls,
+        url: str,
+        *,
+        at: str = "",
+        create: bool = True,
+        token_hosts: Collection[str] = (),
+        first_ids: FirstIds | None = None,
+    ) -> "History":
         """Return the history at a URL or path. `at` says how it was given, for errors.
 
         Brings an SQLite file up to date, and makes one unless `create` is false. A PostgreSQL database must be up to
-        date; `token_hosts` are as for `database_at`.
+        date; `token_hosts` are as for `database_at`. `first_ids`: those of the rules of a scan.
         """
-        return opened(database_at(url, at=at, create=create, token_hosts=token_hosts))
+        found = opened(database_at(url, at=at, create=create, token_hosts=token_hosts))
+        found.first_ids = first_ids or FirstIds()
+        return found
 
     def __enter__(self) -> "History":
         return self
@@ -82,9 +86,14 @@ class History:
     # What a scan reads
 
     def known(self, of: Set[str]) -> dict[ItemKey, Item]:
-        """Return every item of these subscriptions (lower case), fixed ones too."""
+        """Return every item of these subscriptions (lower case), fixed ones too, under the first ids of their rules."""
+        found: dict[ItemKey, Item] = {}
         with self.reading() as connection:
-            return {item.key: item for _, item in _known(connection, of)}
+            for _, stored in _known(connection, of):
+                item = self.first_ids.item(stored)
+                other = found.get(item.key)
+                found[item.key] = item if other is None else joined(other, item)
+        return found
 
     def evaluated_before(self, own: Iterable[str] = ()) -> EvaluatedScopes:
         """Return whether an earlier scan evaluated a resource with a rule or type.
@@ -92,7 +101,7 @@ class History:
         It did where it evaluated a scope above the resource with it, or one of the `own` scopes of a filtered scan.
         """
         with self.reading() as connection:
-            return EvaluatedScopes(_evaluated(connection), tuple(own))
+            return EvaluatedScopes(self._evaluated(connection), tuple(own))
 
     def last(self, selection: str) -> ScanRecord | None:
         """Return the last scan of a selection."""
@@ -127,12 +136,13 @@ class History:
         one is written all the same, because `taken` shows that.
         """
         with self.writing() as connection:
+            follow(connection, self.first_ids)
             last = _last(connection, scan.selection)
             numbers: dict[ItemKey, int] = {}
             known: dict[ItemKey, Item] = {}
             for number, item in _known(connection, {*scan.subscriptions, *(last.subscriptions if last else ())}):
                 numbers[item.key], known[item.key] = number, item
-            before = _evaluated(connection)
+            before = self._evaluated(connection)
             changes = compare(known, EvaluatedScopes(before, scan.scopes), last)
             number = _next(connection, scans.c.number)
             connection.execute(insert(scans), _scan_row(scan, number))
@@ -143,6 +153,13 @@ class History:
             )
             _insert(connection, evaluated, [{"scope": scope, "word": word, "scan": number} for scope, word in more])
         return changes
+
+    def _evaluated(self, connection: Connection) -> dict[str, set[str]]:
+        """Return the rules, by their first ids, and types that each scope was evaluated with."""
+        found: dict[str, set[str]] = {}
+        for scope, word in connection.execute(select(evaluated.c.scope, evaluated.c.word)):
+            found.setdefault(scope, set()).add(self.first_ids(word))
+        return found
 
     # Transactions
 
@@ -207,39 +224,12 @@ def _known(connection: Connection, of: Set[str]) -> Iterator[tuple[int, Item]]:
             yield number, item
 
 
-def item_of(values: Iterable[Any]) -> Item:
-    """Return the item that a row of its columns holds. Raises UnknownWord for a value of a newer or unknown version."""
-    found = Item(**dict(zip(FIELDS, values, strict=True)))
-    for name, known in _WORDS:
-        if getattr(found, name) not in known:
-            raise UnknownWord(f"{name} of an item is {getattr(found, name)!r:.60}")
-    _check_times(found, ("since", "seen"))
-    return found
-
-
-def _check_times(found: Item | ScanRecord, names: Iterable[str]) -> None:
-    """Raise UnknownWord for a time that cannot be: one of 2099 would make each later scan the older one."""
-    for name in names:
-        try:
-            checked_time(getattr(found, name))
-        except (BadTime, TypeError) as error:
-            raise UnknownWord(str(error)) from None
-
-
 def _converted(row: dict[str, Any], type: type[T]) -> T:
     """Return a row in its type. Raises UnknownWord for a value of another one, and for a time that cannot be."""
     try:
         return msgspec.convert(row, type)
     except msgspec.ValidationError as error:
         raise UnknownWord(str(error)) from None
-
-
-def _evaluated(connection: Connection) -> dict[str, set[str]]:
-    """Return the rules and types that each scope was evaluated with."""
-    found: dict[str, set[str]] = {}
-    for scope, word in connection.execute(select(evaluated.c.scope, evaluated.c.word)):
-        found.setdefault(scope, set()).add(word)
-    return found
 
 
 def _last(connection: Connection, selection: str) -> ScanRecord | None:
@@ -265,7 +255,7 @@ def records(connection: Connection, query: Select[Any]) -> list[ScanRecord]:
         words = {f"{name}": value for name, value in row.items() if name not in SEVERITIES}
         standing = {name: row[name] for name in SEVERITIES}
         found.append(_converted({**words, "subscriptions": of[row["number"]], "standing": standing}, ScanRecord))
-        _check_times(found[-1], ("taken", "started", "finished"))
+        check_times(found[-1], ("taken", "started", "finished"))
     return found
 
 
@@ -309,7 +299,7 @@ def _write_items(
     made = [item for item in fresh if item.key not in numbers]
     numbers.update({item.key: first + place for place, item in enumerate(made)})
     new = {item.key for item in made}
-    _insert(connection, items, [_item_row(item, numbers[item.key]) for item in made])
+    _insert(connection, items, [item_row(item, numbers[item.key]) for item in made])
     changed = [change.item for change in changes.changed if change.item.key not in new]
     seen: dict[str, list[int]] = {}
     for item in changes.unchanged:
@@ -317,7 +307,7 @@ def _write_items(
             changed.append(item)
         elif item.seen != known[item.key].seen:
             seen.setdefault(item.seen, []).append(numbers[item.key])
-    _update(connection, [_item_row(item, numbers[item.key]) for item in changed])
+    _update(connection, [item_row(item, numbers[item.key]) for item in changed])
     for time, those in seen.items():
         for chunk in chunks(those):
             connection.execute(update(items).where(items.c.number.in_(chunk)).values(seen=time))
@@ -331,22 +321,6 @@ def _numbers(connection: Connection, of: Sequence[Item]) -> dict[ItemKey, int]:
         query = select(items.c.kind, items.c.fingerprint, items.c.number).where(items.c.fingerprint.in_(chunk))
         found |= {(kind, fingerprint): number for kind, fingerprint, number in connection.execute(query)}
     return found
-
-
-def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
-    """Return the values in parts that fit into one `IN (...)`."""
-    for start in range(0, len(values), CHUNK):
-        yield values[start : start + CHUNK]
-
-
-def _item_row(item: Item, number: int) -> dict[str, Any]:
-    row = {name: _storable(value) for name, value in msgspec.to_builtins(item).items()}
-    return {**row, "number": number, "subscription": subscription_of(item.resource)}
-
-
-def _storable(value: Any) -> Any:
-    """Return a value without NUL, because names from Azure may have one and PostgreSQL's text cannot."""
-    return value.replace("\0", "\ufffd") if isinstance(value, str) else value
 
 
 def _event_row(change: Change, scan: int, number: int) -> dict[str, Any]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 Lookup = Callable[[str], object]
 """The Python object of a variable's name; raises BadRow for a name that does not exist."""
-ControlsOf = Callable[[Names, str], Controls]
-"""The control ids of a rule, by its topics and sets and its id; raises BadRow for a set that does not exist."""
+ControlsOf = Callable[[Names, Names], Controls]
+"""The control ids of a rule, by its topics and sets and its ids; raises BadRow for a set that does not exist."""
 
 
 class BadRow(Exception):
@@ -104,6 +104,7 @@ def rule_of(
 
     Raise BadRow, or ValueError for a category that does not fit.
     """
+    ids = (id, *row.aliases, *(old for each in row.merged for old in each.ids))
     named = row.check.of if row.check is not None else row.lock.of if row.lock is not None else ""
     of = _read_or_type(lookup, named, "check" if row.check else "lock", "of") if named else default()
     resource_type, subject = subject_of(of)
@@ -129,10 +130,11 @@ def rule_of(
         endpoints=row.lock.endpoints if row.lock else (),
         credentials=row.lock.credentials if row.lock else (),
         check=check,
-        controls=controls(_names(row.controls), id) if controls is not None else {},
+        controls=controls(_names(row.controls), ids) if controls is not None else {},
         control_sets=_names(row.controls),
         references=(*(f"{LEARN}/{page}" for page in _names(row.learn)), *row.references),
         aliases=row.aliases,
+        merged=row.merged,
         source=row.source,
         looks_up=row.looks_up,
         costly=row.costly,

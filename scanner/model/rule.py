@@ -17,7 +17,7 @@ from scanner.model.remedy import ADD, Deletion, Edit, Field, Step, fields_of
 from scanner.model.resource import Resource
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import Responsibility, responsibility_of
-from scanner.model.rule_row import RuleData, SeverityName
+from scanner.model.rule_row import MergedRow, RuleData, SeverityName
 from scanner.model.severity import Severity
 from scanner.model.verdict import Verdict
 
@@ -146,6 +146,7 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     `control_sets`: names of sets in `controls.toml`. The loader puts their ids into `controls`.
     `finder`: what finds the places of the mechanism that a rule on residency is about.
     `keys`: what finds the keys of the resource.
+    `aliases`: the ids that it had before, the oldest first. `merged`: the rules that became one in it.
     `responsible`: who is responsible, where that does not follow from category and types.
     `row`: the data that the rule was made of, None for a rule of a Python file.
     """
@@ -167,6 +168,7 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
     control_sets: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
+    merged: tuple[MergedRow, ...] = ()
     source: str = ""
     looks_up: tuple[str, ...] = ()
     costly: bool = False
@@ -191,9 +193,16 @@ class Rule(Struct, frozen=True, kw_only=True, eq=False):
         return self.check is None
 
     @property
+    def old_ids(self) -> tuple[str, ...]:
+        """Return every id that it, or a rule that became a part of it, had before: the oldest first."""
+        if not self.merged:
+            return self.aliases
+        return (*(id for each in self.merged for id in each.ids), *self.aliases)
+
+    @property
     def first_id(self) -> str:
         """Return the first id that this rule ever had, so that fingerprints survive a renaming."""
-        return self.aliases[0] if self.aliases else self.id
+        return self.old_ids[0] if self.merged or self.aliases else self.id
 
     @property
     def responsibility(self) -> Responsibility:
@@ -240,6 +249,7 @@ def rule(
     references: tuple[str, ...] = (),
     reads: tuple[Read, ...] = (),
     aliases: tuple[str, ...] = (),
+    merged: tuple[MergedRow, ...] = (),
     source: str = "",
     looks_up: tuple[str, ...] = (),
     costly: bool = False,
@@ -272,6 +282,7 @@ def rule(
             control_sets=sets,
             references=(*(f"{LEARN}/{page}" for page in pages), *references),
             aliases=aliases,
+            merged=merged,
             source=source,
             looks_up=looks_up,
             costly=costly,

@@ -145,8 +145,21 @@ class ExampleRow(Struct, frozen=True, forbid_unknown_fields=True):
     body: dict[str, Any]
 
 
+class MergedRow(Struct, frozen=True, forbid_unknown_fields=True):
+    """A rule that became a part of this one: its ids, the oldest first, and its ARM types where they are not all.
+
+    Such an id means its part alone. So a waiver of it accepts a finding only where every other part is accepted too.
+    """
+
+    ids: Names
+    types: Names = ()
+
+
 class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     """A rule as data, with a `check` or a `lock`. `learn`: pages of Microsoft Learn below /azure/.
+
+    `aliases`: the ids that it had before, the oldest first. `merged`: the rules that became one in it, under a new id.
+    No id that a rule ever had is left out.
 
     `looks_up`: the types whose resources the verdict looks up beside its own; `users of keys`: every type whose rows
     find keys.
@@ -168,6 +181,7 @@ class RuleData(Struct, frozen=True, forbid_unknown_fields=True):
     learn: str | Names = ()
     references: Names = ()
     aliases: Names = ()
+    merged: tuple[MergedRow, ...] = ()
     reads: Names = ()
     looks_up: Names = ()
     examples: tuple[ExampleRow, ...] = ()

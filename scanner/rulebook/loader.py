@@ -32,6 +32,7 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.responsibility import RESPONSIBILITIES
 from scanner.model.rows import BadRow
 from scanner.model.rule import CATEGORIES, Rule
+from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
 from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
@@ -181,14 +182,19 @@ class RuleSet(Struct):
         """Enable what the patterns select; costly rules only where `only` or `named` (the settings) name them."""
         for pattern in (*only, *skip):
             self.check(pattern)
-        named = frozenset(named)
+        named = {rule.id for rule in map(self.named, named) if rule is not None}
         self.enabled = {
             id: rule
             for id, rule in self.rules.items()
             if (not only or any(matches(rule, each) for each in only))
-            and not any(matches(rule, each) for each in skip)
+            and not match_whole(rule, skip)
             and (not rule.costly or id in named or any(_names(rule, each) for each in only))
         }
+
+    def named(self, id: str) -> Rule | None:
+        """Return the rule of an id, or of an old one."""
+        found = self.rules.get(id)
+        return found or next((rule for rule in self.rules.values() if id in rule.old_ids), None)
 
     def check(self, pattern: str, option: str = "--only/--skip") -> None:
         """Raise InputError with the nearest names where a pattern matches no rule, or names no category or severity."""
@@ -203,7 +209,7 @@ class RuleSet(Struct):
                 do=(f"nearest: {near[0]}; " if near else "") + f"known: {', '.join(known)}",
             )
         if not any(matches(rule, pattern) for rule in self.rules.values()) and known is None:
-            names = [*self.rules, *(alias for rule in self.rules.values() for alias in rule.aliases)]
+            names = [*self.rules, *(old for rule in self.rules.values() for old in rule.old_ids)]
             near = nearest(pattern, names) if not colon else []
             hint = f"nearest: {', '.join(near)}; " if near else ""
             raise InputError(f'{option} "{pattern}" matches no rule', do=f"{hint}all: twolocks rules list")
@@ -236,15 +242,47 @@ def _names(rule: Rule, pattern: str) -> bool:
 
 
 def matches(rule: Rule, pattern: str) -> bool:
-    """Return whether a PATTERN of the contract means a rule: an id with `*`, category:, severity:, type:, control:,
-    responsibility:.
+    """Return whether a PATTERN of the contract means a rule, or a part of it: an id with `*`, category:, severity:,
+    type:, control:, responsibility:.
     """
+    return _matches(rule, pattern, rule.old_ids)
+
+
+def match_whole(rule: Rule, patterns: Sequence[str], type: str = "") -> bool:
+    """Return whether patterns together mean all of a rule. The old id of a rule that became a part means its part.
+
+    `type`: the ARM type of the resource in question, whose parts are enough.
+    """
+    if any(_matches(rule, each, rule.aliases) for each in patterns):
+        return True
+    parts = parts_of(rule, type)
+    return bool(parts) and all(any(names_part(part, each) for each in patterns) for part in parts)
+
+
+def parts_of(rule: Rule, type: str = "") -> list[MergedRow]:
+    """Return the rules that became one in a rule; those that were about a type, where some of them were."""
+    if not type:
+        return list(rule.merged)
+    wanted = type.lower()
+    return [each for each in rule.merged if not each.types or wanted in map(str.lower, each.types)]
+
+
+def names_part(part: MergedRow, pattern: str) -> bool:
+    """Return whether a pattern means a rule that became a part of another one."""
+    return _is_named(part.ids, pattern.lower())
+
+
+def _is_named(ids: Iterable[str], pattern: str) -> bool:
+    """Return whether a pattern of an id, in lower case, means one of these."""
+    if not _WILD.search(pattern):
+        return pattern in ids
+    return any(fnmatchcase(each, pattern) for each in ids)
+
+
+def _matches(rule: Rule, pattern: str, old: tuple[str, ...]) -> bool:
     key, colon, value = pattern.partition(":")
     if not colon:
-        id = pattern.lower()
-        if not _WILD.search(id):
-            return id == rule.id or id in rule.aliases
-        return any(fnmatchcase(each, id) for each in (rule.id, *rule.aliases))
+        return _is_named((rule.id, *old), pattern.lower())
     value = value.lower()
     if key == "category":
         return fnmatchcase(rule.category, value)

@@ -155,21 +155,21 @@ def with_controls(rule: Rule, files: RuleFiles) -> Rule:
     """Return the rule with the control ids of its topics and sets, and those that name it. Raise BadRow for a topic or
     set that does not exist.
     """
-    return replace(rule, controls=_controls(files, rule.controls, rule.control_sets, rule.id))
+    return replace(rule, controls=_controls(files, rule.controls, rule.control_sets, (rule.id, *rule.old_ids)))
 
 
-def _controls(files: RuleFiles, own: Controls, sets: tuple[str, ...], id: str) -> Controls:
+def _controls(files: RuleFiles, own: Controls, sets: tuple[str, ...], ids: tuple[str, ...]) -> Controls:
     """Return the control ids of a rule by framework: its own, those of its topics and sets, and those that name it."""
     for name in sets:
         if name not in files.controls and name not in files.topics:
             known = (*files.topics, *files.controls)
             raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=known)
     found: dict[str, tuple[str, ...]] = dict(own)
-    for name in (*sets, id):
+    for name in (*sets, *ids):
         for by in (files.controls.get(name), files.tested.get(name)):
-            for framework, ids in by.items() if by else ():
+            for framework, more in by.items() if by else ():
                 before = found.get(framework)
-                found[framework] = tuple(dict.fromkeys((*before, *ids) if before else ids))
+                found[framework] = tuple(dict.fromkeys((*before, *more) if before else more))
     if len(found) < 2:
         return found
     order = dict.fromkeys((*files.frameworks.values(), *found))
@@ -183,12 +183,12 @@ class _SetControls:
         self._files = files
         self._known: dict[tuple[str, ...], Controls] = {}
 
-    def __call__(self, sets: tuple[str, ...], id: str) -> Controls:
+    def __call__(self, sets: tuple[str, ...], ids: tuple[str, ...]) -> Controls:
         """Return the same as `_controls`, of a rule without control ids of its own."""
-        if id in self._files.controls or id in self._files.tested:
-            return _controls(self._files, {}, sets, id)
+        if any(id in self._files.controls or id in self._files.tested for id in ids):
+            return _controls(self._files, {}, sets, ids)
         if sets not in self._known:
-            self._known[sets] = _controls(self._files, {}, sets, id)
+            self._known[sets] = _controls(self._files, {}, sets, ids)
         return dict(self._known[sets])
 
 

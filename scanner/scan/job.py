@@ -1,6 +1,7 @@
 """A scan before it starts: its settings, rules and outputs, checked before anything is read."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from scanner.document.schema import now
 from scanner.errors import InputError, nearest
 from scanner.evaluate.policy import NoWaivers, Policy, Waivers
 from scanner.model.residency import ResidencyPolicy
+from scanner.model.rule import Rule
+from scanner.model.severity import Severity
 from scanner.output.part_files import certain_names, need_files
 from scanner.output.parts import SplitBy, parse_split
 from scanner.output.redact import key_for
@@ -22,7 +25,7 @@ from scanner.output.storage import Storage, is_blob, is_remote, refuse_other_url
 from scanner.output.targets import OutputTarget, check_folder, check_target, parse_targets, refuse_inputs
 from scanner.rulebook.digest import digest_of_code
 from scanner.rulebook.kept import kept_paths
-from scanner.rulebook.loader import RuleSet, load
+from scanner.rulebook.loader import RuleSet, load, match_whole
 from scanner.scan import sources
 from scanner.scan.answer_lines import NOT_RESUMED, again
 from scanner.scan.explain import ReadLog
@@ -126,13 +129,12 @@ def prepare(settings: Settings, screen: Screen) -> Job:
     _tags(settings)
     exclusions(settings)
     rules = chosen(settings, screen, always=True)
-    _severities(settings, rules)
     policy = Policy(
         networks=settings.own,
         wide_ipv4=settings.wide_ipv4,
         wide_ipv6=settings.wide_ipv6,
         intended=settings.intended,
-        severities=settings.severities,
+        severities=_severities(settings, rules),
         waivers=_waivers(settings, rules),
         tags=settings.kept_tags,
         part=any(settings[each] for each in ("resource", "resource-group", "tag", "exclude")),
@@ -263,16 +265,43 @@ def _patterns(settings: Settings) -> str:
     return " ".join(given)
 
 
-def _severities(settings: Settings, rules: RuleSet) -> None:
-    for rule in settings.severities:
-        if rule not in rules.rules:
-            at = settings.sources.get(f"severity.{rule}", settings.file)
-            near = nearest(rule, rules.rules, 1)
+def _severities(settings: Settings, rules: RuleSet) -> dict[str, Severity]:
+    """Return the severities of the settings by the present ids of rules.
+
+    Raise InputError for an unknown rule, and for one that two entries name.
+    """
+    names: dict[str, str] = {}
+    parts: dict[str, list[str]] = {}
+    for name in settings.severities:
+        at = settings.sources.get(f"severity.{name}", settings.file)
+        if (rule := rules.named(name)) is None:
+            near = nearest(name, rules.rules, 1)
             raise InputError(
-                f'unknown rule "{rule}"',
+                f'unknown rule "{name}"',
                 at=at,
                 do=(f"nearest: {near[0]}; " if near else "") + "all: twolocks rules list",
             )
+        if any(name in each.ids for each in rule.merged):
+            parts.setdefault(rule.id, []).append(name)
+        elif (other := names.setdefault(rule.id, name)) != name:
+            what = f'severity.{name} and severity.{other} are the same rule, now "{rule.id}"'
+            raise InputError(what, at=at, do="remove one of them")
+    found = {id: settings.severities[name] for id, name in names.items()}
+    return {**{id: _of_parts(rules.rules[id], old, settings) for id, old in parts.items()}, **found}
+
+
+def _of_parts(rule: Rule, old: Sequence[str], settings: Settings) -> Severity:
+    """Return the severity of a merged rule whose parts the settings name by old ids: never less than any part's.
+
+    Raise InputError where they name some of the parts, and endpoints rate the others.
+    """
+    given = max(settings.severities[name] for name in old)
+    if match_whole(rule, old):
+        return given
+    if rule.severity is None:
+        at = settings.sources.get(f"severity.{old[0]}", settings.file)
+        raise InputError(f'the rule "{old[0]}" is now a part of "{rule.id}"', at=at, do=f"write [severity.{rule.id}]")
+    return max(rule.severity, given)
 
 
 def _waivers(settings: Settings, rules: RuleSet) -> Waivers:

@@ -13,6 +13,7 @@ from scanner.evaluate.counts import Counts
 from scanner.history import baseline as baselines
 from scanner.history import reverify
 from scanner.history.baseline import Baseline, HistoryWriter
+from scanner.history.first_ids import FirstIds, first_ids
 from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.reverify import Reverification
 from scanner.model.ids import bundle_of, subscription_of
@@ -52,13 +53,18 @@ class HistorySession(Struct):
     tags: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """The chosen tags of each resource that has any, by its id in lower case."""
 
+    @property
+    def first_ids(self) -> FirstIds:
+        return first_ids(self.rules)
+
     def open(self) -> "History":
         """Open the history. Raises HistoryError, and InputError for a host that may not get the token."""
         from scanner.history.store import History
 
         name = self.settings["history"]
         hosts = self.settings["postgres-token-host"]
-        return History.open(name, at=self.settings.at("history", name), token_hosts=hosts)
+        at = self.settings.at("history", name)
+        return History.open(name, at=at, token_hosts=hosts, first_ids=self.first_ids)
 
     def check(self, screen: Screen) -> None:
         """Report errors of the history immediately; the scan continues."""
@@ -90,7 +96,7 @@ class HistorySession(Struct):
         """Return whether the history has a scan of the same selection."""
         try:
             with self.open() as history:
-                return history.last(baselines.live_selection(self.settings)) is not None
+                return history.last(baselines.live_selection(self.settings, self.first_ids)) is not None
         except HistoryError:
             return False
 
@@ -100,7 +106,7 @@ class HistorySession(Struct):
         """Return the writer of the evaluation. It marks new items if the history can be read."""
         if not self.errors:
             try:
-                selection = baselines.selection(self.settings, taken)
+                selection = baselines.selection(self.settings, taken, self.first_ids)
                 visible = baselines.visible_subscriptions(taken)
                 baseline = self._recall(visible, selection, baselines.scopes(taken))
                 self.baseline = baseline if self.live else baseline.as_of(taken.header.taken)
@@ -110,7 +116,7 @@ class HistorySession(Struct):
             return Writer()
         previous = self.baseline.previous_subscriptions
         taken.history_gaps = reverify.history_gaps(previous, taken, self.verified) if self.live else []
-        writer = HistoryWriter(self.baseline, taken.header.taken, baselines.first_ids(self.rules))
+        writer = HistoryWriter(self.baseline, taken.header.taken, self.first_ids)
         self.tags = writer.tags
         return writer
 
@@ -204,7 +210,7 @@ class HistorySession(Struct):
             started=scan.started,
             finished=scan.finished,
             tool=scan.tool,
-            selection=baselines.selection(self.settings, taken),
+            selection=baselines.selection(self.settings, taken, self.first_ids),
             subscriptions=tuple(sorted(baselines.visible_subscriptions(taken))),
             scopes=baselines.scopes(taken),
             rules_and_types=baselines.rules_and_types(self.rules),

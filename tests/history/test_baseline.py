@@ -14,6 +14,7 @@ from scanner.history import baseline as remember
 from scanner.history import reverify
 from scanner.history.baseline import Baseline, HistoryWriter
 from scanner.history.compare import compare
+from scanner.history.first_ids import first_ids
 from scanner.history.items import ChangeKind, Changes, Item, ItemKey, ScanRecord
 from scanner.history.observation import ScanCoverage
 from scanner.history.reverify import Reverification
@@ -213,7 +214,7 @@ def test_a_scan_that_remembers_writes_every_row_into_its_document(noting: Made) 
 
 
 def test_a_rule_is_called_by_its_first_id() -> None:
-    first = remember.first_ids(rules())
+    first = first_ids(rules())
     names = [first(id) for id in ("keys", "old-keys", "strange")]
     assert names == [rules().rules["keys"].first_id, rules().rules["keys"].first_id, "strange"]
 
@@ -293,12 +294,12 @@ def test_gone_is_what_arm_listed_in_a_subscription_that_is_fully_visible() -> No
     ],
 )
 def test_what_was_asked_for_is_one_line(given: dict[str, Any], line: str) -> None:
-    assert remember.selection(settings(**given), snapshot()) == line
+    assert remember.selection(settings(**given), snapshot(), first_ids(rules())) == line
 
 
 def test_a_file_of_a_part_is_another_selection_than_the_whole() -> None:
     scheduled_run = snapshot(resources=[account("st")], groups=["Rg"], tags=["E=Prod"])
-    assert remember.selection(settings(**{"from": "x"}), scheduled_run) == (
+    assert remember.selection(settings(**{"from": "x"}), scheduled_run, first_ids(rules())) == (
         f"from {SUB} resource={account('st').lower()} resource-group=rg tag=e=prod"
     )
 
