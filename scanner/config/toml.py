@@ -9,9 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from scanner.errors import InputError, nearest
-from scanner.text.toml import MOST_MB, NestedTooDeeply, TooLarge, statements, text_of, toml_tables
-
-Key = tuple[str | int, ...]
+from scanner.text.toml import MOST_MB, Key, NestedTooDeeply, TooLarge, header_key, statements, text_of, toml_tables
 
 _PLACE = re.compile(r"\(at line (\d+), column \d+\)")
 _DATE = re.compile(r"=\s*(\d{4}-\d{1,2}-\d{1,2})\b")
@@ -125,26 +123,11 @@ def _lines(text: str) -> Iterator[tuple[Key, int]]:
     for start, statement in statements(text):
         parsed = tomllib.loads(statement)
         if statement.lstrip().startswith("["):
-            table = _table(parsed, counts)
+            table = header_key(parsed, counts)
             yield table, start
             continue
         for key in _keys(parsed):
             yield table + key, start
-
-
-def _table(parsed: dict[str, Any], counts: dict[Key, int]) -> Key:
-    """Return the path of a header; for an array of tables with the index of the entry."""
-    key: Key = ()
-    at: Any = parsed
-    while isinstance(at, dict) and at:
-        name = next(iter(at))
-        key, at = (*key, name), at[name]
-        if isinstance(at, list):
-            counts[key] = counts.get(key, -1) + 1
-            key, at = (*key, counts[key]), at[0]
-        elif key in counts:
-            key = (*key, counts[key])
-    return key
 
 
 def _keys(parsed: dict[str, Any], above: Key = ()) -> Iterator[Key]:

@@ -1,5 +1,6 @@
 """Rules as data: the `Rule` that a row makes."""
 
+import re
 from collections.abc import Callable, Iterable
 from functools import partial
 from string import Formatter
@@ -31,7 +32,7 @@ ControlsOf = Callable[[Names, Names], Controls]
 class BadRow(Exception):
     """A fault of a row. `key`: its place below the row. `word` is no `known` one."""
 
-    def __init__(self, what: str, *key: str, word: str = "", known: Iterable[str] = ()) -> None:
+    def __init__(self, what: str, *key: str | int, word: str = "", known: Iterable[str] = ()) -> None:
         super().__init__(what)
         self.what = what
         self.key = key
@@ -46,12 +47,39 @@ def row_of(data: dict[str, Any]) -> RuleData:
     """Return a row of parsed TOML. Raise `msgspec.ValidationError`, or BadRow for keys that contradict each other."""
     row = msgspec.convert(data, RuleData)
     if (row.check is None) == (row.lock is None):
-        raise BadRow("a rule needs a check or a lock")
+        raise BadRow("a rule needs a check or a lock", *(["lock"] if row.lock is not None else []))
     if not row.fix.az and not row.fix.steps:
         raise BadRow("a fix needs az or steps", "fix")
     if row.check is not None:
         _consistent(row, row.check)
+    for place, condition in enumerate(row.unless):
+        _check_path(condition.path, "unless", place, "path")
+    for place, old in enumerate(row.aliases):
+        _check_id(old, "aliases", place)
+    for place, merged in enumerate(row.merged):
+        for at, old in enumerate(merged.ids):
+            _check_id(old, "merged", place, "ids", at)
     return row
+
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]*")
+_STEP = r"[^\s.\[\]\"]+(?:\[\])?"
+_PATH = re.compile(rf"{_STEP}(?:\.{_STEP})*")
+
+
+def _check_id(id: str, *key: str | int) -> None:
+    if not _ID.fullmatch(id):
+        raise BadRow(f'"{id}" is no id: ids have small letters, digits and hyphens', *key)
+
+
+def _check_path(path: str, *key: str | int, listed: bool = False) -> None:
+    """Raise BadRow for a path that no body has. `listed`: it may be LIST[].PROPERTY."""
+    if not path:
+        return
+    if not _PATH.fullmatch(path):
+        raise BadRow(f'"{path}" is no path: names with a dot between them, such as properties.x', *key)
+    if not listed and "[]" in path:
+        raise BadRow(f'"{path}" names the items of a list, which is not asked here', *key)
 
 
 def _consistent(row: RuleData, check: CheckRow) -> None:
@@ -59,6 +87,7 @@ def _consistent(row: RuleData, check: CheckRow) -> None:
     asked = [compared, check.at_least is not UNSET, bool(check.set), bool(check.place), bool(check.function)]
     if [*asked, check.key is not None].count(True) != 1:
         raise BadRow("a check needs exactly one of good, at_least, set, place, key and function", "check")
+    _check_paths(check, compared=compared)
     if check.place:
         _consistent_place(row, check)
     elif check.key is not None:
@@ -68,11 +97,25 @@ def _consistent(row: RuleData, check: CheckRow) -> None:
     if row.severity is None:
         raise BadRow("a rule with a check needs a severity")
     if (check.absent is not UNSET or check.set) and not row.source:
-        raise BadRow("the key source is missing: absent needs a source", "check")
+        raise BadRow("the key source is missing: absent needs a source", "check", "set" if check.set else "absent")
     if check.chooses_key and not (check.path and (check.good or check.set)):
         raise BadRow("chooses_key needs a path with good or set", "check", "chooses_key")
     if check.good and not check.bad_values:
         raise BadRow("the key bad is missing", "check", "good")
+
+
+def _check_paths(check: CheckRow, *, compared: bool) -> None:
+    """Raise BadRow for a path that no body has."""
+    is_found = bool(check.place) or check.key is not None
+    _check_path(check.path, "check", "path", listed=compared or is_found)
+    if compared and not is_found and (check.path.count("[]"), check.path.count("[].")) not in ((0, 0), (1, 1)):
+        raise BadRow(f'"{check.path}" is no path: a list is asked as LIST[].PROPERTY', "check", "path")
+    for name, paths in (("any_of", check.any_of), ("also", check.also)):
+        for place, path in enumerate(paths):
+            _check_path(path, "check", name, place, listed=name == "also")
+    least = check.at_least
+    if isinstance(least, str) and not re.fullmatch(r"\d+(\.\d+)*", least) and checks.period_seconds(least) is None:
+        raise BadRow(f'"{least}" is no version and no ISO 8601 period', "check", "at_least")
 
 
 def _consistent_place(row: RuleData, check: CheckRow) -> None:
@@ -83,9 +126,9 @@ def _consistent_place(row: RuleData, check: CheckRow) -> None:
     if check.also and check.place == "processing":
         raise BadRow(f"the place {check.place} has no further paths", "check", "also")
     if check.place in ("listed", "target") and not check.path:
-        raise BadRow(f"the place {check.place} needs a path", "check")
+        raise BadRow(f"the place {check.place} needs a path", "check", "place")
     if check.place in ("pair", "processing") and bool(check.path) != bool(check.good):
-        raise BadRow(f"the place {check.place} needs a path with good and bad, or neither", "check")
+        raise BadRow(f"the place {check.place} needs a path with good and bad, or neither", "check", "place")
 
 
 def _consistent_key(row: RuleData, key: KeyFinder) -> None:
@@ -108,14 +151,15 @@ def rule_of(
     named = row.check.of if row.check is not None else row.lock.of if row.lock is not None else ""
     of = _read_or_type(lookup, named, "check" if row.check else "lock", "of") if named else default()
     resource_type, subject = subject_of(of)
-    reads = [_read(lookup, name, "reads") for name in row.reads]
+    reads = [_read(lookup, name, "reads", place) for place, name in enumerate(row.reads)]
     check = finder = None
     if row.check is not None:
         finder = _finder(row, row.check) if row.check.place else None
         check, needed = _check(row.check, of, row.unless, lookup, finder)
         if row.check.region_has:
             check = partial(_in_region, check, row.check.region_has)
-        reads += needed + [_read(lookup, each.of, "unless") for each in row.unless if each.of]
+        reads += needed
+        reads += [_read(lookup, each.of, "unless", place, "of") for place, each in enumerate(row.unless) if each.of]
     return Rule(
         id=id,
         title=row.title,
@@ -175,15 +219,23 @@ def _names(value: str | Names) -> Names:
     return (value,) if isinstance(value, str) else value
 
 
-def _read_or_type(lookup: Lookup, name: str, *key: str) -> ResourceType | Read:
-    found = lookup(name)
+def _found(lookup: Lookup, name: str, *key: str | int) -> object:
+    try:
+        return lookup(name)
+    except BadRow as fault:
+        fault.key = key
+        raise
+
+
+def _read_or_type(lookup: Lookup, name: str, *key: str | int) -> ResourceType | Read:
+    found = _found(lookup, name, *key)
     if not isinstance(found, ResourceType | Read):
         raise BadRow(f"{name} is not a type or a read", *key)
     return found
 
 
-def _read(lookup: Lookup, name: str, *key: str) -> Read:
-    found = lookup(name)
+def _read(lookup: Lookup, name: str, *key: str | int) -> Read:
+    found = _found(lookup, name, *key)
     if not isinstance(found, Read):
         raise BadRow(f"{name} is not a read", *key)
     return found
@@ -194,12 +246,16 @@ def _read(lookup: Lookup, name: str, *key: str) -> Read:
 Condition = Callable[[Resource], bool]
 
 
-def _condition(row: UnlessRow, lookup: Lookup) -> Condition:
+def _conditions(unless: tuple[UnlessRow, ...], lookup: Lookup) -> list[tuple[UnlessRow, Condition]]:
+    return [(each, _condition(each, lookup, place)) for place, each in enumerate(unless)]
+
+
+def _condition(row: UnlessRow, lookup: Lookup, place: int) -> Condition:
     if row.without:
-        return partial(_lacks, _read(lookup, row.without, "unless"))
+        return partial(_lacks, _read(lookup, row.without, "unless", place, "without"))
     if not row.path or not (row.is_ or row.absent or row.present):
-        raise BadRow("a condition needs without, or a path with is, absent or present", "unless")
-    return _meets(row, _read(lookup, row.of, "unless") if row.of else None)
+        raise BadRow("a condition needs without, or a path with is, absent or present", "unless", place)
+    return _meets(row, _read(lookup, row.of, "unless", place, "of") if row.of else None)
 
 
 def _lacks(read: Read, resource: Resource) -> bool:
@@ -241,10 +297,11 @@ def _check(
     """
     if row.function:
         called, reads = _called(row, lookup)
-        met = [(each.because, _condition(each, lookup)) for each in unless]
+        met = [(each.because, condition) for each, condition in _conditions(unless, lookup)]
         return (partial(_conditional, called, met) if met else called), reads
-    lacking = [(each.because, _condition(each, lookup)) for each in unless if each.without]
-    others = [(each.because, _condition(each, lookup)) for each in unless if not each.without]
+    conditions = _conditions(unless, lookup)
+    lacking = [(each.because, condition) for each, condition in conditions if each.without]
+    others = [(each.because, condition) for each, condition in conditions if not each.without]
     single = of if isinstance(of, Read) and of.one else None
     none = lacking[0][0] if lacking else ""
     found = row.key or finder
@@ -294,10 +351,13 @@ def _in_region(check: Check, needed: str, resource: Resource, index: "Index") ->
 
 
 def _called(row: CheckRow, lookup: Lookup) -> tuple[Check, list[Read]]:
-    function = lookup(row.function)
+    function = _found(lookup, row.function, "check", "function")
     if not callable(function):
         raise BadRow(f"{row.function} is not a function", "check", "function")
-    arguments = {name: lookup(given) if isinstance(given, str) else given for name, given in row.arguments.items()}
+    arguments = {
+        name: _found(lookup, given, "check", "arguments", name) if isinstance(given, str) else given
+        for name, given in row.arguments.items()
+    }
     return partial(function, **arguments), [each for each in arguments.values() if isinstance(each, Read)]
 
 
@@ -345,19 +405,21 @@ _IDS = frozenset({"id", "top_id"})
 def _check_templates(row: RuleData) -> None:
     """Raise BadRow for a text of a fix whose braces cannot be filled in."""
     fix = row.fix
-    texts = [("az", fix.az), ("check_first", fix.check_first), ("try_first", fix.try_first), ("delete", fix.delete)]
-    texts += [("steps", each) for each in fix.steps]
-    texts += [(name, key) for name in ("change", "add") for key in getattr(fix, name) if key.startswith("{")]
-    for name, text in texts:
+    texts: list[tuple[tuple[str | int, ...], str]] = [
+        *(((name,), getattr(fix, name)) for name in ("az", "check_first", "try_first", "delete")),
+        *((("steps", place), each) for place, each in enumerate(fix.steps)),
+        *(((name, key), key) for name in ("change", "add") for key in getattr(fix, name) if key.startswith("{")),
+    ]
+    for at, text in texts:
         try:
             found = [each for _, *each in Formatter().parse(text)]
         except ValueError:
-            raise BadRow("a brace stands alone: write {{ and }} for braces", "fix", name) from None
+            raise BadRow("a brace stands alone: write {{ and }} for braces", "fix", *at) from None
         for word, form, conversion in found:
             if word is not None and (form or conversion or not word.isidentifier()):
-                raise BadRow(f"{{{word[:40]}}} is no name: write {{{{ and }}}} for braces", "fix", name)
-            if word is not None and name in ("delete", "change", "add") and word not in _IDS:
-                raise BadRow(f"an id is made of {{id}} and {{top_id}}, not of {{{word[:40]}}}", "fix", name)
+                raise BadRow(f"{{{word[:40]}}} is no name: write {{{{ and }}}} for braces", "fix", *at)
+            if word is not None and at[0] in ("delete", "change", "add") and word not in _IDS:
+                raise BadRow(f"an id is made of {{id}} and {{top_id}}, not of {{{word[:40]}}}", "fix", *at)
 
 
 def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:

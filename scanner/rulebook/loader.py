@@ -35,7 +35,16 @@ from scanner.model.rule import CATEGORIES, Rule
 from scanner.model.rule_row import MergedRow
 from scanner.model.severity import Severity
 from scanner.rulebook.frameworks import read_frameworks
-from scanner.rulebook.row_files import Broken, RuleFiles, read_controls, read_rows, types_of, with_controls
+from scanner.rulebook.row_files import (
+    Broken,
+    RuleFiles,
+    line_of_rule,
+    read_controls,
+    read_rows,
+    types_of,
+    with_controls,
+)
+from scanner.text.toml import text_of
 
 __all__ = ["Broken", "RulePackage", "RuleSet", "forget", "installed", "load", "matches", "python_files", "reads_of"]
 GROUP = "twolocks.rules"
@@ -486,7 +495,7 @@ def _python_rule(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> No
     try:
         made = with_controls(rule, files)
     except BadRow as fault:
-        found.broken.append(Broken(str(file), 1, f"{rule.id}: {fault.what}"))
+        found.broken.append(Broken(str(file), _line_of_id(file, rule.id, rule.id), f"{rule.id}: {fault.what}"))
         return
     _add(found, files, made, file)
     files.taken[rule.id] = rule
@@ -502,12 +511,26 @@ def _row_files(found: RuleSet, files: RuleFiles, folder: Path, name: str) -> Non
 
 
 def _add(found: RuleSet, files: RuleFiles, rule: Rule, file: Path) -> None:
-    for id in (rule.id, *rule.aliases):
-        if id in files.taken:
-            raise InputError(f"duplicate rule id {id}", at=str(file), do="ids are unique and never reused")
+    for id in (rule.id, *rule.old_ids):
+        if (other := files.taken.get(id)) is not None:
+            old = f": it was an id of {other.id}" if id != other.id else ""
+            what = f"duplicate rule id {id}{old}"
+            line = _line_of_id(file, rule.id, id, is_old=other is rule)
+            raise InputError(what, at=f"{file}:{line}", do="ids are unique and never reused")
         files.taken[id] = rule
     found.rules[rule.id] = rule
     found.files[rule.id] = _code_of(rule) or str(file)
+
+
+def _line_of_id(file: Path, rule: str, id: str, *, is_old: bool = False) -> int:
+    """Return the line (from 1) at which a file names an id of a rule: the present one, or an old one."""
+    text = text_of(file)
+    start = line_of_rule(text, rule) if file.suffix == ".toml" else 1
+    if id == rule and not is_old and file.suffix == ".toml":
+        return start
+    quoted = re.compile(rf"""["']{re.escape(id)}["']""")
+    lines = list(enumerate(text.split("\n"), 1))[start - 1 :]
+    return next((number for number, line in lines if quoted.search(line)), start)
 
 
 def _code_of(rule: Rule) -> str:

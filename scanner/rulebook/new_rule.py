@@ -16,7 +16,7 @@ from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.rulebook.loader import RuleSet, forget, load
 from scanner.rulebook.pinned_paths import path_below
-from scanner.rulebook.row_files import line_of, types_of
+from scanner.rulebook.row_files import line_of_rule, types_of
 
 WIDTH = 120
 STUB = '''
@@ -252,7 +252,7 @@ def _value(value: Any) -> str:
 
 def line(path: Path, id: str) -> int:
     """Return the line of a rule in its file."""
-    return line_of(path.read_text("utf-8"), (id,))
+    return line_of_rule(path.read_text("utf-8"), id)
 
 
 def check_loaded(files: Files, id: str, *, built_in: bool) -> Rule:

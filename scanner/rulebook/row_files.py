@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,11 +27,12 @@ from msgspec.structs import replace
 
 from scanner.errors import nearest
 from scanner.model.framework import Framework
+from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import ResourceType
 from scanner.model.rows import FIELDS, BadRow, row_of, rule_of
 from scanner.model.rule import Controls, Rule
-from scanner.model.rule_row import CheckRow, FixData, LockRow, UnlessRow
-from scanner.text.toml import check_depth, text_of, toml_tables
+from scanner.model.rule_row import CheckRow, ExampleRow, FixData, LockRow, MergedRow, UnlessRow
+from scanner.text.toml import Key, check_depth, key_lines, text_of, toml_tables
 
 OF_CAUSES = ("cause", "entry", "path", "place")
 LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "location", "sku", "value", *OF_CAUSES))
@@ -39,11 +40,10 @@ LATER = frozenset(("name", "id", "group", "subscription", "top", "top_id", "loca
 _NONE: AbstractSet[str] = frozenset()
 
 _WORD = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
-_HEADER = re.compile(r"\s*\[\[?([^\[\]]+)\]\]?\s*(?:#.*)?$")
-_KEY = re.compile(r"\s*([\w.\"-]+)\s*=")
 _PLACE = re.compile(r"\(at (?:line (\d+), column \d+|end of document)\)")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.+?)`")
-_AT = re.compile(r" - at `\$\.?(.*?)`$")
+_AT = re.compile(r" - at `\$(.*?)`$")
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 
 
 class Broken(Struct, frozen=True):
@@ -104,12 +104,14 @@ def read_controls(file: Path, files: RuleFiles) -> None:
     for name, known in (("topics", files.topics), ("frameworks", files.frameworks)):
         table = tables.pop(name, {})
         if not _all_are(table, str):
-            files.broken.append(broken(file, text, (), BadRow(f"{name} must be a table of texts", name)))
+            fault = BadRow(f"{name} must be a table of texts", *_other(table, str, name))
+            files.broken.append(broken(file, text, (), fault))
             return
         known.update(table)
     for name, ids in tables.items():
         if not _all_are(ids, list) or not all(isinstance(each, str) for found in ids.values() for each in found):
-            files.broken.append(broken(file, text, (name,), BadRow("a set must be lists of ids by framework")))
+            fault = BadRow("a set must be lists of ids by framework", *_other(ids, list))
+            files.broken.append(broken(file, text, (name,), fault))
             continue
         unknown = [each for each in ids if each not in files.frameworks]
         if unknown:
@@ -117,6 +119,12 @@ def read_controls(file: Path, files: RuleFiles) -> None:
             files.broken.append(broken(file, text, (name,), fault))
             continue
         files.controls[name] = {files.frameworks[short]: tuple(found) for short, found in ids.items()}
+
+
+def _other(table: Any, type: type, *above: str) -> Key:
+    """Return the key of the first value of a table that is of another type."""
+    found = [name for name, each in table.items() if not isinstance(each, type)] if isinstance(table, dict) else []
+    return (*above, *found[:1])
 
 
 def _all_are(table: Any, type: type) -> bool:
@@ -136,6 +144,8 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
         try:
             if not isinstance(row, dict):
                 raise BadRow("a row must be a table")
+            if not template and row and "title" not in row and all(map(_is_table, row.values())):
+                raise BadRow(f"the table [{id}] is missing", word=id, known=tables.keys() - {id})
             if template and key[:2] not in shared:
                 shared[key[:2]] = {name: _words(value) for name, value in template.items() if name != "rows"}
             data = row_of(_filled(template, row, shared[key[:2]]) if template else row)
@@ -147,7 +157,8 @@ def read_rows(file: Path, files: RuleFiles, beside: ModuleType | None) -> list[R
         except msgspec.ValidationError as error:
             files.broken.append(broken(file, text, key, unfit(error)))
         except ValueError as error:
-            files.broken.append(broken(file, text, key, BadRow(str(error), "category")))
+            at = "severity" if "severity" in str(error) else "category"
+            files.broken.append(broken(file, text, key, BadRow(str(error).removeprefix(f"{id}: "), at)))
     return rules
 
 
@@ -160,10 +171,10 @@ def with_controls(rule: Rule, files: RuleFiles) -> Rule:
 
 def _controls(files: RuleFiles, own: Controls, sets: tuple[str, ...], ids: tuple[str, ...]) -> Controls:
     """Return the control ids of a rule by framework: its own, those of its topics and sets, and those that name it."""
-    for name in sets:
+    for place, name in enumerate(sets):
         if name not in files.controls and name not in files.topics:
             known = (*files.topics, *files.controls)
-            raise BadRow(f'unknown control set "{name}"', "controls", word=name, known=known)
+            raise BadRow(f'unknown control set "{name}"', "controls", place, word=name, known=known)
     found: dict[str, tuple[str, ...]] = dict(own)
     for name in (*sets, *ids):
         for by in (files.controls.get(name), files.tested.get(name)):
@@ -194,7 +205,11 @@ class _SetControls:
 
 # Tables: what many rows share
 
-Key = tuple[str, ...]
+
+def _is_table(value: Any) -> bool:
+    """Return whether a value has a table of its own in the file."""
+    values = value if isinstance(value, list) and value else [value]
+    return all(isinstance(each, dict) for each in values)
 
 
 def _rows(tables: dict[str, Any]) -> Iterator[tuple[str, Key, dict[str, Any], dict[str, Any]]]:
@@ -284,9 +299,9 @@ def _lookup(files: RuleFiles, own: str, beside: ModuleType | None) -> Callable[[
         if (file or own) in files.failed:
             raise _NotLoaded
         if module is None:
-            raise BadRow(f'"{name}": {file or own}.py does not exist', "check", word=file or own, known=files.modules)
+            raise BadRow(f'"{name}": {file or own}.py does not exist', word=file or own, known=files.modules)
         if variable.startswith("__") or not hasattr(module, variable):
-            raise BadRow(f'"{name}" is not a variable of its .py file', "check", word=variable, known=vars(module))
+            raise BadRow(f'"{name}" is not a variable of its .py file', word=variable, known=vars(module))
         return getattr(module, variable)
 
     return lookup
@@ -313,7 +328,8 @@ def unfit(error: msgspec.ValidationError) -> BadRow:
     """Return the fault that msgspec found."""
     text = str(error)
     at = _AT.search(text)
-    key = tuple(part for part in re.sub(r"\[\d*\.*\]", "", at[1] if at else "").split(".") if part)
+    steps = _STEP.findall(at[1]) if at else []
+    key: Key = tuple(int(place) if place else name for name, place in steps)
     text = _AT.sub("", text)
     unknown = _UNKNOWN.match(text)
     if unknown:
@@ -321,10 +337,21 @@ def unfit(error: msgspec.ValidationError) -> BadRow:
     return BadRow(text.replace("Object missing required field", "missing key").replace("`", '"'), *key)
 
 
+_STRUCTS: dict[tuple[str, ...], type[Struct]] = {
+    ("check",): CheckRow,
+    ("check", "key"): KeyFinder,
+    ("lock",): LockRow,
+    ("fix",): FixData,
+    ("unless",): UnlessRow,
+    ("merged",): MergedRow,
+    ("examples",): ExampleRow,
+}
+
+
 def _fields(key: Key) -> Iterable[str]:
     """Return the keys that a table of a row may have."""
-    structs = {"check": CheckRow, "lock": LockRow, "fix": FixData, "unless": UnlessRow}
-    return structs[key[0]].__struct_encode_fields__ if key and key[0] in structs else FIELDS
+    found = _STRUCTS.get(tuple(each for each in key if isinstance(each, str)))
+    return found.__struct_encode_fields__ if found is not None else FIELDS
 
 
 def broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
@@ -332,23 +359,42 @@ def broken(file: Path, text: str, key: Key, fault: BadRow) -> Broken:
     folded = {each.lower(): each for each in fault.known}
     near = nearest(fault.word, folded, 1) if fault.word else []
     hint = f" (nearest: {folded[near[0]]})" if near else ""
-    return Broken(str(file), line_of(text, (*key, *fault.key)), f"{'.'.join(key[-1:])}: {fault.what}{hint}")
+    line = line_of(text, (*key, *fault.key))
+    if key[:1] == ("table",) and len(key) > 2:
+        line = _line_in_table(text, key, fault.key) or line
+    return Broken(str(file), line, f"{key[-1]}: {fault.what}{hint}" if key else f"{fault.what}{hint}")
+
+
+def _line_in_table(text: str, key: Key, below: Key) -> int:
+    """Return the line of a fault in what the rows of a table share, 0 where the row itself has more of its key."""
+    lines = _lines_of(text)
+    own, shared = (_known(lines, above, below) for above in (key, key[:2]))
+    return lines[(*key[:2], *shared)] if len(shared) > len(own) else 0
+
+
+def _known(lines: Mapping[Key, int], above: Key, below: Key) -> Key:
+    """Return the longest part of a key below a table that has a line."""
+    return next((below[:end] for end in range(len(below), 0, -1) if (*above, *below[:end]) in lines), ())
 
 
 def line_of(text: str, key: Key) -> int:
-    """Return the line (from 1) of the longest part of a key that has a line of its own."""
-    table: Key = ()
-    best, depth = 1, 0
-    for number, line in enumerate(text.split("\n"), 1):
-        header, own = _HEADER.match(line), _KEY.match(line)
-        if header:
-            table = _parts(header[1])
-        if header or own:
-            at = table if header else (*table, *_parts(own[1])) if own else ()
-            if len(at) > depth and key[: len(at)] == at:
-                best, depth = number, len(at)
-    return best
+    """Return the line (from 1) of the longest part of a key that has one, or that of the first key below it."""
+    lines = _lines_of(text)
+    for end in range(len(key), 0, -1):
+        if key[:end] in lines:
+            return lines[key[:end]]
+        if below := [line for each, line in lines.items() if each[:end] == key[:end]]:
+            return min(below)
+    return 1
 
 
-def _parts(name: str) -> Key:
-    return tuple(part.strip().strip('"') for part in name.split("."))
+def line_of_rule(text: str, id: str) -> int:
+    """Return the line (from 1) of the row of a rule, in a table or not."""
+    lines = _lines_of(text)
+    of_tables = (line for key, line in lines.items() if key[:1] == ("table",) and key[2:] == ("rows", id))
+    return lines.get((id,)) or next(of_tables, 0) or line_of(text, (id,))
+
+
+@lru_cache(maxsize=4)
+def _lines_of(text: str) -> Mapping[Key, int]:
+    return key_lines(text)

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+Key = tuple[str | int, ...]
+"""The names of tables and keys down to a value, and the places in lists."""
+
 MOST_MB: Final = 8
 """The size of a file: 20,000 waivers, or ten times the rows of the largest service."""
 
@@ -60,6 +63,98 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
         if not depth and not quote:
             yield start, "\n".join(held)
             held = []
+
+
+def header_key(parsed: dict[str, Any], counts: dict[Key, int]) -> Key:
+    """Return the path of a header; for an array of tables with the index of the entry."""
+    key: Key = ()
+    at: Any = parsed
+    while isinstance(at, dict) and at:
+        name = next(iter(at))
+        key, at = (*key, name), at[name]
+        if isinstance(at, list):
+            counts[key] = counts.get(key, -1) + 1
+            key, at = (*key, counts[key]), at[0]
+        elif key in counts:
+            key = (*key, counts[key])
+    return key
+
+
+_PIECE = re.compile(
+    r'"{3}(?:\\.|(?!"{3}).)*"{3,5}|"(?:[^"\\\n]|\\.)*"'
+    r"|'{3}(?:(?!'{3}).)*'{3,5}|'[^'\n]*'"
+    r"|#[^\n]*|[\[\]{},=\n]|[^\s\"'\[\]{},=#]+",
+    re.DOTALL,
+)
+"""A text, a comment, a sign, the end of a line, or a word of a value or key."""
+
+
+def key_lines(text: str) -> dict[Key, int]:
+    """Return the line of each table, key and entry of a list of a valid text, by its path."""
+    found: dict[Key, int] = {}
+    counts: dict[Key, int] = {}
+    table: Key = ()
+    for start, statement in statements(text):
+        if statement.lstrip().startswith("["):
+            table = header_key(tomllib.loads(statement), counts)
+            found.setdefault(table, start)
+            continue
+        pieces, line = [], start
+        for piece in _PIECE.findall(statement):
+            if piece[0] not in "#\n":
+                pieces.append((piece, line))
+            line += piece.count("\n")
+        _add_members(iter([*pieces, ("}", line)]), table, found)
+    return found
+
+
+def _add_members(pieces: Iterator[tuple[str, int]], above: Key, found: dict[Key, int]) -> None:
+    """Add the keys of an inline table, or of one statement, up to its end."""
+    name = ""
+    for piece, line in pieces:
+        if piece == "}":
+            return
+        if piece == ",":
+            name = ""
+        elif piece != "=":
+            name += piece
+        else:
+            key, at = above, tomllib.loads(f"{name} = 0")
+            while isinstance(at, dict):
+                step = next(iter(at))
+                key, at = (*key, step), at[step]
+                found.setdefault(key, line)
+            name = ""
+            if not _add_value(pieces, key, found):
+                return
+
+
+def _add_value(pieces: Iterator[tuple[str, int]], key: Key, found: dict[Key, int]) -> bool:
+    """Add what is in a value. Return False where it ended its inline table."""
+    for piece, _ in pieces:
+        if piece == "{":
+            _add_members(pieces, key, found)
+        elif piece == "[":
+            _add_entries(pieces, key, found)
+        elif piece in (",", "}"):
+            return piece == ","
+    return False
+
+
+def _add_entries(pieces: Iterator[tuple[str, int]], key: Key, found: dict[Key, int]) -> None:
+    """Add the entries of a list, up to its end."""
+    place = 0
+    for piece, line in pieces:
+        if piece == "]":
+            return
+        if piece == ",":
+            place += 1
+            continue
+        found.setdefault((*key, place), line)
+        if piece == "{":
+            _add_members(pieces, (*key, place), found)
+        elif piece == "[":
+            _add_entries(pieces, (*key, place), found)
 
 
 def toml_tables(text: str) -> dict[str, Any]:

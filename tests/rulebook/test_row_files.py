@@ -176,6 +176,110 @@ def test_a_fault_is_named_with_its_line(old: str, new: str, line: int, error: st
     assert error in broken.error
 
 
+UNLESS = """[[my-rule.unless]]
+path = "properties.y"
+present = true
+because = "it is y"
+[[my-rule.unless]]
+path = "properties.z"
+is = ["a"]
+because = "it is z"
+"""
+"""Its first line is line 13 of the file, where it follows the row."""
+LIST = """unless = [
+  { path = "properties.y", present = true, because = "it is y" },
+  { path = "properties.z", is = ["a"], because = "it is z" },
+]
+why ="""
+MISSING = "my-rul: the table [my-rul] is missing (nearest: my-rule)"
+TABLE = """[table.t]
+title = "{what} is wrong"
+pass_title = "P"
+category = "governance"
+severity = "low"
+check = { path = "properties.x", good = [true] }
+why = "w"
+[table.t.fix]
+az = "az version"
+impact = "None."
+[table.t.rows]
+a-rule = { what = "It" }
+[table.t.rows.b-rule]
+what = "He"
+check = { path = "properties.z" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "line", "error"),
+    [
+        (ROW + UNLESS, "[[my-rule.unless]]", "[[my-rul.unless]]", 13, MISSING),
+        (ROW + UNLESS, "[my-rule.fix]", "[my-rul.fix]", 10, MISSING),
+        (ROW + UNLESS.partition("[[my-rule.unless]]\n")[2], "properties.y", "properties.y", 13, "my-rule: unknown key"),
+        (ROW + UNLESS, 'is = ["a"]', 'iss = ["a"]', 19, 'my-rule: unknown key "iss" (nearest: is)'),
+        (ROW + UNLESS, 'is = ["a"]', 'is = [["a"]]', 19, "my-rule: Expected"),
+        (ROW + UNLESS, 'because = "it is z"', "", 17, 'my-rule: missing key "because"'),
+        (ROW + UNLESS, 'is = ["a"]', "", 17, "a condition needs without, or a path with is, absent or present"),
+        (ROW + UNLESS, 'is = ["a"]', 'is = ["a"]\nof = "SERVCIE"', 20, "(nearest: SERVICE)"),
+        (ROW + UNLESS, 'is = ["a"]', 'without = "STORE"', 19, "STORE is not a read"),
+        (ROW + UNLESS, "properties.z", "properties..z", 18, '"properties..z" is no path'),
+        (ROW.replace("why =", LIST), 'because = "it is z"', 'becuase = "it is z"', 8, 'unknown key "becuase"'),
+        (ROW.replace("why =", LIST), "properties.z", "properties.z[].a", 8, "names the items of a list"),
+        (ROW, "properties.x", "properties.x.", 5, '"properties.x." is no path'),
+        (ROW, "properties.x", "properties x", 5, '"properties x" is no path'),
+        (ROW, "properties.x", "properties.x[]", 5, "a list is asked as LIST[].PROPERTY"),
+        (ROW, "properties.x", "properties.x[].y[].z", 5, "a list is asked as LIST[].PROPERTY"),
+        (ROW, "good = [true]", 'at_least = "much"', 5, '"much" is no version and no ISO 8601 period'),
+        (ROW, 'check = { path = "properties.x", good = [true] }', "", 1, "a rule needs a check or a lock"),
+        (ROW, "why =", 'lock = { endpoints = ["x"] }\nwhy =', 6, "a rule needs a check or a lock"),
+        (ROW, 'severity = "low"\n', "", 1, "a rule with a check needs a severity"),
+        (ROW, 'title = "T"\n', "", 1, 'my-rule: missing key "title"'),
+        (ROW, 'why = "w"', "why = [\n]", 6, "Expected `str`".replace("`", '"')),
+        (ROW, '"mine"', '[\n  "mine",\n  "mnie",\n]', 9, 'unknown control set "mnie"'),
+        (ROW, "why =", 'reads = [\n "SERVICE",\n "STORE",\n]\nwhy =', 8, "STORE is not a read"),
+        (ROW, "why =", 'aliases = [\n "a-b",\n "A b",\n]\nwhy =', 8, '"A b" is no id'),
+        (ROW + "[[my-rule.merged]]\nids = [\n'a',\n'b.c']\n", "x", "x", 16, '"b.c" is no id'),
+        (ROW + "[[my-rule.merged]]\ntypes = []\n", "x", "x", 13, 'missing key "ids"'),
+        (ROW.replace("governance", "network"), 'severity = "low"', 'severity = "high"', 4, "at most medium"),
+        (ROW, '"governance"', '"governnace"', 3, "my-rule: unknown category 'governnace'"),
+        (ROW, 'az = "az version"', 'steps = [\n  "Open it",\n  "Close {",\n]', 13, "a brace stands alone"),
+        (ROW + "[my-rule.fix.change]\n'properties.y' = 1\n'{other} a.y' = 1\n", "x", "x", 15, "an id is made of"),
+        (ROW, 'path = "properties.x", good = [true]', 'function = "alwyas"', 5, "(nearest: always)"),
+        (
+            ROW.replace('check = { path = "properties.x", good = [true] }\n', "")
+            + '[my-rule.check]\nfunction = "always"\n[my-rule.check.arguments]\nread = "SERVICE"\nmore = "SERVCIE"\n',
+            *("x", "x", 16, "(nearest: SERVICE)"),
+        ),
+        (
+            ROW.replace('check = { path = "properties.x", good = [true] }\n', "")
+            + '[my-rule.check]\nof = "STORE"\npath = "properties.x"\ngoood = [true]\n',
+            *("x", "x", 15, 'unknown key "goood" (nearest: good)'),
+        ),
+        (
+            ROW.replace('check = { path = "properties.x", good = [true] }\n', "")
+            + '[my-rule.check]\npath = "properties.x"\nof = "STROE"\ngood = [true]\n',
+            *("x", "x", 14, "(nearest: STORE)"),
+        ),
+        (TABLE, "good = [true]", 'good = ["a"]', 6, "a-rule: the key bad is missing"),
+        (TABLE, "impact =", "impcat =", 10, 'unknown key "impcat" (nearest: impact)'),
+        (TABLE, 'path = "properties.z"', 'paht = "properties.z"', 15, 'b-rule: unknown key "paht" (nearest: path)'),
+        (TABLE, 'what = "He"', 'waht = "He"', 14, 'b-rule: unknown key "waht"'),
+        (TABLE, 'what = "It"', 'waht = "It"', 12, 'a-rule: unknown key "waht"'),
+        (TABLE, 'a-rule = { what = "It" }', "a-rule = 3", 12, "a-rule: a row must be a table"),
+    ],
+)  # fmt: skip
+def test_each_fault_of_a_row_is_named_with_the_line_of_its_table_or_key(
+    text: str, old: str, new: str, line: int, error: str, tmp_path: Path
+) -> None:
+    """A sub-table of a misspelt rule was named with line 1."""
+    assert old in text
+    broken = load(tmp_path, text.replace(old, new)).broken
+    assert [(each.file, each.line) for each in broken if error in each.error] or broken, "it loaded"
+    assert (str(tmp_path / "mine.toml"), line) in {(each.file, each.line) for each in broken if error in each.error}, (
+        broken
+    )
+
+
 def test_one_faulty_row_takes_no_other_away(tmp_path: Path) -> None:
     found = load(tmp_path, ROW.replace("severity", "sevrity") + "\n" + ROW.replace("[my-rule", "[good-rule"))
     assert (set(found.rules), len(found.broken)) == ({"good-rule"}, 1)
@@ -203,8 +307,40 @@ def test_tests_beside_rules_are_no_rules(tmp_path: Path) -> None:
 
 def test_an_id_that_stands_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text(ROW.replace("path", 'of = "mine.STORE", path'))
-    with pytest.raises(InputError, match="duplicate rule id my-rule"):
+    with pytest.raises(InputError, match="duplicate rule id my-rule") as raised:
         load(tmp_path)
+    assert raised.value.at == f"{tmp_path / 'other.toml'}:1"
+
+
+OLD = 'why = "w"\naliases = ["my-old"]\n[[my-rule.merged]]\nids = [\n  "my-part",\n  "my-first",\n]\n[my-rule.fix]'
+
+
+@pytest.mark.parametrize(
+    ("other", "what", "line"),
+    [
+        ('aliases = ["my-rule"]', "my-rule", 7),
+        ('aliases = ["my-old"]', "my-old: it was an id of my-rule", 7),
+        ('aliases = ["a", "b", "my-first"]', "my-first: it was an id of my-rule", 7),
+        ('aliases = ["a", "a"]', "a: it was an id of my-other", 7),
+        ('aliases = ["my-other"]', "my-other", 7),
+        ('merged = [\n{ ids = ["x"] },\n{ ids = ["y", "my-part"] },\n]', "my-part: it was an id of my-rule", 9),
+    ],
+)
+def test_no_two_rules_have_an_id_in_common(other: str, what: str, line: int, tmp_path: Path) -> None:
+    """Nor may an old id be the id of another rule: a waiver of it would be about both."""
+    text = ROW.replace("[my-rule", "[my-other").replace("path", 'of = "mine.STORE", path')
+    (tmp_path / "other.toml").write_text(text.replace('controls = "mine"', other))
+    with pytest.raises(InputError) as raised:
+        load(tmp_path, ROW.replace('why = "w"', "").replace("[my-rule.fix]", OLD))
+    assert (raised.value.what, raised.value.at) == (f"duplicate rule id {what}", f"{tmp_path / 'other.toml'}:{line}")
+
+
+def test_an_old_id_that_a_row_of_a_table_claims_is_named_with_its_line(tmp_path: Path) -> None:
+    table = ROW.replace("[my-rule", "[table.t").replace('"T"', '"{what} is wrong"')
+    rows = '[table.t.rows]\nmy-a = { what = "It" }\nmy-b = { what = "He", aliases = ["my-a"] }\n'
+    with pytest.raises(InputError) as raised:
+        load(tmp_path, table + rows)
+    assert (raised.value.what, raised.value.at) == ("duplicate rule id my-a", f"{tmp_path / 'mine.toml'}:15")
 
 
 def test_the_line_of_a_key_is_that_of_its_longest_part() -> None:
