@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from scanner.cli.common import allow_python, say
-from scanner.config.settings import Settings
+from scanner.config.settings import DEFAULT, Settings
 from scanner.content import content
 from scanner.document.locks import edit_lock
 from scanner.errors import InputError
@@ -92,7 +92,12 @@ def _required(name: str, settings: Settings) -> bool:
         return not settings["code"]
     if name == "bad":
         return not settings["code"] and not all(isinstance(_value(each), bool) for each in settings["good"])
-    return bool(settings["absent"]) if name == "source" else True
+    return _says_absent(settings) if name == "source" else True
+
+
+def _says_absent(settings: Settings) -> bool:
+    """Return whether `--absent` is given: an empty text is a value, too."""
+    return settings.options["absent"].source != DEFAULT
 
 
 def _folder(into: str) -> tuple[Path, bool]:
@@ -137,7 +142,7 @@ def _row(settings: Settings, id: str, files: Files, target: RulePlace, rules: Ru
     else:
         check |= {"path": settings["path"], "good": [_value(each) for each in settings["good"]]}
         check |= {"bad": [_value(each) for each in settings["bad"]]} if settings["bad"] else {}
-        check |= {"absent": _value(settings["absent"])} if settings["absent"] else {}
+        check |= {"absent": _value(settings["absent"])} if _says_absent(settings) else {}
     row: dict[str, Any] = {name.replace("-", "_"): settings[name] for name in ("title", "pass-title", "category")}
     row |= {"severity": settings["severity"], "check": check, "source": settings["source"], "why": settings["why"]}
     row |= {name: _one(settings[name]) for name in ("controls", "learn")}

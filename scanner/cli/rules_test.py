@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from difflib import SequenceMatcher
+from fnmatch import fnmatchcase
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,19 +22,28 @@ from scanner.model.rule import Rule
 from scanner.rulebook import derived
 from scanner.rulebook.examples import Case, CaseFile, read_cases, with_rules
 from scanner.rulebook.loader import PATHS, RuleSet, load, match_whole, matches
-from scanner.rulebook.pinned_paths import not_returned, read_pins
+from scanner.rulebook.pinned_paths import not_returned, read_pins, row_reads
 from scanner.terminal.tables import table
 from scanner.terminal.text import many
 
 CASES = "cases"
+DECIDED = ("pass", "fail")
+MEMBERS = (
+    *("properties", "sku", "identity", "tags", "kind", "location", "name", "type", "id", "zones", "plan"),
+    *("managedBy", "extendedLocation", "systemData", "etag"),
+)
+"""The members of bodies of ARM."""
+ALIKE = 0.8
+"""How much alike two names are of which one is the other misspelt."""
 SHOWN = 3
 """How many faults of a rule are printed."""
 
 
 class Result(Struct):
-    """How many examples of a rule were run, and what is wrong with it."""
+    """How many examples of a rule were run, how many of them pass or fail, and what is wrong with it."""
 
     count: int = 0
+    decided: int = 0
     faults: list[str] = field(default_factory=list)
 
     def row(self, id: str) -> tuple[str, str, str]:
@@ -40,8 +51,8 @@ class Result(Struct):
         if self.faults:
             more = f"; and {len(self.faults) - SHOWN} more" if len(self.faults) > SHOWN else ""
             return "fail", id, "; ".join(self.faults[:SHOWN]) + more
-        if not self.count:
-            return "none", id, f"no example: its row calls code or reads endpoints; write one in {CASES}/"
+        if not self.decided:
+            return "none", id, f"no example that passes or fails: write one in {CASES}/"
         return "ok", id, many(self.count, "example")
 
 
@@ -49,9 +60,13 @@ def run(settings: Settings, folder: str) -> int:
     """Print a line for each rule, and return the exit code. Raises InputError."""
     rules, tested, files = _loaded(Path(folder), run_code=settings["run-code"])
     found = {rule.id: Result() for rule in _chosen(rules, tested, settings)}
+    if not tested and not rules.broken:
+        raise InputError(f"{folder} has no rule", do="give a folder of rule files; folders below it are not read")
     for id, result in found.items():
         _derived(rules, rules.rules[id], files, result)
     _written(rules, files, found)
+    for id, result in found.items():
+        result.faults += _never_decided(rules.rules[id], result)
     _paths(rules, Path(folder), found)
     _commands(rules, found)
     table([result.row(id) for id, result in sorted(found.items())], sys.stdout, os.environ)
@@ -61,10 +76,12 @@ def run(settings: Settings, folder: str) -> int:
 
 def _ended(rules: RuleSet, results: list[Result]) -> int:
     failed = sum(1 for each in results if each.faults)
-    none = sum(1 for each in results if not each.count and not each.faults)
+    none = sum(1 for each in results if not each.decided and not each.faults)
     examples = sum(each.count for each in results)
     said = f"{many(len(results), 'rule')}, {many(examples, 'example')}: {failed} failed"
-    say(f"{said}, {none} without an example." if none else f"{said}.")
+    said += f", {none} without an example" if none else ""
+    said += f", {len(rules.broken):,} not loaded" if rules.broken else ""
+    say(f"{said}.")
     return 2 if rules.broken else 1 if failed else 0
 
 
@@ -105,6 +122,7 @@ def _derived(rules: RuleSet, rule: Rule, files: Sequence[CaseFile], result: Resu
     rules.enabled = {rule.id: rule}
     for case in derived.of_rule(rule, partial(_healthy, files), rules.key_finders()):
         result.count += 1
+        result.decided += case.expect.get(rule.id) in DECIDED
         result.faults += _differences(case, rules, of=rule.id)
     safe = derived.safe([rule]).keys() | {key for each in files for key in each.safe}
     for type in rule.resource_type.types:
@@ -132,6 +150,7 @@ def _written(rules: RuleSet, files: Sequence[CaseFile], found: dict[str, Result]
         faults = _differences(case, rules) if about else []
         for id in about:
             found[id].count += 1
+            found[id].decided += case.expect[id] in DECIDED
             found[id].faults += [each for each in faults if each.startswith((f"{id} ", "endpoint ", "crashed "))]
 
 
@@ -162,6 +181,26 @@ def _statuses(case: Case, rules: RuleSet) -> dict[str, str]:
 
 
 # Paths and commands
+
+
+def _never_decided(rule: Rule, result: Result) -> list[str]:
+    """Return why a rule is inconclusive on every resource, or reads no endpoint; [] where nothing says so."""
+    if rule.lock:
+        names = rule.resource_type.endpoint_kinds
+        return [
+            f'no endpoint of {rule.resource_type.type} is called "{pattern}"'
+            for pattern in rule.endpoints
+            if not any(fnmatchcase(name, pattern) or fnmatchcase(pattern, name) for name in names)
+        ]
+    faults = []
+    for _, path in row_reads(rule):
+        first, dot, _ = path.partition(".")
+        near = nearest(first, MEMBERS, 1) if dot and first.lower() not in map(str.lower, MEMBERS) else []
+        if near and SequenceMatcher(None, first.lower(), near[0].lower()).ratio() > ALIKE:
+            faults.append(f'{path} is in no body: "{first}" (nearest: {near[0]})')
+    if result.count and not result.decided:
+        faults.append("it is inconclusive in every example, so it would be everywhere")
+    return list(dict.fromkeys(faults))
 
 
 def _paths(rules: RuleSet, folder: Path, found: dict[str, Result]) -> None:

@@ -1,6 +1,10 @@
-"""Values in JSON bodies by dotted path. Keys, texts and booleans compare without case, as ARM compares them."""
+"""Values in JSON bodies by dotted path. Keys, texts and booleans compare without case, as ARM compares them.
+
+A name with other signs stands in quotes, as in JSON: `tags."cost.center"`.
+"""
 
 import json
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final
@@ -34,9 +38,15 @@ class Part(dict[str, Any]):
         raise NotImplementedError
 
 
+_STEP = re.compile(r'(?:^|\.)("(?:[^"\\]|\\.)*"|[^.]*)')
+
+
 @lru_cache(maxsize=4096)
-def _steps(path: str) -> tuple[str, ...]:
-    return tuple(path.split("."))
+def steps(path: str) -> tuple[str, ...]:
+    """Return the names of a path, without quotes. Raise ValueError for quotes around what is no JSON text."""
+    if '"' not in path:
+        return tuple(path.split("."))
+    return tuple(json.loads(step) if step.startswith('"') else step for step in _STEP.findall(path))
 
 
 @lru_cache(maxsize=8192)
@@ -91,7 +101,7 @@ def get_path(body: Any, path: str) -> Any:
     """Return the value below a dotted path whatever the case of its keys; MISSING without one. Raises Unread for what
     was not kept.
     """
-    for step in _steps(path):
+    for step in steps(path):
         if type(body) is dict:
             found = body.get(step, MISSING)
             if found is MISSING:
@@ -119,7 +129,7 @@ def value_at(body: Any, path: str) -> Any:
     """Return what `get_path` returns. Raises Unread also where the path leads into a value that is no object: that is
     not absence, and no default applies.
     """
-    for step in _steps(path):
+    for step in steps(path):
         if type(body) is dict:
             found = body.get(step, MISSING)
             if found is MISSING:

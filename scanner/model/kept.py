@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from scanner.model.json_paths import Part, member
+from scanner.model.json_paths import Part, member, steps
 from scanner.model.origins import origin
 from scanner.model.verdict import Unread
 
@@ -86,7 +86,7 @@ def tree_of(paths: tuple[str, ...], tags: frozenset[str] = frozenset()) -> Tree:
     """Return the tree of paths, with the envelope and the tags (names in lower case)."""
     tree = Tree()
     for path in (*ENVELOPE, *paths):
-        _add(tree, path.lower().split("."))
+        _add(tree, steps(path.lower()))
     tree["tags"] = Tree({tag: Tree({_SELF: Tree()}) for tag in sorted(tags)})
     _spread(tree)
     return tree

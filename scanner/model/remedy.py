@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
 
-from scanner.model.json_paths import copied, member, same
+from scanner.model.json_paths import copied, member, same, steps
 
 
 class _Remove:
@@ -220,7 +220,7 @@ def _unique(changes: tuple[Step, ...]) -> tuple[Step, ...]:
 
 def changed(body: Any, change: Edit) -> Any:
     """Return a copy of a body with a change. Objects on the way to the path are made; the case of known keys stays."""
-    return _set(body, change.path.split("."), change)
+    return _set(body, list(steps(change.path)), change)
 
 
 def _set(body: Any, steps: list[str], change: Edit) -> Any:

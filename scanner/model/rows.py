@@ -10,7 +10,7 @@ import msgspec
 from msgspec import UNSET
 
 from scanner.model import checks
-from scanner.model.json_paths import MISSING, is_absent
+from scanner.model.json_paths import MISSING, is_absent, steps
 from scanner.model.keys import KeyFinder, with_known_key
 from scanner.model.places import PlaceFinder
 from scanner.model.resource import Resource
@@ -64,7 +64,8 @@ def row_of(data: dict[str, Any]) -> RuleData:
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]*")
 _STEP = r"[^\s.\[\]\"]+(?:\[\])?"
-_PATH = re.compile(rf"{_STEP}(?:\.{_STEP})*")
+_QUOTED = r'"(?:[^"\\]|\\.)+"'
+_PATH = re.compile(rf"{_STEP}(?:\.(?:{_STEP}|{_QUOTED}))*")
 
 
 def _check_id(id: str, *key: str | int) -> None:
@@ -76,9 +77,9 @@ def _check_path(path: str, *key: str | int, listed: bool = False) -> None:
     """Raise BadRow for a path that no body has. `listed`: it may be LIST[].PROPERTY."""
     if not path:
         return
-    if not _PATH.fullmatch(path):
-        raise BadRow(f'"{path}" is no path: names with a dot between them, such as properties.x', *key)
-    if not listed and "[]" in path:
+    if not _is_path(path):
+        raise BadRow(f"'{path}' is no path: names with a dot between them, such as properties.x", *key)
+    if not (listed and '"' not in path) and "[]" in re.sub(_QUOTED, "", path):
         raise BadRow(f'"{path}" names the items of a list, which is not asked here', *key)
 
 
@@ -104,11 +105,19 @@ def _consistent(row: RuleData, check: CheckRow) -> None:
         raise BadRow("the key bad is missing", "check", "good")
 
 
+def _is_path(path: str) -> bool:
+    try:
+        return bool(_PATH.fullmatch(path) and steps(path))
+    except ValueError:
+        return False
+
+
 def _check_paths(check: CheckRow, *, compared: bool) -> None:
     """Raise BadRow for a path that no body has."""
     is_found = bool(check.place) or check.key is not None
     _check_path(check.path, "check", "path", listed=compared or is_found)
-    if compared and not is_found and (check.path.count("[]"), check.path.count("[].")) not in ((0, 0), (1, 1)):
+    is_list = "[]" in check.path and '"' not in check.path
+    if compared and not is_found and is_list and (check.path.count("[]"), check.path.count("[].")) != (1, 1):
         raise BadRow(f'"{check.path}" is no path: a list is asked as LIST[].PROPERTY', "check", "path")
     for name, paths in (("any_of", check.any_of), ("also", check.also)):
         for place, path in enumerate(paths):
@@ -370,7 +379,7 @@ def _fact(row: CheckRow) -> Callable[[Resource], Verdict]:
     known: dict[str, Any] = {"good": row.good, "bad": row.bad_values, "absent": absent}
     if row.any_of:
         return partial(checks.check_any_of, paths=row.any_of, **known)
-    if "[]." in row.path:
+    if "[]." in row.path and '"' not in row.path:
         return partial(checks.check_items, path=row.path, expected=row.expected, unclear=row.unclear, **known)
     return checks.value_check(row.path, unclear=row.unclear, **known)
 
@@ -434,6 +443,7 @@ def _change(row: RuleData, of: ResourceType | Read) -> dict[str, Any]:
         or fix.delete
         or check.removed
         or check.instead
+        or '"' in check.path
     ):
         return {}
     below = f"{of.path} " if isinstance(of, Read) and of.one else ""
@@ -445,12 +455,20 @@ def _bicep(row: CheckRow, of: ResourceType | Read) -> str:
     if not row.good or not row.path or "[]" in row.path:
         return ""
     text = _literal(row.good[0])
-    steps = row.path.removeprefix("properties.").split(".")
-    for step in reversed(steps[1:]):
+    first, *others = map(_bicep_name, steps(row.path.removeprefix("properties.")))
+    for step in reversed(others):
         text = f"{{ {step}: {text} }}"
-    text = f"{steps[0]}: {text}"
+    text = f"{first}: {text}"
     return f"{of.path.split('/')[0]}: {{ {text} }}" if isinstance(of, Read) and of.one else text
 
 
+def _bicep_name(name: str) -> str:
+    """Return a name as Bicep writes it: in quotes where it is no identifier."""
+    return name if re.fullmatch(r"[A-Za-z_]\w*", name) else _literal(name)
+
+
 def _literal(value: Value) -> str:
-    return f"'{value}'" if isinstance(value, str) else str(value).lower()
+    if not isinstance(value, str):
+        return str(value).lower()
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'").replace("${", "\\${")
+    return f"'{escaped}'"

@@ -18,7 +18,8 @@ class CheckRow(Struct, frozen=True, forbid_unknown_fields=True):
 
     `of`: the Python variable of the type or read. The only type of the `.py` beside may be left out. A single read
     (`one`) is a child of the resource that the rule assesses; each resource of a list is assessed by itself.
-    `path`: the property; LIST[].PROPERTY asks each item of a list. `any_of`: paths of which one must be good.
+    `path`: the property; LIST[].PROPERTY asks each item of a list. A name with other signs than letters, digits, `_`,
+    `-`, `/`, `:` stands in quotes, as in JSON: 'tags."cost.center"'. `any_of`: paths of which one must be good.
     `good`, `bad`: the known values. The bad values of a switch may be left out.
     `absent`: the value that an absent property stands for; needs the row's `source`.
     `at_least`: a number, a version ("1.2") or an ISO 8601 period ("P30D").

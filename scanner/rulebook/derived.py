@@ -11,6 +11,7 @@ from typing import Any
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from scanner.model.json_paths import steps
 from scanner.model.keys import KeyFinder
 from scanner.model.resource_type import Read
 from scanner.model.rule import Rule
@@ -250,7 +251,7 @@ def written(body: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """Return a copy of the body with the value at a path; LIST[].PROPERTY means the first item of the list."""
     made = copy.deepcopy(body)
     inner: Any = made
-    *above, last = path.split(".")
+    *above, last = steps(path)
     for step in above:
         inner = inner.setdefault(step.removesuffix("[]"), [{}] if step.endswith("[]") else {})
         if step.endswith("[]"):

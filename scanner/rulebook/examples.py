@@ -42,7 +42,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from scanner.errors import InputError
+from scanner.errors import InputError, nearest
 from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
 from scanner.model.ids import bundle_of
 from scanner.model.resource import Bundle, Gap, Resource
@@ -116,7 +116,14 @@ def _expected(case: Case, rules: Mapping[str, Rule]) -> dict[str, str]:
     return found
 
 
+_TABLES = ("part", "base", "case", "safe", "never", "paths", "endpoints", "sdks")
+"""The tables of a file of examples; the last three are the contract that the tests of built-in types read."""
+
+
 def _file(stem: str, parsed: dict[str, Any]) -> CaseFile:
+    for name in parsed.keys() - set(_TABLES):
+        near = nearest(name, _TABLES, 1)
+        raise ValueError(f'unknown table "{name}"' + (f" (nearest: {near[0]})" if near else ""))
     parts = {part["name"]: part["body"] for part in parsed.get("part", [])}
     for raw in (*parsed.get("base", []), *parsed.get("case", [])):
         raw["also"] = [*(parts[name] for name in raw.pop("parts", [])), *raw.get("also", [])]

@@ -14,6 +14,7 @@ import msgspec
 
 from scanner.content import content
 from scanner.model.ids import QUOTA_TYPES
+from scanner.model.json_paths import steps
 from scanner.model.kept import KeptPaths
 from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
@@ -47,7 +48,7 @@ def kept_paths(rules: RuleSet, tags: tuple[str, ...] = ()) -> KeptPaths:
     found[""].update(CONTAINERS)
     for type in QUOTA_TYPES:
         found[type.lower()].update(QUOTAS)
-    own = {path.split(".")[1] for paths in found.values() for path in paths if path.lower().startswith("tags.")}
+    own = {steps(path)[1] for paths in found.values() for path in paths if path.lower().startswith("tags.")}
     return KeptPaths(dict(found), (*tags, *own))
 
 

@@ -129,7 +129,6 @@ def test_refused(own: Path, options: dict[str, str], said: str) -> None:
     ("id", "said"),
     [
         ("storage-plain-http", "the rule storage-plain-http exists"),
-        ("acr-admin-user", "it was an id of acr-admin-user-enabled"),
         ("Storage-SFTP", "is no rule id"),
         ("sftp", "is no rule id"),
     ],
@@ -144,6 +143,28 @@ def test_an_id_of_the_own_folder_is_taken(own: Path) -> None:
     before = (own / "storage.toml").read_bytes()
     assert "the rule storage-sftp exists" in new().err
     assert (own / "storage.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "old", ['aliases = ["storage-ftp", "storage-old"]', 'merged = [{ ids = ["a", "storage-old"] }]']
+)
+def test_an_old_id_is_taken_for_good(own: Path, old: str) -> None:
+    (own / "storage.toml").write_text(ROW.replace("why =", f"{old}\nwhy ="))
+    assert "the id storage-old is taken: it was an id of storage-sftp" in new("storage-old").err
+
+
+@pytest.mark.parametrize(
+    ("absent", "status"), [("", "fail"), ("false", "pass"), ('""', "fail")], ids=["empty", "false", "quoted"]
+)
+def test_an_absent_value_may_be_empty(own: Path, absent: str, status: str) -> None:
+    """An empty one was left out of the row, so that the rule was inconclusive where the property is absent."""
+    done = new("storage-sftp", "--absent", absent, "--bad", "true", "--bad", "", source="the page")
+    assert done.code == 0, done.err
+    check = tomllib.loads((own / "storage.toml").read_text())["storage-sftp"]["check"]
+    assert (check["absent"], check["bad"]) == (False if absent == "false" else "", [True, ""])
+    tested = twolocks("rules", "test", "own")
+    assert (tested.code, tested.out) == (0, "ok\tstorage-sftp\t6 examples\n")
+    assert "rules new needs --source" in new("storage-two", "--absent", absent).err
 
 
 def test_a_file_that_does_not_load_is_put_back(own: Path) -> None:

@@ -186,3 +186,109 @@ def test_the_built_in_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     done = twolocks("rules", "test", "rules", "--only", "acr-*")
     assert done.code == 0
     assert all(line.startswith("ok\t") for line in done.out.splitlines())
+
+
+# What does not load, and what nothing can decide
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "at"),
+    [
+        ("more.toml", "x = [", "more.toml:1"),
+        ("more.toml", ROW.replace("sftp", "more").replace("severity", "sevrity"), "more.toml:5"),
+        ("more.toml", "[[storage-sfpt.unless]]\nbecause = 'x'\n", "more.toml:1"),
+        ("tables/more.toml", "table = 3\n", "tables/more.toml:1"),
+        ("controls.toml", "a = 1\n", "controls.toml:1"),
+        ("frameworks/mine.toml", "x = 1\n", "frameworks/mine.toml:1"),
+        ("more.py", "\n1 / 0\n", "more.py:2"),
+        ("cases/more.toml", "x = [", "cases/more.toml"),
+        ("cases/more.toml", "[[csae]]\nname = 'x'\n", "cases/more.toml"),
+        ("paths.toml", "x = [", "paths.toml"),
+        ("paths.toml", "x = 1", "paths.toml"),
+    ],
+)
+@pytest.mark.parametrize("only", [(), ("--only", "storage-sftp")])
+def test_a_file_that_does_not_load_is_an_error(
+    folder: Path, name: str, text: str, at: str, only: tuple[str, ...]
+) -> None:
+    """Also where the rules that are tested stand in other files."""
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(text)
+    done = twolocks("rules", "test", str(folder), "--run-code", *only)
+    assert done.code == 2
+    assert f"--> {folder / at}" in done.err
+    if name.startswith(("more", "tables", "controls", "frameworks")):
+        assert "0 failed, 1 not loaded." in done.err
+
+
+def test_a_folder_without_a_rule_is_an_error(folder: Path) -> None:
+    """Its rules may be in a folder below, where nothing reads them."""
+    (folder / "below").mkdir()
+    (folder / "storage.toml").rename(folder / "below" / "storage.toml")
+    done = twolocks("rules", "test", str(folder))
+    assert (done.code, f"error: {folder} has no rule" in done.err) == (2, True)
+
+
+UNDECIDED = """
+from scanner.model.verdict import Pass, Unknown
+from scanner.rules.storage import ACCOUNT
+
+def undecided(resource, index):
+    return Unknown("it is not known")
+"""
+
+
+@pytest.mark.parametrize(
+    ("check", "why"),
+    [
+        (
+            'function = "own.undecided" }\nexamples = [{ name = "any", status = "unknown", body = { } }',
+            "it is inconclusive in every example, so it would be everywhere",
+        ),
+        ('path = "propertes.x", good = [true]', 'propertes.x is in no body: "propertes" (nearest: properties)'),
+        ('path = "tag.x", set = "a name" }\nx = { y = 1', ""),
+    ],
+)
+def test_a_rule_that_would_be_inconclusive_everywhere_fails(folder: Path, check: str, why: str) -> None:
+    (folder / "own.py").write_text(UNDECIDED)
+    row = ROW.replace('path = "properties.isSftpEnabled", good = [false] }', f"{check} }}")
+    if not why:
+        row, why = row.replace("\nx = { y = 1 }", '\nsource = "s"'), 'tag.x is in no body: "tag" (nearest: tags)'
+    if check.endswith("}"):
+        row = row.replace("body = { } } }", "body = { } }]")
+    (folder / "storage.toml").write_text(row)
+    done = twolocks("rules", "test", str(folder), "--run-code")
+    assert (done.code, done.out) == (1, f"fail\tstorage-sftp\t{why}\n"), done.err
+
+
+def test_an_endpoint_that_the_type_does_not_have_fails(folder: Path) -> None:
+    row = ROW.replace('path = "properties.isSftpEnabled", good = [false]', 'endpoints = ["blb", "fil*"]')
+    row = row.replace("check =", "lock =").replace("governance", "network").replace('severity = "low"\n', "")
+    (folder / "storage.toml").write_text(row)
+    done = twolocks("rules", "test", str(folder))
+    said = 'no endpoint of Microsoft.Storage/storageAccounts is called "blb"'
+    assert (done.code, done.out) == (1, f"fail\tstorage-sftp\t{said}\n")
+    (folder / "storage.toml").write_text(row.replace("blb", "blob"))
+    done = twolocks("rules", "test", str(folder))
+    assert (done.code, done.out) == (0, "none\tstorage-sftp\tno example that passes or fails: write one in cases/\n")
+
+
+# A tag that must be there
+
+TAG = """
+check = { of = "storage.ACCOUNT", path = 'tags."%s"', set = "the cost center" }
+source = "Resources without the tag have no cost center"
+"""
+
+
+@pytest.mark.parametrize(
+    "name", ["owner", "cost.center", "cost center", 'a \\"b\\" c', "a[].b", "it's", "costCenter:æ"]
+)
+def test_a_row_can_ask_for_a_tag_of_any_name(folder: Path, name: str) -> None:
+    path = f"""'tags."{name}"'""" if "'" not in name else f'"tags.\\"{name}\\""'
+    said = f'check = {{ of = "storage.ACCOUNT", path = {path}, set = "the cost center" }}\nsource = "x"'
+    row = ROW.replace('check = { of = "storage.ACCOUNT", path = "properties.isSftpEnabled", good = [false] }', said)
+    (folder / "storage.toml").write_text(row)
+    (folder / "paths.toml").write_text(pins("isSftpEnabled"))
+    done = twolocks("rules", "test", str(folder))
+    assert (done.code, done.out) == (0, "ok\tstorage-sftp\t5 examples\n"), done.err
