@@ -1,5 +1,6 @@
 """`twolocks rules test`: the examples of a rules folder, its paths and its commands."""
 
+import json
 import stat
 import sys
 from pathlib import Path
@@ -7,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from scanner.azure import az_commands
+from scanner.model.resource import Resource
+from scanner.model.verdict import Fail, Pass
+from scanner.rulebook.kept import kept_paths
 from scanner.rulebook.loader import load
 from tests.terminals import twolocks
 
@@ -22,6 +26,8 @@ why = "Nothing here uses SFTP."
 az = "az storage account update --ids {id} --enable-sftp false"
 impact = "Clients that use SFTP."
 """
+TYPE = "Microsoft.Storage/storageAccounts"
+ACCOUNT = "/subscriptions/s/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/st"
 CODE = """\
 from scanner.model.verdict import Pass
 from scanner.rules.storage import ACCOUNT
@@ -238,25 +244,35 @@ def undecided(resource, index):
 """
 
 
+CHECK = 'check = { of = "storage.ACCOUNT", path = "properties.isSftpEnabled", good = [false] }'
+"""The line of the check in the row."""
+
+
 @pytest.mark.parametrize(
     ("check", "why"),
     [
         (
-            'function = "own.undecided" }\nexamples = [{ name = "any", status = "unknown", body = { } }',
+            "check = { of = 'storage.ACCOUNT', function = 'own.undecided' }\n"
+            "examples = [{ name = 'any', status = 'unknown', body = { } }]",
             "it is inconclusive in every example, so it would be everywhere",
         ),
-        ('path = "propertes.x", good = [true]', 'propertes.x is in no body: "propertes" (nearest: properties)'),
-        ('path = "tag.x", set = "a name" }\nx = { y = 1', ""),
+        (
+            "check = { of = 'storage.ACCOUNT', path = 'propertes.x', good = [true] }",
+            'propertes.x is in no body: "propertes" (nearest: properties)',
+        ),
+        (
+            "check = { of = 'storage.ACCOUNT', path = 'tag.x', set = 'a name' }\nsource = 's'",
+            'tag.x is in no body: "tag" (nearest: tags)',
+        ),
+        (
+            f"{CHECK}\nunless = [{{ path = 'skus.name', is = ['a'], because = 'it is a' }}]",
+            'skus.name is in no body: "skus" (nearest: sku)',
+        ),
     ],
 )
 def test_a_rule_that_would_be_inconclusive_everywhere_fails(folder: Path, check: str, why: str) -> None:
     (folder / "own.py").write_text(UNDECIDED)
-    row = ROW.replace('path = "properties.isSftpEnabled", good = [false] }', f"{check} }}")
-    if not why:
-        row, why = row.replace("\nx = { y = 1 }", '\nsource = "s"'), 'tag.x is in no body: "tag" (nearest: tags)'
-    if check.endswith("}"):
-        row = row.replace("body = { } } }", "body = { } }]")
-    (folder / "storage.toml").write_text(row)
+    (folder / "storage.toml").write_text(ROW.replace(CHECK, check))
     done = twolocks("rules", "test", str(folder), "--run-code")
     assert (done.code, done.out) == (1, f"fail\tstorage-sftp\t{why}\n"), done.err
 
@@ -275,20 +291,42 @@ def test_an_endpoint_that_the_type_does_not_have_fails(folder: Path) -> None:
 
 # A tag that must be there
 
-TAG = """
-check = { of = "storage.ACCOUNT", path = 'tags."%s"', set = "the cost center" }
-source = "Resources without the tag have no cost center"
-"""
+NAMES = ["owner", "cost.center", "cost center", 'a "b" c', "a[].b", "it's", "costCenter:æ", "\\"]
 
 
-@pytest.mark.parametrize(
-    "name", ["owner", "cost.center", "cost center", 'a \\"b\\" c', "a[].b", "it's", "costCenter:æ"]
-)
-def test_a_row_can_ask_for_a_tag_of_any_name(folder: Path, name: str) -> None:
-    path = f"""'tags."{name}"'""" if "'" not in name else f'"tags.\\"{name}\\""'
-    said = f'check = {{ of = "storage.ACCOUNT", path = {path}, set = "the cost center" }}\nsource = "x"'
-    row = ROW.replace('check = { of = "storage.ACCOUNT", path = "properties.isSftpEnabled", good = [false] }', said)
-    (folder / "storage.toml").write_text(row)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_can_ask_for_a_tag_of_any_name(folder: Path, name: str, tmp_path: Path) -> None:
+    path = json.dumps(f"tags.{json.dumps(name, ensure_ascii=False)}", ensure_ascii=False)
+    check = f'check = {{ of = "storage.ACCOUNT", path = {path}, set = "the cost center" }}\nsource = "x"'
+    (folder / "storage.toml").write_text(ROW.replace(CHECK, check))
     (folder / "paths.toml").write_text(pins("isSftpEnabled"))
     done = twolocks("rules", "test", str(folder))
     assert (done.code, done.out) == (0, "ok\tstorage-sftp\t5 examples\n"), done.err
+    rules = load([folder], packages=False)
+    rule, kept = rules.rules["storage-sftp"], kept_paths(rules)
+    assert kept.tags == {name.lower()}
+    for tags, status in (({name.upper(): "17"}, Pass), ({name: ""}, Fail), ({"other": "1"}, Fail), (None, Fail)):
+        body = {"id": ACCOUNT, "type": TYPE, "properties": {"x": 1}, "tags": tags}
+        for each in (body, kept.part(kept.cut(body, TYPE), TYPE)):
+            assert isinstance(rule.check(Resource(each, by="get"), None), status), tags  # type: ignore[misc, arg-type]
+
+
+def test_an_allowed_value_of_a_tag_is_bicep_and_no_change_of_a_property(folder: Path) -> None:
+    path = """path = 'tags."cost center"', good = ["it's", "b"], bad = [""], absent = """ ""
+    check = CHECK.replace('path = "properties.isSftpEnabled", good = [false]', path)
+    (folder / "storage.toml").write_text(ROW.replace(CHECK, f'{check}\nsource = "x"'))
+    done = twolocks("rules", "test", str(folder))
+    assert (done.code, done.out) == (0, "ok\tstorage-sftp\t6 examples\n"), done.err
+    fix = load([folder], packages=False).rules["storage-sftp"].fix
+    assert (fix.bicep, fix.change) == (r"tags: { 'cost center': 'it\'s' }", {})
+
+
+def test_the_row_on_a_tag_that_contributing_shows(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text("utf-8")
+    (folder / "storage.toml").write_text("[owned-storage]" + page.split("[owned-storage]", 1)[1].split("```")[0])
+    done = twolocks("rules", "test", str(folder))
+    assert (done.code, done.out) == (0, "ok\towned-storage\t5 examples\n"), done.err
+    rule = load([folder], packages=False).rules["owned-storage"]
+    for tags, status in (({"cost.center": "4711"}, Pass), ({"cost.center": ""}, Fail), ({}, Fail)):
+        body = {"id": ACCOUNT, "type": TYPE, "properties": {"x": 1}, "tags": tags}
+        assert isinstance(rule.check(Resource(body, by="get"), None), status)  # type: ignore[misc, arg-type]
