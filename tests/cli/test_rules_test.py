@@ -312,7 +312,7 @@ def test_a_row_can_ask_for_a_tag_of_any_name(folder: Path, name: str, tmp_path: 
 
 
 def test_an_allowed_value_of_a_tag_is_bicep_and_no_change_of_a_property(folder: Path) -> None:
-    path = """path = 'tags."cost center"', good = ["it's", "b"], bad = [""], absent = """ ""
+    path = 'path = "tags.\\"cost center\\"", good = ["it\'s", "b"], bad = [""], absent = ""'
     check = CHECK.replace('path = "properties.isSftpEnabled", good = [false]', path)
     (folder / "storage.toml").write_text(ROW.replace(CHECK, f'{check}\nsource = "x"'))
     done = twolocks("rules", "test", str(folder))
