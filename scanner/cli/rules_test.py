@@ -186,7 +186,7 @@ def _statuses(case: Case, rules: RuleSet) -> dict[str, str]:
 def _never_decided(rule: Rule, result: Result) -> list[str]:
     """Return why a rule is inconclusive on every resource, or reads no endpoint; [] where nothing says so."""
     if rule.lock:
-        names = rule.resource_type.endpoint_kinds
+        names = rule.resource_type.endpoint_names
         return [
             f'no endpoint of {rule.resource_type.type} is called "{pattern}"'
             for pattern in rule.endpoints
