@@ -14,6 +14,8 @@ from scanner.model.rule import Rule
 from tests.rules import examples
 from tests.rules.each import each_case, each_rule
 from tests.rules.examples import Case
+from tests.rules.hostile import replaced, without
+from tests.rules.verdicts import worst_by_rule
 from tests.sampled import is_all
 
 CASES = list(examples.cases())
@@ -37,7 +39,7 @@ def test_examples_that_follow_from_the_row(rule: Rule) -> None:
 
 def _status(case: Case, rule: Rule) -> str | None:
     """Return what one rule says of an example. What the others say of it is in `test_kept`, which evaluates all."""
-    return examples.worst_statuses(examples.evaluation(case, only=(rule.id,)), examples.bundle(case)).get(rule.id)
+    return worst_by_rule([rule], examples.bundle(case), examples.evaluation(case).index).get(rule.id)
 
 
 @each_case
@@ -109,14 +111,7 @@ def _leaves(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def _changed(body: dict[str, Any], at: tuple[Any, ...], how: str) -> dict[str, Any]:
-    made = copy.deepcopy(body)
-    inner = made
-    for step in at[:-1]:
-        inner = inner[step]
-    if how == "absent":
-        del inner[at[-1]]
-    else:
-        inner[at[-1]] = None if how == "null" else STRANGE
+    made: dict[str, Any] = without(body, at) if how == "absent" else replaced(body, at, None if how == "null" else STRANGE)
     return made
 
 
@@ -154,11 +149,12 @@ def test_no_missing_or_unknown_value_makes_a_failure_pass(case: Case) -> None:
     failing = [rule for rule, status in case.expect.items() if status == "fail"]
     safe = examples.safe()
     wrong = defaultdict(list)
-    run = examples.evaluation(case, only=failing)
-    for what, mutant in _mutants(case):
-        statuses = examples.worst_statuses(run, examples.bundle(mutant))
+    rules = [examples.rules().rules[rule] for rule in failing if rule not in safe]
+    index = examples.evaluation(case).index
+    for what, mutant in _mutants(case) if rules else ():
+        statuses = worst_by_rule(rules, examples.bundle(mutant), index)
         path = what.rsplit(" ", 1)[0]
-        for rule in failing:
-            if statuses.get(rule) == "pass" and rule not in safe and f"{rule}:{path}" not in safe:
+        for rule, status in statuses.items():
+            if status == "pass" and f"{rule}:{path}" not in safe:
                 wrong[rule].append(what)
     assert not wrong
