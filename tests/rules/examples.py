@@ -13,6 +13,7 @@ from scanner.evaluate import examples
 from scanner.evaluate.examples import OTHER, TENANT, shown, worst_statuses
 from scanner.evaluate.run import Evaluation
 from scanner.model.exposure import Exposure
+from scanner.model.index import Index
 from scanner.model.resource import Bundle
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
@@ -116,6 +117,11 @@ def bundle(case: Case) -> Bundle:
 def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
     """Return the worst status of each rule, and the exposures by endpoint."""
     return examples.evaluate(case, rules())
+
+
+def index_of(case: Case) -> Index:
+    """Return the index of an example."""
+    return examples.index_of(case, rules())
 
 
 def evaluation(case: Case, only: Collection[str] = ()) -> Evaluation:

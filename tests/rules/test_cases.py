@@ -39,7 +39,7 @@ def test_examples_that_follow_from_the_row(rule: Rule) -> None:
 
 def _status(case: Case, rule: Rule) -> str | None:
     """Return what one rule says of an example. What the others say of it is in `test_kept`, which evaluates all."""
-    return worst_by_rule([rule], examples.bundle(case), examples.evaluation(case).index).get(rule.id)
+    return worst_by_rule([rule], examples.bundle(case), examples.index_of(case)).get(rule.id)
 
 
 @each_case
@@ -111,7 +111,8 @@ def _leaves(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def _changed(body: dict[str, Any], at: tuple[Any, ...], how: str) -> dict[str, Any]:
-    made: dict[str, Any] = without(body, at) if how == "absent" else replaced(body, at, None if how == "null" else STRANGE)
+    value = None if how == "null" else STRANGE
+    made: dict[str, Any] = without(body, at) if how == "absent" else replaced(body, at, value)
     return made
 
 
@@ -150,7 +151,7 @@ def test_no_missing_or_unknown_value_makes_a_failure_pass(case: Case) -> None:
     safe = examples.safe()
     wrong = defaultdict(list)
     rules = [examples.rules().rules[rule] for rule in failing if rule not in safe]
-    index = examples.evaluation(case).index
+    index = examples.index_of(case)
     for what, mutant in _mutants(case) if rules else ():
         statuses = worst_by_rule(rules, examples.bundle(mutant), index)
         path = what.rsplit(" ", 1)[0]

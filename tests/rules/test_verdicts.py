@@ -15,4 +15,5 @@ def test_rules_alone_say_what_the_evaluation_says(file: str) -> None:
     for case in some(examples.read(file).cases, MOST):
         run, bundle = examples.evaluation(case), examples.bundle(case)
         statuses = examples.worst_statuses(run, bundle)
-        assert worst_by_rule((examples.rules().rules[each] for each in statuses), bundle, run.index) == statuses, case.id
+        rules = [examples.rules().rules[each] for each in statuses]
+        assert worst_by_rule(rules, bundle, run.index) == statuses, case.id

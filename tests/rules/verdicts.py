@@ -52,6 +52,12 @@ def statuses(rules: Iterable[Rule], bundle: Bundle, index: Index) -> Iterator[Fo
         bundle.memo = None
 
 
+def exposures(kinds: Iterable[ResourceType], bundle: Bundle, index: Index) -> list[Exposure]:
+    """Return the endpoints of a bundle with their locks. Whatever an exposure function raises is raised."""
+    assert bundle.top is not None
+    return [each for kind in kinds for each in _exposures(kind, bundle.top, index, {})]
+
+
 def _verdicts(
     rule: Rule, top: Resource, index: Index, exposures: dict[int, list[Exposure]]
 ) -> Iterator[tuple[str, Verdict]]:
