@@ -1,6 +1,7 @@
 """Examples of rules, evaluated."""
 
 from scanner.evaluate.policy import Policy
+from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
@@ -37,7 +38,11 @@ def evaluate(case: Case, rules: RuleSet) -> tuple[dict[str, str], dict[str, Expo
 
 def worst_statuses(run: Evaluation, made: Bundle) -> dict[str, str]:
     """Return the worst status of each rule over a bundle."""
-    found = run.evaluate(made)
+    return worst_of(run.evaluate(made))
+
+
+def worst_of(found: BundleResult) -> dict[str, str]:
+    """Return the worst status of each rule in a result."""
     statuses: dict[str, str] = {}
     for row in found.findings:
         _worse(statuses, row.rule, row.status)

@@ -16,7 +16,7 @@ from tests.commands.printed import PAGES, of_report, printed
 from tests.rules import examples
 from tests.rules.simulate import everything, fix_of
 
-TOGETHER = "all fixes of all examples"
+TOGETHER = examples.TOGETHER
 
 HOSTILE = 'a\'b "c" $d $(e) `f` *?[g]{h,i} ~ ! ; & | <j> # \\ (k)'
 """A name with everything that means something to a shell."""

@@ -155,7 +155,7 @@ def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
 
 def fixed(case: Case) -> list[Fixed]:
     """Return the failures of an example whose fix can be applied to its bodies, each evaluated again."""
-    found = examples.evaluation(case).evaluate(examples.bundle(case))
+    found = examples.result(case)
     rows = [row for row in found.findings if row.status == "fail"]
     return [_fixed(case, row, found) for row in rows]
 

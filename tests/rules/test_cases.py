@@ -11,13 +11,14 @@ from zlib import crc32
 from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
 from scanner.model.index import INDEX_TYPES
 from scanner.model.rule import Rule
-from tests.rules import examples
+from tests.rules import examples, verdicts
 from tests.rules.each import each_case, each_rule
 from tests.rules.examples import Case
 from tests.rules.hostile import replaced, without
 from tests.rules.verdicts import worst_by_rule
 from tests.sampled import is_all
 
+TOGETHER = examples.TOGETHER
 CASES = list(examples.cases())
 STRANGE = "a-value-nobody-knows"
 WAYS = ("null", "absent", "strange")
@@ -25,7 +26,11 @@ WAYS = ("null", "absent", "strange")
 
 @each_case
 def test_example(case: Case) -> None:
-    statuses, exposures = examples.judge(case)
+    statuses = examples.worst_of(examples.result(case))
+    exposures = {
+        each.endpoint: each
+        for each in verdicts.exposures(examples.kinds_of(case.type), examples.bundle(case), examples.index_of(case))
+    }
     assert {rule: statuses.get(rule) for rule in case.expect} == case.expect
     shown = {endpoint: examples.shown(exposure) for endpoint, exposure in exposures.items()}
     assert {endpoint: shown.get(endpoint) for endpoint in case.exposures} == case.exposures
@@ -46,8 +51,7 @@ def _status(case: Case, rule: Rule) -> str | None:
 def test_a_read_that_was_refused_is_named_where_something_is_undecided(case: Case) -> None:
     if not case.gaps:
         return
-    made = examples.bundle(case)
-    findings = examples.evaluation(case).evaluate(made).findings
+    made, findings = examples.bundle(case), examples.result(case).findings
     named = {url.lower() for row in findings for url in row.gaps}
     unnamed = [gap.url for gap in made.gaps.values() if gap.url.lower() not in named]
     # The examples have no subscription, where deletion locks are.

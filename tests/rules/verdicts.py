@@ -4,23 +4,37 @@
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from scanner.evaluate import locks
 from scanner.evaluate.checks import subjects_of, verdict_of
 from scanner.evaluate.endpoints import by_subject, locks_of
 from scanner.evaluate.missing import unread_below
 from scanner.model.exposure import Exposure
-from scanner.model.ids import type_of
+from scanner.model.ids import resource_type_of, type_of
 from scanner.model.index import Index
 from scanner.model.resource import Bundle, Resource
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 from scanner.model.verdict import Verdict, unknown
+from tests.rules import examples
 
 NAMES = {"Fail": "fail", "Unknown": "unknown", "Pass": "pass", "NotApplicable": "not-applicable"}
 ORDER = tuple(NAMES.values())
 Found = tuple[str, str, str]
 """The id of a resource, a rule, and its status."""
+
+
+@cache
+def of_types(types: frozenset[str]) -> tuple[Rule, ...]:
+    """Return the rules of ARM types (lower case)."""
+    return tuple(rule for rule in examples.all_rules() if types & {type.lower() for type in rule.resource_type.types})
+
+
+def every(bundle: Bundle) -> tuple[Rule, ...]:
+    """Return the rules of a bundle, and of the lists that were not read in it."""
+    below = {type_of(url).lower() for url, _ in unread_below(bundle)}
+    return of_types(frozenset({resource_type_of(bundle.id).lower(), *below}))
 
 
 def worst_by_rule(rules: Iterable[Rule], bundle: Bundle, index: Index) -> dict[str, str]:
@@ -34,6 +48,12 @@ def worst_by_rule(rules: Iterable[Rule], bundle: Bundle, index: Index) -> dict[s
 
 
 def statuses(rules: Iterable[Rule], bundle: Bundle, index: Index) -> Iterator[Found]:
+    """Yield the status of each check of a bundle."""
+    for id, rule, verdict in verdicts(rules, bundle, index):
+        yield id, rule.id, NAMES[type(verdict).__name__]
+
+
+def verdicts(rules: Iterable[Rule], bundle: Bundle, index: Index) -> Iterator[tuple[str, Rule, Verdict]]:
     """Yield what the rules of its types say of each resource of a bundle that was read, and of lists that were not."""
     top, exposures = bundle.top, dict[int, list[Exposure]]()
     assert top is not None
@@ -44,10 +64,10 @@ def statuses(rules: Iterable[Rule], bundle: Bundle, index: Index) -> Iterator[Fo
             types = [type.lower() for type in rule.resource_type.types]
             if top.type.lower() in types:
                 for id, verdict in _verdicts(rule, top, index, exposures):
-                    yield id, rule.id, NAMES[type(verdict).__name__]
+                    yield id, rule, verdict
             for url, why, type_of_list in missing:
                 if type_of_list in types:
-                    yield url, rule.id, NAMES[type(unknown(why)).__name__]
+                    yield url, rule, unknown(why)
     finally:
         bundle.memo = None
 
