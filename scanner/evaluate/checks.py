@@ -1,7 +1,7 @@
 """The checks of one bundle: each enabled rule of its type, on its top-level resource and on what lies below that."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -24,7 +24,7 @@ from scanner.evaluate.waiving import AcceptedLocks, accept_endpoints, accept_loc
 from scanner.model.exposure import LOCKS, Exposure
 from scanner.model.index import Index
 from scanner.model.resource import Resource
-from scanner.model.resource_type import ResourceType
+from scanner.model.resource_type import Read, ResourceType
 from scanner.model.rule import Rule
 from scanner.model.severity import Severity
 from scanner.model.verdict import Fail, NotApplicable, Pass, Unknown, Unread, Verdict, unknown
@@ -99,26 +99,38 @@ def _check_property(context: Context, result: BundleResult, rule: Rule, top: Res
     if rule.subject is None:
         _check_subject(context, result, rule, top, top, fixes)
         return
-    parents, missing = parents_of(rule.subject, top)
+    for subject, known in subjects_of(rule.subject, top, rule.severity):
+        if known is None:
+            _check_subject(context, result, rule, subject, top, fixes)
+        else:
+            result.describe(subject, top)
+            _add(context, result, rule, subject.id, known)
+
+
+def subjects_of(
+    read: Read, top: Resource, severity: Severity | None
+) -> Iterator[tuple[Resource, NotApplicable | Unknown | None]]:
+    """Yield what a read gave below a resource. What there is nothing to ask about comes with its verdict: a parent that
+    has none on its SKU, and the resource itself where something was not read.
+    """
+    parents, missing = parents_of(read, top)
     for parent in parents:
-        children = parent.children(rule.subject)
+        children = parent.children(read)
         for child in children:
-            _check_subject(context, result, rule, child, top, fixes)
+            yield child, None
         if children.gap is not None:
             missing.append(children.gap)
-        elif off := parent.off(rule.subject):
-            result.describe(parent, top)
-            _add(context, result, rule, parent.id, NotApplicable(f"not on this SKU or kind: {off}"))
+        elif off := parent.off(read):
+            yield parent, NotApplicable(f"not on this SKU or kind: {off}")
     if missing:
-        result.describe(top)
-        _add(context, result, rule, top.id, unknown(*missing, worst=rule.severity))
+        yield top, unknown(*missing, worst=severity)
 
 
 def _check_subject(
     context: Context, result: BundleResult, rule: Rule, subject: Resource, top: Resource, fixes: Fixes
 ) -> None:
     try:
-        verdict = _verdict(rule, subject, context.index)
+        verdict = verdict_of(rule, subject, context.index)
     except Exception as error:  # noqa: BLE001 - a rule file may raise anything; the others go on
         _add_crash(context, result, rule, subject, error)
         return
@@ -142,7 +154,8 @@ def _check_subject(
     result.remedies[row.fingerprint] = remedy
 
 
-def _verdict(rule: Rule, subject: Resource, index: Index) -> Verdict:
+def verdict_of(rule: Rule, subject: Resource, index: Index) -> Verdict:
+    """Return what a property rule says of a resource."""
     assert rule.check is not None
     try:
         verdict = rule.check(subject, index)

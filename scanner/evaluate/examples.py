@@ -1,6 +1,7 @@
 """Examples of rules, evaluated."""
 
 from scanner.evaluate.policy import Policy
+from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
 from scanner.model.addresses import NO_ADDRESSES, parse, union
 from scanner.model.exposure import Exposure
@@ -37,7 +38,11 @@ def evaluate(case: Case, rules: RuleSet) -> tuple[dict[str, str], dict[str, Expo
 
 def worst_statuses(run: Evaluation, made: Bundle) -> dict[str, str]:
     """Return the worst status of each rule over a bundle."""
-    found = run.evaluate(made)
+    return worst_of(run.evaluate(made))
+
+
+def worst_of(found: BundleResult) -> dict[str, str]:
+    """Return the worst status of each rule in a result."""
     statuses: dict[str, str] = {}
     for row in found.findings:
         _worse(statuses, row.rule, row.status)
@@ -52,6 +57,13 @@ def worst_statuses(run: Evaluation, made: Bundle) -> dict[str, str]:
 
 def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     """Return the evaluation of an example, beside the resources of its index."""
+    index = index_of(case, rules)
+    snapshot = Snapshot(Header(taken=index.taken))
+    return Evaluation(snapshot, rules, Policy(networks=index.networks), index=index)
+
+
+def index_of(case: Case, rules: RuleSet) -> Index:
+    """Return the index of an example."""
     networks = union(parse(each) for each in case.networks) if case.networks else NO_ADDRESSES
     index = Index(subscriptions={SUBSCRIPTION: TENANT, OTHER: TENANT}, networks=networks, live=case.live)
     index.missing = {type.lower(): Unread(type, "not collected") for type in case.missing}
@@ -61,10 +73,10 @@ def evaluation(case: Case, rules: RuleSet) -> Evaluation:
     index.residency.locate = lambda: {str(each.get("id")).lower(): str(each.get("location")) for each in case.also}
     index.closed = lambda: closed_in(lambda: [encoder.encode(SnapshotLine(resource=nulls(body))) for body in case.also])
     index.names = lambda: {host: str(each.get("id")).lower() for each in case.also for host in host_names(nulls(each))}
-    snapshot = Snapshot(Header(taken="2026-11-25T00:00:00Z"))
-    index.taken = snapshot.header.taken
+    index.taken = "2026-11-25T00:00:00Z"
+    index.keys.finders = rules.key_finders()
     index.keys.resources = lambda: [Resource(nulls(body), by="get") for body in case.also]
-    return Evaluation(snapshot, rules, Policy(networks=networks), index=index)
+    return index
 
 
 def _add_also(case: Case, index: Index, rules: RuleSet) -> None:

@@ -5,18 +5,21 @@ resource with made-up names, and the names in their answer are the places of rea
 """
 
 import re
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from scanner.document.schema import FixRow, PlaceRow
-from scanner.evaluate.bicep import Versions, bicep_of, is_of_scalars, needs_more
+from scanner.evaluate.bicep import Versions, bicep_of, is_of_scalars, needs_more, versions_of
 from scanner.evaluate.fix_rows import MOST_OTHERS, fix_row
 from scanner.evaluate.remedies import rule_remedy, templates_of
 from scanner.evaluate.set_commands import depends_on_body, first_missing
 from scanner.model.ids import type_of
 from scanner.model.remedy import Edit, Remedy
 from scanner.model.resource import Bundle, Resource
+from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
 
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9_.-]+)+", re.ASCII)
@@ -94,17 +97,17 @@ class Form(Struct, frozen=True):
 
 
 class FixForms:
-    """The forms of an evaluation. `versions`: of the types, for Bicep."""
+    """The forms of the fixes of rules. `versions`: of the types, for Bicep."""
 
     def __init__(self, versions: Versions) -> None:
-        self._versions = versions
-        self._known: dict[tuple[str, str, int], Form | None] = {}
+        self.versions = versions
+        self._known: dict[tuple[Rule, str, int], Form | None] = {}
 
     def of(self, rule: Rule, id: PlainId, top: Resource) -> Form | None:
         """Return the form of a rule's fix for a resource; None where only the plain functions know it."""
         templates = templates_of(rule.fix.az)
         missing = first_missing(templates[0], top, top) if templates is not None and len(templates) == 1 else -1
-        key = rule.id, id.structure, missing
+        key = rule, id.structure, missing
         if key in self._known:
             return self._known[key]
         if len(self._known) >= _MOST:
@@ -121,7 +124,7 @@ class FixForms:
             return None
         top = Resource({"id": structure, "properties": {}}, bundle=Bundle(structure.lower()))
         remedy = rule_remedy(rule, top, top, missing)
-        row = fix_row(rule, remedy, top, top, versions=self._versions)
+        row = fix_row(rule, remedy, top, top, versions=self.versions)
         edits = [each for each in remedy.changes if isinstance(each, Edit)]
         is_said = all(each.resource.lower().count("/providers/") == 1 for each in edits)
         is_scalar = all(each.resource.startswith(structure) for each in edits) and is_of_scalars(edits)
@@ -139,6 +142,18 @@ class FixForms:
         texts = [*form.commands, *form.steps, form.check_first, form.bicep or ""]
         texts += [text for id, edit in form.edits for text in (id, edit.path, repr(edit.value), repr(edit.entry))]
         return None if any(map(_LEFT.search, texts)) else form
+
+
+def forms_of(kinds: Iterable[ResourceType]) -> FixForms:
+    """Return the forms of all evaluations with these types."""
+    known = tuple(kinds)
+    return _forms(known, sum(len(kind.children) for kind in known))
+
+
+@lru_cache(maxsize=4)
+def _forms(kinds: tuple[ResourceType, ...], children: int) -> FixForms:
+    """Return the same. `children`: the number of reads, so that one that is added later is not left out."""
+    return FixForms(versions_of(kinds))
 
 
 def _is_plain(top: Resource, below: str) -> bool:

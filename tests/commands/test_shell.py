@@ -16,6 +16,8 @@ from tests.commands.printed import PAGES, of_report, printed
 from tests.rules import examples
 from tests.rules.simulate import everything, fix_of
 
+TOGETHER = examples.TOGETHER
+
 HOSTILE = 'a\'b "c" $d $(e) `f` *?[g]{h,i} ~ ! ; & | <j> # \\ (k)'
 """A name with everything that means something to a shell."""
 BLOCK = re.compile(r"^```(?:sh|bash)\n(.*?)^```", re.MULTILINE | re.DOTALL)

@@ -1,7 +1,7 @@
 """Parts of the sample estate, for tests that need some of it. With `make test-all` they have the whole."""
 
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -28,39 +28,45 @@ def one_of_each_type(*names: str) -> Estate:
 
     A rule says of all resources of a type the same, so that two scans differ in one of them where they differ.
     """
-    seen: set[str] = set()
-
-    def is_new(root: str, types: set[str]) -> bool:
-        found = {*types, group_of(root).lower()}
-        new = not found <= seen
-        seen.update(found)
-        return new
-
-    return _part(is_new, names)
+    bodies = _bodies()
+    kinds = {root: {group_of(root).lower(), *(type_of(body["id"]).lower() for body in bodies[root])} for root in bodies}
+    kept = _with_what_they_name(sample_estate().ids[name].lower() for name in names)
+    seen = {kind for root in kept for kind in kinds[root]}
+    for root in sorted(bodies, key=lambda root: -len(kinds[root])):  # those of many types first: then few are enough
+        if is_subscription(root) or not kinds[root] <= seen:
+            kept |= (new := _with_what_they_name([root]))
+            seen |= {kind for each in new for kind in kinds[each]}
+    return _part(kept)
 
 
 @lru_cache
 def of_types(*types: str) -> Estate:
     """Return the resources of these types, and all that they name, each with what is below it."""
     wanted = {each.lower() for each in types}
-    return _part(lambda root, found: bool(found & wanted))
+    own = [root for root, each in _bodies().items() if wanted & {type_of(body["id"]).lower() for body in each}]
+    return _part(_with_what_they_name([*own, *filter(is_subscription, _bodies())]))
 
 
-def _part(is_wanted: Callable[[str, set[str]], bool], names: tuple[str, ...] = ()) -> Estate:
-    whole = sample_estate()
-    if is_all():
-        return whole
+@lru_cache
+def _bodies() -> Bodies:
     bodies: Bodies = defaultdict(list)
-    for body in whole.resources:
+    for body in sample_estate().resources:
         bodies[root_of(body["id"]).lower()].append(body)
-    wanted = {whole.ids[name].lower() for name in names}
-    for root, each in bodies.items():
-        if is_subscription(root) or is_wanted(root, {type_of(body["id"]).lower() for body in each}):
-            wanted.add(root)
-    kept: set[str] = set()
+    return dict(bodies)
+
+
+def _with_what_they_name(roots: Iterable[str]) -> set[str]:
+    wanted, kept, bodies = set(roots), set[str](), _bodies()
     while wanted:
         kept.add(root := wanted.pop())
         wanted |= {named for body in bodies[root] for named in _named(body, bodies)} - kept
+    return kept
+
+
+def _part(kept: set[str]) -> Estate:
+    whole = sample_estate()
+    if is_all():
+        return whole
     return replace(
         whole,
         resources=[body for body in whole.resources if root_of(body["id"]).lower() in kept],

@@ -150,14 +150,14 @@ def of_parts(sample: Sample, parts: Iterable[DocumentPart], *tags: str) -> Whole
 
 @pytest.fixture(scope="module")
 def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sample]:
-    verdict = checks._verdict
+    verdict = checks.verdict_of
 
     def crash(rule: Rule, subject: Resource, index: Any) -> Any:
         assert rule.id != CRASHES or "a" not in subject.name
         return verdict(rule, subject, index)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "_verdict", crash)
+        patch.setattr(checks, "verdict_of", crash)
         # Temporary files, whose places processes share, hold most of it.
         patch.setattr("scanner.snapshot.store._RUN_BYTES", 200_000)
         patch.setattr("scanner.snapshot.store._READ_BYTES", 2_000)

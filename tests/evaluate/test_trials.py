@@ -17,7 +17,7 @@ from tests.rules import examples
 from tests.rules.examples import Case
 from tests.rules.simulate import everything, fix_of, fixed
 
-TOGETHER = "all fixes of all examples"
+TOGETHER = examples.TOGETHER
 
 SITE = "Microsoft.Web/sites"
 

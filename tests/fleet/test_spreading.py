@@ -116,7 +116,7 @@ class Estate:
 
 @pytest.fixture(scope="module")
 def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spread]:
-    verdict = checks._verdict
+    verdict = checks.verdict_of
 
     def crash(rule: Rule, subject: Resource, index: Index) -> object:
         if rule.id == CRASHES and subject.name.startswith("stj"):
@@ -124,7 +124,7 @@ def sample(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         return verdict(rule, subject, index)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checks, "_verdict", crash)
+        patch.setattr(checks, "verdict_of", crash)
         for module in ("bundles", "stored", "located"):
             patch.setattr(f"scanner.snapshot.{module}.IN_MEMORY", 20)
         patch.setattr("scanner.fleet.spreading.LEAST_BYTES", 1)

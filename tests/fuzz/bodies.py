@@ -27,6 +27,7 @@ from tests.reach.bodies import ABOVE, labels, nsg, one_group, rule
 from tests.rules import examples
 from tests.rules.examples import Case
 from tests.rules.hostile import Place, errors, places, replaced, with_body
+from tests.rules.verdicts import every, statuses
 
 WRONG: tuple[Any, ...] = ({"x": 1}, [7], [[]], -7.5)
 """Values of a type that no setting has, which has text, a switch or a whole number."""
@@ -77,24 +78,23 @@ def is_setting(body: Any, at: Place) -> bool:
     return at[0] == "properties" and not in_list and isinstance(body, str | bool | int | float)
 
 
-def undecided(run: Evaluation, bundle: Bundle) -> set[str]:
-    """Return the rules that are inconclusive about an example."""
-    return {row.rule for row in run.evaluate(bundle).findings if row.status == "unknown"}
-
-
-def passed_by_wrong_type(
-    run: Evaluation, bundle: Bundle, resource: Resource, at: Place, value: Any, before: set[str] | None = None
-) -> list[str]:
+def passed_by_wrong_type(run: Evaluation, bundle: Bundle, resource: Resource, at: Place, value: Any) -> list[str]:
     """Return the rules that pass with the value, and fail or are inconclusive without one.
 
-    `before`: the rules that are `undecided` about the example itself: they may have had a value of a wrong type before.
+    Those that are inconclusive about the example itself may have had a value of a wrong type before.
     """
-    before = undecided(run, bundle) if before is None else before
-    without = run.evaluate(with_body(bundle, resource.key, _absent(resource.body, at)))
-    needed = {(row.resource.lower(), row.rule) for row in without.findings}
-    wrong = run.evaluate(with_body(bundle, resource.key, replaced(resource.body, at, value)))
-    passed = {(id.lower(), each) for id, rules in wrong.passed.items() for each in rules}
-    return sorted({each for _, each in passed & needed} - before)
+
+    def checks(body: Any) -> set[tuple[str, str, str]]:
+        found = with_body(bundle, resource.key, body)
+        return {(id.lower(), rule, status) for id, rule, status in statuses(every(found), found, run.index)}
+
+    passed = {(id, rule) for id, rule, status in checks(replaced(resource.body, at, value)) if status == "pass"}
+    if not passed:
+        return []
+    without = checks(_absent(resource.body, at))
+    wrong = {rule for id, rule, status in without if status in ("fail", "unknown") and (id, rule) in passed}
+    undecided = {rule for _, rule, status in checks(resource.body) if status == "unknown"} if wrong else set()
+    return sorted(wrong - undecided)
 
 
 def _absent(body: Any, at: Place) -> Any:

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from scanner.evaluate.run import Evaluation
-from scanner.model.resource import Bundle, Resource
-from tests.fuzz.bodies import WRONG, is_setting, passed_by_wrong_type, undecided
+from scanner.model.resource import Resource
+from tests.fuzz.bodies import WRONG, is_setting, passed_by_wrong_type
 from tests.rules import examples
 from tests.rules.hostile import Place, places
+from tests.rules.mutated import Example
 from tests.sampled import is_all
 
 FOUND = (
@@ -25,37 +25,29 @@ FOUND = (
 """What passed before: `make fuzz` found it."""
 
 
-def settings(type: str = "") -> Iterator[tuple[Evaluation, Bundle, Resource, Place]]:
-    for case in examples.cases():
-        bundle = examples.bundle(case)
-        found = [each for each in bundle.resources.values() if type in ("", each.type)]
-        if not found:
-            continue
-        run = examples.evaluation(case)
-        for resource in found:
-            for at in places(resource.body):
+def settings(type: str = "") -> Iterator[tuple[Example, Resource, Place]]:
+    for example in map(Example, examples.cases()):
+        for resource in example.bundle.resources.values():
+            for at in places(resource.body) if type in ("", resource.type) else ():
                 if is_setting(resource.body, at):
-                    yield run, bundle, resource, at
+                    yield example, resource, at
 
 
 @pytest.mark.parametrize(("type", "path"), FOUND)
 def test_what_was_found(type: str, path: str) -> None:
     tried = 0
-    for run, bundle, resource, at in settings(type):
+    for example, resource, at in settings(type):
         if ".".join(map(str, at)) == path:
             tried += 1
             for value in WRONG:
-                assert passed_by_wrong_type(run, bundle, resource, at, value) == []
+                assert passed_by_wrong_type(example.run, example.bundle, resource, at, value) == []
     assert tried
 
 
 def test_settings_of_every_example() -> None:
     chance = random.Random(4)
-    last, before = None, set[str]()
-    for run, bundle, resource, at in settings():
+    for example, resource, at in settings():
         if chance.random() < (0.1 if is_all() else 0.03):
             value = chance.choice(WRONG)
-            if run is not last:
-                last, before = run, undecided(run, bundle)
-            rules = passed_by_wrong_type(run, bundle, resource, at, value, before)
+            rules = passed_by_wrong_type(example.run, example.bundle, resource, at, value)
             assert rules == [], f"{resource.id} {at} {value!r}"

@@ -27,7 +27,7 @@ from scanner.model.verdict import ABSENT
 from scanner.rulebook import pinned_paths
 from tests.rules import examples, pinned, schema
 from tests.rules.hostile import replaced
-from tests.rules.mutated import Example, path_of
+from tests.rules.mutated import Example, all_examples, path_of
 
 FILE = Path(__file__).parent / "values.toml"
 NO_VALUES = ("", ABSENT, "not kept")
@@ -165,8 +165,8 @@ def _places() -> dict[tuple[str, str], list[Place]]:
         for path, said in paths.items()
         if isinstance(said, list)
     }
-    for case in examples.cases():
-        example, bodies = Example.of(case), {}
+    for example in all_examples():
+        bodies: dict[str, tuple[Any, str]] = {}
         for key, at in example.places():
             if key not in bodies:
                 body = example.body(key)

@@ -10,9 +10,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from scanner.evaluate import examples
-from scanner.evaluate.examples import OTHER, TENANT, shown, worst_statuses
+from scanner.evaluate.examples import OTHER, TENANT, shown, worst_of, worst_statuses
+from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
 from scanner.model.exposure import Exposure
+from scanner.model.index import Index
 from scanner.model.resource import Bundle
 from scanner.model.resource_type import ResourceType
 from scanner.model.rule import Rule
@@ -20,7 +22,9 @@ from scanner.rulebook import derived, loader
 from scanner.rulebook import examples as files
 from scanner.rulebook.examples import SUBSCRIPTION, Case, nulls
 
-__all__ = ["OTHER", "SUBSCRIPTION", "TENANT", "Case", "nulls", "shown", "worst_statuses"]
+TOGETHER = "the results of all examples"
+"""The group of the tests that use `result`."""
+__all__ = ["OTHER", "SUBSCRIPTION", "TENANT", "Case", "nulls", "shown", "worst_of", "worst_statuses"]
 CASES = Path(__file__).parent / "cases"
 
 
@@ -118,9 +122,29 @@ def judge(case: Case) -> tuple[dict[str, str], dict[str, Exposure]]:
     return examples.evaluate(case, rules())
 
 
+def index_of(case: Case) -> Index:
+    """Return the index of an example."""
+    return examples.index_of(case, rules())
+
+
 def evaluation(case: Case, only: Collection[str] = ()) -> Evaluation:
     """Return the evaluation of an example: of every rule, or of these alone."""
     return examples.evaluation(case, only_rules(tuple(only)) if only else rules())
+
+
+def result(case: Case) -> BundleResult:
+    """Return what the evaluation of an example gives, of every rule. It is made once, and not to be changed.
+
+    Tests that use it run in one process: `TOGETHER`.
+    """
+    known = _RESULTS.get(id(case))
+    if known is None or known[0] is not case:
+        known = _RESULTS[id(case)] = case, evaluation(case).evaluate(bundle(case))
+        known[1].resources.clear()  # each would hold its bundle
+    return known[1]
+
+
+_RESULTS: dict[int, tuple[Case, BundleResult]] = {}
 
 
 @cache

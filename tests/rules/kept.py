@@ -22,6 +22,7 @@ from scanner.evaluate.examples import worst_statuses
 from scanner.evaluate.policy import Policy
 from scanner.evaluate.reach_answers import answers
 from scanner.evaluate.reach_targets import Question
+from scanner.evaluate.results import BundleResult
 from scanner.evaluate.run import Evaluation
 from scanner.model.ids import resource_type_of, type_of
 from scanner.model.json_paths import MISSING, get_path, text_at, value_at
@@ -141,7 +142,7 @@ def evaluate_examples() -> None:
 def _without() -> list[tuple[Example, str, Any]]:
     """Return examples with a body that lacks one of its values, once for each path of each type."""
     found: dict[tuple[str, str], tuple[Example, str, Any]] = {}
-    for example in map(Example.of, examples.cases()):
+    for example in map(Example, examples.cases()):
         bodies: dict[str, Any] = {}
         for key, at in example.places():
             body = bodies[key] if key in bodies else bodies.setdefault(key, example.body(key))
@@ -256,13 +257,16 @@ def kept_bundle(whole: Bundle, kept: KeptPaths) -> Bundle:
     return made
 
 
-def rows(case: Case, bundle: Bundle, kept: KeptPaths | None) -> list[Any]:
+def rows(case: Case, bundle: Bundle, kept: KeptPaths) -> list[Any]:
     """Return what an example comes to beside its index, of which `kept` is kept: statuses, messages and evidence."""
     run = examples.evaluation(case)
-    if kept is not None:
-        for key, each in list(run.index.resources.items()):
-            run.index.resources[key].body = kept_resource(each, kept).body
-    found = run.evaluate(bundle)
+    for key, each in list(run.index.resources.items()):
+        run.index.resources[key].body = kept_resource(each, kept).body
+    return rows_of(run.evaluate(bundle))
+
+
+def rows_of(found: BundleResult) -> list[Any]:
+    """Return the rows of a result."""
     return [*found.exposures, *found.findings, sorted(found.passed.items()), sorted(found.not_applicable.items())]
 
 

@@ -14,15 +14,19 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 from msgspec.structs import replace
 
+from scanner.evaluate.rows import inconclusive_row
 from scanner.evaluate.run import Evaluation
 from scanner.model.resource import Bundle
+from scanner.model.verdict import Unknown
 from tests.rules import examples
 from tests.rules.examples import Case
 from tests.rules.hostile import Place, places, replaced, with_body, without
+from tests.rules.verdicts import every, verdicts
 
 Statuses = dict[tuple[str, str], str]
 """The worst status of each rule, by the id of the resource (lower case) and the rule."""
@@ -50,17 +54,19 @@ VALUES: dict[str, Any] = {
 OK = ("pass", "not-applicable")
 
 
-@dataclass(slots=True)
+@dataclass
 class Example:
     """An example, ready to be evaluated with one of its bodies changed."""
 
     case: Case
-    run: Evaluation
-    bundle: Bundle
 
-    @classmethod
-    def of(cls, case: Case) -> "Example":
-        return cls(case, examples.evaluation(case), examples.bundle(case))
+    @cached_property
+    def run(self) -> Evaluation:
+        return examples.evaluation(self.case)
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        return examples.bundle(self.case)
 
     def places(self) -> Iterator[tuple[str, Place]]:
         """Yield the places of its bodies: the key of a resource, or the place of one in the index as `also N`."""
@@ -83,10 +89,13 @@ class Example:
         case) and rule.
         """
         run, bundle = self._with(key, body)
+        rows = [
+            inconclusive_row(rule, id, verdict, None)
+            for id, rule, verdict in verdicts(every(bundle), bundle, run.index)
+            if isinstance(verdict, Unknown)
+        ]
         return {
-            (row.resource.lower(), row.rule): f"{row.message} {[each.value for each in row.evidence]}"
-            for row in run.evaluate(bundle).findings
-            if row.status == "unknown"
+            (row.resource.lower(), row.rule): f"{row.message} {[each.value for each in row.evidence]}" for row in rows
         }
 
     def _with(self, key: str, body: Any) -> tuple[Evaluation, Bundle]:
@@ -95,6 +104,12 @@ class Example:
             also[int(key[5:])] = body
             return examples.evaluation(replace(self.case, also=also)), self.bundle
         return self.run, with_body(self.bundle, key, body) if key else self.bundle
+
+
+@lru_cache
+def all_examples() -> tuple[Example, ...]:
+    """Return the examples, made once."""
+    return tuple(map(Example, examples.cases()))
 
 
 def path_of(at: Place) -> str:
@@ -222,8 +237,7 @@ def _said_above(key: tuple[str, str], now: Statuses) -> bool:
 def run(seed: int, count: int = 0, only: str = "") -> Counts:
     """Return the counts of all places, or of as many as are enough for `count` mutations."""
     counts = Counts()
-    every = [Example.of(each) for each in examples.cases() if only in each.id]
-    all_places = [(example, key, at) for example in every for key, at in example.places()]
+    all_places = [(each, key, at) for each in all_examples() if only in each.case.id for key, at in each.places()]
     if count:
         all_places = random.Random(seed).sample(all_places, min(len(all_places), max(1, count // len(VALUES))))
     bases: dict[int, Statuses] = {}

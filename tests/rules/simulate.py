@@ -9,16 +9,15 @@ from typing import Any
 from msgspec.structs import replace
 
 from scanner.document.schema import FindingRow, FixRow
-from scanner.evaluate import examples as evaluated
 from scanner.evaluate.results import BundleResult
-from scanner.evaluate.run import Evaluation
 from scanner.evaluate.trials import edited
 from scanner.model.ids import is_subscription, root_of, type_of
-from scanner.model.index import is_indexed
+from scanner.model.index import Index, is_indexed
 from scanner.model.remedy import Deletion, Edit, Remedy, Step
 from scanner.model.resource import Bundle, Resource
 from tests.rules import examples
 from tests.rules.examples import Case
+from tests.rules.verdicts import ORDER, exposures, statuses
 
 FIELD_VALUES = {
     "YOUR_RANGE": "20.31.7.9/32",
@@ -103,8 +102,8 @@ class Fixed:
         return f"{self.case.id}: {self.finding.rule}"
 
 
-def evaluation_of(case: Case, steps: tuple[Step, ...] = (), rule: str = "") -> Evaluation:
-    """Return the evaluation of an example with changes of the resources of its index: of every rule, or of one."""
+def index_of(case: Case, steps: tuple[Step, ...]) -> Index:
+    """Return the index of an example with changes of its resources."""
     changes = [each for each in steps if isinstance(each, Edit)]
     gone = {each.resource.lower() for each in steps if isinstance(each, Deletion)}
     also = [
@@ -112,15 +111,7 @@ def evaluation_of(case: Case, steps: tuple[Step, ...] = (), rule: str = "") -> E
         for body in case.also
         if str(body.get("id")).lower() not in gone
     ]
-    rules = examples.only_rules((rule, *_one_of_each_kind(case.type))) if rule else examples.rules()
-    return evaluated.evaluation(replace(case, also=[*also, *_new(case, changes)]), rules)
-
-
-@lru_cache
-def _one_of_each_kind(type: str) -> tuple[str, ...]:
-    """Return a rule of each resource type of an ARM type, so that its endpoints are evaluated."""
-    found = (examples.rules().rules_of(kind) for kind in examples.kinds_of(type))
-    return tuple(each[0].id for each in found if each)
+    return examples.index_of(replace(case, also=[*also, *_new(case, changes)]))
 
 
 ACTION_GROUP = {"id": FIELD_VALUES["ACTION_GROUP_ID"], "properties": {"enabled": True, "armRoleReceivers": [{}]}}
@@ -164,7 +155,7 @@ def _new(case: Case, changes: list[Edit]) -> list[dict[str, Any]]:
 
 def fixed(case: Case) -> list[Fixed]:
     """Return the failures of an example whose fix can be applied to its bodies, each evaluated again."""
-    found = evaluation_of(case).evaluate(examples.bundle(case))
+    found = examples.result(case)
     rows = [row for row in found.findings if row.status == "fail"]
     return [_fixed(case, row, found) for row in rows]
 
@@ -175,8 +166,14 @@ def _fixed(case: Case, row: FindingRow, found: BundleResult) -> Fixed:
     if any(isinstance(each, Deletion) and each.resource.lower() == bundle.id.lower() for each in remedy.changes):
         closed = frozenset(each.endpoint for each in found.exposures if each.severity is not None)
         return Fixed(case, row, remedy, "gone", closed)
-    after = evaluation_of(case, remedy.changes, row.rule).evaluate(overlaid(bundle, remedy.changes))
-    return Fixed(case, row, remedy, status_of(after, row), closed_between(found, after))
+    if not remedy.changes:
+        return Fixed(case, row, remedy, row.status, frozenset())
+    after, index = overlaid(bundle, remedy.changes), index_of(case, remedy.changes)
+    asked = statuses([examples.rules().rules[row.rule]], after, index)
+    now = [status for id, _, status in asked if id == row.resource]
+    left = exposures(examples.kinds_of(case.type), after, index)
+    closed = _closed(found, {(each.endpoint, each.address) for each in left if each.severity is not None})
+    return Fixed(case, row, remedy, min(now, key=ORDER.index, default="gone"), closed)
 
 
 def status_of(result: BundleResult, row: FindingRow) -> str:
@@ -190,7 +187,11 @@ def status_of(result: BundleResult, row: FindingRow) -> str:
 
 
 def closed_between(before: BundleResult, after: BundleResult) -> frozenset[str]:
-    open_now = {(each.endpoint, each.address) for each in after.exposures if each.severity is not None}
+    """Return the endpoints that were open and are closed in another result."""
+    return _closed(before, {(each.endpoint, each.address) for each in after.exposures if each.severity is not None})
+
+
+def _closed(before: BundleResult, open_now: set[tuple[str, str]]) -> frozenset[str]:
     return frozenset(
         each.endpoint
         for each in before.exposures

@@ -15,7 +15,7 @@ from tests.rules import examples
 from tests.rules.bicep_paths import Reader, all_written, is_known, known, of_blocks, of_row, problems
 from tests.rules.kept import kept_resource
 
-TOGETHER = "all fixes of all examples"
+TOGETHER = examples.TOGETHER
 
 ACCOUNT = Resource(
     {

@@ -11,11 +11,14 @@ from zlib import crc32
 from scanner.model.ids import SUBSCRIPTION as SUBSCRIPTION_TYPE
 from scanner.model.index import INDEX_TYPES
 from scanner.model.rule import Rule
-from tests.rules import examples
+from tests.rules import examples, verdicts
 from tests.rules.each import each_case, each_rule
 from tests.rules.examples import Case
+from tests.rules.hostile import replaced, without
+from tests.rules.verdicts import worst_by_rule
 from tests.sampled import is_all
 
+TOGETHER = examples.TOGETHER
 CASES = list(examples.cases())
 STRANGE = "a-value-nobody-knows"
 WAYS = ("null", "absent", "strange")
@@ -23,7 +26,11 @@ WAYS = ("null", "absent", "strange")
 
 @each_case
 def test_example(case: Case) -> None:
-    statuses, exposures = examples.judge(case)
+    statuses = examples.worst_of(examples.result(case))
+    exposures = {
+        each.endpoint: each
+        for each in verdicts.exposures(examples.kinds_of(case.type), examples.bundle(case), examples.index_of(case))
+    }
     assert {rule: statuses.get(rule) for rule in case.expect} == case.expect
     shown = {endpoint: examples.shown(exposure) for endpoint, exposure in exposures.items()}
     assert {endpoint: shown.get(endpoint) for endpoint in case.exposures} == case.exposures
@@ -37,15 +44,14 @@ def test_examples_that_follow_from_the_row(rule: Rule) -> None:
 
 def _status(case: Case, rule: Rule) -> str | None:
     """Return what one rule says of an example. What the others say of it is in `test_kept`, which evaluates all."""
-    return examples.worst_statuses(examples.evaluation(case, only=(rule.id,)), examples.bundle(case)).get(rule.id)
+    return worst_by_rule([rule], examples.bundle(case), examples.index_of(case)).get(rule.id)
 
 
 @each_case
 def test_a_read_that_was_refused_is_named_where_something_is_undecided(case: Case) -> None:
     if not case.gaps:
         return
-    made = examples.bundle(case)
-    findings = examples.evaluation(case).evaluate(made).findings
+    made, findings = examples.bundle(case), examples.result(case).findings
     named = {url.lower() for row in findings for url in row.gaps}
     unnamed = [gap.url for gap in made.gaps.values() if gap.url.lower() not in named]
     # The examples have no subscription, where deletion locks are.
@@ -109,14 +115,8 @@ def _leaves(body: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def _changed(body: dict[str, Any], at: tuple[Any, ...], how: str) -> dict[str, Any]:
-    made = copy.deepcopy(body)
-    inner = made
-    for step in at[:-1]:
-        inner = inner[step]
-    if how == "absent":
-        del inner[at[-1]]
-    else:
-        inner[at[-1]] = None if how == "null" else STRANGE
+    value = None if how == "null" else STRANGE
+    made: dict[str, Any] = without(body, at) if how == "absent" else replaced(body, at, value)
     return made
 
 
@@ -154,11 +154,12 @@ def test_no_missing_or_unknown_value_makes_a_failure_pass(case: Case) -> None:
     failing = [rule for rule, status in case.expect.items() if status == "fail"]
     safe = examples.safe()
     wrong = defaultdict(list)
-    run = examples.evaluation(case, only=failing)
-    for what, mutant in _mutants(case):
-        statuses = examples.worst_statuses(run, examples.bundle(mutant))
+    rules = [examples.rules().rules[rule] for rule in failing if rule not in safe]
+    index = examples.index_of(case)
+    for what, mutant in _mutants(case) if rules else ():
+        statuses = worst_by_rule(rules, examples.bundle(mutant), index)
         path = what.rsplit(" ", 1)[0]
-        for rule in failing:
-            if statuses.get(rule) == "pass" and rule not in safe and f"{rule}:{path}" not in safe:
+        for rule, status in statuses.items():
+            if status == "pass" and f"{rule}:{path}" not in safe:
                 wrong[rule].append(what)
     assert not wrong

@@ -1,14 +1,12 @@
 """A value of a type that a property cannot have passes no rule that needs it, and crashes none."""
 
 from collections.abc import Iterator
-from functools import lru_cache
 
 import pytest
 
 from scanner.model.ids import type_of
-from tests.rules import examples
 from tests.rules.hostile import Place
-from tests.rules.mutated import Counts, Example, path_of, run
+from tests.rules.mutated import Counts, Example, all_examples, path_of, run
 from tests.sampled import is_all
 
 FOUND = (
@@ -137,13 +135,8 @@ MOST = 3
 """The number of examples of each property of `FOUND`."""
 
 
-@lru_cache
-def every() -> list[Example]:
-    return [Example.of(case) for case in examples.cases()]
-
-
 def places(type: str, path: str, words: str = "") -> Iterator[tuple[Example, str, Place]]:
-    for example in (each for each in every() if words in each.case.id):
+    for example in (each for each in all_examples() if words in each.case.id):
         for key, at in example.places():
             if path_of(at) == path and type_of(str(example.body(key)["id"])).lower() == type.lower():
                 yield example, key, at

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scanner.model.ids import type_of
-from tests.rules import operations
+from tests.rules import examples, operations
 from tests.rules.simulate import everything, fix_of
 
-TOGETHER = "all fixes of all examples"
+TOGETHER = examples.TOGETHER
 
 BY_HAND: dict[str, dict[str, Any]] = tomllib.loads((Path(__file__).parent / "operations.toml").read_text("utf-8"))
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
+from scanner.evaluate.results import BundleResult
 from scanner.model.json_paths import MISSING
+from scanner.model.resource import Bundle
 from scanner.model.verdict import Evidence
 from tests.rules import examples
 from tests.rules.each import each_case
@@ -15,6 +17,7 @@ from tests.rules.examples import Case
 from tests.rules.hostile import places, replaced, with_body, without
 from tests.sampled import some
 
+TOGETHER = examples.TOGETHER
 SENTINEL = re.compile(
     r"\b(MISSING|REMOVE|UNSET)\b|<\w+ object|\{(cause|entry|path|place|id|name|group|subscription|top|top_id)\}"
 )
@@ -32,15 +35,23 @@ def test_evidence_has_a_word_for_what_is_missing() -> None:
 @each_case
 def test_no_row_shows_a_sentinel(case: Case) -> None:
     run, bundle = examples.evaluation(case), examples.bundle(case)
-    bodies = [bundle, *(with_body(bundle, key, body) for key, body in _changed(bundle.resources))]
-    wrong: list[tuple[str, str]] = []
-    for each in bodies:
-        known = json.dumps([[one.body for one in each.resources.values()], case.also], default=str)
-        for row in run.evaluate(each).findings:
-            wrong += [(row.rule, text) for text in texts(row) if SENTINEL.search(text)]
-            if not NONE.search(known):
-                wrong += [(row.rule, text) for text in _values(row) if NONE.search(text)]
+    wrong = _shown(case, bundle, examples.result(case))
+    for key, body in _changed(bundle.resources):
+        changed = with_body(bundle, key, body)
+        wrong += _shown(case, changed, run.evaluate(changed))
     assert wrong == []
+
+
+def _shown(case: Case, bundle: Bundle, found: BundleResult) -> list[tuple[str, str]]:
+    """Return the texts of a result that show a value of the code, with their rules."""
+    wrong = []
+    for row in found.findings:
+        if SENTINEL.search(together := "\n".join(texts(row))):
+            wrong.append((row.rule, together))
+        if NONE.search(together := "\n".join(_values(row))):
+            known = json.dumps([[one.body for one in bundle.resources.values()], case.also], default=str)
+            wrong += [] if NONE.search(known) else [(row.rule, together)]
+    return wrong
 
 
 def _changed(resources: Any) -> Iterator[tuple[str, Any]]:

@@ -20,7 +20,7 @@ from tests.rules.each import each_rule
 from tests.rules.proof import proof
 from tests.rules.simulate import LEFT, READS, by_rule, everything, fix_of, left, problems
 
-TOGETHER = "all fixes of all examples"
+TOGETHER = examples.TOGETHER
 
 STEPS = {
     "acr-platform-key": "chosen when a registry is created",
