@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from scanner.cycle_collector import without_cycle_collector
+from tests import processes
 from tests.forks import shared_folder
 from tests.terminals import twolocks
 
@@ -26,6 +27,7 @@ CACHE = tempfile.mkdtemp(prefix="twolocks-tests-cache-")
 
 
 def pytest_unconfigure() -> None:
+    processes.end()
     shutil.rmtree(CACHE, ignore_errors=True)
 
 
@@ -37,6 +39,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    if getattr(session.config.option, "forks", 0):
+        processes.begin()
 
 
 LONG = (
