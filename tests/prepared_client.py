@@ -21,9 +21,13 @@ def ask(path: str, request: dict[str, Any] | None, streams: Sequence[int | None]
     numbers = [number for number, each in enumerate(streams) if each is not None]
     body = marshal.dumps({**request, "streams": numbers}) if request else b""
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(path)
-    socket.send_fds(connection, [len(body).to_bytes(8, "big")], open_ones)
-    connection.sendall(body)
+    try:
+        connection.connect(path)
+        socket.send_fds(connection, [len(body).to_bytes(8, "big")], open_ones)
+        connection.sendall(body)
+    except OSError:
+        connection.close()
+        raise
     return connection
 
 

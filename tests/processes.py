@@ -93,7 +93,11 @@ class Process:
         self.stdin, self.stdout, self.stderr = pipes
         self.returncode: int | None = None
         self._readers: list[_Reader] = []
-        self.pid = self._number()
+        try:
+            self.pid = self._number()
+        except BaseException:
+            connection.close()
+            raise
 
     def _number(self, flags: int = 0) -> int:
         found = self.connection.recv(8, flags)

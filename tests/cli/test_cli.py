@@ -22,6 +22,7 @@ from scanner.rulebook.registered_actions import without
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal
 from scanner.sandbox.server import Sandbox, running
+from tests.processes import start
 from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
 STAMP = re.compile(
@@ -257,19 +258,14 @@ def test_verbose_reports_every_request() -> None:
     assert [line for line in ended.last if "read     GET /subscriptions?" in line]
 
 
-def _start(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":
-    program = [sys.executable, "-m", "scanner", *words]
-    here = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"]}
-    return subprocess.Popen(program, env={**here, **env}, stderr=subprocess.PIPE, text=True)
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None:
     Path("report.html").write_text("the old one")
     slow = Fault("slow", "*/providers/*", seconds=20)
     with running(Sandbox([OPEN], [SUB], faults=[slow])) as box:
         words = ("scan", "--out", "report.html", "--snapshot", "n.jsonl", "--record", "r.jsonl")
-        process = _start(*words, env=box.environment())
+        env = {"PATH": os.environ["PATH"], **box.environment()}
+        process = start(*words, env=env, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         for line in process.stderr:
             if " account " in line:
@@ -324,9 +320,8 @@ def test_report_makes_a_report_of_findings() -> None:
 
 def test_scans_of_the_same_second_have_ids_of_their_own(tmp_path: Path) -> None:
     snapshot(tmp_path / "night.jsonl", OPEN)
-    words = [sys.executable, "-m", "scanner", "scan", "--from", "night.jsonl", *ONLY, "--quiet", "--out"]
-    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    both = [subprocess.Popen([*words, f"{name}.json"], cwd=tmp_path, env=here) for name in ("one", "two")]
+    words = ("scan", "--from", "night.jsonl", *ONLY, "--quiet", "--out")
+    both = [start(*words, f"{name}.json", cwd=tmp_path) for name in ("one", "two")]
     assert [each.wait() for each in both] == [0, 0]
     one, two = (json.loads((tmp_path / f"{name}.json").read_text())["scan"]["id"] for name in ("one", "two"))
     assert one != two
@@ -404,9 +399,7 @@ def test_config_show_shows_each_value_and_its_source() -> None:
 
 
 def test_the_sandbox_prints_how_to_use_it_and_ends_on_ctrl_c() -> None:
-    program = [sys.executable, "-m", "scanner", "sandbox"]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(program, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start("sandbox", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     names = {}
     for line in process.stdout:
