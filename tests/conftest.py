@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import gc
+import json
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from hypothesis import settings
 from scanner.cycle_collector import without_cycle_collector
 from tests import processes
 from tests.forks import shared_folder
-from tests.terminals import twolocks
+from tests.terminals import Ended, twolocks
 
 # A busy machine is slow, and a test that is timed fails there without a cause.
 settings.register_profile("untimed", deadline=None)
@@ -98,21 +99,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `twolocks demo` writes, made once for all processes. Only to be read."""
-    folder = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
+    place = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
     try:
-        folder.mkdir()
+        place.mkdir()
     except FileExistsError:
-        while not (folder / "made").exists():
-            assert not (folder / "failed").exists(), "twolocks demo failed in another process"
+        while not (place / "made").exists():
+            assert not (place / "failed").exists(), "twolocks demo failed in another process"
             time.sleep(0.1)
     else:
         code = -1
         try:
-            code = twolocks("demo", "--dir", folder, "--quiet").code
+            ended = twolocks("demo", "--dir", place / "demo")
+            (place / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
+            code = ended.code
         finally:
-            (folder / ("failed" if code else "made")).touch()
-    assert (folder / "made").exists(), "twolocks demo failed"
-    return folder
+            (place / ("failed" if code else "made")).touch()
+    assert (place / "made").exists(), "twolocks demo failed"
+    return place / "demo"
+
+
+@pytest.fixture(scope="session")
+def demo_ended(demo_folder: Path) -> Ended:
+    """What `twolocks demo` printed, and how it ended."""
+    return Ended(*json.loads((demo_folder.parent / "said.json").read_text()))
 
 
 _YOUNG = 200_000

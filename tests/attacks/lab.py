@@ -115,14 +115,14 @@ class Lab:
         self, folder: Path, *words: object, env: Mapping[str, str] | None = None, first: str = "", streams: str = ""
     ) -> Ended:
         """Run a command in a folder. `first`: a line of bash before it, such as a limit; `streams`: redirections."""
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         started: Started
         if first or streams:
             # A limit holds from the start of the interpreter.
             is_new = self.tree != ROOT or first.startswith("ulimit")
             command = self.words(*words) if is_new else [*shlex.split(in_shell()), *map(str, words)]
             line = ["bash", "-c", f'{first or ":"}; exec "$@" {streams}', "bash", *command]
-            started = subprocess.Popen(line, cwd=folder, env=self.variables(folder, env), **pipes)  # type: ignore[call-overload]
+            started = subprocess.Popen(line, cwd=folder, env=self.variables(folder, env), **pipes)
         else:
             started = self.start(folder, *words, env=env, **pipes)
         code: int | None

@@ -23,7 +23,7 @@ from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal
 from scanner.sandbox.server import Sandbox, running
 from tests.processes import start
-from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
+from tests.terminals import STORAGE, SUB, Ended, account, closed, files, snapshot, twolocks
 
 STAMP = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (start|settings|rules|account|scope|read|wait|gap|found|wrote|error|done) +\S"
@@ -282,12 +282,11 @@ def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None
 # Other commands
 
 
-def test_the_demo_ends_with_what_was_found_and_where() -> None:
-    ended = twolocks("demo", "--dir", "out/demo")
-    assert ended.code == 0
-    assert ended.out == ""
-    assert files("out/demo") == ["findings.json", "report.html", "snapshot.jsonl"]
-    end = ended.last[-11:]
+def test_the_demo_ends_with_what_was_found_and_where(demo_folder: Path, demo_ended: Ended) -> None:
+    assert demo_ended.code == 0
+    assert demo_ended.out == ""
+    assert files(str(demo_folder)) == ["findings.json", "report.html", "snapshot.jsonl"]
+    end = demo_ended.last[-11:]
     assert end[0] == "Demo      sample environment, served on this machine; no Azure account is used"
     assert re.fullmatch(
         r"Read      [\d,]+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused by design", end[1]
@@ -299,14 +298,15 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
         r"platform sign-in; \d+ more are protected only by a shared key or password \d+ checks are inconclusive: ",
         result,
     )
-    assert end[8] == f"Wrote     {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
+    assert end[8] == f"Wrote     {demo_folder}/report.html (and findings.json, snapshot.jsonl)"
     assert end[9] == "Exit 0    a demo exits with 0; a scan of this environment would exit with 1"
     assert end[10] == "Next      az login, then: twolocks scan --out report.html"
-    assert "AZURE_CLIENT_SECRET" not in os.environ
 
 
 def test_the_demo_ends_as_a_scan_would_where_that_is_asked() -> None:
-    assert twolocks("demo", "--fail-on", "high", "--quiet").code == 1
+    assert twolocks("demo", "--dir", "out/demo", "--fail-on", "high", "--quiet").code == 1
+    assert files("out/demo") == ["findings.json", "report.html", "snapshot.jsonl"]
+    assert "AZURE_CLIENT_SECRET" not in os.environ
 
 
 def test_report_makes_a_report_of_findings() -> None:

@@ -62,7 +62,7 @@ class Killing:
         return start("scan", *words, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
 
     def end(self, process: Started) -> str:
-        said = process.communicate(timeout=600)[1]
+        said = str(process.communicate(timeout=600)[1])
         assert process.returncode in (0, 1, 3), said[-2000:]
         return said
 
