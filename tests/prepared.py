@@ -31,6 +31,8 @@ from typing import Any, Final
 LATE: Final = ("azure.identity.aio", "azure.mgmt.network", "azure.mgmt.storage", "azure.storage.blob.aio")
 """What commands import when they need it, beside the modules of the scanner."""
 MOST: Final = 65_536
+END: Final = bytes(8)
+"""What asks this process to end: a request of no bytes."""
 
 Request = dict[str, Any]
 
@@ -79,10 +81,15 @@ class Prepared:
                 size = int.from_bytes(text[:8])
                 while len(text) < 8 + size and (more := connection.recv(MOST)):
                     text += more
-                if not size:
+                if text == END:
                     self._end()
                     return None
-                if self._is_child(connection, descriptors):
+                if len(text) < 8 + size or not size:
+                    # Its caller is gone.
+                    connection.close()
+                    for each in descriptors:
+                        os.close(each)
+                elif self._is_child(connection, descriptors):
                     request: Request = marshal.loads(text[8:])
                     _take(descriptors, request["streams"])
                     return request
@@ -204,8 +211,11 @@ def finish(request: Request) -> None:
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            code = 120
     os._exit(code & 0xFF)
 
 

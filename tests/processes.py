@@ -25,10 +25,13 @@ from typing import IO, Any, Final, Self
 from tests.prepared_client import ask
 
 ROOT = Path(__file__).parent.parent
-CAN_FORK: Final = sys.platform == "linux"
+CAN_FORK: Final = sys.platform == "linux" and hasattr(os, "pidfd_open")
 CLIENT = ROOT / "tests" / "prepared_client.py"
-HEEDED: Final = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"}
-"""The variables of Python that a forked process heeds. With any other one a new interpreter is started."""
+HEEDED: Final = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED", "PYTHON_VERSION", "PYTHON_SHA256"}
+"""The variables of Python that a forked process heeds, or that images set and no Python reads.
+
+With any other one a new interpreter is started.
+"""
 
 
 class _Server:

@@ -108,7 +108,7 @@ def descriptors(pid: int) -> int:
 
 
 def test_a_caller_that_is_gone_harms_nobody() -> None:
-    for text in (b"\0" * 7 + b"\5abc", b"\0" * 7 + b"\3abc"):
+    for text in (b"", b"\0", b"\0" * 7 + b"\5", b"\0" * 7 + b"\5abc", b"\0" * 7 + b"\3abc"):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(processes._server().path)
             connection.send(text)
