@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import gc
+import json
 import os
 import shutil
 import signal
@@ -13,8 +14,9 @@ import pytest
 from hypothesis import settings
 
 from scanner.cycle_collector import without_cycle_collector
+from tests import processes
 from tests.forks import shared_folder
-from tests.terminals import twolocks
+from tests.terminals import Ended, twolocks
 
 # A busy machine is slow, and a test that is timed fails there without a cause.
 settings.register_profile("untimed", deadline=None)
@@ -26,6 +28,7 @@ CACHE = tempfile.mkdtemp(prefix="twolocks-tests-cache-")
 
 
 def pytest_unconfigure() -> None:
+    processes.end()
     shutil.rmtree(CACHE, ignore_errors=True)
 
 
@@ -37,6 +40,12 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> None:
+    if getattr(session.config.option, "forks", 0):
+        processes.begin()
 
 
 LONG = (
@@ -90,21 +99,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def demo_folder(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `twolocks demo` writes, made once for all processes. Only to be read."""
-    folder = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
+    place = shared_folder(pytestconfig, tmp_path_factory) / "the-demo"
     try:
-        folder.mkdir()
+        place.mkdir()
     except FileExistsError:
-        while not (folder / "made").exists():
-            assert not (folder / "failed").exists(), "twolocks demo failed in another process"
+        while not (place / "made").exists():
+            assert not (place / "failed").exists(), "twolocks demo failed in another process"
             time.sleep(0.1)
     else:
         code = -1
         try:
-            code = twolocks("demo", "--dir", folder, "--quiet").code
+            ended = twolocks("demo", "--dir", place / "demo")
+            (place / "said.json").write_text(json.dumps([ended.code, ended.out, ended.err]))
+            code = ended.code
         finally:
-            (folder / ("failed" if code else "made")).touch()
-    assert (folder / "made").exists(), "twolocks demo failed"
-    return folder
+            (place / ("failed" if code else "made")).touch()
+    assert (place / "made").exists(), "twolocks demo failed"
+    return place / "demo"
+
+
+@pytest.fixture(scope="session")
+def demo_ended(demo_folder: Path) -> Ended:
+    """What `twolocks demo` printed, and how it ended."""
+    return Ended(*json.loads((demo_folder.parent / "said.json").read_text()))
 
 
 _YOUNG = 200_000

@@ -1,8 +1,11 @@
 """The borders in `.importlinter` refuse what they are written to refuse."""
 
+import os
+import re
 import shutil
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -11,24 +14,60 @@ ROOT = Path(__file__).parent.parent
 LINT = Path(sys.executable).with_name("lint-imports")
 
 REFUSED = [
-    ("scanner/evaluate/run.py", "from azure.identity import DefaultAzureCredential", "azure"),
-    ("scanner/sandbox/server.py", "from azure.core import PipelineClient", "azure"),
-    ("rules/storage.py", "from azure.core import PipelineClient", "azure"),
-    ("scanner/evaluate/run.py", "import aiohttp", "sockets"),
-    ("scanner/notify/http_post.py", "import aiohttp", "sockets"),
-    ("scanner/scan/pipeline.py", "from sqlalchemy import select", "databases"),
-    ("scanner/azure/pipeline.py", "import psycopg", "databases"),
-    ("scanner/output/targets.py", "import duckdb", "parquet"),
-    ("scanner/scan/pipeline.py", "import smtplib", "notices"),
-    ("scanner/scan/pipeline.py", "from http.client import HTTPSConnection", "notices"),
-    ("scanner/scan/pipeline.py", "import requests", "notices"),
-    ("rules/storage.py", "import subprocess", "pure"),
-    ("scanner/reach/nsg.py", "import time", "pure"),
-    ("rules/storage.py", "from scanner.evaluate import run", "layers"),
-    ("rules/storage.py", "from scanner import snapshot", "layers"),
-    ("scanner/azure/pipeline.py", "from scanner.cli.app import main", "layers"),
-    ("scanner/model/ids.py", "from scanner.model import resource", "cycles"),
+    (
+        "scanner/evaluate/run.py",
+        "from azure.identity import DefaultAzureCredential",
+        "azure",
+        "scanner.evaluate.run -> azure (l.",
+    ),
+    (
+        "scanner/sandbox/server.py",
+        "from azure.core import PipelineClient",
+        "azure",
+        "scanner.sandbox.server -> azure (l.",
+    ),
+    ("rules/storage.py", "from azure.core import PipelineClient", "azure", "rules.storage -> azure (l."),
+    ("scanner/evaluate/run.py", "import aiohttp", "sockets", "scanner.evaluate.run -> aiohttp (l."),
+    ("scanner/notify/http_post.py", "import aiohttp", "sockets", "scanner.notify.http_post -> aiohttp (l."),
+    (
+        "scanner/scan/pipeline.py",
+        "from sqlalchemy import select",
+        "databases",
+        "scanner.scan.pipeline -> sqlalchemy (l.",
+    ),
+    ("scanner/azure/pipeline.py", "import psycopg", "databases", "scanner.azure.pipeline -> psycopg (l."),
+    ("scanner/output/targets.py", "import duckdb", "parquet", "scanner.output.targets -> duckdb (l."),
+    ("scanner/scan/pipeline.py", "import smtplib", "notices", "scanner.scan.pipeline -> smtplib (l."),
+    (
+        "scanner/scan/pipeline.py",
+        "from http.client import HTTPSConnection",
+        "notices",
+        "scanner.scan.pipeline -> http (l.",
+    ),
+    ("scanner/scan/pipeline.py", "import requests", "notices", "scanner.scan.pipeline -> requests (l."),
+    ("rules/storage.py", "import subprocess", "pure", "rules.storage -> subprocess (l."),
+    ("scanner/reach/nsg.py", "import time", "pure", "scanner.reach.nsg -> time (l."),
+    ("rules/storage.py", "from scanner.evaluate import run", "layers", "rules.storage -> scanner.evaluate.run (l."),
+    ("rules/storage.py", "from scanner import snapshot", "layers", "rules.storage -> scanner.snapshot (l."),
+    (
+        "scanner/azure/pipeline.py",
+        "from scanner.cli.app import main",
+        "layers",
+        "scanner.azure.pipeline -> scanner.cli.app (l.",
+    ),
+    ("scanner/model/ids.py", "from scanner.model import resource", "cycles", ".resource -> .ids (1 import)"),
 ]
+"""A file, what is added to it, the border that refuses it, and how it is named there."""
+
+
+BROKEN_NAME = re.compile(r"^(.+)\n-+\n", re.MULTILINE)
+
+
+def linted(folder: Path) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, "COLUMNS": "200"}
+    return subprocess.run(
+        [LINT, "--no-logo", "--no-cache"], cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
 
 
 @pytest.fixture(scope="module")
@@ -41,24 +80,26 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def linted(folder: Path, *contract: str) -> subprocess.CompletedProcess[str]:
-    words = [str(LINT), "--no-logo", "--no-cache", *(word for each in contract for word in ("--contract", each))]
-    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
-
-
 def test_the_code_keeps_its_borders(copy: Path) -> None:
     done = linted(copy)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(("path", "line", "contract"), REFUSED)
-def test_refused(copy: Path, path: str, line: str, contract: str) -> None:
-    file = copy / path
-    text = file.read_text("utf-8")
-    file.write_text(f"{text}\n{line}\n", "utf-8")
-    try:
-        done = linted(copy, contract)
-    finally:
-        file.write_text(text, "utf-8")
-    assert done.returncode == 1, done.stdout
-    assert "BROKEN" in done.stdout
+@pytest.fixture(scope="module")
+def broken(copy: Path) -> dict[str, str]:
+    """What is said of each border that does not hold, by its name, where a file has each of the lines."""
+    for path, line, *_ in REFUSED:
+        with (copy / path).open("a", encoding="utf-8") as file:
+            file.write(f"\n{line}\n")
+    done = linted(copy)
+    assert done.returncode == 1
+    _, *said = BROKEN_NAME.split(done.stdout.partition("Broken contracts")[2])
+    return dict(zip(said[::2], said[1::2], strict=True))
+
+
+@pytest.mark.parametrize(("path", "line", "contract", "named"), REFUSED)
+def test_refused(broken: dict[str, str], path: str, line: str, contract: str, named: str) -> None:
+    borders = ConfigParser()
+    borders.read(ROOT / ".importlinter", "utf-8")
+    said = broken[borders[f"importlinter:contract:{contract}"]["name"]]
+    assert f"- {named}" in re.sub(" +", " ", said)

@@ -1,10 +1,10 @@
 """The steps of docs/quickstart.md that need no Azure account end as the page says."""
 
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
+
+from tests.processes import in_shell
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "quickstart.md").read_text("utf-8")
@@ -20,10 +20,8 @@ def step(number: str) -> str:
 
 def run(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Run lines of the page with the command of this working copy."""
-    start = f'twolocks() {{ "{sys.executable}" -m scanner "$@"; }}\n'
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = ["bash", "-c", start + script]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    command = ["bash", "-c", f'twolocks() {{ {in_shell()} "$@"; }}\n{script}']
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def test_each_step_ends_as_the_page_says(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from scanner.sandbox.server import Sandbox, running
 from tests.attacks.lab import OPEN, SUB, SUBSCRIPTION, Lab, Outcome, attack
 from tests.fleet.broker import broker
 from tests.fleet.rabbit import Message, headers, nested, rabbit
+from tests.processes import Started
 
 QUEUE = "twolocks"
 LIMIT = 45.0
@@ -54,27 +55,22 @@ class Fleet:
     def __init__(self, lab: Lab, folder: Path, url: str, env: dict[str, str]) -> None:
         self.lab, self.folder, self.url, self.env = lab, folder, url, env
         self.redis = redis.Redis.from_url(url)
-        self.started: list[subprocess.Popen[bytes]] = []
+        self.started: list[Started] = []
 
-    def begin(self, *words: str) -> subprocess.Popen[bytes]:
+    def begin(self, *words: str, is_new: bool = False) -> Started:
         with (self.folder / f"{words[0]}.log").open("ab") as log:
-            made = subprocess.Popen(
-                self.lab.words(*words, "--broker", self.url, "--parts", "parts"),
-                cwd=self.folder,
-                env=self.lab.variables(self.folder, self.env),
-                stdout=log,
-                stderr=log,
-            )
+            given = (*words, "--broker", self.url, "--parts", "parts")
+            made = self.lab.start(self.folder, *given, env=self.env, is_new=is_new, stdout=log, stderr=log)
         self.started.append(made)
         return made
 
-    def scan(self, *words: str) -> subprocess.Popen[bytes]:
+    def scan(self, *words: str) -> Started:
         return self.begin(
             "scan", "--only", "storage-shared-key-enabled", "--fail-on", "never", "--out", "f.json", *words
         )
 
-    def worker(self) -> subprocess.Popen[bytes]:
-        return self.begin("fleet", "worker")
+    def worker(self, *, is_new: bool = False) -> Started:
+        return self.begin("fleet", "worker", is_new=is_new)
 
     def run(self) -> str:
         """Return the id of the run, when it is planned."""
@@ -102,7 +98,7 @@ def fleet(lab: Lab, name: str) -> Iterator[Fleet]:
                 each.wait()
 
 
-def ended(process: subprocess.Popen[bytes], seconds: float = LIMIT) -> int | None:
+def ended(process: Started, seconds: float = LIMIT) -> int | None:
     """Return the exit code of a process; None where it goes on."""
     try:
         return process.wait(seconds)
@@ -110,7 +106,7 @@ def ended(process: subprocess.Popen[bytes], seconds: float = LIMIT) -> int | Non
         return None
 
 
-def memory(process: subprocess.Popen[bytes]) -> int:
+def memory(process: Started) -> int:
     """Return the most MB that a process has had."""
     text = Path(f"/proc/{process.pid}/status").read_text()
     return int(next(line for line in text.splitlines() if line.startswith("VmHWM")).split()[1]) // 1024
@@ -144,7 +140,7 @@ def compressed(lab: Lab) -> Outcome:
     body = zlib.compress(bytes(300 << 20), 6)
     with fleet(lab, "compressed") as made:
         made.redis.lpush(QUEUE, envelope({}, body=body, compression="application/x-gzip"))
-        process = made.worker()
+        process = made.worker(is_new=True)
         code = ended(process, 8)
         most = memory(process) if code is None else 0
     fell = code is not None or most > 300

@@ -82,10 +82,8 @@ def broken_pipe(lab: Lab) -> Outcome:
 def hang_up(lab: Lab) -> Outcome:
     folder = lab.folder("hangup")
     os.mkfifo(folder / "slow.jsonl")
-    words = lab.words("scan", "--from", "slow.jsonl", "--out", "f.json")
-    started = subprocess.Popen(
-        words, cwd=folder, env=lab.variables(folder), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    words = ("scan", "--from", "slow.jsonl", "--out", "f.json")
+    started = lab.start(folder, *words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     with (folder / "slow.jsonl").open("w"):
         time.sleep(0.5)
         started.send_signal(signal.SIGHUP)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 from scanner.sandbox import certificates
 from scanner.sandbox.server import Sandbox, running
 from tests.config.hostile import Endpoint, endpoint, trusting
+from tests.processes import ROOT, Started, in_shell, start
 from tests.terminals import GROUP, SUB, account
 
 Json = dict[str, Any]
@@ -95,6 +97,15 @@ class Lab:
         """Return the words that start the command: `-P`, because the folder's own modules are no part of it."""
         return [sys.executable, "-P", "-m", "scanner", *map(str, words)]
 
+    def start(
+        self, folder: Path, *words: object, env: Mapping[str, str] | None = None, is_new: bool = False, **streams: Any
+    ) -> Started:
+        """Start a command in a folder. `is_new`: in an interpreter that starts with it."""
+        variables = self.variables(folder, env)
+        if is_new or self.tree != ROOT:
+            return subprocess.Popen(self.words(*words), cwd=folder, env=variables, **streams)
+        return start(*words, cwd=folder, env=variables, safe=True, **streams)
+
     def variables(self, folder: Path, env: Mapping[str, str] | None = None) -> dict[str, str]:
         given = {"PATH": os.environ["PATH"], "HOME": str(folder.parent / "home"), "NO_COLOR": "1", "COLUMNS": "400"}
         made = {**given, **(env or {})}
@@ -104,15 +115,16 @@ class Lab:
         self, folder: Path, *words: object, env: Mapping[str, str] | None = None, first: str = "", streams: str = ""
     ) -> Ended:
         """Run a command in a folder. `first`: a line of bash before it, such as a limit; `streams`: redirections."""
-        line = f'{first or ":"}; exec "$@" {streams}'
-        started = subprocess.Popen(
-            ["bash", "-c", line, "bash", *self.words(*words)],
-            cwd=folder,
-            env=self.variables(folder, env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
+        pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        started: Started
+        if first or streams:
+            # A limit holds from the start of the interpreter.
+            is_new = self.tree != ROOT or first.startswith("ulimit")
+            command = self.words(*words) if is_new else [*shlex.split(in_shell()), *map(str, words)]
+            line = ["bash", "-c", f'{first or ":"}; exec "$@" {streams}', "bash", *command]
+            started = subprocess.Popen(line, cwd=folder, env=self.variables(folder, env), **pipes)
+        else:
+            started = self.start(folder, *words, env=env, **pipes)
         code: int | None
         try:
             out, err = started.communicate(timeout=SECONDS)

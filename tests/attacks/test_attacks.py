@@ -1,6 +1,6 @@
 """The attacks of docs/dev/attacks.md against this checkout; those that take longer run by `python -m tests.attacks`.
 
-Each starts processes. `make test` tries one in four, because each names a test that fails where it is not held, and
+Each starts processes. `make test` tries one in two, because each names a test that fails where it is not held, and
 that test runs there.
 """
 
@@ -29,7 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Lab:
 QUICK = [each for each in chosen() if not each.slow]
 
 
-@pytest.mark.parametrize("attack", some(QUICK, len(QUICK) // 4), ids=lambda attack: attack.name)
+@pytest.mark.parametrize("attack", some(QUICK, len(QUICK) // 2), ids=lambda attack: attack.name)
 def test_this_checkout_holds(attack: Attack, lab: Lab) -> None:
     outcome = attack.run(lab)
     assert not outcome.fell, outcome

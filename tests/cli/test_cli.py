@@ -22,7 +22,8 @@ from scanner.rulebook.registered_actions import without
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import Refusal
 from scanner.sandbox.server import Sandbox, running
-from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
+from tests.processes import start
+from tests.terminals import STORAGE, SUB, Ended, account, closed, files, snapshot, twolocks
 
 STAMP = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (start|settings|rules|account|scope|read|wait|gap|found|wrote|error|done) +\S"
@@ -257,19 +258,14 @@ def test_verbose_reports_every_request() -> None:
     assert [line for line in ended.last if "read     GET /subscriptions?" in line]
 
 
-def _start(*words: str, env: dict[str, str]) -> "subprocess.Popen[str]":
-    program = [sys.executable, "-m", "scanner", *words]
-    here = {"PYTHONPATH": str(Path(__file__).parents[2]), "PATH": os.environ["PATH"]}
-    return subprocess.Popen(program, env={**here, **env}, stderr=subprocess.PIPE, text=True)
-
-
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None:
     Path("report.html").write_text("the old one")
     slow = Fault("slow", "*/providers/*", seconds=20)
     with running(Sandbox([OPEN], [SUB], faults=[slow])) as box:
         words = ("scan", "--out", "report.html", "--snapshot", "n.jsonl", "--record", "r.jsonl")
-        process = _start(*words, env=box.environment())
+        env = {"PATH": os.environ["PATH"], **box.environment()}
+        process = start(*words, env=env, stderr=subprocess.PIPE, text=True)
         assert process.stderr is not None
         for line in process.stderr:
             if " account " in line:
@@ -286,12 +282,11 @@ def test_a_signal_ends_a_scan_cleanly(number: signal.Signals, code: int) -> None
 # Other commands
 
 
-def test_the_demo_ends_with_what_was_found_and_where() -> None:
-    ended = twolocks("demo", "--dir", "out/demo")
-    assert ended.code == 0
-    assert ended.out == ""
-    assert files("out/demo") == ["findings.json", "report.html", "snapshot.jsonl"]
-    end = ended.last[-11:]
+def test_the_demo_ends_with_what_was_found_and_where(demo_folder: Path, demo_ended: Ended) -> None:
+    assert demo_ended.code == 0
+    assert demo_ended.out == ""
+    assert files(str(demo_folder)) == ["findings.json", "report.html", "snapshot.jsonl"]
+    end = demo_ended.last[-11:]
     assert end[0] == "Demo      sample environment, served on this machine; no Azure account is used"
     assert re.fullmatch(
         r"Read      [\d,]+ resources with [\d,]+ of [\d,]+ reads in \d+ s; \d+ reads are refused by design", end[1]
@@ -303,14 +298,15 @@ def test_the_demo_ends_with_what_was_found_and_where() -> None:
         r"platform sign-in; \d+ more are protected only by a shared key or password \d+ checks are inconclusive: ",
         result,
     )
-    assert end[8] == f"Wrote     {Path('out/demo').resolve()}/report.html (and findings.json, snapshot.jsonl)"
+    assert end[8] == f"Wrote     {demo_folder}/report.html (and findings.json, snapshot.jsonl)"
     assert end[9] == "Exit 0    a demo exits with 0; a scan of this environment would exit with 1"
     assert end[10] == "Next      az login, then: twolocks scan --out report.html"
-    assert "AZURE_CLIENT_SECRET" not in os.environ
 
 
 def test_the_demo_ends_as_a_scan_would_where_that_is_asked() -> None:
-    assert twolocks("demo", "--fail-on", "high", "--quiet").code == 1
+    assert twolocks("demo", "--dir", "out/demo", "--fail-on", "high", "--quiet").code == 1
+    assert files("out/demo") == ["findings.json", "report.html", "snapshot.jsonl"]
+    assert "AZURE_CLIENT_SECRET" not in os.environ
 
 
 def test_report_makes_a_report_of_findings() -> None:
@@ -324,9 +320,8 @@ def test_report_makes_a_report_of_findings() -> None:
 
 def test_scans_of_the_same_second_have_ids_of_their_own(tmp_path: Path) -> None:
     snapshot(tmp_path / "night.jsonl", OPEN)
-    words = [sys.executable, "-m", "scanner", "scan", "--from", "night.jsonl", *ONLY, "--quiet", "--out"]
-    here = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    both = [subprocess.Popen([*words, f"{name}.json"], cwd=tmp_path, env=here) for name in ("one", "two")]
+    words = ("scan", "--from", "night.jsonl", *ONLY, "--quiet", "--out")
+    both = [start(*words, f"{name}.json", cwd=tmp_path) for name in ("one", "two")]
     assert [each.wait() for each in both] == [0, 0]
     one, two = (json.loads((tmp_path / f"{name}.json").read_text())["scan"]["id"] for name in ("one", "two"))
     assert one != two
@@ -404,9 +399,7 @@ def test_config_show_shows_each_value_and_its_source() -> None:
 
 
 def test_the_sandbox_prints_how_to_use_it_and_ends_on_ctrl_c() -> None:
-    program = [sys.executable, "-m", "scanner", "sandbox"]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    process = subprocess.Popen(program, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = start("sandbox", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert process.stdout is not None
     names = {}
     for line in process.stdout:

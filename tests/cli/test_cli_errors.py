@@ -1,7 +1,5 @@
 """Every error of the command line: what, where, what to do, exit code. Nothing is written, nothing half."""
 
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import RoleGrant
 from scanner.sandbox.server import Sandbox, running
+from tests import processes
 from tests.terminals import STORAGE, SUB, account, closed, files, snapshot, twolocks
 
 
@@ -410,9 +409,7 @@ def test_no_login() -> None:
 
 def test_no_login_of_the_cli_is_reported_in_our_words_alone(tmp_path: Path) -> None:
     # A process of its own: pytest's handlers take what libraries log.
-    env = {"PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[2])}
-    words = [sys.executable, "-m", "scanner", "scan", "--auth", "cli"]
-    ended = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    ended = processes.run("scan", "--auth", "cli", env={"PATH": str(tmp_path)})
     assert ended.returncode == 4
     *_, rest = ended.stderr.partition("built-in\n")
     assert rest.splitlines() == [

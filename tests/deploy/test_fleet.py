@@ -4,7 +4,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,9 @@ import pytest
 import yaml
 
 from scanner.fleet.broker import QUEUE
+from tests import processes
 from tests.deploy import bicep
-from tests.deploy.files import DEPLOY, ROOT, accepted, program, run
+from tests.deploy.files import DEPLOY, accepted, program, run
 from tests.deploy.test_container_apps import KEYS, MODELS, unknown
 from tests.deploy.test_external_checks import STRICT, changed
 from tests.fleet.broker import wait_until
@@ -150,15 +150,9 @@ def asked(env: dict[str, str]) -> str:
         "try: print(Queue(open_broker(resolve('fleet worker', {}, os.environ, use_file=False))).length())\n"
         "except InputError as error: print(error.what)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", lines],
-        env={**env, "PATH": os.environ["PATH"]},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.strip()
+    done = processes.run(code=lines, env={**env, "PATH": os.environ["PATH"]})
+    assert done.returncode == 0, done.stderr
+    return str(done.stdout).strip()
 
 
 # Kubernetes

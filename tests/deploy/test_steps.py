@@ -11,7 +11,8 @@ import pytest
 
 from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import Sandbox, running, sandbox
-from tests.deploy.files import DEPLOY, PROGRAMS, program
+from tests.deploy.files import DEPLOY, PROGRAMS
+from tests.processes import in_shell
 
 GITHUB = DEPLOY / "github"
 PIPELINES = DEPLOY / "azure-devops"
@@ -33,7 +34,9 @@ def clean(box: Sandbox, auth: str, **more: str) -> dict[str, str]:
 def job(folder: Path) -> Path:
     """A runner's temporary folder, with Twolocks where `build.sh` installs it."""
     (folder / "twolocks" / "bin").mkdir(parents=True)
-    (folder / "twolocks" / "bin" / "twolocks").symlink_to(program("twolocks"))
+    command = folder / "twolocks" / "bin" / "twolocks"
+    command.write_text(f'#!/bin/sh\nexec {in_shell()} "$@"\n')
+    command.chmod(0o755)
     return folder
 
 

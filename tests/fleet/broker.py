@@ -5,11 +5,12 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.processes import start
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = shutil.which("redis-server") or shutil.which("valkey-server")
@@ -42,13 +43,10 @@ class Worker:
     """A process of `twolocks fleet worker`."""
 
     def __init__(self, folder: Path, env: Mapping[str, str], *words: object) -> None:
-        command = [sys.executable, "-m", "scanner", "fleet", "worker", *map(str, words)]
-        given = {name: os.environ[name] for name in ("PATH", "HOME", "PYTHONPYCACHEPREFIX") if name in os.environ}
+        given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.path = folder / f"worker-{time.monotonic_ns()}.log"
         with self.path.open("wb") as log:
-            self.process = subprocess.Popen(
-                command, cwd=folder, env={**given, **env, "PYTHONPATH": str(ROOT)}, stdout=log, stderr=log
-            )
+            self.process = start("fleet", "worker", *words, cwd=folder, env={**given, **env}, stdout=log, stderr=log)
 
     @property
     def log(self) -> str:

@@ -4,15 +4,15 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from scanner.sandbox.server import Sandbox, running
-from tests.fleet.broker import ROOT, Worker, wait_until
+from tests.fleet.broker import Worker, wait_until
 from tests.fleet.lab import FOUR, PROGRAM, RANGE, RESOURCES, RULES, Lab, meanwhile
 from tests.output.azurite import azurite
+from tests.processes import start
 from tests.terminals import twolocks
 
 
@@ -93,9 +93,9 @@ def test_a_scan_that_is_killed_between_reading_and_evaluation_goes_on(lab: Evalu
     lab.scan(out="whole.json")
     fleet = ("--broker", lab.url, "--parts", lab.place, "--redeliver-after", "1s")
     words = ("scan", "--no-journal", *RULES, "--out", lab.folder / "f.json", *fleet)
-    given = {"PATH": os.environ["PATH"], "HOME": str(lab.folder), "PYTHONPATH": str(ROOT), **lab.env}
+    given = {"PATH": os.environ["PATH"], "HOME": str(lab.folder), **lab.env}
     with lab.worker() as worker:
-        scan = subprocess.Popen([sys.executable, "-c", PROGRAM, *map(str, words)], env=given, stderr=subprocess.DEVNULL)
+        scan = start(*words, code=PROGRAM, env=given, stderr=subprocess.DEVNULL)
         wait_until(lambda: list(lab.place.glob("*/evaluation/*/input.zst")))
         scan.kill()
         scan.wait()

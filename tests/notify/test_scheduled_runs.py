@@ -5,7 +5,6 @@ import os
 import signal
 import sqlite3
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ from tests.history.changing_estate import EVERYWHERE, SKIPPED, Json, Refusal, Ru
 from tests.history.server import serving
 from tests.history.test_changing_estate import ENDPOINTS, EXPORT, GAP, REFUSED, SECOND, estate
 from tests.notify.receivers import Answer, Received, Web, mail, until, web
+from tests.processes import start
 from tests.terminals import GROUP, Ended, twolocks
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -276,13 +276,6 @@ def test_quiet_is_not_silent_when_a_notice_is_lost(watch: Watch) -> None:
     assert watch.scheduled_run(estate(), "--quiet").ended.err == ""
 
 
-CHILD = """
-import sys
-from scanner.cli.app import main
-main(sys.argv[1:])
-"""
-
-
 def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch: Watch) -> None:
     watch.scheduled_run(estate())
     watch.heard()
@@ -292,7 +285,7 @@ def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch
         given = ("scan", "--arm-endpoint", box.url, "--auth", "environment", "--history", folder / "history.db",
                  "--config", folder / "twolocks.toml", "--notify", "ops", *SKIPPED)  # fmt: skip
         environ = {**os.environ, "CI": "1", **box.environment(), **watch.env}
-        child = subprocess.Popen([sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE)
+        child = start(*given, env=environ, stderr=subprocess.PIPE)
         until(lambda: bool(watch.server.received))
         child.send_signal(signal.SIGKILL)
         child.communicate()
@@ -310,9 +303,7 @@ def test_ctrl_c_while_it_sends_ends_at_once_and_says_what_is_there(watch: Watch)
                  "--config", folder / "twolocks.toml", "--notify", "ops", "--out", folder / "report.html",
                  *SKIPPED)  # fmt: skip
         environ = {**os.environ, "CI": "1", **box.environment(), **watch.env}
-        child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, *map(str, given)], env=environ, stderr=subprocess.PIPE, text=True
-        )
+        child = start(*given, env=environ, stderr=subprocess.PIPE, text=True)
         until(lambda: bool(watch.server.received))
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=8)

@@ -30,6 +30,7 @@ from scanner.report.log_rows import COLUMNS, LONGEST, OF_SCAN, write_log_rows
 from scanner.sandbox import certificates
 from scanner.sandbox.server import Sandbox, running
 from tests.output.tunnel import tunnel
+from tests.processes import start
 from tests.report import sample
 from tests.terminals import SUB, account, closed, snapshot, twolocks
 
@@ -247,9 +248,7 @@ def test_a_login_that_fails_is_refused_before_anything_is_read(sink: Sink) -> No
 def test_killed_while_it_sends_the_other_files_are_whole(sink: Sink, tmp_path: Path) -> None:
     sink.holds = threading.Event()
     words = [*SCAN, "--out", STREAM, "--out", "n.json"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "scanner", *words], env={**HERE, **sink.env}, stderr=subprocess.PIPE, cwd=tmp_path
-    )
+    process = start(*words, env={**HERE, **sink.env}, stderr=subprocess.PIPE, cwd=tmp_path)
     assert sink.reached.wait(60)
     process.send_signal(signal.SIGKILL)
     process.communicate()

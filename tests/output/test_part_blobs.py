@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from scanner.sandbox.server import Sandbox, running
 from tests.output.azurite import Azurite
 from tests.output.relay import relay
 from tests.output.test_storage import answering
+from tests.processes import start
 from tests.terminals import SUB, account, closed, snapshot, twolocks
 
 NIGHT = "night.jsonl"
@@ -106,10 +106,8 @@ def test_a_split_that_is_killed_leaves_each_blob_whole(store: Azurite, number: i
     for name in names:
         store.put("reports", name, b"the old one")
     with relay(store.url, whole + first * 3 // 2) as way:
-        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(Path.cwd())}
-        command = [sys.executable, "-m", "scanner", *words]
-        env |= replace(store, url=way.url).env
-        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE) as process:
+        env = {"PATH": os.environ["PATH"], "TMPDIR": str(Path.cwd()), **replace(store, url=way.url).env}
+        with start(*words, env=env, stderr=subprocess.PIPE) as process:
             reached = way.reached.wait(60)
             process.send_signal(number)
             _, said = process.communicate(timeout=60)

@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from scanner.sandbox.server import Sandbox, running
 from tests.output.azurite import ACCOUNT, KEY, Azurite, azurite
 from tests.output.relay import relay
 from tests.output.tunnel import tunnel
+from tests.processes import start
 from tests.report.parquet_file import parquet_rows
 from tests.snapshot.test_signature import pair
 from tests.terminals import STORAGE, SUB, account, closed, snapshot, twolocks
@@ -449,9 +449,8 @@ def test_an_upload_that_is_killed_in_the_middle_changes_nothing(store: Azurite, 
     file = large(Path("findings.json"), size)
     with relay(store.url, size * 2 // 3) as way:
         env = {**HERE, "TMPDIR": str(Path.cwd()), **replace(store, url=way.url).env}
-        words = [sys.executable, "-m", "scanner", "report", file, "--out", f"az://reports/{folder}/n.json"]
-        words += ["--out", f"az://reports/{folder}/new.html"]
-        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE) as process:
+        outs = [f"--out=az://reports/{folder}/{name}" for name in ("n.json", "new.html")]
+        with start("report", file, *outs, env=env, stderr=subprocess.PIPE) as process:
             reached = way.reached.wait(60)
             process.send_signal(number)
             _, said = process.communicate(timeout=60)
@@ -472,8 +471,8 @@ def test_a_scan_that_is_stopped_at_the_storage_account_says_so(store: Azurite, l
     name = f"az://reports/stopped-{limit}/n.jsonl"
     with running(Sandbox([closed("st")], [SUB])) as box, relay(store.url, limit) as way:
         env = {**box.environment(), **replace(store, url=way.url).env, **HERE}
-        words = [sys.executable, "-m", "scanner", "scan", "--snapshot", name, "--out", "n.json"]
-        with subprocess.Popen(words, env=env, stderr=subprocess.PIPE, text=True) as process:
+        words = ("scan", "--snapshot", name, "--out", "n.json")
+        with start(*words, env=env, stderr=subprocess.PIPE, text=True) as process:
             reached = way.reached.wait(60)
             process.send_signal(signal.SIGTERM)
             _, said = process.communicate(timeout=60)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from scanner.sandbox.apart import serve_sample
+from tests.processes import start
 
 SCRIPT = """
 import json, multiprocessing, sys, time
@@ -31,7 +32,7 @@ def is_alive(pid: int) -> bool:
 @pytest.mark.skipif(sys.platform != "linux", reason="the sandbox is forked on Linux alone")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, None])
 def test_the_process_ends_with_the_demo_and_leaves_nothing(how: signal.Signals | None) -> None:
-    demo = subprocess.Popen([sys.executable, "-c", SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    demo = start(code=SCRIPT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     with demo:
         assert demo.stdin is not None
         assert demo.stdout is not None

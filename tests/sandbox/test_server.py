@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +22,7 @@ from scanner.sandbox.faults import Fault
 from scanner.sandbox.served_estate import TENANT, ErrorReply, Refusal, ResponseOverrides, RoleGrant
 from scanner.sandbox.server import Sandbox, exports, serve
 from scanner.sandbox.throttle import ThrottleLimits
+from tests.processes import start
 from tests.sandbox.sample import ACCOUNTS, BLOB, RESOURCES, S1, S2, SITE, Json, account
 
 STORAGE = f"/subscriptions/{S1}/providers/Microsoft.Storage/storageAccounts"
@@ -477,9 +477,7 @@ def test_each_type_that_rules_list_is_known_where_the_estate_has_none() -> None:
 
 def test_run_forever_says_how_to_use_it_and_ends_with_ctrl_c() -> None:
     program = "from scanner.sandbox.server import run_forever; run_forever([], lambda text: print(text, flush=True))"
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as running:
+    with start(code=program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         first = running.stdout.readline()
         assert first.startswith("# The sandbox answers at https://127.0.0.1:")

@@ -25,6 +25,7 @@ from scanner.sandbox.estate import load_estate
 from scanner.sandbox.server import RecordedRequest, Sandbox, running
 from scanner.snapshot.changes import TABLE
 from scanner.snapshot.journal_lines import parsed
+from tests.processes import Started, start
 
 Read = tuple[str, str, str]
 _CHAIN = re.compile(rb',"chain":"[0-9a-f]*"')
@@ -54,20 +55,14 @@ class Killing:
     def journals(self) -> Path:
         return self.folder / "cache" / "twolocks" / "journals"
 
-    def start(self, *more: str) -> "subprocess.Popen[str]":
+    def start(self, *more: str) -> Started:
         own = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "XDG_CACHE_HOME": str(self.folder / "cache")}
-        paths = {name: os.environ[name] for name in os.environ if name.startswith("PYTHON")}
         words = ("--arm-endpoint", self.box.url, "--out", "f.json", "--snapshot", "s.jsonl", *self.words, *more)
-        return subprocess.Popen(
-            [sys.executable, "-m", "scanner", "scan", *words],
-            cwd=self.folder,
-            env={**paths, "PYTHONPATH": str(Path(__file__).parents[2]), **own, **self.box.environment()},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        env = {**own, **self.box.environment()}
+        return start("scan", *words, cwd=self.folder, env=env, stderr=subprocess.PIPE, text=True)
 
-    def end(self, process: "subprocess.Popen[str]") -> str:
-        said = process.communicate(timeout=600)[1]
+    def end(self, process: Started) -> str:
+        said = str(process.communicate(timeout=600)[1])
         assert process.returncode in (0, 1, 3), said[-2000:]
         return said
 
@@ -89,7 +84,7 @@ class Killing:
         assert not list(self.journals.iterdir()), "a scan that ends well leaves no journal"
         return time.monotonic() - began
 
-    def _first_answer(self, process: "subprocess.Popen[str]") -> None:
+    def _first_answer(self, process: Started) -> None:
         while process.poll() is None and not any(b'"answer"' in each.read_bytes() for each in self.journals.glob("*")):
             time.sleep(0.005)
 

@@ -6,8 +6,6 @@ import random
 import shlex
 import signal
 import stat
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +21,7 @@ from scanner.scan.resuming import MOST, may_pass
 from scanner.snapshot.answer_shape import AnswerShape
 from scanner.snapshot.journal import Journal
 from scanner.snapshot.journal_lines import JournalHeader, parsed
+from tests import processes
 from tests.azure.requests import ESTATE, SITE, SUBSCRIPTIONS
 from tests.scan.kills import Killing, reads
 from tests.scan.tenants import estate
@@ -109,8 +108,7 @@ def test_a_scan_that_ends_well_deletes_the_journals_of_its_scope(lab: Lab) -> No
 def test_processes_evaluate_beside_a_journal(lab: Lab) -> None:
     env = {**os.environ, **lab.box.environment(), "XDG_CACHE_HOME": str(lab.folder / "cache")}
     words = ("scan", "--arm-endpoint", lab.box.url, "--out", lab.folder / "f.json", "--jobs", "2")
-    command = [sys.executable, "-m", "scanner", *map(str, words)]
-    ended = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    ended = processes.run(*words, env=env)
     assert ended.returncode == 1, ended.stderr
     assert "--jobs" not in ended.stderr, "a thread that is left over keeps it from being forked"
 

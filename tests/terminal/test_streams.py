@@ -15,6 +15,7 @@ import pytest
 from scanner.exit_codes import FINE
 from scanner.terminal import streams
 from scanner.terminal.streams import PIPE_CLOSED, json_without_commands, without_commands
+from tests.processes import in_shell, start
 from tests.terminals import STORAGE, account, snapshot, twolocks
 
 OPEN = account("st", allowSharedKeyAccess=True, publicNetworkAccess="Enabled", supportsHttpsTrafficOnly=False)
@@ -43,8 +44,7 @@ def _in_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shell(line: str) -> tuple[int, str]:
     """Exit code and standard error of a line of bash, started in the folder of the test."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, env=env, timeout=120)
+    done = subprocess.run(["bash", "-c", line], check=False, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stderr
 
 
@@ -57,7 +57,7 @@ STREAMS = [">&-", "| true; exit ${PIPESTATUS[0]}", ">/dev/full"]
 )
 def test_an_output_that_is_lost_is_never_found(command: str, stream: str) -> None:
     """Ended with 0, 1 (found) or 70 before, with a traceback where the stream was closed."""
-    code, said = shell(f"{PROGRAM} {command} {stream}")
+    code, said = shell(f"{in_shell()} {command} {stream}")
     assert code == (2 if "full" in stream else PIPE_CLOSED), said
     assert "Traceback" not in said
     assert "Exception ignored" not in said
@@ -68,14 +68,14 @@ def test_an_output_that_is_lost_is_never_found(command: str, stream: str) -> Non
 
 @pytest.mark.parametrize("stream", ["2>&-", "2>/dev/full", "2>&1 | true; exit ${PIPESTATUS[0]}"])
 def test_messages_that_are_lost_change_no_exit_code(stream: str) -> None:
-    scan = f"{PROGRAM} scan --from night.jsonl --out findings.json"
+    scan = f"{in_shell()} scan --from night.jsonl --out findings.json"
     for more, code in (("--fail-on never --only storage-plain-http", FINE), ("--fail-on low", 1), ("--skip nosuch", 2)):
         assert shell(f"{scan} {more} {stream}")[0] == code
 
 
 def test_a_closed_stream_is_not_the_history() -> None:
     """A file that was opened first got the number of standard output, and what was printed."""
-    shell(f"{PROGRAM} scan --from night.jsonl --history new.db --out - >&- 2>&-")
+    shell(f"{in_shell()} scan --from night.jsonl --history new.db --out - >&- 2>&-")
     assert Path("new.db").read_bytes()[:15] == b"SQLite format 3"
     assert twolocks("history", "list", "--history", "new.db").code == 0
 
@@ -91,9 +91,8 @@ def test_a_file_that_does_not_fit_leaves_the_old_one(command: str) -> None:
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_has_its_code_and_leaves_no_file(number: signal.Signals, code: int) -> None:
     os.mkfifo("slow.jsonl")
-    words = [sys.executable, "-m", "scanner", "scan", "--from", "slow.jsonl", "--out", "findings.json"]
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    with subprocess.Popen(words, env=env, stderr=subprocess.DEVNULL) as started, Path("slow.jsonl").open("w"):
+    words = ("scan", "--from", "slow.jsonl", "--out", "findings.json")
+    with start(*words, stderr=subprocess.DEVNULL) as started, Path("slow.jsonl").open("w"):
         time.sleep(0.3)
         started.send_signal(number)
         assert started.wait(30) == code
