@@ -77,6 +77,9 @@ class _Tables(Struct, frozen=True):
     by_type: dict[str, list[ResourceType]] = field(default_factory=dict)
     declared: dict[str, list[ResourceType]] = field(default_factory=dict)
     finders: dict[str, tuple[KeyFinder, ...]] = field(default_factory=dict)
+    read: list[ResourceType] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
+    """What a scan reads, once it was asked."""
 
 
 class RuleSet(Struct):
@@ -137,10 +140,15 @@ class RuleSet(Struct):
 
     def read(self) -> list[ResourceType]:
         """Return what a scan reads: types with an enabled rule, and types that only verdicts on others look up."""
-        rules = self.by_kind()
-        needed = {read.resource_type for rule in self.enabled.values() for read in rule.reads}
-        needed.update(self._looked_up_kinds())
-        return [kind for kind in self.kinds if kind in needed or self._is_read(kind, rules.get(kind, ()))]
+        tables = self._tables()
+        if not tables.read:
+            needed = {read.resource_type for rule in self.enabled.values() for read in rule.reads}
+            needed.update(self._looked_up_kinds())
+            rules = tables.by_kind
+            tables.read.extend(
+                kind for kind in self.kinds if kind in needed or self._is_read(kind, rules.get(kind, ()))
+            )
+        return list(tables.read)
 
     def _is_read(self, kind: ResourceType, rules: Sequence[Rule]) -> bool:
         if any(each.id in self.enabled for each in rules):
@@ -150,10 +158,12 @@ class RuleSet(Struct):
 
     def reads(self) -> list[Read]:
         """Return the reads that the enabled rules need, and those that verdicts on others look up, parents first."""
-        users = self._key_users()
-        rules = (*self.enabled.values(), *users)
-        wanted = [*self.looked_up(), *(child for rule in rules for child in reads_of(rule))]
-        return list(dict.fromkeys(wanted))
+        tables = self._tables()
+        if not tables.reads:
+            rules = (*self.enabled.values(), *self._key_users())
+            wanted = [*self.looked_up(), *(child for rule in rules for child in reads_of(rule))]
+            tables.reads.extend(dict.fromkeys(wanted))
+        return list(tables.reads)
 
     @property
     def needs_places(self) -> bool:

@@ -193,7 +193,7 @@ def check(ended: Ended, what: str, run: Run) -> None:
     for text in (ended.out, ended.err):
         assert "--verbose" in run.words or "Traceback" not in text
         shown = ERASED.sub("", COLOUR.sub("", text))
-        hidden = {char for char in shown if char != "\n" and hides(char)}
+        hidden = {char for char in set(shown) if char != "\n" and hides(char)}
         assert hidden <= ({"\t"} if text is ended.out else set()), (what, hidden, text)
         rest = OURS.sub("zz", shown)
         assert "\tzqtab" not in rest, (what, text)

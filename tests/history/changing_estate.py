@@ -1,5 +1,6 @@
 """A small estate that changes from night to night, served by the sandbox and scanned with a history."""
 
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import msgspec
 from scanner.sandbox.errors import HttpAnswer
 from scanner.sandbox.served_estate import Refusal, ResponseOverrides
 from scanner.sandbox.server import Sandbox, running
-from tests.terminals import GROUP, STORAGE, SUB, Ended, account, closed, twolocks
+from tests.terminals import GROUP, STORAGE, SUB, Ended, account, closed, files, twolocks
 
 Json = dict[str, Any]
 
@@ -271,6 +272,21 @@ def scheduled_run(
     return RunResult(ended, msgspec.json.decode(out.read_bytes()) if out.exists() else {})
 
 
+_FIRST_NIGHTS: dict[str, bytes] = {}
+
+
+def first_night(resources: list[Json], history: str, *words: str) -> None:
+    """Make a history in which one scan saw these resources. It is made once, and copied."""
+    told = msgspec.json.encode([resources, words]).decode()
+    if told not in _FIRST_NIGHTS:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "history.db"
+            scheduled_run(resources, str(made), Path(folder), *words)
+            assert files(folder) == ["findings.json", "history.db"]
+            _FIRST_NIGHTS[told] = made.read_bytes()
+    Path(history).write_bytes(_FIRST_NIGHTS[told])
+
+
 __all__ = [
     "CONTAINERS",
     "EVERYWHERE",
@@ -286,6 +302,7 @@ __all__ = [
     "closed",
     "container",
     "endpoint",
+    "first_night",
     "machine",
     "public",
     "sandbox",

@@ -18,6 +18,7 @@ from tests.history.changing_estate import (
     closed,
     container,
     endpoint,
+    first_night,
     machine,
     public,
     sandbox,
@@ -167,7 +168,7 @@ def test_rules_that_look_up_a_refused_list_hang_on_its_gap(tmp_path: Path) -> No
 def second_look(tmp_path: Path, before: list[Json], first: list[Json], second: list[Json], **options: Any) -> RunResult:
     """The night after `before` in which the estate is one thing at first and another thing at the second look."""
     history = str(tmp_path / "history.db")
-    scheduled_run(before, history, tmp_path)
+    first_night(before, history)
     return scheduled_run(first, history, tmp_path, "--fail-on", "new:high", later=sandbox(second, **options))
 
 
@@ -202,7 +203,7 @@ def test_what_cannot_be_looked_at_again_is_not_fixed(tmp_path: Path) -> None:
     assert reported.document["changes"]["unseen"][0]["why"] == "re-verification could not read it"
 
 
-def test_networks_that_cannot_be_read_again_fix_nothing(tmp_path: Path) -> None:
+def test_networks_that_cannot_be_read_again_are_a_gap_and_fix_nothing(tmp_path: Path) -> None:
     refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
     reported = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
     assert reported.listed("unseen") == {"vm-hopp: tcp/22"}
@@ -210,6 +211,9 @@ def test_networks_that_cannot_be_read_again_fix_nothing(tmp_path: Path) -> None:
         "re-verification could not read the networks, so nothing counts as fixed"
         in reported.document["changes"]["notes"]
     )
+    assert reported.ended.code == 3
+    assert [gap["url"].rsplit("/", 1)[1] for gap in reported.document["gaps"]] == ["networkSecurityGroups"]
+    assert not [row for row in reported.document["findings"] if row["status"] == "unknown"]
 
 
 def test_a_resource_that_is_gone_is_fixed_and_one_that_only_resource_graph_lost_is_not(tmp_path: Path) -> None:
@@ -218,14 +222,14 @@ def test_a_resource_that_is_gone_is_fixed_and_one_that_only_resource_graph_lost_
     assert reported.listed("fixed") >= ENDPOINTS
     hidden = ResponseOverrides(absent_from_graph=tuple(each["id"] for each in SECOND))
     history = str(tmp_path / "other.db")
-    scheduled_run(whole, history, tmp_path)
+    first_night(whole, history)
     lost = scheduled_run(whole, history, tmp_path, "--fail-on", "new:high", overrides=hidden)
     assert (lost.counts, lost.ended.code) == ({}, 0)
 
 
 def test_only_some_rules_or_one_subscription_fix_nothing_of_the_others(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
-    scheduled_run([*estate(EXPORT), *SECOND], history, tmp_path)
+    first_night([*estate(EXPORT), *SECOND], history)
     reported = scheduled_run(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--only", "sql-*")
     assert reported.counts == {}
     reported = scheduled_run(estate(PRIVATE), history, tmp_path, "--fail-on", "new:high", "--resource", SERVER)
@@ -236,7 +240,7 @@ def test_only_some_rules_or_one_subscription_fix_nothing_of_the_others(tmp_path:
 
 def test_a_rule_that_was_not_evaluated_before_pages_no_one(tmp_path: Path) -> None:
     history = str(tmp_path / "history.db")
-    scheduled_run(estate(), history, tmp_path, "--only", "sql-*")
+    first_night(estate(), history, "--only", "sql-*")
     reported = scheduled_run(
         estate(), history, tmp_path, "--fail-on", "new:high", *accepted(tmp_path), refusals=[REFUSED]
     )

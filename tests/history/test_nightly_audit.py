@@ -20,6 +20,7 @@ from tests.history.changing_estate import (
     RunResult,
     child,
     container,
+    first_night,
     public,
     scheduled_run,
     storage,
@@ -50,7 +51,7 @@ def tagged() -> list[Json]:
 
 def test_a_snapshot_of_a_part_says_nothing_of_the_rest(tmp_path: Path) -> None:
     history, other, whole = str(tmp_path / "history.db"), str(tmp_path / "other.db"), [*estate(), *tagged()]
-    scheduled_run(whole, history, tmp_path, *NEWS)
+    first_night(whole, history)
     for words in (("--tag", "env=prod"), ("--resource", SERVER), ("--resource-group", "rg-journal")):
         file = tmp_path / "part.jsonl"
         scheduled_run(whole, other, tmp_path, *words, "--snapshot", str(file))
@@ -84,7 +85,7 @@ def test_an_older_file_changes_nothing_that_a_later_scan_saw(tmp_path: Path) -> 
     history, old = str(tmp_path / "history.db"), tmp_path / "old.jsonl"
     scheduled_run(estate(PRIVATE), str(tmp_path / "other.db"), tmp_path, "--snapshot", str(old))
     earlier(old)
-    scheduled_run(estate(), history, tmp_path, *NEWS)
+    first_night(estate(), history)
     scheduled_run(estate(EXPORT), history, tmp_path, *NEWS)
     reported = again(old, history, tmp_path, *NEWS)
     assert (reported.counts, reported.ended.code) == ({}, 0)
@@ -121,7 +122,7 @@ def hidden(*ids: str) -> ResponseOverrides:
 
 def test_what_is_not_visible_and_cannot_be_read_again_is_not_without_changes(tmp_path: Path) -> None:
     history, there = str(tmp_path / "history.db"), [each["id"] for each in estate() if "stjournal" in each["id"]]
-    scheduled_run(estate(), history, tmp_path, *NEWS)
+    first_night(estate(), history)
     odd: dict[str, Any] = {"overrides": hidden(*there), "refusals": [Refusal(path="*/stjournal*")]}
     words = ("--only", "storage-*")
     reported = scheduled_run(estate(), history, tmp_path, "--fail-on", "high", *words, **odd)
@@ -139,14 +140,6 @@ def test_what_is_not_visible_and_cannot_be_read_again_is_not_without_changes(tmp
 
 def soon() -> str:
     return str((datetime.now(UTC) + timedelta(days=30)).date())
-
-
-def test_networks_that_cannot_be_read_again_are_a_gap(tmp_path: Path) -> None:
-    refused = Refusal(action="Microsoft.Network/networkSecurityGroups/read")
-    reported = second_look(tmp_path, estate(ssh="Internet"), estate(), estate(), refusals=[refused])
-    assert reported.ended.code == 3
-    assert [gap["url"].rsplit("/", 1)[1] for gap in reported.document["gaps"]] == ["networkSecurityGroups"]
-    assert not [row for row in reported.document["findings"] if row["status"] == "unknown"]
 
 
 def test_no_re_verification_at_all_is_not_without_changes(tmp_path: Path) -> None:
@@ -176,7 +169,7 @@ def test_a_resource_whose_subscription_is_not_found_is_not_gone(tmp_path: Path) 
 )
 def test_only_arm_says_that_something_is_gone(tmp_path: Path, fault: Fault) -> None:
     history = str(tmp_path / "history.db")
-    scheduled_run(estate(EXPORT), history, tmp_path, *NEWS)
+    first_night(estate(EXPORT), history)
     reported = scheduled_run(estate(PRIVATE), history, tmp_path, *NEWS, faults=[fault])
     assert (reported.listed("unseen"), reported.listed("fixed")) == ({"stjournal: blob/eksport"}, set())
     assert reported.ended.code == 3
@@ -229,7 +222,7 @@ def test_what_was_not_reported_since_the_scan_was_stopped_is_reported_by_the_nex
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     history = str(tmp_path / "history.db")
-    scheduled_run(estate(), history, tmp_path, *NEWS)
+    first_night(estate(), history)
 
     def stopped(*_: object) -> list[str]:
         raise Stopped(143)
@@ -246,7 +239,7 @@ def test_what_was_not_reported_since_the_scan_was_stopped_is_reported_by_the_nex
 def test_what_is_deleted_is_fixed_for_who_scans_a_group(tmp_path: Path) -> None:
     history, group = str(tmp_path / "history.db"), (*NEWS, "--resource-group", "RG-journal")
     other = json.loads(json.dumps(tagged()).replace("rg-journal", "rg-annen").replace("stprod", "stannen"))
-    scheduled_run([*estate(), *tagged(), *other], history, tmp_path, *NEWS)
+    first_night([*estate(), *tagged(), *other], history)
     reported = scheduled_run(estate(), history, tmp_path, *group)
     assert {endpoint.split(":")[0] for endpoint in reported.listed("fixed")} == {"stprod"}
     assert reported.listed("unseen") == set()

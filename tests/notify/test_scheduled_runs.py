@@ -27,6 +27,9 @@ SECRET = "0123456789abcdef0123456789abcdef"
 HOOK = "kind = 'webhook'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'"
 CONTAINERS = Refusal(path="*/blobservices/default/containers")
 
+FIRST_NIGHTS: dict[str, bytes] = {}
+"""Histories by what their only scan saw and by what reported it."""
+
 
 @dataclass(slots=True)
 class Watch:
@@ -60,6 +63,17 @@ class Watch:
         assert "c2VjcmV0" not in everything
         assert SECRET not in everything
         return reported
+
+    def first_night(self, resources: list[Json], notify: Sequence[str] = ("ops",)) -> None:
+        """Make a history in which one scan saw these resources and reported them. It is made once, and copied."""
+        history, settings = self.folder / "history.db", (self.folder / "twolocks.toml").read_text()
+        told = json.dumps([resources, notify, self.words, settings])
+        if told in FIRST_NIGHTS:
+            history.write_bytes(FIRST_NIGHTS[told])
+            return
+        self.scheduled_run(resources, notify=notify)
+        assert self.heard()
+        FIRST_NIGHTS[told] = history.read_bytes()
 
     def heard(self) -> list[Received]:
         """What came since the last time."""
@@ -115,8 +129,7 @@ def test_a_week(watch: Watch) -> None:
 def test_what_is_below_the_least_severity_is_not_reported(watch: Watch) -> None:
     watch.settings(low=f"{HOOK}\nmin-severity = 'critical'")
     both = ("ops", "low")
-    watch.scheduled_run(estate(), notify=both)
-    watch.heard()
+    watch.first_night(estate(), notify=both)
     watch.scheduled_run(estate(ssh="Internet"), notify=both)
     assert [each.json["notification"] for each in watch.heard()] == ["ops"]
 
@@ -127,8 +140,7 @@ def test_owners_are_distinguished_by_their_tag(watch: Watch) -> None:
     tagged = [
         {**each, "tags": {"owner": "kari"}} if each["id"].endswith("/stjournal") else each for each in estate(EXPORT)
     ]
-    watch.scheduled_run(estate(), notify=("kari", "ola"))
-    watch.heard()
+    watch.first_night(estate(), notify=("kari", "ola"))
     watch.scheduled_run(tagged, notify=("ops", "kari", "ola"))
     found = {each.json["notification"]: each.json for each in watch.heard()}
     assert {name for name, each in found.items() if each["kind"] == "news"} == {"ops", "kari"}
@@ -139,8 +151,7 @@ def test_owners_are_distinguished_by_their_tag(watch: Watch) -> None:
 
 
 def test_a_gap_that_is_new_is_reported_once(watch: Watch) -> None:
-    watch.scheduled_run(estate())
-    watch.heard()
+    watch.first_night(estate())
     reported = watch.scheduled_run(estate(), refusals=[CONTAINERS])
     assert reported.ended.code == 3
     notice = watch.one()
@@ -218,8 +229,7 @@ def test_a_waiver_that_is_about_to_expire_is_reported_once(watch: Watch) -> None
 def test_what_a_waiver_covered_is_reported_when_it_expired(watch: Watch) -> None:
     watch.settings(all=f"{HOOK}\nmin-severity = 'medium'")
     expires(watch, 30)
-    watch.scheduled_run(estate(), notify=("all",))
-    watch.heard()
+    watch.first_night(estate(), notify=("all",))
     expires(watch, -1)
     watch.scheduled_run(estate(), notify=("all",))
     notice = watch.one()
@@ -231,8 +241,7 @@ def test_what_a_waiver_covered_is_reported_when_it_expired(watch: Watch) -> None
 
 
 def test_what_was_not_delivered_is_reported_by_the_next_scan_and_only_then(watch: Watch) -> None:
-    watch.scheduled_run(estate())
-    watch.heard()
+    watch.first_night(estate())
     watch.server.answers = (Answer(404),)
     reported = watch.scheduled_run(estate(EXPORT))
     assert reported.ended.code == 1
@@ -255,8 +264,7 @@ def test_one_that_does_not_arrive_leaves_the_others_reported(watch: Watch) -> No
     with web(Answer(500), Answer(404)) as broken:
         (watch.folder / "broken").write_text(f"{broken.url}/x")
         watch.settings(down="kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_BROKEN'")
-        watch.scheduled_run(estate(), notify=("ops", "down"))
-        watch.heard()
+        watch.first_night(estate(), notify=("ops", "down"))
         watch.scheduled_run(estate(EXPORT), notify=("ops", "down"))
         assert endpoints(watch.one()) == {"new stjournal: blob/eksport"}
         broken.answers, before = (Answer(200),), len(broken.received)
@@ -277,8 +285,7 @@ def test_quiet_is_not_silent_when_a_notice_is_lost(watch: Watch) -> None:
 
 
 def test_a_scan_that_is_killed_while_it_sends_is_reported_by_the_next_scan(watch: Watch) -> None:
-    watch.scheduled_run(estate())
-    watch.heard()
+    watch.first_night(estate())
     watch.server.answers = (Answer(hang=True),)
     folder = watch.folder
     with served(estate(EXPORT)) as box:
@@ -326,8 +333,7 @@ def test_a_history_that_cannot_be_read_is_reported_and_never_as_all_clear(watch:
 
 
 def test_a_history_that_cannot_be_written_is_reported_with_the_changes(watch: Watch) -> None:
-    watch.scheduled_run(estate())
-    watch.heard()
+    watch.first_night(estate())
     with closing(sqlite3.connect(watch.folder / "history.db")) as raw:
         raw.executescript("CREATE TRIGGER no BEFORE INSERT ON scans BEGIN SELECT RAISE(ABORT, 'no'); END;")
     assert watch.scheduled_run(estate(EXPORT)).ended.code == 2
@@ -337,8 +343,7 @@ def test_a_history_that_cannot_be_written_is_reported_with_the_changes(watch: Wa
 
 
 def test_what_a_manual_scan_found_is_reported_with_the_next_scan(watch: Watch) -> None:
-    watch.scheduled_run(estate())
-    watch.heard()
+    watch.first_night(estate())
     watch.scheduled_run(estate(EXPORT), "--resource-group", "rg-journal", notify=())
     assert watch.heard() == []
     watch.scheduled_run(estate(EXPORT))
@@ -454,8 +459,7 @@ def test_the_record_of_requests_holds_no_notice(watch: Watch) -> None:
 
 def test_many_endpoints_of_a_new_account_are_one_place(watch: Watch) -> None:
     watch.settings(chat="kind = 'slack'\nurl-env = 'TWOLOCKS_SECRET_HOOK'\nmin-severity = 'info'")
-    watch.scheduled_run(estate(), notify=("chat",))
-    watch.heard()
+    watch.first_night(estate(), notify=("chat",))
     watch.scheduled_run([*estate(), *SECOND], notify=("chat",))
     text = watch.one()["blocks"][1]["text"]["text"]
     assert text.startswith("*stny*  Microsoft.Storage/storageAccounts in rg-journal\n")

@@ -1,17 +1,19 @@
 """A browser that is offline, the reports that it opens, and what is checked of every page."""
 
+import asyncio
 import importlib.resources
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, ViewportSize, expect, sync_playwright
 
 from scanner.report.html import write_html
 from tests.report import sample
 
+Scheme = Literal["light", "dark"]
 FULL_CHROMIUM = "/usr/bin/chromium"
 CHROMIUM = shutil.which("chromium-headless-shell") or FULL_CHROMIUM
 """Chromium, the one without windows where it is installed: the other creates one for each test."""
@@ -25,32 +27,66 @@ FLAGS = [
 ]
 
 
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
+
+
 class Reader:
-    """Opens a report and keeps what the browser said about it."""
+    """Opens reports and keeps what the browser said about them. One test after another uses the same pages."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
+        self._idle: dict[object, list[Page]] = {}
+        self._used: list[tuple[object, Page]] = []
         self.said: list[str] = []
 
-    def page(self, **context: Any) -> Page:
-        """A page of a new context: offline, 1280 x 800 unless told."""
-        page = self._browser.new_context(
-            offline=True, **({"viewport": {"width": 1280, "height": 800}} | context)
-        ).new_page()
+    def page(
+        self, script: str = "", *, viewport: ViewportSize = VIEWPORT, color_scheme: Scheme = "light", **context: Any
+    ) -> Page:
+        """A page that no other one of this test is: offline, empty, and with a script that runs before those of a page.
+
+        It is 1280 x 800 unless told.
+        """
+        kind = (script, *sorted(context.items()))
+        idle = self._idle.setdefault(kind, [])
+        page = idle.pop() if idle else self._made(script, context)
+        self._used.append((kind, page))
+        page.set_viewport_size(viewport)
+        page.emulate_media(media="null", color_scheme=color_scheme)
+        return page
+
+    def _made(self, script: str, context: dict[str, Any]) -> Page:
+        page = self._browser.new_context(offline=True, viewport=VIEWPORT, **context).new_page()
+        if script:
+            page.add_init_script(script)
         page.on("console", lambda message: self.said.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: self.said.append(str(error)))
-        page.on("dialog", lambda dialog: self.said.append(f"dialog: {dialog.message}"))
+        page.on("dialog", self._dismiss)
         page.on(
             "request",
             lambda request: self.said.append(request.url) if not request.url.startswith(("file:", "blob:")) else None,
         )
         return page
 
+    def _dismiss(self, dialog: Dialog) -> None:
+        self.said.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
     def open(self, path: Path, state: str = "", **context: Any) -> Page:
         """The report at a state (`#findings?q=...`), once it is usable."""
         page = self.page(**context)
         show(page, path, state)
         return page
+
+    def end(self) -> list[str]:
+        """Return what the browser said in a test, whose pages the next one uses."""
+        for kind, page in self._used:
+            page.goto("about:blank")
+            page.mouse.move(-1, -1)
+            page.context.clear_permissions()
+            self._idle[kind].append(page)
+        self._used = []
+        said, self.said = self.said, []
+        return said
 
 
 def show(page: Page, path: Path, state: str = "") -> None:
@@ -59,22 +95,38 @@ def show(page: Page, path: Path, state: str = "") -> None:
     page.wait_for_selector("html[data-ready]", timeout=20_000)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def show_finding(page: Page, fingerprint: str) -> None:
+    """Go from one finding of a report to another."""
+    page.evaluate("(mark) => { location.hash = '#findings?f=' + mark; }", fingerprint)
+    expect(page.locator("#finding-list .detail a[title] code")).to_have_text(fingerprint)
+
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[tuple[Browser, Reader, asyncio.AbstractEventLoop]]:
+    """The browser of this process, whose loop runs only in modules that use it: others run loops of their own."""
     with sync_playwright() as playwright:
+        loop = asyncio.get_running_loop()
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
+        asyncio._set_running_loop(None)
+        yield browser, Reader(browser), loop
+        asyncio._set_running_loop(loop)
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def browser(started: tuple[Browser, Reader, asyncio.AbstractEventLoop]) -> Iterator[Browser]:
+    browser, _, loop = started
+    asyncio._set_running_loop(loop)
+    yield browser
+    asyncio._set_running_loop(None)
+
+
 @pytest.fixture
-def reader(browser: Browser) -> Iterator[Reader]:
+def reader(browser: Browser, started: tuple[Browser, Reader, asyncio.AbstractEventLoop]) -> Iterator[Reader]:
     """A reader; afterwards the browser must have had nothing to say, and asked for nothing."""
-    reader = Reader(browser)
+    reader = started[1]
     yield reader
-    for context in browser.contexts:
-        context.close()
-    assert reader.said == []
+    assert reader.end() == []
 
 
 @pytest.fixture(scope="session")
@@ -101,29 +153,43 @@ def report(document: dict[str, Any], make: Callable[[dict[str, Any]], Path]) -> 
 
 AXE = (importlib.resources.files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 ONE_OF_EACH = (Path(__file__).parent / "each_component.js").read_text("utf-8").rstrip().rstrip(";")
-FIND = f"""(wanted) => ({ONE_OF_EACH})(() => axe.run(document, {{resultTypes: ["violations"],
-    ...(wanted.length ? {{runOnly: wanted}} : {{}}),
-    rules: Object.fromEntries(axe.getRules().map((rule) => [rule.ruleId, {{enabled: true}}]))}}))"""
+FIND = f"""([wanted, isNewOnly]) => ({ONE_OF_EACH})(() => {{
+    const shown = [...document.body.querySelectorAll("*")].filter((each) => each.checkVisibility());
+    const seen = window.seenBefore;
+    window.seenBefore = new WeakSet(shown);
+    const context = isNewOnly ? {{include: shown.filter((each) => !seen.has(each))}} : document;
+    if (isNewOnly && !context.include.length) return [];
+    return axe.run(context, {{resultTypes: ["violations"],
+        ...(wanted.length ? {{runOnly: wanted}} : {{}}),
+        rules: Object.fromEntries(axe.getRules().map((rule) => [rule.ruleId, {{enabled: true}}]))}})
+        .then((found) => found.violations.map((each) => [each.id, each.nodes[0].html]));
+}})"""
+CONTRAST = ("color-contrast", "color-contrast-enhanced")
 
 
-def violations(page: Page, *rules: str) -> list[tuple[str, str]]:
-    """Return what axe-core finds in a page, by its rules or these: each component once, however often it is there."""
-    page.evaluate(AXE + ";0")
-    return [(each["id"], each["nodes"][0]["html"]) for each in page.evaluate(FIND, list(rules))["violations"]]
+def violations(page: Page, *rules: str, new_only: bool = False) -> list[tuple[str, str]]:
+    """Return what axe-core finds in a page, by its rules or these: each component once, however often it is there.
+
+    `new_only`: of what the page did not show the last time.
+    """
+    if page.evaluate("typeof axe") == "undefined":
+        page.evaluate(AXE + ";0")
+    return [(rule, html) for rule, html in page.evaluate(FIND, [rules, new_only])]
 
 
 def accessible(page: Page) -> None:
-    """Check a page with every rule of axe-core: as it is, narrow, and the contrast of the dark scheme.
+    """Check a page with every rule of axe-core: as it is, and narrow in the dark scheme.
 
-    Only contrast depends on the scheme. A narrow page shows everything that a wide one shows; drawings become lists.
+    Only contrast depends on the scheme. A narrow page shows everything that a wide one shows; drawings become lists,
+    whose contrast is checked in both schemes.
     """
     assert violations(page) == []
     wide = page.viewport_size
     assert wide is not None
     page.set_viewport_size({"width": 390, "height": 844})
-    assert violations(page) == []
+    assert violations(page, *CONTRAST, new_only=True) == []
     page.emulate_media(color_scheme="dark")
-    assert violations(page, "color-contrast", "color-contrast-enhanced") == []
+    assert violations(page) == []
     page.emulate_media(color_scheme="light")
     page.set_viewport_size(wide)
 

@@ -429,12 +429,10 @@ def differences(right: Numbers, shown: Mapping[str, Numbers]) -> list[str]:
 # The demo
 
 
-def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
-    """Scan the estate of the demo with every output, as a log and on a terminal. Return its JSON, and what each place
-    shows.
+def demo(taken: Path, folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
+    """Evaluate the snapshot of the demo with every output, as a log and on a terminal. Return its JSON, and what each
+    place shows.
     """
-    from scanner.sandbox.estate import load_estate
-    from scanner.sandbox.server import serve
     from tests.notify.receivers import web
     from tests.terminals import twolocks
 
@@ -446,14 +444,12 @@ def demo(folder: Path) -> tuple[dict[str, Any], dict[str, Numbers]]:
     database, config = str(folder / "history.db"), folder / "twolocks.toml"
     named = "url-env = 'TWOLOCKS_SECRET_HOOK'\nsecret-env = 'TWOLOCKS_SECRET_KEY'"
     config.write_text(f"[notify.ops]\nkind = 'webhook'\n{named}\n")
-    with serve(load_estate()) as box, web() as hook:
+    with web() as hook:
         secrets = {"TWOLOCKS_SECRET_HOOK": f"{hook.url}/hook", "TWOLOCKS_SECRET_KEY": "0123456789abcdef" * 2}
-        env = {**box.environment(), **secrets}
-        asked += ["--snapshot", str(folder / "s.jsonl"), "--history", database, "--notify", "ops"]
-        log = twolocks("scan", "--config", config, *asked, env=env)
+        asked += ["--history", database, "--notify", "ops"]
+        log = twolocks("scan", "--from", taken, "--config", config, *asked, env=secrets)
         bodies = [each.json for each in hook.received]
-    # The same snapshot again, on a terminal.
-    screen = twolocks("scan", "--from", folder / "s.jsonl", env={"COLUMNS": "1000"}, tty=True)
+    screen = twolocks("scan", "--from", taken, env={"COLUMNS": "1000"}, tty=True)
     if not Path(outs[0]).exists():
         raise SystemExit(log.err)
     document = json.loads(Path(outs[0]).read_bytes())
@@ -507,8 +503,11 @@ def main() -> int:
         data = Path(sys.argv[1]).read_bytes()
         document, shown = json.loads(data), of_document(decode_document(data))
     else:
+        from tests.terminals import twolocks
+
         with tempfile.TemporaryDirectory() as folder:
-            document, shown = demo(Path(folder))
+            twolocks("demo", "--dir", f"{folder}/demo", "--quiet")
+            document, shown = demo(Path(folder, "demo", "snapshot.jsonl"), Path(folder))
     wrong = differences(expected(document), shown)
     sys.stdout.write("\n".join([*table({"rows of the JSON": expected(document), **shown}), *wrong, ""]))
     return 1 if wrong else 0

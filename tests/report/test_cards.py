@@ -16,7 +16,7 @@ from scanner.report.html import write_html
 from scanner.report.naming import PORTALS, product_names, type_name
 from scanner.rulebook.loader import load
 from tests.report import sample
-from tests.report.conftest import ALLOWED, Reader, accessible, outside_links, show
+from tests.report.conftest import ALLOWED, VIEWPORT, Reader, accessible, outside_links, show, show_finding
 from tests.sampled import only_all
 
 Make = Callable[[dict[str, Any]], Path]
@@ -46,31 +46,37 @@ def opened(reader: Reader, path: Path) -> Page:
 TOP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-(1)/providers/Microsoft.Web/sites"
 
 
-@pytest.mark.parametrize(
-    ("name", "encoded"),
-    [
-        ("app", "app"),
-        ("a b", "a%20b"),
-        ("æ", "%C3%A6"),
-        ("..", None),
-        ("a?b", None),
-        ("a#b", None),
-        ("a%2e", None),
-        ("a\u202eb", None),
-        ("a'b", None),
-        ("a\\b", None),
-        ("", None),
-        ("a.", None),
-        ("@evil.example", None),
-    ],
-)
-def test_a_resource_links_to_the_portal_only_by_an_id_that_arm_allows(
-    reader: Reader, make: Make, name: str, encoded: str | None
-) -> None:
-    page = opened(reader, make(of_resource(f"{TOP}/{name}")))
+ENCODED: dict[str, str | None] = {
+    "app": "app",
+    "a b": "a%20b",
+    "æ": "%C3%A6",
+    "..": None,
+    "a?b": None,
+    "a#b": None,
+    "a%2e": None,
+    "a\u202eb": None,
+    "a'b": None,
+    "a\\b": None,
+    "": None,
+    "a.": None,
+    "@evil.example": None,
+}
+"""Names of resources, and how they stand in a link to the portal, if there is one."""
+
+
+def test_a_resource_links_to_the_portal_only_by_an_id_that_arm_allows(reader: Reader, make: Make) -> None:
+    document = of_resource(f"{TOP}/app")
+    [finding] = document["findings"]
+    document["findings"] = []
+    for at, name in enumerate(ENCODED):
+        document["resources"][f"{TOP}/{name}"] = document["resources"][f"{TOP}/app"] | {"name": name}
+        document["findings"].append(finding | {"resource": f"{TOP}/{name}", "fingerprint": f"{at:016x}"})
+    page = reader.open(make(document))
     group = f"subscriptions/{SUBSCRIPTION}/resourceGroups/rg-%281%29/providers/Microsoft.Web/sites"
-    expected = {f"https://portal.azure.com/#resource/{group}/{encoded}"} if encoded else set()
-    assert outside_links(page) - ALLOWED == expected
+    for at, (name, encoded) in enumerate(ENCODED.items()):
+        show_finding(page, f"{at:016x}")
+        expected = {f"https://portal.azure.com/#resource/{group}/{encoded}"} if encoded else set()
+        assert outside_links(page) - ALLOWED == expected, name
 
 
 @pytest.mark.parametrize("cloud", [*PORTALS, "127.0.0.1:443", "evil.example", ""])
@@ -153,19 +159,20 @@ def test_the_bicep_of_a_finding_is_that_of_its_fix(reader: Reader, make: Make) -
     )
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-def test_commands_break_at_spaces_only(reader: Reader, report: Path, width: int) -> None:
-    page = opened(reader, report)
+def test_commands_break_at_spaces_only(reader: Reader, report: Path) -> None:
+    page = reader.page()
     for state in ("#endpoints", "#findings?q=status:fail"):
-        page.set_viewport_size({"width": width, "height": 844})
         show(page, report, state)
         if "findings" in state:
             page.locator("button.open-row").first.click()
-        broken = page.evaluate("""() => [...document.querySelectorAll('.cmd .word')]
-            .filter((word) => word.checkVisibility() && word.getClientRects().length !== 1)
-            .map((word) => word.textContent)""")
-        assert broken == []
-        assert page.locator(".cmd .word:visible").count() > 0
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            broken = page.evaluate("""() => [...document.querySelectorAll('.cmd .word')]
+                .filter((word) => word.checkVisibility() && word.getClientRects().length !== 1)
+                .map((word) => word.textContent)""")
+            assert broken == [], width
+            assert page.locator(".cmd .word:visible").count() > 0, width
+        page.set_viewport_size(VIEWPORT)
 
 
 def test_the_drawing_never_cuts_a_value(reader: Reader, make: Make) -> None:

@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
 COUNT = """
+import os, sys
 import jinja2
 count, compile = 0, jinja2.Environment.compile
 def counted(*words, **more):
@@ -14,25 +18,43 @@ def counted(*words, **more):
     return compile(*words, **more)
 jinja2.Environment.compile = counted
 from scanner.report.html import compile_templates
-compile_templates()
-print(count)
+for line in sys.stdin:
+    if os.fork() == 0:
+        compile_templates()
+        print(count, flush=True)
+        os._exit(0)
+    os.wait()
 """
 
 
-def compiled(cache: Path) -> int:
-    """Compile the templates in a process of its own, and return how many were compiled."""
-    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache)}
-    done = subprocess.run([sys.executable, "-c", COUNT], env=env, check=True, capture_output=True, text=True)
-    return int(done.stdout)
+@pytest.fixture
+def compiled(tmp_path: Path) -> Iterator[Callable[[], int]]:
+    """Compile the templates in a new process, and return how many were compiled."""
+    env = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", COUNT], env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        asked, said = parent.stdin, parent.stdout
+
+        def compiled() -> int:
+            asked.write("\n")
+            return int(said.readline())
+
+        yield compiled
+        asked.close()
 
 
-def test_templates_are_compiled_once_and_again_where_a_file_does_not_fit(tmp_path: Path) -> None:
-    count = compiled(tmp_path)
+def test_templates_are_compiled_once_and_again_where_a_file_does_not_fit(
+    compiled: Callable[[], int], tmp_path: Path
+) -> None:
+    count = compiled()
     files = sorted(tmp_path.rglob("*.jinja"))
     assert count == len(files) > 3
-    assert compiled(tmp_path) == 0
+    assert compiled() == 0
     whole = files[0].read_bytes()
     for damaged in (b"", whole[:20], whole[: len(whole) // 2], whole[:12] + b"\xff" * 40, b"x" + whole):
         files[0].write_bytes(damaged)
-        assert compiled(tmp_path) == 1
+        assert compiled() == 1
         assert files[0].read_bytes() == whole

@@ -40,8 +40,7 @@ def large(estate: Document, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def held(reader: Reader, large: Path) -> Page:
     """A page that does not unpack the rest before `release()`."""
-    page = reader.page()
-    page.add_init_script(HOLD)
+    page = reader.page(HOLD)
     page.goto(large.as_uri() + "#findings")
     page.wait_for_selector("#finding-table")
     return page
@@ -90,8 +89,7 @@ def test_a_report_with_few_failures_fills_the_page_with_what_follows(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data_block, "LARGE", 1)
         write_html(document, path)
-    page = reader.page()
-    page.add_init_script(HOLD)
+    page = reader.page(HOLD)
     page.goto(path.as_uri() + "#findings")
     page.wait_for_selector("#finding-table")
     first = page.evaluate(SHOWN)
@@ -108,8 +106,7 @@ def test_a_line_of_failures_that_is_opened_early_has_each_of_them(reader: Reader
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data_block, "LARGE", 1)
         write_html(document, path)
-    page = reader.page()
-    page.add_init_script(HOLD)
+    page = reader.page(HOLD)
     page.goto(path.as_uri() + "#findings")
     counts = [
         int(line.split(" finding")[0].split()[-1])
@@ -127,8 +124,7 @@ def test_a_line_of_failures_that_is_opened_early_has_each_of_them(reader: Reader
 def test_the_first_page_of_endpoints_is_that_of_all_rows(
     reader: Reader, estate: Document, large: Path, tmp_path: Path
 ) -> None:
-    page = reader.page()
-    page.add_init_script(HOLD)
+    page = reader.page(HOLD)
     page.goto(large.as_uri() + "#endpoints")
     page.wait_for_selector("#endpoint-list button.fold")
     first = page.evaluate(CARDS)
@@ -195,8 +191,7 @@ def test_who_goes_back_before_it_is_answered_keeps_the_page(held: Page) -> None:
 
 
 def test_a_hash_with_a_filter_is_answered_once_every_row_is_there(reader: Reader, large: Path) -> None:
-    page = reader.page()
-    page.add_init_script(HOLD)
+    page = reader.page(HOLD)
     page.goto(large.as_uri() + "#findings?q=status:unknown")
     expect(page.locator("#main")).to_have_attribute("aria-busy", "true")
     assert page.locator("#finding-table").count() == 0

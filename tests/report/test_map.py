@@ -71,13 +71,13 @@ def with_entries() -> dict[str, Any]:
 
 def nodes(page: Page) -> list[tuple[str, str]]:
     """Return label and link of each node, the folded ones unfolded first."""
-    while page.locator('#map-picture [aria-expanded="false"]').count():
-        page.evaluate(
-            """() => document.querySelector('#map-picture [aria-expanded="false"]')
-            .dispatchEvent(new MouseEvent("click", {bubbles: true}))"""
-        )
-    script = """() => [...document.querySelectorAll('#map-picture .map-row')].map((row) =>
-        [row.querySelector('[data-node]').getAttribute('aria-label'), row.querySelector('a').getAttribute('href')])"""
+    script = """() => {
+        let folded;
+        while ((folded = document.querySelector('#map-picture [aria-expanded="false"]')))
+            folded.dispatchEvent(new MouseEvent("click", {bubbles: true}));
+        return [...document.querySelectorAll('#map-picture .map-row')].map((row) =>
+            [row.querySelector('[data-node]').getAttribute('aria-label'), row.querySelector('a').getAttribute('href')]);
+    }"""
     found: list[tuple[str, str]] = page.evaluate(script)
     return found
 

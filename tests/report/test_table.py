@@ -300,7 +300,7 @@ def saved(page: Page) -> list[dict[str, str]]:
 
 
 def test_csv_of_the_result_and_of_ticked_rows(reader: Reader, report: Path, document: dict[str, Any]) -> None:
-    page = reader.open(report, "#findings?q=status:fail", accept_downloads=True)
+    page = reader.open(report, "#findings?q=status:fail")
     rows = saved(page)
     failed = [row for row in document["findings"] if row["status"] == "fail"]
     assert len(rows) == len(failed)
@@ -342,7 +342,7 @@ def test_cells_are_those_of_the_csv_output(reader: Reader, make: Make) -> None:
     failed = [row for row in document["findings"] if row["status"] == "fail"]
     for row, text in zip(failed, FORMULAS, strict=False):
         row["message"] = text
-    page = reader.open(make(document), "#findings?q=status:fail", accept_downloads=True)
+    page = reader.open(make(document), "#findings?q=status:fail")
     found = {row["fingerprint"]: row["message"] for row in saved(page)}
     for row, text in zip(failed, FORMULAS, strict=False):
         assert found[row["fingerprint"]] == cell(text), text

@@ -22,8 +22,7 @@ window.release = () => held.forEach((act) => act());
 @pytest.fixture
 def held(reader: Reader, report: Path) -> Page:
     """The view of findings, whose fingerprints are not read before `release()`."""
-    page = reader.page()
-    page.add_init_script(HOLD)
+    page = reader.page(HOLD)
     page.goto(report.as_uri() + "#findings?q=status:fail")
     page.wait_for_selector("#finding-table")
     return page
