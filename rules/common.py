@@ -167,6 +167,6 @@ def local_auth(kind: ResourceType, source: str, says: str) -> Switch:
     return kind.local_auth(DISABLE_LOCAL_AUTH, off=(True,), on=(False,), absent=False, source=source, says=says)
 
 
-def moved(resource: Resource, tiers: tuple[str, ...], move: str) -> dict[str, Remedy]:
+def moved(resource: Resource, tiers: tuple[str, ...], move: str, impact: str = "") -> dict[str, Remedy]:
     """Return the steps that close the network of a resource in a tier without a firewall; {} in another tier."""
-    return {"network": Remedy(steps=(move,), tier=True)} if in_tier(resource, tiers) else {}
+    return {"network": Remedy(steps=(move,), tier=True, impact=impact)} if in_tier(resource, tiers) else {}

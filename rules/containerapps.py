@@ -113,6 +113,7 @@ OVER_TCP = "requires no platform sign-in over TCP"
 INTERNAL_ONLY = Remedy(
     commands=("az containerapp ingress update --ids {id} --type internal",),
     changes=(Edit("", f"{INGRESS}.external", False),),
+    impact="Callers outside of the environment lose access.",
 )
 """What closes an ingress over TCP, which has no sign-in."""
 

@@ -174,6 +174,7 @@ def authentication(account: Resource) -> Lock:
 WITHOUT_PUBLIC_ACCESS = Remedy(
     commands=("az cosmosdb update --ids {id} --public-network-access DISABLED",),
     changes=(Edit("", PUBLIC_NETWORK_ACCESS, "Disabled"),),
+    impact="Clients without a private endpoint lose access.",
 )
 """What is left where an API always accepts keys."""
 

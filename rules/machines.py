@@ -250,7 +250,9 @@ def sign_in(machine: Resource, open_port: OpenPorts) -> Remedy:
     """Return the steps to a stronger sign-in. What a machine accepts is not a setting of Azure."""
     port = open_port.known_port
     if port is None or port.name != "SSH":
-        return Remedy(steps=(OWN_LOGIN,))
+        return Remedy(
+            steps=(OWN_LOGIN,), impact="Clients that sign in with a password or a key of the service lose access."
+        )
     if not is_vm(machine) or not isinstance(machine.get(f"properties.{LINUX}"), bool):
         return Remedy(steps=(ENTRA_SSH,))
     extension = "az vm extension set --ids {id} --publisher Microsoft.Azure.ActiveDirectory --name AADSSHLoginForLinux"

@@ -26,7 +26,10 @@ from .machine_learning import (
 )
 from .ml_computes import compute_endpoints
 
-OF_HUB = Remedy(steps=("Disable public network access of the hub: that applies to all its projects",))
+OF_HUB = Remedy(
+    steps=("Disable public network access of the hub: that applies to all its projects",),
+    impact="Callers of every project of the hub lose access unless they use a private endpoint.",
+)
 PROJECT = "a project has the network of its hub, which is assessed by itself"
 ONLINE_ACL = Firewall(
     empty="open",

@@ -321,6 +321,7 @@ def exceptions(account: Resource, index: Index, reach: Lock) -> Iterator[Exposur
                 "network": Remedy(
                     commands=(f"az storage account update --ids {{id}} --bypass {keep}",),
                     changes=(Edit("", ACL.bypass, keep),),
+                    impact="Readers of these logs or metrics outside the account's allowed networks lose access.",
                 )
             },
         )

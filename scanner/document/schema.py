@@ -74,7 +74,8 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     other lock or by something else, or could not be tried. `also_closes`: other endpoints that it closes, the first
     200; `also_closes_count`: all of them. `tier`: whether the tier of the resource has no such setting, so that only a
     move to another one closes it.
-    `impact`: what may stop working. `bicep`: what the fix changes, as resource blocks for the template that deploys the
+    `impact`: what may stop working. `of_rule`: whether it is the rule's own fix and nothing else, so that the Terraform
+    of the rule does the same. `bicep`: what the fix changes, as resource blocks for the template that deploys the
     resource; a list is written whole.
     """
 
@@ -89,6 +90,7 @@ class FixRow(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     impact: str = ""
     bicep: str = ""
     tier: bool = False
+    of_rule: bool = False
 
     @property
     def others(self) -> int:

@@ -310,7 +310,7 @@ def _fix(exposure: Exposure, failures: Sequence[LockFailure]) -> tuple[FixRow | 
     """
     left = [each for each in failures if each.waiver is None] or failures
     best = min(left, key=lambda each: _cost(exposure, each), default=None)
-    return (None, None) if best is None else (best.fix, best.rule.fix.impact)
+    return (None, None) if best is None else (best.fix, best.fix.impact)
 
 
 def _cost(exposure: Exposure, failure: LockFailure) -> tuple[bool, bool, int, int]:

@@ -73,6 +73,8 @@ class Form(Struct, frozen=True):
             tuple([each % words for each in self.steps]),
             tuple([Edit(id % words, edit.path, edit.value, edit.entry) for id, edit in self.edits]),
             narrows=self.narrows,
+            impact=self.row.impact,
+            of_rule=self.row.of_rule,
         )
 
     def fix(
@@ -88,6 +90,7 @@ class Form(Struct, frozen=True):
             also_closes_count=len(also),
             also_closes=also[:MOST_OTHERS],
             impact=self.row.impact,
+            of_rule=self.row.of_rule,
             bicep=self.bicep % words
             if is_known and self.bicep
             else ""

@@ -41,7 +41,8 @@ def fix_row(
         leaves=list(leaves),
         also_closes_count=len(also),
         also_closes=list(also[:MOST_OTHERS]),
-        impact=rule.fix.impact,
+        impact=remedy.impact or rule.fix.impact,
         bicep=bicep_of(remedy, top, versions),
         tier=remedy.tier,
+        of_rule=remedy.of_rule,
     )

@@ -103,7 +103,7 @@ class Fixes:
             found = self._after(rule, failing, other.remedy)
             if found is not None:
                 return other, self._closed(other) & found
-        words = Remedy(steps=(rule.fix.portal,)) if rule.fix.portal else Remedy(steps=(rule.fix.impact,))
+        words = Remedy(steps=(rule.fix.portal or rule.fix.impact,), impact=rule.fix.impact)
         return Removal(self._top, self._index, remedy=words), set()
 
     def _after(self, rule: Rule, failing: Sequence[Exposure], remedy: Remedy) -> set[int] | None:

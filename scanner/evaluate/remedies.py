@@ -69,13 +69,20 @@ def rule_remedy(rule: Rule, subject: Resource, top: Resource, missing: int | Non
     fix = rule.fix
     templates = templates_of(fix.az)
     if templates is None:
-        return Remedy(steps=(fix.portal,) if fix.portal else ())
+        return Remedy(steps=(fix.portal,) if fix.portal else (), impact=fix.impact, of_rule=True)
     if len(templates) == 1:
         commands: tuple[str, ...] = (own_command(templates[0], subject, top, missing),)
     else:
         commands = tuple([filled(each, subject, top) for each in templates])
     steps = tuple([words_of(each, subject, top) for each in fix.steps])
-    return Remedy(commands, steps, tuple(fix.changes(subject, top)), narrows="YOUR_RANGE" in fix.az)
+    return Remedy(
+        commands,
+        steps,
+        tuple(fix.changes(subject, top)),
+        narrows="YOUR_RANGE" in fix.az,
+        impact=fix.impact,
+        of_rule=True,
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -94,6 +101,8 @@ def names_cause(template: str) -> bool:
     return any(each in template for each in ("{cause}", "{entry}", "{path}", "{place}"))
 
 
+RULE_REMOVED = "Callers that only the removed rule allows lose access."
+RULES_REMOVED = "Callers that only the removed rules allow lose access."
 LAST_RULE = (
     "Add a rule for your own networks first, then remove this one: without any rule the firewall allows every network."
 )
@@ -104,7 +113,7 @@ def cause_remedy(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Re
     fix = rule.fix
     causes = sorted((each.at(subject.id) for each in causes), key=lambda each: -each.place)
     if any(each.out_of and each.out_of <= len(causes) for each in causes):
-        return Remedy(steps=(LAST_RULE,))
+        return Remedy(steps=(LAST_RULE,), impact=fix.impact)
     commands = tuple(
         filled(template, subject, top, **more_of(each))
         for each in causes
@@ -121,6 +130,8 @@ def cause_remedy(rule: Rule, causes: Sequence[Cause], subject: Resource, top: Re
         changes,
         tuple(causes),
         narrows="YOUR_RANGE" in fix.az,
+        impact=fix.impact,
+        of_rule=not any(each.command or each.words for each in causes),
     )
 
 
@@ -131,7 +142,7 @@ def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top
     for exposure in failing:
         own = exposure.remedies.get(rule.category)
         if own is not None:
-            removal.remedy += _filled(own, subject, top)
+            removal.remedy += _filled(own, rule, subject, top)
             removal.keys.update(each.at(top.id).key() for each in own.closes)
             continue
         _add_causes(removal, entries, rule, exposure, subject)
@@ -139,10 +150,11 @@ def lock_removal(rule: Rule, failing: Sequence[Exposure], subject: Resource, top
     return removal
 
 
-def _filled(remedy: Remedy, subject: Resource, top: Resource) -> Remedy:
+def _filled(remedy: Remedy, rule: Rule, subject: Resource, top: Resource) -> Remedy:
     """Return the remedy of an exposure with the names in its templates filled in."""
     return replace(
         remedy,
+        impact=remedy.impact or rule.fix.impact,
         commands=tuple(filled(each, subject, top) for each in remedy.commands),
         steps=tuple(words_of(each, subject, top) for each in remedy.steps),
         check_first=filled(remedy.check_first, subject, top),
@@ -169,7 +181,7 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
     cause = cause.at(removal.top.id)
     if cause.words:
         removal.keys.add(cause.key())
-        removal.remedy += Remedy(steps=cause.words, changes=cause.effect)
+        removal.remedy += Remedy(steps=cause.words, changes=cause.effect, impact=RULE_REMOVED)
     elif cause.is_setting:
         own = rule_remedy(rule, subject, removal.top)
         if templates_of(rule.fix.az) is None:
@@ -179,7 +191,7 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
             removal.remedy += own
         else:
             command = set_command(cause, subject, removal.top, before=removal.remedy.commands)
-            removal.remedy += Remedy((command,), changes=cause.change())
+            removal.remedy += Remedy((command,), changes=cause.change(), impact=rule.fix.impact)
         removal.keys.add(cause.key())
     else:
         entries[cause.key()] = cause
@@ -210,7 +222,8 @@ def _off(changes: Iterable[Step], top: Resource) -> bool:
 def _removed(entries: Sequence[Cause], top: Resource) -> Remedy:
     made = _together(entries)
     changes = tuple(step for each in made for step in each.change())
-    return Remedy(tuple(_commands(made, top)), changes=changes, closes=tuple(entries))
+    impact = RULE_REMOVED if len(entries) == 1 else RULES_REMOVED
+    return Remedy(tuple(_commands(made, top)), changes=changes, closes=tuple(entries), impact=impact if made else "")
 
 
 def _together(entries: Sequence[Cause]) -> list[Cause]:

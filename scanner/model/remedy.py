@@ -182,7 +182,9 @@ class Remedy(Struct, frozen=True):
 
     `changes`: what the commands change, as data. `closes`: the causes that they remove. `narrows`: whether an allowed
     range stays, so that the endpoint remains reachable from it. `check_first`: a command that only reads.
-    `tier`: whether the tier of the resource has no such setting.
+    `tier`: whether the tier of the resource has no such setting. `impact`: what may stop working; "" is what the rule
+    says of its own fix. `of_rule`: whether it is the rule's own fix and nothing else, so that what the rule says in
+    other forms, such as Terraform, does the same.
     """
 
     commands: tuple[str, ...] = ()
@@ -192,6 +194,8 @@ class Remedy(Struct, frozen=True):
     narrows: bool = False
     check_first: str = ""
     tier: bool = False
+    impact: str = ""
+    of_rule: bool = False
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -199,7 +203,10 @@ class Remedy(Struct, frozen=True):
         return fields_of((*self.commands, *self.steps))
 
     def __add__(self, other: "Remedy") -> "Remedy":
-        """Return both remedies as one, each command, step and change once."""
+        """Return both remedies as one, each command, step, change and impact once."""
+        if not (self.commands or self.steps or self.changes or self.closes):
+            return other
+        impacts = dict.fromkeys(filter(None, (self.impact, other.impact)))
         return Remedy(
             tuple(dict.fromkeys(self.commands + other.commands)),
             tuple(dict.fromkeys(self.steps + other.steps)),
@@ -208,6 +215,8 @@ class Remedy(Struct, frozen=True):
             self.narrows or other.narrows,
             self.check_first or other.check_first,
             self.tier or other.tier,
+            " ".join(impacts),
+            self.of_rule and other.of_rule,
         )
 
 

@@ -63,6 +63,7 @@ class DataBlock:
         ]
         self._gap_at = {gap.url.lower(): at for at, gap in enumerate(document.gaps)}
         self._titles = {id: rule.title for id, rule in document.rules.items()}
+        self._impacts = {id: rule.remediation.breaks for id, rule in document.rules.items()}
         self._tiers = set[int]()
         self.is_large = len(exposures) + len(findings) >= LARGE
         for exposure in exposures[:ENDPOINTS]:
@@ -112,11 +113,11 @@ class DataBlock:
         """Return the index of a structure as JSON text, 0 where it is empty."""
         return self._text(_json(value), resource) if value else 0
 
-    def _fix(self, fix: FixRow | None, resource: int) -> int:
-        """Return the index of a fix as JSON text without its impact, which the rule has."""
+    def _fix(self, fix: FixRow | None, resource: int, known: str | None) -> int:
+        """Return the index of a fix as JSON text, without the impact that is known of its rule or its endpoint."""
         if fix is None:
             return 0
-        index = self._data(msgspec.structs.replace(fix, impact="") if fix.impact else fix, resource)
+        index = self._data(msgspec.structs.replace(fix, impact="") if fix.impact == known else fix, resource)
         if fix.tier:
             self._tiers.add(index)
         return index
@@ -152,7 +153,7 @@ class DataBlock:
             self._data(row.admits, resource),
             self._data(row.hosts or None, resource),
             self._data(row.publishers or None, resource),
-            self._fix(row.fix, resource),
+            self._fix(row.fix, resource, row.breaks),
             self._text(row.breaks, resource),
             int(bool(row.new)),
             strings[row.since or ""],
@@ -169,7 +170,7 @@ class DataBlock:
             self._data(row.endpoints, resource),
             self._text(row.message, resource),
             self._data(row.evidence, resource),
-            self._fix(row.fix, resource),
+            self._fix(row.fix, resource, self._impacts.get(row.rule)),
             self._gap_set(row.gaps) if row.gaps else 0,
             self._data(row.waiver, resource),
             int(bool(row.new)),

@@ -25,6 +25,7 @@ from scanner.document.schema import (
     RuleRow,
 )
 from scanner.document.views import RowView
+from scanner.evaluate.remedies import RULE_REMOVED, RULES_REMOVED
 from scanner.report.facts import facts
 from scanner.report.sentences import endpoint_sentence
 from scanner.report.translations import rule_text
@@ -132,6 +133,13 @@ class Texts(Struct, frozen=True):
         """Return a reason, a note or a step."""
         return fact(text, self.words)
 
+    def impact(self, text: str) -> str:
+        """Return what a fix may break: what its rule says, what the removal of rules does, or both."""
+        removed = next((each for each in (RULE_REMOVED, RULES_REMOVED) if text.startswith(each)), "")
+        of_rule = text[len(removed) :].strip()
+        said = self.text("impact", of_rule)
+        return " ".join(filter(None, (self.fact(removed), said if said != of_rule else self.fact(of_rule))))
+
     def with_fix(self, row: _Row) -> _Row:
         """Return a row with its title, and the texts of its fix."""
         fix: FixRow | None = getattr(row, "fix", None)
@@ -139,7 +147,7 @@ class Texts(Struct, frozen=True):
             return msgspec.structs.replace(row, title=self.title(row.title))
         fix = msgspec.structs.replace(
             fix,
-            impact=self.text("impact", fix.impact),
+            impact=self.impact(fix.impact),
             steps=list(map(self.fact, fix.steps)),
             fields=[msgspec.structs.replace(each, what=self.fact(each.what)) for each in fix.fields],
         )
@@ -148,7 +156,7 @@ class Texts(Struct, frozen=True):
     def exposure(self, row: ExposureRow) -> ExposureRow:
         return msgspec.structs.replace(
             self.with_fix(row),
-            breaks=self.text("impact", row.breaks or "") or row.breaks,
+            breaks=self.impact(row.breaks) if row.breaks else row.breaks,
             reason=self.fact(row.reason),
             hops=list(map(self.hop, row.hops)),
             admits=list(map(self.fact, row.admits)),
