@@ -128,9 +128,9 @@ POSTGRES_THREATS = postgres.SERVER.child("advancedThreatProtectionSettings/Defau
 
 def settings(of: ResourceType | Read, **options: Unpack[ReadOptions]) -> Read:
     """Return the read of the diagnostic settings of each resource of a type: one request a resource."""
-    options["names"] = tuple(f"properties.{each}" for each in DESTINATIONS)
-    options["alone"] = (
-        "the list of a subscription has those of its activity log alone, and Resource Graph has no such type"
+    options |= ReadOptions(
+        names=tuple(f"properties.{each}" for each in DESTINATIONS),
+        alone="the list of a subscription has those of its activity log alone, and Resource Graph has no such type",
     )
     return of.child(SETTINGS, api=SETTINGS_API, **options)
 

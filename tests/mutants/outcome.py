@@ -126,7 +126,9 @@ def _more(services: Sequence[str]) -> str:
             test_cases.test_an_empty_resource_never_passes.check(rule)  # type: ignore[attr-defined]
         except Exception:  # noqa: BLE001
             return f"an empty resource never passes: {rule.id}"
-    for place in (place for places in test_endpoints.PLACES.values() for place in places):
+    own = [each for each in examples.rules().kinds if each.endpoint_function is not None]
+    test_endpoints.KINDS.update({each.type: each for each in own})
+    for place in (test_endpoints.Place(kind.type, each) for kind in own for each in kind.endpoint_list):
         for test in (
             test_endpoints.test_an_endpoint_can_fail_on_each_lock_or_it_says_why_not,
             test_endpoints.test_an_example_shows_the_endpoint,
