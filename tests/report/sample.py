@@ -350,6 +350,7 @@ def exposure(estate: Estate, service: Service, identity: str, endpoint: str, kin
         "{id}", quoted(identity)
     )
     fix: dict[str, Any] = {"commands": [command]} if command.startswith("az ") else {"steps": [command]}
+    fix["of_rule"] = True
     if service.short == "evhns" and severity:
         move = f"az eventhubs namespace update --ids {quoted(identity)} --sku Premium"
         fix = {"commands": [move], "steps": ["Cannot be closed on Basic. Move to Premium."]}
@@ -509,7 +510,7 @@ def setting_findings(estate: Estate, service: Service, identity: str) -> None:
                 identity,
                 "waived" if chance < 0.006 else "fail",
                 evidence=evidence,
-                fix={"commands": [f"az resource update --ids {quoted(identity)} --set {path}=x"]},
+                fix={"commands": [f"az resource update --ids {quoted(identity)} --set {path}=x"], "of_rule": True},
                 **({"waiver": WAIVER} if chance < 0.006 else {}),
             )
         elif chance < 0.205:

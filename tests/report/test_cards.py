@@ -145,6 +145,18 @@ def test_hcl_keeps_its_line_breaks(reader: Reader, make: Make) -> None:
     assert shown == document["rules"][finding["rule"]]["remediation"]["terraform"]
 
 
+def test_a_fix_of_its_own_has_its_own_impact_and_not_the_terraform_of_the_rule(reader: Reader, make: Make) -> None:
+    document = sample.document(30, hostile=False)
+    finding = next(f for f in document["findings"] if f["status"] == "fail")
+    finding["fix"] |= {"of_rule": False, "impact": "Callers that only the removed rule allows lose access."}
+    page = reader.open(make(document), f"#findings?f={finding['fingerprint']}")
+    card = page.get_by_role("region", name="Details").or_(page.locator("main"))
+    expect(card.first).to_contain_text("Callers that only the removed rule allows lose access.")
+    expect(page.get_by_role("tab", name="Portal").first).to_be_visible()
+    expect(page.get_by_role("tab", name="Terraform")).to_have_count(0)
+    assert document["rules"][finding["rule"]]["remediation"]["breaks"] not in page.locator("main").inner_text()
+
+
 def test_the_bicep_of_a_finding_is_that_of_its_fix(reader: Reader, make: Make) -> None:
     document = sample.document(40, hostile=False)
     bicep = "resource target 'a/b@2026-01-01' = {\n  name: 'x'\n  properties: {\n    on: false\n  }\n}\n"
