@@ -95,6 +95,11 @@ def show(page: Page, path: Path, state: str = "") -> None:
     page.wait_for_selector("html[data-ready]", timeout=20_000)
 
 
+def drawn(page: Page) -> None:
+    """Wait until a page has drawn the state that a click asked for."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
 def show_finding(page: Page, fingerprint: str) -> None:
     """Go from one finding of a report to another."""
     page.evaluate("(mark) => { location.hash = '#findings?f=' + mark; }", fingerprint)

@@ -14,7 +14,7 @@ from scanner.evaluate.counts import Counts, count
 from scanner.report.first_screen import OpenBySubscription, by_subscription, severity_bar
 from scanner.report.words import Words
 from tests.report import sample
-from tests.report.conftest import Reader, show
+from tests.report.conftest import Reader, drawn, show
 
 Make = Callable[[dict[str, Any]], Path]
 
@@ -43,6 +43,7 @@ def test_the_severity_bar_counts_what_its_links_show(reader: Reader, report: Pat
     for at, (name, total) in enumerate(expected.items()):
         show(page, report)
         links.nth(at).click()
+        drawn(page)
         if page.evaluate("location.hash").startswith("#findings"):
             assert counted(page, ".status") == total, name
         else:
@@ -50,6 +51,7 @@ def test_the_severity_bar_counts_what_its_links_show(reader: Reader, report: Pat
             assert endpoints + others == total, name
             if others:
                 page.get_by_role("link", name="show", exact=True).click()
+                drawn(page)
                 assert counted(page, ".status") == others
 
 

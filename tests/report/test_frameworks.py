@@ -17,7 +17,7 @@ from scanner.report.frameworks import WORDS, framework_block
 from scanner.report.workbook_rows import control_rows
 from scanner.rulebook.loader import load
 from tests.report import sample
-from tests.report.conftest import Reader, accessible, show
+from tests.report.conftest import Reader, accessible, drawn, show
 
 Make = Callable[[dict[str, Any]], Path]
 RULES = load(packages=False)
@@ -65,9 +65,11 @@ def test_each_framework_shows_its_controls_by_state(made: dict[str, Any], reader
         states = page.locator(f'[id="framework-{row["id"]}"] .framework-states b').all_inner_texts()
         assert [number(each) for each in states] == list(row["states"].values())
     page.locator('button[data-framework="nis2"]').click()
+    drawn(page)
     assert page.locator("#controls-nis2 tbody th[scope=row]").count() == 12
     assert "f=nis2" in page.url
     page.locator("#framework-nis2 .framework-states a").nth(3).click()
+    drawn(page)
     assert page.locator("#controls-nis2 tbody th[scope=row]").count() == 6
 
 
@@ -92,6 +94,7 @@ def test_whose_job_the_findings_are(made: dict[str, Any], reader: Reader, make: 
 def findings(page: Page, link: str) -> int:
     """Return how many findings a link shows."""
     page.evaluate("(link) => { location.hash = link; }", link)
+    drawn(page)
     expect(page.locator("#findings")).to_be_visible()
     return number(page.locator("#finding-head").inner_text())
 
