@@ -23,9 +23,9 @@ from scanner.document.schema import (
     FixRow,
     HopRow,
     RuleRow,
+    TypeRow,
 )
 from scanner.document.views import RowView
-from scanner.evaluate.remedies import RULE_REMOVED, RULES_REMOVED
 from scanner.report.facts import facts
 from scanner.report.sentences import endpoint_sentence
 from scanner.report.translations import rule_text
@@ -67,7 +67,11 @@ def localized(document: Document, words: Words) -> Document:
         places=tuple(map(texts.place, document.places)),
         keys=tuple(map(texts.key, document.keys)),
         capacity=tuple(map(texts.capacity, document.capacity)),
-        coverage=msgspec.structs.replace(document.coverage, notes=list(map(texts.fact, document.coverage.notes))),
+        coverage=msgspec.structs.replace(
+            document.coverage,
+            notes=list(map(texts.fact, document.coverage.notes)),
+            types=list(map(texts.type_row, document.coverage.types)),
+        ),
         changes=texts.changes(document.changes) if document.changes else None,
     )
 
@@ -134,11 +138,22 @@ class Texts(Struct, frozen=True):
         return fact(text, self.words)
 
     def impact(self, text: str) -> str:
-        """Return what a fix may break: what its rule says, what the removal of rules does, or both."""
-        removed = next((each for each in (RULE_REMOVED, RULES_REMOVED) if text.startswith(each)), "")
-        of_rule = text[len(removed) :].strip()
-        said = self.text("impact", of_rule)
-        return " ".join(filter(None, (self.fact(removed), said if said != of_rule else self.fact(of_rule))))
+        """Return what a fix may break: of a fix of several parts, what each of them may, one after another."""
+        ends = [each.end() - 1 for each in re.finditer(r"\. ", text)]
+        for end in (len(text), *reversed(ends)):
+            said = self._one_impact(text[:end])
+            if said != text[:end]:
+                return f"{said} {self.impact(text[end + 1 :])}".rstrip()
+        return text
+
+    def _one_impact(self, text: str) -> str:
+        said = self.text("impact", text)
+        return said if said != text else self.fact(text)
+
+    def type_row(self, row: TypeRow) -> TypeRow:
+        if not row.names:
+            return row
+        return msgspec.structs.replace(row, names={type: named(name, self.words) for type, name in row.names.items()})
 
     def with_fix(self, row: _Row) -> _Row:
         """Return a row with its title, and the texts of its fix."""

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 
 from scanner.document.schema import Document, ExposureRow
+from scanner.rulebook.loader import load
 
 SUBSCRIPTIONS = {
     "5f1c0f9a-1111-4c1e-9a52-0d2f4b7c1a01": "prod-innbygger",
@@ -660,7 +661,11 @@ def wrap(estate: Estate) -> dict[str, Any]:
         {"subscription": key, "name": name, "tenant": "t", "view": "partial" if name == "felles-plattform" else "full"}
         for key, name in SUBSCRIPTIONS.items()
     ]
-    types = [{"type": s.type, "resources": 12, "judged": True} for s in SERVICES]
+    names = {each: name for kind in load(packages=False).kinds for each, name in kind.product_names().items()}
+    types: list[dict[str, Any]] = [{"type": s.type, "resources": 12, "judged": True} for s in SERVICES]
+    for each in types:
+        own = f"{each['type']}/"
+        each["names"] = {type: name for type, name in names.items() if f"{type}/".startswith(own)}
     types += [
         {"type": f"Microsoft.{name}", "resources": 8 + len(name), "judged": False}
         for name in (
