@@ -204,7 +204,7 @@ class Remedy(Struct, frozen=True):
 
     def __add__(self, other: "Remedy") -> "Remedy":
         """Return both remedies as one, each command, step, change and impact once."""
-        if not (self.commands or self.steps or self.changes or self.closes):
+        if self == Remedy():
             return other
         impacts = dict.fromkeys(filter(None, (self.impact, other.impact)))
         return Remedy(

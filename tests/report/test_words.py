@@ -19,6 +19,7 @@ SOURCES = [
     *FOLDER.parent.glob("*.j2"),
     *(content("templates").parent / "scanner" / "report").glob("*.py"),
     *(content("templates").parent / "scanner" / "notify").rglob("*.py"),
+    content("templates").parent / "scanner" / "reach" / "front_ends.py",  # the kinds of front ends
 ]
 TEXT = "\n".join(path.read_text("utf-8") for path in SOURCES)
 
