@@ -362,7 +362,9 @@ class _Redactor:
         )
 
     def _type(self, row: TypeRow) -> TypeRow:
-        return msgspec.structs.replace(row, type=self.names.type(row.type))
+        named = set(map(str.lower, row.names or ()))
+        names = {type: name for type, name in self.known.products.items() if type.lower() in named}
+        return msgspec.structs.replace(row, type=self.names.type(row.type), names=names or msgspec.UNSET)
 
     def _changes(self, row: ChangesRow) -> ChangesRow:
         return ChangesRow(

@@ -98,7 +98,8 @@ _CODES = frozenset(
 
 class Vocabulary(Struct, frozen=True):
     """What may stand in a redacted report. `types`: the segments of ARM types by their lower case.
-    `paths`: those of settings, in lower case."""
+    `paths`: those of settings, in lower case. `products`: what people call types, by type.
+    """
 
     rules: dict[str, RuleRow]
     types: dict[str, str]
@@ -107,6 +108,7 @@ class Vocabulary(Struct, frozen=True):
     actions: frozenset[str]
     values: frozenset[str]
     frameworks: dict[str, Framework]
+    products: dict[str, str]
 
     def is_value(self, value: Any) -> bool:
         """Return whether a value of the evidence is a number, a switch or a known word."""
@@ -137,6 +139,7 @@ def vocabulary() -> Vocabulary:
         types=segments,
         paths=frozenset(paths),
         endpoints=frozenset(endpoints),
+        products={type: name for kind in found.kinds for type, name in kind.product_names().items()},
         actions=askable(),
         values=_VALUES,
         frameworks=found.frameworks,

@@ -149,7 +149,7 @@ def test_only_texts_for_people_differ() -> None:
     assert msgspec.json.encode(document) == before
 
 
-TEXTS = {"title", "pass_title", "why", "breaks", "impact", "message", "reason", "admits", "steps", "what"}
+TEXTS = {"title", "pass_title", "why", "breaks", "impact", "message", "reason", "admits", "steps", "what", "names"}
 """What a language changes in a document; evidence and hops have parts that stay."""
 
 
