@@ -96,7 +96,7 @@ function fixSection(row) {
   const { breaks: ruleBreaks = "", first_step: firstStep = "", ...ofRule } = ruleOf(row).remediation || {};
   const fix = fixOf(text(row, "fix")), effect = effectOf(fix), breaks = (fix && fix.impact) || ruleBreaks;
   const first = (fix && fix.check_first) || (firstStep && filled(firstStep, rows.resource[row]));
-  const forms = { bicep: (fix && fix.bicep) || ofRule.bicep, terraform: !fix || fix.of_rule ? ofRule.terraform : "" };
+  const same = !fix || fix.of_rule ? ofRule : {}, forms = { bicep: (fix && fix.bicep) || same.bicep, terraform: same.terraform };
   const tabs = [
     { name: "cli", label: t("card.cli"), make: () => remedy(fix, t("card.no_fix")) },
     ...["bicep", "terraform"].filter((form) => forms[form]).map((form) => ({ name: form, label: t("card." + form), make: () => block(forms[form], t("card." + form)) })),

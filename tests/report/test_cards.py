@@ -153,7 +153,8 @@ def test_a_fix_of_its_own_has_its_own_impact_and_not_the_terraform_of_the_rule(r
     card = page.get_by_role("region", name="Details").or_(page.locator("main"))
     expect(card.first).to_contain_text("Callers that only the removed rule allows lose access.")
     expect(page.get_by_role("tab", name="Portal").first).to_be_visible()
-    expect(page.get_by_role("tab", name="Terraform")).to_have_count(0)
+    for form in ("Terraform", "Bicep"):
+        expect(page.get_by_role("tab", name=form)).to_have_count(0)
     assert document["rules"][finding["rule"]]["remediation"]["breaks"] not in page.locator("main").inner_text()
 
 
