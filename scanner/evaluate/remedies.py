@@ -181,7 +181,7 @@ def _add_cause(removal: Removal, entries: dict[str, Cause], rule: Rule, cause: C
     cause = cause.at(removal.top.id)
     if cause.words:
         removal.keys.add(cause.key())
-        removal.remedy += Remedy(steps=cause.words, changes=cause.effect, impact=RULE_REMOVED)
+        removal.remedy += Remedy(steps=cause.words, changes=cause.effect, impact=_impact(rule, 1))
     elif cause.is_setting:
         own = rule_remedy(rule, subject, removal.top)
         if templates_of(rule.fix.az) is None:
@@ -209,9 +209,9 @@ def _remove_entries(removal: Removal, entries: list[Cause], rule: Rule, subject:
         own = rule_remedy(rule, subject, removal.top)
         removal.fixes.add(rule.fix.az)
         entries = [each for each in entries if not covers(own.changes, each) and not _off(own.changes, removal.top)]
-        removal.remedy = _removed(entries, removal.top) + removal.remedy + own
+        removal.remedy = _removed(entries, rule, removal.top) + removal.remedy + own
         return
-    removal.remedy = _removed(entries, removal.top) + removal.remedy
+    removal.remedy = _removed(entries, rule, removal.top) + removal.remedy
 
 
 def _off(changes: Iterable[Step], top: Resource) -> bool:
@@ -219,11 +219,18 @@ def _off(changes: Iterable[Step], top: Resource) -> bool:
     return any(isinstance(each, Edit) and each.path.lower().endswith(".publicnetworkaccess") for each in changes)
 
 
-def _removed(entries: Sequence[Cause], top: Resource) -> Remedy:
+def _impact(rule: Rule, count: int) -> str:
+    """Return what the removal of so many rules breaks; of another lock than the network, what its rule says."""
+    if rule.category != "network":
+        return rule.fix.impact
+    return RULE_REMOVED if count == 1 else RULES_REMOVED
+
+
+def _removed(entries: Sequence[Cause], rule: Rule, top: Resource) -> Remedy:
     made = _together(entries)
     changes = tuple(step for each in made for step in each.change())
-    impact = RULE_REMOVED if len(entries) == 1 else RULES_REMOVED
-    return Remedy(tuple(_commands(made, top)), changes=changes, closes=tuple(entries), impact=impact if made else "")
+    impact = _impact(rule, len(entries)) if made else ""
+    return Remedy(tuple(_commands(made, top)), changes=changes, closes=tuple(entries), impact=impact)
 
 
 def _together(entries: Sequence[Cause]) -> list[Cause]:

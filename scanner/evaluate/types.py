@@ -105,10 +105,9 @@ class TypeCounts:
         ]
 
     def _names(self, type: str) -> dict[str, str]:
-        own = (type, f"{type}/")
         kinds = self._kinds.get(type.lower(), ())
         named = (pair for kind in kinds for pair in kind.product_names().items())
-        return {name: product for name, product in named if name == own[0] or name.startswith(own[1])}
+        return {name: product for name, product in named if f"{name}/".startswith(f"{type}/")}
 
     def _spelling(self, type: str) -> str:
         lower = type.lower()
