@@ -36,7 +36,7 @@ from scanner.reach.topology import groups_on_paths, topology
 from . import apim
 from .common import NOT_FORWARDING, rows
 from .gateway_tls import main_tls, old_policies, profile_tls
-from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, ONLY_TRAFFIC
 
 API = "2025-09-01"
 GROUP = ResourceType(
@@ -56,7 +56,7 @@ ADDRESS = ResourceType(
 BALANCER = ResourceType(
     "Microsoft.Network/loadBalancers",
     api=API,
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 GATEWAY = ResourceType(
     "Microsoft.Network/applicationGateways", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
@@ -67,12 +67,12 @@ WAF = ResourceType(
     unread={
         "rate limits": "The right number depends on the site.",
     },
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 FRONT_WAF = ResourceType(
     "Microsoft.Network/FrontDoorWebApplicationFirewallPolicies",
     api="2024-02-01",
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 FIREWALL = ResourceType(
     "Microsoft.Network/azureFirewalls", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
@@ -80,7 +80,7 @@ FIREWALL = ResourceType(
 POLICY = ResourceType(
     "Microsoft.Network/firewallPolicies",
     api=API,
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 BASTION = ResourceType(
     "Microsoft.Network/bastionHosts", api=API, no_rule={"key": NO_DATA_AT_REST, "lock": FROM_TEMPLATE}
@@ -96,7 +96,7 @@ VPN = ResourceType(
 LINK = ResourceType(
     "Microsoft.Network/privateLinkServices",
     api=API,
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 FRONT = ResourceType(
     "Microsoft.Network/frontDoors",

@@ -11,13 +11,13 @@ from scanner.model.resource import Resource
 from scanner.model.resource_type import Endpoint, ResourceType
 from scanner.model.verdict import Evidence, Unread, malformed, not_returned
 
-from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
+from .reasons import ONLY_TRAFFIC
 
 APPLIANCE = ResourceType(
     "Microsoft.Network/networkVirtualAppliances",
     api="2025-09-01",
     product="Network virtual appliance",
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 NICS = "properties.virtualApplianceNics"
 INGRESS = "properties.internetIngressPublicIps"

@@ -8,12 +8,12 @@ from scanner.model.verdict import Evidence, Fail, NotApplicable, Pass, Unread, V
 
 from . import network
 from .common import rows
-from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
+from .reasons import ONLY_TRAFFIC
 
 NAT = ResourceType(
     "Microsoft.Network/natGateways",
     api="2025-09-01",
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 POOLS = "properties.backendAddressPools"
 

@@ -24,7 +24,7 @@ from scanner.model.verdict import (
 from scanner.reach.sources import source_hop
 
 from .common import find, rows
-from .reasons import FROM_TEMPLATE, METRICS_ONLY, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST
+from .reasons import FROM_TEMPLATE, NETWORK_KEEPS_NO_DATA, NO_DATA_AT_REST, ONLY_TRAFFIC
 
 API = "2025-09-01"
 WAN = ResourceType(
@@ -34,13 +34,13 @@ WAN = ResourceType(
     unread={
         "allowBranchToBranchTraffic": "A design, and true by default.",
     },
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 CONFIGURATION = ResourceType(
     "Microsoft.Network/vpnServerConfigurations",
     api=API,
     product="VPN server configuration",
-    no_rule={"region": NETWORK_KEEPS_NO_DATA, "key": NO_DATA_AT_REST, "log": METRICS_ONLY, "lock": FROM_TEMPLATE},
+    no_rule=ONLY_TRAFFIC,
 )
 USERS = ResourceType(
     "Microsoft.Network/p2svpnGateways",
